@@ -1,0 +1,336 @@
+//! Every way a generation can fail, each with its code, its status and a sentence its user can act on.
+//!
+//! A [`Failure`] has two parts. The [`Cause`] is public: its message reaches end users verbatim and therefore never
+//! holds a path, a line of stderr or a secret. The [`Evidence`] is for whoever debugs; its `detail` is redacted where
+//! it is collected.
+
+use std::time::{Duration, SystemTime};
+
+use crate::png::Flaw;
+use crate::process::Exit;
+
+/// Why there is no image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The caller's own mistake; nothing was started.
+    #[error("Invalid option `{option}`: {problem}")]
+    InvalidOption {
+        /// The option's name as the caller wrote it, e.g. `timeoutMs` or `env.PATH`.
+        option: String,
+        /// What was wrong, in words that complete "Invalid option X: …".
+        problem: String,
+    },
+
+    /// No Codex CLI in any of the usual places.
+    #[error(
+        "The Codex CLI was not found. Install it with `npm install -g @openai/codex`, \
+         or say where it is with the option codexPath or the variable CODEX_BIN."
+    )]
+    CodexNotFound,
+
+    /// `codexPath` names something that cannot be run.
+    #[error("The Codex CLI named by the option codexPath cannot be run: {0}.")]
+    CodexUnusable(&'static str),
+
+    /// The operating system refused to start the CLI.
+    #[error("Codex could not be started: {0}.")]
+    SpawnFailed(String),
+
+    /// Nobody is signed in.
+    #[error("Codex is not signed in. Run `codex login` and sign in with ChatGPT.")]
+    NotSignedIn,
+
+    /// Signed in, but in a way that does not come with the image tool.
+    #[error(
+        "Codex is signed in with an API key or another programmatic login, which cannot draw images. \
+         Run `codex login` and sign in with ChatGPT."
+    )]
+    ApiKeyLogin,
+
+    /// Codex runs, but has no image tool.
+    #[error("Codex's image_gen tool is unavailable: {0}.")]
+    ImageGenUnavailable(Unmounted),
+
+    /// The turn went well and produced nothing.
+    #[error(
+        "Codex finished, but there is no image at the requested path or in its own store. \
+         Trying again, or wording the request differently, may help."
+    )]
+    NoImage,
+
+    /// There is a file, and it is not a picture.
+    #[error("What Codex delivered is not a valid PNG: {0}.")]
+    InvalidImage(Flaw),
+
+    /// There is a file, and it is larger than the caller allows.
+    #[error("The image is larger than maxImageBytes allows ({limit} bytes).")]
+    ImageTooLarge {
+        /// The limit in force, in bytes.
+        limit: u64,
+    },
+
+    /// The subscription's allowance is used up.
+    #[error(
+        "Your ChatGPT plan's limit is reached; it resets on a rolling window. Try again later{}.",
+        resets_in_words(*.resets_in)
+    )]
+    UsageLimit {
+        /// How long until the limit resets, where the backend said so.
+        resets_in: Option<Duration>,
+    },
+
+    /// Too many requests in a short time.
+    #[error("OpenAI is limiting the rate of requests. Try again in a minute.")]
+    RateLimited,
+
+    /// The safety system refused the picture.
+    #[error("The request was refused by OpenAI's safety system. Reword the prompt.")]
+    SafetyRejected,
+
+    /// OpenAI's side failed, or could not be reached.
+    #[error("OpenAI's backend could not deliver the image ({0}). Try again later.")]
+    BackendError(BackendTrouble),
+
+    /// Codex ended badly, for a reason nobody recognised.
+    #[error("codex image_gen exited {}. The error's detail holds what Codex said.", exit_in_words(*.0))]
+    CodexFailed(Exit),
+
+    /// The whole call took longer than allowed.
+    #[error(
+        "Codex did not deliver an image within {} s. Drawing can take some minutes: raise timeoutMs if this repeats.",
+        .0.as_secs_f64()
+    )]
+    Timeout(Duration),
+
+    /// No private directory to work in.
+    #[error("A private working directory could not be made: {0}.")]
+    WorkspaceFailed(String),
+
+    /// The caller gave up. JavaScript sees its own `signal.reason` instead of this.
+    #[error("The generation was aborted.")]
+    Aborted,
+
+    /// A defect of this package.
+    #[error("The image addon failed internally. Please report this.")]
+    Internal,
+}
+
+/// How it is known that the image tool is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unmounted {
+    /// `config.toml` selects a provider that certainly does not offer it.
+    #[error(
+        "the model provider `{0}` selected in config.toml does not offer it. \
+         Use OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on"
+    )]
+    Provider(String),
+    /// Codex, or its model, said so during the turn.
+    #[error(
+        "Codex reports that it has no such tool. Update Codex, make sure that `codex login` was done with ChatGPT, \
+         and that the selected model can draw"
+    )]
+    Reported,
+}
+
+/// What went wrong on the way to OpenAI or there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackendTrouble {
+    /// An HTTP status that says so.
+    #[error("HTTP {0}")]
+    Http(u16),
+    /// No connection, or one that broke off.
+    #[error("no connection")]
+    Unreachable,
+    /// Too many others.
+    #[error("its servers report high demand")]
+    Overloaded,
+    /// An error over there that it did not explain.
+    #[error("its servers report an error")]
+    Failed,
+}
+
+fn resets_in_words(resets_in: Option<Duration>) -> String {
+    let Some(wait) = resets_in else { return String::new() };
+    let minutes = wait.as_secs().div_ceil(60).max(1);
+    match (minutes / 60, minutes % 60) {
+        (0, 1) => ", in about a minute".to_owned(),
+        (0, minutes) => format!(", in about {minutes} minutes"),
+        (hours, 0) => format!(", in about {hours} h"),
+        (hours, minutes) => format!(", in about {hours} h {minutes} min"),
+    }
+}
+
+fn exit_in_words(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(signal) => format!("signal {}", crate::process::signal_name(signal)),
+    }
+}
+
+impl Cause {
+    /// The stable code that programs switch on.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidOption { .. } => "INVALID_OPTIONS",
+            Self::CodexNotFound | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
+            Self::SpawnFailed(_) => "SPAWN_FAILED",
+            Self::NotSignedIn => "NOT_SIGNED_IN",
+            Self::ApiKeyLogin => "API_KEY_LOGIN",
+            Self::ImageGenUnavailable(_) => "IMAGE_GEN_UNAVAILABLE",
+            Self::NoImage => "NO_IMAGE",
+            Self::InvalidImage(_) => "INVALID_IMAGE",
+            Self::ImageTooLarge { .. } => "IMAGE_TOO_LARGE",
+            Self::UsageLimit { .. } => "USAGE_LIMIT",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::SafetyRejected => "SAFETY_REJECTED",
+            Self::BackendError(_) => "BACKEND_ERROR",
+            Self::CodexFailed(_) => "CODEX_FAILED",
+            Self::Timeout(_) => "TIMEOUT",
+            Self::WorkspaceFailed(_) => "WORKSPACE_FAILED",
+            Self::Aborted => "ABORTED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+
+    /// An HTTP-like number for callers that answer HTTP requests; some of them exit with it, so it is never a
+    /// multiple of 256 nor 2 modulo 256.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::InvalidOption { .. } => 400,
+            Self::NotSignedIn => 401,
+            Self::ApiKeyLogin => 403,
+            Self::ImageTooLarge { .. } => 413,
+            Self::SafetyRejected => 422,
+            Self::CodexNotFound | Self::CodexUnusable(_) => 424,
+            Self::UsageLimit { .. } | Self::RateLimited => 429,
+            Self::Aborted => 499,
+            Self::SpawnFailed(_) | Self::Internal => 500,
+            Self::ImageGenUnavailable(_) => 501,
+            Self::NoImage | Self::InvalidImage(_) | Self::BackendError(_) | Self::CodexFailed(_) => 502,
+            Self::Timeout(_) => 504,
+            Self::WorkspaceFailed(_) => 507,
+        }
+    }
+
+    /// Whether the same call may well succeed if it is simply made again.
+    #[must_use]
+    pub const fn retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::SpawnFailed(_)
+                | Self::NoImage
+                | Self::InvalidImage(_)
+                | Self::RateLimited
+                | Self::BackendError(_)
+                | Self::Timeout(_)
+        )
+    }
+}
+
+/// What is known beside the cause.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// How Codex ended, if it ran and ended by itself.
+    pub exit: Option<Exit>,
+    /// The thread of the failed turn.
+    pub thread_id: Option<String>,
+    /// When a usage limit resets.
+    pub resets_at: Option<SystemTime>,
+    /// The redacted tail of stderr and of the agent's words; empty if there was none.
+    pub detail: String,
+}
+
+/// A cause with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct Failure {
+    /// Why there is no image.
+    pub cause: Cause,
+    /// What is known beside it.
+    pub evidence: Box<Evidence>,
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self { cause, evidence: Box::default() }
+    }
+}
+
+/// The words of an operating-system error without anything that could name a path.
+#[must_use]
+pub fn os_words(error: &std::io::Error) -> String {
+    // An `io::Error` made by std from an errno prints only that errno's text; one made from a message may quote
+    // anything, so only its kind is repeated.
+    if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_cause() -> Vec<Cause> {
+        vec![
+            Cause::InvalidOption { option: "prompt".into(), problem: "it is blank".into() },
+            Cause::CodexNotFound,
+            Cause::CodexUnusable("it is a directory"),
+            Cause::SpawnFailed("Permission denied (os error 13)".into()),
+            Cause::NotSignedIn,
+            Cause::ApiKeyLogin,
+            Cause::ImageGenUnavailable(Unmounted::Provider("relay".into())),
+            Cause::ImageGenUnavailable(Unmounted::Reported),
+            Cause::NoImage,
+            Cause::InvalidImage(Flaw::Empty),
+            Cause::ImageTooLarge { limit: 1 },
+            Cause::UsageLimit { resets_in: None },
+            Cause::RateLimited,
+            Cause::SafetyRejected,
+            Cause::BackendError(BackendTrouble::Http(500)),
+            Cause::BackendError(BackendTrouble::Unreachable),
+            Cause::CodexFailed(Exit::Code(1)),
+            Cause::CodexFailed(Exit::Signal(11)),
+            Cause::Timeout(Duration::from_secs(600)),
+            Cause::WorkspaceFailed("No space left on device (os error 28)".into()),
+            Cause::Aborted,
+            Cause::Internal,
+        ]
+    }
+
+    #[test]
+    fn a_status_used_as_an_exit_code_is_never_success_nor_usage_error() {
+        for cause in every_cause() {
+            assert!(!matches!(cause.status() % 256, 0 | 2), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn every_message_is_one_public_line() {
+        for cause in every_cause() {
+            let message = cause.to_string();
+            assert!(!message.contains('\n') && !message.contains(" /") && message.len() < 300, "{message}");
+        }
+    }
+
+    #[test]
+    fn the_wording_that_callers_match_stays() {
+        let said = |cause: Cause| cause.to_string();
+        assert!(said(Cause::ImageGenUnavailable(Unmounted::Reported)).contains("image_gen tool is unavailable"));
+        assert!(said(Cause::NoImage).contains("no image at the requested path"));
+        assert!(said(Cause::InvalidImage(Flaw::Empty)).contains("not a valid PNG"));
+        assert!(said(Cause::CodexFailed(Exit::Code(7))).contains("codex image_gen exited exit 7"));
+        assert!(said(Cause::CodexFailed(Exit::Signal(11))).contains("codex image_gen exited signal SIGSEGV"));
+        assert!(said(Cause::UsageLimit { resets_in: None }).contains("resets on a rolling window"));
+        assert!(said(Cause::NotSignedIn).contains("not signed in. Run `codex login`"));
+        assert!(said(Cause::ApiKeyLogin).contains("API key"));
+    }
+
+    #[test]
+    fn a_reset_is_told_in_the_units_people_use() {
+        let told = |secs| resets_in_words(Some(Duration::from_secs(secs)));
+        assert_eq!(told(0), ", in about a minute");
+        assert_eq!(told(61), ", in about 2 minutes");
+        assert_eq!(told(3600), ", in about 1 h");
+        assert_eq!(told(5400), ", in about 1 h 30 min");
+    }
+}

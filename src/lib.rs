@@ -1,0 +1,35 @@
+//! A prompt goes in, a proven PNG comes out, nothing is left behind, and the JavaScript thread never waited.
+//!
+//! The package drives the user's own signed-in Codex CLI. One generation is one headless `codex exec` whose
+//! built-in `image_gen` tool draws the picture; no API key is involved. The story, told in [`generate`]:
+//!
+//! 1. locate the CLI and make sure, without spending anything, that it can draw;
+//! 2. make a private workspace and run one turn in it, reporting progress as it comes;
+//! 3. watch the file system: the picture is a file that Codex itself wrote for this very thread;
+//! 4. prove the picture, stop the whole process tree, remove the workspace, and only then answer.
+//!
+//! The rooms, and who may call whom (arrows point one way):
+//!
+//! ```text
+//! node → generate → { codex, process, png, files, workspace } → { request, progress, error }
+//! ```
+//!
+//! * [`generate`]: the story itself.
+//! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go wrong.
+//! * [`codex`]: everything known about the Codex CLI, each fact in one place.
+//! * [`process`]: a child and all its descendants; knows nothing of Codex.
+//! * [`png`], [`files`], [`workspace`]: proving bytes, reading files nobody can swap, a private directory.
+//! * `node`: the only room in which N-API is spoken.
+
+#![deny(missing_docs, unsafe_code)]
+
+pub mod codex;
+pub mod error;
+pub mod files;
+pub mod generate;
+pub mod node;
+pub mod png;
+pub mod process;
+pub mod progress;
+pub mod request;
+pub mod workspace;

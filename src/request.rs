@@ -1,0 +1,153 @@
+//! What was asked for, already valid: no JavaScript values, no defaults left to fill in.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::codex::command::Sandbox;
+
+/// When a generation counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// As soon as Codex has written the picture; Codex is then stopped.
+    Image,
+    /// When Codex has exited with 0.
+    Exit,
+}
+
+/// How much the file at the handed path has to prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validation {
+    /// Every chunk and every pixel.
+    Full,
+    /// The PNG signature and 128 bytes.
+    Signature,
+}
+
+/// The child's environment: a list of names and values, each name once.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(Vec<(String, String)>);
+
+impl Environment {
+    /// Takes names and values as they are.
+    #[must_use]
+    pub fn new(entries: Vec<(String, String)>) -> Self {
+        Self(entries)
+    }
+
+    /// The value of `name`, if it is set and not blank. Windows ignores the case of names.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let same =
+            |(key, _): &&(String, String)| if cfg!(windows) { key.eq_ignore_ascii_case(name) } else { key == name };
+        self.0.iter().find(same).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
+    }
+
+    /// All entries, ready for a child process.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The user's home directory as this environment names it.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        self.get(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
+    }
+
+    /// `path` with a leading `~` replaced by the home directory.
+    #[must_use]
+    pub fn expand(&self, path: &str) -> PathBuf {
+        match (path.strip_prefix('~'), self.home()) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(['/', '\\']) => {
+                home.join(rest.trim_start_matches(['/', '\\']))
+            }
+            _ => PathBuf::from(path),
+        }
+    }
+
+    /// The directory for temporary files.
+    #[must_use]
+    pub fn temp_dir(&self) -> PathBuf {
+        let names: &[&str] = if cfg!(windows) { &["TEMP", "TMP"] } else { &["TMPDIR"] };
+        names.iter().find_map(|name| self.get(name)).map_or_else(std::env::temp_dir, PathBuf::from)
+    }
+}
+
+/// One generation, as the caller wants it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What to draw; not blank.
+    pub prompt: String,
+    /// Width to height, e.g. `16:9`.
+    pub aspect: String,
+    /// The CLI to run; found in the usual places if absent. Absolute.
+    pub codex_path: Option<PathBuf>,
+    /// The home of Codex, if the option or the environment names one. Absolute.
+    pub codex_home: Option<PathBuf>,
+    /// The child's environment.
+    pub env: Environment,
+    /// The directory of the running Node, put first on the child's PATH.
+    pub node_dir: Option<PathBuf>,
+    /// The model to ask for; Codex's own choice if absent.
+    pub model: Option<String>,
+    /// What the agent's shell may do.
+    pub sandbox: Sandbox,
+    /// When the generation counts as done.
+    pub completion: Completion,
+    /// Extra `-c key=value`, in the caller's order.
+    pub config: Vec<(String, String)>,
+    /// Extra `--disable NAME`.
+    pub disable_features: Vec<String>,
+    /// Bound on the whole call.
+    pub timeout: Duration,
+    /// Between SIGTERM and SIGKILL.
+    pub kill_grace: Duration,
+    /// Larger files are refused.
+    pub max_image_bytes: u64,
+    /// How much the file at the handed path has to prove.
+    pub validation: Validation,
+}
+
+impl Request {
+    /// The home of Codex: login, configuration and image store. `~/.codex` unless it was named (all versions).
+    #[must_use]
+    pub fn codex_home(&self) -> PathBuf {
+        let default = || self.env.home().unwrap_or_default().join(".codex");
+        self.codex_home.clone().unwrap_or_else(default)
+    }
+
+    /// The child's PATH: the running Node first, so that a `#!/usr/bin/env node` shim starts even in a daemon that a
+    /// desktop session gave a minimal PATH, then `extra`, then what the environment says.
+    #[must_use]
+    pub fn path_with(&self, extra: Option<&Path>) -> OsString {
+        let inherited = self.env.get("PATH").unwrap_or_default();
+        let first = self.node_dir.iter().map(PathBuf::as_path).chain(extra).map(Path::to_path_buf);
+        let all = first.chain(std::env::split_paths(inherited).filter(|dir| !dir.as_os_str().is_empty()));
+        // A directory with the separator in its name cannot be on a PATH at all; the inherited one then stands.
+        std::env::join_paths(all).unwrap_or_else(|_| inherited.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(entries: &[(&str, &str)]) -> Environment {
+        Environment::new(entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_blank_variable_is_not_set() {
+        assert_eq!(env(&[("CODEX_BIN", "  ")]).get("CODEX_BIN"), None);
+        assert_eq!(env(&[("CODEX_BIN", "/x")]).get("CODEX_BIN"), Some("/x"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_tilde_means_home_only_as_a_whole_first_part() {
+        let env = env(&[("HOME", "/home/u")]);
+        assert_eq!(env.expand("~/bin/codex"), PathBuf::from("/home/u/bin/codex"));
+        assert_eq!(env.expand("~"), PathBuf::from("/home/u"));
+        assert_eq!(env.expand("~other/codex"), PathBuf::from("~other/codex"));
+    }
+}
