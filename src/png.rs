@@ -1,0 +1,407 @@
+//! Proof that bytes are a PNG picture: every chunk, then every pixel.
+//!
+//! Two passes, because neither suffices alone: only the walk over the chunks sees wrong checksums of ancillary chunks
+//! and where the picture ends; only the decoder sees broken pixel data. The bytes themselves are never changed: image
+//! services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
+//!
+//! The decode is row by row, so its memory is that of a few rows whatever the picture's size, and the limits bound
+//! what a decompression bomb can cost in time.
+
+use std::io::Cursor;
+
+use png::{ColorType, DecodeOptions, Decoder, DecodingError, Limits, Transformations};
+
+/// The eight bytes every PNG begins with.
+const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+/// The longest side that is decoded, in pixels. Codex's pictures have about 1.6 million pixels in all.
+const MAX_SIDE: u32 = 32_768;
+/// The most pixels that are decoded.
+const MAX_PIXELS: u64 = 1 << 27;
+/// What the decoder may allocate: some rows of [`MAX_SIDE`] pixels of 8 bytes.
+const MAX_DECODER_BYTES: usize = 8 << 20;
+/// The least size under [`sign_of_png`]: the original contract's guard against placeholder files.
+const SIGNATURE_ONLY_BYTES: usize = 128;
+
+/// What is known of a proven picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picture {
+    /// In pixels; 0 only where no more than a signature was asked for and the header is unreadable.
+    pub width: u32,
+    /// In pixels; 0 as above.
+    pub height: u32,
+    /// Whether at least one pixel is not fully opaque.
+    pub has_alpha: bool,
+}
+
+/// Why bytes are not a picture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// No bytes at all.
+    #[error("the file is empty")]
+    Empty,
+    /// Something else, named.
+    #[error("it is {0}")]
+    Other(&'static str),
+    /// The beginning of a PNG. It may still be growing.
+    #[error("it ends too early")]
+    Truncated,
+    /// A PNG that contradicts itself.
+    #[error("it is damaged ({0})")]
+    Damaged(&'static str),
+    /// A PNG that would cost too much to look at.
+    #[error("it claims {width} × {height} pixels, more than is plausible")]
+    TooManyPixels {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+    },
+    /// Not a plain file of the user's own.
+    #[error("it is not a regular file of the user's own ({0})")]
+    NotRegular(&'static str),
+}
+
+/// Proves that `bytes` hold one whole PNG picture. Bytes after its end are tolerated.
+///
+/// # Errors
+/// The [`Flaw`] found; [`Flaw::Truncated`] exactly if the bytes are the beginning of what may become a PNG.
+pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
+    let walked = walk(bytes)?;
+    let Header { width, height } = walked.header;
+    if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(Flaw::TooManyPixels { width, height });
+    }
+    let has_alpha = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
+    Ok(Picture { width, height, has_alpha })
+}
+
+/// The minimum of the original contract: the signature and 128 bytes. Size and transparency are reported as far as
+/// they can be known.
+///
+/// # Errors
+/// The [`Flaw`] found.
+pub fn sign_of_png(bytes: &[u8]) -> Result<Picture, Flaw> {
+    check_signature(bytes)?;
+    if bytes.len() < SIGNATURE_ONLY_BYTES {
+        return Err(Flaw::Truncated);
+    }
+    Ok(prove(bytes).unwrap_or_else(|_| {
+        let Header { width, height } = header(&bytes[16..29]).unwrap_or(Header { width: 0, height: 0 });
+        Picture { width, height, has_alpha: false }
+    }))
+}
+
+struct Header {
+    width: u32,
+    height: u32,
+}
+
+struct Walked {
+    header: Header,
+    /// Where the picture ends: just after IEND.
+    end: usize,
+}
+
+/// Walks over the chunks, checking order and checksums.
+fn walk(bytes: &[u8]) -> Result<Walked, Flaw> {
+    check_signature(bytes)?;
+    let mut rest = &bytes[SIGNATURE.len()..];
+    let mut seen_header = None;
+    let mut seen_data = false;
+    loop {
+        let (length, after) = rest.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
+        let length = u32::from_be_bytes(*length) as usize;
+        if length > i32::MAX as usize {
+            return Err(Flaw::Damaged("a chunk's length is impossible"));
+        }
+        // The type is checked before the length is believed: a damaged length must not look like a growing file.
+        let kind = after.first_chunk::<4>().ok_or(Flaw::Truncated)?;
+        if !kind.iter().all(u8::is_ascii_alphabetic) {
+            return Err(Flaw::Damaged("a chunk's type is impossible"));
+        }
+        let (typed, after) = after.split_at_checked(4 + length).ok_or(Flaw::Truncated)?;
+        let (sum, after) = after.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
+        if crc32fast::hash(typed) != u32::from_be_bytes(*sum) {
+            return Err(Flaw::Damaged("a checksum is wrong"));
+        }
+        rest = after;
+        match (kind, &seen_header) {
+            (b"IHDR", None) => seen_header = Some(header(&typed[4..])?),
+            (b"IHDR", Some(_)) => return Err(Flaw::Damaged("it has two headers")),
+            (_, None) => return Err(Flaw::Damaged("it does not begin with a header")),
+            (b"IDAT", Some(_)) => seen_data = true,
+            (b"IEND", Some(_)) if !seen_data => return Err(Flaw::Damaged("it has no pixels")),
+            (b"IEND", Some(_)) if length > 0 => return Err(Flaw::Damaged("its end mark is not empty")),
+            (b"IEND", Some(_)) => break,
+            _ => {}
+        }
+    }
+    let header = seen_header.ok_or(Flaw::Damaged("it does not begin with a header"))?;
+    Ok(Walked { header, end: bytes.len() - rest.len() })
+}
+
+fn check_signature(bytes: &[u8]) -> Result<(), Flaw> {
+    if bytes.is_empty() {
+        Err(Flaw::Empty)
+    } else if bytes.starts_with(&SIGNATURE) {
+        Ok(())
+    } else if SIGNATURE.starts_with(bytes) {
+        Err(Flaw::Truncated)
+    } else {
+        Err(Flaw::Other(name_of(bytes)))
+    }
+}
+
+fn header(data: &[u8]) -> Result<Header, Flaw> {
+    let damaged = Flaw::Damaged("its header is impossible");
+    let (Some((width, rest)), 13) = (data.split_first_chunk::<4>(), data.len()) else { return Err(damaged) };
+    let Some((height, _)) = rest.split_first_chunk::<4>() else { return Err(damaged) };
+    let (width, height) = (u32::from_be_bytes(*width), u32::from_be_bytes(*height));
+    let possible = 1..=i32::MAX.unsigned_abs();
+    if possible.contains(&width) && possible.contains(&height) { Ok(Header { width, height }) } else { Err(damaged) }
+}
+
+/// Decodes every pixel; tells whether any of them is not opaque.
+fn decode(png: &[u8]) -> Result<bool, DecodingError> {
+    let mut options = DecodeOptions::default();
+    // The crate's defaults are lenient: they skip the pixel data's own checksum and damaged ancillary chunks.
+    options.set_ignore_adler32(false);
+    options.set_skip_ancillary_crc_failures(false);
+    // Nobody asks for these, and both can hide a bomb of their own.
+    options.set_ignore_text_chunk(true);
+    options.set_ignore_iccp_chunk(true);
+    let mut decoder = Decoder::new_with_options(Cursor::new(png), options);
+    decoder.set_limits(Limits { bytes: MAX_DECODER_BYTES });
+    decoder.set_transformations(Transformations::EXPAND);
+    let mut reader = decoder.read_info()?;
+    let (color, depth) = reader.output_color_type();
+    let sample = (depth as usize).div_ceil(8);
+    // Where in a pixel of how many bytes the alpha sample stands, if there is one.
+    let alpha = match color {
+        ColorType::GrayscaleAlpha => Some((2 * sample, sample)),
+        ColorType::Rgba => Some((4 * sample, 3 * sample)),
+        ColorType::Grayscale | ColorType::Rgb | ColorType::Indexed => None,
+    };
+    let mut has_alpha = false;
+    while let Some(row) = reader.next_row()? {
+        if let (Some((pixel, at)), false) = (alpha, has_alpha) {
+            has_alpha = row.data().chunks_exact(pixel).any(|pixel| pixel[at..].iter().any(|&byte| byte != 0xff));
+        }
+    }
+    reader.finish()?;
+    Ok(has_alpha)
+}
+
+const fn decoder_words(error: &DecodingError) -> &'static str {
+    match error {
+        DecodingError::LimitsExceeded => "it needs too much memory",
+        _ => "its pixels cannot be decoded",
+    }
+}
+
+/// What bytes look like that are no PNG, for the sentence "it is …".
+fn name_of(bytes: &[u8]) -> &'static str {
+    const KNOWN: [(usize, &[u8], &str); 13] = [
+        (0, b"\xff\xd8\xff", "a JPEG image"),
+        (8, b"WEBP", "a WebP image"),
+        (0, b"GIF8", "a GIF image"),
+        (4, b"ftypavif", "an AVIF image"),
+        (4, b"ftyp", "an HEIF image or a video"),
+        (0, b"BM", "a BMP image"),
+        (0, b"II*\0", "a TIFF image"),
+        (0, b"MM\0*", "a TIFF image"),
+        (0, b"%PDF", "a PDF document"),
+        (0, b"PK\x03\x04", "a ZIP archive"),
+        (0, b"\x1f\x8b", "a gzip archive"),
+        (0, b"iVBORw0KGgo", "a PNG as base64 text, not decoded"),
+        (0, b"data:", "a data URL, not decoded"),
+    ];
+    let known = KNOWN.iter().find(|(at, magic, _)| bytes.get(*at..).is_some_and(|tail| tail.starts_with(magic)));
+    if let Some((_, _, name)) = known {
+        return name;
+    }
+    let head = &bytes[..bytes.len().min(512)];
+    let Some(text) = as_text(head) else { return "of an unknown kind" };
+    let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_ascii_lowercase();
+    match text {
+        text if text.starts_with("<!doctype html") || text.starts_with("<html") => "an HTML page",
+        text if text.starts_with("<svg") || (text.starts_with("<?xml") && text.contains("<svg")) => "an SVG drawing",
+        text if text.starts_with(['{', '[']) => "JSON text",
+        _ => "plain text",
+    }
+}
+
+/// The bytes as text, if that is what they are; a character cut off at the end is no objection.
+fn as_text(bytes: &[u8]) -> Option<&str> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    (!text.chars().any(|c| c.is_control() && !c.is_whitespace())).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use png::{BitDepth, Encoder};
+
+    fn encode(width: u32, height: u32, color: ColorType, depth: BitDepth, data: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, width, height);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        if color == ColorType::Indexed {
+            encoder.set_palette(vec![1, 2, 3, 4, 5, 6]);
+            encoder.set_trns(vec![0xff, 0x00]);
+        }
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(data).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    fn sample() -> Vec<u8> {
+        let pixels: Vec<u8> = (0..=250).cycle().step_by(7).take(48 * 32 * 3).collect();
+        encode(48, 32, ColorType::Rgb, BitDepth::Eight, &pixels)
+    }
+
+    /// The offsets of the chunks' length fields, with their types.
+    fn chunks(png: &[u8]) -> Vec<(usize, [u8; 4])> {
+        let mut at = 8;
+        let mut found = Vec::new();
+        while at < png.len() {
+            let length = u32::from_be_bytes(png[at..at + 4].try_into().unwrap()) as usize;
+            found.push((at, png[at + 4..at + 8].try_into().unwrap()));
+            at += 12 + length;
+        }
+        found
+    }
+
+    fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+        let typed = [kind.as_slice(), data].concat();
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        [length.as_slice(), &typed, &crc32fast::hash(&typed).to_be_bytes()].concat()
+    }
+
+    fn with_chunk_after_header(png: &[u8], extra: &[u8]) -> Vec<u8> {
+        [&png[..33], extra, &png[33..]].concat()
+    }
+
+    /// A picture whose checksums are right although byte `at` of the chunk `kind` is not.
+    fn with_repaired_damage(png: &[u8], kind: &[u8; 4], at: usize) -> Vec<u8> {
+        let (start, _) = chunks(png).into_iter().find(|(_, found)| found == kind).unwrap();
+        let length = u32::from_be_bytes(png[start..start + 4].try_into().unwrap()) as usize;
+        let mut data = png[start + 8..start + 8 + length].to_vec();
+        data[at] ^= 0x55;
+        [&png[..start], &chunk(kind, &data), &png[start + 12 + length..]].concat()
+    }
+
+    #[test]
+    fn a_picture_is_proven_and_measured() {
+        assert_eq!(prove(&sample()), Ok(Picture { width: 48, height: 32, has_alpha: false }));
+    }
+
+    #[test]
+    fn one_pixel_is_a_picture() {
+        let png = encode(1, 1, ColorType::Grayscale, BitDepth::Eight, &[0]);
+        assert_eq!(prove(&png), Ok(Picture { width: 1, height: 1, has_alpha: false }));
+    }
+
+    #[test]
+    fn transparency_is_read_from_the_pixels_not_from_the_header() {
+        let alpha = |color, depth, data: &[u8]| prove(&encode(2, 1, color, depth, data)).unwrap().has_alpha;
+        assert!(!alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 255]));
+        assert!(alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 254]));
+        assert!(!alpha(ColorType::GrayscaleAlpha, BitDepth::Sixteen, &[9, 9, 255, 255, 9, 9, 255, 255]));
+        assert!(alpha(ColorType::GrayscaleAlpha, BitDepth::Sixteen, &[9, 9, 255, 255, 9, 9, 255, 0]));
+        assert!(!alpha(ColorType::Indexed, BitDepth::Eight, &[0, 0]));
+        assert!(alpha(ColorType::Indexed, BitDepth::Eight, &[0, 1]));
+    }
+
+    #[test]
+    fn every_beginning_of_a_picture_may_still_grow() {
+        let png = sample();
+        assert_eq!(prove(&[]), Err(Flaw::Empty));
+        for length in 1..png.len() {
+            assert_eq!(prove(&png[..length]), Err(Flaw::Truncated), "{length} of {}", png.len());
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_passes() {
+        let png = sample();
+        for at in 0..png.len() {
+            let mut bytes = png.clone();
+            bytes[at] ^= 1 << (at % 8);
+            assert!(prove(&bytes).is_err(), "bit flip at {at}");
+        }
+    }
+
+    #[test]
+    fn damage_under_a_repaired_checksum_is_found_in_the_pixels() {
+        let png = sample();
+        let data = chunks(&png).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap().0;
+        let length = u32::from_be_bytes(png[data..data + 4].try_into().unwrap()) as usize;
+        // The last four bytes of the zlib stream are its Adler-32.
+        for at in [2, length / 2, length - 1] {
+            let bytes = with_repaired_damage(&png, b"IDAT", at);
+            assert!(matches!(prove(&bytes), Err(Flaw::Damaged(_))), "at {at}");
+        }
+    }
+
+    #[test]
+    fn too_few_rows_are_found() {
+        let mut png = encode(48, 31, ColorType::Rgb, BitDepth::Eight, &vec![7; 48 * 31 * 3]);
+        let mut header = png[16..29].to_vec();
+        header[7] = 32;
+        png.splice(8..33, chunk(b"IHDR", &header));
+        assert!(matches!(prove(&png), Err(Flaw::Damaged(_))));
+    }
+
+    #[test]
+    fn a_signed_picture_and_one_with_more_bytes_behind_it_pass() {
+        let signed = with_chunk_after_header(&sample(), &chunk(b"caBX", &[7; 4000]));
+        assert!(prove(&signed).is_ok());
+        assert!(prove(&[signed.as_slice(), b"\n<!-- trailing -->"].concat()).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_checksum_of_any_chunk_is_found() {
+        let mut bad = chunk(b"caBX", &[7; 40]);
+        *bad.last_mut().unwrap() ^= 1;
+        assert_eq!(prove(&with_chunk_after_header(&sample(), &bad)), Err(Flaw::Damaged("a checksum is wrong")));
+    }
+
+    #[test]
+    fn a_bomb_is_refused_by_its_header() {
+        let mut png = sample();
+        let mut header = png[16..29].to_vec();
+        header[..8].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+        png.splice(8..33, chunk(b"IHDR", &header));
+        assert_eq!(prove(&png), Err(Flaw::TooManyPixels { width: 30_000, height: 30_000 }));
+    }
+
+    #[test]
+    fn what_is_not_a_png_is_named() {
+        let named = |bytes: &[u8]| prove(bytes).unwrap_err().to_string();
+        assert_eq!(named(b"\xff\xd8\xff\xe0\0\x10JFIF"), "it is a JPEG image");
+        assert_eq!(named(b"RIFF\0\0\0\0WEBPVP8 "), "it is a WebP image");
+        assert_eq!(named(b"GIF89a"), "it is a GIF image");
+        assert_eq!(named(b"\n<!DOCTYPE html><html>"), "it is an HTML page");
+        assert_eq!(named(b"<svg xmlns='x'/>"), "it is an SVG drawing");
+        assert_eq!(named(b"{\"error\": 1}"), "it is JSON text");
+        assert_eq!(named("sorry, no picture é".as_bytes()), "it is plain text");
+        assert_eq!(named(b"iVBORw0KGgoAAAANSUhEUg"), "it is a PNG as base64 text, not decoded");
+        assert_eq!(named(b"\0\x01\x02\x03"), "it is of an unknown kind");
+    }
+
+    #[test]
+    fn the_signature_check_asks_for_no_more_than_it_says() {
+        let long = [SIGNATURE.as_slice(), &[0; 120]].concat();
+        assert_eq!(sign_of_png(&long), Ok(Picture { width: 0, height: 0, has_alpha: false }));
+        assert_eq!(sign_of_png(&long[..127]), Err(Flaw::Truncated));
+        assert_eq!(sign_of_png(&sample()), prove(&sample()));
+        assert!(matches!(sign_of_png(&[b'x'; 200]), Err(Flaw::Other(_))));
+    }
+}
