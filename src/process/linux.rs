@@ -1,0 +1,134 @@
+//! The table of processes on Linux: `/proc`.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+
+use super::Marker;
+
+/// In clock ticks since the machine started: together with the pid it names one process for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct StartTime(u64);
+
+/// One process.
+#[derive(Debug)]
+pub struct Process {
+    pub pid: Pid,
+    pub parent: Option<Pid>,
+    pub group: Option<Pid>,
+    pub started: StartTime,
+    pub zombie: bool,
+}
+
+/// Every process there is.
+pub fn processes() -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
+    pids.filter_map(process).collect()
+}
+
+/// When `pid` was started, if it exists.
+pub fn start_time(pid: Pid) -> Option<StartTime> {
+    process(pid).map(|process| process.started)
+}
+
+/// Whether the process that has this pid and was started then still runs.
+pub fn is_alive(pid: Pid, started: StartTime) -> bool {
+    process(pid).is_some_and(|process| process.started == started && !process.zombie)
+}
+
+fn process(pid: Pid) -> Option<Process> {
+    parse_stat(pid, &fs::read(path(pid, "stat")).ok()?)
+}
+
+/// Reads a line of `/proc/<pid>/stat`. The program's name stands in parentheses and may hold anything, so the fields are
+/// counted from the last closing one (proc(5)).
+fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
+    let after_name = stat.len() - stat.iter().rev().position(|&byte| byte == b')')?;
+    let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok().and_then(Pid::from_raw);
+    let group = fields.next()?.parse().ok().and_then(Pid::from_raw);
+    // Field 22; state is field 3, parent 4, group 5.
+    let started = StartTime(fields.nth(16)?.parse().ok()?);
+    Some(Process { pid, parent, group, started, zombie: matches!(state, "Z" | "X") })
+}
+
+/// Whether the process carries the marker or works in the marked directory. One that may not be looked into does not.
+pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
+    let carries = || {
+        let wanted = [marker.name.as_bytes(), b"=", marker.value.as_bytes()].concat();
+        fs::read(path(pid, "environ"))
+            .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == wanted))
+    };
+    let works_there = || fs::read_link(path(pid, "cwd")).is_ok_and(|cwd| is_inside(cwd.as_os_str().as_bytes(), marker));
+    carries() || works_there()
+}
+
+/// The kernel shows a removed directory as its old path and " (deleted)".
+fn is_inside(cwd: &[u8], marker: &Marker) -> bool {
+    let rest = marker.dir.as_ref().and_then(|dir| cwd.strip_prefix(dir.as_os_str().as_bytes()));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || rest == b" (deleted)")
+}
+
+/// Sends `signal` to the process that has this pid and was started then, and to no other.
+pub fn signal(pid: Pid, started: StartTime, signal: Signal) {
+    let is_same = || start_time(pid) == Some(started);
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        // What the descriptor stands for is settled before the check, so the signal cannot go astray after it.
+        Ok(process) => {
+            if is_same() {
+                let _ = pidfd_send_signal(process, signal);
+            }
+        }
+        Err(rustix::io::Errno::SRCH) => {}
+        // Old kernels and strict containers have no pidfd: then the check comes as close before the signal as can be.
+        Err(_) => {
+            if is_same() {
+                let _ = kill_process(pid, signal);
+            }
+        }
+    }
+}
+
+fn path(pid: Pid, file: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/{file}", pid.as_raw_nonzero()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_name_cannot_confuse_the_fields() {
+        let pid = Pid::from_raw(7).unwrap();
+        let stat = b"7 (a) Z 1 (b)) S 4 5 6 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
+        let process = parse_stat(pid, stat).unwrap();
+        assert_eq!(process.parent, Pid::from_raw(4));
+        assert_eq!(process.group, Pid::from_raw(5));
+        assert_eq!(process.started, StartTime(12345));
+        assert!(!process.zombie);
+        assert!(parse_stat(pid, b"7 (x").is_none());
+        assert!(parse_stat(pid, b"7 (x) S 1").is_none());
+    }
+
+    #[test]
+    fn only_the_directory_itself_and_what_is_below_it_is_inside() {
+        let marker = Marker { name: "X", value: "1".into(), dir: Some("/tmp/run-a".into()) };
+        assert!(is_inside(b"/tmp/run-a", &marker));
+        assert!(is_inside(b"/tmp/run-a/sub", &marker));
+        assert!(is_inside(b"/tmp/run-a (deleted)", &marker));
+        assert!(!is_inside(b"/tmp/run-ab", &marker));
+        assert!(!is_inside(b"/tmp", &marker));
+    }
+
+    #[test]
+    fn this_process_is_in_the_table_with_its_own_parent() {
+        let me = rustix::process::getpid();
+        let found = processes().into_iter().find(|process| process.pid == me).unwrap();
+        assert_eq!(found.parent, rustix::process::getppid());
+        assert_eq!(Some(found.started), start_time(me));
+    }
+}

@@ -1,0 +1,185 @@
+//! A child and its descendants on Unix.
+//!
+//! A process group does not hold a tree together: Codex starts its tools in sessions of their own, and a daemon forks twice to
+//! lose its parents. What belongs to the tree is therefore found in the table of all processes: what descends from the child
+//! or from something that did, what is in its group, what carries the run's marker in its environment, what works in the
+//! run's directory. Only processes younger than the child can be any of these.
+//!
+//! A pid alone names nobody, for it is given away again; a pid with its start time does. Signals to the group are safe for as
+//! long as the child is not reaped, and it is reaped last.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::sync::watch;
+
+use super::Marker;
+use super::stop::Manner;
+use super::table::{self, Process, StartTime};
+use super::wait::{Exit, Waiter};
+
+/// A child, the leader of its own group, with its descendants.
+#[derive(Debug)]
+pub struct Tree {
+    leader: Pid,
+    child: std::process::Child,
+    marker: Marker,
+    /// When the leader was started; what is older cannot belong to it.
+    since: StartTime,
+    /// Every living process of the tree that the last look found, the leader excepted.
+    known: HashMap<Pid, StartTime>,
+    /// How the leader has ended, once it has.
+    exit: watch::Receiver<Option<Exit>>,
+    reaped: bool,
+}
+
+/// The child's ends of its three pipes.
+type Ends = (ChildStdin, ChildStdout, ChildStderr);
+
+/// How long a child that was interrupted may take before it is terminated. Codex takes 32 to 67 ms (0.169.0).
+const INTERRUPT: Duration = Duration::from_millis(500);
+/// How long killed processes may take to disappear from the table.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Processes that are not our children cannot be waited for, only looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+impl Tree {
+    /// Starts the command as the leader of a new group.
+    pub fn spawn(mut command: Command, marker: Marker, waiter: Waiter) -> io::Result<(Self, Ends)> {
+        let mut child = command.process_group(0).spawn()?;
+        let leader = Pid::from_child(&child);
+        let ends = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let exit = waiter.watch(leader);
+        // An unreaped child of ours is in the table, be it as a zombie.
+        let since = table::start_time(leader).unwrap_or_default();
+        let tree = Self { leader, child, marker, since, known: HashMap::new(), exit, reaped: false };
+        match ends {
+            (Some(stdin), Some(stdout), Some(stderr)) => Ok((tree, (stdin, stdout, stderr))),
+            _ => Err(io::Error::other("the child has no pipes")),
+        }
+    }
+
+    /// How the leader has ended, once it has.
+    pub const fn exit(&mut self) -> &mut watch::Receiver<Option<Exit>> {
+        &mut self.exit
+    }
+
+    /// Stops everything; see [`Manner`].
+    pub fn stop(mut self, manner: Manner) -> Exit {
+        if let Manner::Gentle { .. } = manner {
+            // Its tools are found now: once it has ended, nothing but a marker would lead to them.
+            self.look();
+            self.signal_group(Signal::INT);
+            wait_until(INTERRUPT, &mut || self.has_ended());
+        }
+        if let Manner::Gentle { grace } | Manner::Firm { grace } = manner
+            && !self.has_ended()
+        {
+            self.look();
+            self.signal_all(Signal::TERM);
+            // A stopped process takes the signal only once it goes on.
+            self.signal_all(Signal::CONT);
+            wait_until(grace, &mut || self.is_gone());
+        }
+        self.kill_all();
+        let exit = *self.exit.borrow();
+        exit.unwrap_or(Exit::Signal(Signal::KILL.as_raw()))
+    }
+
+    /// Kills everything until nothing is left, then lets go of the leader.
+    fn kill_all(&mut self) {
+        let deadline = Instant::now() + SWEEP;
+        loop {
+            // Nobody is left to start anything exactly if the leader had ended before a look that found nobody.
+            let had_ended = self.has_ended();
+            self.look();
+            if had_ended && self.known.is_empty() {
+                break;
+            }
+            self.signal_all(Signal::KILL);
+            let left = deadline.saturating_duration_since(Instant::now());
+            wait_until(left, &mut || self.is_gone());
+            // What a second of SIGKILL does not end hangs in the kernel: there is nothing to be done about it.
+            if left.is_zero() {
+                break;
+            }
+        }
+        self.reaped = true;
+        let _ = self.child.try_wait();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.exit.borrow().is_some()
+    }
+
+    /// Whether the leader and all that the last look found are gone.
+    fn is_gone(&mut self) -> bool {
+        self.known.retain(|&pid, &mut started| table::is_alive(pid, started));
+        self.known.is_empty() && self.has_ended()
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        self.signal_group(signal);
+        for (&pid, &started) in &self.known {
+            table::signal(pid, started, signal);
+        }
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        // Nobody there, or (macOS) only zombies: either way there is nobody to tell.
+        let _ = kill_process_group(self.leader, signal);
+    }
+
+    /// Brings [`Tree::known`] up to date: forgets who is gone, finds who is new.
+    fn look(&mut self) {
+        let young: Vec<Process> =
+            table::processes().into_iter().filter(|process| process.started >= self.since).collect();
+        let alive: HashMap<Pid, StartTime> = young.iter().filter(|p| !p.zombie).map(|p| (p.pid, p.started)).collect();
+        // Zombies lead to their children too, so ancestry is followed through them.
+        let mut ours: HashMap<Pid, StartTime> = young
+            .iter()
+            .filter(|process| {
+                process.pid != self.leader
+                    && (self.known.get(&process.pid) == Some(&process.started)
+                        || process.group == Some(self.leader)
+                        || table::is_marked(process.pid, &self.marker))
+            })
+            .map(|process| (process.pid, process.started))
+            .collect();
+        loop {
+            let children = young.iter().filter(|process| {
+                let parent_is_ours =
+                    process.parent.is_some_and(|parent| parent == self.leader || ours.contains_key(&parent));
+                parent_is_ours && process.pid != self.leader && !ours.contains_key(&process.pid)
+            });
+            let found: Vec<_> = children.map(|process| (process.pid, process.started)).collect();
+            if found.is_empty() {
+                break;
+            }
+            ours.extend(found);
+        }
+        ours.retain(|pid, started| alive.get(pid) == Some(started));
+        self.known = ours;
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if !self.reaped {
+            self.kill_all();
+        }
+    }
+}
+
+/// Looks every few milliseconds whether `done`, for at most `limit`.
+fn wait_until(limit: Duration, done: &mut dyn FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !done() && Instant::now() < deadline {
+        thread::sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now())));
+    }
+}

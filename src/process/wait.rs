@@ -1,0 +1,91 @@
+//! Learning that a child has ended, without asking SIGCHLD.
+//!
+//! Node owns SIGCHLD: libuv installs its handler without calling the one before it. Where the kernel has no `pidfd_open`,
+//! every waiter that relies on the signal goes deaf as soon as JavaScript starts a process of its own. So each child gets a
+//! thread that blocks in `waitid` and nothing else.
+//!
+//! The thread does not reap. An ended child stays a zombie until the tree around it is stopped: as long as it does, its pid
+//! and with it the id of its process group cannot be given to anybody else, so the group can be signalled safely.
+
+use std::io;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use tokio::sync::watch;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// Whether it ended with 0.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}
+
+/// What the waiting thread is told about the child.
+#[cfg(unix)]
+pub type Waitable = rustix::process::Pid;
+#[cfg(windows)]
+pub type Waitable = std::os::windows::io::OwnedHandle;
+
+/// A thread that is ready to wait. It is made before the child, so that a child without a waiter never exists.
+#[derive(Debug)]
+pub struct Waiter {
+    child: SyncSender<Waitable>,
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+/// The waiter needs next to no stack.
+const STACK_BYTES: usize = 64 << 10;
+
+impl Waiter {
+    /// Starts the thread.
+    pub fn prepare() -> io::Result<Self> {
+        let (child, told) = sync_channel::<Waitable>(1);
+        let (tell, exit) = watch::channel(None);
+        thread::Builder::new().name("codex-image-wait".into()).stack_size(STACK_BYTES).spawn(move || {
+            // No child: the spawn failed, and there is nothing to wait for.
+            if let Ok(child) = told.recv() {
+                tell.send_replace(Some(wait_for(child)));
+            }
+        })?;
+        Ok(Self { child, exit })
+    }
+
+    /// Waits for `child` from now on; the exit appears in the channel once it has ended.
+    pub fn watch(self, child: Waitable) -> watch::Receiver<Option<Exit>> {
+        // The thread holds the other end until it has received this.
+        let _ = self.child.send(child);
+        self.exit
+    }
+}
+
+#[cfg(unix)]
+#[allow(clippy::needless_pass_by_value, reason = "on Windows this is a handle that must be owned")]
+fn wait_for(pid: Waitable) -> Exit {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(Some(status)) => {
+                let signal = || status.terminating_signal().map(Exit::Signal);
+                return status.exit_status().map(Exit::Code).or_else(signal).unwrap_or(Exit::Code(-1));
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            // Somebody else has reaped our child. It is gone; how it ended nobody can tell any more.
+            Err(_) => return Exit::Code(-1),
+        }
+    }
+}
+
+#[cfg(windows)]
+fn wait_for(child: Waitable) -> Exit {
+    super::windows::wait_for(&child)
+}
