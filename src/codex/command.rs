@@ -1,0 +1,137 @@
+//! The command line of one turn, and what its sandbox lets the agent do.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::locate::Cli;
+use crate::process::Program;
+use crate::request::{Environment, Request};
+
+/// What the agent's shell may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sandbox {
+    /// Nothing but read; the shell is switched off altogether.
+    ReadOnly,
+    /// Write in the workspace and the temporary directories.
+    WorkspaceWrite {
+        /// Whether the shell has the network.
+        network: bool,
+    },
+    /// Everything the user may do.
+    DangerFullAccess,
+}
+
+impl Sandbox {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read-only",
+            Self::WorkspaceWrite { .. } => "workspace-write",
+            Self::DangerFullAccess => "danger-full-access",
+        }
+    }
+
+    /// Whether the agent can be asked to copy the picture to the handed path.
+    #[must_use]
+    pub const fn has_shell(self) -> bool {
+        !matches!(self, Self::ReadOnly)
+    }
+}
+
+/// Whether Codex's sandbox is known not to work on `platform` (as Node names it) with this environment: on Windows, under
+/// WSL, or where the user says so with `OD_CODEX_SANDBOX=danger-full-access`. Any other value of that variable is ignored.
+#[must_use]
+pub fn needs_danger_full_access(platform: &str, env: &Environment) -> bool {
+    platform == "win32"
+        || env.get("WSL_DISTRO_NAME").is_some()
+        || env.get("OD_CODEX_SANDBOX").is_some_and(|value| value.trim() == "danger-full-access")
+}
+
+/// Variables that make Codex bill a key or drop the image tool (`CODEX_API_KEY`, `CODEX_ACCESS_TOKEN`: from 0.144 the tool
+/// is gone, 0.132.0 bills), or that would hand the agent's shell a key to bill (`OPENAI_API_KEY`).
+const BILLING_VARIABLES: [&str; 3] = ["CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "OPENAI_API_KEY"];
+
+/// What the child process gets of the environment.
+fn without_billing(env: &Environment) -> impl Iterator<Item = (&str, &str)> {
+    env.iter().filter(|(name, _)| !BILLING_VARIABLES.iter().any(|billing| name.eq_ignore_ascii_case(billing)))
+}
+
+/// The CLI with these arguments, in the environment that the request wants for it.
+#[must_use]
+pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) -> Program {
+    let is_path = |name: &str| if cfg!(windows) { name.eq_ignore_ascii_case("PATH") } else { name == "PATH" };
+    let mut env: Vec<(OsString, OsString)> = without_billing(&request.env)
+        .filter(|(name, _)| !is_path(name))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    env.push(("PATH".into(), request.path_with(cli.tools.as_deref())));
+    // Only where it was named: Codex makes the default home itself, but insists that a named one exists.
+    if let Some(home) = &request.codex_home {
+        env.retain(|(name, _)| name != CODEX_HOME);
+        env.push((CODEX_HOME.into(), home.into()));
+    }
+    Program { path: cli.program.clone(), args, env, cwd }
+}
+
+/// The variable that names Codex's home.
+pub const CODEX_HOME: &str = "CODEX_HOME";
+
+/// The arguments of `codex exec`. There is no positional prompt: it comes on stdin, where no quoting can change it and
+/// no process list shows it. (`-` as a positional was refused by some versions.)
+///
+/// `marker` is a variable that the agent's shell shall carry, so that whatever it leaves running can be found.
+#[must_use]
+pub fn exec_args(request: &Request, workspace: &Path, marker: (&str, &str)) -> Vec<OsString> {
+    let mut args: Vec<OsString> =
+        ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str(), "-C"]
+            .map(OsString::from)
+            .into();
+    args.push(workspace.into());
+    let mut config = |key: &str, value: &str| args.extend(["-c".into(), format!("{key}={value}").into()]);
+    if let Sandbox::WorkspaceWrite { network } = request.sandbox {
+        config("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
+    }
+    // By default the agent's shell sees the daemon's whole environment, tokens included (0.132.0).
+    config("shell_environment_policy.inherit", "core");
+    config(&format!("shell_environment_policy.set.{}", marker.0), marker.1);
+    for (key, value) in &request.config {
+        config(key, value);
+    }
+    if let Some(model) = &request.model {
+        args.extend(["--model".into(), model.into()]);
+    }
+    // All versions draw without them. `--disable` refuses unknown names, so only names that every version knows.
+    let shell: &[&str] = if request.sandbox.has_shell() { &[] } else { &["shell_tool", "unified_exec"] };
+    for feature in shell.iter().copied().chain(request.disable_features.iter().map(String::as_str)) {
+        args.extend(["--disable".into(), feature.into()]);
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(entries: &[(&str, &str)]) -> Environment {
+        Environment::new(entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn the_sandbox_is_left_only_where_it_cannot_work() {
+        let needs = |platform, entries: &[(&str, &str)]| needs_danger_full_access(platform, &env(entries));
+        assert!(!needs("linux", &[]));
+        assert!(!needs("darwin", &[]));
+        assert!(needs("win32", &[]));
+        assert!(needs("linux", &[("WSL_DISTRO_NAME", "Ubuntu")]));
+        assert!(!needs("linux", &[("WSL_DISTRO_NAME", " ")]));
+        assert!(needs("darwin", &[("OD_CODEX_SANDBOX", "danger-full-access")]));
+        assert!(!needs("linux", &[("OD_CODEX_SANDBOX", "workspace-write")]));
+        assert!(!needs("linux", &[("OD_CODEX_SANDBOX", "yes")]));
+    }
+
+    #[test]
+    fn keys_that_bill_do_not_reach_the_child() {
+        let env =
+            env(&[("OPENAI_API_KEY", "sk"), ("CODEX_API_KEY", "sk"), ("CODEX_ACCESS_TOKEN", "t"), ("HOME", "/h")]);
+        assert_eq!(without_billing(&env).collect::<Vec<_>>(), [("HOME", "/h")]);
+    }
+}

@@ -1,0 +1,219 @@
+//! What `codex exec --json` prints: one JSON object a line (all versions).
+//!
+//! No event tells of images in any version, so all that is read here is who speaks, what failed, and what it cost.
+//! `error` events and `error` items occur in successful runs too; only `turn.failed` is final.
+
+use serde::Deserialize;
+
+use super::ThreadId;
+use super::prompt::UNAVAILABLE;
+use crate::process::tail::Tail;
+
+/// One line of stdout, as far as it matters.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The first line of a run.
+    ThreadStarted(ThreadId),
+    /// The agent says something.
+    Message(String),
+    /// The agent has begun to run a command.
+    CommandStarted,
+    /// Something went wrong that Codex itself may get over, such as "Reconnecting... 2/5".
+    Trouble(String),
+    /// The turn is over, and well.
+    TurnCompleted(Option<Usage>),
+    /// The turn is over, and not well.
+    TurnFailed(String),
+}
+
+/// Tokens of one turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Usage {
+    /// Tokens sent.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// Tokens of these that the backend had cached.
+    #[serde(default)]
+    pub cached_input_tokens: u64,
+    /// Tokens received.
+    #[serde(default)]
+    pub output_tokens: u64,
+    /// Tokens of these spent on reasoning; absent in older versions.
+    pub reasoning_output_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Line {
+    #[serde(rename = "thread.started")]
+    ThreadStarted { thread_id: String },
+    #[serde(rename = "item.started")]
+    ItemStarted { item: Item },
+    #[serde(rename = "item.completed")]
+    ItemCompleted { item: Item },
+    #[serde(rename = "turn.completed")]
+    TurnCompleted { usage: Option<Usage> },
+    #[serde(rename = "turn.failed")]
+    TurnFailed { error: Message },
+    #[serde(rename = "error")]
+    Error { message: String },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Item {
+    AgentMessage {
+        text: String,
+    },
+    CommandExecution {},
+    Error {
+        message: String,
+    },
+    #[serde(other)]
+    Other,
+}
+
+impl Event {
+    /// Reads one line. A line that is no event, or none that matters, is none.
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        match serde_json::from_slice(line).ok()? {
+            Line::ThreadStarted { thread_id } => ThreadId::parse(&thread_id).map(Self::ThreadStarted),
+            Line::ItemStarted { item: Item::CommandExecution {} } => Some(Self::CommandStarted),
+            Line::ItemCompleted { item: Item::AgentMessage { text } } => Some(Self::Message(text)),
+            Line::ItemCompleted { item: Item::Error { message } } | Line::Error { message } => {
+                Some(Self::Trouble(message))
+            }
+            Line::TurnCompleted { usage } => Some(Self::TurnCompleted(usage)),
+            Line::TurnFailed { error } => Some(Self::TurnFailed(error.message)),
+            Line::ItemStarted { .. } | Line::ItemCompleted { .. } | Line::Other => None,
+        }
+    }
+}
+
+/// How much of what the agent says is kept, in bytes.
+const WORDS_BYTES: usize = 8 << 10;
+
+/// What is remembered of a turn's events. Bounded, however long the turn.
+#[derive(Debug)]
+pub struct Transcript {
+    /// The thread, once it has started.
+    pub thread: Option<ThreadId>,
+    /// The agent's last words.
+    pub words: Tail,
+    /// Whether the agent said that it has no image tool.
+    pub says_unavailable: bool,
+    /// The last trouble that Codex reported.
+    pub trouble: Option<String>,
+    /// Why the turn failed.
+    pub failed: Option<String>,
+    /// What the turn cost, if it completed.
+    pub usage: Option<Usage>,
+}
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self {
+            thread: None,
+            words: Tail::new(WORDS_BYTES),
+            says_unavailable: false,
+            trouble: None,
+            failed: None,
+            usage: None,
+        }
+    }
+}
+
+impl Transcript {
+    /// Takes in one event.
+    pub fn note(&mut self, event: &Event) {
+        match event {
+            Event::ThreadStarted(thread) => self.thread = Some(thread.clone()),
+            Event::Message(text) => {
+                self.says_unavailable |= text.lines().any(|line| line.trim() == UNAVAILABLE);
+                self.words.push(text.as_bytes());
+                self.words.push(b"\n");
+            }
+            Event::Trouble(message) => self.trouble = Some(message.clone()),
+            Event::TurnFailed(message) => self.failed = Some(message.clone()),
+            Event::TurnCompleted(usage) => self.usage = *usage,
+            Event::CommandStarted => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Option<Event> {
+        Event::parse(line.as_bytes())
+    }
+
+    #[test]
+    fn known_lines_become_events() {
+        let id = "019e5f2a-7c44-7bb0-9d3e-0123456789ab";
+        assert_eq!(
+            parse(&format!(r#"{{"type":"thread.started","thread_id":"{id}"}}"#)),
+            Some(Event::ThreadStarted(ThreadId::parse(id).unwrap()))
+        );
+        assert_eq!(
+            parse(r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"hi"}}"#),
+            Some(Event::Message("hi".into()))
+        );
+        assert_eq!(
+            parse(
+                r#"{"type":"item.started","item":{"id":"i","type":"command_execution","command":"cp a b","status":"in_progress"}}"#
+            ),
+            Some(Event::CommandStarted)
+        );
+        assert_eq!(parse(r#"{"type":"turn.failed","error":{"message":"no"}}"#), Some(Event::TurnFailed("no".into())));
+        assert_eq!(
+            parse(r#"{"type":"turn.completed","usage":{"input_tokens":3,"cached_input_tokens":1,"output_tokens":2}}"#),
+            Some(Event::TurnCompleted(Some(Usage {
+                input_tokens: 3,
+                cached_input_tokens: 1,
+                output_tokens: 2,
+                reasoning_output_tokens: None
+            })))
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_or_broken_is_passed_over() {
+        for line in [
+            "",
+            "Reading prompt from stdin...",
+            "{",
+            "null",
+            "[]",
+            r#"{"type":"thread.started","thread_id":"../../x"}"#,
+            r#"{"type":"something.new","x":1}"#,
+            r#"{"type":"item.completed","item":{"type":"something_new"}}"#,
+            r#"{"type":"item.updated","item":{"type":"todo_list"}}"#,
+        ] {
+            assert_eq!(parse(line), None, "{line}");
+        }
+        assert_eq!(Event::parse(b"\xff\xfe{\"type\":\"x\"}"), None);
+    }
+
+    #[test]
+    fn the_sentinel_counts_only_as_a_whole_line() {
+        let says = |text: &str| {
+            let mut transcript = Transcript::default();
+            transcript.note(&Event::Message(text.into()));
+            transcript.says_unavailable
+        };
+        assert!(says("IMAGE_GEN_UNAVAILABLE"));
+        assert!(says("sorry\n  IMAGE_GEN_UNAVAILABLE \n"));
+        assert!(!says("I will not answer IMAGE_GEN_UNAVAILABLE"));
+        assert!(!says("`IMAGE_GEN_UNAVAILABLE`"));
+    }
+}

@@ -1,0 +1,216 @@
+//! Where the Codex CLI is, and which file of it to run.
+//!
+//! The order is that of the daemon this package serves: the option, `CODEX_BIN`, PATH, then the places where the usual
+//! installers put it, because a daemon that a desktop session started has a minimal PATH.
+//!
+//! The npm package's `codex` is a Node script that starts the native binary as its child (and, from 0.166 on recent Node,
+//! becomes it). Behind it the binary is run directly: 105 ms and 43 MB less, and no intermediate process whose death would
+//! leave Codex running.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::Cause;
+use crate::request::{Environment, Request};
+
+/// The CLI as it will be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cli {
+    /// The file to run.
+    pub program: PathBuf,
+    /// A directory with the tools that the npm package brings along; it belongs on the child's PATH.
+    pub tools: Option<PathBuf>,
+    /// The npm package's version, where it is installed from npm.
+    pub version: Option<String>,
+}
+
+/// Finds the CLI. Blocks on the disk.
+///
+/// # Errors
+/// [`Cause::CodexNotFound`], or [`Cause::CodexUnusable`] if the request names a CLI that cannot be run. An unusable
+/// `CODEX_BIN` is passed over.
+pub fn locate(request: &Request) -> Result<Cli, Cause> {
+    let found = match &request.codex_path {
+        Some(path) => match fault(path) {
+            None => path.clone(),
+            Some(fault) => return Err(Cause::CodexUnusable(fault)),
+        },
+        None => candidates(&request.env).find(|path| fault(path).is_none()).ok_or(Cause::CodexNotFound)?,
+    };
+    Ok(behind_npm_shim(&found).unwrap_or(Cli { program: found, tools: None, version: None }))
+}
+
+/// Every path that may be the CLI, best first.
+fn candidates(env: &Environment) -> impl Iterator<Item = PathBuf> {
+    let given = env.get("CODEX_BIN").map(|path| env.expand(path.trim())).filter(|path| path.is_absolute());
+    let path: Vec<PathBuf> = env.get("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
+    let in_dirs = path
+        .into_iter()
+        .filter(|dir| dir.is_absolute())
+        .chain(usual_dirs(env))
+        .flat_map(|dir| NAMES.iter().map(move |name| dir.join(name)));
+    given.into_iter().chain(in_dirs).chain(in_apps(env))
+}
+
+/// What the CLI is called. On Windows npm writes a `.cmd` that is never run itself: it leads to the package beside it.
+#[cfg(windows)]
+const NAMES: [&str; 2] = ["codex.exe", "codex.cmd"];
+#[cfg(not(windows))]
+const NAMES: [&str; 1] = ["codex"];
+
+/// The directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm, cargo, nvm, fnm; scoop and npm on
+/// Windows.
+fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
+    let mut dirs: Vec<PathBuf> = Vec::new();
+    let mut add = |base: Option<PathBuf>, rest: &str| dirs.extend(base.map(|base| base.join(rest)));
+    let var = |name: &str| env.get(name).map(|value| env.expand(value)).filter(|path| path.is_absolute());
+    let home = env.home();
+    let at_home = || home.clone();
+    if cfg!(windows) {
+        add(var("APPDATA"), "npm");
+        add(var("LOCALAPPDATA"), "pnpm");
+        add(at_home(), "scoop\\shims");
+        add(at_home(), ".bun\\bin");
+        add(var("LOCALAPPDATA"), "Volta\\bin");
+        add(at_home(), ".cargo\\bin");
+        return dirs;
+    }
+    add(var("npm_config_prefix").or_else(|| var("NPM_CONFIG_PREFIX")), "bin");
+    add(at_home(), ".local/bin");
+    add(at_home(), ".npm-global/bin");
+    add(var("BUN_INSTALL").or_else(|| at_home().map(|home| home.join(".bun"))), "bin");
+    add(var("VOLTA_HOME").or_else(|| at_home().map(|home| home.join(".volta"))), "bin");
+    add(var("ASDF_DATA_DIR").or_else(|| at_home().map(|home| home.join(".asdf"))), "shims");
+    add(var("MISE_DATA_DIR").or_else(|| at_home().map(|home| home.join(".local/share/mise"))), "shims");
+    add(var("PNPM_HOME"), "");
+    add(at_home(), ".local/share/pnpm");
+    add(at_home(), "Library/pnpm");
+    add(at_home(), ".cargo/bin");
+    for dir in ["/opt/homebrew/bin", "/usr/local/bin", "/home/linuxbrew/.linuxbrew/bin", "/usr/bin"] {
+        dirs.push(dir.into());
+    }
+    let nvm = var("NVM_DIR").or_else(|| at_home().map(|home| home.join(".nvm")));
+    dirs.extend(newest_first(nvm.map(|dir| dir.join("versions/node")), "bin"));
+    for fnm in [var("FNM_DIR"), at_home().map(|h| h.join(".local/share/fnm")), at_home().map(|h| h.join(".fnm"))] {
+        dirs.extend(newest_first(fnm.map(|dir| dir.join("node-versions")), "installation/bin"));
+    }
+    dirs
+}
+
+/// `<root>/<version>/<rest>` for every version there is, newest first.
+fn newest_first(root: Option<PathBuf>, rest: &str) -> Vec<PathBuf> {
+    let entries = root.and_then(|root| std::fs::read_dir(root).ok());
+    let mut versions: Vec<PathBuf> = entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let number = |path: &Path| -> Vec<u64> {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+    };
+    versions.sort_by_key(|path| std::cmp::Reverse(number(path)));
+    versions.into_iter().map(|path| path.join(rest)).collect()
+}
+
+/// The desktop application brings its own CLI.
+fn in_apps(env: &Environment) -> Vec<PathBuf> {
+    if !cfg!(target_os = "macos") {
+        return Vec::new();
+    }
+    let inside = "Applications/Codex.app/Contents/Resources/codex";
+    [Some(PathBuf::from("/")), env.home()].into_iter().flatten().map(|base| base.join(inside)).collect()
+}
+
+/// Why `path` cannot be run, if it cannot.
+fn fault(path: &Path) -> Option<&'static str> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Some("there is no such file") };
+    if metadata.is_dir() {
+        return Some("it is a directory");
+    }
+    if !metadata.is_file() {
+        return Some("it is not a regular file");
+    }
+    #[cfg(unix)]
+    if rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err() {
+        return Some("it is not executable");
+    }
+    None
+}
+
+/// The native binary that the npm package's launcher at `found` would start, if that is what `found` is.
+fn behind_npm_shim(found: &Path) -> Option<Cli> {
+    let package = npm_package(found)?;
+    let (platform, triple) = PLATFORM?;
+    // Beside the package (npm hoists, pnpm links), below it (nested), or inside it (before the split into packages).
+    let vendors =
+        [package.parent()?.parent()?.join(platform), package.join("node_modules").join(platform), package.clone()];
+    vendors.iter().find_map(|holder| {
+        let root = holder.join("vendor").join(triple);
+        // 0.132.0 has codex/codex with its tools in path/; 0.169.0 has bin/codex and finds its tools itself.
+        let program =
+            ["bin", "codex"].iter().map(|dir| root.join(dir).join(BINARY)).find(|path| fault(path).is_none())?;
+        let tools = Some(root.join("path")).filter(|path| path.is_dir());
+        Some(Cli { program, tools, version: version_of(&package) })
+    })
+}
+
+const BINARY: &str = if cfg!(windows) { "codex.exe" } else { "codex" };
+
+/// The platform package below `node_modules`, and the directory of its binary.
+const PLATFORM: Option<(&str, &str)> = if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+    Some(("@openai/codex-linux-x64", "x86_64-unknown-linux-musl"))
+} else if cfg!(all(target_os = "linux", target_arch = "aarch64")) {
+    Some(("@openai/codex-linux-arm64", "aarch64-unknown-linux-musl"))
+} else if cfg!(all(target_os = "macos", target_arch = "x86_64")) {
+    Some(("@openai/codex-darwin-x64", "x86_64-apple-darwin"))
+} else if cfg!(all(target_os = "macos", target_arch = "aarch64")) {
+    Some(("@openai/codex-darwin-arm64", "aarch64-apple-darwin"))
+} else if cfg!(all(windows, target_arch = "x86_64")) {
+    Some(("@openai/codex-win32-x64", "x86_64-pc-windows-msvc"))
+} else if cfg!(all(windows, target_arch = "aarch64")) {
+    Some(("@openai/codex-win32-arm64", "aarch64-pc-windows-msvc"))
+} else {
+    None
+};
+
+/// The directory of the npm package `@openai/codex` that `found` belongs to.
+fn npm_package(found: &Path) -> Option<PathBuf> {
+    const SCRIPT: &str = "bin/codex.js";
+    let is_package = |dir: &Path| dir.ends_with("@openai/codex") && dir.join(SCRIPT).is_file();
+    // npm on Unix: a link to the script inside the package.
+    let real = found.canonicalize().ok()?;
+    if real.ends_with(SCRIPT) {
+        return real.parent()?.parent().filter(|dir| is_package(dir)).map(Path::to_path_buf);
+    }
+    // npm on Windows and pnpm everywhere: a small script of its own, which names the package relative to its directory.
+    if !is_small_script(&real) {
+        return None;
+    }
+    let dir = real.parent()?;
+    let places = [
+        "node_modules/@openai/codex",
+        "../@openai/codex",
+        "../lib/node_modules/@openai/codex",
+        "global/5/node_modules/@openai/codex",
+    ];
+    let package = places.iter().map(|place| dir.join(place)).find(|package| is_package(package))?;
+    package.canonicalize().ok()
+}
+
+/// Whether the file is a launcher script that speaks of the npm package. Binaries are hundreds of megabytes.
+fn is_small_script(path: &Path) -> bool {
+    const SCRIPT_BYTES: u64 = 16 << 10;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= SCRIPT_BYTES)
+        && std::fs::read(path).is_ok_and(|bytes| {
+            let text = String::from_utf8_lossy(&bytes).replace('\\', "/");
+            text.contains("@openai/codex/bin/codex.js")
+        })
+}
+
+fn version_of(package: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        version: String,
+    }
+    let bytes = std::fs::read(package.join("package.json")).ok()?;
+    serde_json::from_slice::<Manifest>(&bytes).ok().map(|manifest| manifest.version)
+}

@@ -1,0 +1,67 @@
+//! Everything known about the Codex CLI: one fact, one place.
+//!
+//! Nothing here is a contract of Codex. Each fact names the versions in which it was seen; "all versions" means every
+//! one tried, 0.132.0 to 0.169.0.
+
+pub mod command;
+pub mod events;
+pub mod failure;
+pub mod locate;
+pub mod login;
+pub mod prompt;
+pub mod provider;
+pub mod store;
+pub mod turn;
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The id of a Codex thread: safe to use as a file name, because nothing else becomes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadId(Arc<str>);
+
+impl ThreadId {
+    /// Takes a UUID as Codex prints it (all versions); anything else is no thread id.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hyphen = |at: usize| matches!(at, 8 | 13 | 18 | 23);
+        let well_formed = text.len() == 36
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| if hyphen(at) { byte == b'-' } else { byte.is_ascii_hexdigit() });
+        well_formed.then(|| Self(text.into()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub const fn as_arc(&self) -> &Arc<str> {
+        &self.0
+    }
+}
+
+impl fmt::Display for ThreadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ThreadId;
+
+    #[test]
+    fn only_a_uuid_is_a_thread_id() {
+        assert!(ThreadId::parse("019e5f2a-7c44-7bb0-9d3e-0123456789ab").is_some());
+        for bad in [
+            "",
+            ".",
+            "..",
+            "019e5f2a-7c44-7bb0-9d3e-0123456789a",
+            "../../../../../etc/passwd/xxxxxxxxxxx",
+            "019e5f2a-7c44-7bb0-9d3e-0123456789a/",
+        ] {
+            assert!(ThreadId::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

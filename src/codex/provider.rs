@@ -1,0 +1,125 @@
+//! Whether the model provider that `config.toml` selects can have the image tool at all.
+//!
+//! All versions mount `image_gen` for OpenAI's own provider, for a custom one with `requires_openai_auth = true`, and for one
+//! that sends the actor header; a custom provider without either certainly lacks it. Only what is certain is refused: a
+//! file that cannot be read or does not parse, a provider that is not defined, or an unknown built-in one is Codex's own
+//! business.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Table;
+
+/// The header that makes Codex treat a provider like OpenAI's own (in the binaries of 0.160 and later).
+const ACTOR_HEADER: &str = "x-openai-actor-authorization";
+/// Codex's own provider, which a user's table of the same name does not change.
+const OPENAI: &str = "openai";
+
+#[derive(Deserialize)]
+struct Config {
+    model_provider: Option<String>,
+    profile: Option<String>,
+    #[serde(default)]
+    profiles: HashMap<String, Profile>,
+    #[serde(default)]
+    model_providers: HashMap<String, Provider>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    model_provider: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Provider {
+    #[serde(default)]
+    requires_openai_auth: bool,
+    #[serde(default)]
+    http_headers: Table,
+    #[serde(default)]
+    env_http_headers: Table,
+}
+
+impl Provider {
+    fn mounts_image_gen(&self) -> bool {
+        let mut headers = self.http_headers.keys().chain(self.env_http_headers.keys());
+        self.requires_openai_auth || headers.any(|name| name.eq_ignore_ascii_case(ACTOR_HEADER))
+    }
+}
+
+/// The name of the selected provider, if it certainly has no image tool. `overrides` are the `-c` settings of the run.
+#[must_use]
+pub fn certainly_without_image_gen(codex_home: &Path, overrides: &[(String, String)]) -> Option<String> {
+    let text = std::fs::read_to_string(codex_home.join("config.toml")).ok()?;
+    without_image_gen(&text, overrides)
+}
+
+fn without_image_gen(text: &str, overrides: &[(String, String)]) -> Option<String> {
+    // A `-c` below `model_providers` may complete what the file lacks.
+    if overrides.iter().any(|(key, _)| key.starts_with("model_providers")) {
+        return None;
+    }
+    let config: Config = toml::from_str(text).ok()?;
+    let given = |name: &str| overrides.iter().rev().find(|(key, _)| key == name).map(|(_, value)| unquote(value));
+    let profile = given("profile").or(config.profile).and_then(|name| config.profiles.get(&name));
+    let selected = given("model_provider")
+        .or_else(|| profile.and_then(|profile| profile.model_provider.clone()))
+        .or(config.model_provider)?;
+    let provider = config.model_providers.get(&selected)?;
+    (selected != OPENAI && !provider.mounts_image_gen()).then_some(selected)
+}
+
+/// The value of a `-c` setting, which is TOML where it parses as such and plain text otherwise.
+fn unquote(value: &str) -> String {
+    let value = value.trim();
+    let quoted = |quote| value.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));
+    quoted('"').or_else(|| quoted('\'')).unwrap_or(value).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_image_gen;
+
+    const RELAY: &str =
+        "model_provider = 'relay'\n[model_providers.relay]\nname = 'Relay'\nbase_url = 'http://127.0.0.1/v1'\n";
+
+    fn refused(text: &str) -> Option<String> {
+        without_image_gen(text, &[])
+    }
+
+    #[test]
+    fn a_relay_without_openai_login_is_certain() {
+        assert_eq!(refused(RELAY).as_deref(), Some("relay"));
+        assert_eq!(refused(&format!("{RELAY}requires_openai_auth = false\n")).as_deref(), Some("relay"));
+    }
+
+    #[test]
+    fn a_relay_that_passes_the_login_on_is_not() {
+        assert_eq!(refused(&format!("{RELAY}requires_openai_auth = true\n")), None);
+        assert_eq!(refused(&format!("{RELAY}http_headers = {{ 'X-OpenAI-Actor-Authorization' = 'x' }}\n")), None);
+        assert_eq!(refused(&format!("{RELAY}env_http_headers = {{ x-openai-actor-authorization = 'X' }}\n")), None);
+    }
+
+    #[test]
+    fn doubt_passes() {
+        for text in
+            ["", "model = 'x'", "model_provider = 'openai'", "model_provider = 'nowhere'", "this is = = not toml"]
+        {
+            assert_eq!(refused(text), None, "{text}");
+        }
+        assert_eq!(refused("model_provider = 'openai'\n[model_providers.openai]\nname = 'x'\n"), None);
+        assert_eq!(refused("[model_providers.relay]\nname = 'defined, not selected'\n"), None);
+    }
+
+    #[test]
+    fn a_profile_and_the_run_itself_select_too() {
+        let text = "profile = 'p'\n[profiles.p]\nmodel_provider = 'relay'\n[model_providers.relay]\nname = 'r'\n";
+        assert_eq!(refused(text).as_deref(), Some("relay"));
+        let with = |key: &str, value: &str| without_image_gen(text, &[(key.to_owned(), value.to_owned())]);
+        assert_eq!(with("model_provider", "openai"), None);
+        assert_eq!(with("model_provider", "\"openai\""), None);
+        assert_eq!(with("model_providers.relay.requires_openai_auth", "true"), None);
+        assert_eq!(with("model", "x").as_deref(), Some("relay"));
+    }
+}

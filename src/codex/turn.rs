@@ -1,0 +1,209 @@
+//! One `codex exec`: started, fed with its prompt, listened to, stopped.
+//!
+//! Writing the prompt, reading stdout and reading stderr go on at the same time and for as long as the child lives: a child
+//! that never reads blocks the writer, and one whose full pipes nobody reads blocks itself.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::ChildStdin;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::ThreadId;
+use super::events::{Event, Transcript};
+use super::failure::Complaints;
+use crate::process::lines::Lines;
+use crate::process::tail::redact;
+use crate::process::{Child, Exit, Manner, Marker, Program, spawn};
+use crate::progress::{Phase, Progress};
+
+/// The longest line that is looked at. Events of Codex are small but for those that quote a command's output.
+const LINE_BYTES: usize = 1 << 20;
+/// How long output may still come after the tree is dead.
+const DRAIN: Duration = Duration::from_millis(250);
+/// As much as a pipe holds.
+const READ_BYTES: usize = 64 << 10;
+/// More of a message than one line of progress can show.
+const SHOWN_BYTES: usize = 4 << 10;
+
+/// A running turn. Dropping it kills the whole tree.
+#[derive(Debug)]
+pub struct Turn {
+    child: Child,
+    heard: Arc<Mutex<Heard>>,
+    thread: watch::Receiver<Option<ThreadId>>,
+    /// The writer of stdin, which ends early if nobody reads.
+    _writer: AbortOnDropHandle<()>,
+    readers: [AbortOnDropHandle<()>; 2],
+}
+
+/// What the turn has said.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// On stdout.
+    pub transcript: Transcript,
+    /// On stderr.
+    pub complaints: Complaints,
+}
+
+/// A turn that is over.
+#[derive(Debug)]
+pub struct Ended {
+    /// How Codex ended.
+    pub exit: Exit,
+    /// What it said.
+    pub heard: Heard,
+}
+
+impl Turn {
+    /// Starts `program` and gives it `prompt` on stdin. Blocks until the program runs.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn start(
+        program: &Program,
+        marker: Marker,
+        prompt: String,
+        progress: Progress,
+        veil: Veil,
+    ) -> std::io::Result<Self> {
+        let (child, pipes) = spawn(program, marker)?;
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let (tell_thread, thread) = watch::channel(None);
+        let listener = Listener { heard: Arc::clone(&heard), tell_thread, progress, veil };
+        let complaints = Arc::clone(&heard);
+        let readers = [
+            read(pipes.stdout, LINE_BYTES, |_| {}, move |line| listener.hear(line)),
+            read(
+                pipes.stderr,
+                LINE_BYTES,
+                {
+                    let heard = Arc::clone(&heard);
+                    move |bytes| lock(&heard).complaints.tail.push(bytes)
+                },
+                move |line| lock(&complaints).complaints.note(line),
+            ),
+        ];
+        Ok(Self { child, heard, thread, _writer: write(pipes.stdin, prompt), readers })
+    }
+
+    /// The thread of the turn, as soon as it is known.
+    #[must_use]
+    pub fn thread(&self) -> watch::Receiver<Option<ThreadId>> {
+        self.thread.clone()
+    }
+
+    /// Resolves when Codex itself has ended.
+    pub async fn exited(&mut self) {
+        self.child.exited().await;
+    }
+
+    /// Stops the whole tree, then reads what was still under way.
+    pub async fn stop(self, manner: Manner) -> Ended {
+        let child = self.child;
+        // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
+        let exit = tokio::task::spawn_blocking(move || child.stop(manner)).await.unwrap_or(Exit::Code(-1));
+        let [stdout, stderr] = self.readers;
+        let drained = async {
+            let _ = stdout.await;
+            let _ = stderr.await;
+        };
+        // Everybody who could hold the pipes is dead, unless somebody outside of the tree was given them.
+        let _ = tokio::time::timeout(DRAIN, drained).await;
+        let heard = std::mem::take(&mut *lock(&self.heard));
+        Ended { exit, heard }
+    }
+}
+
+/// Writes `prompt` and closes stdin: Codex waits for its end before it begins (all versions).
+fn write(mut stdin: ChildStdin, prompt: String) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        // A child that closes its stdin early has a reason, which its exit and stderr tell better than this error.
+        let _ = stdin.write_all(prompt.as_bytes()).await;
+    }))
+}
+
+/// Reads a pipe to its end, whatever comes out of it.
+fn read(
+    mut pipe: impl AsyncRead + Unpin + Send + 'static,
+    cap: usize,
+    mut on_bytes: impl FnMut(&[u8]) + Send + 'static,
+    mut on_line: impl FnMut(&[u8]) + Send + 'static,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut lines = Lines::new(cap);
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match pipe.read(&mut buffer).await {
+                Ok(0) | Err(_) => break,
+                Ok(count) => {
+                    on_bytes(&buffer[..count]);
+                    lines.push(&buffer[..count], &mut on_line);
+                }
+            }
+        }
+        lines.finish(&mut on_line);
+    }))
+}
+
+fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
+    // What a panicking holder has left is still only text.
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Turns lines of stdout into what is remembered and what is said.
+#[derive(Debug)]
+struct Listener {
+    heard: Arc<Mutex<Heard>>,
+    tell_thread: watch::Sender<Option<ThreadId>>,
+    progress: Progress,
+    veil: Veil,
+}
+
+impl Listener {
+    fn hear(&self, line: &[u8]) {
+        let Some(event) = Event::parse(line) else { return };
+        lock(&self.heard).transcript.note(&event);
+        if let Event::ThreadStarted(thread) = &event {
+            self.tell_thread.send_replace(Some(thread.clone()));
+        }
+        let thread = self.tell_thread.borrow().as_ref().map(|thread| Arc::clone(thread.as_arc()));
+        let say = |phase, message: &str| self.progress.say(phase, message, thread.as_ref());
+        match &event {
+            Event::ThreadStarted(_) => say(Phase::Started, "Codex has started"),
+            Event::Message(text) => {
+                let shown = self.veil.cover(text);
+                if !shown.trim().is_empty() {
+                    say(Phase::Message, &shown);
+                }
+            }
+            Event::CommandStarted => say(Phase::Command, "Codex runs a command"),
+            Event::Trouble(text) if text.starts_with(RECONNECTING) => say(Phase::Reconnecting, &self.veil.cover(text)),
+            Event::Trouble(_) | Event::TurnCompleted(_) | Event::TurnFailed(_) => {}
+        }
+    }
+}
+
+/// How Codex tells that it connects anew: "Reconnecting... 2/5 (…)" (all versions).
+const RECONNECTING: &str = "Reconnecting";
+
+/// Keeps secrets and the user's own directories out of what is shown while a turn runs.
+#[derive(Debug, Default)]
+pub struct Veil {
+    /// Directories with the words shown instead, the innermost first.
+    pub directories: Vec<(PathBuf, &'static str)>,
+}
+
+impl Veil {
+    fn cover(&self, text: &str) -> String {
+        let text = &text[..text.floor_char_boundary(SHOWN_BYTES)];
+        let shown = redact(text);
+        self.directories.iter().fold(shown, |shown, (directory, word)| match directory.to_str() {
+            Some(directory) if directory.len() > 1 => shown.replace(directory, word),
+            _ => shown,
+        })
+    }
+}
