@@ -1,0 +1,115 @@
+//! A generated picture as JavaScript sees it.
+
+use std::time::Duration;
+
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+
+use crate::codex::events;
+use crate::generate::{self, Generated};
+
+/// A proven picture and how it came about.
+#[napi(object, object_from_js = false)]
+pub struct GeneratedImage {
+    /// Exactly the PNG file's bytes.
+    pub png: Buffer,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// Whether at least one pixel is not fully opaque.
+    pub has_alpha: bool,
+    /// The Codex thread that drew it.
+    pub thread_id: Option<String>,
+    /// Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the thread's record.
+    #[napi(ts_type = "'store' | 'workspace' | 'rollout'")]
+    pub source: &'static str,
+    /// The CLI's version, where it is known without asking.
+    pub codex_version: Option<String>,
+    /// The prompt as the image model was finally given it, where Codex recorded it.
+    pub revised_prompt: Option<String>,
+    /// What the turn cost; absent if it was stopped before it could tell.
+    pub usage: Option<Usage>,
+    /// Where the time went.
+    pub timings: Timings,
+    /// What went wrong without spoiling the picture, in sentences.
+    pub warnings: Vec<String>,
+}
+
+/// Tokens of one turn.
+#[allow(clippy::struct_field_names, reason = "the names are those that JavaScript sees")]
+#[napi(object, object_from_js = false)]
+pub struct Usage {
+    /// Tokens sent.
+    pub input_tokens: f64,
+    /// Tokens of these that the backend had cached.
+    pub cached_input_tokens: f64,
+    /// Tokens received.
+    pub output_tokens: f64,
+    /// Tokens of these spent on reasoning; absent with older versions of Codex.
+    pub reasoning_output_tokens: Option<f64>,
+    /// Tokens sent and received.
+    pub total_tokens: f64,
+}
+
+/// Where the time of a call went, in milliseconds.
+#[allow(clippy::struct_field_names, reason = "the names are those that JavaScript sees")]
+#[napi(object, object_from_js = false)]
+pub struct Timings {
+    /// Finding the CLI, checking its login, making the workspace.
+    pub preflight_ms: f64,
+    /// Starting the process.
+    pub start_ms: f64,
+    /// From then until the picture was complete on disk and proven; absent if it was found only after Codex had ended.
+    pub image_ms: Option<f64>,
+    /// Stopping the process tree and removing the workspace.
+    pub stop_ms: f64,
+    /// The whole call.
+    pub total_ms: f64,
+}
+
+impl From<Generated> for GeneratedImage {
+    fn from(generated: Generated) -> Self {
+        let Generated { png, picture, source, thread, codex_version, usage, timings, warnings } = generated;
+        Self {
+            png: Buffer::from(png),
+            width: picture.width,
+            height: picture.height,
+            has_alpha: picture.has_alpha,
+            thread_id: thread.map(|thread| thread.to_string()),
+            source: source.as_str(),
+            codex_version,
+            revised_prompt: None,
+            usage: usage.map(Usage::from),
+            timings: Timings::from(timings),
+            warnings,
+        }
+    }
+}
+
+impl From<events::Usage> for Usage {
+    fn from(usage: events::Usage) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
+        let number = |tokens: u64| tokens as f64;
+        Self {
+            input_tokens: number(usage.input_tokens),
+            cached_input_tokens: number(usage.cached_input_tokens),
+            output_tokens: number(usage.output_tokens),
+            reasoning_output_tokens: usage.reasoning_output_tokens.map(number),
+            total_tokens: number(usage.input_tokens.saturating_add(usage.output_tokens)),
+        }
+    }
+}
+
+impl From<generate::Timings> for Timings {
+    fn from(timings: generate::Timings) -> Self {
+        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
+        Self {
+            preflight_ms: milliseconds(timings.preflight),
+            start_ms: milliseconds(timings.start),
+            image_ms: timings.image.map(milliseconds),
+            stop_ms: milliseconds(timings.stop),
+            total_ms: milliseconds(timings.total),
+        }
+    }
+}

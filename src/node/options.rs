@@ -1,0 +1,275 @@
+//! JavaScript's options become a [`Request`], or an error that names the option and what was wrong with it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use napi::JsValue as _;
+use napi::bindgen_prelude::{FnArgs, FromNapiValue as _, Function, Object, Unknown, ValueType};
+
+use super::js::{self, Js, is_variable_name};
+use super::progress::ProgressEvent;
+use crate::codex::command::{CODEX_HOME, Sandbox, needs_danger_full_access};
+use crate::error::Cause;
+use crate::request::{Completion, Environment, Request, Validation};
+
+/// `onProgress`, as a function of JavaScript's.
+pub type Callback<'env> = Function<'env, FnArgs<(String, ProgressEvent)>, super::progress::Returned>;
+
+/// The most that Node's own timers can wait, in milliseconds.
+const MAX_TIMEOUT_MS: u64 = i32::MAX as u64;
+const MAX_GRACE_MS: u64 = 600_000;
+const MAX_IMAGE_BYTES: u64 = 1 << 30;
+
+type Parsed<T> = std::result::Result<T, Cause>;
+
+/// Reads the options. The second part is the signal, if there is one.
+pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Request, Option<Object<'env>>)> {
+    if !matches!(js::object(options), Ok(Some(_))) {
+        return Err(invalid("options", "it must be an object"));
+    }
+    let reader = Reader { js, options };
+    let prompt = reader.required_text("prompt")?;
+    let aspect = reader.text("aspect")?.unwrap_or_else(|| "1:1".to_owned());
+    check_aspect(&aspect)?;
+    let env = reader.environment()?;
+    let codex_home = reader.absolute_path("codexHome")?.or_else(|| {
+        // A relative home would mean another place in the child, which works in its own directory.
+        let named = env.get(CODEX_HOME).map(|home| env.expand(home.trim()))?;
+        std::path::absolute(named).ok()
+    });
+    let network = reader.boolean("networkAccess")?.unwrap_or(true);
+    let sandbox = reader.choice("sandbox", &["auto", "read-only", "workspace-write", "danger-full-access"])?;
+    let request = Request {
+        prompt,
+        aspect,
+        codex_path: reader.absolute_path("codexPath")?,
+        codex_home,
+        node_dir: js.exec_path().ok().flatten().and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
+        model: reader.name("model")?,
+        sandbox: match sandbox {
+            Some("read-only") => Sandbox::ReadOnly,
+            Some("workspace-write") => Sandbox::WorkspaceWrite { network },
+            Some("danger-full-access") => Sandbox::DangerFullAccess,
+            _ if needs_danger_full_access(&js.platform().unwrap_or_default(), &env) => Sandbox::DangerFullAccess,
+            _ => Sandbox::WorkspaceWrite { network },
+        },
+        completion: match reader.choice("completion", &["image", "exit"])? {
+            Some("exit") => Completion::Exit,
+            _ => Completion::Image,
+        },
+        config: reader.config()?,
+        disable_features: reader.names("disableFeatures")?,
+        timeout: Duration::from_millis(reader.whole("timeoutMs", 1, MAX_TIMEOUT_MS)?.unwrap_or(600_000)),
+        kill_grace: Duration::from_millis(reader.whole("killGraceMs", 0, MAX_GRACE_MS)?.unwrap_or(2_000)),
+        max_image_bytes: reader.whole("maxImageBytes", 1, MAX_IMAGE_BYTES)?.unwrap_or(32 << 20),
+        validation: match reader.choice("validation", &["full", "signature"])? {
+            Some("signature") => Validation::Signature,
+            _ => Validation::Full,
+        },
+        env,
+    };
+    Ok((request, reader.signal()?))
+}
+
+/// Reads `onProgress`.
+pub fn callback(value: Unknown<'_>) -> Parsed<Option<Callback<'_>>> {
+    match value.get_type() {
+        Ok(ValueType::Undefined | ValueType::Null) => Ok(None),
+        Ok(ValueType::Function) => Callback::from_unknown(value).map(Some).map_err(|_| Cause::Internal),
+        _ => Err(invalid("onProgress", &format!("it must be a function, not {}", kind(value)))),
+    }
+}
+
+fn invalid(option: &str, problem: &str) -> Cause {
+    Cause::InvalidOption { option: option.to_owned(), problem: problem.to_owned() }
+}
+
+fn check_aspect(aspect: &str) -> Parsed<()> {
+    let side = |text: &str| {
+        matches!(text.len(), 1..=4) && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0')
+    };
+    match aspect.split_once(':') {
+        Some((width, height)) if side(width) && side(height) => Ok(()),
+        _ => Err(invalid("aspect", "it must be two positive whole numbers like '16:9'")),
+    }
+}
+
+/// What a value is, for people.
+fn kind(value: Unknown<'_>) -> &'static str {
+    let is_array = || Object::from_unknown(value).and_then(|object| object.is_array()).unwrap_or(false);
+    match value.get_type() {
+        Ok(ValueType::Undefined) => "undefined",
+        Ok(ValueType::Null) => "null",
+        Ok(ValueType::Boolean) => "a boolean",
+        Ok(ValueType::Number) => "a number",
+        Ok(ValueType::String) => "a string",
+        Ok(ValueType::Symbol) => "a symbol",
+        Ok(ValueType::Function) => "a function",
+        Ok(ValueType::BigInt) => "a bigint",
+        Ok(ValueType::Object) if is_array() => "an array",
+        Ok(ValueType::Object) => "an object",
+        _ => "an unknown kind of value",
+    }
+}
+
+/// Reads one option after the other.
+struct Reader<'js, 'env> {
+    js: &'js Js<'env>,
+    options: Unknown<'env>,
+}
+
+impl<'env> Reader<'_, 'env> {
+    /// The option, unless it is absent: missing, undefined or null.
+    fn get(&self, option: &str) -> Parsed<Option<Unknown<'env>>> {
+        let value = self.js.get(self.options, option).map_err(|_| invalid(option, "reading it threw an error"))?;
+        js::present(value).map_err(|_| Cause::Internal)
+    }
+
+    fn typed<T>(
+        &self,
+        option: &str,
+        wanted: &str,
+        convert: impl FnOnce(Unknown<'env>) -> napi::Result<Option<T>>,
+    ) -> Parsed<Option<T>> {
+        let Some(value) = self.get(option)? else { return Ok(None) };
+        match convert(value) {
+            Ok(Some(value)) => Ok(Some(value)),
+            Ok(None) => Err(invalid(option, &format!("it must be {wanted}, not {}", kind(value)))),
+            Err(_) => Err(invalid(option, "reading it threw an error")),
+        }
+    }
+
+    fn text(&self, option: &str) -> Parsed<Option<String>> {
+        let text = self.typed(option, "a string", js::text)?;
+        text.map(|text| without_nul(option, text)).transpose()
+    }
+
+    fn required_text(&self, option: &str) -> Parsed<String> {
+        let text = self.text(option)?.ok_or_else(|| invalid(option, "it is required and must be a string"))?;
+        if text.trim().is_empty() { Err(invalid(option, "it must not be blank")) } else { Ok(text) }
+    }
+
+    fn boolean(&self, option: &str) -> Parsed<Option<bool>> {
+        self.typed(option, "a boolean", js::boolean)
+    }
+
+    /// A whole number in a range. JavaScript's numbers are not converted before they are checked: a cast would turn -1, NaN
+    /// and 2^32 into something valid.
+    fn whole(&self, option: &str, least: u64, most: u64) -> Parsed<Option<u64>> {
+        let Some(number) = self.typed(option, "a number", js::number)? else { return Ok(None) };
+        #[expect(clippy::cast_precision_loss, reason = "the bounds are constants far below 2^53")]
+        let in_range = number >= least as f64 && number <= most as f64;
+        if in_range && number.fract() == 0.0 {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "checked to be whole and in range"
+            )]
+            return Ok(Some(number as u64));
+        }
+        Err(invalid(option, &format!("it must be a whole number from {least} to {most}")))
+    }
+
+    fn choice<'c>(&self, option: &str, choices: &[&'c str]) -> Parsed<Option<&'c str>> {
+        let Some(text) = self.text(option)? else { return Ok(None) };
+        let chosen = choices.iter().find(|choice| **choice == text).copied();
+        chosen.map(Some).ok_or_else(|| invalid(option, &format!("it must be one of '{}'", choices.join("', '"))))
+    }
+
+    fn absolute_path(&self, option: &str) -> Parsed<Option<PathBuf>> {
+        let Some(path) = self.text(option)?.map(PathBuf::from) else { return Ok(None) };
+        if path.is_absolute() { Ok(Some(path)) } else { Err(invalid(option, "it must be an absolute path")) }
+    }
+
+    fn name(&self, option: &str) -> Parsed<Option<String>> {
+        self.text(option)?.map(|name| check_name(option, name)).transpose()
+    }
+
+    fn names(&self, option: &str) -> Parsed<Vec<String>> {
+        let elements = self.typed(option, "an array of strings", |value| self.js.array(value))?.unwrap_or_default();
+        let named = elements.into_iter().enumerate().map(|(index, element)| {
+            let at = format!("{option}[{index}]");
+            match js::text(element) {
+                Ok(Some(name)) => check_name(&at, name),
+                _ => Err(invalid(&at, &format!("it must be a string, not {}", kind(element)))),
+            }
+        });
+        named.collect()
+    }
+
+    /// An object whose values are strings. Undefined values are left out.
+    fn record(
+        &self,
+        option: &str,
+        key_fault: fn(&str) -> Option<&'static str>,
+    ) -> Parsed<Option<Vec<(String, String)>>> {
+        let Some(object) = self.typed(option, "an object of strings", |value| Ok(js::object(value)?.map(|_| value)))?
+        else {
+            return Ok(None);
+        };
+        let threw = |_| invalid(option, "reading it threw an error");
+        let mut entries = Vec::new();
+        for key in self.js.keys(object).map_err(threw)? {
+            let at = format!("{option}.{key}");
+            let value = self.js.get(object, &key).map_err(|_| invalid(&at, "reading it threw an error"))?;
+            if matches!(value.get_type(), Ok(ValueType::Undefined)) {
+                continue;
+            }
+            if let Some(fault) = key_fault(&key) {
+                return Err(invalid(&at, fault));
+            }
+            let Ok(Some(text)) = js::text(value) else {
+                return Err(invalid(&at, &format!("it must be a string, not {}", kind(value))));
+            };
+            entries.push((key, without_nul(&at, text)?));
+        }
+        Ok(Some(entries))
+    }
+
+    fn config(&self) -> Parsed<Vec<(String, String)>> {
+        let fault = |key: &str| {
+            let bad =
+                key.trim().is_empty() || key.starts_with('-') || key.contains('=') || key.contains(char::is_control);
+            bad.then_some("its name must be a configuration key such as 'model_reasoning_effort'")
+        };
+        Ok(self.record("config", fault)?.unwrap_or_default())
+    }
+
+    /// The child's environment: the option's, else `process.env`.
+    fn environment(&self) -> Parsed<Environment> {
+        let fault = |name: &str| {
+            (!is_variable_name(name)).then_some("its name must be that of a variable: not empty, without '=' and NUL")
+        };
+        if let Some(entries) = self.record("env", fault)? {
+            return Ok(Environment::new(entries));
+        }
+        let inherited = self.js.process_env().and_then(|env| self.js.environment(env));
+        inherited.map_err(|_| invalid("env", "it is not given, and reading process.env threw an error"))
+    }
+
+    fn signal(&self) -> Parsed<Option<Object<'env>>> {
+        const OPTION: &str = "signal";
+        let Some(signal) = self.typed(OPTION, "an AbortSignal", |value| Ok(js::object(value)?.map(|_| value)))? else {
+            return Ok(None);
+        };
+        let kind_of = |name: &str| self.js.get(signal, name).and_then(|value| value.get_type());
+        let is_signal = matches!(kind_of("aborted"), Ok(ValueType::Boolean))
+            && matches!(kind_of("addEventListener"), Ok(ValueType::Function))
+            && matches!(kind_of("removeEventListener"), Ok(ValueType::Function));
+        if !is_signal {
+            return Err(invalid(OPTION, "it must be an AbortSignal"));
+        }
+        Object::from_unknown(signal).map(Some).map_err(|_| Cause::Internal)
+    }
+}
+
+fn without_nul(option: &str, text: String) -> Parsed<String> {
+    // Neither a command line nor an environment can carry it.
+    if text.contains('\0') { Err(invalid(option, "it must not contain NUL characters")) } else { Ok(text) }
+}
+
+/// A name that becomes an argument of its own: it must not look like a flag.
+fn check_name(option: &str, name: String) -> Parsed<String> {
+    let bad = name.trim().is_empty() || name.starts_with('-') || name.contains(|c: char| c.is_control());
+    if bad { Err(invalid(option, "it must be a name: not blank, and not beginning with '-'")) } else { Ok(name) }
+}
