@@ -109,15 +109,21 @@ pub async fn generate(request: Request, progress: Progress, cancel: Cancel) -> R
     let closing = Instant::now();
     let left_behind = blocking(move || workspace.close()).await?.err();
 
-    let mut generated = drawn?;
-    generated.codex_version = cli.version;
-    generated.timings.preflight = preflight;
-    generated.timings.stop += closing.elapsed();
-    generated.timings.total = progress.began().elapsed();
-    generated
-        .warnings
-        .extend(left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error))));
-    Ok(generated)
+    let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error)));
+    match drawn {
+        Ok(mut generated) => {
+            generated.codex_version = cli.version;
+            generated.timings.preflight = preflight;
+            generated.timings.stop += closing.elapsed();
+            generated.timings.total = progress.began().elapsed();
+            generated.warnings.extend(warning);
+            Ok(generated)
+        }
+        Err(mut failure) => {
+            failure.evidence.detail.extend(warning);
+            Err(failure)
+        }
+    }
 }
 
 /// The variable that marks every process of a run.
@@ -183,8 +189,10 @@ async fn draw(
 
     let thread = turn.thread();
     let image = async {
+        let proven = first_image(request, thread.clone(), progress).await;
         match request.completion {
-            Completion::Image => first_image(request, thread.clone(), progress).await,
+            Completion::Image => proven,
+            // Its arrival is worth saying, but the agent may have another, and decides when it is done.
             Completion::Exit => std::future::pending().await,
         }
     };

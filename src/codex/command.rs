@@ -90,8 +90,10 @@ pub fn exec_args(request: &Request, workspace: &Path, marker: (&str, &str)) -> V
     if let Sandbox::WorkspaceWrite { network } = request.sandbox {
         config("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
     }
-    // By default the agent's shell sees the daemon's whole environment, tokens included (0.132.0).
+    // By default the agent's shell sees the daemon's whole environment, tokens included. `core` leaves it a few harmless
+    // variables, but up to 0.150.1 a snapshot of the shell brings all of them back from the second command on.
     config("shell_environment_policy.inherit", "core");
+    config("features.shell_snapshot", "false");
     config(&format!("shell_environment_policy.set.{}", marker.0), marker.1);
     for (key, value) in &request.config {
         config(key, value);

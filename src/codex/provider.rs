@@ -4,6 +4,10 @@
 //! that sends the actor header; a custom provider without either certainly lacks it. Only what is certain is refused: a
 //! file that cannot be read or does not parse, a provider that is not defined, or an unknown built-in one is Codex's own
 //! business.
+//!
+//! Measured: with a ChatGPT login, 0.132.0 and 0.140.0 declare the hosted tool to such a provider too, and hand it the ChatGPT
+//! token along with it; from 0.144.6 on the tool is gone. A relay that answers the hosted tool for an old CLI is refused here
+//! all the same: what would work today stops with the user's next update.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -15,7 +15,8 @@ type ListenerCall<'a> = Function<'a, FnArgs<(&'static str, Function<'a, (), ()>)
 /// A live connection to a signal.
 pub struct Abort {
     token: CancellationToken,
-    signal: Option<(ObjectRef, FunctionRef<(), ()>)>,
+    /// Not checked for leaks: an environment that goes away takes its references along.
+    signal: Option<(ObjectRef<false>, FunctionRef<(), ()>)>,
 }
 
 /// What a signal says at the beginning.

@@ -20,8 +20,9 @@ pub fn type_error<'env>(env: &'env Env, cause: &Cause) -> Result<Unknown<'env>> 
     Ok(object.to_unknown())
 }
 
-/// The caller's stack, taken when the call was made.
-pub struct Trace(ObjectRef);
+/// The caller's stack, taken when the call was made. Not checked for leaks: an environment that goes away takes its
+/// references along.
+pub struct Trace(ObjectRef<false>);
 
 impl Trace {
     pub fn capture(env: &Env) -> Result<Self> {

@@ -15,6 +15,7 @@ mod progress;
 use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, ToNapiValue, Unknown};
 use napi::{Env, Error};
 use napi_derive::napi;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::codex::command::needs_danger_full_access;
 use crate::error::{Cause, Evidence, Failure};
@@ -106,17 +107,19 @@ fn begin<'env, T: ToNapiValue + 'static>(
         Err(cause) => return PromiseRaw::reject(env, errors::type_error(env, &cause)?),
     };
     let environment = JsEnvironment::current();
+    let reporter = Reporter::new(callback)?;
     let abort = match Abort::listen(&js, signal, &environment)? {
         Start::Aborted(reason) => return PromiseRaw::reject(env, reason),
         Start::Live(abort) => abort,
     };
-    let reporter = Reporter::new(callback)?;
     // The stack of a rejection would begin nowhere: the caller's frames are remembered now.
     let trace = errors::Trace::capture(env)?;
     let cancel = Cancel { abort: abort.token(), shutdown: environment.ending() };
     let future = async move {
         let _running = environment.enter();
-        let mut outcome = generate(request, reporter.progress(), cancel.clone()).await;
+        // A task of its own, so that a panic becomes an error, and everything it held is still let go of.
+        let task = tokio::spawn(generate(request, reporter.progress(), cancel.clone()));
+        let mut outcome = AbortOnDropHandle::new(task).await.unwrap_or_else(|_| Err(Cause::Internal.into()));
         let threw = reporter.close(&cancel.shutdown).await;
         if let (Ok(generated), true) = (&mut outcome, threw) {
             generated.warnings.push("The progress callback threw an error.".to_owned());
@@ -124,17 +127,17 @@ fn begin<'env, T: ToNapiValue + 'static>(
         Ok(outcome)
     };
     env.spawn_future_with_callback(future, move |env, outcome| {
-        let reason = abort.close(env)?;
-        match (outcome, reason) {
-            (Ok(generated), _) => {
+        // Whoever has given up is told so, whatever became of the picture.
+        if let Some(reason) = abort.close(env)? {
+            trace.release(env)?;
+            return Err(reason);
+        }
+        match outcome {
+            Ok(generated) => {
                 trace.release(env)?;
                 Ok(answer(generated))
             }
-            (Err(Failure { cause: Cause::Aborted, .. }), Some(reason)) => {
-                trace.release(env)?;
-                Err(reason)
-            }
-            (Err(failure), _) => Err(Error::from_unknown_without_coercion(trace.into_error(env, &failure)?)),
+            Err(failure) => Err(Error::from_unknown_without_coercion(trace.into_error(env, &failure)?)),
         }
     })
 }
