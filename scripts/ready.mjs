@@ -1,0 +1,30 @@
+// `npm run ready`: everything a change has to pass, cheapest first, the tests' summaries last.
+
+import { buildAddon, cargo, ensureDependencies, main, run, tool } from './bootstrap.mjs';
+
+/** @type {[title: string, check: () => Promise<void>][]} */
+const CHECKS = [
+  ['Format', () => tool('prettier', '--check', '.')],
+  ['Format (Rust)', () => cargo('fmt', '--check')],
+  ['Lint', () => tool('oxlint', '--deny-warnings')],
+  ['Lint (Rust)', () => cargo('clippy', '--all-targets', '--', '-D', 'warnings')],
+  ['Build', () => buildAddon('--release')],
+  [
+    'Generated files are the committed ones',
+    () => run('git', ['diff', '--exit-code', '--stat', '--', 'index.js', 'index.d.ts']),
+  ],
+  ['Types', () => tool('typescript', '--project', '.')],
+  ['Types, as consumers see them', () => tool('typescript', '--project', '__test__/types')],
+  ['Package', () => tool('publint', '--strict')],
+  ['Package, as resolvers see it', () => tool('@arethetypeswrong/cli', '--pack', '.')],
+  ['Tests (Rust)', () => cargo('test')],
+  ['Tests', () => tool('vitest', 'run')],
+];
+
+await main(async () => {
+  await ensureDependencies();
+  for (const [title, check] of CHECKS) {
+    console.log(`\n── ${title}`);
+    await check();
+  }
+});

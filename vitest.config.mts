@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['__test__/**/*.spec.ts'],
+    // The addon makes errors of the main realm: a pool that runs tests in a `vm` context would not
+    // recognise them, and only a process of its own can be left clean.
+    pool: 'forks',
+    // A ceiling for a test that hangs; nothing here is meant to come near it.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    retry: 0,
+    allowOnly: false,
+    expect: { requireAssertions: true },
+    server: {
+      // What Node itself would load, the tests load through Node.
+      deps: { external: [/\/index\.js$/] },
+    },
+  },
+});
