@@ -1,0 +1,118 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+/**
+ * The versions every test of the real CLI runs against: the last that draws through OpenAI's hosted
+ * tool, and one that draws through its own (directly or from code mode).
+ */
+export const SUPPORTED: readonly string[] = ['0.132.0', '0.169.0'];
+
+export interface CodexCli {
+  version: string;
+  /** The Node script that npm links as `codex`. */
+  shim: string;
+  /** The native program that the shim would start. */
+  binary: string;
+}
+
+const installing = new Map<string, Promise<CodexCli>>();
+
+/** That version of the real CLI, fetched from npm if the cache has no copy yet. */
+export function installCodex(version: string): Promise<CodexCli> {
+  let cli = installing.get(version);
+  if (cli === undefined) {
+    cli = findOrInstall(version);
+    installing.set(version, cli);
+    // A failure must not be remembered: the next caller may have a network.
+    cli.catch(() => installing.delete(version));
+  }
+  return cli;
+}
+
+async function findOrInstall(version: string): Promise<CodexCli> {
+  if (!/^\d+\.\d+\.\d+$/.test(version)) throw new TypeError(`not a version: ${version}`);
+  const cache = process.env['CODEX_IMAGE_CLI_CACHE'] ?? fileURLToPath(DEFAULT_CACHE);
+  const home = join(cache, version);
+  return (await find(home, version)) ?? (await install(cache, home, version));
+}
+
+const DEFAULT_CACHE = new URL('../../.cache/codex', import.meta.url);
+
+async function find(home: string, version: string): Promise<CodexCli | undefined> {
+  const root = join(home, 'node_modules', '@openai', 'codex');
+  try {
+    const manifest = await readFile(join(root, 'package.json'), 'utf8');
+    if (!manifest.includes(`"version": "${version}"`)) return undefined;
+    const shim = join(root, 'bin', 'codex.js');
+    return { version, shim, binary: await nativeBinary(shim) };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** `vendor/<triple>/bin/codex`; 0.132.0 still has it at `vendor/<triple>/codex/codex`. */
+async function nativeBinary(shim: string): Promise<string> {
+  const platformPackage = `@openai/codex-${process.platform}-${process.arch}/package.json`;
+  const vendor = join(dirname(createRequire(shim).resolve(platformPackage)), 'vendor');
+  const program = process.platform === 'win32' ? 'codex.exe' : 'codex';
+  const [triple = ''] = await readdir(vendor);
+  const current = join(vendor, triple, 'bin', program);
+  if (await isFile(current)) return current;
+  const earlier = join(vendor, triple, 'codex', program);
+  await stat(earlier);
+  return earlier;
+}
+
+/**
+ * Several test workers may want the same version at once. Each installs into a directory of its own
+ * and renames it into place, so the cache never shows half an install; all but the first throw theirs
+ * away.
+ */
+async function install(cache: string, home: string, version: string): Promise<CodexCli> {
+  await mkdir(cache, { recursive: true });
+  const staging = await mkdtemp(join(cache, `.installing-${version}-`));
+  try {
+    await npmInstall(staging, `@openai/codex@${version}`);
+    // Refused when another process was first; whether it left a usable copy is what counts.
+    const refusal = await rename(staging, home).catch((error: unknown) => error);
+    const cli = await find(home, version);
+    if (cli === undefined) throw new Error(`no codex ${version} in ${home}`, { cause: refusal });
+    return cli;
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+async function npmInstall(prefix: string, spec: string): Promise<void> {
+  const options = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = ['install', ...options, '--ignore-scripts', '--prefix', prefix, spec];
+  // npm tells its scripts where it is itself; otherwise PATH knows (and on Windows only a shell starts npm.cmd).
+  const npm = process.env['npm_execpath'];
+  const viaNode = npm !== undefined && /npm-cli\.c?js$/.test(npm);
+  const [file, argv, shell] = viaNode
+    ? ([process.execPath, [npm, ...args], false] as const)
+    : (['npm', args, process.platform === 'win32'] as const);
+  try {
+    await promisify(execFile)(file, argv, { cwd: prefix, shell, maxBuffer: 1 << 24 });
+  } catch (error) {
+    const output = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+    throw new Error(`npm could not install ${spec}\n${output}`, { cause: error });
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isFile(),
+    () => false,
+  );
+}
+
+function isMissing(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return ['ENOENT', 'ENOTDIR', 'MODULE_NOT_FOUND'].includes(code);
+}

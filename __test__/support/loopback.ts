@@ -1,0 +1,294 @@
+// oxlint-disable no-await-in-loop -- one thing after another is what a script, a stream and a wait are.
+
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { type Server, createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { ModelAnswer, answerFailure, answerJson } from './loopback/answer.js';
+import { type Certificate, makeCertificate } from './loopback/certificate.js';
+import {
+  type AnsweredImage,
+  Conversation,
+  type Drawing,
+  develop,
+} from './loopback/conversation.js';
+import { ACCOUNT, type Home, type HomeOptions, makeHome } from './loopback/home.js';
+import { readModelRequest, textOf, turnMetadata } from './loopback/request.js';
+import type { Script } from './loopback/script.js';
+
+export { USAGE } from './loopback/answer.js';
+export type { AnsweredImage } from './loopback/conversation.js';
+export * from './loopback/failures.js';
+export type { Home, HomeOptions } from './loopback/home.js';
+export type { Route } from './loopback/request.js';
+export * from './loopback/script.js';
+
+export interface RecordedRequest {
+  method: string;
+  /** With the query. */
+  path: string;
+  headers: IncomingHttpHeaders;
+  /** Of the body, as far as it arrived. */
+  bytes: number;
+  /** The body, if it is JSON and arrived whole. */
+  body: unknown;
+  /** performance.now() when the head had arrived. */
+  startedAt: number;
+  /** performance.now() when the answer was over or the client gone. */
+  endedAt: number | undefined;
+  /** Of the answer, once it is over; undefined if the client left before it began. */
+  status: number | undefined;
+}
+
+/** Starts a ChatGPT backend on 127.0.0.1 whose model follows the script. */
+export async function startBackend(script: Script): Promise<Backend> {
+  const certificate = await makeCertificate();
+  const server = createServer(certificate);
+  const backend = new Backend(server, certificate, script);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  return backend;
+}
+
+export class Backend {
+  readonly #server: Server;
+  readonly #certificate: Certificate;
+  readonly #closing = new AbortController();
+  readonly #homes: Home[] = [];
+  readonly #waiting = new Set<() => void>();
+  #script: Script;
+  #requests: RecordedRequest[] = [];
+  #images: AnsweredImage[] = [];
+  #conversations = new Map<string, Conversation>();
+  #mishap: unknown;
+
+  constructor(server: Server, certificate: Certificate, script: Script) {
+    this.#server = server;
+    this.#certificate = certificate;
+    this.#script = script;
+    server.on('request', (request, response) => void this.#serve(request, response));
+    server.on('upgrade', (_request, socket: Duplex) => refuseWebSocket(socket));
+  }
+
+  get origin(): string {
+    // A listening TCP server's address is always of this kind.
+    const { port } = this.#server.address() as AddressInfo;
+    return `https://127.0.0.1:${port}`;
+  }
+
+  get requests(): readonly RecordedRequest[] {
+    return this.#requests;
+  }
+
+  get images(): readonly AnsweredImage[] {
+    return this.#images;
+  }
+
+  /** When the last picture had left; see {@link AnsweredImage.answeredAt}. */
+  get imageAnsweredAt(): number | undefined {
+    return this.#images.at(-1)?.answeredAt;
+  }
+
+  /** A CODEX_HOME that leads here. It is removed with the backend. */
+  async home(options?: HomeOptions): Promise<Home> {
+    const home = await makeHome({ origin: this.origin, ca: this.#certificate.ca }, options);
+    this.#homes.push(home);
+    return home;
+  }
+
+  /** Another script, for the threads to come. Forgets all that was recorded. */
+  play(script: Script): void {
+    this.#script = script;
+    this.#requests = [];
+    this.#images = [];
+    this.#conversations = new Map();
+  }
+
+  /** The first request that fits, if need be one that is still to come. */
+  async until(fits: (request: RecordedRequest) => boolean): Promise<RecordedRequest> {
+    for (;;) {
+      this.#closing.signal.throwIfAborted();
+      const found = this.#requests.find(fits);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+      });
+    }
+  }
+
+  /** Stops everything, removes the homes, and throws if an answer could not be given as scripted. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the backend was closed'));
+    this.#wake();
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    this.#server.closeAllConnections();
+    await closed;
+    await Promise.all(this.#homes.map((home) => home.remove()));
+    if (this.#mishap !== undefined) throw this.#mishap;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
+    const record = this.#record(request);
+    response.once('close', () => {
+      record.endedAt = performance.now();
+      if (response.headersSent) record.status = response.statusCode;
+      gone.abort();
+      this.#wake();
+    });
+    try {
+      record.body = parsed(await bodyOf(request, record));
+      this.#wake();
+      await this.#answer(record, response, signal);
+    } catch (error) {
+      response.destroy();
+      if (!signal.aborted && !request.errored) this.#mishap ??= error;
+    }
+  }
+
+  #record(request: IncomingMessage): RecordedRequest {
+    const record: RecordedRequest = {
+      method: request.method ?? '',
+      path: request.url ?? '',
+      headers: request.headers,
+      bytes: 0,
+      body: undefined,
+      startedAt: performance.now(),
+      endedAt: undefined,
+      status: undefined,
+    };
+    this.#requests.push(record);
+    this.#wake();
+    return record;
+  }
+
+  async #answer(
+    record: RecordedRequest,
+    response: ServerResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const path = `${record.method} ${record.path.replace(/\?.*/, '')}`;
+    if (/^POST .*\/codex\//.test(path) && record.headers.authorization === undefined) {
+      await answerJson(response, 401, NOT_SIGNED_IN);
+    } else if (/^POST .*\/responses$/.test(path)) {
+      const asked = readModelRequest(record.body, record.headers);
+      const conversation = this.#conversation(asked.threadId, asked.userPrompt);
+      await conversation.reply(asked, new ModelAnswer(response, signal));
+    } else if (/^POST .*\/images\/(generations|edits)$/.test(path)) {
+      await this.#answerImage(record, response, signal);
+    } else if (path.endsWith('/wham/accounts/check')) {
+      await answerJson(response, 200, accountsOf(this.origin));
+    } else if (path.endsWith('/oauth/token')) {
+      await answerJson(response, 401, TOKENS_NOT_RENEWED);
+    } else {
+      // Models, plugins, MCP servers, analytics: the CLI does without.
+      await answerJson(response, 404, {});
+    }
+  }
+
+  #conversation(threadId: string, userPrompt: string): Conversation {
+    let conversation = this.#conversations.get(threadId);
+    if (conversation === undefined) {
+      const steps = typeof this.#script === 'function' ? this.#script(userPrompt) : this.#script;
+      const images = this.#images;
+      conversation = new Conversation(threadId, steps, (image) => images.push(image));
+      this.#conversations.set(threadId, conversation);
+    }
+    return conversation;
+  }
+
+  async #answerImage(
+    record: RecordedRequest,
+    response: ServerResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const prompt = textOf(record.body, 'prompt') ?? '';
+    const [conversation, drawing] = this.#drawingFor(prompt, turnMetadata(record.headers).turnId);
+    const pause = (ms: number): Promise<void> => delay(Math.max(0, ms), undefined, { signal });
+    const outcome = await develop(drawing, prompt, pause);
+    if (!Buffer.isBuffer(outcome)) {
+      drawing.failures += 1;
+      await answerFailure(response, outcome);
+      return;
+    }
+    const data = [{ b64_json: outcome.toString('base64') }];
+    await answerJson(response, 200, { created: Math.floor(Date.now() / 1000), data });
+    conversation.showImage(drawing.route, prompt, outcome);
+  }
+
+  /** The tool call behind an image request; 0.144 does not name its turn there. */
+  #drawingFor(prompt: string, turnId: string | undefined): [Conversation, Drawing] {
+    for (const conversation of this.#conversations.values()) {
+      const { drawing } = conversation;
+      if (drawing === undefined) continue;
+      const fits = turnId === undefined ? drawing.prompt === prompt : drawing.turnId === turnId;
+      if (fits) return [conversation, drawing];
+    }
+    throw new Error(`an image request that no tool call explains: ${prompt}`);
+  }
+}
+
+/** Makes the CLI fall back to plain requests. */
+function refuseWebSocket(socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+  socket.once('finish', () => socket.destroy());
+  socket.end('HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+}
+
+async function bodyOf(request: IncomingMessage, record: RecordedRequest): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    record.bytes += chunk.length;
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** From 0.160 the CLI asks here which origin serves the account, and insists on https. */
+function accountsOf(origin: string): object {
+  return {
+    accounts: [
+      {
+        id: ACCOUNT,
+        structure: 'personal',
+        plan_type: 'plus',
+        workspace_backend_origin: origin,
+        account_routing_override: 'NO_CONSTRAINT',
+      },
+    ],
+    account_ordering: [ACCOUNT],
+    default_account_id: ACCOUNT,
+  };
+}
+
+const NOT_SIGNED_IN = {
+  error: {
+    type: 'invalid_request_error',
+    code: null,
+    message: 'Missing bearer or basic authentication in header',
+    param: null,
+  },
+};
+
+const TOKENS_NOT_RENEWED = {
+  error: { code: 'refresh_token_expired', message: 'Your refresh token has expired.' },
+};

@@ -1,0 +1,133 @@
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface HomeOptions {
+  /** Who is signed in; a ChatGPT account by default. */
+  login?: 'chatgpt' | 'api-key' | 'none';
+  /**
+   * Talk to the backend as to a third party's relay, for which the CLI mounts no image tool (0.132 and
+   * 0.140 do, if the login is ChatGPT's).
+   */
+  relay?: boolean;
+  /** The model, where it should not be the CLI's own default: it decides between code mode and direct tools. */
+  model?: string;
+  /** More of config.toml, after everything else: top-level keys first, then tables. */
+  config?: string;
+}
+
+export interface Home {
+  /** The directory that CODEX_HOME names. */
+  path: string;
+  /** What a child process needs in its environment, besides PATH and the like. */
+  env: Record<string, string>;
+  remove(): Promise<void>;
+}
+
+export interface Place {
+  origin: string;
+  /** PEM of the authority behind the origin's certificate. */
+  ca: string;
+}
+
+/** A CODEX_HOME as a sign-in would leave it, whose account and backend are both the loopback's. */
+export async function makeHome({ origin, ca }: Place, options: HomeOptions = {}): Promise<Home> {
+  const parent = await homesDirectory();
+  await mkdir(parent, { recursive: true });
+  const path = await mkdtemp(join(parent, 'home-'));
+  const caFile = join(path, 'ca.pem');
+  await writeFile(caFile, ca);
+  await writeFile(join(path, 'config.toml'), configToml(origin, options));
+  const auth = authJson(options.login ?? 'chatgpt');
+  if (auth !== undefined) await writeFile(join(path, 'auth.json'), auth, { mode: 0o600 });
+  return {
+    path,
+    env: {
+      CODEX_HOME: path,
+      CODEX_CA_CERTIFICATE: caFile,
+      // 0.144 asks the system's trust store for some of its requests.
+      SSL_CERT_FILE: caFile,
+      // After a 401 the CLI renews its tokens, which without this would ask the real service.
+      CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${origin}/oauth/token`,
+    },
+    // A CLI that was killed a moment ago may still be writing its last file.
+    remove: () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }),
+  };
+}
+
+/**
+ * Codex keeps its sandbox helper in CODEX_HOME and refuses to do so below the temporary directory, so
+ * a checkout made there (a clean clone under test) cannot hold the homes.
+ */
+async function homesDirectory(): Promise<string> {
+  const checkout = fileURLToPath(new URL('../../../', import.meta.url));
+  const way = relative(await realpath(tmpdir()), await realpath(checkout));
+  const below = way === '' || !(way.startsWith('..') || /^(\/|[a-z]:)/i.test(way));
+  return below
+    ? join(homedir(), '.cache', 'codex-image', 'homes')
+    : join(checkout, '.cache', 'homes');
+}
+
+function configToml(origin: string, options: HomeOptions): string {
+  const lines = [
+    `chatgpt_base_url = "${origin}/backend-api"`,
+    `openai_base_url = "${origin}/backend-api/codex"`,
+    // Bodies would be compressed with zstd, which Node 20 cannot undo.
+    'features.enable_request_compression = false',
+  ];
+  if (options.model !== undefined) lines.push(`model = "${options.model}"`);
+  if (options.relay === true) {
+    lines.push(
+      'model_provider = "relay"',
+      'model_providers.relay.name = "A relay"',
+      `model_providers.relay.base_url = "${origin}/relay"`,
+      'model_providers.relay.wire_api = "responses"',
+    );
+  }
+  return [...lines, options.config ?? ''].join('\n');
+}
+
+function authJson(login: 'chatgpt' | 'api-key' | 'none'): string | undefined {
+  switch (login) {
+    case 'none':
+      return undefined;
+    case 'api-key':
+      return JSON.stringify({
+        auth_mode: 'apikey',
+        OPENAI_API_KEY: 'sk-loopback-0123456789abcdef',
+      });
+    case 'chatgpt': {
+      const token = unsignedToken();
+      return JSON.stringify({
+        auth_mode: 'chatgpt',
+        OPENAI_API_KEY: null,
+        tokens: {
+          id_token: token,
+          access_token: token,
+          refresh_token: 'loopback',
+          account_id: ACCOUNT,
+        },
+        last_refresh: new Date().toISOString(),
+      });
+    }
+  }
+}
+
+export const ACCOUNT = 'loopback-account';
+
+/** The CLI reads its own tokens but leaves it to the backend to check their signature. */
+function unsignedToken(): string {
+  const claims = {
+    exp: Math.floor(Date.now() / 1000) + 24 * 60 * 60,
+    email: 'loopback@example.com',
+    'https://api.openai.com/auth': {
+      chatgpt_plan_type: 'plus',
+      chatgpt_account_id: ACCOUNT,
+      chatgpt_user_id: 'loopback-user',
+      user_id: 'loopback-user',
+    },
+  };
+  const parts = [JSON.stringify({ alg: 'none', typ: 'JWT' }), JSON.stringify(claims), 'sig'];
+  return parts.map((part) => Buffer.from(part).toString('base64url')).join('.');
+}

@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+
+import type { ModelRequest, Route } from './request.js';
+
+/** An item of a model's answer, as it stands on the wire. */
+export interface Item {
+  type: string;
+  id: string;
+  [member: string]: unknown;
+}
+
+export function message(text: string): Item {
+  return {
+    type: 'message',
+    role: 'assistant',
+    id: newId('msg'),
+    content: [{ type: 'output_text', text }],
+  };
+}
+
+/** The hosted tool runs on OpenAI's side: its item brings the picture along, once there is one. */
+export function hostedImage(): Item {
+  return { type: 'image_generation_call', id: newId('ig') };
+}
+
+/** Upon this the CLI itself asks the backend's image endpoint. */
+export function imageCall(
+  route: Exclude<Route, 'hosted'>,
+  prompt: string,
+  asked: ModelRequest,
+): Item {
+  if (route === 'direct') return functionCall('imagegen', { prompt }, 'image_gen');
+  const picture = `await tools.image_gen__imagegen(${JSON.stringify({ prompt })})`;
+  return cellCall(`generatedImage(${picture});`, asked);
+}
+
+export function shellCall(command: string, asked: ModelRequest): Item {
+  if (asked.shellRoute === 'direct') return functionCall('exec_command', { cmd: command });
+  return cellCall(`text(await tools.exec_command(${JSON.stringify({ cmd: command })}));`, asked);
+}
+
+function functionCall(name: string, input: object, namespace?: string): Item {
+  return {
+    type: 'function_call',
+    id: newId('fc'),
+    call_id: newId('call'),
+    name,
+    arguments: JSON.stringify(input),
+    ...(namespace !== undefined && { namespace }),
+  };
+}
+
+/** Code mode: the one tool is a JavaScript cell, and the others are functions in it. */
+function cellCall(source: string, { cellNamespace }: ModelRequest): Item {
+  return {
+    type: 'custom_tool_call',
+    id: newId('ctc'),
+    call_id: newId('call'),
+    name: 'exec',
+    status: 'completed',
+    // Without it a slow cell is left running after a while, and the model is asked what to do next.
+    input: `// @exec: {"yield_time_ms": 600000}\n${source}`,
+    ...(cellNamespace !== undefined && { namespace: cellNamespace }),
+  };
+}
+
+/** File names are made of some of these ids, so they look like real ones. */
+function newId(prefix: string): string {
+  return `${prefix}_${randomBytes(12).toString('hex')}`;
+}

@@ -1,0 +1,141 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** How a version of the CLI lets the model draw: OpenAI's own tool, a tool call, or a call from a JavaScript cell. */
+export type Route = 'hosted' | 'direct' | 'code';
+
+/** What a script needs to know of one model request. */
+export interface ModelRequest {
+  threadId: string;
+  turnId: string | undefined;
+  /** The text of the last message that a user wrote. */
+  userPrompt: string;
+  /** The words of the prompt that describe the picture: what stands in its fence, if it has one. */
+  brief: string;
+  /** The shape that the prompt asks for, as `W:H`. */
+  aspect: string;
+  /** The file that the prompt asks for a copy at. */
+  copyTarget: string | undefined;
+  /** Where the CLI says the last picture lies. */
+  savedImage: string | undefined;
+  imageRoute: Route | undefined;
+  shellRoute: 'direct' | 'code' | undefined;
+  /** The namespace of the `exec` tool in code mode, where it has one (0.169). */
+  cellNamespace: string | undefined;
+}
+
+export function readModelRequest(body: unknown, headers: IncomingHttpHeaders): ModelRequest {
+  const input = listOf(body, 'input');
+  const tools = declaredTools(body, input);
+  const cell = tools.find((tool) => tool.type === 'custom' && tool.name === 'exec');
+  const turn = turnMetadata(headers);
+  const userPrompt = lastUserText(input);
+  return {
+    threadId: turn.threadId ?? textOf(body, 'prompt_cache_key') ?? '',
+    turnId: turn.turnId,
+    userPrompt,
+    brief: BRIEF.exec(userPrompt)?.[2] ?? userPrompt,
+    aspect: ASPECT.exec(userPrompt)?.[1] ?? '1:1',
+    copyTarget: COPY_TARGET.exec(userPrompt)?.[0].trim(),
+    savedImage: savedImage(input),
+    imageRoute: imageRoute(tools, cell),
+    shellRoute: shellRoute(tools, cell),
+    cellNamespace: cell?.namespace,
+  };
+}
+
+/** Every request of a turn names it, the CLI's own image requests from 0.150 on. */
+export function turnMetadata(headers: IncomingHttpHeaders): {
+  threadId: string | undefined;
+  turnId: string | undefined;
+} {
+  const metadata = headers['x-codex-turn-metadata'];
+  const turn: unknown = typeof metadata === 'string' ? JSON.parse(metadata) : undefined;
+  const imageTurn = headers['x-codex-image-turn-id'];
+  return {
+    threadId: textOf(turn, 'thread_id'),
+    turnId: textOf(turn, 'turn_id') ?? (typeof imageTurn === 'string' ? imageTurn : undefined),
+  };
+}
+
+const BRIEF = /<(brief[^>]*)>\n(.*)\n<\/\1>/s;
+const ASPECT = /aspect ratio of (\d+:\d+)/;
+/** An absolute path, which may hold blanks if it has a line of its own. */
+const COPY_TARGET =
+  /^[^\S\n]*(?:\/|[A-Za-z]:\\)[^\n]*od-codex-image\.png$|(?<=\s)(?:\/|[A-Za-z]:\\)\S*od-codex-image\.png/m;
+
+/** Told with every picture; the hosted tool's wording leaves the id open. */
+const SAVED_AS = /Generated images are saved to .+ as (.+) by default\./g;
+
+function savedImage(input: readonly unknown[]): string | undefined {
+  const told = [...texts(input).join('\n').matchAll(SAVED_AS)].at(-1)?.[1];
+  const hosted = input.findLast((item) => textOf(item, 'type') === 'image_generation_call');
+  return told?.replace('_image_id_', textOf(hosted, 'id') ?? '');
+}
+
+function lastUserText(input: readonly unknown[]): string {
+  const message = input.findLast(
+    (item) => textOf(item, 'type') === 'message' && textOf(item, 'role') === 'user',
+  );
+  return texts([message]).join('\n');
+}
+
+/** The text parts of messages and of tool outputs. */
+function texts(items: readonly unknown[]): string[] {
+  return items
+    .flatMap((item) => [...listOf(item, 'content'), ...listOf(item, 'output')])
+    .flatMap((part) => textOf(part, 'text') ?? []);
+}
+
+interface Tool {
+  type: string | undefined;
+  name: string | undefined;
+  description: string;
+  namespace: string | undefined;
+}
+
+/** Older CLIs declare tools beside the input, newer models want them as an item of it. */
+function declaredTools(body: unknown, input: readonly unknown[]): Tool[] {
+  const added = input.filter((item) => textOf(item, 'type') === 'additional_tools');
+  return [...listOf(body, 'tools'), ...added.flatMap((item) => listOf(item, 'tools'))].flatMap(
+    (tool) =>
+      textOf(tool, 'type') === 'namespace'
+        ? listOf(tool, 'tools').map((inner) => asTool(inner, textOf(tool, 'name')))
+        : [asTool(tool, undefined)],
+  );
+}
+
+function asTool(tool: unknown, namespace: string | undefined): Tool {
+  return {
+    type: textOf(tool, 'type'),
+    name: textOf(tool, 'name'),
+    description: textOf(tool, 'description') ?? '',
+    namespace,
+  };
+}
+
+function imageRoute(tools: readonly Tool[], cell: Tool | undefined): Route | undefined {
+  if (tools.some(({ namespace, name }) => namespace === 'image_gen' && name === 'imagegen'))
+    return 'direct';
+  if (cell?.description.includes('image_gen__imagegen(')) return 'code';
+  if (tools.some(({ type }) => type === 'image_generation')) return 'hosted';
+  return undefined;
+}
+
+function shellRoute(tools: readonly Tool[], cell: Tool | undefined): 'direct' | 'code' | undefined {
+  if (tools.some(({ name }) => name === 'exec_command')) return 'direct';
+  return cell?.description.includes('exec_command(args') ? 'code' : undefined;
+}
+
+export function textOf(value: unknown, key: string): string | undefined {
+  const member = isRecord(value) ? value[key] : undefined;
+  return typeof member === 'string' ? member : undefined;
+}
+
+function listOf(value: unknown, key: string): readonly unknown[] {
+  const member: unknown = isRecord(value) ? value[key] : undefined;
+  return Array.isArray(member) ? member : [];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,269 @@
+#!/usr/bin/env node
+// A stand-in for the Codex CLI. It gets its orders from the directory that STUB_CODEX names and
+// leaves there what it saw (`stub-orders.ts` has the words, `stub.ts` the other side).
+
+import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * @import { Orders, Recording, Step } from './stub-orders.js'
+ * @typedef {Extract<Step, { do: 'save' | 'plant' }>} Placing
+ */
+
+/** Nobody waits for a stub this long: if a test dies, its processes do not stay. */
+const LIFETIME_MS = 90_000;
+
+const desk = process.env['STUB_CODEX'] ?? '';
+const args = process.argv.slice(2);
+
+/** @type {Orders} */
+const orders = JSON.parse(readFileSync(path.join(desk, 'orders.json'), 'utf8'));
+
+/** @type {Recording} */
+const recording = {
+  command: commandOf(args),
+  program: process.argv[1] ?? '',
+  args,
+  env: /** @type {Record<string, string>} */ ({ ...process.env }),
+  cwd: process.cwd(),
+  cwdMode: statSync('.').mode & 0o777,
+  cwdEntries: readdirSync('.'),
+  startedAt: performance.timeOrigin + performance.now(),
+};
+
+setTimeout(() => process.exit(99), LIFETIME_MS);
+
+if (orders.behindShim && process.env['STUB_CODEX_INNER'] === undefined) {
+  runBehindShim();
+} else {
+  record();
+  if (recording.command === 'login') answerLoginStatus();
+  else if (recording.command === 'exec') await exec();
+  else answerVersion();
+}
+
+/**
+ * @param {readonly string[]} words
+ * @returns {Recording['command']}
+ */
+function commandOf(words) {
+  if (words[0] === 'login' && words[1] === 'status') return 'login';
+  return words[0] === 'exec' ? 'exec' : 'other';
+}
+
+function runBehindShim() {
+  const inner = spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], {
+    stdio: 'inherit',
+    env: { ...process.env, STUB_CODEX_INNER: '1' },
+  });
+  inner.on('exit', (code, signal) =>
+    process.exit(code ?? 128 + os.constants.signals[signal ?? 'SIGTERM']),
+  );
+}
+
+function answerLoginStatus() {
+  const answer = orders.login ?? { text: 'Logged in using ChatGPT', exitCode: 0 };
+  if (answer === 'silent') return reach('asked'); // The lifetime's timer keeps it alive.
+  write(2, `${answer.text}\n`);
+  process.exit(answer.exitCode);
+}
+
+function answerVersion() {
+  if (args[0] === '--version') {
+    write(1, 'codex-cli 0.169.0\n');
+    process.exit(0);
+  }
+  write(2, `error: unrecognized subcommand '${args[0]}'\n`);
+  process.exit(2);
+}
+
+async function exec() {
+  if (orders.stdin === 'close') closeSync(0);
+  else if (orders.stdin !== 'ignore') {
+    recording.stdin = await readStdin();
+    record();
+  }
+  for (const step of orders.exec) await perform(step);
+  process.exit(0);
+}
+
+/** @param {Step} step */
+async function perform(step) {
+  switch (step.do) {
+    case 'thread':
+      recording.threadId = step.id ?? randomUUID();
+      record();
+      return emit({ type: 'thread.started', thread_id: recording.threadId });
+    case 'emit':
+      return emit(step.event);
+    case 'messages':
+      for (let n = 1; n <= step.count; n += 1) {
+        const item = { id: `item_${n}`, type: 'agent_message', text: `message ${n}` };
+        emit({ type: 'item.completed', item });
+      }
+      return;
+    case 'write': {
+      const bytes = Buffer.from(step.base64, 'base64');
+      for (let n = 0; n < (step.times ?? 1); n += 1) {
+        for (const piece of split(bytes, step.pieces ?? 1)) {
+          write(step.to === 'stdout' ? 1 : 2, piece);
+          // A turn of the loop between writes lets the reader see each one alone.
+          if (step.pieces) await sleep(1);
+        }
+      }
+      return;
+    }
+    case 'save': {
+      const file = destination(step);
+      for (const [n, piece] of split(
+        Buffer.from(step.base64, 'base64'),
+        step.pieces ?? 1,
+      ).entries()) {
+        if (n > 0) await sleep(step.everyMs ?? 10);
+        appendFileSync(file, piece);
+      }
+      return;
+    }
+    case 'plant':
+      return plant(step);
+    case 'reach':
+      return reach(step.mark);
+    case 'await':
+      while (!existsSync(path.join(desk, `${step.gate}.gate`))) await sleep(5);
+      return;
+    case 'hang':
+      return new Promise(() => {}); // The lifetime's timer keeps it alive.
+    case 'sleep':
+      return sleep(step.ms);
+    case 'defy':
+      for (const signal of step.signals) process.on(signal, () => {});
+      return;
+    case 'tidyUpOn':
+      for (const signal of step.signals) {
+        process.on(signal, () => {
+          reach(`stopped by ${signal}`);
+          process.exit(1);
+        });
+      }
+      return;
+    case 'grandchild':
+      return startGrandchild(step);
+    case 'exit':
+      return process.exit(step.code);
+    case 'die':
+      process.kill(process.pid, step.of);
+      return new Promise(() => {});
+  }
+}
+
+/** @param {Extract<Step, { do: 'grandchild' }>} step */
+async function startGrandchild(step) {
+  const output = step.holdsOutput ? 'inherit' : 'ignore';
+  const child = spawn(
+    process.execPath,
+    [
+      '--eval',
+      `for (const signal of ${JSON.stringify(step.defies ?? [])}) process.on(signal, () => {});
+       setTimeout(() => {}, ${LIFETIME_MS});
+       require('node:fs').writeSync(3, 'ready');`,
+    ],
+    { detached: step.ownSession ?? false, stdio: ['ignore', output, output, 'pipe'] },
+  );
+  const ready = /** @type {import('node:stream').Readable} */ (child.stdio[3]);
+  await new Promise((resolve) => ready.once('data', resolve));
+  ready.destroy();
+  child.unref();
+}
+
+/** @param {Extract<Step, { do: 'plant' }>} step */
+function plant(step) {
+  const file = destination(step);
+  const target = step.to ?? path.join(desk, 'nothing');
+  if (step.what === 'symlink') symlinkSync(target, file);
+  else if (step.what === 'hardlink') linkSync(target, file);
+  else if (step.what === 'directory') mkdirSync(file);
+  else spawnSync('mkfifo', [file]);
+}
+
+/** @param {Placing} step */
+function destination(step) {
+  if (step.where === 'workspace') return path.join(process.cwd(), 'od-codex-image.png');
+  const home = process.env['CODEX_HOME'] ?? path.join(os.homedir(), '.codex');
+  const thread = step.thread ?? recording.threadId ?? 'no-thread';
+  const directory = path.join(home, 'generated_images', thread);
+  mkdirSync(directory, { recursive: true });
+  return path.join(directory, step.name ?? `exec-${randomUUID()}.png`);
+}
+
+/** @param {string} mark */
+function reach(mark) {
+  writeFileSync(path.join(desk, `${mark}.mark`), '');
+}
+
+/** @param {unknown} event */
+function emit(event) {
+  write(1, `${JSON.stringify(event)}\n`);
+}
+
+/**
+ * Writes all of it before it returns, so that what was said before a death was really said.
+ *
+ * @param {number} fd
+ * @param {string | Uint8Array} data
+ */
+function write(fd, data) {
+  const bytes = Buffer.from(data);
+  for (let from = 0; from < bytes.length;) {
+    try {
+      from += writeSync(fd, bytes, from);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EPIPE') process.exit(1);
+      if (code !== 'EAGAIN') throw error;
+    }
+  }
+}
+
+/** @returns {Promise<string>} */
+async function readStdin() {
+  const chunks = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+/**
+ * @param {Buffer} bytes
+ * @param {number} pieces
+ */
+function split(bytes, pieces) {
+  const size = Math.max(1, Math.ceil(bytes.length / pieces));
+  const parts = [];
+  for (let from = 0; from < bytes.length; from += size)
+    parts.push(bytes.subarray(from, from + size));
+  return parts.length > 0 ? parts : [bytes];
+}
+
+/** Whole or not at all: a spec may read while the stub writes. */
+function record() {
+  const file = path.join(desk, `${process.pid}.recording.json`);
+  writeFileSync(`${file}.new`, JSON.stringify(recording));
+  renameSync(`${file}.new`, file);
+}

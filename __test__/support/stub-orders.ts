@@ -1,0 +1,77 @@
+// The language in which a spec tells the stub codex what to do.
+
+/** What the stub does during one `codex exec`, in this order; it exits 0 after the last step. */
+export type Step =
+  /** `thread.started`. The thread's id is a fresh UUID unless one is given. */
+  | { do: 'thread'; id?: string }
+  /** One line of JSONL. */
+  | { do: 'emit'; event: unknown }
+  /** `count` agent messages: `message 1`, `message 2`, … */
+  | { do: 'messages'; count: number }
+  /** Raw bytes on an output stream, in one write or in several. */
+  | { do: 'write'; to: 'stdout' | 'stderr'; base64: string; times?: number; pieces?: number }
+  /**
+   * A picture, where Codex itself puts it (`store`) or where the agent was told to put it
+   * (`workspace`). Several `pieces` arrive `everyMs`, as from a slow writer.
+   */
+  | ({ do: 'save'; base64: string; pieces?: number; everyMs?: number } & Destination)
+  /** Something at the picture's place that is not a regular file of its own. */
+  | ({
+      do: 'plant';
+      what: 'symlink' | 'hardlink' | 'fifo' | 'directory';
+      to?: string;
+    } & Destination)
+  /** Tells the spec that the stub has come this far. */
+  | { do: 'reach'; mark: string }
+  /** Waits until the spec lets it go on. */
+  | { do: 'await'; gate: string }
+  /** Lives on until it is stopped. */
+  | { do: 'hang' }
+  | { do: 'sleep'; ms: number }
+  | { do: 'defy'; signals: NodeJS.Signals[] }
+  /** Tidies up when asked to stop: reaches the mark `stopped by SIGNAL`, then exits 1. */
+  | { do: 'tidyUpOn'; signals: NodeJS.Signals[] }
+  /** A tool of the agent's that outlives its parent unless something stops it. */
+  | {
+      do: 'grandchild';
+      /** Leads a session of its own, as Codex's tools do: out of reach of a signal to the group. */
+      ownSession?: boolean;
+      defies?: NodeJS.Signals[];
+      /** Keeps the write ends of stdout and stderr. */
+      holdsOutput?: boolean;
+    }
+  | { do: 'exit'; code: number }
+  | { do: 'die'; of: NodeJS.Signals };
+
+interface Destination {
+  where: 'store' | 'workspace';
+  /** The file's name in the store; Codex changed its pattern several times. */
+  name?: string;
+  /** The thread in whose store it lands, when that is not this run's. */
+  thread?: string;
+}
+
+export interface Orders {
+  /** What `codex login status` prints and how it exits; `silent` reaches the mark `asked` and never answers. */
+  login?: { text: string; exitCode: number } | 'silent';
+  /** What becomes of stdin. Like the real CLI, the stub reads all of it first unless told otherwise. */
+  stdin?: 'read' | 'ignore' | 'close';
+  /** Runs behind another process, as behind npm's shim, which passes no signal on. */
+  behindShim?: boolean;
+  exec: Step[];
+}
+
+/** What the stub saw, one per process. */
+export interface Recording {
+  command: 'exec' | 'login' | 'other';
+  /** The path by which it was started. */
+  program: string;
+  args: string[];
+  env: Record<string, string>;
+  cwd: string;
+  cwdMode: number;
+  cwdEntries: string[];
+  stdin?: string;
+  threadId?: string;
+  startedAt: number;
+}
