@@ -1,0 +1,412 @@
+// Every way in which Codex fails has its own code, status, and a sentence that is fit for end users.
+
+import { inspect } from 'node:util';
+
+import { describe, expect } from 'vitest';
+
+import { type CodexImageError } from '../index.js';
+import {
+  failure,
+  item,
+  print,
+  say,
+  type Step,
+  test,
+  THREAD,
+  turn,
+  TURN_STARTED,
+  turnFailed,
+} from './support/stub.js';
+
+/** What the real CLI (0.169.0) logs in every run, good or bad, when one of its side requests fails. */
+const NOISE = [
+  'Reading prompt from stdin...',
+  '2026-06-01T12:00:00.101448Z ERROR codex_models_manager::manager: failed to refresh available models: ' +
+    'unexpected status 404 Not Found: {}, url: https://127.0.0.1:41923/backend-api/codex/models',
+  '2026-06-01T12:00:00.109896Z ERROR rmcp::transport::worker: worker quit with fatal: Transport channel ' +
+    'closed, when UnexpectedServerResponse("HTTP 404: {}")',
+].join('\n');
+
+/** What it logs when the image tool gets an HTTP error: the body is JSON inside a Rust string. */
+function toolError(status: string, body: object): Step {
+  const rust = JSON.stringify(JSON.stringify(body));
+  return print(
+    'stderr',
+    `${NOISE}\n2026-06-01T12:00:00.123456Z ERROR codex_core::tools::router: ` +
+      `error=image generation failed: http ${status}: Some(${rust})\n`,
+  );
+}
+
+const usageLimit = (resets: { resets_at?: number; resets_in_seconds?: number }) => ({
+  error: {
+    type: 'usage_limit_reached',
+    code: null,
+    message: 'The usage limit has been reached',
+    plan_type: 'plus',
+    ...resets,
+  },
+});
+
+const MODERATION = {
+  error: {
+    type: 'image_generation_user_error',
+    code: 'moderation_blocked',
+    message: 'Your request was rejected by the safety system. safety_violations=[violence].',
+    param: null,
+  },
+};
+
+function failedTurn(message: string): Step[] {
+  return [
+    THREAD,
+    TURN_STARTED,
+    { do: 'emit', event: { type: 'error', message } },
+    turnFailed(message),
+    { do: 'exit', code: 1 },
+  ];
+}
+
+interface Expected {
+  code: string;
+  status: number;
+  retryable: boolean;
+  message: RegExp;
+}
+
+const USAGE_LIMIT = {
+  code: 'USAGE_LIMIT',
+  status: 429,
+  retryable: false,
+  message: /resets on a rolling window/,
+};
+const RATE_LIMITED = { code: 'RATE_LIMITED', status: 429, retryable: true, message: /rate/ };
+const SAFETY = { code: 'SAFETY_REJECTED', status: 422, retryable: false, message: /safety/ };
+const BACKEND = { code: 'BACKEND_ERROR', status: 502, retryable: true, message: /backend/ };
+const NOT_SIGNED_IN = {
+  code: 'NOT_SIGNED_IN',
+  status: 401,
+  retryable: false,
+  message: /not signed in.*codex login/i,
+};
+const UNAVAILABLE = {
+  code: 'IMAGE_GEN_UNAVAILABLE',
+  status: 501,
+  retryable: false,
+  message: /image_gen tool is unavailable/,
+};
+const NO_IMAGE = {
+  code: 'NO_IMAGE',
+  status: 502,
+  retryable: true,
+  message: /no image at the requested path/,
+};
+const failedWith = (end: string) => ({
+  code: 'CODEX_FAILED',
+  status: 502,
+  retryable: false,
+  message: new RegExp(`codex image_gen exited ${end}\\b`),
+});
+
+describe('each cause has its own code', () => {
+  test.for<[what: string, steps: Step[], expected: Expected]>([
+    [
+      'usage limit of the tool',
+      turn(toolError('429 Too Many Requests', usageLimit({ resets_in_seconds: 5400 }))),
+      USAGE_LIMIT,
+    ],
+    [
+      'usage limit of the turn, 0.132.0',
+      failedTurn(
+        "You've hit your usage limit. Upgrade to Pro (https://chatgpt.com/explore/pro), visit " +
+          'https://chatgpt.com/codex/settings/usage to purchase more credits or try again at 12:12 PM.',
+      ),
+      USAGE_LIMIT,
+    ],
+    [
+      'usage limit of the turn, 0.169.0',
+      failedTurn(
+        'You’ve hit your usage limit. Upgrade to Pro (https://chatgpt.com/explore/pro), visit ' +
+          'https://chatgpt.com/settings/usage to purchase more credits or try again at 12:12 PM.',
+      ),
+      USAGE_LIMIT,
+    ],
+    [
+      'too many requests of the tool',
+      turn(
+        toolError('429 Too Many Requests', {
+          error: {
+            type: 'requests',
+            code: 'rate_limit_exceeded',
+            message: 'Rate limit reached for gpt-image on images per min. Please try again in 1s.',
+            param: null,
+          },
+        }),
+      ),
+      RATE_LIMITED,
+    ],
+    [
+      'too many requests of the turn',
+      failedTurn('exceeded retry limit, last status: 429 Too Many Requests'),
+      RATE_LIMITED,
+    ],
+    ['moderation of the tool', turn(toolError('400 Bad Request', MODERATION)), SAFETY],
+    ['moderation of the turn', failedTurn(JSON.stringify(MODERATION)), SAFETY],
+    [
+      'HTTP 500 of the tool',
+      turn(toolError('500 Internal Server Error', { error: { type: 'server_error', code: null } })),
+      BACKEND,
+    ],
+    [
+      'HTTP 500 of the tool, without a body',
+      turn(
+        print(
+          'stderr',
+          'ERROR codex_core::tools::router: error=image generation failed: http 500 Internal Server Error: None\n',
+        ),
+      ),
+      BACKEND,
+    ],
+    [
+      'HTTP 500 of the turn, 0.132.0',
+      failedTurn("We're currently experiencing high demand, which may cause temporary errors."),
+      BACKEND,
+    ],
+    [
+      'HTTP 500 of the turn, 0.169.0',
+      failedTurn('We’re currently experiencing high demand, which may cause temporary errors.'),
+      BACKEND,
+    ],
+    [
+      'no connection',
+      failedTurn(
+        'stream disconnected before completion: error sending request for url ' +
+          '(https://127.0.0.1:42085/backend-api/codex/responses)',
+      ),
+      BACKEND,
+    ],
+    [
+      'a login that has expired',
+      failedTurn(
+        'Your access token could not be refreshed because your refresh token has expired. ' +
+          'Please log out and sign in again.',
+      ),
+      NOT_SIGNED_IN,
+    ],
+    ['the agent has no tool', turn(say('IMAGE_GEN_UNAVAILABLE')), UNAVAILABLE],
+    [
+      'the agent has no tool and says more',
+      turn(say('I looked everywhere.\n\n  IMAGE_GEN_UNAVAILABLE\n')),
+      UNAVAILABLE,
+    ],
+    [
+      'the CLI has no tool',
+      turn(
+        print(
+          'stderr',
+          'ERROR codex_core::tools::router: error=unsupported call: image_gen.imagegen\n',
+        ),
+      ),
+      UNAVAILABLE,
+    ],
+    ['no image', turn(say('Here is your fox!')), NO_IMAGE],
+    [
+      'no image, and the word for a missing tool only in passing',
+      turn(say('I was told to reply IMAGE_GEN_UNAVAILABLE if I had no tool. I have.')),
+      NO_IMAGE,
+    ],
+    ['no image, and errors that occur in every run', turn(print('stderr', NOISE)), NO_IMAGE],
+    ['nothing at all', [], NO_IMAGE],
+    ['exit 1', [THREAD, { do: 'exit', code: 1 }], failedWith('exit 1')],
+    ['exit 101', [{ do: 'exit', code: 101 }], failedWith('exit 101')],
+    [
+      'a turn that failed for a reason nobody knows',
+      failedTurn('the flux capacitor is empty'),
+      failedWith('exit 1'),
+    ],
+    [
+      'an argument the CLI does not know',
+      [print('stderr', "error: unexpected argument '--json' found\n"), { do: 'exit', code: 2 }],
+      failedWith('exit 2'),
+    ],
+    ['SIGSEGV', [THREAD, { do: 'die', of: 'SIGSEGV' }], failedWith('signal SIGSEGV')],
+    [
+      'SIGKILL, as from the OOM killer',
+      [{ do: 'die', of: 'SIGKILL' }],
+      failedWith('signal SIGKILL'),
+    ],
+  ])('%s', async ([, steps, { message, ...expected }], { codex }) => {
+    const error = await failure(codex.generate(steps));
+    expect(error).toMatchObject(expected);
+    expect(error.message).toMatch(message);
+    expectFitForEndUsers(error);
+  });
+
+  /** The message reaches end users as it is. */
+  function expectFitForEndUsers({ message }: CodexImageError): void {
+    expect(message).not.toMatch(/[\n\r]/);
+    expect(message).not.toMatch(/(^|[\s('"`])(\/|~\/|[A-Z]:\\)/);
+    expect(message).not.toContain('ERROR');
+    expect(message.length).toBeLessThanOrEqual(300);
+  }
+});
+
+describe('what is known besides', () => {
+  test('exitCode', async ({ codex }) => {
+    const error = await failure(codex.generate([{ do: 'exit', code: 7 }]));
+    expect(error).toMatchObject({ exitCode: 7 });
+    expect(error).not.toHaveProperty('signal');
+  });
+
+  test('signal', async ({ codex }) => {
+    const error = await failure(codex.generate([{ do: 'die', of: 'SIGSEGV' }]));
+    expect(error).toMatchObject({ signal: 'SIGSEGV' });
+    expect(error).not.toHaveProperty('exitCode');
+  });
+
+  test('threadId', async ({ codex }) => {
+    const { threadId } = await failure(codex.generate(turn()));
+    expect(threadId).toBe((await codex.turn()).threadId);
+  });
+
+  test('no threadId where no thread was started', async ({ codex }) => {
+    expect(await failure(codex.generate([]))).not.toHaveProperty('threadId');
+  });
+
+  test("detail: Codex's last words on stderr, and the agent's", async ({ codex }) => {
+    const steps = turn(say('I would rather not.'), print('stderr', 'something went quite wrong\n'));
+    const { detail } = await failure(codex.generate(steps));
+    expect(detail).toContain('I would rather not.');
+    expect(detail).toContain('something went quite wrong');
+  });
+
+  test('detail: why the turn failed', async ({ codex }) => {
+    const { detail } = await failure(codex.generate(failedTurn('the flux capacitor is empty')));
+    expect(detail).toContain('the flux capacitor is empty');
+  });
+
+  test('detail is a tail: a flood does not fill the memory', async ({ codex }) => {
+    const base64 = Buffer.from(`${'noise '.repeat(200)}\n`).toString('base64');
+    const flood: Step = { do: 'write', to: 'stderr', base64, times: 2000 };
+    const steps = [flood, print('stderr', 'the last words\n'), { do: 'exit', code: 1 } as const];
+    const { detail = '' } = await failure(codex.generate(steps));
+    expect(detail).toContain('the last words');
+    expect(detail.length).toBeLessThanOrEqual(128 * 1024);
+  });
+
+  test('resetsAt, from the seconds that are left', async ({ codex }) => {
+    const body = usageLimit({ resets_in_seconds: 3600 });
+    const before = Date.now();
+    const { resetsAt } = await failure(
+      codex.generate(turn(toolError('429 Too Many Requests', body))),
+    );
+    const after = Date.now();
+    expect(resetsAt).toBeInstanceOf(Date);
+    // The backend counts in whole seconds.
+    expect(resetsAt?.getTime()).toBeGreaterThanOrEqual(before + 3_599_000);
+    expect(resetsAt?.getTime()).toBeLessThanOrEqual(after + 3_601_000);
+  });
+
+  test('resetsAt, from a moment', async ({ codex }) => {
+    const moment = Math.floor(Date.now() / 1000) + 7200;
+    const body = usageLimit({ resets_at: moment });
+    const { resetsAt } = await failure(
+      codex.generate(turn(toolError('429 Too Many Requests', body))),
+    );
+    expect(resetsAt).toEqual(new Date(moment * 1000));
+  });
+
+  test('no resetsAt where nobody said', async ({ codex }) => {
+    const body = usageLimit({});
+    const error = await failure(codex.generate(turn(toolError('429 Too Many Requests', body))));
+    expect(error).not.toHaveProperty('resetsAt');
+  });
+});
+
+describe('the error is one that JavaScript knows', () => {
+  test('it is a real Error, but a TypeError only for options', async ({ codex }) => {
+    const error = await failure(codex.generate([{ do: 'exit', code: 1 }]));
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(TypeError);
+    expect(String(error)).toBe(`CodexImageError: ${error.message}`);
+    expect(error.stack).toContain(error.message);
+  });
+
+  test('what is not known is absent, not undefined', async ({ codex }) => {
+    const error = await failure(codex.generate([{ do: 'exit', code: 1 }]));
+    expect(Object.values(error)).not.toContain(undefined);
+    expect(Object.values(error)).not.toContain(null);
+  });
+});
+
+describe('no secret is repeated', () => {
+  // Shaped like real ones; the values are made up.
+  const JWT =
+    'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlLW9mLW5vLXZhbHVlLWF0LWFsbA';
+  test.for<[what: string, text: string, secret: string]>([
+    ['an API key', 'Incorrect API key provided: sk-proj-Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+    ['a session key', 'using sess-Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+    ['a bearer token', 'Authorization: Bearer Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+    ['a bearer token in lower case', 'authorization: bearer Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+    ['a JWT', `token ${JWT} has expired`, 'eyJzdWIi'],
+    ['a refresh token', 'refreshing with rt_Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+    ['a proxy password', 'proxy http://user:Ab12Cd34Ef56@127.0.0.1:8080 refused', 'Ab12Cd34Ef56'],
+    ['JSON', '{"access_token":"Ab12Cd34Ef56Gh78Ij90","expires_in":1}', 'Ab12Cd34Ef56'],
+    ['JSON with spaces', '{ "refresh_token" : "Ab12Cd34Ef56Gh78Ij90" }', 'Ab12Cd34Ef56'],
+    [
+      'JSON in a Rust string',
+      String.raw`Some("{\"id_token\":\"Ab12Cd34Ef56Gh78Ij90\"}")`,
+      'Ab12Cd34Ef56',
+    ],
+    ['a form', 'grant=x&client_secret=Ab12Cd34Ef56Gh78Ij90&scope=y', 'Ab12Cd34Ef56'],
+    ['a setting', 'api_key = Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+    ['a password', 'password: Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+  ])('%s', async ([, text, secret], { codex }) => {
+    const line = `before ${text} after\n`;
+    const ways: Step[][] = [
+      [print('stderr', line)],
+      // A write boundary falls into the secret, wherever it is.
+      [print('stderr', line, 16)],
+      [say(line)],
+      [item({ type: 'error', message: line })],
+      [turnFailed(line)],
+      [toolError('500 Internal Server Error', { error: { message: text } })],
+    ];
+    for (const way of ways) {
+      const error = await failure(codex.generate([THREAD, ...way, { do: 'exit', code: 1 }]));
+      expect(everythingIn(error)).not.toContain(secret);
+    }
+  });
+
+  test('not in colour either', async ({ codex }) => {
+    const line = '\x1b[31mBearer\x1b[0m \x1b[1mAb12Cd34Ef56Gh78Ij90\x1b[0m\n';
+    const steps = [print('stderr', line), say(line), { do: 'exit', code: 1 } as const];
+    expect(everythingIn(await failure(codex.generate(steps)))).not.toContain('Ab12Cd34Ef56');
+  });
+
+  test('what is no secret stays readable', async ({ codex }) => {
+    const line = 'task-list of sketch 12: the quick brown fox jumped over bearer bonds';
+    const { detail } = await failure(
+      codex.generate([print('stderr', line), { do: 'exit', code: 1 }]),
+    );
+    expect(detail).toContain('task-list of sketch 12: the quick brown fox jumped');
+  });
+
+  test('detail holds no terminal codes', async ({ codex }) => {
+    const steps = [
+      print('stderr', '\x1b[1;31mred\x1b[0m\x07\x00 alert\n'),
+      { do: 'exit', code: 1 } as const,
+    ];
+    const { detail = '' } = await failure(codex.generate(steps));
+    expect(detail).toContain('red');
+    // oxlint-disable-next-line no-control-regex
+    expect(detail).not.toMatch(/[\0\x07\x1b]/);
+  });
+
+  /** All that anyone can see of an error, hidden members included. */
+  function everythingIn(error: CodexImageError): string {
+    const members = Object.fromEntries(
+      Reflect.ownKeys(error).map((key) => [String(key), Reflect.get(error, key)]),
+    );
+    return JSON.stringify(members) + inspect(error, { depth: null, showHidden: true });
+  }
+});

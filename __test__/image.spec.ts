@@ -1,0 +1,141 @@
+// What counts as a picture, and what is said of anything else.
+
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { deflateSync } from 'node:zlib';
+
+import { describe, expect } from 'vitest';
+
+import { assemble, chunk, header, pixels, png, SIGNATURE } from './support/png.js';
+import { failure, save, type Step, test, turn } from './support/stub.js';
+
+const PICTURE = png({ width: 40, height: 30 });
+const PLACES = ['store', 'workspace'] as const;
+
+describe('what is not a PNG is named', () => {
+  const page = '<!doctype html>\n<html><body><h1>502 Bad Gateway</h1></body></html>\n';
+  test.for<[what: string, bytes: Buffer, named: RegExp]>([
+    ['a JPEG', Buffer.from('ffd8ffe000104a46494600010100000100010000ffd9', 'hex'), /JPEG/],
+    ['a WebP', Buffer.from('RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0', 'latin1'), /WebP/],
+    ['a GIF', Buffer.from('GIF89a\x01\0\x01\0\0\0\0;', 'latin1'), /GIF/],
+    ['a web page', Buffer.from(page), /HTML/],
+    ['a text', Buffer.from('I am sorry, I cannot draw that.\n'), /text/],
+    ['a PNG in base64', Buffer.from(PICTURE.toString('base64')), /base64|text/],
+    ['an empty file', Buffer.alloc(0), /empty/],
+  ])('%s', async ([, bytes, named], { codex }) => {
+    for (const place of PLACES) {
+      const error = await failure(codex.generate(turn(save(place, bytes))));
+      expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502, retryable: true });
+      expect(error.message).toMatch(/not a valid PNG/);
+      expect(error.message).toMatch(named);
+    }
+  });
+});
+
+describe('a damaged PNG is refused', () => {
+  const data = deflateSync(pixels());
+  const flipped = Buffer.from(PICTURE);
+  flipped[60] = (flipped[60] ?? 0) ^ 1;
+  const badAdler = Buffer.from(data);
+  badAdler[badAdler.length - 1] = (badAdler.at(-1) ?? 0) ^ 1;
+
+  test.for<[what: string, bytes: Buffer]>([
+    ['the signature alone', SIGNATURE],
+    ['cut in its pixels', PICTURE.subarray(0, PICTURE.length >> 1)],
+    ['cut before its last byte', PICTURE.subarray(0, -1)],
+    ['without IEND', PICTURE.subarray(0, -12)],
+    ['one bit flipped', flipped],
+    [
+      'broken pixels under a right checksum',
+      assemble([header(), chunk('IDAT', Buffer.alloc(64, 7))]),
+    ],
+    ['a wrong Adler-32', assemble([header(), chunk('IDAT', badAdler)])],
+    ['too few rows', assemble([header({ height: 9 }), chunk('IDAT', data)])],
+    ['no pixels at all', assemble([header()])],
+    ['no header', assemble([chunk('IDAT', data)])],
+    ['no width', assemble([header({ width: 0 }), chunk('IDAT', data)])],
+    [
+      '30000 × 30000 pixels claimed',
+      assemble([header({ width: 30_000, height: 30_000 }), chunk('IDAT', data)]),
+    ],
+  ])('%s', async ([, bytes], { codex }) => {
+    for (const place of PLACES) {
+      const error = await failure(codex.generate(turn(save(place, bytes))));
+      expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502, retryable: true });
+      expect(error.message).toMatch(/not a valid PNG/);
+    }
+  });
+
+  test('a broken file in the store does not hide a good copy', async ({ codex }) => {
+    const orders = turn(save('store', PICTURE.subarray(0, 60)), save('workspace', PICTURE));
+    expect(await codex.generate(orders)).toEqual(PICTURE);
+  });
+});
+
+describe.for(PLACES)('a file that is still growing is never taken in part (%s)', (place) => {
+  const large = png({ width: 200, height: 100 });
+
+  test.for(['image', 'exit'] as const)("completion '%s'", async (completion, { codex }) => {
+    const orders = turn(save(place, large, { pieces: 20, everyMs: 10 }));
+    expect(await codex.generate(orders, { completion })).toEqual(large);
+  });
+
+  test('nor when Codex is gone before it is whole', async ({ codex }) => {
+    const orders = turn(save(place, large.subarray(0, -20), { pieces: 5 }));
+    expect(await failure(codex.generate(orders))).toMatchObject({ code: 'INVALID_IMAGE' });
+  });
+});
+
+describe.for(PLACES)('maxImageBytes (%s)', (place) => {
+  test('a file of that size is taken', async ({ codex }) => {
+    const call = codex.generate(turn(save(place, PICTURE)), { maxImageBytes: PICTURE.length });
+    expect(await call).toEqual(PICTURE);
+  });
+
+  test('a larger one is refused', async ({ codex }) => {
+    const call = codex.generate(turn(save(place, PICTURE)), { maxImageBytes: PICTURE.length - 1 });
+    const error = await failure(call);
+    expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413, retryable: false });
+    expect(error.message).toContain('maxImageBytes');
+  });
+});
+
+describe.for(PLACES)('only a regular file of its own is a picture (%s)', (where) => {
+  test.for(['symlink', 'hardlink', 'fifo', 'directory'] as const)('%s', async (what, { codex }) => {
+    const to = path.join(codex.scratch, 'a-picture-of-somebody-else.png');
+    await writeFile(to, PICTURE);
+    const planted: Step = { do: 'plant', what, where, to };
+    const error = await failure(codex.generate(turn(planted)));
+    expect(error).toMatchObject({ code: 'INVALID_IMAGE' });
+    expect(error.message).not.toContain(to);
+  });
+});
+
+describe("validation 'signature' asks of the handed path no more than a signature and 128 bytes", () => {
+  const validation = 'signature';
+  const broken = assemble([header(), chunk('IDAT', Buffer.alloc(128, 7))]);
+
+  test('pixels are not looked at', async ({ codex }) => {
+    expect(await codex.generate(turn(save('workspace', broken)), { validation })).toEqual(broken);
+  });
+
+  test("which 'full', the default, does", async ({ codex }) => {
+    for (const full of ['full', null] as const) {
+      const call = codex.generate(turn(save('workspace', broken)), { validation: full });
+      expect(await failure(call)).toMatchObject({ code: 'INVALID_IMAGE' });
+    }
+  });
+
+  test.for<[what: string, bytes: Buffer]>([
+    ['127 bytes', broken.subarray(0, 127)],
+    ['no signature', Buffer.alloc(200, 'x')],
+  ])('%s is refused', async ([, bytes], { codex }) => {
+    const call = codex.generate(turn(save('workspace', bytes)), { validation });
+    expect(await failure(call)).toMatchObject({ code: 'INVALID_IMAGE' });
+  });
+
+  test('128 bytes are enough', async ({ codex }) => {
+    const bytes = broken.subarray(0, 128);
+    expect(await codex.generate(turn(save('workspace', bytes)), { validation })).toEqual(bytes);
+  });
+});

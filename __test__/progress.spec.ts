@@ -1,0 +1,233 @@
+// What is said meanwhile: in order, one line at a time, never too late, and at nobody's risk.
+
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+
+import { describe, expect } from 'vitest';
+
+import { type GenerateOptions, type OnProgress, type ProgressEvent } from '../index.js';
+import { png } from './support/png.js';
+import { failure, item, listener, save, say, type Step, test, turn } from './support/stub.js';
+
+const PICTURE = png();
+
+const PHASES: Record<ProgressEvent['phase'], true> = {
+  queued: true,
+  preflight: true,
+  starting: true,
+  started: true,
+  message: true,
+  command: true,
+  reconnecting: true,
+  image: true,
+  checking: true,
+  stopping: true,
+};
+
+const HANG: Step = { do: 'hang' };
+const COMMAND: Step = {
+  do: 'emit',
+  event: {
+    type: 'item.started',
+    item: { id: 'item_1', type: 'command_execution', command: 'cp a b', status: 'in_progress' },
+  },
+};
+const RECONNECTING: Step = {
+  do: 'emit',
+  event: { type: 'error', message: 'Reconnecting... 2/5 (stream disconnected before completion)' },
+};
+
+test('tells the story in its order', async ({ codex }) => {
+  const { events, onProgress } = listener();
+  const orders = turn(say('I am drawing.'), RECONNECTING, COMMAND, save('store', PICTURE), HANG);
+  await codex.generate(orders, {}, onProgress);
+
+  const phases = events.map(({ phase }) => phase);
+  for (const phase of phases) expect(PHASES).toHaveProperty(phase);
+  const inOrder = phases.filter((phase, at) => phases.indexOf(phase) === at);
+  expect(inOrder.filter((phase) => phase !== 'queued' && phase !== 'checking')).toEqual([
+    'preflight',
+    'starting',
+    'started',
+    'message',
+    'reconnecting',
+    'command',
+    'image',
+    'stopping',
+  ]);
+  expect(inOrder.indexOf('checking')).toBeGreaterThan(inOrder.indexOf('image'));
+});
+
+test('says that the picture is there while Codex is still waited for', async ({ codex }) => {
+  const { events, onProgress } = listener();
+  const orders = turn(save('store', PICTURE), { do: 'await', gate: 'end' });
+  const call = codex.generate(orders, { completion: 'exit' }, (message, event) => {
+    onProgress(message, event);
+    if (event.phase === 'image') void codex.open('end');
+  });
+  expect(await call).toEqual(PICTURE);
+  expect(events.map(({ phase }) => phase)).toContain('checking');
+});
+
+test("repeats the agent's messages, all of them, in their order", async ({ codex }) => {
+  const { events, onProgress } = listener();
+  const orders = turn({ do: 'messages', count: 3000 }, save('workspace', PICTURE));
+  await codex.generate(orders, {}, onProgress);
+  const said = events.filter(({ phase }) => phase === 'message').map(({ message }) => message);
+  expect(said).toEqual(Array.from({ length: 3000 }, (_, n) => `message ${n + 1}`));
+});
+
+test('every event is complete', async ({ codex }) => {
+  const { events, messages, onProgress } = listener();
+  await codex.generate(turn(say('I am drawing.'), save('workspace', PICTURE)), {}, onProgress);
+  const { threadId } = await codex.turn();
+  expect(messages).toEqual(events.map(({ message }) => message));
+
+  let before = 0;
+  for (const { elapsedMs } of events) {
+    expect(elapsedMs).toBeGreaterThanOrEqual(before);
+    before = elapsedMs;
+  }
+
+  const started = events.findIndex(({ phase }) => phase === 'started');
+  for (const event of events.slice(0, started)) expect(event).not.toHaveProperty('threadId');
+  for (const event of events.slice(started)) expect(event).toMatchObject({ threadId });
+});
+
+test('says nothing but what can be shown in one row', async ({ codex }) => {
+  const { messages, onProgress } = listener();
+  const orders = turn(
+    say('first line\nsecond line\r\nthird\u2028fourth\tfifth'),
+    say('\x1b[31mred\x1b[0m \x07bell \0nul'),
+    say(`long ${'word '.repeat(1000)}`),
+    say('🦊'.repeat(500)),
+    say('e\u0301'.repeat(500)),
+    say('   '),
+    say(''),
+    item({ type: 'error', message: `trouble\n${'x'.repeat(1000)}` }),
+    save('workspace', PICTURE),
+  );
+  await codex.generate(orders, {}, onProgress);
+  for (const message of messages) {
+    expect(message).toBe(message.trim());
+    expect(message).not.toBe('');
+    expect([...message].length).toBeLessThanOrEqual(200);
+    // oxlint-disable-next-line no-control-regex
+    expect(message).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/);
+    expect(message).toBe(Buffer.from(message).toString());
+  }
+  expect(messages.join('\n')).toContain('first line second line third fourth fifth');
+});
+
+test('repeats no secret', async ({ codex }) => {
+  const { messages, onProgress } = listener();
+  const secret = 'sk-proj-Ab12Cd34Ef56Gh78Ij90';
+  const orders = turn(
+    say(`Using ${secret}`),
+    item({ type: 'error', message: `bad key ${secret}` }),
+  );
+  await failure(codex.generate(orders, {}, onProgress));
+  expect(messages.join('\n')).not.toContain('Ab12Cd34Ef56');
+});
+
+test('shows nothing of what was asked for', async ({ codex }) => {
+  const { messages, onProgress } = listener();
+  const prompt = 'a surprise for somebody';
+  await codex.generate(turn(save('workspace', PICTURE)), { prompt }, onProgress);
+  expect(messages.join('\n')).not.toContain(prompt);
+});
+
+describe('nothing is said once the promise has settled', () => {
+  const FLOOD: Step = { do: 'messages', count: 5000 };
+
+  test.for<[end: string, steps: Step[], options: Partial<GenerateOptions>, abortAt?: number]>([
+    ['a success', turn(FLOOD, save('workspace', PICTURE)), {}],
+    ['a picture that ends the turn', turn(save('store', PICTURE), FLOOD, FLOOD, HANG), {}],
+    ['a failure', [...turn(FLOOD), { do: 'exit', code: 1 }], {}],
+    ['a timeout', turn(FLOOD, HANG), { timeoutMs: 1000 }],
+    ['an abort', turn(FLOOD, FLOOD, HANG), {}, 100],
+  ])('%s', async ([, steps, options, abortAt], { codex }) => {
+    const controller = new AbortController();
+    let settled = false;
+    let late = 0;
+    let heard = 0;
+    const call = codex.generate(steps, { ...options, signal: controller.signal }, () => {
+      heard += 1;
+      if (heard === abortAt) controller.abort();
+      if (settled) late += 1;
+    });
+    const settle = () => (settled = true);
+    await call.then(settle, settle);
+    // What was still queued would come within the next turns of the loop.
+    for (let n = 0; n < 20; n += 1) await turnOfTheLoop();
+    expect(late).toBe(0);
+    expect(heard).toBeGreaterThan(0);
+  });
+});
+
+describe('no callback can do harm', () => {
+  test.for<[what: string, onProgress: OnProgress]>([
+    [
+      'one that throws',
+      () => {
+        throw new Error('boom');
+      },
+    ],
+    [
+      'one that throws what is no error',
+      () => {
+        // oxlint-disable-next-line no-throw-literal
+        throw null;
+      },
+    ],
+    ['one whose promise is rejected', () => Promise.reject(new Error('boom')) as unknown as void],
+    ['one that is async and throws', async () => Promise.reject(new Error('boom'))],
+    [
+      'one that takes its time',
+      () => {
+        const until = performance.now() + 20;
+        while (performance.now() < until);
+      },
+    ],
+    ['one that returns something', (() => 42) as unknown as OnProgress],
+  ])('%s', async ([, onProgress], { codex }) => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note).on('uncaughtException', note);
+    try {
+      const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
+      expect(await codex.generate(orders, {}, onProgress)).toEqual(PICTURE);
+      for (let n = 0; n < 5; n += 1) await turnOfTheLoop();
+    } finally {
+      process.off('unhandledRejection', note).off('uncaughtException', note);
+    }
+    expect(unhandled).toEqual([]);
+  });
+
+  test('one that fails still hears the rest', async ({ codex }) => {
+    let heard = 0;
+    const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
+    await codex.generate(orders, {}, (_message, { phase }) => {
+      if (phase === 'message') heard += 1;
+      throw new Error('boom');
+    });
+    expect(heard).toBe(10);
+  });
+
+  test('one that aborts the call it listens to', async ({ codex }) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = codex.generate(turn(say('hello'), HANG), { signal }, (_message, { phase }) => {
+      if (phase === 'message') controller.abort('heard enough');
+    });
+    await expect(call).rejects.toBe('heard enough');
+  });
+
+  test('one that starts another call', async ({ codex }) => {
+    const calls: Promise<Buffer>[] = [];
+    const orders = turn(say('hello'), save('workspace', PICTURE));
+    await codex.generate(orders, {}, (_message, { phase }) => {
+      if (phase === 'message') calls.push(codex.generate(orders));
+    });
+    expect(await Promise.all(calls)).toEqual([PICTURE]);
+  });
+});

@@ -1,0 +1,154 @@
+// An ESM consumer. Compiled, never run.
+
+import {
+  type CodexImageError,
+  type CodexImageErrorCode,
+  codexNeedsDangerFullAccessSandbox,
+  generateCodexImage,
+  generateCodexImageDetailed,
+  type GeneratedImage,
+  type GenerateOptions,
+  type OnProgress,
+  type ProgressEvent,
+} from '../../index.js';
+
+export async function uses(signal: AbortSignal): Promise<void> {
+  const bytes: Buffer = await generateCodexImage({ prompt: 'a red fox' });
+  bytes.readUInt32BE(0);
+
+  const { png, width, height, hasAlpha, source, threadId, timings }: GeneratedImage =
+    await generateCodexImageDetailed({ prompt: 'a red fox', signal });
+  const area: number = width * height;
+  const thread: string | undefined = threadId;
+  const place: 'store' | 'workspace' | 'rollout' = source;
+  const total: number = timings.totalMs;
+  void [png.length, area, hasAlpha, thread, place, total];
+
+  await generateCodexImage({ prompt: 'a red fox' }, null);
+  await generateCodexImage({ prompt: 'a red fox' }, undefined);
+  await generateCodexImage({ prompt: 'a red fox' }, () => {});
+  await generateCodexImage({ prompt: 'a red fox' }, (message, { phase, elapsedMs }) => {
+    console.log(message.trimEnd(), phase, elapsedMs.toFixed());
+  });
+
+  const plain: boolean = codexNeedsDangerFullAccessSandbox();
+  const given: boolean = codexNeedsDangerFullAccessSandbox(process.platform, process.env);
+  void [plain, given];
+}
+
+/** Whoever builds options from optional parts may hand on what is absent, in both of its forms. */
+export const absent: GenerateOptions[] = [undefined, null].map((nothing) => ({
+  prompt: 'a red fox',
+  aspect: nothing,
+  codexPath: nothing,
+  codexHome: nothing,
+  env: nothing,
+  model: nothing,
+  sandbox: nothing,
+  networkAccess: nothing,
+  completion: nothing,
+  config: nothing,
+  disableFeatures: nothing,
+  timeoutMs: nothing,
+  killGraceMs: nothing,
+  maxImageBytes: nothing,
+  validation: nothing,
+  signal: nothing,
+}));
+
+export const present: Required<GenerateOptions> = {
+  prompt: 'a red fox',
+  aspect: '16:9',
+  codexPath: '/opt/codex/bin/codex',
+  codexHome: '/home/somebody/.codex',
+  env: { PATH: '/usr/bin' },
+  model: 'gpt-5',
+  sandbox: 'workspace-write',
+  networkAccess: false,
+  completion: 'exit',
+  config: { model_reasoning_effort: 'low' },
+  disableFeatures: ['plugins'],
+  timeoutMs: 600_000,
+  killGraceMs: 2000,
+  maxImageBytes: 32 * 1024 * 1024,
+  validation: 'signature',
+  signal: AbortSignal.timeout(1000),
+};
+
+/** Every phase has a name: a new one is a change of the API, and does not compile here. */
+export const labels: Record<ProgressEvent['phase'], string> = {
+  queued: 'waiting',
+  preflight: 'looking around',
+  starting: 'starting',
+  started: 'started',
+  message: 'says',
+  command: 'runs',
+  reconnecting: 'reconnecting',
+  image: 'has drawn',
+  checking: 'checking',
+  stopping: 'stopping',
+};
+
+/** The same for the codes: whoever switches over them learns of a new one here. */
+export const statuses: Record<CodexImageErrorCode, number> = {
+  INVALID_OPTIONS: 400,
+  NOT_SIGNED_IN: 401,
+  API_KEY_LOGIN: 403,
+  IMAGE_TOO_LARGE: 413,
+  SAFETY_REJECTED: 422,
+  CODEX_NOT_FOUND: 424,
+  USAGE_LIMIT: 429,
+  RATE_LIMITED: 429,
+  SPAWN_FAILED: 500,
+  INTERNAL: 500,
+  IMAGE_GEN_UNAVAILABLE: 501,
+  NO_IMAGE: 502,
+  INVALID_IMAGE: 502,
+  BACKEND_ERROR: 502,
+  CODEX_FAILED: 502,
+  TIMEOUT: 504,
+  WORKSPACE_FAILED: 507,
+};
+
+export function answer(error: CodexImageError): string {
+  const plain: Error = error;
+  const retryAt: string | undefined = error.resetsAt?.toISOString();
+  const ended: number | string | undefined = error.exitCode ?? error.signal;
+  const known: (string | undefined)[] = [error.threadId, error.detail];
+  return [plain.message, error.status, error.retryable, retryAt, ended, ...known].join();
+}
+
+export const counter: OnProgress = (_message, event) => event.threadId?.length;
+
+export function misuses(): void {
+  // @ts-expect-error options are required
+  void generateCodexImage();
+  // @ts-expect-error a prompt is required
+  void generateCodexImage({});
+  // @ts-expect-error null is no prompt
+  void generateCodexImage({ prompt: null });
+  // @ts-expect-error the prompt is a member, not the argument
+  void generateCodexImage('a red fox');
+  // @ts-expect-error numbers are numbers
+  void generateCodexImage({ prompt: 'a red fox', timeoutMs: '5' });
+  // @ts-expect-error there is no such option
+  void generateCodexImage({ prompt: 'a red fox', timeout: 5 });
+  // @ts-expect-error there is no such sandbox
+  void generateCodexImage({ prompt: 'a red fox', sandbox: 'none' });
+  // @ts-expect-error there is no such completion
+  void generateCodexImage({ prompt: 'a red fox', completion: 'never' });
+  // @ts-expect-error there is no such validation
+  void generateCodexImage({ prompt: 'a red fox', validation: 'some' });
+  // @ts-expect-error features are a list
+  void generateCodexImage({ prompt: 'a red fox', disableFeatures: 'plugins' });
+  // @ts-expect-error the controller is not its signal
+  void generateCodexImage({ prompt: 'a red fox', signal: new AbortController() });
+  // @ts-expect-error an environment has strings only
+  void generateCodexImage({ prompt: 'a red fox', env: { DEBUG: 1 } });
+  // @ts-expect-error the message comes first
+  void generateCodexImage({ prompt: 'a red fox' }, (event: ProgressEvent) => event.phase);
+  // @ts-expect-error the result is a promise
+  void generateCodexImage({ prompt: 'a red fox' }).length;
+  // @ts-expect-error bytes and facts come from different calls
+  void generateCodexImage({ prompt: 'a red fox' }).then((image) => image.png);
+}
