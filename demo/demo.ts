@@ -16,7 +16,10 @@ const OUTPUT = fileURLToPath(new URL('../demo.png', import.meta.url));
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { real: { type: 'boolean', default: false }, aspect: { type: 'string', default: '1:1' } },
+  options: {
+    real: { type: 'boolean', default: false },
+    aspect: { type: 'string', default: '1:1' },
+  },
 });
 const prompt = positionals.join(' ').trim() || 'an orange cat on a blue cube';
 
@@ -82,12 +85,12 @@ function progressLine() {
   const { isTTY, columns = 80 } = process.stdout;
   let message = '';
   const text = () => `${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${message}`;
-  const draw = () => process.stdout.write(`\r\u001B[2K${text().slice(0, columns - 1)}`);
-  const timer = isTTY ? setInterval(draw, 100).unref() : undefined;
+  const paint = () => process.stdout.write(`\r\u001B[2K${text().slice(0, columns - 1)}`);
+  const timer = isTTY ? setInterval(paint, 100).unref() : undefined;
   return {
     show(next: string) {
       message = next;
-      if (isTTY) draw();
+      if (isTTY) paint();
       else console.log(text());
     },
     end() {
