@@ -38,8 +38,14 @@ const RECONNECTING: Step = {
 
 test('tells the story in its order', async ({ codex }) => {
   const { events, onProgress } = listener();
-  const orders = turn(say('I am drawing.'), RECONNECTING, COMMAND, save('store', PICTURE), HANG);
-  await codex.generate(orders, {}, onProgress);
+  // What is said and what is on disk are learnt in two ways: without the gate, the picture might be
+  // seen before the words that came first.
+  const drawing: Step[] = [{ do: 'await', gate: 'heard' }, save('store', PICTURE), HANG];
+  const orders = turn(say('I am drawing.'), RECONNECTING, COMMAND, ...drawing);
+  await codex.generate(orders, {}, (message, event) => {
+    onProgress(message, event);
+    if (event.phase === 'command') void codex.open('heard');
+  });
 
   const phases = events.map(({ phase }) => phase);
   for (const phase of phases) expect(PHASES).toHaveProperty(phase);
