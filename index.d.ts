@@ -49,9 +49,43 @@ export interface GenerateOptions {
    * signature and 128 bytes; width and height may then be 0. A file of Codex's own store always has to prove everything.
    */
   validation?: 'full' | 'signature' | null | undefined
+  /**
+   * Pictures to start from, as absolute paths: at most 5 PNG, JPEG, WebP or GIF files of at most 16 MiB each. They are copied into
+   * the private workspace, attached to the prompt and handed to the image tool.
+   */
+  referenceImages?: string[] | null | undefined
+  /** Whether the background is to be transparent; false by default. A picture without transparent pixels is a warning. */
+  transparent?: boolean | null | undefined
+  /** Whether a picture that may have come from anywhere is refused, with `NO_IMAGE`; false by default. See `GeneratedImage.verified`. */
+  requireVerified?: boolean | null | undefined
+  /**
+   * Whether what a picture does not need is switched off in Codex for the call: apps, plugins, MCP servers, hooks, web search and
+   * the like; true by default. Login, provider, proxy and certificate settings stay in force in either case.
+   */
+  lean?: boolean | null | undefined
+  /**
+   * How often in a row Codex may connect anew before the call fails with `BACKEND_ERROR`, 0 to 1000; 6 by default. Behind a proxy that
+   * blocks WebSockets it takes 4 before Codex goes over to plain requests.
+   */
+  maxReconnects?: number | null | undefined
   /** Aborts the call: everything is stopped and removed, then the promise rejects with `signal.reason`. */
   signal?: AbortSignal | null | undefined
 }
+
+/** Which picture to find. Every member but the thread may be left out, undefined or null. */
+export interface RecoverOptions {
+  /** The thread that drew it: `threadId` of an error, of a progress event or of a result. */
+  threadId: string
+  /** As in `GenerateOptions`. */
+  codexHome?: string | null | undefined
+  /** As in `GenerateOptions`. */
+  env?: Record<string, string> | null | undefined
+  /** As in `GenerateOptions`. */
+  maxImageBytes?: number | null | undefined
+}
+
+/** Which Codex to look at. Every member may be left out, undefined or null, and means what it means in `GenerateOptions`. */
+export type CheckOptions = Pick<GenerateOptions, 'codexPath' | 'codexHome' | 'env' | 'config'>
 
 /** Why a generation failed. Stable: programs may switch on it. */
 export type CodexImageErrorCode =
@@ -103,6 +137,9 @@ export interface CodexImageError extends Error {
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page. */
+export declare function checkCodex(options?: CheckOptions | null | undefined): Promise<Readiness>
+
 /**
  * Whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where `OD_CODEX_SANDBOX` says
  * `danger-full-access`. `platform` and `env` are this process's own by default.
@@ -134,6 +171,11 @@ export interface GeneratedImage {
   threadId?: string
   /** Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the thread's record. */
   source: 'store' | 'workspace' | 'rollout'
+  /**
+   * Whether the picture provably came from image_gen: Codex wrote it into this thread's store while the agent could not, or
+   * this thread's record holds the same bytes.
+   */
+  verified: boolean
   /** The CLI's version, where it is known without asking. */
   codexVersion?: string
   /** The prompt as the image model was finally given it, where Codex recorded it. */
@@ -158,8 +200,54 @@ export interface ProgressEvent {
   threadId?: string
 }
 
+/** Whether this machine can draw, and what to do if not. */
+export interface Readiness {
+  /** Whether nothing is known to keep this machine from drawing. */
+  ready: boolean
+  /** The file that would be run. */
+  codexPath?: string
+  /** The version of the CLI. */
+  version?: string
+  /** How Codex is signed in; `'api-key'` stands for every programmatic login. */
+  login: 'chatgpt' | 'api-key' | 'none' | 'unknown'
+  /** Whether the image tool is likely to be there. */
+  imageTool: 'likely' | 'unlikely'
+  /** What is wrong, or may be. */
+  problems: Array<ReadinessProblem>
+}
+
+/** One thing that is wrong, or may be. */
+export interface ReadinessProblem {
+  /** The code with which a generation would fail, or that of a hint. */
+  code: 'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'
+  /** What is wrong, in a sentence. */
+  message: string
+  /** What to do, in a sentence. */
+  fix: string
+  /** Whether it keeps this machine from drawing; otherwise it is a hint. */
+  blocking: boolean
+}
+
+/**
+ * Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own record. For a daemon that
+ * died meanwhile, and for callers that gave up: a picture that was paid for is not lost. Starts nothing and spends nothing.
+ *
+ * Rejects with `NO_IMAGE` if there is none.
+ */
+export declare function recoverCodexImage(options: RecoverOptions): Promise<GeneratedImage>
+
+/**
+ * How many generations of this process may run Codex at the same time, 1 to 1000; 2 by default. The others wait in the order
+ * in which they came. Those that run already go on.
+ *
+ * Throws a `TypeError` if it is no such number.
+ */
+export declare function setMaxConcurrentRuns(maxConcurrentRuns: number): void
+
 /** Where the time of a call went, in milliseconds. */
 export interface Timings {
+  /** Waiting for a free place. */
+  queueMs: number
   /** Finding the CLI, checking its login, making the workspace. */
   preflightMs: number
   /** Starting the process. */

@@ -835,6 +835,9 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.checkCodex = nativeBinding.checkCodex
 module.exports.codexNeedsDangerFullAccessSandbox = nativeBinding.codexNeedsDangerFullAccessSandbox
 module.exports.generateCodexImage = nativeBinding.generateCodexImage
 module.exports.generateCodexImageDetailed = nativeBinding.generateCodexImageDetailed
+module.exports.recoverCodexImage = nativeBinding.recoverCodexImage
+module.exports.setMaxConcurrentRuns = nativeBinding.setMaxConcurrentRuns

@@ -51,12 +51,9 @@ pub enum Cause {
     #[error("Codex's image_gen tool is unavailable: {0}.")]
     ImageGenUnavailable(Unmounted),
 
-    /// The turn went well and produced nothing.
-    #[error(
-        "Codex finished, but there is no image at the requested path or in its own store. \
-         Trying again, or wording the request differently, may help."
-    )]
-    NoImage,
+    /// There is nothing that counts.
+    #[error("{0}.")]
+    NoImage(Missing),
 
     /// There is a file, and it is not a picture.
     #[error("What Codex delivered is not a valid PNG: {0}.")]
@@ -113,6 +110,32 @@ pub enum Cause {
     /// A defect of this package.
     #[error("The image addon failed internally. Please report this.")]
     Internal,
+}
+
+/// In what way there is no image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// None came of the turn.
+    #[error(
+        "Codex finished, but there is no image at the requested path or in its own store: it answered without drawing. \
+         What it said is in the error's detail; trying again, or wording the request differently, may help"
+    )]
+    NotDrawn,
+    /// One came of it that is a reference image, unchanged.
+    #[error(
+        "Codex finished, but there is no image at the requested path other than one of the reference images, unchanged. \
+         Say in the prompt what is to be different"
+    )]
+    Reference,
+    /// One came of it that may be from anywhere.
+    #[error(
+        "Codex finished, but there is no image at the requested path that provably came from image_gen, \
+         as requireVerified demands. Trying again may help"
+    )]
+    Unverified,
+    /// None is left of a thread that may have drawn one.
+    #[error("There is no image of this thread in Codex's store or in its record of the thread")]
+    NotKept,
 }
 
 /// How it is known that the image tool is missing.
@@ -178,7 +201,7 @@ impl Cause {
             Self::NotSignedIn => "NOT_SIGNED_IN",
             Self::ApiKeyLogin => "API_KEY_LOGIN",
             Self::ImageGenUnavailable(_) => "IMAGE_GEN_UNAVAILABLE",
-            Self::NoImage => "NO_IMAGE",
+            Self::NoImage(_) => "NO_IMAGE",
             Self::InvalidImage(_) => "INVALID_IMAGE",
             Self::ImageTooLarge { .. } => "IMAGE_TOO_LARGE",
             Self::UsageLimit { .. } => "USAGE_LIMIT",
@@ -208,7 +231,7 @@ impl Cause {
             Self::Aborted => 499,
             Self::SpawnFailed(_) | Self::Internal => 500,
             Self::ImageGenUnavailable(_) => 501,
-            Self::NoImage | Self::InvalidImage(_) | Self::BackendError(_) | Self::CodexFailed(_) => 502,
+            Self::NoImage(_) | Self::InvalidImage(_) | Self::BackendError(_) | Self::CodexFailed(_) => 502,
             Self::Timeout(_) => 504,
             Self::WorkspaceFailed(_) => 507,
         }
@@ -220,7 +243,7 @@ impl Cause {
         matches!(
             self,
             Self::SpawnFailed(_)
-                | Self::NoImage
+                | Self::NoImage(_)
                 | Self::InvalidImage(_)
                 | Self::RateLimited
                 | Self::BackendError(_)
@@ -280,7 +303,10 @@ mod tests {
             Cause::ApiKeyLogin,
             Cause::ImageGenUnavailable(Unmounted::Provider("relay".into())),
             Cause::ImageGenUnavailable(Unmounted::Reported),
-            Cause::NoImage,
+            Cause::NoImage(Missing::NotDrawn),
+            Cause::NoImage(Missing::Reference),
+            Cause::NoImage(Missing::Unverified),
+            Cause::NoImage(Missing::NotKept),
             Cause::InvalidImage(Flaw::Empty),
             Cause::ImageTooLarge { limit: 1 },
             Cause::UsageLimit { resets_in: None },
@@ -316,7 +342,7 @@ mod tests {
     fn the_wording_that_callers_match_stays() {
         let said = |cause: Cause| cause.to_string();
         assert!(said(Cause::ImageGenUnavailable(Unmounted::Reported)).contains("image_gen tool is unavailable"));
-        assert!(said(Cause::NoImage).contains("no image at the requested path"));
+        assert!(said(Cause::NoImage(Missing::NotDrawn)).contains("no image at the requested path"));
         assert!(said(Cause::InvalidImage(Flaw::Empty)).contains("not a valid PNG"));
         assert!(said(Cause::CodexFailed(Exit::Code(7))).contains("codex image_gen exited exit 7"));
         assert!(said(Cause::CodexFailed(Exit::Signal(11))).contains("codex image_gen exited signal SIGSEGV"));

@@ -63,6 +63,14 @@ impl Dir {
         platform::stamp(&self.0, name)
     }
 
+    /// Opens the regular file `name`, for whoever cannot hold all of it.
+    ///
+    /// # Errors
+    /// Why it was not opened.
+    pub fn file(&self, name: &std::ffi::OsStr) -> Result<File, Refusal> {
+        platform::open_file(&self.0, name).map(|(file, _)| file)
+    }
+
     /// Reads the regular file `name`, if it is not larger than `limit` bytes.
     ///
     /// # Errors

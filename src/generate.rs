@@ -1,39 +1,41 @@
-//! The story: locate → preflight → workspace → turn → harvest → clean up.
+//! The story: queue → locate → preflight → workspace → turn → harvest → clean up.
 //!
-//! Codex prints nothing about images, so the file system decides. The picture is the file that Codex itself wrote for this
-//! very thread, or, if Codex ended well, the file at the path that was handed to the agent. Whatever happens, the answer is
-//! given only when the process tree is dead and the workspace removed.
+//! Codex prints nothing about images, so the file system decides; [`crate::harvest`] has the rules. Whatever happens, the
+//! answer is given only when the process tree is dead and the workspace removed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
 use tokio::task::{block_in_place, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use crate::codex::ask::ask;
 use crate::codex::events::Usage;
-use crate::codex::failure::{Diagnosis, detail, diagnose};
+use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
 use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Login};
-use crate::codex::store::{Proven, Sight, Store, prove};
-use crate::codex::turn::{Ended, Heard, Turn, Veil};
-use crate::codex::{ThreadId, command, prompt, provider};
-use crate::error::{Cause, Evidence, Failure, Unmounted, os_words};
+use crate::codex::prompt::{Brief, prompt};
+use crate::codex::provider::{self, Provider};
+use crate::codex::turn::{Ended, Heard, News, Turn, Veil};
+use crate::codex::{ThreadId, command};
+use crate::error::{Cause, Evidence, Failure, Missing, Unmounted, os_words};
 use crate::files::Refusal;
-use crate::png::{self, Picture};
+use crate::harvest::{self, Judge, Picked, Rejection, Source};
+use crate::png::Picture;
 use crate::process::{Manner, Marker};
 use crate::progress::{Phase, Progress};
+use crate::queue::{Place, Ticket};
+use crate::reference::{self, Staged};
 use crate::request::{Completion, Request, Validation};
 use crate::workspace::Workspace;
 
 /// A proven picture and how it came about.
 #[derive(Debug)]
 pub struct Generated {
-    /// The PNG file's bytes, unchanged.
-    pub png: Vec<u8>,
-    /// What they show.
-    pub picture: Picture,
-    /// Where they were found.
-    pub source: Source,
+    /// The picture.
+    pub picked: Picked,
     /// The thread that drew it.
     pub thread: Option<ThreadId>,
     /// The CLI's version, where it is known without asking.
@@ -46,29 +48,11 @@ pub struct Generated {
     pub warnings: Vec<String>,
 }
 
-/// Where a picture was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// In Codex's own store.
-    Store,
-    /// At the path handed to the agent.
-    Workspace,
-}
-
-impl Source {
-    /// The name that JavaScript sees.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Store => "store",
-            Self::Workspace => "workspace",
-        }
-    }
-}
-
 /// Where the time of a call went.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {
+    /// Waiting for a free place.
+    pub queue: Duration,
     /// Finding the CLI, checking its login, making the workspace.
     pub preflight: Duration,
     /// Until the process ran.
@@ -90,21 +74,29 @@ pub struct Cancel {
     pub shutdown: CancellationToken,
 }
 
-/// Draws one picture.
+/// Draws one picture, when its turn has come.
 ///
 /// # Errors
 /// The [`Failure`], with its evidence. Nothing is left behind in either case.
-pub async fn generate(request: Request, progress: Progress, cancel: Cancel) -> Result<Generated, Failure> {
+pub async fn generate(
+    request: Request,
+    ticket: Ticket,
+    progress: Progress,
+    cancel: Cancel,
+) -> Result<Generated, Failure> {
     let request = Arc::new(request);
     let limits = Limits { deadline: progress.began() + request.timeout, timeout: request.timeout, cancel };
 
+    let _place = limits.unless_interrupted(wait(ticket, &progress)).await?;
+    let queued = progress.began().elapsed();
+
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
-    let run = Marker { name: MARKER, value: random_hex()?, dir: None };
+    let run = marker()?;
     let cli = preflight(&request, &run, &limits).await?;
     let workspace = make_workspace(&request).await?;
-    let preflight = progress.began().elapsed();
-
     let marker = Marker { dir: Some(workspace.path().to_path_buf()), ..run };
+    let preflight = progress.began().elapsed().saturating_sub(queued);
+
     let drawn = draw(&request, &cli, &workspace, marker, &progress, &limits).await;
     let closing = Instant::now();
     let left_behind = blocking(move || workspace.close()).await?.err();
@@ -113,6 +105,7 @@ pub async fn generate(request: Request, progress: Progress, cancel: Cancel) -> R
     match drawn {
         Ok(mut generated) => {
             generated.codex_version = cli.version;
+            generated.timings.queue = queued;
             generated.timings.preflight = preflight;
             generated.timings.stop += closing.elapsed();
             generated.timings.total = progress.began().elapsed();
@@ -126,10 +119,42 @@ pub async fn generate(request: Request, progress: Progress, cancel: Cancel) -> R
     }
 }
 
-/// The variable that marks every process of a run.
-const MARKER: &str = "OD_CODEX_IMAGE_RUN";
-/// How often the store is looked at: one `open` of a directory that mostly does not exist yet.
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+/// Finds the picture of a thread that was drawn earlier. Starts nothing.
+///
+/// # Errors
+/// [`Cause::NoImage`], or what was wrong with the only one there is.
+pub async fn recover(codex_home: PathBuf, thread: ThreadId, limit: u64) -> Result<Generated, Failure> {
+    let began = Instant::now();
+    let of = thread.clone();
+    let found = blocking(move || harvest::recover(&codex_home, &of, limit)).await?;
+    let picked = found.map_err(|rejection| Failure {
+        cause: cause_of(rejection, limit),
+        evidence: Box::new(Evidence { thread_id: Some(thread.to_string()), ..Evidence::default() }),
+    })?;
+    Ok(Generated {
+        picked,
+        thread: Some(thread),
+        codex_version: None,
+        usage: None,
+        timings: Timings { total: began.elapsed(), ..Timings::default() },
+        warnings: Vec::new(),
+    })
+}
+
+async fn wait(ticket: Ticket, progress: &Progress) -> Place {
+    let say = |position| {
+        progress.say(Phase::Queued, &format!("Waiting for a free place, number {position} in the queue"), None);
+    };
+    ticket.turn(say).await
+}
+
+/// How often the store is looked at: one `open` of a directory that mostly does not exist yet. Codex needs some tens of
+/// milliseconds from the picture to its next request, which uploads all of it (0.169.0).
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long a picture that only the record can verify may wait for it.
+const RECORD_GRACE: Duration = Duration::from_millis(500);
+/// The record holds the pictures themselves, so it is not read as often as the store is looked at.
+const RECORD_EVERY: Duration = Duration::from_millis(50);
 /// The grace that is left when the daemon itself is ending.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 
@@ -139,20 +164,20 @@ async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Res
     let look = move || {
         let home = asked.codex_home();
         let cli = locate(&asked)?;
-        let provider = provider::certainly_without_image_gen(&home, &asked.config);
+        let provider = provider::selected(&home, &asked.config);
         Ok::<_, Cause>((cli, login::from_file(&home), provider))
     };
     let (cli, mut login, provider) = limits.unless_interrupted(blocking(look)).await???;
     if login == Login::Unknown {
-        let told = login::ask(&cli, request, run.clone(), limits.interrupted()).await;
-        login = told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?;
+        let told = ask(&cli, request, &login::STATUS, run.clone(), limits.interrupted()).await;
+        login = login::from_status(&told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?);
         limits.check()?;
     }
     match (login, provider) {
         (Login::None, _) => Err(Cause::NotSignedIn.into()),
         (Login::Programmatic, _) => Err(Cause::ApiKeyLogin.into()),
-        (_, Some(name)) => Err(Cause::ImageGenUnavailable(Unmounted::Provider(name)).into()),
-        (Login::ChatGpt | Login::Unknown, None) => Ok(cli),
+        (_, Provider::Without(name)) => Err(Cause::ImageGenUnavailable(Unmounted::Provider(name)).into()),
+        (Login::ChatGpt | Login::Unknown, Provider::OpenAi | Provider::Relay(_)) => Ok(cli),
     }
 }
 
@@ -165,9 +190,11 @@ async fn make_workspace(request: &Request) -> Result<Workspace, Failure> {
 /// Why the turn is no longer waited for.
 enum Ending {
     /// The picture is there.
-    Drawn(Proven),
+    Drawn(Picked),
     /// Codex has ended by itself.
     Exited,
+    /// Codex does nothing but connect anew.
+    Disconnected,
     /// Somebody or something said stop.
     Interrupted(Interrupt),
 }
@@ -181,129 +208,168 @@ async fn draw(
     progress: &Progress,
     limits: &Limits,
 ) -> Result<Generated, Failure> {
+    let staged = stage(request, workspace, limits).await?;
     limits.check()?;
+    let judge = Judge::new(Arc::clone(request), staged.iter().map(|staged| staged.fingerprint).collect());
     progress.say(Phase::Starting, "Starting Codex", None);
     let starting = Instant::now();
-    let mut turn = start(request, cli, workspace, marker, progress).await?;
+    let mut turn = start(request, cli, workspace, &staged, marker, progress).await?;
     let started = Instant::now();
 
-    let thread = turn.thread();
+    let news = turn.news();
     let image = async {
-        let proven = first_image(request, thread.clone(), progress).await;
+        let picked = first_image(&judge, news.clone(), progress).await;
         match request.completion {
-            Completion::Image => proven,
+            Completion::Image => picked,
             // Its arrival is worth saying, but the agent may have another, and decides when it is done.
             Completion::Exit => std::future::pending().await,
         }
     };
-    // In this order: a picture that is there when the time is up is a success.
+    // In this order: a picture that is there when something else happens is a success.
     let mut ending = tokio::select! {
         biased;
-        proven = image => Ending::Drawn(proven),
+        picked = image => Ending::Drawn(picked),
         () = turn.exited() => Ending::Exited,
         why = limits.interrupted() => Ending::Interrupted(why),
+        () = disconnected(news.clone(), request.max_reconnects) => Ending::Disconnected,
     };
-    if let (Ending::Interrupted(Interrupt::Timeout), Completion::Image) = (&ending, request.completion)
-        && let Sight::Image(proven) = block_in_place(|| look_once(request, thread.borrow().as_ref()))
+    if matches!(ending, Ending::Interrupted(Interrupt::Timeout) | Ending::Disconnected)
+        && request.completion == Completion::Image
+        && let Some(thread) = news.borrow().thread.clone()
+        && let Ok(picked) = block_in_place(|| judge.look(&mut judge.store(&thread), &thread))
     {
-        ending = Ending::Drawn(proven);
+        ending = Ending::Drawn(picked);
     }
     let image = matches!(ending, Ending::Drawn(_)).then(|| started.elapsed());
 
     let stopping = Instant::now();
     let ended = stop(turn, &ending, request, progress).await;
-    let heard_of = ended.heard.transcript.thread.clone();
-    let mut timings = Timings { start: started - starting, image, ..Timings::default() };
-    let (proven, source) = match ending {
-        Ending::Drawn(proven) => (proven, Source::Store),
-        Ending::Interrupted(why) => return Err(failure(why.cause(limits.timeout), None, &ended)),
+    let picked = match ending {
+        Ending::Drawn(picked) => picked,
+        Ending::Interrupted(why) => return Err(failure(why.cause(limits.timeout).into(), &ended)),
+        Ending::Disconnected => {
+            return Err(failure(diagnose_trouble(&ended.heard.transcript, SystemTime::now()), &ended));
+        }
         Ending::Exited => {
-            progress.say(
-                Phase::Checking,
-                "Codex has finished; checking the picture",
-                heard_of.as_ref().map(ThreadId::as_arc),
-            );
-            block_in_place(|| harvest(request, workspace, &ended))?
+            let thread = ended.heard.transcript.thread.as_ref().map(ThreadId::as_arc);
+            progress.say(Phase::Checking, "Codex has finished; checking the picture", thread);
+            let transcript = &ended.heard.transcript;
+            let harvest = || judge.harvest(workspace, transcript, ended.exit.is_success());
+            block_in_place(harvest).map_err(|rejection| without_picture(rejection, request, &ended))?
         }
     };
-    timings.stop = stopping.elapsed();
+    let timings = Timings { start: started - starting, image, stop: stopping.elapsed(), ..Timings::default() };
+    // Whose signature was enough has not been decoded.
+    let decoded = request.validation == Validation::Full || picked.source != Source::Workspace;
+    let opaque = request.transparent && decoded && !picked.picture.has_alpha;
     Ok(Generated {
-        png: proven.bytes,
-        picture: proven.picture,
-        source,
-        thread: heard_of,
+        picked,
+        thread: ended.heard.transcript.thread,
         codex_version: None,
         usage: ended.heard.transcript.usage,
         timings,
-        warnings: Vec::new(),
+        warnings: opaque.then(|| "The picture has no transparent pixels.".to_owned()).into_iter().collect(),
     })
+}
+
+/// Lays the reference images ready in the workspace.
+async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -> Result<Vec<Staged>, Failure> {
+    if request.references.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (request, directory) = (Arc::clone(request), workspace.path().to_path_buf());
+    limits.check()?;
+    Ok(blocking(move || reference::stage(&request.references, &directory)).await??)
 }
 
 async fn start(
     request: &Arc<Request>,
     cli: &Cli,
     workspace: &Workspace,
+    staged: &[Staged],
     marker: Marker,
     progress: &Progress,
 ) -> Result<Turn, Failure> {
     let copy_to = request.sandbox.has_shell().then(|| workspace.image_path());
-    let words = prompt::prompt(&request.prompt, &request.aspect, copy_to.as_deref(), &random_hex()?);
-    let args = command::exec_args(request, workspace.path(), (marker.name, &marker.value));
-    let program = command::program(cli, request, args, workspace.path().to_path_buf());
+    let references: Vec<_> = staged.iter().map(|staged| staged.path.clone()).collect();
+    let brief = Brief {
+        words: &request.prompt,
+        aspect: &request.aspect,
+        transparent: request.transparent,
+        references: &references,
+        copy_to: copy_to.as_deref(),
+    };
+    let words = prompt(&brief, &random_hex()?);
     let home = request.env.home().unwrap_or_default();
-    let directories =
-        vec![(workspace.path().to_path_buf(), "the workspace"), (request.codex_home(), "CODEX_HOME"), (home, "~")];
-    let progress = progress.clone();
+    let place = workspace.path().to_path_buf();
+    let veil =
+        Veil { directories: vec![(place.clone(), "the workspace"), (request.codex_home(), "CODEX_HOME"), (home, "~")] };
+    let (request, cli, progress) = (Arc::clone(request), cli.clone(), progress.clone());
     // Not to be interrupted: a process that has started must be known before anything else happens.
-    let turn = blocking(move || Turn::start(&program, marker, words, progress, Veil { directories })).await?;
-    Ok(turn.map_err(|error| Cause::SpawnFailed(os_words(&error)))?)
+    let turn = blocking(move || {
+        let args = command::exec_args(&request, &place, &references, (marker.name, &marker.value));
+        Turn::start(&command::program(&cli, &request, args, place), marker, words, progress, veil)
+    });
+    Ok(turn.await?.map_err(|error| Cause::SpawnFailed(os_words(&error)))?)
 }
 
-/// Resolves when the store of the turn's thread holds a proven picture.
-async fn first_image(
-    request: &Arc<Request>,
-    mut thread: tokio::sync::watch::Receiver<Option<ThreadId>>,
-    progress: &Progress,
-) -> Proven {
-    let known = thread.wait_for(Option::is_some).await.ok().and_then(|thread| thread.clone());
+/// Resolves when the store of the turn's thread holds a picture that counts.
+async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &Progress) -> Picked {
+    let known = news.wait_for(|news| news.thread.is_some()).await.ok().and_then(|news| news.thread.clone());
     // Codex has ended without naming a thread: there is no store to look into.
     let Some(thread) = known else { return std::future::pending().await };
     let say = |phase, message: &str| progress.say(phase, message, Some(thread.as_arc()));
-    let mut store = Store::new(&request.codex_home(), &thread, request.max_image_bytes);
+    let mut store = judge.store(&thread);
     let mut announced = false;
+    let mut doubted = None;
     loop {
+        let (judge, of) = (judge.clone(), thread.clone());
         let looked = spawn_blocking(move || {
-            let sight = store.look();
-            (store, sight)
+            let found = judge.look(&mut store, &of);
+            (store, found)
         });
         // Fails only if the runtime is being shut down, and this future with it.
-        let Ok((same, sight)) = looked.await else { return std::future::pending().await };
+        let Ok((same, found)) = looked.await else { return std::future::pending().await };
         store = same;
-        if !matches!(sight, Sight::Nothing) && !std::mem::replace(&mut announced, true) {
+        let nothing = matches!(found, Err(Rejection::Missing(_)));
+        if !nothing && !std::mem::replace(&mut announced, true) {
             say(Phase::Image, "The picture is arriving");
         }
-        if let Sight::Image(proven) = sight {
-            let Picture { width, height, .. } = proven.picture;
+        // Codex saves a picture just before it records it, and where the agent is not confined only the record verifies it.
+        let doubtful = match &found {
+            Ok(picked) => !picked.verified && doubted.get_or_insert_with(Instant::now).elapsed() < RECORD_GRACE,
+            Err(rejection) => matches!(rejection, Rejection::Missing(Missing::Unverified)),
+        };
+        if doubtful {
+            store.forget();
+            tokio::time::sleep(RECORD_EVERY).await;
+            continue;
+        }
+        if let Ok(picked) = found {
+            let Picture { width, height, .. } = picked.picture;
             say(Phase::Checking, &format!("The picture is proven: {width} × {height} pixels"));
-            return proven;
+            return picked;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// One look with fresh eyes at everything in the thread's store. Blocks on the disk.
-fn look_once(request: &Request, thread: Option<&ThreadId>) -> Sight {
-    thread.map_or(Sight::Nothing, |thread| Store::new(&request.codex_home(), thread, request.max_image_bytes).look())
+/// Resolves when Codex has connected anew more often than `limit`, with nothing in between.
+async fn disconnected(mut news: watch::Receiver<News>, limit: u32) {
+    if news.wait_for(|news| news.reconnects > limit).await.is_err() {
+        // Codex has ended, which somebody else will notice.
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn stop(turn: Turn, ending: &Ending, request: &Request, progress: &Progress) -> Ended {
-    let thread = turn.thread().borrow().clone();
+    let thread = turn.news().borrow().thread.clone();
     let grace = request.kill_grace;
     let manner = match ending {
         Ending::Drawn(_) => Manner::Gentle { grace },
         Ending::Exited => Manner::Now,
         Ending::Interrupted(Interrupt::Shutdown) => Manner::Firm { grace: grace.min(SHUTDOWN_GRACE) },
-        Ending::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => Manner::Firm { grace },
+        Ending::Disconnected | Ending::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => Manner::Firm { grace },
     };
     if manner != Manner::Now {
         progress.say(Phase::Stopping, "Stopping Codex", thread.as_ref().map(ThreadId::as_arc));
@@ -311,62 +377,34 @@ async fn stop(turn: Turn, ending: &Ending, request: &Request, progress: &Progres
     turn.stop(manner).await
 }
 
-/// Takes in what a turn that ended by itself has brought. Blocks on the disk.
-fn harvest(request: &Request, workspace: &Workspace, ended: &Ended) -> Result<(Proven, Source), Failure> {
-    let went_well = ended.exit.is_success();
-    let in_store = || match look_once(request, ended.heard.transcript.thread.as_ref()) {
-        Sight::Image(proven) => Ok(proven),
-        Sight::Refused(refusal) => Err(refusal),
-        Sight::Nothing => Err(Refusal::Absent),
-    };
-    let at_handed_path = || {
-        let check = match request.validation {
-            Validation::Full => png::prove,
-            Validation::Signature => png::sign_of_png,
-        };
-        prove(workspace.read_image(request.max_image_bytes), check)
-    };
-    // What the agent left counts only if Codex says that all went well; what Codex itself wrote needs no such word, unless
-    // the caller asked to wait for it.
-    let order: &[Source] = match (request.completion, went_well) {
-        (Completion::Image, true) if request.sandbox.has_shell() => &[Source::Store, Source::Workspace],
-        (Completion::Exit, true) if request.sandbox.has_shell() => &[Source::Workspace, Source::Store],
-        (Completion::Image, _) | (Completion::Exit, true) => &[Source::Store],
-        (Completion::Exit, false) => &[],
-    };
-    let mut refused = None;
-    for &source in order {
-        let found = match source {
-            Source::Store => in_store(),
-            Source::Workspace => at_handed_path(),
-        };
-        match found {
-            Ok(proven) => return Ok((proven, source)),
-            Err(Refusal::Absent) => {}
-            Err(refusal) => refused = refused.or(Some(refusal)),
-        }
-    }
-    let otherwise = || match refused {
-        Some(Refusal::TooLarge) => Cause::ImageTooLarge { limit: request.max_image_bytes },
-        _ if !went_well => Cause::CodexFailed(ended.exit),
-        Some(Refusal::Flawed(flaw)) => Cause::InvalidImage(flaw),
-        Some(Refusal::Absent) | None => Cause::NoImage,
+/// Why a turn that ended by itself has brought no picture: what Codex reported, else what was found, else how it ended.
+fn without_picture(rejection: Rejection, request: &Request, ended: &Ended) -> Failure {
+    let otherwise = || match cause_of(rejection, request.max_image_bytes) {
+        cause @ Cause::ImageTooLarge { .. } => cause,
+        _ if !ended.exit.is_success() => Cause::CodexFailed(ended.exit),
+        cause => cause,
     };
     let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, SystemTime::now());
-    let Diagnosis { cause, resets_at } = told.unwrap_or_else(|| otherwise().into());
-    let mut failure = failure(cause, resets_at, ended);
+    let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), ended);
     failure.evidence.exit = Some(ended.exit);
-    Err(failure)
+    failure
+}
+
+const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
+    match rejection {
+        Rejection::Refused(Refusal::TooLarge) => Cause::ImageTooLarge { limit },
+        Rejection::Refused(Refusal::Flawed(flaw)) => Cause::InvalidImage(flaw),
+        Rejection::Refused(Refusal::Absent) => Cause::NoImage(Missing::NotDrawn),
+        Rejection::Missing(missing) => Cause::NoImage(missing),
+    }
 }
 
 /// The cause with what the turn said about it.
-fn failure(cause: Cause, resets_at: Option<SystemTime>, ended: &Ended) -> Failure {
+fn failure(Diagnosis { cause, resets_at }: Diagnosis, ended: &Ended) -> Failure {
     let Heard { transcript, complaints } = &ended.heard;
     let thread_id = transcript.thread.as_ref().map(ToString::to_string);
-    Failure {
-        cause,
-        evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail: detail(transcript, complaints) }),
-    }
+    let detail = detail(transcript, complaints);
+    Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
 }
 
 /// What stopped a call from outside.
@@ -429,9 +467,14 @@ impl Limits {
 }
 
 /// Runs `work` where it may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     // Fails only if the work panicked or the runtime is being shut down.
     spawn_blocking(work).await.map_err(|_| Cause::Internal.into())
+}
+
+/// What the processes of a new run are recognised by.
+pub(crate) fn marker() -> Result<Marker, Failure> {
+    Ok(Marker { name: "OD_CODEX_IMAGE_RUN", value: random_hex()?, dir: None })
 }
 
 /// Eight bytes that nobody can guess, as text.

@@ -11,10 +11,12 @@
 //! The rooms, and who may call whom (arrows point one way):
 //!
 //! ```text
-//! node → generate → { codex, process, png, files, workspace } → { request, progress, error }
+//! node → { generate, readiness } → harvest → { codex, process, png, files, workspace, reference, queue } → { request, progress, error }
 //! ```
 //!
-//! * [`generate`]: the story itself.
+//! * [`generate`]: the story itself; [`harvest`]: which picture counts, and what is known of where it came from.
+//! * [`readiness`]: whether this machine can draw, and what to do if not.
+//! * [`queue`], [`reference`]: whose turn it is, and the pictures to start from.
 //! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go wrong.
 //! * [`codex`]: everything known about the Codex CLI, each fact in one place.
 //! * [`process`]: a child and all its descendants; knows nothing of Codex.
@@ -27,9 +29,13 @@ pub mod codex;
 pub mod error;
 pub mod files;
 pub mod generate;
+pub mod harvest;
 pub mod node;
 pub mod png;
 pub mod process;
 pub mod progress;
+pub mod queue;
+pub mod readiness;
+pub mod reference;
 pub mod request;
 pub mod workspace;

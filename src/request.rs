@@ -106,6 +106,16 @@ pub struct Request {
     pub max_image_bytes: u64,
     /// How much the file at the handed path has to prove.
     pub validation: Validation,
+    /// Whether a picture that may have come from anywhere is refused.
+    pub require_verified: bool,
+    /// Pictures to start from, at most [`crate::reference::MAX_COUNT`].
+    pub references: Vec<PathBuf>,
+    /// Whether the background is to be transparent.
+    pub transparent: bool,
+    /// Whether what a picture does not need is switched off in Codex.
+    pub lean: bool,
+    /// How often Codex may connect anew.
+    pub max_reconnects: u32,
 }
 
 impl Request {

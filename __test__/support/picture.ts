@@ -1,4 +1,6 @@
-import { crc32, deflateSync } from 'node:zlib';
+import { deflateSync } from 'node:zlib';
+
+import { assemble, chunk, header } from './png.js';
 
 export type Rgba = readonly [red: number, green: number, blue: number, alpha?: number];
 export type Painter = (x: number, y: number) => Rgba;
@@ -44,16 +46,9 @@ export function makePng(options: PngOptions): Buffer {
     }
   }
 
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header[8] = 8;
-  header[9] = alpha ? 6 : 2;
-  return Buffer.concat([
-    SIGNATURE,
-    chunk('IHDR', header),
+  return assemble([
+    header({ width, height, alpha }),
     chunk('IDAT', deflateSync(rows, { level: 4 })),
-    chunk('IEND', Buffer.alloc(0)),
   ]);
 }
 
@@ -107,18 +102,8 @@ export function drawPrompt(prompt: string, aspect = '1:1'): Buffer {
   return makePng({ width, height, paint });
 }
 
-const SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 const FILTER_SUB = 1;
 const WHITE: Rgba = [255, 255, 255];
-
-function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  const whole = Buffer.alloc(body.length + 8);
-  whole.writeUInt32BE(data.length, 0);
-  body.copy(whole, 4);
-  whole.writeUInt32BE(crc32(body), body.length + 4);
-  return whole;
-}
 
 function byteAt(bytes: Uint8Array, index: number): number {
   return bytes[index] ?? 0;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::lean;
 use super::locate::Cli;
 use crate::process::Program;
 use crate::request::{Environment, Request};
@@ -46,6 +47,31 @@ pub fn needs_danger_full_access(platform: &str, env: &Environment) -> bool {
         || env.get("OD_CODEX_SANDBOX").is_some_and(|value| value.trim() == "danger-full-access")
 }
 
+/// Whether the agent's tools certainly cannot write below `dir`.
+#[must_use]
+pub fn keeps_agent_out_of(request: &Request, dir: &Path) -> bool {
+    // Settings of the caller's that may open another door are not weighed one by one.
+    let doors =
+        ["sandbox", "permissions", "default_permissions", "profile", "mcp_servers", "approval", "features", "hooks"];
+    let opened = request.config.iter().any(|(key, _)| doors.iter().any(|door| key.trim_start().starts_with(door)));
+    // A full turn starts the user's own MCP servers, which run outside of the sandbox.
+    if opened || !request.lean {
+        return false;
+    }
+    match request.sandbox {
+        Sandbox::ReadOnly => true,
+        Sandbox::DangerFullAccess => false,
+        Sandbox::WorkspaceWrite { .. } => {
+            // What does not exist yet lies where its nearest existing ancestor does.
+            let real = |path: &Path| path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+            let dir = real(dir);
+            let writable = ["/tmp".into(), request.env.temp_dir()];
+            let inside = |root: &PathBuf| dir.as_ref().zip(real(root)).is_none_or(|(dir, root)| dir.starts_with(root));
+            !writable.iter().any(inside)
+        }
+    }
+}
+
 /// Variables that make Codex bill a key or drop the image tool (`CODEX_API_KEY`, `CODEX_ACCESS_TOKEN`: from 0.144 the tool
 /// is gone, 0.132.0 bills), or that would hand the agent's shell a key to bill (`OPENAI_API_KEY`).
 const BILLING_VARIABLES: [&str; 3] = ["CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "OPENAI_API_KEY"];
@@ -75,26 +101,44 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
 /// The variable that names Codex's home.
 pub const CODEX_HOME: &str = "CODEX_HOME";
 
-/// The arguments of `codex exec`. There is no positional prompt: it comes on stdin, where no quoting can change it and
+/// The arguments of `codex exec`. Blocks on the disk. There is no positional prompt: it comes on stdin, where no quoting can change it and
 /// no process list shows it. (`-` as a positional was refused by some versions.)
 ///
-/// `marker` is a variable that the agent's shell shall carry, so that whatever it leaves running can be found.
+/// `references` are attached. `marker` is a variable that the agent's shell shall carry, so that whatever it leaves running
+/// can be found.
 #[must_use]
-pub fn exec_args(request: &Request, workspace: &Path, marker: (&str, &str)) -> Vec<OsString> {
+pub fn exec_args(request: &Request, workspace: &Path, references: &[PathBuf], marker: (&str, &str)) -> Vec<OsString> {
     let mut args: Vec<OsString> =
         ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str(), "-C"]
             .map(OsString::from)
             .into();
     args.push(workspace.into());
+    for path in references {
+        args.extend(["-i".into(), path.into()]);
+    }
+    // Rules of the user's let commands run outside of the sandbox (all versions). Besides, `-i` takes everything up to the
+    // next option, so there must be one.
+    args.push("--ignore-rules".into());
     let mut config = |key: &str, value: &str| args.extend(["-c".into(), format!("{key}={value}").into()]);
+    // The last `-c` of a key wins: what a picture needs comes after what it does not, and the caller's own word last.
+    if request.lean {
+        for (key, value) in lean::settings(&request.codex_home()) {
+            config(&key, &value);
+        }
+    }
+    // A `.git` in the temporary directory would make it a project, whose own configuration up to 0.150.1 starts programs, and
+    // whose AGENTS.md every version reads.
+    config("project_root_markers", "[]");
     if let Sandbox::WorkspaceWrite { network } = request.sandbox {
+        config("sandbox_workspace_write.writable_roots", "[]");
         config("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
     }
     // By default the agent's shell sees the daemon's whole environment, tokens included. `core` leaves it a few harmless
     // variables, but up to 0.150.1 a snapshot of the shell brings all of them back from the second command on.
     config("shell_environment_policy.inherit", "core");
     config("features.shell_snapshot", "false");
-    config(&format!("shell_environment_policy.set.{}", marker.0), marker.1);
+    // Quoted: hexadecimal digits may look like a number, and Codex refuses to start with a number here.
+    config(&format!("shell_environment_policy.set.{}", marker.0), &format!("\"{}\"", marker.1));
     for (key, value) in &request.config {
         config(key, value);
     }

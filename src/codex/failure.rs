@@ -4,8 +4,12 @@
 //! ends a failed turn, then the sentinel. Words decide only where there is nothing else, and only words that were seen in
 //! the real CLI (0.132.0 and 0.169.0 unless said otherwise), most of them on a backend that was told to fail.
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
+use jiff::Zoned;
+use jiff::civil::{Date, Time};
+use regex_lite::Regex;
 use serde::Deserialize;
 
 use super::events::Transcript;
@@ -192,6 +196,14 @@ pub fn diagnose(transcript: &Transcript, complaints: &Complaints, now: SystemTim
     from_turn_failure(transcript.failed.as_deref()?, now)
 }
 
+/// What Codex's last trouble establishes about a turn that was stopped because it did nothing but connect anew:
+/// "Reconnecting... 3/5 (what went wrong)".
+#[must_use]
+pub fn diagnose_trouble(transcript: &Transcript, now: SystemTime) -> Diagnosis {
+    let told = transcript.trouble.as_deref().and_then(|trouble| from_turn_failure(trouble, now));
+    told.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
+}
+
 /// What the message of `turn.failed` establishes. It is the backend's JSON, or a status in words, or words alone; on the
 /// hosted route (0.142 and earlier) failures of the image tool come this way too, as failures of the stream.
 fn from_turn_failure(message: &str, now: SystemTime) -> Option<Diagnosis> {
@@ -203,9 +215,32 @@ fn from_turn_failure(message: &str, now: SystemTime) -> Option<Diagnosis> {
     if let Some(http) = after_status.and_then(|(_, status)| leading_number(status)) {
         return Some(from_status(http).into());
     }
-    let known = WORDS.iter().find(|(words, _)| message.contains(words));
-    known.map(|(_, cause)| cause.clone().into())
+    let (_, cause) = WORDS.iter().find(|(words, _)| message.contains(words))?;
+    if !matches!(cause, Cause::UsageLimit { .. }) {
+        return Some(cause.clone().into());
+    }
+    let resets_at = retry_time(message, &Zoned::try_from(now).ok()?);
+    let resets_in = resets_at.and_then(|at| at.duration_since(now).ok());
+    Some(Diagnosis { cause: Cause::UsageLimit { resets_in }, resets_at })
 }
+
+/// When a usage limit resets according to Codex's own sentence, in the user's time zone and to the minute: "try again at 12:16
+/// PM." today, or "try again at Nov 25th, 2026 12:16 PM." later (0.132.0 and 0.169.0).
+fn retry_time(message: &str, now: &Zoned) -> Option<SystemTime> {
+    let found = RETRY_TIME.captures(message)?;
+    let time = Time::strptime("%I:%M %p", &found["time"]).ok()?;
+    let date = match (found.name("day"), found.name("year")) {
+        (Some(day), Some(year)) => Date::strptime("%b %d %Y", format!("{} {}", day.as_str(), year.as_str())).ok()?,
+        _ => now.date(),
+    };
+    Some(date.to_datetime(time).to_zoned(now.time_zone().clone()).ok()?.timestamp().into())
+}
+
+#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
+static RETRY_TIME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"try again at ((?P<day>[A-Z][a-z]{2} \d{1,2})[a-z]{2}, (?P<year>\d{4}) )?(?P<time>\d{1,2}:\d{2} [AP]M)")
+        .expect("a constant pattern")
+});
 
 /// Words that were seen, the specific before the general: "stream disconnected" introduces most of the others.
 static WORDS: [(&str, Cause); 12] = [
@@ -368,6 +403,26 @@ mod tests {
             assert_eq!(code(from_turn(message)), Some(expected), "{message}");
         }
         assert_eq!(from_turn("something nobody has seen"), None);
+    }
+
+    #[test]
+    fn the_sentence_about_a_usage_limit_is_read_in_the_users_own_time_zone() {
+        let now: Zoned = "2026-11-22T10:46:00+01:00[Europe/Berlin]".parse().unwrap();
+        let at = |text: &str| {
+            let message =
+                format!("You've hit your usage limit. Upgrade to Pro (https://chatgpt.com/explore/pro){text}");
+            retry_time(&message, &now)
+                .map(|at| Zoned::try_from(at).unwrap().with_time_zone(now.time_zone().clone()).to_string())
+        };
+        assert_eq!(at(" or try again at 12:16 PM.").unwrap(), "2026-11-22T12:16:00+01:00[Europe/Berlin]");
+        assert_eq!(at(" or try again at 1:05 PM.").unwrap(), "2026-11-22T13:05:00+01:00[Europe/Berlin]");
+        assert_eq!(at(" or try again at Nov 25th, 2026 9:07 AM.").unwrap(), "2026-11-25T09:07:00+01:00[Europe/Berlin]");
+        assert_eq!(at(" or try again at Jul 1st, 2027 12:00 AM.").unwrap(), "2027-07-01T00:00:00+02:00[Europe/Berlin]");
+        for unknown in
+            ["", " or try again later.", " or try again at noon.", " or try again at PM", " try again at 99:99 PM."]
+        {
+            assert_eq!(at(unknown), None, "{unknown}");
+        }
     }
 
     #[test]

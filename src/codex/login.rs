@@ -1,20 +1,9 @@
 //! Whether Codex is signed in with ChatGPT, found out without spending anything and without keeping any token.
 
-use std::ffi::OsString;
-use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
-use tokio::task::spawn_blocking;
-
-use super::command;
-use super::locate::Cli;
-use super::turn::{Turn, Veil};
-use crate::process::{Manner, Marker};
-use crate::progress::Progress;
-use crate::request::Request;
 
 /// How Codex is signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +16,19 @@ pub enum Login {
     None,
     /// Nobody can tell from here.
     Unknown,
+}
+
+impl Login {
+    /// The name that JavaScript sees.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChatGpt => "chatgpt",
+            Self::Programmatic => "api-key",
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// `auth.json`, reduced to what is there: no credential is kept, nor even parsed into memory of its own.
@@ -61,28 +63,8 @@ fn from_auth(bytes: &[u8]) -> Login {
     }
 }
 
-/// How long the CLI may take to tell. It takes 0.13 s through the npm shim.
-const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Asks the CLI itself, which also knows the system's keyring, until it answers or `given_up` resolves. Who does not answer
-/// in time has not answered; the turn itself will tell.
-///
-/// # Errors
-/// Whatever the operating system says when the CLI is started.
-pub async fn ask(cli: &Cli, request: &Request, marker: Marker, given_up: impl Future) -> io::Result<Login> {
-    let args = ["login", "status"].map(OsString::from).into();
-    let program = command::program(cli, request, args, request.env.temp_dir());
-    let (nobody, no_veil) = (Progress::new(|_| {}), Veil::default());
-    let start = move || Turn::start(&program, marker, String::new(), nobody, no_veil);
-    let mut turn = spawn_blocking(start).await??;
-    tokio::select! {
-        () = turn.exited() => {}
-        () = tokio::time::sleep(STATUS_TIMEOUT) => {}
-        _ = given_up => {}
-    }
-    let ended = turn.stop(Manner::Now).await;
-    Ok(from_status(&ended.heard.complaints.tail.text()))
-}
+/// The arguments that make the CLI tell how it is signed in; it also knows the system's keyring.
+pub const STATUS: [&str; 2] = ["login", "status"];
 
 /// What `codex login status` printed, on stderr in all versions. Only known texts are believed, as whole lines:
 /// "Logged in using ChatGPT", "Not logged in", and the programmatic ones of 0.132.0 to 0.169.0.

@@ -3,13 +3,16 @@
 //! Nothing here is a contract of Codex. Each fact names the versions in which it was seen; "all versions" means every
 //! one tried, 0.132.0 to 0.169.0.
 
+pub mod ask;
 pub mod command;
 pub mod events;
 pub mod failure;
+pub mod lean;
 pub mod locate;
 pub mod login;
 pub mod prompt;
 pub mod provider;
+pub mod rollout;
 pub mod store;
 pub mod turn;
 

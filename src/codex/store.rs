@@ -7,10 +7,11 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::ThreadId;
 use crate::files::{Dir, Refusal, Stamp};
-use crate::png::{self, Flaw, Picture};
+use crate::png::{self, Picture};
 
 /// A proven picture: its bytes and what they show.
 #[derive(Debug)]
@@ -37,16 +38,25 @@ pub enum Sight {
 pub struct Store {
     path: PathBuf,
     limit: u64,
+    since: i128,
     dir: Option<Dir>,
     seen: HashMap<OsString, Stamp>,
 }
 
+/// File systems round the times of their files, the coarsest to two seconds.
+const COARSE: Duration = Duration::from_secs(2);
+
 impl Store {
-    /// The store of `thread`. Files larger than `limit` bytes are refused.
+    /// The directory below Codex's home that holds the directories of the threads.
+    pub const DIRECTORY: &str = "generated_images";
+
+    /// The store of `thread`. Files larger than `limit` bytes are refused, older ones than `since` are not even looked at.
     #[must_use]
-    pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64) -> Self {
-        let path = codex_home.join("generated_images").join(thread.as_arc().as_ref());
-        Self { path, limit, dir: None, seen: HashMap::new() }
+    pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64, since: SystemTime) -> Self {
+        let path = codex_home.join(Self::DIRECTORY).join(thread.as_arc().as_ref());
+        let since = since.checked_sub(COARSE).unwrap_or(SystemTime::UNIX_EPOCH);
+        let since = since.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos().cast_signed());
+        Self { path, limit, since, dir: None, seen: HashMap::new() }
     }
 
     /// Looks for a picture among the files that are new or have changed since the last look, oldest first. Blocks on the
@@ -61,18 +71,22 @@ impl Store {
         let mut fresh: Vec<(Stamp, OsString)> = names
             .into_iter()
             .filter_map(|name| dir.stamp(&name).map(|stamp| (stamp, name)))
-            .filter(|(stamp, name)| self.seen.get(name) != Some(stamp))
+            .filter(|(stamp, name)| stamp.modified >= self.since && self.seen.get(name) != Some(stamp))
             .collect();
         fresh.sort_by(|(a, a_name), (b, b_name)| (a.modified, a_name).cmp(&(b.modified, b_name)));
         let mut sight = Sight::Nothing;
         for (stamp, name) in fresh {
-            match prove(dir.read(&name, self.limit), png::prove) {
+            let proven = dir.read(&name, self.limit).and_then(|bytes| {
+                let picture = png::prove(&bytes).map_err(Refusal::Flawed)?;
+                Ok(Proven { bytes, picture })
+            });
+            // Stamped before it was read: a change during the reading makes it new again.
+            self.seen.insert(name, stamp);
+            match proven {
                 Ok(proven) => return Sight::Image(proven),
                 Err(Refusal::Absent) => {}
                 Err(refusal) => sight = Sight::Refused(refusal),
             }
-            // Stamped before it was read: a change during the reading makes it new again.
-            self.seen.insert(name, stamp);
         }
         sight
     }
@@ -81,24 +95,23 @@ impl Store {
     pub fn forget(&mut self) {
         self.seen.clear();
     }
-}
 
-/// Reads and proves in one step, with the check that the caller asks for.
-///
-/// # Errors
-/// Why there is no picture.
-pub fn prove(
-    bytes: Result<Vec<u8>, Refusal>,
-    check: impl FnOnce(&[u8]) -> Result<Picture, Flaw>,
-) -> Result<Proven, Refusal> {
-    let bytes = bytes?;
-    let picture = check(&bytes).map_err(Refusal::Flawed)?;
-    Ok(Proven { bytes, picture })
+    /// Whether a file of the store holds exactly these bytes. Blocks on the disk.
+    #[must_use]
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        let Ok(dir) = Dir::open(&self.path) else { return false };
+        let mut names = dir.names().unwrap_or_default().into_iter();
+        names.any(|name| {
+            let fits = |stamp: Stamp| stamp.modified >= self.since && stamp.size == bytes.len() as u64;
+            dir.stamp(&name).is_some_and(fits) && dir.read(&name, bytes.len() as u64).is_ok_and(|found| found == bytes)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::png::Flaw;
 
     const THREAD: &str = "019e5f2a-7c44-7bb0-9d3e-0123456789ab";
 
@@ -112,7 +125,7 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, PathBuf, Store) {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 1 << 20);
+        let store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 1 << 20, SystemTime::UNIX_EPOCH);
         let path = home.path().join("generated_images").join(THREAD);
         (home, path, store)
     }
@@ -150,9 +163,25 @@ mod tests {
     #[test]
     fn too_large_is_told_apart() {
         let (home, path, _) = store();
-        let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10);
+        let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, SystemTime::UNIX_EPOCH);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), picture(1)).unwrap();
         assert!(matches!(store.look(), Sight::Refused(Refusal::TooLarge)));
+    }
+
+    #[test]
+    fn a_file_older_than_the_run_is_never_taken() {
+        let (home, path, _) = store();
+        std::fs::create_dir_all(&path).unwrap();
+        let file = path.join("planted");
+        std::fs::write(&file, picture(1)).unwrap();
+        let now = SystemTime::now();
+        let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 1 << 20, now);
+        std::fs::File::open(&file).unwrap().set_modified(now - Duration::from_secs(60)).unwrap();
+        assert!(matches!(store.look(), Sight::Nothing));
+        assert!(!store.holds(&picture(1)));
+        std::fs::File::open(&file).unwrap().set_modified(now).unwrap();
+        assert!(store.holds(&picture(1)) && !store.holds(&picture(2)));
+        assert!(matches!(store.look(), Sight::Image(_)));
     }
 }

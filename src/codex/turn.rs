@@ -5,9 +5,8 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::ChildStdin;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,17 +14,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ThreadId;
 use super::events::{Event, Transcript};
 use super::failure::Complaints;
-use crate::process::lines::Lines;
+use crate::process::pump::{drain, read};
 use crate::process::tail::redact;
 use crate::process::{Child, Exit, Manner, Marker, Program, spawn};
 use crate::progress::{Phase, Progress};
 
 /// The longest line that is looked at. Events of Codex are small but for those that quote a command's output.
 const LINE_BYTES: usize = 1 << 20;
-/// How long output may still come after the tree is dead.
-const DRAIN: Duration = Duration::from_millis(250);
-/// As much as a pipe holds.
-const READ_BYTES: usize = 64 << 10;
 /// More of a message than one line of progress can show.
 const SHOWN_BYTES: usize = 4 << 10;
 
@@ -34,10 +29,19 @@ const SHOWN_BYTES: usize = 4 << 10;
 pub struct Turn {
     child: Child,
     heard: Arc<Mutex<Heard>>,
-    thread: watch::Receiver<Option<ThreadId>>,
+    news: watch::Receiver<News>,
     /// The writer of stdin, which ends early if nobody reads.
     _writer: AbortOnDropHandle<()>,
     readers: [AbortOnDropHandle<()>; 2],
+}
+
+/// What whoever follows a turn must know at once.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// The thread, once it has started.
+    pub thread: Option<ThreadId>,
+    /// How often Codex has connected anew without the agent having said or done anything since.
+    pub reconnects: u32,
 }
 
 /// What the turn has said.
@@ -72,8 +76,8 @@ impl Turn {
     ) -> std::io::Result<Self> {
         let (child, pipes) = spawn(program, marker)?;
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let (tell_thread, thread) = watch::channel(None);
-        let listener = Listener { heard: Arc::clone(&heard), tell_thread, progress, veil };
+        let (tell, news) = watch::channel(News::default());
+        let listener = Listener { heard: Arc::clone(&heard), tell, progress, veil };
         let complaints = Arc::clone(&heard);
         let readers = [
             read(pipes.stdout, LINE_BYTES, |_| {}, move |line| listener.hear(line)),
@@ -87,13 +91,13 @@ impl Turn {
                 move |line| lock(&complaints).complaints.note(line),
             ),
         ];
-        Ok(Self { child, heard, thread, _writer: write(pipes.stdin, prompt), readers })
+        Ok(Self { child, heard, news, _writer: write(pipes.stdin, prompt), readers })
     }
 
-    /// The thread of the turn, as soon as it is known.
+    /// The thread of the turn as soon as it is known, and the state of its connection.
     #[must_use]
-    pub fn thread(&self) -> watch::Receiver<Option<ThreadId>> {
-        self.thread.clone()
+    pub fn news(&self) -> watch::Receiver<News> {
+        self.news.clone()
     }
 
     /// Resolves when Codex itself has ended.
@@ -106,13 +110,7 @@ impl Turn {
         let child = self.child;
         // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
         let exit = tokio::task::spawn_blocking(move || child.stop(manner)).await.unwrap_or(Exit::Code(-1));
-        let [stdout, stderr] = self.readers;
-        let drained = async {
-            let _ = stdout.await;
-            let _ = stderr.await;
-        };
-        // Everybody who could hold the pipes is dead, unless somebody outside of the tree was given them.
-        let _ = tokio::time::timeout(DRAIN, drained).await;
+        drain(self.readers).await;
         let heard = std::mem::take(&mut *lock(&self.heard));
         Ended { exit, heard }
     }
@@ -126,29 +124,6 @@ fn write(mut stdin: ChildStdin, prompt: String) -> AbortOnDropHandle<()> {
     }))
 }
 
-/// Reads a pipe to its end, whatever comes out of it.
-fn read(
-    mut pipe: impl AsyncRead + Unpin + Send + 'static,
-    cap: usize,
-    mut on_bytes: impl FnMut(&[u8]) + Send + 'static,
-    mut on_line: impl FnMut(&[u8]) + Send + 'static,
-) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut lines = Lines::new(cap);
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            match pipe.read(&mut buffer).await {
-                Ok(0) | Err(_) => break,
-                Ok(count) => {
-                    on_bytes(&buffer[..count]);
-                    lines.push(&buffer[..count], &mut on_line);
-                }
-            }
-        }
-        lines.finish(&mut on_line);
-    }))
-}
-
 fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
     // What a panicking holder has left is still only text.
     heard.lock().unwrap_or_else(PoisonError::into_inner)
@@ -158,7 +133,7 @@ fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
 #[derive(Debug)]
 struct Listener {
     heard: Arc<Mutex<Heard>>,
-    tell_thread: watch::Sender<Option<ThreadId>>,
+    tell: watch::Sender<News>,
     progress: Progress,
     veil: Veil,
 }
@@ -167,10 +142,19 @@ impl Listener {
     fn hear(&self, line: &[u8]) {
         let Some(event) = Event::parse(line) else { return };
         lock(&self.heard).transcript.note(&event);
-        if let Event::ThreadStarted(thread) = &event {
-            self.tell_thread.send_replace(Some(thread.clone()));
-        }
-        let thread = self.tell_thread.borrow().as_ref().map(|thread| Arc::clone(thread.as_arc()));
+        self.tell.send_if_modified(|news| match &event {
+            Event::ThreadStarted(thread) => {
+                news.thread = Some(thread.clone());
+                true
+            }
+            Event::Trouble(text) if text.starts_with(RECONNECTING) => {
+                news.reconnects += 1;
+                true
+            }
+            Event::Message(_) | Event::CommandStarted => std::mem::take(&mut news.reconnects) > 0,
+            Event::Trouble(_) | Event::TurnCompleted(_) | Event::TurnFailed(_) => false,
+        });
+        let thread = self.tell.borrow().thread.as_ref().map(|thread| Arc::clone(thread.as_arc()));
         let say = |phase, message: &str| self.progress.say(phase, message, thread.as_ref());
         match &event {
             Event::ThreadStarted(_) => say(Phase::Started, "Codex has started"),

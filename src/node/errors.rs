@@ -12,12 +12,15 @@ const NAME: &str = "CodexImageError";
 
 /// An error of the caller's own making, as a `TypeError`.
 pub fn type_error<'env>(env: &'env Env, cause: &Cause) -> Result<Unknown<'env>> {
-    let error: JsTypeError = Error::new(Status::InvalidArg, cause.to_string()).into();
-    let error = error.into_unknown(*env);
-    let mut object = Object::from_raw(env.raw(), error.raw());
-    let stack: String = object.get_named_property("stack")?;
-    describe(env, &mut object, cause, &stack)?;
-    Ok(object.to_unknown())
+    let mut error = bare_type_error(env);
+    let stack: String = error.get_named_property("stack")?;
+    describe(env, &mut error, cause, &stack)?;
+    Ok(error.to_unknown())
+}
+
+fn bare_type_error(env: &Env) -> Object<'_> {
+    let error: JsTypeError = Error::new(Status::InvalidArg, String::new()).into();
+    Object::from_raw(env.raw(), error.into_unknown(*env).raw())
 }
 
 /// The caller's stack, taken when the call was made. Not checked for leaks: an environment that goes away takes its
@@ -36,9 +39,12 @@ impl Trace {
 
     /// The failure as an error with the caller's stack.
     pub fn into_error<'env>(self, env: &'env Env, failure: &Failure) -> Result<Unknown<'env>> {
-        let mut error = self.0.get_value(env)?;
+        let traced = self.0.get_value(env)?;
         self.0.unref(env)?;
-        let stack: String = error.get_named_property("stack")?;
+        let stack: String = traced.get_named_property("stack")?;
+        // Some options can only be judged off the JavaScript thread, such as the files they name.
+        let mut error =
+            if matches!(failure.cause, Cause::InvalidOption { .. }) { bare_type_error(env) } else { traced };
         describe(env, &mut error, &failure.cause, &stack)?;
         let evidence = &failure.evidence;
         match evidence.exit {

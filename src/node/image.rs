@@ -7,6 +7,7 @@ use napi_derive::napi;
 
 use crate::codex::events;
 use crate::generate::{self, Generated};
+use crate::harvest::Picked;
 
 /// A proven picture and how it came about.
 #[napi(object, object_from_js = false)]
@@ -24,6 +25,9 @@ pub struct GeneratedImage {
     /// Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the thread's record.
     #[napi(ts_type = "'store' | 'workspace' | 'rollout'")]
     pub source: &'static str,
+    /// Whether the picture provably came from image_gen: Codex wrote it into this thread's store while the agent could not, or
+    /// this thread's record holds the same bytes.
+    pub verified: bool,
     /// The CLI's version, where it is known without asking.
     pub codex_version: Option<String>,
     /// The prompt as the image model was finally given it, where Codex recorded it.
@@ -56,6 +60,8 @@ pub struct Usage {
 #[allow(clippy::struct_field_names, reason = "the names are those that JavaScript sees")]
 #[napi(object, object_from_js = false)]
 pub struct Timings {
+    /// Waiting for a free place.
+    pub queue_ms: f64,
     /// Finding the CLI, checking its login, making the workspace.
     pub preflight_ms: f64,
     /// Starting the process.
@@ -70,7 +76,8 @@ pub struct Timings {
 
 impl From<Generated> for GeneratedImage {
     fn from(generated: Generated) -> Self {
-        let Generated { png, picture, source, thread, codex_version, usage, timings, warnings } = generated;
+        let Generated { picked, thread, codex_version, usage, timings, warnings } = generated;
+        let Picked { png, picture, source, verified, revised_prompt } = picked;
         Self {
             png: Buffer::from(png),
             width: picture.width,
@@ -78,8 +85,9 @@ impl From<Generated> for GeneratedImage {
             has_alpha: picture.has_alpha,
             thread_id: thread.map(|thread| thread.to_string()),
             source: source.as_str(),
+            verified,
             codex_version,
-            revised_prompt: None,
+            revised_prompt,
             usage: usage.map(Usage::from),
             timings: Timings::from(timings),
             warnings,
@@ -105,6 +113,7 @@ impl From<generate::Timings> for Timings {
     fn from(timings: generate::Timings) -> Self {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
         Self {
+            queue_ms: milliseconds(timings.queue),
             preflight_ms: milliseconds(timings.preflight),
             start_ms: milliseconds(timings.start),
             image_ms: timings.image.map(milliseconds),

@@ -11,6 +11,9 @@ mod js;
 pub mod lifetime;
 mod options;
 mod progress;
+mod readiness;
+
+use std::sync::LazyLock;
 
 use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, ToNapiValue, Unknown};
 use napi::{Env, Error};
@@ -19,12 +22,16 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::codex::command::needs_danger_full_access;
 use crate::error::{Cause, Evidence, Failure};
-use crate::generate::{Cancel, Generated, generate};
+use crate::generate::{self, Cancel, Generated, generate};
+use crate::queue::Queue;
+use crate::readiness::check;
 use abort::{Abort, Start};
 use image::GeneratedImage;
 use js::Js;
 use lifetime::JsEnvironment;
+use options::Recovery;
 use progress::Reporter;
+use readiness::Readiness;
 
 /// Draws one picture with the user's own signed-in Codex CLI and resolves with the bytes of the PNG file.
 ///
@@ -41,7 +48,7 @@ pub fn generate_codex_image<'env>(
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
 ) -> Result<PromiseRaw<'env, Buffer>> {
-    run(env, options, on_progress, |generated| Buffer::from(generated.png))
+    run(env, options, on_progress, |generated| Buffer::from(generated.picked.png))
 }
 
 /// Like `generateCodexImage`, but resolves with what is known about the picture beside its bytes.
@@ -59,6 +66,46 @@ pub fn generate_codex_image_detailed<'env>(
     run(env, options, on_progress, GeneratedImage::from)
 }
 
+/// Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own record. For a daemon that
+/// died meanwhile, and for callers that gave up: a picture that was paid for is not lost. Starts nothing and spends nothing.
+///
+/// Rejects with `NO_IMAGE` if there is none.
+#[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
+#[napi(catch_unwind, ts_args_type = "options: RecoverOptions", ts_return_type = "Promise<GeneratedImage>")]
+pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, GeneratedImage>> {
+    let js = Js::new(env)?;
+    settle(env, options::parse_recovery(&js, options), |Recovery { thread, codex_home, max_image_bytes }| async move {
+        generate::recover(codex_home, thread, max_image_bytes).await.map(GeneratedImage::from)
+    })
+}
+
+/// Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page.
+#[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
+#[napi(catch_unwind, ts_args_type = "options?: CheckOptions | null | undefined", ts_return_type = "Promise<Readiness>")]
+pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Readiness>> {
+    let js = Js::new(env)?;
+    settle(env, options::parse_check(&js, options), |request| async move { check(request).await.map(Readiness::from) })
+}
+
+/// How many generations of this process may run Codex at the same time, 1 to 1000; 2 by default. The others wait in the order
+/// in which they came. Those that run already go on.
+///
+/// Throws a `TypeError` if it is no such number.
+#[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
+#[napi(catch_unwind, ts_args_type = "maxConcurrentRuns: number")]
+pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
+    match options::parse_limit(limit) {
+        Ok(limit) => {
+            QUEUE.set_limit(limit);
+            Ok(())
+        }
+        Err(cause) => Err(Error::from_unknown_without_coercion(errors::type_error(env, &cause)?)),
+    }
+}
+
+/// One queue for all environments of the process: they share one machine and one login.
+static QUEUE: LazyLock<Queue> = LazyLock::new(Queue::default);
+
 /// Whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where `OD_CODEX_SANDBOX` says
 /// `danger-full-access`. `platform` and `env` are this process's own by default.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
@@ -75,6 +122,31 @@ pub fn codex_needs_danger_full_access_sandbox(
     let platform = js::text(platform)?.map_or_else(|| js.platform(), Ok)?;
     let variables = js::present(variables)?.map_or_else(|| js.process_env(), Ok)?;
     Ok(needs_danger_full_access(&platform, &js.environment(variables)?))
+}
+
+/// A promise of what `work` makes of the arguments.
+fn settle<A, F, T>(
+    env: &Env,
+    arguments: std::result::Result<A, Cause>,
+    work: impl FnOnce(A) -> F,
+) -> Result<PromiseRaw<'_, T>>
+where
+    F: Future<Output = std::result::Result<T, Failure>> + Send + 'static,
+    T: ToNapiValue + Send + 'static,
+{
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(cause) => return PromiseRaw::reject(env, errors::type_error(env, &cause)?),
+    };
+    let trace = errors::Trace::capture(env)?;
+    let work = work(arguments);
+    env.spawn_future_with_callback(async move { Ok(work.await) }, move |env, outcome| match outcome {
+        Ok(value) => {
+            trace.release(env)?;
+            Ok(value)
+        }
+        Err(failure) => Err(Error::from_unknown_without_coercion(trace.into_error(env, &failure)?)),
+    })
 }
 
 /// One call, from JavaScript's arguments to a promise of what `answer` makes of the picture.
@@ -107,6 +179,8 @@ fn begin<'env, T: ToNapiValue + 'static>(
         Err(cause) => return PromiseRaw::reject(env, errors::type_error(env, &cause)?),
     };
     let environment = JsEnvironment::current();
+    // Now, and not where the scheduler starts the task: the line is in the order of the calls.
+    let ticket = QUEUE.line_up();
     let reporter = Reporter::new(callback)?;
     let abort = match Abort::listen(&js, signal, &environment)? {
         Start::Aborted(reason) => return PromiseRaw::reject(env, reason),
@@ -118,7 +192,7 @@ fn begin<'env, T: ToNapiValue + 'static>(
     let future = async move {
         let _running = environment.enter();
         // A task of its own, so that a panic becomes an error, and everything it held is still let go of.
-        let task = tokio::spawn(generate(request, reporter.progress(), cancel.clone()));
+        let task = tokio::spawn(generate(request, ticket, reporter.progress(), cancel.clone()));
         let mut outcome = AbortOnDropHandle::new(task).await.unwrap_or_else(|_| Err(Cause::Internal.into()));
         let threw = reporter.close(&cancel.shutdown).await;
         if let (Ok(generated), true) = (&mut outcome, threw) {

@@ -8,8 +8,10 @@ use napi::bindgen_prelude::{FnArgs, FromNapiValue as _, Function, Object, Unknow
 
 use super::js::{self, Js, is_variable_name};
 use super::progress::ProgressEvent;
+use crate::codex::ThreadId;
 use crate::codex::command::{CODEX_HOME, Sandbox, needs_danger_full_access};
 use crate::error::Cause;
+use crate::reference::MAX_COUNT;
 use crate::request::{Completion, Environment, Request, Validation};
 
 /// `onProgress`, as a function of JavaScript's.
@@ -19,56 +21,54 @@ pub type Callback<'env> = Function<'env, FnArgs<(String, ProgressEvent)>, super:
 const MAX_TIMEOUT_MS: u64 = i32::MAX as u64;
 const MAX_GRACE_MS: u64 = 600_000;
 const MAX_IMAGE_BYTES: u64 = 1 << 30;
+const MAX_RUNS: u64 = 1_000;
+const MAX_RECONNECTS: u64 = 1_000;
+/// Codex itself tries four times by WebSocket and then, where that is blocked, goes over to plain requests: no fewer may be
+/// waited for.
+const DEFAULT_RECONNECTS: u64 = 6;
 
 type Parsed<T> = std::result::Result<T, Cause>;
 
-/// Reads the options. The second part is the signal, if there is one.
+/// Reads the options of a generation. The second part is the signal, if there is one.
 pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Request, Option<Object<'env>>)> {
-    if !matches!(js::object(options), Ok(Some(_))) {
-        return Err(invalid("options", "it must be an object"));
-    }
-    let reader = Reader { js, options };
+    let reader = Reader::new(js, options)?;
     let prompt = reader.required_text("prompt")?;
-    let aspect = reader.text("aspect")?.unwrap_or_else(|| "1:1".to_owned());
-    check_aspect(&aspect)?;
-    let env = reader.environment()?;
-    let codex_home = reader.absolute_path("codexHome")?.or_else(|| {
-        // A relative home would mean another place in the child, which works in its own directory.
-        let named = env.get(CODEX_HOME).map(|home| env.expand(home.trim()))?;
-        std::path::absolute(named).ok()
-    });
-    let network = reader.boolean("networkAccess")?.unwrap_or(true);
-    let sandbox = reader.choice("sandbox", &["auto", "read-only", "workspace-write", "danger-full-access"])?;
-    let request = Request {
-        prompt,
-        aspect,
-        codex_path: reader.absolute_path("codexPath")?,
-        codex_home,
-        node_dir: js.exec_path().ok().flatten().and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
-        model: reader.name("model")?,
-        sandbox: match sandbox {
-            Some("read-only") => Sandbox::ReadOnly,
-            Some("workspace-write") => Sandbox::WorkspaceWrite { network },
-            Some("danger-full-access") => Sandbox::DangerFullAccess,
-            _ if needs_danger_full_access(&js.platform().unwrap_or_default(), &env) => Sandbox::DangerFullAccess,
-            _ => Sandbox::WorkspaceWrite { network },
-        },
-        completion: match reader.choice("completion", &["image", "exit"])? {
-            Some("exit") => Completion::Exit,
-            _ => Completion::Image,
-        },
-        config: reader.config()?,
-        disable_features: reader.names("disableFeatures")?,
-        timeout: Duration::from_millis(reader.whole("timeoutMs", 1, MAX_TIMEOUT_MS)?.unwrap_or(600_000)),
-        kill_grace: Duration::from_millis(reader.whole("killGraceMs", 0, MAX_GRACE_MS)?.unwrap_or(2_000)),
-        max_image_bytes: reader.whole("maxImageBytes", 1, MAX_IMAGE_BYTES)?.unwrap_or(32 << 20),
-        validation: match reader.choice("validation", &["full", "signature"])? {
-            Some("signature") => Validation::Signature,
-            _ => Validation::Full,
-        },
-        env,
-    };
-    Ok((request, reader.signal()?))
+    Ok((reader.request(prompt)?, reader.signal()?))
+}
+
+/// Reads the options of a readiness check: those of a generation that say where and how Codex would be run.
+pub fn parse_check<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Request> {
+    if matches!(options.get_type(), Ok(ValueType::Undefined | ValueType::Null)) {
+        let nothing = Object::new(js.env).map_err(|_| Cause::Internal)?;
+        return Reader::new(js, nothing.to_unknown())?.request(String::new());
+    }
+    Reader::new(js, options)?.request(String::new())
+}
+
+/// What a recovery needs.
+pub struct Recovery {
+    pub thread: ThreadId,
+    pub codex_home: PathBuf,
+    pub max_image_bytes: u64,
+}
+
+/// Reads the options of a recovery.
+pub fn parse_recovery<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Recovery> {
+    let reader = Reader::new(js, options)?;
+    let thread = reader.required_text("threadId")?;
+    let thread =
+        ThreadId::parse(&thread).ok_or_else(|| invalid("threadId", "it must be the id of a Codex thread, a UUID"))?;
+    let request = reader.request(String::new())?;
+    Ok(Recovery { thread, codex_home: request.codex_home(), max_image_bytes: request.max_image_bytes })
+}
+
+/// Reads the argument of `setMaxConcurrentRuns`.
+pub fn parse_limit(value: Unknown<'_>) -> Parsed<usize> {
+    const OPTION: &str = "maxConcurrentRuns";
+    let number = js::number(value).map_err(|_| Cause::Internal)?;
+    let number = number.ok_or_else(|| invalid(OPTION, &format!("it must be a number, not {}", kind(value))))?;
+    let whole = to_whole(OPTION, number, 1, MAX_RUNS)?;
+    usize::try_from(whole).map_err(|_| Cause::Internal)
 }
 
 /// Reads `onProgress`.
@@ -118,7 +118,78 @@ struct Reader<'js, 'env> {
     options: Unknown<'env>,
 }
 
-impl<'env> Reader<'_, 'env> {
+impl<'js, 'env> Reader<'js, 'env> {
+    fn new(js: &'js Js<'env>, options: Unknown<'env>) -> Parsed<Self> {
+        match js::object(options) {
+            Ok(Some(_)) => Ok(Self { js, options }),
+            _ => Err(invalid("options", &format!("it must be an object, not {}", kind(options)))),
+        }
+    }
+
+    /// Everything but the signal, whose prompt is given.
+    fn request(&self, prompt: String) -> Parsed<Request> {
+        let aspect = self.text("aspect")?.unwrap_or_else(|| "1:1".to_owned());
+        check_aspect(&aspect)?;
+        let env = self.environment()?;
+        let codex_home = self.absolute_path("codexHome")?.or_else(|| {
+            // A relative home would mean another place in the child, which works in its own directory.
+            let named = env.get(CODEX_HOME).map(|home| env.expand(home.trim()))?;
+            std::path::absolute(named).ok()
+        });
+        let network = self.boolean("networkAccess")?.unwrap_or(true);
+        let sandbox = self.choice("sandbox", &["auto", "read-only", "workspace-write", "danger-full-access"])?;
+        let exec_path = self.js.exec_path().ok().flatten();
+        let max_reconnects = self.whole("maxReconnects", 0, MAX_RECONNECTS)?.unwrap_or(DEFAULT_RECONNECTS);
+        Ok(Request {
+            prompt,
+            aspect,
+            codex_path: self.absolute_path("codexPath")?,
+            codex_home,
+            node_dir: exec_path.and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
+            model: self.name("model")?,
+            sandbox: match sandbox {
+                Some("read-only") => Sandbox::ReadOnly,
+                Some("workspace-write") => Sandbox::WorkspaceWrite { network },
+                Some("danger-full-access") => Sandbox::DangerFullAccess,
+                _ if needs_danger_full_access(&self.js.platform().unwrap_or_default(), &env) => {
+                    Sandbox::DangerFullAccess
+                }
+                _ => Sandbox::WorkspaceWrite { network },
+            },
+            completion: match self.choice("completion", &["image", "exit"])? {
+                Some("exit") => Completion::Exit,
+                _ => Completion::Image,
+            },
+            config: self.config()?,
+            disable_features: self.names("disableFeatures")?,
+            timeout: Duration::from_millis(self.whole("timeoutMs", 1, MAX_TIMEOUT_MS)?.unwrap_or(600_000)),
+            kill_grace: Duration::from_millis(self.whole("killGraceMs", 0, MAX_GRACE_MS)?.unwrap_or(2_000)),
+            max_image_bytes: self.whole("maxImageBytes", 1, MAX_IMAGE_BYTES)?.unwrap_or(32 << 20),
+            validation: match self.choice("validation", &["full", "signature"])? {
+                Some("signature") => Validation::Signature,
+                _ => Validation::Full,
+            },
+            require_verified: self.boolean("requireVerified")?.unwrap_or(false),
+            references: self.references()?,
+            transparent: self.boolean("transparent")?.unwrap_or(false),
+            lean: self.boolean("lean")?.unwrap_or(true),
+            max_reconnects: u32::try_from(max_reconnects).map_err(|_| Cause::Internal)?,
+            env,
+        })
+    }
+
+    fn references(&self) -> Parsed<Vec<PathBuf>> {
+        const OPTION: &str = "referenceImages";
+        let paths = self.texts(OPTION, |at, text| {
+            let path = PathBuf::from(without_nul(at, text)?);
+            if path.is_absolute() { Ok(path) } else { Err(invalid(at, "it must be an absolute path")) }
+        })?;
+        if paths.len() > MAX_COUNT {
+            return Err(invalid(OPTION, &format!("it must not have more than {MAX_COUNT} entries")));
+        }
+        Ok(paths)
+    }
+
     /// The option, unless it is absent: missing, undefined or null.
     fn get(&self, option: &str) -> Parsed<Option<Unknown<'env>>> {
         let value = self.js.get(self.options, option).map_err(|_| invalid(option, "reading it threw an error"))?;
@@ -153,21 +224,9 @@ impl<'env> Reader<'_, 'env> {
         self.typed(option, "a boolean", js::boolean)
     }
 
-    /// A whole number in a range. JavaScript's numbers are not converted before they are checked: a cast would turn -1, NaN
-    /// and 2^32 into something valid.
     fn whole(&self, option: &str, least: u64, most: u64) -> Parsed<Option<u64>> {
-        let Some(number) = self.typed(option, "a number", js::number)? else { return Ok(None) };
-        #[expect(clippy::cast_precision_loss, reason = "the bounds are constants far below 2^53")]
-        let in_range = number >= least as f64 && number <= most as f64;
-        if in_range && number.fract() == 0.0 {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "checked to be whole and in range"
-            )]
-            return Ok(Some(number as u64));
-        }
-        Err(invalid(option, &format!("it must be a whole number from {least} to {most}")))
+        let number = self.typed(option, "a number", js::number)?;
+        number.map(|number| to_whole(option, number, least, most)).transpose()
     }
 
     fn choice<'c>(&self, option: &str, choices: &[&'c str]) -> Parsed<Option<&'c str>> {
@@ -186,15 +245,19 @@ impl<'env> Reader<'_, 'env> {
     }
 
     fn names(&self, option: &str) -> Parsed<Vec<String>> {
+        self.texts(option, check_name)
+    }
+
+    fn texts<T>(&self, option: &str, check: impl Fn(&str, String) -> Parsed<T>) -> Parsed<Vec<T>> {
         let elements = self.typed(option, "an array of strings", |value| self.js.array(value))?.unwrap_or_default();
-        let named = elements.into_iter().enumerate().map(|(index, element)| {
+        let checked = elements.into_iter().enumerate().map(|(index, element)| {
             let at = format!("{option}[{index}]");
             match js::text(element) {
-                Ok(Some(name)) => check_name(&at, name),
+                Ok(Some(text)) => check(&at, text),
                 _ => Err(invalid(&at, &format!("it must be a string, not {}", kind(element)))),
             }
         });
-        named.collect()
+        checked.collect()
     }
 
     /// An object whose values are strings. Undefined values are left out.
@@ -261,6 +324,22 @@ impl<'env> Reader<'_, 'env> {
         }
         Object::from_unknown(signal).map(Some).map_err(|_| Cause::Internal)
     }
+}
+
+/// A whole number in a range. JavaScript's numbers are not converted before they are checked: a cast would turn -1, NaN and
+/// 2^32 into something valid.
+fn to_whole(option: &str, number: f64, least: u64, most: u64) -> Parsed<u64> {
+    #[expect(clippy::cast_precision_loss, reason = "the bounds are constants far below 2^53")]
+    let in_range = number >= least as f64 && number <= most as f64;
+    if in_range && number.fract() == 0.0 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be whole and in range"
+        )]
+        return Ok(number as u64);
+    }
+    Err(invalid(option, &format!("it must be a whole number from {least} to {most}")))
 }
 
 fn without_nul(option: &str, text: String) -> Parsed<String> {

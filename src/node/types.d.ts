@@ -49,9 +49,43 @@ export interface GenerateOptions {
    * signature and 128 bytes; width and height may then be 0. A file of Codex's own store always has to prove everything.
    */
   validation?: 'full' | 'signature' | null | undefined
+  /**
+   * Pictures to start from, as absolute paths: at most 5 PNG, JPEG, WebP or GIF files of at most 16 MiB each. They are copied into
+   * the private workspace, attached to the prompt and handed to the image tool.
+   */
+  referenceImages?: string[] | null | undefined
+  /** Whether the background is to be transparent; false by default. A picture without transparent pixels is a warning. */
+  transparent?: boolean | null | undefined
+  /** Whether a picture that may have come from anywhere is refused, with `NO_IMAGE`; false by default. See `GeneratedImage.verified`. */
+  requireVerified?: boolean | null | undefined
+  /**
+   * Whether what a picture does not need is switched off in Codex for the call: apps, plugins, MCP servers, hooks, web search and
+   * the like; true by default. Login, provider, proxy and certificate settings stay in force in either case.
+   */
+  lean?: boolean | null | undefined
+  /**
+   * How often in a row Codex may connect anew before the call fails with `BACKEND_ERROR`, 0 to 1000; 6 by default. Behind a proxy that
+   * blocks WebSockets it takes 4 before Codex goes over to plain requests.
+   */
+  maxReconnects?: number | null | undefined
   /** Aborts the call: everything is stopped and removed, then the promise rejects with `signal.reason`. */
   signal?: AbortSignal | null | undefined
 }
+
+/** Which picture to find. Every member but the thread may be left out, undefined or null. */
+export interface RecoverOptions {
+  /** The thread that drew it: `threadId` of an error, of a progress event or of a result. */
+  threadId: string
+  /** As in `GenerateOptions`. */
+  codexHome?: string | null | undefined
+  /** As in `GenerateOptions`. */
+  env?: Record<string, string> | null | undefined
+  /** As in `GenerateOptions`. */
+  maxImageBytes?: number | null | undefined
+}
+
+/** Which Codex to look at. Every member may be left out, undefined or null, and means what it means in `GenerateOptions`. */
+export type CheckOptions = Pick<GenerateOptions, 'codexPath' | 'codexHome' | 'env' | 'config'>
 
 /** Why a generation failed. Stable: programs may switch on it. */
 export type CodexImageErrorCode =

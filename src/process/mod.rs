@@ -4,6 +4,7 @@
 //! even one that left the group, the session or its parents behind, and no signal has reached a process outside of it.
 
 pub mod lines;
+pub mod pump;
 mod spawn;
 mod stop;
 pub mod tail;

@@ -1,0 +1,58 @@
+//! Short questions to the CLI, answered in a line or two: its version, and how it is signed in.
+
+use std::ffi::OsString;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+
+use super::command;
+use super::locate::Cli;
+use crate::process::pump::{drain, read};
+use crate::process::tail::Tail;
+use crate::process::{Manner, Marker, spawn};
+use crate::request::Request;
+
+/// How long the CLI may take to answer. It takes 0.03 to 0.3 s.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// More than any known answer.
+const ANSWER_BYTES: usize = 4 << 10;
+
+/// What the CLI printed on both its streams, until it ended or `given_up` resolved. Who does not answer in time has said
+/// nothing.
+///
+/// # Errors
+/// Whatever the operating system says when the CLI is started.
+pub async fn ask(
+    cli: &Cli,
+    request: &Request,
+    args: &[&str],
+    marker: Marker,
+    given_up: impl Future,
+) -> io::Result<String> {
+    let args = args.iter().map(OsString::from).collect();
+    let program = command::program(cli, request, args, request.env.temp_dir());
+    let (mut child, pipes) = spawn_blocking(move || spawn(&program, marker)).await??;
+    drop(pipes.stdin);
+    let said = Arc::new(Mutex::new(Tail::new(ANSWER_BYTES)));
+    let note = || {
+        let said = Arc::clone(&said);
+        move |line: &[u8]| {
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.push(line);
+            said.push(b"\n");
+        }
+    };
+    let readers = [read(pipes.stdout, ANSWER_BYTES, |_| {}, note()), read(pipes.stderr, ANSWER_BYTES, |_| {}, note())];
+    tokio::select! {
+        _ = child.exited() => {}
+        () = tokio::time::sleep(TIMEOUT) => {}
+        _ = given_up => {}
+    }
+    // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
+    let _ = spawn_blocking(move || child.stop(Manner::Now)).await;
+    drain(readers).await;
+    let answer = said.lock().unwrap_or_else(PoisonError::into_inner).text();
+    Ok(answer)
+}

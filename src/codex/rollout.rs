@@ -1,0 +1,276 @@
+//! Codex's own record of a thread, `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<time>-<thread id>.jsonl` (all versions; none with
+//! `--ephemeral`).
+//!
+//! It holds the pictures themselves, as base64, also those that Codex did not save: 0.140.0 and 0.141.0 save none whose
+//! status stays `generating`, and from 0.144 on none that the backend's hosted tool drew. Three kinds of line record what
+//! image_gen returned:
+//!
+//! * `event_msg` / `image_generation_end` (to 0.150.1),
+//! * `response_item` / `image_generation_call` (the hosted tool),
+//! * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
+//!
+//! The outputs of the agent's tool calls hold pictures too, but any: those that it looked at, or drew itself. They count for
+//! nothing here.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+
+use super::ThreadId;
+use crate::files::Dir;
+use crate::process::lines::Lines;
+
+/// A picture that image_gen returned.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The bytes, whatever they are.
+    pub bytes: Vec<u8>,
+    /// The prompt as the image model was finally given it.
+    pub revised_prompt: Option<String>,
+}
+
+/// The directory below Codex's home that holds the records.
+pub const DIRECTORY: &str = "sessions";
+
+/// What surrounds the picture in its line.
+const LINE_OVERHEAD: u64 = 64 << 10;
+const READ_BYTES: usize = 64 << 10;
+/// What every line that records a picture contains, and few others do.
+const SIGN: &[u8] = b"\"image_gen";
+
+/// Calls `each` for every picture in the thread's record that is not larger than `limit` bytes, in order, until it breaks. A
+/// picture that is recorded twice is handed over twice. Tells whether there was one that is larger. Blocks on the disk; holds one
+/// line at a time.
+pub fn pictures(
+    codex_home: &Path,
+    thread: &ThreadId,
+    limit: u64,
+    mut each: impl FnMut(Recorded) -> ControlFlow<()>,
+) -> bool {
+    // What cannot be read to its end has told what it could.
+    find(codex_home, thread).is_some_and(|record| read(record, limit, &mut each))
+}
+
+fn read(mut record: File, limit: u64, each: &mut impl FnMut(Recorded) -> ControlFlow<()>) -> bool {
+    // Four characters for three bytes.
+    let cap = limit.saturating_mul(4).div_ceil(3).saturating_add(LINE_OVERHEAD);
+    let mut lines = Lines::new(usize::try_from(cap).unwrap_or(usize::MAX));
+    let mut buffer = vec![0; READ_BYTES];
+    let mut flow = ControlFlow::Continue(());
+    let mut too_large = false;
+    let mut take = |line: &[u8], flow: &mut ControlFlow<()>| {
+        let recorded = if flow.is_continue() { parse(line) } else { None };
+        match recorded {
+            Some(recorded) if recorded.bytes.len() as u64 > limit => too_large = true,
+            Some(recorded) => *flow = each(recorded),
+            None => {}
+        }
+    };
+    while flow.is_continue() {
+        match record.read(&mut buffer) {
+            Ok(0) | Err(_) => {
+                lines.finish(|line| take(line, &mut flow));
+                break;
+            }
+            Ok(count) => lines.push(&buffer[..count], |line| take(line, &mut flow)),
+        }
+    }
+    // Nothing but a picture makes a line that long.
+    too_large || lines.dropped() > 0
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    payload: Payload<'a>,
+}
+
+/// Base64 needs no escapes, so the picture is borrowed from its line and never copied as text.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Payload<'a> {
+    #[serde(alias = "image_generation_call")]
+    ImageGenerationEnd {
+        #[serde(borrow)]
+        result: Option<&'a str>,
+        revised_prompt: Option<String>,
+    },
+    ItemCompleted {
+        #[serde(borrow)]
+        item: Item<'a>,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Item<'a> {
+    kind: Option<&'a str>,
+    #[serde(borrow)]
+    result: Option<&'a str>,
+    #[serde(rename = "revisedPrompt")]
+    revised_prompt: Option<String>,
+}
+
+fn parse(line: &[u8]) -> Option<Recorded> {
+    memchr::memmem::find(line, SIGN)?;
+    let line: Line<'_> = serde_json::from_slice(line).ok()?;
+    let (result, revised_prompt) = match line.payload {
+        Payload::ImageGenerationEnd { result, revised_prompt } => (result, revised_prompt),
+        Payload::ItemCompleted { item } if item.kind == Some("image_gen.generation") => {
+            (item.result, item.revised_prompt)
+        }
+        Payload::ItemCompleted { .. } | Payload::Other => return None,
+    };
+    let bytes = BASE64.decode(result?).ok()?;
+    (!bytes.is_empty()).then_some(Recorded { bytes, revised_prompt })
+}
+
+/// The thread's record, opened. The directories are named after days of the user's own time zone, which is not worth guessing.
+/// Codex writes one file a thread: where there are two, somebody else has written one of them, and neither is believed.
+fn find(codex_home: &Path, thread: &ThreadId) -> Option<File> {
+    let ending = format!("-{thread}.jsonl");
+    let is_it =
+        |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(&ending));
+    let days =
+        newest(&codex_home.join(DIRECTORY)).into_iter().flat_map(|year| newest(&year)).flat_map(|month| newest(&month));
+    let archived = codex_home.join("archived_sessions");
+    let mut records = days.chain([archived]).flat_map(|dir| newest(&dir)).filter(is_it);
+    let (Some(record), None) = (records.next(), records.next()) else { return None };
+    Dir::open(record.parent()?).ok()?.file(record.file_name()?).ok()
+}
+
+/// The entries of a directory, the greatest name first. Nothing if there is no such directory.
+fn newest(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort_unstable_by(|a, b| b.cmp(a));
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THREAD: &str = "01a202f5-609c-72c1-8213-7ba33eb17046";
+
+    /// Lines as 0.132.0, 0.140.0 and 0.169.0 wrote them, with a short picture.
+    fn line(kind: &str, picture: &[u8]) -> String {
+        let result = BASE64.encode(picture);
+        match kind {
+            "end" => format!(
+                r#"{{"timestamp":"2026-11-22T11:12:40.781Z","type":"event_msg","payload":{{"type":"image_generation_end","call_id":"ig_b2","status":"generating","revised_prompt":"a \"cat\"","result":"{result}"}}}}"#
+            ),
+            "call" => format!(
+                r#"{{"timestamp":"2026-11-22T11:12:40.790Z","type":"response_item","payload":{{"type":"image_generation_call","id":"ig_b2","status":"generating","revised_prompt":"a cat","result":"{result}"}}}}"#
+            ),
+            "item" => format!(
+                r#"{{"timestamp":"2026-11-22T11:12:45.662Z","ordinal":11,"type":"event_msg","payload":{{"type":"item_completed","thread_id":"{THREAD}","turn_id":"t","item":{{"type":"Extension","kind":"image_gen.generation","id":"call_6","status":"completed","revisedPrompt":"a cat","result":"{result}","transparentBackground":null,"failure":null,"savedPath":"/x.png"}},"completed_at_ms":1}}}}"#
+            ),
+            "output" => format!(
+                r#"{{"type":"response_item","payload":{{"type":"function_call_output","call_id":"call_6","output":[{{"type":"input_image","image_url":"data:image/png;base64,{result}"}},{{"type":"input_text","text":"\"image_gen"}}]}}}}"#
+            ),
+            other => panic!("{other}"),
+        }
+    }
+
+    fn home_with(lines: &[String]) -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        let day = home.path().join("sessions/2026/11/22");
+        std::fs::create_dir_all(&day).unwrap();
+        std::fs::create_dir_all(home.path().join("sessions/2026/12/01")).unwrap();
+        std::fs::write(day.join(format!("rollout-2026-11-22T11-12-45-{THREAD}.jsonl")), lines.join("\n")).unwrap();
+        home
+    }
+
+    fn all(home: &Path, limit: u64) -> Vec<Recorded> {
+        let mut found = Vec::new();
+        pictures(home, &ThreadId::parse(THREAD).unwrap(), limit, |recorded| {
+            found.push(recorded);
+            ControlFlow::Continue(())
+        });
+        found
+    }
+
+    #[test]
+    fn every_form_of_record_is_read() {
+        let home = home_with(&[line("end", b"one"), line("call", b"two"), "{".into(), line("item", b"three")]);
+        let found = all(home.path(), 100);
+        assert_eq!(
+            found.iter().map(|recorded| recorded.bytes.as_slice()).collect::<Vec<_>>(),
+            [b"one" as &[u8], b"two", b"three"]
+        );
+        assert_eq!(found[0].revised_prompt.as_deref(), Some("a \"cat\""));
+        assert_eq!(found[2].revised_prompt.as_deref(), Some("a cat"));
+    }
+
+    #[test]
+    fn a_picture_in_the_output_of_a_tool_counts_for_nothing() {
+        let home = home_with(&[line("output", b"looked at"), line("item", b"drawn")]);
+        assert_eq!(all(home.path(), 100).len(), 1);
+    }
+
+    #[test]
+    fn an_item_of_another_kind_or_without_a_result_is_none() {
+        let other = line("item", b"x").replace("image_gen.generation", "image_gen.other");
+        let failed =
+            r#"{"payload":{"type":"image_generation_end","call_id":"image_gen","status":"failed","result":null}}"#;
+        let empty = r#"{"payload":{"type":"image_generation_end","status":"in_progress","result":""}}"#;
+        assert_eq!(all(home_with(&[other, failed.into(), empty.into()]).path(), 100), []);
+    }
+
+    #[test]
+    fn a_picture_over_the_limit_is_passed_over() {
+        let home = home_with(&[line("end", &vec![7; 200_000]), line("end", &[7; 50])]);
+        assert_eq!(all(home.path(), 50).len(), 1);
+        assert_eq!(all(home.path(), 49).len(), 0);
+        let too_large =
+            |limit| pictures(home.path(), &ThreadId::parse(THREAD).unwrap(), limit, |_| ControlFlow::Continue(()));
+        assert!(too_large(50) && too_large(49) && !too_large(300_000));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_record_that_is_no_plain_file_is_not_opened() {
+        let home = tempfile::tempdir().unwrap();
+        let day = home.path().join("sessions/2026/11/22");
+        std::fs::create_dir_all(&day).unwrap();
+        let record = day.join(format!("rollout-x-{THREAD}.jsonl"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &record, 0o600.into()).unwrap();
+        assert_eq!(all(home.path(), 100), []);
+        std::fs::remove_file(&record).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &record).unwrap();
+        assert_eq!(all(home.path(), 100), []);
+    }
+
+    #[test]
+    fn of_two_records_neither_is_believed() {
+        let home = home_with(&[line("end", b"one")]);
+        let planted = home.path().join("sessions/9999/12/31");
+        std::fs::create_dir_all(&planted).unwrap();
+        std::fs::write(planted.join(format!("rollout-x-{THREAD}.jsonl")), line("end", b"planted")).unwrap();
+        assert_eq!(all(home.path(), 100), []);
+    }
+
+    #[test]
+    fn reading_stops_when_told() {
+        let home = home_with(&[line("end", b"one"), line("end", b"two")]);
+        let mut count = 0;
+        pictures(home.path(), &ThreadId::parse(THREAD).unwrap(), 100, |_| {
+            count += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!(count, 1);
+    }
+
+    #[test]
+    fn no_record_is_no_picture() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(all(home.path(), 100), []);
+    }
+}

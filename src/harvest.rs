@@ -1,0 +1,265 @@
+//! Which picture counts, and what is known of where it came from.
+//!
+//! Three places may hold the picture of a thread: Codex's own store, the path that was handed to the agent, and the thread's
+//! record. They are asked in this order, but for a caller who waits for the agent's exit, who wants its file first.
+//!
+//! A picture is *verified* if it provably came from image_gen: Codex wrote it into this thread's store while the agent could
+//! not write there, or this thread's record holds the same bytes. Agents do draw substitutes with a script, or copy an older
+//! file; those are never verified. Where nothing confines the agent, it could forge the record too: there `verified` is worth
+//! as much as the agent.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::codex::events::Transcript;
+use crate::codex::rollout::{self, Recorded};
+use crate::codex::store::{Sight, Store};
+use crate::codex::{ThreadId, command};
+use crate::error::Missing;
+use crate::files::Refusal;
+use crate::png::{self, Picture};
+use crate::reference::Fingerprint;
+use crate::request::{Completion, Request, Validation};
+use crate::workspace::Workspace;
+
+/// Where a picture was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// In Codex's own store.
+    Store,
+    /// At the path handed to the agent.
+    Workspace,
+    /// In the thread's record.
+    Rollout,
+}
+
+impl Source {
+    /// The name that JavaScript sees.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Workspace => "workspace",
+            Self::Rollout => "rollout",
+        }
+    }
+}
+
+/// A picture that counts.
+#[derive(Debug)]
+pub struct Picked {
+    /// The PNG file's bytes, unchanged.
+    pub png: Vec<u8>,
+    /// What they show.
+    pub picture: Picture,
+    /// Where they were found.
+    pub source: Source,
+    /// Whether they provably came from image_gen.
+    pub verified: bool,
+    /// The prompt as the image model was finally given it, where the record was read and tells.
+    pub revised_prompt: Option<String>,
+}
+
+/// Why there is nothing to hand out.
+#[derive(Debug)]
+pub enum Rejection {
+    /// There is no file, or none that counts.
+    Missing(Missing),
+    /// There is a file, and it was refused.
+    Refused(Refusal),
+}
+
+impl Rejection {
+    const NOTHING: Self = Self::Missing(Missing::NotDrawn);
+
+    /// The one that tells more.
+    fn or(self, other: Self) -> Self {
+        if matches!(self, Self::Missing(Missing::NotDrawn | Missing::NotKept)) { other } else { self }
+    }
+}
+
+/// What decides whether a file counts. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    request: Arc<Request>,
+    references: Arc<[Fingerprint]>,
+    /// Whether the agent cannot write into Codex's store.
+    confined: bool,
+    /// What is older than the run cannot have come from it.
+    since: SystemTime,
+}
+
+impl Judge {
+    /// For the files of a run that begins now.
+    #[must_use]
+    pub fn new(request: Arc<Request>, references: Arc<[Fingerprint]>) -> Self {
+        let home = request.codex_home();
+        let kept_out = |place: &str| command::keeps_agent_out_of(&request, &home.join(place));
+        let confined = [Store::DIRECTORY, rollout::DIRECTORY].into_iter().all(kept_out);
+        Self { request, references, confined, since: SystemTime::now() }
+    }
+
+    /// The store of `thread`, seen with fresh eyes.
+    #[must_use]
+    pub fn store(&self, thread: &ThreadId) -> Store {
+        Store::new(&self.request.codex_home(), thread, self.request.max_image_bytes, self.since)
+    }
+
+    /// One look into the store. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Why there is nothing to hand out yet.
+    pub fn look(&self, store: &mut Store, thread: &ThreadId) -> Result<Picked, Rejection> {
+        match store.look() {
+            Sight::Nothing => Err(Rejection::NOTHING),
+            Sight::Refused(refusal) => Err(Rejection::Refused(refusal)),
+            Sight::Image(proven) => self.judge(proven.bytes, proven.picture, Source::Store, thread),
+        }
+    }
+
+    /// Takes in what a turn that has ended has brought. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Why there is nothing to hand out.
+    pub fn harvest(
+        &self,
+        workspace: &Workspace,
+        transcript: &Transcript,
+        went_well: bool,
+    ) -> Result<Picked, Rejection> {
+        // What the agent left counts only if Codex says that all went well; what Codex itself wrote needs no such word, unless
+        // the caller asked to wait for it.
+        let order: &[Source] = match (self.request.completion, went_well) {
+            (Completion::Image, true) => &[Source::Store, Source::Workspace, Source::Rollout],
+            (Completion::Exit, true) => &[Source::Workspace, Source::Store, Source::Rollout],
+            (Completion::Image, false) => &[Source::Store, Source::Rollout],
+            (Completion::Exit, false) => &[],
+        };
+        let mut rejection = Rejection::NOTHING;
+        for source in order {
+            let found = match (source, &transcript.thread) {
+                (Source::Workspace, thread) => self.at_handed_path(workspace, thread.as_ref()),
+                (_, None) => Err(Rejection::NOTHING),
+                (Source::Store, Some(thread)) => self.look(&mut self.store(thread), thread),
+                (Source::Rollout, Some(thread)) => self.in_record(thread),
+            };
+            match found {
+                Ok(picked) => return Ok(picked),
+                Err(found) => rejection = rejection.or(found),
+            }
+        }
+        Err(rejection)
+    }
+
+    fn at_handed_path(&self, workspace: &Workspace, thread: Option<&ThreadId>) -> Result<Picked, Rejection> {
+        if !self.request.sandbox.has_shell() {
+            return Err(Rejection::NOTHING);
+        }
+        let bytes = match workspace.read_image(self.request.max_image_bytes) {
+            Ok(bytes) => bytes,
+            Err(Refusal::Absent) => return Err(Rejection::NOTHING),
+            Err(refusal) => return Err(Rejection::Refused(refusal)),
+        };
+        let check = match self.request.validation {
+            Validation::Full => png::prove,
+            Validation::Signature => png::sign_of_png,
+        };
+        let picture = check(&bytes).map_err(|flaw| Rejection::Refused(Refusal::Flawed(flaw)))?;
+        match thread {
+            Some(thread) => self.judge(bytes, picture, Source::Workspace, thread),
+            None => self.admit(Picked {
+                png: bytes,
+                picture,
+                source: Source::Workspace,
+                verified: false,
+                revised_prompt: None,
+            }),
+        }
+    }
+
+    fn in_record(&self, thread: &ThreadId) -> Result<Picked, Rejection> {
+        let found = first_recorded(&self.request.codex_home(), thread, self.request.max_image_bytes);
+        found
+            .map_err(|refusal| refusal.map_or(Rejection::NOTHING, Rejection::Refused))
+            .and_then(|picked| self.admit(picked))
+    }
+
+    /// Finds out where the bytes came from.
+    fn judge(&self, png: Vec<u8>, picture: Picture, source: Source, thread: &ThreadId) -> Result<Picked, Rejection> {
+        let home = self.request.codex_home();
+        // Where the place itself proves enough, the record is not read: it is large, and somebody is waiting.
+        let by_place = self.confined && (source == Source::Store || self.store(thread).holds(&png));
+        let recorded = if by_place { None } else { recorded(&home, thread, &png) };
+        let verified = by_place || recorded.is_some();
+        let revised_prompt = recorded.and_then(|recorded| recorded.revised_prompt);
+        self.admit(Picked { png, picture, source, verified, revised_prompt })
+    }
+
+    /// Whether the caller wants it.
+    fn admit(&self, picked: Picked) -> Result<Picked, Rejection> {
+        if self.references.contains(&Fingerprint::of(&picked.png)) {
+            Err(Rejection::Missing(Missing::Reference))
+        } else if self.request.require_verified && !picked.verified {
+            Err(Rejection::Missing(Missing::Unverified))
+        } else {
+            Ok(picked)
+        }
+    }
+}
+
+/// Finds the picture of a thread that was drawn earlier. How its agent was confined is not known any more, so only the record
+/// verifies. Blocks on the disk.
+///
+/// # Errors
+/// Why there is nothing to hand out.
+pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Picked, Rejection> {
+    let mut store = Store::new(codex_home, thread, limit, SystemTime::UNIX_EPOCH);
+    let rejection = match store.look() {
+        Sight::Image(proven) => {
+            let recorded = recorded(codex_home, thread, &proven.bytes);
+            return Ok(Picked {
+                png: proven.bytes,
+                picture: proven.picture,
+                source: Source::Store,
+                verified: recorded.is_some(),
+                revised_prompt: recorded.and_then(|recorded| recorded.revised_prompt),
+            });
+        }
+        Sight::Nothing => Rejection::Missing(Missing::NotKept),
+        Sight::Refused(refusal) => Rejection::Refused(refusal),
+    };
+    first_recorded(codex_home, thread, limit)
+        .map_err(|refusal| rejection.or(refusal.map_or(Rejection::Missing(Missing::NotKept), Rejection::Refused)))
+}
+
+/// The entry of the thread's record that holds the same bytes.
+fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8]) -> Option<Recorded> {
+    let same = |recorded: Recorded| (recorded.bytes == png).then_some(recorded);
+    first(codex_home, thread, png.len() as u64, same).ok()
+}
+
+/// The first proven picture in the thread's record; what was wrong if there is one that was refused.
+fn first_recorded(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Picked, Option<Refusal>> {
+    let proven = |Recorded { bytes: png, revised_prompt }| {
+        let picture = png::prove(&png).ok()?;
+        Some(Picked { png, picture, source: Source::Rollout, verified: true, revised_prompt })
+    };
+    first(codex_home, thread, limit, proven).map_err(|too_large| too_large.then_some(Refusal::TooLarge))
+}
+
+/// The first entry that is wanted, or whether there was one that is too large.
+fn first<T>(
+    codex_home: &Path,
+    thread: &ThreadId,
+    limit: u64,
+    wanted: impl Fn(Recorded) -> Option<T>,
+) -> Result<T, bool> {
+    let mut found = None;
+    let too_large = rollout::pictures(codex_home, thread, limit, |recorded| {
+        found = wanted(recorded);
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found.ok_or(too_large)
+}

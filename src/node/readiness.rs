@@ -1,0 +1,60 @@
+//! The answer of a readiness check as JavaScript sees it.
+
+use napi_derive::napi;
+
+use crate::readiness;
+
+/// Whether this machine can draw, and what to do if not.
+#[napi(object, object_from_js = false)]
+pub struct Readiness {
+    /// Whether nothing is known to keep this machine from drawing.
+    pub ready: bool,
+    /// The file that would be run.
+    pub codex_path: Option<String>,
+    /// The version of the CLI.
+    pub version: Option<String>,
+    /// How Codex is signed in; `'api-key'` stands for every programmatic login.
+    #[napi(ts_type = "'chatgpt' | 'api-key' | 'none' | 'unknown'")]
+    pub login: &'static str,
+    /// Whether the image tool is likely to be there.
+    #[napi(ts_type = "'likely' | 'unlikely'")]
+    pub image_tool: &'static str,
+    /// What is wrong, or may be.
+    pub problems: Vec<ReadinessProblem>,
+}
+
+/// One thing that is wrong, or may be.
+#[napi(object, object_from_js = false)]
+pub struct ReadinessProblem {
+    /// The code with which a generation would fail, or that of a hint.
+    #[napi(
+        ts_type = "'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'"
+    )]
+    pub code: &'static str,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// What to do, in a sentence.
+    pub fix: String,
+    /// Whether it keeps this machine from drawing; otherwise it is a hint.
+    pub blocking: bool,
+}
+
+impl From<readiness::Readiness> for Readiness {
+    fn from(found: readiness::Readiness) -> Self {
+        let ready = found.ready();
+        let problems = found.problems.into_iter().map(|problem| ReadinessProblem {
+            code: problem.code,
+            message: problem.message,
+            fix: problem.fix,
+            blocking: problem.blocking,
+        });
+        Self {
+            ready,
+            codex_path: found.codex_path.map(|path| path.to_string_lossy().into_owned()),
+            version: found.version,
+            login: found.login.as_str(),
+            image_tool: if found.image_tool { "likely" } else { "unlikely" },
+            problems: problems.collect(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Whether this machine can draw, and what to do if not: for a settings page, quickly, offline and at no cost.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::codex::ask::ask;
+use crate::codex::locate::{Cli, locate};
+use crate::codex::login::{self, Login};
+use crate::codex::provider::{self, Provider};
+use crate::error::Failure;
+use crate::generate::{blocking, marker};
+use crate::request::Request;
+
+/// What was found out.
+#[derive(Debug)]
+pub struct Readiness {
+    /// The file that would be run.
+    pub codex_path: Option<PathBuf>,
+    /// Its version.
+    pub version: Option<String>,
+    /// How it is signed in.
+    pub login: Login,
+    /// Whether the image tool is likely to be there.
+    pub image_tool: bool,
+    /// What is wrong, or may be.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong, or may be.
+#[derive(Debug)]
+pub struct Problem {
+    /// The code with which a generation would fail, or that of a hint.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
+    /// Whether it keeps this machine from drawing; otherwise it is a hint.
+    pub blocking: bool,
+}
+
+impl Readiness {
+    /// Whether nothing is known to keep this machine from drawing.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        !self.problems.iter().any(|problem| problem.blocking)
+    }
+}
+
+/// Looks at what a run of `request` would use. Spends nothing, asks nobody but the CLI itself.
+///
+/// # Errors
+/// Only defects of this package.
+pub async fn check(request: Request) -> Result<Readiness, Failure> {
+    let request = Arc::new(request);
+    let asked = Arc::clone(&request);
+    let (cli, mut login, provider) = blocking(move || {
+        let home = asked.codex_home();
+        (locate(&asked), login::from_file(&home), provider::selected(&home, &asked.config))
+    })
+    .await?;
+
+    let mut problems = Vec::new();
+    let mut version = None;
+    match &cli {
+        Ok(cli) => {
+            // Both take as long as the CLI takes to start, so they are asked at the same time.
+            let (told_version, told_login) = tokio::join!(version_of(cli, &request), login_of(cli, &request, login));
+            version = told_version?;
+            login = told_login?;
+        }
+        Err(cause) => problems.push(Problem {
+            code: cause.code(),
+            message: "The Codex CLI was not found, or cannot be run.".into(),
+            fix: "Install it with `npm install -g @openai/codex`, or set CODEX_BIN to where it is.".into(),
+            blocking: true,
+        }),
+    }
+    problems.extend(about_login(login, cli.is_ok()));
+    problems.extend(about_provider(&provider));
+    let image_tool = matches!(login, Login::ChatGpt | Login::Unknown) && !matches!(provider, Provider::Without(_));
+    Ok(Readiness { codex_path: cli.ok().map(|cli| cli.program), version, login, image_tool, problems })
+}
+
+/// The package's version, or what the CLI says: "codex-cli 0.169.0" (all versions).
+async fn version_of(cli: &Cli, request: &Request) -> Result<Option<String>, Failure> {
+    if cli.version.is_some() {
+        return Ok(cli.version.clone());
+    }
+    // A CLI that cannot even be started has its say when a picture is asked for.
+    let told = ask(cli, request, &["--version"], marker()?, std::future::pending::<()>()).await.unwrap_or_default();
+    let mut words = told.lines().filter_map(|line| line.trim().strip_prefix("codex-cli "));
+    Ok(words.next().map(str::to_owned))
+}
+
+async fn login_of(cli: &Cli, request: &Request, from_file: Login) -> Result<Login, Failure> {
+    if from_file != Login::Unknown {
+        return Ok(from_file);
+    }
+    let told = ask(cli, request, &login::STATUS, marker()?, std::future::pending::<()>()).await.unwrap_or_default();
+    Ok(login::from_status(&told))
+}
+
+fn about_login(login: Login, could_ask: bool) -> Option<Problem> {
+    let fix = "Run `codex login` and sign in with ChatGPT.".to_owned();
+    let problem = |code, message: &str, blocking| Problem { code, message: message.into(), fix: fix.clone(), blocking };
+    match login {
+        Login::ChatGpt => None,
+        Login::None => Some(problem("NOT_SIGNED_IN", "Codex is not signed in.", true)),
+        Login::Programmatic => Some(problem(
+            "API_KEY_LOGIN",
+            "Codex is signed in with an API key or another programmatic login, which cannot draw images.",
+            true,
+        )),
+        // Without a CLI there was nobody to ask, and that is a problem of its own already.
+        Login::Unknown => {
+            could_ask.then(|| problem("LOGIN_UNKNOWN", "It could not be found out how Codex is signed in.", false))
+        }
+    }
+}
+
+fn about_provider(provider: &Provider) -> Option<Problem> {
+    match provider {
+        Provider::OpenAi => None,
+        Provider::Relay(name) => Some(Problem {
+            code: "CUSTOM_PROVIDER",
+            message: format!(
+                "config.toml selects the model provider `{name}`, which may or may not pass the image tool on."
+            ),
+            fix: "If drawing fails, select OpenAI's own provider.".into(),
+            blocking: false,
+        }),
+        Provider::Without(name) => Some(Problem {
+            code: "IMAGE_GEN_UNAVAILABLE",
+            message: format!("config.toml selects the model provider `{name}`, which does not offer the image tool."),
+            fix:
+                "Select OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on."
+                    .into(),
+            blocking: true,
+        }),
+    }
+}

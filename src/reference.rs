@@ -1,0 +1,131 @@
+//! Reference images: pictures of the caller's that the new one starts from.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::Cause;
+
+/// The most that Codex takes with one prompt.
+pub const MAX_COUNT: usize = 5;
+/// The largest file, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// What tells a picture from others of the same size: enough to notice that a file was handed back unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    size: usize,
+    sum: u32,
+}
+
+impl Fingerprint {
+    /// The fingerprint of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { size: bytes.len(), sum: crc32fast::hash(bytes) }
+    }
+}
+
+/// A reference image in the workspace.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// Where the copy is.
+    pub path: PathBuf,
+    /// What it is recognised by.
+    pub fingerprint: Fingerprint,
+}
+
+/// Reads every reference image and leaves a copy in `directory`, named by its number and its true type. Blocks on the disk.
+///
+/// # Errors
+/// [`Cause::InvalidOption`] naming the image that is missing, unreadable, too large or of another type;
+/// [`Cause::WorkspaceFailed`] if the copy cannot be written.
+pub fn stage(references: &[PathBuf], directory: &Path) -> Result<Vec<Staged>, Cause> {
+    references.iter().enumerate().map(|(index, path)| stage_one(index, path, directory)).collect()
+}
+
+fn stage_one(index: usize, path: &Path, directory: &Path) -> Result<Staged, Cause> {
+    let bytes = read(path).map_err(|problem| Cause::InvalidOption {
+        option: format!("referenceImages[{index}]"),
+        problem: problem.to_owned(),
+    })?;
+    let extension = extension_of(&bytes).ok_or_else(|| Cause::InvalidOption {
+        option: format!("referenceImages[{index}]"),
+        problem: "it must be a PNG, JPEG, WebP or GIF image".to_owned(),
+    })?;
+    let copy = directory.join(format!("reference-{}.{extension}", index + 1));
+    std::fs::write(&copy, &bytes).map_err(|error| Cause::WorkspaceFailed(crate::error::os_words(&error)))?;
+    Ok(Staged { path: copy, fingerprint: Fingerprint::of(&bytes) })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, &'static str> {
+    // Looked at before it is opened: opening a FIFO would wait for its writer.
+    let metadata = std::fs::metadata(path).map_err(|_| "there is no such file, or it may not be read")?;
+    if !metadata.is_file() {
+        return Err("it must be a regular file");
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|_| "it may not be read")?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|_| "it cannot be read")?;
+    match bytes.len() as u64 {
+        0 => Err("it is empty"),
+        1..=MAX_BYTES => Ok(bytes),
+        _ => Err("it must not be larger than 16 MiB"),
+    }
+}
+
+/// The type by content: a name may say anything, and Codex believes it.
+fn extension_of(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("png"),
+        [0xff, 0xd8, 0xff, ..] => Some("jpg"),
+        [b'G', b'I', b'F', b'8', ..] => Some("gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("webp"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn staged(bytes: &[u8]) -> Result<Vec<Staged>, String> {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("in"), bytes).unwrap();
+        stage(&[place.path().join("in")], place.path()).map_err(|cause| cause.to_string())
+    }
+
+    #[test]
+    fn the_copy_is_named_by_what_it_is() {
+        for (bytes, extension) in [
+            (b"\x89PNG\r\n\x1a\n...".as_slice(), "png"),
+            (b"\xff\xd8\xff\xe0", "jpg"),
+            (b"GIF89a", "gif"),
+            (b"RIFF\x01\x02\x03\x04WEBPVP8 ", "webp"),
+        ] {
+            let staged = staged(bytes).unwrap();
+            assert_eq!(staged[0].path.file_name().unwrap().to_str().unwrap(), format!("reference-1.{extension}"));
+            assert_eq!(staged[0].fingerprint, Fingerprint::of(bytes));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_reference_is_named() {
+        assert!(staged(b"<svg/>").unwrap_err().contains("referenceImages[0]`: it must be a PNG"));
+        assert!(staged(b"").unwrap_err().contains("empty"));
+        let place = tempfile::tempdir().unwrap();
+        let refused = |path: PathBuf| stage(&[path], place.path()).unwrap_err().to_string();
+        assert!(refused(place.path().join("nothing")).contains("no such file"));
+        assert!(refused(place.path().to_path_buf()).contains("regular file"));
+    }
+
+    #[test]
+    fn the_limit_is_exact() {
+        let size = usize::try_from(MAX_BYTES).unwrap();
+        let mut bytes = b"\xff\xd8\xff".to_vec();
+        bytes.resize(size, 0);
+        assert!(staged(&bytes).is_ok());
+        bytes.push(0);
+        assert!(staged(&bytes).unwrap_err().contains("16 MiB"));
+    }
+}
