@@ -4,7 +4,7 @@ import { getEventListeners } from 'node:events';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
-import { generateCodexImage } from '../index.js';
+import { generateCodexImage, setMaxConcurrentRuns } from '../index.js';
 import { png } from './support/png.js';
 import {
   failure,
@@ -17,6 +17,9 @@ import {
   turn,
   TURN_STARTED,
 } from './support/stub.js';
+
+// These tests run side by side, and what they measure is the run, not the wait for it.
+setMaxConcurrentRuns(1000);
 
 const PICTURE = png();
 const RUNNING: Step = { do: 'reach', mark: 'running' };

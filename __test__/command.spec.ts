@@ -8,7 +8,15 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { type GenerateOptions } from '../index.js';
 import { png } from './support/png.js';
-import { failure, type Recording, save, type StubCodex, test, turn } from './support/stub.js';
+import {
+  failure,
+  type Recording,
+  save,
+  type StubCodex,
+  test,
+  turn,
+  valuesOf,
+} from './support/stub.js';
 
 const PICTURE = png();
 
@@ -17,11 +25,6 @@ async function run(codex: StubCodex, options: Partial<GenerateOptions> = {}): Pr
   const steps = turn(save('store', PICTURE));
   expect(await codex.generate(steps, { completion: 'exit', ...options })).toEqual(PICTURE);
   return codex.turn();
-}
-
-/** The values of an option that may be given several times, each in an argument of its own. */
-function valuesOf(option: string, args: string[]): string[] {
-  return args.filter((_, at) => args[at - 1] === option);
 }
 
 describe('the arguments', () => {

@@ -8,9 +8,12 @@ import { describe, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const NAMES = [
+  'checkCodex',
   'codexNeedsDangerFullAccessSandbox',
   'generateCodexImage',
   'generateCodexImageDetailed',
+  'recoverCodexImage',
+  'setMaxConcurrentRuns',
 ];
 
 /** Runs a program in a Node of its own, where the package's own name leads to this very package. */

@@ -192,6 +192,48 @@ describe('each cause has its own code', () => {
       ),
       NOT_SIGNED_IN,
     ],
+    [
+      'no login, after many attempts',
+      failedTurn(
+        'unexpected status 401 Unauthorized: Missing bearer or basic authentication in header, ' +
+          'url: https://127.0.0.1:40529/backend-api/codex/responses',
+      ),
+      NOT_SIGNED_IN,
+    ],
+    [
+      'a login that the tool finds expired',
+      turn(
+        toolError('401 Unauthorized', {
+          error: { type: null, code: 'token_expired', message: 'Provided token is expired.' },
+        }),
+      ),
+      NOT_SIGNED_IN,
+    ],
+    [
+      'usage limit of the hosted tool, 0.132.0',
+      failedTurn('stream disconnected before completion: The usage limit has been reached'),
+      USAGE_LIMIT,
+    ],
+    [
+      'moderation of the hosted tool, 0.132.0',
+      failedTurn(
+        'stream disconnected before completion: Your request was rejected by the safety system. ' +
+          'safety_violations=[violence].',
+      ),
+      SAFETY,
+    ],
+    [
+      'no network for the tool',
+      turn(
+        print(
+          'stderr',
+          'ERROR codex_core::tools::router: error=image generation failed: network error: error sending request\n',
+        ),
+      ),
+      BACKEND,
+    ],
+    ['no network at all, 0.169.0', failedTurn('workspace routing discovery failed'), BACKEND],
+    ['HTTP 404 of the tool', turn(toolError('404 Not Found', { detail: 'Not Found' })), BACKEND],
     ['the agent has no tool', turn(say('IMAGE_GEN_UNAVAILABLE')), UNAVAILABLE],
     [
       'the agent has no tool and says more',
@@ -227,6 +269,19 @@ describe('each cause has its own code', () => {
       'an argument the CLI does not know',
       [print('stderr', "error: unexpected argument '--json' found\n"), { do: 'exit', code: 2 }],
       failedWith('exit 2'),
+    ],
+    [
+      'a configuration that does not parse',
+      [
+        print('stderr', 'Error loading config.toml: TOML parse error at line 1, column 9\n'),
+        { do: 'exit', code: 1 },
+      ],
+      failedWith('exit 1'),
+    ],
+    [
+      'a feature that this version does not know',
+      [print('stderr', 'Error: Unknown feature flag: plugins\n'), { do: 'exit', code: 1 }],
+      failedWith('exit 1'),
     ],
     ['SIGSEGV', [THREAD, { do: 'die', of: 'SIGSEGV' }], failedWith('signal SIGSEGV')],
     [
@@ -277,6 +332,22 @@ describe('what is known besides', () => {
     const { detail } = await failure(codex.generate(steps));
     expect(detail).toContain('I would rather not.');
     expect(detail).toContain('something went quite wrong');
+  });
+
+  test('NO_IMAGE says that nothing was drawn, and detail has the words', async ({ codex }) => {
+    const words = 'What colour should the fox be?';
+    const { code, message, detail } = await failure(codex.generate(turn(say(words))));
+    expect(code).toBe('NO_IMAGE');
+    expect(message).toMatch(/answered without drawing/);
+    expect(message).not.toContain(words);
+    expect(detail).toContain(words);
+  });
+
+  test('detail: what Codex said of its configuration', async ({ codex }) => {
+    const words =
+      'Error loading config.toml: unknown variant `hihg`, expected one of `low`, `high`';
+    const steps = [print('stderr', `${words}\n`), { do: 'exit', code: 1 } as const];
+    expect((await failure(codex.generate(steps))).detail).toContain(words);
   });
 
   test('detail: why the turn failed', async ({ codex }) => {

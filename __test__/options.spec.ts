@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 
-import { generateCodexImage, generateCodexImageDetailed } from '../index.js';
+import { generateCodexImage, generateCodexImageDetailed, recoverCodexImage } from '../index.js';
 import { failure } from './support/stub.js';
 
 /** The functions as JavaScript sees them: anything can be passed. */
@@ -59,6 +59,13 @@ describe.each<[option: string, values: readonly unknown[]]>([
   ['completion', ['', 'never', 'Image', ...STRING_MISUSES]],
   ['validation', ['', 'none', 'FULL', ...STRING_MISUSES]],
   ['networkAccess', [0, 1, 'true', '', {}]],
+  ['transparent', [0, 1, 'true', '', {}, []]],
+  ['requireVerified', [0, 1, 'true', '', {}, []]],
+  ['lean', [0, 1, 'true', '', {}, []]],
+  [
+    'referenceImages',
+    ['/fox.png', 5, {}, ['fox.png'], [''], ['/fox\0.png'], [5], [null], Array(6).fill('/fox.png')],
+  ],
   [
     'env',
     [
@@ -106,6 +113,7 @@ describe.each([
   ['timeoutMs', 1, 2_147_483_647],
   ['killGraceMs', 0, 600_000],
   ['maxImageBytes', 1, 1_073_741_824],
+  ['maxReconnects', 0, 1000],
 ])('%s', (option, least, most) => {
   const wrong = [
     -1,
@@ -150,6 +158,11 @@ describe('what is absent', () => {
     'killGraceMs',
     'maxImageBytes',
     'validation',
+    'referenceImages',
+    'transparent',
+    'requireVerified',
+    'lean',
+    'maxReconnects',
     'signal',
   ])('%s may be undefined or null', async (option) => {
     await accepts({ ...NOWHERE, [option]: undefined });
@@ -182,7 +195,16 @@ describe('values that are all right', () => {
   );
 
   test('empty collections', async () => {
-    await accepts({ ...NOWHERE, env: {}, config: {}, disableFeatures: [] });
+    await accepts({ ...NOWHERE, env: {}, config: {}, disableFeatures: [], referenceImages: [] });
+  });
+
+  test.each(['transparent', 'requireVerified', 'lean'])('%s true and false', async (option) => {
+    await accepts({ ...NOWHERE, [option]: true });
+    await accepts({ ...NOWHERE, [option]: false });
+  });
+
+  test('five references, which are looked at only when it is their turn', async () => {
+    await accepts({ ...NOWHERE, referenceImages: Array(5).fill('/nowhere/fox.png') });
   });
 
   test('options with a prototype of their own, or none', async () => {
@@ -250,5 +272,66 @@ describe('options that fight back', () => {
       [{ ...NOWHERE, disableFeatures: new Proxy([], { get: boom }) }],
       'disableFeatures',
     );
+    await refuses(
+      [{ ...NOWHERE, referenceImages: new Proxy([], { get: boom }) }],
+      'referenceImages',
+    );
+  });
+});
+
+describe('recoverCodexImage', () => {
+  const THREAD = '0199d2c4-aaaa-7000-8000-0123456789ab';
+  const recover = recoverCodexImage as Loose;
+
+  async function refusesToRecover(args: unknown[], option: string): Promise<void> {
+    let promise: Promise<unknown> | undefined;
+    expect(() => (promise = recover(...args))).not.toThrow();
+    const error = await failure(promise as Promise<unknown>);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
+    expect(error.message).toContain(option);
+  }
+
+  test.each(titled([undefined, null, 5, true, 10n, THREAD, Symbol('options'), [], [THREAD]]))(
+    'options: refuses %s',
+    async (_title, options) => {
+      await refusesToRecover([options], 'options');
+    },
+  );
+
+  test('options: refuses none at all', async () => {
+    await refusesToRecover([], 'options');
+  });
+
+  describe.each<[option: string, values: readonly unknown[]]>([
+    ['threadId', [undefined, null, '', ' ', 'a thread', ...STRING_MISUSES]],
+    ['codexHome', ['', '.codex', '/opt/\0/codex', ...STRING_MISUSES]],
+    ['env', ['PATH=/bin', 5, [], { A: 5 }, { 'A=B': 'a' }]],
+    ['maxImageBytes', [0, -1, 1.5, NaN, Infinity, 1_073_741_825, '5', 10n, true, {}, []]],
+  ])('%s', (option, values) => {
+    test.each(titled(values))('refuses %s', async (_title, value) => {
+      await refusesToRecover(
+        [{ threadId: THREAD, codexHome: '/nowhere', [option]: value }],
+        option,
+      );
+    });
+  });
+
+  test.each([undefined, null])('what is absent may be %s', async (nothing) => {
+    const options = {
+      threadId: THREAD,
+      codexHome: '/nowhere',
+      env: nothing,
+      maxImageBytes: nothing,
+    };
+    expect(await failure(recover(options))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test('a getter that throws', async () => {
+    const boom = () => {
+      throw new Error('boom');
+    };
+    const options = Object.defineProperty({}, 'threadId', { get: boom });
+    await refusesToRecover([options], 'threadId');
   });
 });

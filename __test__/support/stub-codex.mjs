@@ -46,7 +46,7 @@ const recording = {
   cwd: process.cwd(),
   cwdMode: statSync('.').mode & 0o777,
   cwdEntries: readdirSync('.'),
-  startedAt: performance.timeOrigin + performance.now(),
+  startedAt: now(),
 };
 
 setTimeout(() => process.exit(99), LIFETIME_MS);
@@ -102,7 +102,7 @@ async function exec() {
     record();
   }
   for (const step of orders.exec) await perform(step);
-  process.exit(0);
+  end(0);
 }
 
 /** @param {Step} step */
@@ -142,6 +142,8 @@ async function perform(step) {
       }
       return;
     }
+    case 'record':
+      return recordPicture(step);
     case 'plant':
       return plant(step);
     case 'reach':
@@ -167,7 +169,7 @@ async function perform(step) {
     case 'grandchild':
       return startGrandchild(step);
     case 'exit':
-      return process.exit(step.code);
+      return end(step.code);
     case 'die':
       process.kill(process.pid, step.of);
       return new Promise(() => {});
@@ -203,14 +205,72 @@ function plant(step) {
   else spawnSync('mkfifo', [file]);
 }
 
+/** @param {Extract<Step, { do: 'record' }>} step */
+function recordPicture({ form, base64, revisedPrompt, ...step }) {
+  const thread = step.thread ?? recording.threadId ?? 'no-thread';
+  const time = new Date().toISOString();
+  const day = path.join(codexHome(), 'sessions', ...time.slice(0, 10).split('-'));
+  mkdirSync(day, { recursive: true });
+  const name = readdirSync(day).find((entry) => entry.endsWith(`-${thread}.jsonl`));
+  const file = path.join(
+    day,
+    name ?? `rollout-${time.slice(0, 19).replaceAll(':', '-')}-${thread}.jsonl`,
+  );
+  /** @param {string} type @param {object} payload */
+  const append = (type, payload) =>
+    appendFileSync(file, `${JSON.stringify({ timestamp: time, type, payload })}\n`);
+
+  if (name === undefined) append('session_meta', { id: thread, cwd: process.cwd() });
+  const picture = { status: 'generating', revised_prompt: revisedPrompt ?? null, result: base64 };
+  switch (form) {
+    case 'end':
+      return append('event_msg', { type: 'image_generation_end', call_id: 'ig_1', ...picture });
+    case 'call':
+      return append('response_item', { type: 'image_generation_call', id: 'ig_1', ...picture });
+    case 'item': {
+      const item = {
+        type: 'Extension',
+        kind: 'image_gen.generation',
+        id: 'call_1',
+        status: 'completed',
+        revisedPrompt: revisedPrompt ?? null,
+        result: base64,
+        transparentBackground: null,
+        failure: null,
+        savedPath: null,
+      };
+      return append('event_msg', {
+        type: 'item_completed',
+        thread_id: thread,
+        turn_id: 'turn_1',
+        item,
+        completed_at_ms: Date.now(),
+      });
+    }
+    case 'output': {
+      const image = { type: 'input_image', image_url: `data:image/png;base64,${base64}` };
+      // An agent may say anything, also what the lines that count contain.
+      const text = { type: 'input_text', text: '"image_gen.generation" "image_generation_end"' };
+      return append('response_item', {
+        type: 'function_call_output',
+        call_id: 'call_2',
+        output: [image, text],
+      });
+    }
+  }
+}
+
 /** @param {Placing} step */
 function destination(step) {
   if (step.where === 'workspace') return path.join(process.cwd(), 'od-codex-image.png');
-  const home = process.env['CODEX_HOME'] ?? path.join(os.homedir(), '.codex');
   const thread = step.thread ?? recording.threadId ?? 'no-thread';
-  const directory = path.join(home, 'generated_images', thread);
+  const directory = path.join(codexHome(), 'generated_images', thread);
   mkdirSync(directory, { recursive: true });
   return path.join(directory, step.name ?? `exec-${randomUUID()}.png`);
+}
+
+function codexHome() {
+  return process.env['CODEX_HOME'] ?? path.join(os.homedir(), '.codex');
 }
 
 /** @param {string} mark */
@@ -259,6 +319,21 @@ function split(bytes, pieces) {
   for (let from = 0; from < bytes.length; from += size)
     parts.push(bytes.subarray(from, from + size));
   return parts.length > 0 ? parts : [bytes];
+}
+
+/**
+ * @param {number} code
+ * @returns {never}
+ */
+function end(code) {
+  recording.endedAt = now();
+  record();
+  process.exit(code);
+}
+
+/** By a clock that all processes share. */
+function now() {
+  return performance.timeOrigin + performance.now();
 }
 
 /** Whole or not at all: a spec may read while the stub writes. */

@@ -15,6 +15,15 @@ export type Step =
    * (`workspace`). Several `pieces` arrive `everyMs`, as from a slow writer.
    */
   | ({ do: 'save'; base64: string; pieces?: number; everyMs?: number } & Destination)
+  /** A picture in the thread's own record, the rollout; `RecordForm` says in which kind of line. */
+  | {
+      do: 'record';
+      form: RecordForm;
+      base64: string;
+      revisedPrompt?: string;
+      /** The thread in whose record it lands, when that is not this run's. */
+      thread?: string;
+    }
   /** Something at the picture's place that is not a regular file of its own. */
   | ({
       do: 'plant';
@@ -42,6 +51,12 @@ export type Step =
     }
   | { do: 'exit'; code: number }
   | { do: 'die'; of: NodeJS.Signals };
+
+/**
+ * The lines in which Codex records a picture: `end` (up to 0.150.1), `call` (the backend's hosted
+ * tool), `item` (0.169.0). `output` is what some tool of the agent's returned, whatever it was.
+ */
+export type RecordForm = 'end' | 'call' | 'item' | 'output';
 
 interface Destination {
   where: 'store' | 'workspace';
@@ -74,4 +89,6 @@ export interface Recording {
   stdin?: string;
   threadId?: string;
   startedAt: number;
+  /** Where the stub came to its own end, and was not stopped. */
+  endedAt?: number;
 }

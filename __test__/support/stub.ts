@@ -19,10 +19,10 @@ import {
   type OnProgress,
   type ProgressEvent,
 } from '../../index.js';
-import type { Orders, Recording, Step } from './stub-orders.js';
+import type { Orders, Recording, RecordForm, Step } from './stub-orders.js';
 import { type Survivor, survivors } from './survivors.js';
 
-export type { Orders, Recording, Step } from './stub-orders.js';
+export type { Orders, Recording, RecordForm, Step } from './stub-orders.js';
 
 export const STUB = fileURLToPath(new URL('stub-codex.mjs', import.meta.url));
 const HOMES = fileURLToPath(new URL('../../.cache/homes/', import.meta.url));
@@ -196,6 +196,11 @@ export async function failure(call: Promise<unknown>): Promise<CodexImageError> 
   return outcome as CodexImageError;
 }
 
+/** The values of an option that may be given several times, each in an argument of its own. */
+export function valuesOf(option: string, args: readonly string[]): string[] {
+  return args.filter((_, at) => args[at - 1] === option);
+}
+
 /** Collects progress. */
 export function listener(): {
   events: ProgressEvent[];
@@ -221,6 +226,15 @@ export function save(
   return { do: 'save', where, base64: Buffer.from(bytes).toString('base64'), ...rest };
 }
 
+/** A picture in the thread's own record. */
+export function record(
+  form: RecordForm,
+  bytes: Uint8Array,
+  rest: { revisedPrompt?: string; thread?: string } = {},
+): Step {
+  return { do: 'record', form, base64: Buffer.from(bytes).toString('base64'), ...rest };
+}
+
 export function print(to: 'stdout' | 'stderr', data: string | Uint8Array, pieces?: number): Step {
   const base64 = Buffer.from(data as string).toString('base64');
   return { do: 'write', to, base64, ...(pieces === undefined ? {} : { pieces }) };
@@ -232,6 +246,11 @@ export function say(text: string): Step {
 
 export function item(members: { type: string; [member: string]: unknown }): Step {
   return { do: 'emit', event: { type: 'item.completed', item: { id: 'item_0', ...members } } };
+}
+
+/** Codex has lost its connection and tries for the `n`th time to get it back. */
+export function reconnecting(n: number, why = 'stream disconnected before completion'): Step {
+  return { do: 'emit', event: { type: 'error', message: `Reconnecting... ${n}/5 (${why})` } };
 }
 
 export const THREAD: Step = { do: 'thread' };

@@ -1,6 +1,8 @@
 // An ESM consumer. Compiled, never run.
 
 import {
+  checkCodex,
+  type CheckOptions,
   type CodexImageError,
   type CodexImageErrorCode,
   codexNeedsDangerFullAccessSandbox,
@@ -10,19 +12,27 @@ import {
   type GenerateOptions,
   type OnProgress,
   type ProgressEvent,
+  type Readiness,
+  type ReadinessProblem,
+  recoverCodexImage,
+  type RecoverOptions,
+  setMaxConcurrentRuns,
 } from '../../index.js';
 
 export async function uses(signal: AbortSignal): Promise<void> {
   const bytes: Buffer = await generateCodexImage({ prompt: 'a red fox' });
   bytes.readUInt32BE(0);
 
-  const { png, width, height, hasAlpha, source, threadId, timings }: GeneratedImage =
-    await generateCodexImageDetailed({ prompt: 'a red fox', signal });
+  const image: GeneratedImage = await generateCodexImageDetailed({ prompt: 'a red fox', signal });
+  const { png, width, height, hasAlpha, source, threadId, timings } = image;
   const area: number = width * height;
   const thread: string | undefined = threadId;
   const place: 'store' | 'workspace' | 'rollout' = source;
   const total: number = timings.totalMs;
-  void [png.length, area, hasAlpha, thread, place, total];
+  const verified: boolean = image.verified;
+  const revised: string | undefined = image.revisedPrompt;
+  const warned: string[] = image.warnings;
+  void [png.length, area, hasAlpha, thread, place, total, verified, revised, warned];
 
   await generateCodexImage({ prompt: 'a red fox' }, null);
   await generateCodexImage({ prompt: 'a red fox' }, undefined);
@@ -35,6 +45,46 @@ export async function uses(signal: AbortSignal): Promise<void> {
   const given: boolean = codexNeedsDangerFullAccessSandbox(process.platform, process.env);
   void [plain, given];
 }
+
+export async function looksAround(threadId: string): Promise<string[]> {
+  const nothing: void = setMaxConcurrentRuns(4);
+  const found: Readiness[] = [await checkCodex(), await checkCodex(null), await checkCodex({})];
+  const again: GeneratedImage = await recoverCodexImage({ threadId });
+  const problems: ReadinessProblem[] = found.flatMap((one) => (one.ready ? [] : one.problems));
+  void [nothing, again.png.length, again.source, again.timings.totalMs];
+  for (const { codexPath, version, login, imageTool } of found) {
+    const known: (string | undefined)[] = [codexPath, version];
+    const plain: 'chatgpt' | 'api-key' | 'none' | 'unknown' = login;
+    void [known, plain, imageTool === 'likely'];
+  }
+  return problems.map(({ code, message, fix, blocking }) =>
+    blocking ? `${code}: ${fix}` : message,
+  );
+}
+
+/** What can be wrong with a machine: a new one is a change of the API, and does not compile here. */
+export const problems: Record<ReadinessProblem['code'], boolean> = {
+  CODEX_NOT_FOUND: true,
+  NOT_SIGNED_IN: true,
+  API_KEY_LOGIN: true,
+  IMAGE_GEN_UNAVAILABLE: true,
+  LOGIN_UNKNOWN: false,
+  CUSTOM_PROVIDER: false,
+};
+
+export const recoveries: RecoverOptions[] = [undefined, null].map((nothing) => ({
+  threadId: '0199d2c4-aaaa-7000-8000-0123456789ab',
+  codexHome: nothing,
+  env: nothing,
+  maxImageBytes: nothing,
+}));
+
+export const checks: CheckOptions[] = [undefined, null].map((nothing) => ({
+  codexPath: nothing,
+  codexHome: nothing,
+  env: nothing,
+  config: nothing,
+}));
 
 /** Whoever builds options from optional parts may hand on what is absent, in both of its forms. */
 export const absent: GenerateOptions[] = [undefined, null].map((nothing) => ({
@@ -53,6 +103,11 @@ export const absent: GenerateOptions[] = [undefined, null].map((nothing) => ({
   killGraceMs: nothing,
   maxImageBytes: nothing,
   validation: nothing,
+  referenceImages: nothing,
+  transparent: nothing,
+  requireVerified: nothing,
+  lean: nothing,
+  maxReconnects: nothing,
   signal: nothing,
 }));
 
@@ -72,6 +127,11 @@ export const present: Required<GenerateOptions> = {
   killGraceMs: 2000,
   maxImageBytes: 32 * 1024 * 1024,
   validation: 'signature',
+  referenceImages: ['/home/somebody/fox.png'],
+  transparent: true,
+  requireVerified: true,
+  lean: false,
+  maxReconnects: 0,
   signal: AbortSignal.timeout(1000),
 };
 
@@ -141,6 +201,28 @@ export function misuses(): void {
   void generateCodexImage({ prompt: 'a red fox', validation: 'some' });
   // @ts-expect-error features are a list
   void generateCodexImage({ prompt: 'a red fox', disableFeatures: 'plugins' });
+  // @ts-expect-error references are a list
+  void generateCodexImage({ prompt: 'a red fox', referenceImages: '/fox.png' });
+  // @ts-expect-error references are paths
+  void generateCodexImage({ prompt: 'a red fox', referenceImages: [Buffer.alloc(5)] });
+  // @ts-expect-error whether, not how much
+  void generateCodexImage({ prompt: 'a red fox', transparent: 1 });
+  // @ts-expect-error whether, not how
+  void generateCodexImage({ prompt: 'a red fox', lean: 'no' });
+  // @ts-expect-error numbers are numbers
+  void generateCodexImage({ prompt: 'a red fox', maxReconnects: false });
+  // @ts-expect-error a thread is required
+  void recoverCodexImage({});
+  // @ts-expect-error the thread is a member, not the argument
+  void recoverCodexImage('0199d2c4-aaaa-7000-8000-0123456789ab');
+  // @ts-expect-error a recovery starts no Codex
+  void recoverCodexImage({ threadId: 'x', codexPath: '/opt/codex' });
+  // @ts-expect-error a check draws nothing
+  void checkCodex({ prompt: 'a red fox' });
+  // @ts-expect-error a limit is required
+  setMaxConcurrentRuns();
+  // @ts-expect-error there is always a limit
+  setMaxConcurrentRuns(null);
   // @ts-expect-error the controller is not its signal
   void generateCodexImage({ prompt: 'a red fox', signal: new AbortController() });
   // @ts-expect-error an environment has strings only

@@ -1,0 +1,343 @@
+// Every way to pass something else off as a drawn picture, tried for real: it may be handed out where the contract says so, but
+// it is never called verified.
+
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect, onTestFinished } from 'vitest';
+
+import { type GenerateOptions } from '../index.js';
+import { png } from './support/png.js';
+import {
+  CHATGPT_LOGIN,
+  failure,
+  record,
+  save,
+  type Step,
+  type StubCodex,
+  test,
+  turn,
+} from './support/stub.js';
+
+const DRAWN = png({ seed: 1 });
+const FAKED = png({ seed: 2 });
+const OLD = png({ seed: 3 });
+
+const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
+const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
+const KNOWN_THREAD: Step = { do: 'thread', id: ID };
+const LONG_AGO = new Date('2024-01-01');
+
+/** A file in the store of a thread, from before the run. */
+async function leaveStored(
+  codex: StubCodex,
+  { thread = ID, bytes = OLD, since = LONG_AGO },
+): Promise<void> {
+  const directory = path.join(codex.home, 'generated_images', thread);
+  await mkdir(directory, { recursive: true });
+  const file = path.join(directory, 'ig_1.png');
+  await writeFile(file, bytes);
+  await utimes(file, since, since);
+}
+
+/** A home with a login. */
+async function homeAt(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(path.join(directory, 'auth.json'), JSON.stringify(CHATGPT_LOGIN));
+  return directory;
+}
+
+/** The picture is handed out, but is not verified; who insists on that gets none. */
+async function expectUnverified(
+  codex: StubCodex,
+  steps: Step[],
+  source: 'store' | 'workspace',
+  options: Partial<GenerateOptions> = {},
+): Promise<void> {
+  const image = await codex.generateDetailed(steps, options);
+  expect(image).toMatchObject({ source, verified: false });
+  expect(image).not.toHaveProperty('revisedPrompt');
+  const error = await failure(codex.generate(steps, { ...options, requireVerified: true }));
+  expect(error).toMatchObject({ code: 'NO_IMAGE', status: 502, retryable: true });
+  expect(error.message).toMatch(/no image at the requested path.*requireVerified/);
+}
+
+/** The picture is handed out as one that image_gen drew, also to whoever insists on it. */
+async function expectVerified(
+  codex: StubCodex,
+  steps: Step[],
+  source: 'store' | 'workspace' | 'rollout',
+  options: Partial<GenerateOptions> = {},
+): Promise<void> {
+  for (const requireVerified of [false, true]) {
+    const image = await codex.generateDetailed(steps, { ...options, requireVerified });
+    expect(image).toMatchObject({ png: DRAWN, source, verified: true });
+  }
+}
+
+describe.for(['image', 'exit'] as const)("what the agent leaves, completion '%s'", (completion) => {
+  test('drawn with its shell', async ({ codex }) => {
+    await expectUnverified(codex, turn(save('workspace', FAKED)), 'workspace', { completion });
+  });
+
+  test("copied from another thread's store", async ({ codex }) => {
+    await leaveStored(codex, { thread: ANOTHER_ID, since: new Date() });
+    const steps = turn(record('item', OLD, { thread: ANOTHER_ID }), save('workspace', OLD));
+    await expectUnverified(codex, steps, 'workspace', { completion });
+  });
+
+  test("copied from an old file in this thread's own store", async ({ codex }) => {
+    await leaveStored(codex, {});
+    const steps = [KNOWN_THREAD, save('workspace', OLD)];
+    await expectUnverified(codex, steps, 'workspace', { completion });
+  });
+
+  test('that some tool of its own had shown it', async ({ codex }) => {
+    const steps = turn(record('output', FAKED), save('workspace', FAKED));
+    await expectUnverified(codex, steps, 'workspace', { completion });
+  });
+
+  test('in a run without a thread', async ({ codex }) => {
+    const steps = [record('item', FAKED), save('workspace', FAKED)];
+    await expectUnverified(codex, steps, 'workspace', { completion });
+  });
+
+  test('beside a picture that was drawn, and that the store does not hold: who insists gets that', async ({
+    codex,
+  }) => {
+    const steps = turn(record('end', DRAWN), save('workspace', FAKED));
+    const image = await codex.generateDetailed(steps, { completion });
+    expect(image).toMatchObject({ png: FAKED, source: 'workspace', verified: false });
+    const insisted = await codex.generateDetailed(steps, { completion, requireVerified: true });
+    expect(insisted).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
+  });
+
+  test('as it was asked to: a copy of what the record holds', async ({ codex }) => {
+    const steps = turn(
+      record('end', FAKED, { revisedPrompt: 'the first' }),
+      record('end', DRAWN, { revisedPrompt: 'the second' }),
+      save('workspace', DRAWN),
+    );
+    await expectVerified(codex, steps, 'workspace', { completion });
+    const image = await codex.generateDetailed(steps, { completion });
+    expect(image.revisedPrompt).toBe('the second');
+  });
+});
+
+describe('where the copy and the store differ', () => {
+  const steps = turn(save('workspace', FAKED), save('store', DRAWN));
+
+  test("completion 'image': the store's", async ({ codex }) => {
+    await expectVerified(codex, steps, 'store');
+  });
+
+  test("completion 'exit': the copy, which is not verified", async ({ codex }) => {
+    const image = await codex.generateDetailed(steps, { completion: 'exit' });
+    expect(image).toMatchObject({ png: FAKED, source: 'workspace', verified: false });
+  });
+
+  test("completion 'exit': the store's for whoever insists", async ({ codex }) => {
+    const options = { completion: 'exit', requireVerified: true } as const;
+    const image = await codex.generateDetailed(steps, options);
+    expect(image).toMatchObject({ png: DRAWN, source: 'store', verified: true });
+  });
+});
+
+describe('where they are the same', () => {
+  test.for([
+    ['image', 'store'],
+    ['exit', 'workspace'],
+  ] as const)("completion '%s': %s, and verified", async ([completion, source], { codex }) => {
+    const steps = turn(save('store', DRAWN), save('workspace', DRAWN));
+    await expectVerified(codex, steps, source, { completion });
+  });
+
+  test('the store has several', async ({ codex }) => {
+    const steps = turn(
+      save('store', FAKED, { name: 'a.png' }),
+      save('store', DRAWN, { name: 'b.png' }),
+      save('workspace', DRAWN),
+    );
+    await expectVerified(codex, steps, 'workspace', { completion: 'exit' });
+  });
+
+  test('a copy that was changed by one byte is not', async ({ codex }) => {
+    const changed = Buffer.concat([DRAWN, Buffer.from([0])]);
+    const steps = turn(save('store', DRAWN), save('workspace', changed));
+    const image = await codex.generateDetailed(steps, { completion: 'exit' });
+    expect(image).toMatchObject({ png: changed, verified: false });
+  });
+});
+
+describe('what is older than the run', () => {
+  test.for(['image', 'exit'] as const)(
+    "is never taken, completion '%s'",
+    async (completion, { codex }) => {
+      await leaveStored(codex, {});
+      const error = await failure(codex.generate([KNOWN_THREAD], { completion }));
+      expect(error).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
+    },
+  );
+
+  test('is not taken a minute later either', async ({ codex }) => {
+    await leaveStored(codex, { since: new Date(Date.now() - 60_000) });
+    expect(await failure(codex.generate([KNOWN_THREAD]))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test('does not hide what is new', async ({ codex }) => {
+    await leaveStored(codex, {});
+    await expectVerified(codex, [KNOWN_THREAD, save('store', DRAWN), { do: 'hang' }], 'store');
+  });
+});
+
+describe("where the agent can write into Codex's home, the store proves nothing", () => {
+  /** The stub stands for both: what it saves may be Codex's, or planted by the agent. */
+  const planted = turn(save('store', FAKED));
+
+  const WRITABLE: [where: string, place: (codex: StubCodex) => Promise<string>][] = [
+    ['below the temporary directory', ({ temporary }) => homeAt(path.join(temporary, 'home'))],
+    [
+      'below the temporary directory, by another name',
+      async ({ temporary, scratch }) => {
+        await homeAt(path.join(temporary, 'home'));
+        await symlink(path.join(temporary, 'home'), path.join(scratch, 'alias'));
+        return path.join(scratch, 'alias');
+      },
+    ],
+    [
+      'below /tmp, whatever TMPDIR says',
+      async () => {
+        const directory = await mkdtemp('/tmp/codex-image-test-');
+        onTestFinished(() => rm(directory, { recursive: true }));
+        return homeAt(path.join(directory, 'home'));
+      },
+    ],
+    [
+      'elsewhere, with a store below the temporary directory',
+      async ({ temporary, home }) => {
+        await mkdir(path.join(temporary, 'images'));
+        await symlink(path.join(temporary, 'images'), path.join(home, 'generated_images'));
+        return home;
+      },
+    ],
+  ];
+
+  test.for(WRITABLE)('%s', async ([, place], { codex }) => {
+    const env = { ...codex.env, CODEX_HOME: await place(codex) };
+    await expectUnverified(codex, planted, 'store', { env });
+  });
+
+  test.for(WRITABLE)('%s, for a copy of it either', async ([, place], { codex }) => {
+    const env = { ...codex.env, CODEX_HOME: await place(codex) };
+    const steps = turn(save('store', FAKED), save('workspace', FAKED));
+    await expectUnverified(codex, steps, 'workspace', { env, completion: 'exit' });
+  });
+
+  test('named by codexHome', async ({ codex }) => {
+    const codexHome = await homeAt(path.join(codex.temporary, 'home'));
+    await expectUnverified(codex, planted, 'store', { codexHome });
+  });
+
+  test('the temporary directory is below the home: its store is still out of reach', async ({
+    codex,
+  }) => {
+    const TMPDIR = path.join(codex.home, 'tmp');
+    await mkdir(TMPDIR);
+    const env = { ...codex.env, TMPDIR };
+    await expectVerified(codex, turn(save('store', DRAWN)), 'store', { env });
+  });
+
+  test('but under read-only there is nobody who could', async ({ codex }) => {
+    const env = { ...codex.env, CODEX_HOME: await homeAt(path.join(codex.temporary, 'home')) };
+    const options = { env, sandbox: 'read-only' } as const;
+    await expectVerified(codex, turn(save('store', DRAWN)), 'store', options);
+  });
+
+  test('and links are not followed from there', async ({ codex }) => {
+    const outside = path.join(codex.scratch, 'outside');
+    await mkdir(outside);
+    await writeFile(path.join(outside, 'ig_1.png'), FAKED);
+    await mkdir(path.join(codex.home, 'generated_images'));
+    await symlink(outside, path.join(codex.home, 'generated_images', ID));
+    expect(await failure(codex.generate([KNOWN_THREAD]))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+});
+
+describe("sandbox 'danger-full-access'", () => {
+  const sandbox = 'danger-full-access';
+
+  test('a file in the store may be anybody’s', async ({ codex }) => {
+    await expectUnverified(codex, turn(save('store', FAKED)), 'store', { sandbox });
+  });
+
+  test('so may a copy of it', async ({ codex }) => {
+    const steps = turn(save('store', FAKED), save('workspace', FAKED));
+    await expectUnverified(codex, steps, 'workspace', { sandbox, completion: 'exit' });
+  });
+
+  test('chosen by the environment, too', async ({ codex }) => {
+    const env = { ...codex.env, OD_CODEX_SANDBOX: 'danger-full-access' };
+    await expectUnverified(codex, turn(save('store', FAKED)), 'store', { env });
+  });
+
+  test('the record verifies', async ({ codex }) => {
+    const drawn = [record('item', DRAWN, { revisedPrompt: 'a fox' }), save('store', DRAWN)];
+    await expectVerified(codex, turn(...drawn), 'store', { sandbox });
+    const image = await codex.generateDetailed(turn(...drawn), { sandbox });
+    expect(image.revisedPrompt).toBe('a fox');
+    const copied = turn(...drawn, save('workspace', DRAWN));
+    await expectVerified(codex, copied, 'workspace', { sandbox, completion: 'exit' });
+  });
+
+  test('but not what a tool of the agent’s returned', async ({ codex }) => {
+    const steps = turn(record('output', FAKED), save('store', FAKED));
+    await expectUnverified(codex, steps, 'store', { sandbox });
+  });
+});
+
+describe('settings of the caller’s that may let the agent out', () => {
+  const planted = turn(save('store', FAKED));
+
+  test.for<[key: string, value: string]>([
+    ['sandbox_workspace_write.writable_roots', '["/"]'],
+    ['sandbox_workspace_write', '{writable_roots=["/"]}'],
+    [' sandbox_workspace_write.writable_roots', '["/"]'],
+    ['sandbox_mode', '"danger-full-access"'],
+    ['sandbox_permissions', '["disk-full-read-access"]'],
+    ['permissions.mine.filesystem', '{"/"="write"}'],
+    ['default_permissions', '"mine"'],
+    ['profile', '"work"'],
+    ['profiles.work.sandbox_mode', '"danger-full-access"'],
+    ['approval_policy', '"on-request"'],
+    ['mcp_servers.files.command', '"a-server"'],
+    ['features.hooks', 'true'],
+    ['hooks.stop', '["a-program"]'],
+  ])('config %s', async ([key, value], { codex }) => {
+    await expectUnverified(codex, planted, 'store', { config: { [key]: value } });
+  });
+
+  test('lean: false, which lets their programs in', async ({ codex }) => {
+    await expectUnverified(codex, planted, 'store', { lean: false });
+  });
+
+  test('others change nothing', async ({ codex }) => {
+    await expectVerified(codex, turn(save('store', DRAWN)), 'store', {
+      config: { model_reasoning_effort: '"high"', service_tier: '"flex"' },
+      disableFeatures: ['plugins'],
+      model: 'gpt-5',
+      networkAccess: true,
+    });
+  });
+});
+
+describe('read-only', () => {
+  test('what lies in the workspace is not even looked at', async ({ codex }) => {
+    const steps = turn(save('workspace', FAKED));
+    const call = codex.generate(steps, { sandbox: 'read-only', completion: 'exit' });
+    expect(await failure(call)).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test('the store verifies', async ({ codex }) => {
+    await expectVerified(codex, turn(save('store', DRAWN)), 'store', { sandbox: 'read-only' });
+  });
+});
