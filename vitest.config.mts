@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['__test__/**/*.spec.ts'],
+    // `npm run test:codex`: many versions of the real CLI, and minutes of its patience.
+    exclude: [...configDefaults.exclude, '__test__/compatibility/**'],
     // The addon makes errors of the main realm: a pool that runs tests in a `vm` context would not
     // recognise them, and only a process of its own can be left clean.
     pool: 'forks',

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 /**
- * The versions every test of the real CLI runs against: the last that draws through OpenAI's hosted
- * tool, and one that draws through its own (directly or from code mode).
+ * Every version that COMPATIBILITY.md speaks of, oldest first. To support another one, add it here and run
+ * `npm run test:codex`.
  */
-export const SUPPORTED: readonly string[] = ['0.132.0', '0.169.0'];
+export const SUPPORTED = ['0.132.0', '0.140.0', '0.144.6', '0.150.1', '0.169.0'] as const;
 
 export interface CodexCli {
   version: string;

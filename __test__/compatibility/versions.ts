@@ -1,0 +1,26 @@
+// What is known of each version before it is run.
+
+import { type CodexCli, installCodex, SUPPORTED } from '../support/codex-cli.js';
+import { type Way } from '../support/real.js';
+
+export interface Version extends Way {
+  /** It draws with OpenAI's hosted tool (to 0.142); later ones ask for the picture themselves. */
+  hosted: boolean;
+  /** It saves a hosted picture whose status stayed `generating` (0.140 and 0.141 do not). */
+  savesUnfinished: boolean;
+}
+
+function versionOf(cli: CodexCli): Version {
+  const [, minor = NaN] = cli.version.split('.').map(Number);
+  const hosted = minor < 143;
+  return {
+    name: cli.version,
+    cli,
+    hosted,
+    savesUnfinished: hosted && minor !== 140 && minor !== 141,
+    route: hosted ? 'hosted' : 'code',
+  };
+}
+
+/** Oldest first. Fetched before any test's clock starts: the first time, they come from npm. */
+export const VERSIONS = (await Promise.all(SUPPORTED.map(installCodex))).map(versionOf);
