@@ -28,6 +28,8 @@ const NEEDED = [
   expect.stringMatching(/^shell_environment_policy\.set\.OD_CODEX_IMAGE_RUN="[0-9a-f]{16}"$/),
   'project_root_markers=[]',
   'sandbox_workspace_write.writable_roots=[]',
+  'sandbox_workspace_write.exclude_slash_tmp=true',
+  'sandbox_workspace_write.exclude_tmpdir_env_var=true',
 ];
 
 const SWITCHED_OFF = [

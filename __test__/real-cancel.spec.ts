@@ -8,16 +8,20 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { type OnProgress } from '../index.js';
+import { type OnProgress, setMaxConcurrentRuns } from '../index.js';
 import { type CodexCli } from './support/codex-cli.js';
 import { copy, draw, say, shell, type Step, talk, think } from './support/loopback.js';
 import { makePng } from './support/picture.js';
 import { CODE, DIRECT, HOSTED, type RealCodex, test, type Way, WAYS } from './support/real.js';
 import { failure } from './support/stub.js';
 
+// vitest runs these side by side, and no more than a few at a time.
+setMaxConcurrentRuns(1000);
+
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 /** Longer than any test may take. */
 const ENDLESS_MS = 600_000;
+const ENDLESS = talk(ENDLESS_MS);
 
 interface Stage {
   when: string;
@@ -45,7 +49,7 @@ const DRAWING_HOSTED: Stage = {
 /** Two calls of the model go before its talk: the one that draws and the one that copies. */
 const TALKING: Stage = {
   when: 'while the model talks about its picture',
-  script: [draw({ image: PICTURE }), copy(), talk(ENDLESS_MS)],
+  script: [draw({ image: PICTURE }), copy(), ENDLESS],
   reached: (real) => real.modelCalled(3),
 };
 
@@ -166,9 +170,10 @@ describe.concurrent('whatever was started', () => {
       const options = { signal: controller.signal, codexPath, killGraceMs };
       const call = real.generate(way, THINKING.script, options);
       await real.modelCalled();
-      // The launcher, npm's shim, and only then Codex.
+      // The launcher, npm's shim (unless it has become Codex, as it does on a recent Node), and Codex.
       const programs = real.processes().map(({ program }) => program);
-      expect(programs).toEqual(expect.arrayContaining([process.execPath, way.cli.binary]));
+      expect(programs.length).toBeGreaterThan(1);
+      expect(programs).toContain(way.cli.binary);
       await expectAbort(real, controller, call, Promise.resolve());
     });
   });
@@ -203,6 +208,18 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     await real.runs(SLEEP);
     expect(await call).toMatchObject({ code: 'TIMEOUT' });
     await real.expectNothingLeft();
+  });
+
+  // Codex lets go of a command after ten seconds and goes on without it.
+  describe.for(['workspace-write', 'danger-full-access'] as const)('%s', (sandbox) => {
+    test.for(WAYS)('while the picture comes, $name', async (way, { real, expect }) => {
+      const call = real.generate(way, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
+        sandbox,
+      });
+      await real.runs(SLEEP);
+      expect(Buffer.compare(await call, PICTURE)).toBe(0);
+      await real.expectNothingLeft();
+    });
   });
 
   describe('in the background, in a session of its own, defying every polite signal', () => {

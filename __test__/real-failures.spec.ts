@@ -8,7 +8,7 @@ import { inspect } from 'node:util';
 
 import { describe, expect } from 'vitest';
 
-import { type CodexImageError, type GenerateOptions } from '../index.js';
+import { type CodexImageError, type GenerateOptions, setMaxConcurrentRuns } from '../index.js';
 import {
   copy,
   draw,
@@ -26,6 +26,9 @@ import {
 import { makePng } from './support/picture.js';
 import { CODE, DIRECT, HOSTED, type RealCodex, test, type Way, WAYS } from './support/real.js';
 import { failure } from './support/stub.js';
+
+// vitest runs these side by side, and no more than a few at a time.
+setMaxConcurrentRuns(1000);
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const SORRY = say('I tried to draw it with the built-in tool, but the call failed.');
@@ -315,10 +318,13 @@ describe.concurrent('when a usage limit resets', () => {
     expect(error.message).toContain('in about 1 h 30 min');
   });
 
-  test('the model call does not', async ({ real, expect }) => {
+  test('the model call does in words, to the minute', async ({ real, expect }) => {
+    const before = Date.now();
     const error = await failure(real.generate(CODE, [fail(usageLimit(5400))]));
     expect(error).toMatchObject({ code: 'USAGE_LIMIT' });
-    expect(error).not.toHaveProperty('resetsAt');
+    const after = (error.resetsAt?.getTime() ?? NaN) - before;
+    expect(after).toBeGreaterThan((5400 - 60) * 1000);
+    expect(after).toBeLessThan((5400 + 60) * 1000);
   });
 });
 

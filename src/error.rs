@@ -118,7 +118,7 @@ pub enum Missing {
     /// None came of the turn.
     #[error(
         "Codex finished, but there is no image at the requested path or in its own store: it answered without drawing. \
-         What it said is in the error's detail; trying again, or wording the request differently, may help"
+         What it said is in the error's detail. Trying again, or wording the request differently, may help"
     )]
     NotDrawn,
     /// One came of it that is a reference image, unchanged.

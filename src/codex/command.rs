@@ -13,7 +13,7 @@ use crate::request::{Environment, Request};
 pub enum Sandbox {
     /// Nothing but read; the shell is switched off altogether.
     ReadOnly,
-    /// Write in the workspace and the temporary directories.
+    /// Write in the workspace.
     WorkspaceWrite {
         /// Whether the shell has the network.
         network: bool,
@@ -131,6 +131,10 @@ pub fn exec_args(request: &Request, workspace: &Path, references: &[PathBuf], ma
     config("project_root_markers", "[]");
     if let Sandbox::WorkspaceWrite { network } = request.sandbox {
         config("sandbox_workspace_write.writable_roots", "[]");
+        // In every place that is writable the sandbox lays out empty `.git`, `.codex`, `.agents` to mount over, and a turn that is
+        // stopped leaves them. In the workspace they go with it; in the temporary directories they would stay.
+        config("sandbox_workspace_write.exclude_slash_tmp", "true");
+        config("sandbox_workspace_write.exclude_tmpdir_env_var", "true");
         config("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
     }
     // By default the agent's shell sees the daemon's whole environment, tokens included. `core` leaves it a few harmless
