@@ -191,10 +191,11 @@ fn begin<'env, T: ToNapiValue + 'static>(
     let cancel = Cancel { abort: abort.token(), shutdown: environment.ending() };
     let future = async move {
         let _running = environment.enter();
+        let delivery = reporter.start(cancel.shutdown.clone());
         // A task of its own, so that a panic becomes an error, and everything it held is still let go of.
-        let task = tokio::spawn(generate(request, ticket, reporter.progress(), cancel.clone()));
+        let task = tokio::spawn(generate(request, ticket, delivery.progress(), cancel));
         let mut outcome = AbortOnDropHandle::new(task).await.unwrap_or_else(|_| Err(Cause::Internal.into()));
-        let threw = reporter.close(&cancel.shutdown).await;
+        let threw = delivery.close().await;
         if let (Ok(generated), true) = (&mut outcome, threw) {
             generated.warnings.push("The progress callback threw an error.".to_owned());
         }

@@ -1,13 +1,14 @@
 //! Progress becomes calls of `onProgress`: in order, never in the generation's way, never after the promise has settled.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{FnArgs, FromNapiValue as _, PromiseRaw, Result, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{JsValue as _, Status};
 use napi_derive::napi;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::options::Callback;
@@ -35,20 +36,15 @@ pub type Returned = Unknown<'static>;
 /// Weak: a callback alone never keeps the process alive. The promise does.
 type Function = ThreadsafeFunction<Event, Returned, FnArgs<(String, ProgressEvent)>, Status, false, true>;
 
-/// Calls that JavaScript has not taken yet. Beyond these, what repeats itself is left out: a listener that is too slow must
+/// Events that JavaScript has not taken yet. Beyond these, what repeats itself is left out: a listener that is too slow must
 /// cost neither memory nor time.
 const MAX_WAITING: usize = 4096;
+/// How many events are handed to JavaScript before it has its other work done. Node would dispatch up to 1000 in one turn of
+/// its loop, and from each of the calls that run at the same time.
+const BATCH: usize = 8;
 
 /// Reports to `onProgress`, if there is one.
-pub struct Reporter(Option<Arc<Line>>);
-
-struct Line {
-    function: Function,
-    waiting: Arc<AtomicUsize>,
-    threw: Arc<AtomicBool>,
-    /// Resolves when the last event has been delivered.
-    last: Mutex<Option<oneshot::Receiver<()>>>,
-}
+pub struct Reporter(Option<Function>);
 
 impl Reporter {
     pub fn new(callback: Option<Callback<'_>>) -> Result<Self> {
@@ -56,25 +52,36 @@ impl Reporter {
         let function = callback.build_threadsafe_function::<Event>().weak::<true>().build_callback(|context| {
             let Event { phase, message, elapsed, thread_id } = context.value;
             let thread_id = thread_id.map(|id| id.to_string());
-            let event = ProgressEvent {
-                phase: phase.as_str(),
-                message: message.clone(),
-                elapsed_ms: elapsed.as_secs_f64() * 1e3,
-                thread_id,
-            };
+            let elapsed_ms = elapsed.as_secs_f64() * 1e3;
+            let event = ProgressEvent { phase: phase.as_str(), message: message.clone(), elapsed_ms, thread_id };
             Ok((message, event).into())
         })?;
-        Ok(Self(Some(Arc::new(Line {
-            function,
-            waiting: Arc::default(),
-            threw: Arc::default(),
-            last: Mutex::default(),
-        }))))
+        Ok(Self(Some(function)))
     }
 
+    /// Begins to deliver, until `shutdown`. Needs a tokio runtime.
+    pub fn start(self, shutdown: CancellationToken) -> Delivery {
+        let Some(function) = self.0 else { return Delivery(None) };
+        let (queue, events) = mpsc::unbounded_channel();
+        let line = Arc::new(Line { queue, waiting: AtomicUsize::new(0) });
+        let task = tokio::spawn(deliver(function, events, Arc::clone(&line), shutdown));
+        Delivery(Some((line, task)))
+    }
+}
+
+/// The events of one call on their way to `onProgress`.
+pub struct Delivery(Option<(Arc<Line>, JoinHandle<bool>)>);
+
+struct Line {
+    /// No event means that there will be no more.
+    queue: mpsc::UnboundedSender<Option<Event>>,
+    waiting: AtomicUsize,
+}
+
+impl Delivery {
     /// Where the generation says things.
     pub fn progress(&self) -> Progress {
-        let line = self.0.clone();
+        let line = self.0.as_ref().map(|(line, _)| Arc::clone(line));
         Progress::new(move |event| {
             if let Some(line) = &line {
                 line.send(event);
@@ -82,19 +89,12 @@ impl Reporter {
         })
     }
 
-    /// Waits until everything said has been delivered, unless the environment is going away. Tells whether the callback ever
-    /// threw.
-    pub async fn close(self, shutdown: &CancellationToken) -> bool {
-        let Some(line) = self.0 else { return false };
-        let last = line.last.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(last) = last {
-            // napi does not even drop what it could not deliver to an environment that has gone.
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                _ = last => {}
-            }
-        }
-        line.threw.load(Ordering::Relaxed)
+    /// Waits until everything said has been delivered; what is said later never is. Tells whether the callback ever threw.
+    pub async fn close(self) -> bool {
+        let Some((line, task)) = self.0 else { return false };
+        // Whoever has stopped listening has been told by the environment's end.
+        let _ = line.queue.send(None);
+        task.await.unwrap_or(false)
     }
 }
 
@@ -104,20 +104,50 @@ impl Line {
         if repeats && self.waiting.load(Ordering::Relaxed) >= MAX_WAITING {
             return;
         }
-        // Held while the call is queued: the order of the queue is the order of `last`.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (delivered, receiver) = oneshot::channel();
-        let (waiting, threw) = (Arc::clone(&self.waiting), Arc::clone(&self.threw));
-        waiting.fetch_add(1, Ordering::Relaxed);
-        self.function.call_with_return_value(event, ThreadsafeFunctionCallMode::NonBlocking, move |returned, _env| {
-            waiting.fetch_sub(1, Ordering::Relaxed);
-            threw.fetch_or(returned.and_then(forgive).is_err(), Ordering::Relaxed);
-            // Nobody waits for any but the last.
-            let _ = delivered.send(());
-            Ok(())
-        });
-        *last = Some(receiver);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _ = self.queue.send(Some(event));
     }
+}
+
+/// Hands the events over in small batches, each after JavaScript has taken the one before. Tells whether the callback ever
+/// threw.
+async fn deliver(
+    function: Function,
+    mut events: mpsc::UnboundedReceiver<Option<Event>>,
+    line: Arc<Line>,
+    shutdown: CancellationToken,
+) -> bool {
+    let threw = Arc::new(AtomicBool::new(false));
+    let mut batch = Vec::with_capacity(BATCH);
+    while events.recv_many(&mut batch, BATCH).await > 0 {
+        let is_last = batch.iter().any(Option::is_none);
+        let said: Vec<Event> = batch.drain(..).map_while(|event| event).collect();
+        line.waiting.fetch_sub(said.len(), Ordering::Relaxed);
+        let taken = said.into_iter().map(|event| call(&function, event, Arc::clone(&threw))).last();
+        if let Some(taken) = taken {
+            // napi does not even drop what it could not deliver to an environment that has gone.
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = taken => {}
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    threw.load(Ordering::Relaxed)
+}
+
+/// Calls `onProgress` with one event; the result resolves when it has been called.
+fn call(function: &Function, event: Event, threw: Arc<AtomicBool>) -> oneshot::Receiver<()> {
+    let (taken, receiver) = oneshot::channel();
+    function.call_with_return_value(event, ThreadsafeFunctionCallMode::NonBlocking, move |returned, _env| {
+        threw.fetch_or(returned.and_then(forgive).is_err(), Ordering::Relaxed);
+        // Nobody waits for any but the last of a batch.
+        let _ = taken.send(());
+        Ok(())
+    });
+    receiver
 }
 
 /// Gives a promise that the callback returned a handler: its rejection is not for the daemon to die of. It is not waited
