@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use toml::Value;
+
 use super::lean;
 use super::locate::Cli;
 use crate::process::Program;
@@ -126,6 +128,9 @@ pub fn exec_args(request: &Request, workspace: &Path, references: &[PathBuf], ma
             config(&key, &value);
         }
     }
+    // 0.132.0 would write into the user's config.toml that it trusts the workspace.
+    let place = Value::from(workspace.to_string_lossy().into_owned());
+    config("projects", &format!("{{{place}={{trust_level=\"untrusted\"}}}}"));
     // A `.git` in the temporary directory would make it a project, whose own configuration up to 0.150.1 starts programs, and
     // whose AGENTS.md every version reads.
     config("project_root_markers", "[]");

@@ -5,12 +5,6 @@ use std::time::Duration;
 /// How much patience the tree deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// The child has done its work: first ask it to interrupt itself, which lets it end its own tools, and only then do as
-    /// for [`Manner::Firm`].
-    Gentle {
-        /// Between SIGTERM and SIGKILL.
-        grace: Duration,
-    },
     /// The child is to end: SIGTERM to everything, SIGKILL after the grace.
     Firm {
         /// Between SIGTERM and SIGKILL.

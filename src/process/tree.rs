@@ -41,8 +41,6 @@ pub struct Tree {
 /// The child's ends of its three pipes.
 type Ends = (ChildStdin, ChildStdout, ChildStderr);
 
-/// How long a child that was interrupted may take before it is terminated. Codex takes 32 to 67 ms (0.169.0).
-const INTERRUPT: Duration = Duration::from_millis(500);
 /// How long killed processes may take to disappear from the table.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Processes that are not our children cannot be waited for, only looked at.
@@ -71,13 +69,7 @@ impl Tree {
 
     /// Stops everything; see [`Manner`].
     pub fn stop(mut self, manner: Manner) -> Exit {
-        if let Manner::Gentle { .. } = manner {
-            // Its tools are found now: once it has ended, nothing but a marker would lead to them.
-            self.look();
-            self.signal_group(Signal::INT);
-            wait_until(INTERRUPT, &mut || self.has_ended());
-        }
-        if let Manner::Gentle { grace } | Manner::Firm { grace } = manner
+        if let Manner::Firm { grace } = manner
             && !self.has_ended()
         {
             self.look();
