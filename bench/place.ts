@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import type { Home } from '../__test__/support/loopback.js';
+import { survivors } from '../__test__/support/survivors.js';
+
+/** Directories and an environment by which everything that a call leaves behind can be found. */
+export interface Place {
+  directory: string;
+  env: Record<string, string>;
+  /** How many processes and workspaces there are at this moment. */
+  leftovers: () => number;
+  remove: () => Promise<void>;
+}
+
+export async function makePlace(home: Home): Promise<Place> {
+  const directory = await mkdtemp(path.join(await realpath(tmpdir()), 'codex-image-bench-'));
+  const marker = randomUUID();
+  return {
+    directory,
+    env: {
+      // First, as the addon does it: a stub that is started bare has to run in the same Node.
+      PATH: [path.dirname(process.execPath), process.env['PATH']].join(path.delimiter),
+      HOME: directory,
+      TMPDIR: directory,
+      CODEX_IMAGE_BENCH: marker,
+      ...home.env,
+    },
+    leftovers: () => {
+      const workspaces = readdirSync(directory).filter((name) =>
+        name.startsWith('od-codex-image-'),
+      );
+      return survivors(marker, directory).length + workspaces.length;
+    },
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+}

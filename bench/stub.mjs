@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// A Codex that costs no more than a Node process has to: opens a thread, says what it is told to say, leaves a
+// picture, ends. STUB_EVENTS is the number of events, STUB_MS the time over which they are spread.
+
+import { mkdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC',
+  'base64',
+);
+
+const events = Number(process.env['STUB_EVENTS']);
+const duration = Number(process.env['STUB_MS']);
+const thread = crypto.randomUUID();
+
+readFileSync(0);
+emit({ type: 'thread.started', thread_id: thread });
+const began = performance.now();
+for (let n = 1; n <= events; n += 1) {
+  const early = began + (n * duration) / events - performance.now();
+  if (early > 0) await sleep(early);
+  const text = `Thought ${n} of ${events} about light, colour and composition.`;
+  emit({ type: 'item.completed', item: { id: `item_${n}`, type: 'agent_message', text } });
+}
+const store = `${process.env['CODEX_HOME']}/generated_images/${thread}`;
+mkdirSync(store, { recursive: true });
+writeFileSync(`${store}/exec-1.png`, PNG);
+
+/** @param {object} event */
+function emit(event) {
+  writeSync(1, `${JSON.stringify(event)}\n`);
+}
