@@ -64,6 +64,7 @@ pub fn keeps_agent_out_of(request: &Request, dir: &Path) -> bool {
         Sandbox::ReadOnly => true,
         Sandbox::DangerFullAccess => false,
         Sandbox::WorkspaceWrite { .. } => {
+            // The command line excludes the temporary directories; that a version might not heed it is not relied on here.
             // What does not exist yet lies where its nearest existing ancestor does.
             let real = |path: &Path| path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
             let dir = real(dir);

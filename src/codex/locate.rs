@@ -3,7 +3,7 @@
 //! The order is that of the daemon this package serves: the option, `CODEX_BIN`, PATH, then the places where the usual
 //! installers put it, because a daemon that a desktop session started has a minimal PATH.
 //!
-//! The npm package's `codex` is a Node script that starts the native binary as its child (and, from 0.166 on recent Node,
+//! The npm package's `codex` is a Node script that starts the native binary as its child (and, in 0.169.0 on recent Node,
 //! becomes it). Behind it the binary is run directly: 105 ms and 43 MB less, and no intermediate process whose death would
 //! leave Codex running.
 

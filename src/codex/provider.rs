@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Table;
 
-/// The header that makes Codex treat a provider like OpenAI's own (in the binaries of 0.160 and later).
+/// The header that makes Codex treat a provider like OpenAI's own (in the binary of 0.169.0, not in that of 0.132.0).
 const ACTOR_HEADER: &str = "x-openai-actor-authorization";
 /// Codex's own provider, which a user's table of the same name does not change.
 const OPENAI: &str = "openai";
