@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::command;
 use super::locate::Cli;
-use crate::process::pump::{drain, read};
+use crate::process::pump::read;
 use crate::process::tail::Tail;
 use crate::process::{Manner, Marker, spawn};
 use crate::request::Request;
@@ -52,7 +52,9 @@ pub async fn ask(
     }
     // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
     let _ = spawn_blocking(move || child.stop(Manner::Now)).await;
-    drain(readers).await;
+    for reader in readers {
+        reader.finish().await;
+    }
     let answer = said.lock().unwrap_or_else(PoisonError::into_inner).text();
     Ok(answer)
 }

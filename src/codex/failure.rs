@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Zoned;
 use jiff::civil::{Date, Time};
-use regex_lite::Regex;
+use regex::Regex;
 use serde::Deserialize;
 
 use super::events::Transcript;

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ThreadId;
 use super::events::{Event, Transcript};
 use super::failure::Complaints;
-use crate::process::pump::{drain, read};
+use crate::process::pump::{Reader, read};
 use crate::process::tail::redact;
 use crate::process::{Child, Exit, Manner, Marker, Program, spawn};
 use crate::progress::{Phase, Progress};
@@ -32,7 +32,7 @@ pub struct Turn {
     news: watch::Receiver<News>,
     /// The writer of stdin, which ends early if nobody reads.
     _writer: AbortOnDropHandle<()>,
-    readers: [AbortOnDropHandle<()>; 2],
+    readers: [Reader; 2],
 }
 
 /// What whoever follows a turn must know at once.
@@ -110,7 +110,9 @@ impl Turn {
         let child = self.child;
         // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
         let exit = tokio::task::spawn_blocking(move || child.stop(manner)).await.unwrap_or(Exit::Code(-1));
-        drain(self.readers).await;
+        for reader in self.readers {
+            reader.finish().await;
+        }
         let heard = std::mem::take(&mut *lock(&self.heard));
         Ended { exit, heard }
     }
