@@ -8,8 +8,18 @@ export interface Order {
   count: number;
 }
 
+export type Report = 'all have started' | 'all have ended';
+
 process.on('message', ({ place, count }: Order) => {
-  void Promise.all(Array.from({ length: count }, () => runBare(place))).then(() =>
-    process.send?.('done'),
+  const tell = (report: Report): void => {
+    process.send?.(report);
+  };
+  let waiting = count;
+  const started = (): void => {
+    waiting -= 1;
+    if (waiting === 0) tell('all have started');
+  };
+  void Promise.all(Array.from({ length: count }, () => runBare(place, started))).then(() =>
+    tell('all have ended'),
   );
 });

@@ -19,6 +19,8 @@ export interface Row {
   ours: number;
   peer: { name: string; value: number };
   compared: 'ratio' | 'difference';
+  /** The least and the greatest comparison of any one run, where each run has a comparison of its own. */
+  spread?: [number, number];
   /** The largest value allowed, either of ours or of the comparison. */
   limit?: { of: 'ours' | 'comparison'; most: number };
   /** How many of each. The figures are their medians, unless `what` says otherwise. */
@@ -34,8 +36,8 @@ export function isBroken(row: Row): boolean {
 
 export function toMarkdown({ title, text, rows }: Section): string {
   const table = [
-    '| what | ours | against | ratio or difference | limit | runs |',
-    '| - | - | - | - | - | - |',
+    '| what | ours | against | ratio or difference | of single runs | limit | runs |',
+    '| - | - | - | - | - | - | - |',
     ...rows.map((row) => `| ${cells(row).join(' | ')} |`),
   ];
   return [`## ${title}`, text, table.join('\n')].join('\n\n');
@@ -71,12 +73,13 @@ function commit(): string {
 }
 
 function cells(row: Row): string[] {
-  const { what, ours, peer, limit, runs } = row;
+  const { what, ours, peer, spread, limit, runs } = row;
   return [
     what,
     amount(ours, row),
     `${peer.name}: ${amount(peer.value, row)}`,
-    compared(row),
+    compared(row, comparison(row)),
+    spread === undefined ? '' : spread.map((value) => compared(row, value)).join(' to '),
     limit === undefined ? '' : `${limitText(row, limit)}, ${isBroken(row) ? '**broken**' : 'kept'}`,
     String(runs),
   ];
@@ -86,8 +89,7 @@ function comparison({ ours, peer, compared: how }: Row): number {
   return how === 'ratio' ? ours / peer.value : ours - peer.value;
 }
 
-function compared(row: Row): string {
-  const value = comparison(row);
+function compared(row: Row, value: number): string {
   if (row.compared === 'ratio') return `× ${number(value)}`;
   return `${value < 0 ? '−' : '+'}${amount(Math.abs(value), row)}`;
 }

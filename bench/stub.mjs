@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // A Codex that costs no more than a Node process has to: opens a thread, says what it is told to say, leaves a
-// picture, ends. STUB_EVENTS is the number of events, STUB_MS the time over which they are spread.
+// picture, ends. STUB_EVENTS is the number of events, STUB_MS the time over which they are spread; STUB_GATE, if set, a
+// FIFO out of which it takes one byte before the first of them.
 
-import { mkdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PNG = Buffer.from(
@@ -12,10 +13,12 @@ const PNG = Buffer.from(
 
 const events = Number(process.env['STUB_EVENTS']);
 const duration = Number(process.env['STUB_MS']);
+const gate = process.env['STUB_GATE'];
 const thread = crypto.randomUUID();
 
 readFileSync(0);
 emit({ type: 'thread.started', thread_id: thread });
+if (gate) readSync(openSync(gate, 'r'), Buffer.alloc(1));
 const began = performance.now();
 for (let n = 1; n <= events; n += 1) {
   const early = began + (n * duration) / events - performance.now();

@@ -1,7 +1,9 @@
 // The stub codex: in a place of its own, and started without the addon.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
@@ -25,8 +27,30 @@ export async function makeStubPlace(events: number, ms: number): Promise<Place> 
   };
 }
 
+/** Where stubs wait for one another: each opens its thread, and none says more before {@link open}. */
+export interface Gate {
+  env: { STUB_GATE: string };
+  open: (stubs: number) => void;
+  remove: () => void;
+}
+
+export function makeGate(directory: string): Gate {
+  const fifo = path.join(directory, 'gate');
+  execFileSync('mkfifo', [fifo]);
+  // For writing as well: neither this nor a stub's own opening has to wait for the other.
+  const descriptor = openSync(fifo, 'r+');
+  return {
+    env: { STUB_GATE: fifo },
+    open: (stubs) => writeSync(descriptor, Buffer.alloc(stubs)),
+    remove: () => closeSync(descriptor),
+  };
+}
+
 /** All that is needed to run the stub: start it, feed it, hear it out, wait for its end. */
-export async function runBare({ directory, env }: Pick<Place, 'directory' | 'env'>): Promise<void> {
+export async function runBare(
+  { directory, env }: Pick<Place, 'directory' | 'env'>,
+  onFirstOutput?: () => void,
+): Promise<void> {
   const child = spawn(STUB, ['exec', '--json'], {
     cwd: directory,
     env,
@@ -34,6 +58,7 @@ export async function runBare({ directory, env }: Pick<Place, 'directory' | 'env
   });
   const closed = once(child, 'close');
   child.stdin.end(PROMPT);
+  if (onFirstOutput) child.stdout.once('data', onFirstOutput);
   await text(child.stdout);
   const [code] = await closed;
   if (code !== 0) throw new Error(`the stub ended with ${String(code)}`);
