@@ -3,6 +3,8 @@
 import { appendFile, mkdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+import type { ExpectStatic } from 'vitest';
+
 import type { CodexImageErrorCode, GeneratedImage, GenerateOptions } from '../../index.js';
 import { copy, draw, fail, say, shell, type Step, think, usageLimit } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
@@ -19,7 +21,9 @@ export interface Case {
 
 export interface Run {
   script: readonly Step[] | ((real: RealCodex) => Promise<readonly Step[]>);
-  options?: Partial<GenerateOptions>;
+  options?: Partial<GenerateOptions> | ((real: RealCodex) => Promise<Partial<GenerateOptions>>);
+  /** What the backend must have been asked for. */
+  asked?: (real: RealCodex, version: Version, expect: ExpectStatic) => void;
   /** What somebody else does meanwhile. `arriving` resolves with the first sign of a picture. */
   meanwhile?: (real: RealCodex, arriving: Promise<void>) => Promise<void>;
   expected: (version: Version) => Outcome;
@@ -42,6 +46,8 @@ export interface Refused {
 const FIRST = makePng({ width: 96, height: 64, seed: 1 });
 const HALF = FIRST.subarray(0, FIRST.length / 2);
 const SECOND = makePng({ width: 96, height: 64, seed: 2 });
+const CUT_OUT = makePng({ width: 96, height: 64, alpha: true });
+const STARTS = [3, 4].map((seed) => makePng({ width: 48, height: 32, seed }));
 /** Longer than any test may take. */
 const ENDLESS_MS = 600_000;
 
@@ -90,6 +96,19 @@ async function grow(real: RealCodex, arriving: Promise<void>): Promise<void> {
   await writeFile(file, HALF);
   await real.during(arriving);
   await appendFile(file, FIRST.subarray(HALF.length));
+}
+
+/** The caller's own files, to start from. */
+async function starts(real: RealCodex): Promise<Partial<GenerateOptions>> {
+  const referenceImages = STARTS.map((_, n) => path.join(real.scratch, `mine ${n}.png`));
+  await Promise.all(referenceImages.map((file, n) => writeFile(file, STARTS[n] ?? '')));
+  return { referenceImages };
+}
+
+/** Each of them once, in their order. */
+function carriesStarts(body: unknown, expect: ExpectStatic): void {
+  const sent = [...JSON.stringify(body).matchAll(/"data:image\/png;base64,([^"]+)"/g)];
+  expect(sent.map(([, base64]) => base64)).toEqual(STARTS.map((png) => png.toString('base64')));
 }
 
 export const CASES: readonly Case[] = [
@@ -201,6 +220,46 @@ export const CASES: readonly Case[] = [
     name: 'older picture',
     story: "The agent copies an earlier thread's picture, date and all. The same.",
     runs: foisting(reuse),
+  },
+  {
+    name: 'reference images',
+    story:
+      'Two pictures to start from are attached to the first request. Where Codex itself asks for the picture, it asks for an edit of both.',
+    runs: [
+      {
+        script: [draw({ image: FIRST }), copy(), DONE],
+        options: starts,
+        asked: (real, { hosted }, expect) => {
+          carriesStarts(real.modelCalls()[0]?.body, expect);
+          expect(real.imageCalls().map((request) => path.basename(request.path))).toEqual(
+            hosted ? [] : ['edits'],
+          );
+          for (const { body } of real.imageCalls()) carriesStarts(body, expect);
+        },
+        expected: () => inStore(FIRST),
+      },
+    ],
+  },
+  {
+    name: 'transparent',
+    story:
+      "A transparent background is asked for: in the prompt, and by the tool's argument where it has one, with which the request says `background: transparent`.",
+    runs: [
+      {
+        script: [draw({ image: CUT_OUT }), copy(), DONE],
+        options: { transparent: true },
+        asked: (real, { hosted, transparentTool }, expect) => {
+          expect(real.asked()).toMatchObject({ transparent: true });
+          const background = transparentTool
+            ? 'transparent'
+            : expect.not.stringMatching('transparent');
+          expect(real.imageCalls().map(({ body }) => body)).toEqual(
+            hosted ? [] : [expect.objectContaining({ background })],
+          );
+        },
+        expected: () => inStore(CUT_OUT),
+      },
+    ],
   },
   {
     name: 'no tool call',

@@ -35,18 +35,20 @@ test('COMPATIBILITY.md says what has just been seen', async () => {
 
 /** Resolves with the outcome if it is the expected one in every respect. */
 async function perform(
-  { script, options, meanwhile, expected }: Run,
+  { script, options, meanwhile, asked, expected }: Run,
   version: Version,
   real: RealCodex,
   expect: ExpectStatic,
 ): Promise<Outcome> {
   const outcome = expected(version);
   const steps = typeof script === 'function' ? await script(real) : script;
+  const chosen = typeof options === 'function' ? await options(real) : options;
   const { seen, onProgress } = firstSight();
-  const call = real.generateDetailed(version, steps, options, onProgress);
+  const call = real.generateDetailed(version, steps, chosen, onProgress);
   const arrived = 'code' in outcome ? refused(outcome) : delivered(outcome);
   await Promise.all([arrived, meanwhile?.(real, seen)]);
   await real.expectNothingLeft();
+  asked?.(real, version, expect);
   return outcome;
 
   async function delivered({ png, source, verified }: Delivered): Promise<void> {

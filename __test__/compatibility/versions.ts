@@ -8,6 +8,8 @@ export interface Version extends Way {
   hosted: boolean;
   /** It saves a hosted picture whose status stayed `generating` (0.140 and 0.141 do not). */
   savesUnfinished: boolean;
+  /** Its tool has an argument for a transparent background (seen in 0.169.0, not in 0.150.1). */
+  transparentTool: boolean;
 }
 
 function versionOf(cli: CodexCli): Version {
@@ -18,6 +20,7 @@ function versionOf(cli: CodexCli): Version {
     cli,
     hosted,
     savesUnfinished: hosted && minor !== 140 && minor !== 141,
+    transparentTool: minor >= 160,
     route: hosted ? 'hosted' : 'code',
   };
 }

@@ -23,14 +23,21 @@ export function hostedImage(): Item {
   return { type: 'image_generation_call', id: newId('ig') };
 }
 
-/** Upon this the CLI itself asks the backend's image endpoint. */
+/** Upon this the CLI itself asks the backend's image endpoint. The model does as the prompt asks, as far as the tool can. */
 export function imageCall(
   route: Exclude<Route, 'hosted'>,
   prompt: string,
   asked: ModelRequest,
 ): Item {
-  if (route === 'direct') return functionCall('imagegen', { prompt }, 'image_gen');
-  const picture = `await tools.image_gen__imagegen(${JSON.stringify({ prompt })})`;
+  const { references, transparent } = asked;
+  const wanted = {
+    ...(references.length > 0 && { referenced_image_paths: references }),
+    ...(transparent && { transparent_background: true }),
+  };
+  const known = Object.entries(wanted).filter(([name]) => asked.imageParameters.includes(name));
+  const input = { prompt, ...Object.fromEntries(known) };
+  if (route === 'direct') return functionCall('imagegen', input, 'image_gen');
+  const picture = `await tools.image_gen__imagegen(${JSON.stringify(input)})`;
   return cellCall(`generatedImage(${picture});`, asked);
 }
 

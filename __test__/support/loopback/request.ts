@@ -15,9 +15,15 @@ export interface ModelRequest {
   aspect: string;
   /** The file that the prompt asks for a copy at. */
   copyTarget: string | undefined;
+  /** The files that the prompt wants the picture to start from. */
+  references: string[];
+  /** Whether the prompt asks for a transparent background. */
+  transparent: boolean;
   /** Where the CLI says the last picture lies. */
   savedImage: string | undefined;
   imageRoute: Route | undefined;
+  /** What a call of the image tool may name beside its prompt. */
+  imageParameters: string[];
   shellRoute: 'direct' | 'code' | undefined;
   /** The namespace of the `exec` tool in code mode, where it has one (0.169). */
   cellNamespace: string | undefined;
@@ -36,8 +42,11 @@ export function readModelRequest(body: unknown, headers: IncomingHttpHeaders): M
     brief: BRIEF.exec(userPrompt)?.[2] ?? userPrompt,
     aspect: ASPECT.exec(userPrompt)?.[1] ?? '1:1',
     copyTarget: COPY_TARGET.exec(userPrompt)?.[0].trim(),
+    references: [...userPrompt.matchAll(REFERENCE)].map(([file]) => file.trim()),
+    transparent: userPrompt.includes("Set the tool's transparent_background to true"),
     savedImage: savedImage(input),
     imageRoute: imageRoute(tools, cell),
+    imageParameters: imageParameters(tools, cell),
     shellRoute: shellRoute(tools, cell),
     cellNamespace: cell?.namespace,
   };
@@ -62,6 +71,8 @@ const ASPECT = /aspect ratio of (\d+:\d+)/;
 /** An absolute path, which may hold blanks if it has a line of its own. */
 const COPY_TARGET =
   /^[^\S\n]*(?:\/|[A-Za-z]:\\)[^\n]*od-codex-image\.png$|(?<=\s)(?:\/|[A-Za-z]:\\)\S*od-codex-image\.png/m;
+/** An absolute path on a line of its own, one for each reference image. */
+const REFERENCE = /^[^\S\n]*(?:\/|[A-Za-z]:\\)[^\n]*reference-\d+\.\w+$/gm;
 
 /** Told with every picture; the hosted tool's wording leaves the id open. */
 const SAVED_AS = /Generated images are saved to .+ as (.+) by default\./g;
@@ -91,6 +102,8 @@ interface Tool {
   name: string | undefined;
   description: string;
   namespace: string | undefined;
+  /** The names of its arguments. */
+  parameters: string[];
 }
 
 /** Older CLIs declare tools beside the input, newer models want them as an item of it. */
@@ -110,7 +123,19 @@ function asTool(tool: unknown, namespace: string | undefined): Tool {
     name: textOf(tool, 'name'),
     description: textOf(tool, 'description') ?? '',
     namespace,
+    parameters: Object.keys(recordOf(recordOf(tool, 'parameters'), 'properties')),
   };
+}
+
+/** In code mode the declaration is text: TypeScript, within the description of the cell. */
+function imageParameters(tools: readonly Tool[], cell: Tool | undefined): string[] {
+  const tool = tools.find(
+    ({ namespace, name }) => namespace === 'image_gen' && name === 'imagegen',
+  );
+  const declared = /image_gen__imagegen\(args: \{(.*?)\}\)/s.exec(cell?.description ?? '')?.[1];
+  return (
+    tool?.parameters ?? [...(declared ?? '').matchAll(/(\w+)\??:/g)].map(([, name = '']) => name)
+  );
 }
 
 function imageRoute(tools: readonly Tool[], cell: Tool | undefined): Route | undefined {
@@ -129,6 +154,11 @@ function shellRoute(tools: readonly Tool[], cell: Tool | undefined): 'direct' | 
 export function textOf(value: unknown, key: string): string | undefined {
   const member = isRecord(value) ? value[key] : undefined;
   return typeof member === 'string' ? member : undefined;
+}
+
+function recordOf(value: unknown, key: string): Record<string, unknown> {
+  const member: unknown = isRecord(value) ? value[key] : undefined;
+  return isRecord(member) ? member : {};
 }
 
 function listOf(value: unknown, key: string): readonly unknown[] {
