@@ -300,6 +300,7 @@ async fn start(
         aspect: &request.aspect,
         transparent: request.transparent,
         references: &references,
+        alone: request.lean,
         copy_to: copy_to.as_deref(),
     };
     let words = prompt(&brief, &random_hex()?);

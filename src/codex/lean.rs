@@ -4,14 +4,12 @@
 //! features.X=false` is used throughout, because `--disable X` refuses what it does not know. Login, provider, proxy and
 //! certificate settings are not touched.
 //!
-//! Measured, medians of 7, `workspace-write`: the first request shrinks from 49.1 to 27.8 KB with 0.132.0 and from 72.1 to 41.8
-//! KB with 0.169.0, the run against an instant backend from 641 to 479 ms and from 692 to 425 ms; with an MCP server that takes
-//! a second to start, to a third.
+//! How much smaller and faster a turn becomes stands in BENCHMARKS.md.
 //!
-//! Not possible this way: no setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request. With 0.132.0 a `profile`
-//! selected in `config.toml` goes before `-c`.
-
-use std::path::Path;
+//! Not possible this way: no setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request, so the prompt asks the agent to
+//! leave it aside. (A home made of links to the user's own, but for that file, works with all five versions. It was not built: a
+//! version that replaced `auth.json` by renaming would leave the renewed token, which is good for one use, in a directory that is
+//! about to be removed.)
 
 use toml::{Table, Value};
 
@@ -63,13 +61,12 @@ const SETTINGS: [(&str, &str); 18] = [
     ("web_search", "\"disabled\""),
 ];
 
-/// The settings of a lean turn, as keys and values of `-c`. Blocks on the disk.
+/// The settings of a lean turn, as keys and values of `-c`. `config` is the text of the user's `config.toml`.
 #[must_use]
-pub fn settings(codex_home: &Path) -> Vec<(String, String)> {
-    let config = std::fs::read_to_string(codex_home.join("config.toml")).unwrap_or_default();
+pub fn settings(config: &str) -> Vec<(String, String)> {
     let features = FEATURES.iter().map(|name| (format!("features.{name}"), "false".to_owned()));
     let fixed = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    features.chain(fixed).chain(without_servers(&config)).collect()
+    features.chain(fixed).chain(without_servers(config)).collect()
 }
 
 /// Switches the user's MCP servers off, each by its name: an empty `mcp_servers` does not clear those of the file. They would be
