@@ -5,7 +5,7 @@ import { describe, expect } from 'vitest';
 
 import { draw, say, shell, talk, think } from './support/loopback.js';
 import { makePng } from './support/picture.js';
-import { CODE, DIRECT, HOSTED, test, WAYS } from './support/real.js';
+import { CODE, DIRECT, HOSTED, type RealCodex, test, WAYS } from './support/real.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 
@@ -92,6 +92,53 @@ describe('networkAccess', () => {
     expect(Buffer.compare(await real.generate(way, script, options), PICTURE)).toBe(0);
     const [output = ''] = real.toolOutputs();
     expect(/OPEN|SHUT/.exec(output)?.[0]).toBe(expected);
+  });
+});
+
+describe("a profile of the user's own, which 0.132.0 puts before the command line", () => {
+  const CONFIG = [
+    'profile = "mine"',
+    '[profiles.mine]',
+    'model_reasoning_effort = "high"',
+    'web_search = "live"',
+    '[profiles.mine.features]',
+    'shell_tool = true',
+    'unified_exec = true',
+    'shell_snapshot = true',
+    'multi_agent = true',
+  ].join('\n');
+  const script = [draw({ image: PICTURE }), say('Done.')];
+  const tools = (real: RealCodex): string[] => {
+    const { tools = [] } = real.modelCalls()[0]?.body as { tools?: { name?: string }[] };
+    return tools.map(({ name = '' }) => name);
+  };
+
+  test('gives no shell to an agent that may only read', async ({ real }) => {
+    await real.moveTo({ config: CONFIG });
+    const image = await real.generate(HOSTED, script, { sandbox: 'read-only' });
+    expect(Buffer.compare(image, PICTURE)).toBe(0);
+    expect(real.asked().imageRoute).toBe('hosted');
+    expect(real.asked().shellRoute).toBeUndefined();
+  });
+
+  test.for([true, false])('is heeded only where it is wanted, lean: %s', async (lean, { real }) => {
+    await real.moveTo({ config: CONFIG });
+    expect(Buffer.compare(await real.generate(HOSTED, script, { lean }), PICTURE)).toBe(0);
+    const effort = lean ? 'low' : 'high';
+    expect(real.modelCalls()[0]?.body).toMatchObject({ reasoning: { effort } });
+    expect(tools(real).includes('spawn_agent')).toBe(!lean);
+  });
+
+  test('does not bring the secrets back into the shell', async ({ real }) => {
+    await real.moveTo({ config: CONFIG });
+    const env = { ...real.env, ...SECRETS };
+    const look = shell('env; declare -x');
+    const steps = [look, look, look, ...script];
+    const options = { env, completion: 'exit', lean: false } as const;
+    expect(Buffer.compare(await real.generate(HOSTED, steps, options), PICTURE)).toBe(0);
+    const outputs = real.toolOutputs().filter((output) => output.includes('PATH='));
+    expect(outputs).toHaveLength(3);
+    for (const output of outputs) expect(output).not.toContain('hush');
   });
 });
 

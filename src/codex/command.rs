@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
-use super::lean;
 use super::locate::Cli;
+use super::{lean, profile};
 use crate::process::Program;
 use crate::request::{Environment, Request};
 
@@ -122,45 +122,57 @@ pub fn exec_args(request: &Request, workspace: &Path, references: &[PathBuf], ma
     // Rules of the user's let commands run outside of the sandbox (all versions). Besides, `-i` takes everything up to the
     // next option, so there must be one.
     args.push("--ignore-rules".into());
-    let mut config = |key: &str, value: &str| args.extend(["-c".into(), format!("{key}={value}").into()]);
+    let config_toml = std::fs::read_to_string(request.codex_home().join("config.toml")).unwrap_or_default();
+    // All versions draw without them. `--disable` refuses unknown names, so only names that every version knows.
+    let shell: &[&str] = if request.sandbox.has_shell() { &[] } else { &["shell_tool", "unified_exec"] };
+    let disabled: Vec<&str> =
+        shell.iter().copied().chain(request.disable_features.iter().map(String::as_str)).collect();
+
     // The last `-c` of a key wins: what a picture needs comes after what it does not, and the caller's own word last.
-    if request.lean {
-        for (key, value) in lean::settings(&request.codex_home()) {
-            config(&key, &value);
-        }
-    }
-    // 0.132.0 would write into the user's config.toml that it trusts the workspace.
-    let place = Value::from(workspace.to_string_lossy().into_owned());
-    config("projects", &format!("{{{place}={{trust_level=\"untrusted\"}}}}"));
-    // A `.git` in the temporary directory would make it a project, whose own configuration up to 0.150.1 starts programs, and
-    // whose AGENTS.md every version reads.
-    config("project_root_markers", "[]");
-    if let Sandbox::WorkspaceWrite { network } = request.sandbox {
-        config("sandbox_workspace_write.writable_roots", "[]");
-        // In every place that is writable the sandbox lays out empty `.git`, `.codex`, `.agents` to mount over, and a turn that is
-        // stopped leaves them. In the workspace they go with it; in the temporary directories they would stay.
-        config("sandbox_workspace_write.exclude_slash_tmp", "true");
-        config("sandbox_workspace_write.exclude_tmpdir_env_var", "true");
-        config("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
-    }
-    // By default the agent's shell sees the daemon's whole environment, tokens included. `core` leaves it a few harmless
-    // variables, but up to 0.150.1 a snapshot of the shell brings all of them back from the second command on.
-    config("shell_environment_policy.inherit", "core");
-    config("features.shell_snapshot", "false");
-    // Quoted: hexadecimal digits may look like a number, and Codex refuses to start with a number here.
-    config(&format!("shell_environment_policy.set.{}", marker.0), &format!("\"{}\"", marker.1));
-    for (key, value) in &request.config {
-        config(key, value);
+    let mut settings = if request.lean { lean::settings(&config_toml) } else { Vec::new() };
+    settings.extend(needed(request.sandbox, workspace, marker));
+    settings.extend(request.config.iter().cloned());
+    let against_profile = {
+        let disabled = disabled.iter().map(|name| (format!("features.{name}"), "false".to_owned()));
+        profile::override_of(&config_toml, &settings.iter().cloned().chain(disabled).collect::<Vec<_>>())
+    };
+    for (key, value) in settings.iter().chain(&against_profile) {
+        args.extend(["-c".into(), format!("{key}={value}").into()]);
     }
     if let Some(model) = &request.model {
         args.extend(["--model".into(), model.into()]);
     }
-    // All versions draw without them. `--disable` refuses unknown names, so only names that every version knows.
-    let shell: &[&str] = if request.sandbox.has_shell() { &[] } else { &["shell_tool", "unified_exec"] };
-    for feature in shell.iter().copied().chain(request.disable_features.iter().map(String::as_str)) {
+    for feature in disabled {
         args.extend(["--disable".into(), feature.into()]);
     }
     args
+}
+
+/// The settings that every turn needs, as keys and values of `-c`.
+fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<(String, String)> {
+    let mut settings = Vec::new();
+    let mut set = |key: &str, value: &str| settings.push((key.to_owned(), value.to_owned()));
+    // 0.132.0 would write into the user's config.toml that it trusts the workspace.
+    let place = Value::from(workspace.to_string_lossy().into_owned());
+    set("projects", &format!("{{{place}={{trust_level=\"untrusted\"}}}}"));
+    // A `.git` in the temporary directory would make it a project, whose own configuration up to 0.150.1 starts programs, and
+    // whose AGENTS.md every version reads.
+    set("project_root_markers", "[]");
+    if let Sandbox::WorkspaceWrite { network } = sandbox {
+        set("sandbox_workspace_write.writable_roots", "[]");
+        // In every place that is writable the sandbox lays out empty `.git`, `.codex`, `.agents` to mount over, and a turn that is
+        // stopped leaves them. In the workspace they go with it; in the temporary directories they would stay.
+        set("sandbox_workspace_write.exclude_slash_tmp", "true");
+        set("sandbox_workspace_write.exclude_tmpdir_env_var", "true");
+        set("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
+    }
+    // By default the agent's shell sees the daemon's whole environment, tokens included. `core` leaves it a few harmless
+    // variables, but up to 0.150.1 a snapshot of the shell brings all of them back from the second command on.
+    set("shell_environment_policy.inherit", "core");
+    set("features.shell_snapshot", "false");
+    // Quoted: hexadecimal digits may look like a number, and Codex refuses to start with a number here.
+    set(&format!("shell_environment_policy.set.{}", marker.0), &format!("\"{}\"", marker.1));
+    settings
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod lean;
 pub mod locate;
 pub mod login;
+pub mod profile;
 pub mod prompt;
 pub mod provider;
 pub mod rollout;
