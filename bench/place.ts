@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import type { Home } from '../__test__/support/loopback.js';
-import { survivors } from '../__test__/support/survivors.js';
+import { type Survivor, survivors } from '../__test__/support/survivors.js';
 
 /** Directories and an environment by which everything that a call leaves behind can be found. */
 export interface Place {
   directory: string;
   env: Record<string, string>;
+  /** What lives of it at this moment. */
+  processes: () => Survivor[];
   /** How many processes and workspaces there are at this moment. */
   leftovers: () => number;
   remove: () => Promise<void>;
@@ -19,6 +21,7 @@ export interface Place {
 export async function makePlace(home: Home): Promise<Place> {
   const directory = await mkdtemp(path.join(await realpath(tmpdir()), 'codex-image-bench-'));
   const marker = randomUUID();
+  const processes = (): Survivor[] => survivors(marker, directory);
   return {
     directory,
     env: {
@@ -29,11 +32,12 @@ export async function makePlace(home: Home): Promise<Place> {
       CODEX_IMAGE_BENCH: marker,
       ...home.env,
     },
+    processes,
     leftovers: () => {
       const workspaces = readdirSync(directory).filter((name) =>
         name.startsWith('od-codex-image-'),
       );
-      return survivors(marker, directory).length + workspaces.length;
+      return processes().length + workspaces.length;
     },
     remove: () => rm(directory, { recursive: true, force: true }),
   };

@@ -15,7 +15,7 @@ export interface Section {
 export interface Row {
   what: string;
   /** Of all figures but a ratio; none for a count. */
-  unit?: 'ms' | 's' | 'MB';
+  unit?: 'ms' | 's' | 'KB' | 'MB';
   ours: number;
   peer: { name: string; value: number };
   compared: 'ratio' | 'difference';
