@@ -9,7 +9,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 use tokio::task::{block_in_place, spawn_blocking};
-use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
 use crate::codex::events::Usage;
@@ -18,8 +17,8 @@ use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
 use crate::codex::provider::{self, Provider};
-use crate::codex::turn::{Ended, Heard, News, Turn, Veil};
-use crate::codex::{ThreadId, command};
+use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, Turn, Veil};
+use crate::codex::{ThreadId, command, rollout, store};
 use crate::error::{Cause, Evidence, Failure, Missing, Unmounted, os_words};
 use crate::files::Refusal;
 use crate::harvest::{self, Judge, Picked, Rejection, Source};
@@ -29,6 +28,7 @@ use crate::progress::{Phase, Progress};
 use crate::queue::{Place, Ticket};
 use crate::reference::{self, Staged};
 use crate::request::{Completion, Request, Validation};
+use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
 use crate::workspace::Workspace;
 
 /// A proven picture and how it came about.
@@ -65,15 +65,6 @@ pub struct Timings {
     pub total: Duration,
 }
 
-/// What can end a call from outside.
-#[derive(Debug, Clone)]
-pub struct Cancel {
-    /// The caller gave up.
-    pub abort: CancellationToken,
-    /// The JavaScript environment is going away, and nobody will hear the answer.
-    pub shutdown: CancellationToken,
-}
-
 /// Draws one picture, when its turn has come.
 ///
 /// # Errors
@@ -85,7 +76,7 @@ pub async fn generate(
     cancel: Cancel,
 ) -> Result<Generated, Failure> {
     let request = Arc::new(request);
-    let limits = Limits { deadline: progress.began() + request.timeout, timeout: request.timeout, cancel };
+    let limits = Limits::new(progress.began(), request.timeout, cancel);
 
     let _place = limits.unless_interrupted(wait(ticket, &progress)).await?;
     let queued = progress.began().elapsed();
@@ -148,16 +139,6 @@ async fn wait(ticket: Ticket, progress: &Progress) -> Place {
     ticket.turn(say).await
 }
 
-/// How often the store is looked at: one `open` of a directory that mostly does not exist yet. Codex needs some tens of
-/// milliseconds from the picture to its next request, which uploads all of it (0.169.0).
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How long a picture that only the record can verify may wait for it.
-const RECORD_GRACE: Duration = Duration::from_millis(500);
-/// The record holds the pictures themselves, so it is not read as often as the store is looked at.
-const RECORD_EVERY: Duration = Duration::from_millis(50);
-/// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its work on the picture first, which
-/// takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped by us in either case.
-const DRAWN_GRACE: Duration = Duration::from_millis(500);
 /// The grace that is left when the daemon itself is ending.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 
@@ -249,7 +230,7 @@ async fn draw(
     let ended = stop(turn, &ending, request, progress).await;
     let picked = match ending {
         Ending::Drawn(picked) => picked,
-        Ending::Interrupted(why) => return Err(failure(why.cause(limits.timeout).into(), &ended)),
+        Ending::Interrupted(why) => return Err(failure(why.cause(request.timeout).into(), &ended)),
         Ending::Disconnected => {
             return Err(failure(diagnose_trouble(&ended.heard.transcript, SystemTime::now()), &ended));
         }
@@ -341,12 +322,12 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
         }
         // Codex saves a picture just before it records it, and where the agent is not confined only the record verifies it.
         let doubtful = match &found {
-            Ok(picked) => !picked.verified && doubted.get_or_insert_with(Instant::now).elapsed() < RECORD_GRACE,
+            Ok(picked) => !picked.verified && doubted.get_or_insert_with(Instant::now).elapsed() < rollout::GRACE,
             Err(rejection) => matches!(rejection, Rejection::Missing(Missing::Unverified)),
         };
         if doubtful {
             store.forget();
-            tokio::time::sleep(RECORD_EVERY).await;
+            tokio::time::sleep(rollout::LOOK_EVERY).await;
             continue;
         }
         if let Ok(picked) = found {
@@ -354,7 +335,7 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
             say(Phase::Checking, &format!("The picture is proven: {width} × {height} pixels"));
             return picked;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(store::LOOK_EVERY).await;
     }
 }
 
@@ -409,80 +390,4 @@ fn failure(Diagnosis { cause, resets_at }: Diagnosis, ended: &Ended) -> Failure 
     let thread_id = transcript.thread.as_ref().map(ToString::to_string);
     let detail = detail(transcript, complaints);
     Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
-}
-
-/// What stopped a call from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Interrupt {
-    Timeout,
-    Aborted,
-    Shutdown,
-}
-
-impl Interrupt {
-    const fn cause(self, timeout: Duration) -> Cause {
-        match self {
-            Self::Timeout => Cause::Timeout(timeout),
-            Self::Aborted | Self::Shutdown => Cause::Aborted,
-        }
-    }
-}
-
-/// What bounds a call.
-struct Limits {
-    deadline: Instant,
-    timeout: Duration,
-    cancel: Cancel,
-}
-
-impl Limits {
-    /// Resolves when the call is to end.
-    async fn interrupted(&self) -> Interrupt {
-        tokio::select! {
-            biased;
-            () = self.cancel.shutdown.cancelled() => Interrupt::Shutdown,
-            () = self.cancel.abort.cancelled() => Interrupt::Aborted,
-            () = tokio::time::sleep_until(self.deadline.into()) => Interrupt::Timeout,
-        }
-    }
-
-    /// The future's value, unless the call is to end before. Only for futures that leave nothing behind when dropped.
-    async fn unless_interrupted<T>(&self, future: impl Future<Output = T>) -> Result<T, Failure> {
-        tokio::select! {
-            biased;
-            why = self.interrupted() => Err(why.cause(self.timeout).into()),
-            value = future => Ok(value),
-        }
-    }
-
-    /// Whether the call may go on.
-    fn check(&self) -> Result<(), Failure> {
-        let why = if self.cancel.shutdown.is_cancelled() {
-            Interrupt::Shutdown
-        } else if self.cancel.abort.is_cancelled() {
-            Interrupt::Aborted
-        } else if Instant::now() >= self.deadline {
-            Interrupt::Timeout
-        } else {
-            return Ok(());
-        };
-        Err(why.cause(self.timeout).into())
-    }
-}
-
-/// Runs `work` where it may block.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    // Fails only if the work panicked or the runtime is being shut down.
-    spawn_blocking(work).await.map_err(|_| Cause::Internal.into())
-}
-
-/// What the processes of a new run are recognised by.
-pub(crate) fn marker() -> Result<Marker, Failure> {
-    Ok(Marker { name: "OD_CODEX_IMAGE_RUN", value: random_hex()?, dir: None })
-}
-
-/// Eight bytes that nobody can guess, as text.
-fn random_hex() -> Result<String, Failure> {
-    let number = getrandom::u64().map_err(|_| Cause::Internal)?;
-    Ok(format!("{number:016x}"))
 }

@@ -11,12 +11,13 @@
 //! The rooms, and who may call whom (arrows point one way):
 //!
 //! ```text
-//! node → { generate, readiness } → harvest → { codex, process, png, files, workspace, reference, queue } → { request, progress, error }
+//! node → { generate, readiness } → harvest → { codex, process, png, files, workspace, reference, queue } → { run, request, progress, error }
 //! ```
 //!
 //! * [`generate`]: the story itself; [`harvest`]: which picture counts, and what is known of where it came from.
 //! * [`readiness`]: whether this machine can draw, and what to do if not.
 //! * [`queue`], [`reference`]: whose turn it is, and the pictures to start from.
+//! * [`run`]: what every call has besides its work: limits, a name for its processes, a place to block.
 //! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go wrong.
 //! * [`codex`]: everything known about the Codex CLI, each fact in one place.
 //! * [`process`]: a child and all its descendants; knows nothing of Codex.
@@ -38,4 +39,5 @@ pub mod queue;
 pub mod readiness;
 pub mod reference;
 pub mod request;
+pub mod run;
 pub mod workspace;

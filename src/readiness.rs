@@ -8,8 +8,8 @@ use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Login};
 use crate::codex::provider::{self, Provider};
 use crate::error::Failure;
-use crate::generate::{blocking, marker};
 use crate::request::Request;
+use crate::run::{blocking, marker};
 
 /// What was found out.
 #[derive(Debug)]

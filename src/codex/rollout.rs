@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -37,6 +38,10 @@ pub struct Recorded {
 /// The directory below Codex's home that holds the records.
 pub const DIRECTORY: &str = "sessions";
 
+/// How long a picture that only the record can verify may wait for it.
+pub const GRACE: Duration = Duration::from_millis(500);
+/// The record holds the pictures themselves, so it is not read as often as the store is looked at.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What surrounds the picture in its line.
 const LINE_OVERHEAD: u64 = 64 << 10;
 const READ_BYTES: usize = 64 << 10;

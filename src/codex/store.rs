@@ -43,6 +43,9 @@ pub struct Store {
     seen: HashMap<OsString, Stamp>,
 }
 
+/// How often the store is worth a look: one `open` of a directory that mostly does not exist yet. Codex needs some tens of
+/// milliseconds from the picture to its next request, which uploads all of it (0.169.0).
+pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// File systems round the times of their files, the coarsest to two seconds.
 const COARSE: Duration = Duration::from_secs(2);
 

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::ChildStdin;
@@ -24,6 +25,9 @@ const LINE_BYTES: usize = 1 << 20;
 /// More of a message than one line of progress can show.
 const SHOWN_BYTES: usize = 4 << 10;
 
+/// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its work on the picture first, which
+/// takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped by us in either case.
+pub const DRAWN_GRACE: Duration = Duration::from_millis(500);
 /// A running turn. Dropping it kills the whole tree.
 #[derive(Debug)]
 pub struct Turn {

@@ -22,9 +22,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::codex::command::needs_danger_full_access;
 use crate::error::{Cause, Evidence, Failure};
-use crate::generate::{self, Cancel, Generated, generate};
+use crate::generate::{self, Generated, generate};
 use crate::queue::Queue;
 use crate::readiness::check;
+use crate::run::Cancel;
 use abort::{Abort, Start};
 use image::GeneratedImage;
 use js::Js;
