@@ -1,5 +1,5 @@
 // A stub codex in a world of its own: home, login, temp directory, orders. Every spec that takes the
-// `codex` fixture also checks, after its own assertions, that no process and no workspace is left.
+// `codex` fixture also checks, after its own assertions, that no process, no workspace, no descriptor and no thread is left.
 
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -19,6 +19,7 @@ import {
   type OnProgress,
   type ProgressEvent,
 } from '../../index.js';
+import { expectNothingHeld, footprint } from './footprint.js';
 import type { Orders, Recording, RecordForm, Step } from './stub-orders.js';
 import { type Survivor, survivors } from './survivors.js';
 
@@ -176,12 +177,13 @@ export class StubCodex {
 }
 
 export const test = base.extend<{ codex: StubCodex }>({
-  // vitest reads a fixture's needs off its first parameter.
-  // oxlint-disable-next-line no-empty-pattern
-  codex: async ({}, use) => {
+  codex: async ({ task }, use) => {
+    const before = footprint();
     const codex = await StubCodex.create();
     await use(codex);
     await codex.close();
+    // Tests at the same time hold what is theirs.
+    if (task.concurrent !== true) await expectNothingHeld(before);
   },
 });
 
