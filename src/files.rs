@@ -49,6 +49,20 @@ impl Dir {
         platform::open_dir(path).map(Self)
     }
 
+    /// Locks the directory against everybody who asks, for as long as this handle lives.
+    ///
+    /// # Errors
+    /// If somebody else holds the lock, or the file system has none.
+    pub fn lock(&self) -> io::Result<()> {
+        platform::lock(&self.0)
+    }
+
+    /// Whether the directory is the user's own.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        platform::is_own(&self.0)
+    }
+
     /// The names in the directory, in no particular order.
     ///
     /// # Errors
@@ -103,7 +117,7 @@ mod unix {
     use std::path::Path;
 
     use rustix::fd::OwnedFd;
-    use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+    use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
     use rustix::io::Errno;
 
     use super::{Flaw, Refusal, Stamp};
@@ -113,6 +127,18 @@ mod unix {
     pub fn open_dir(path: &Path) -> io::Result<Handle> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(rustix::fs::open(path, flags, Mode::empty())?)
+    }
+
+    pub fn lock(dir: &Handle) -> io::Result<()> {
+        Ok(rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive)?)
+    }
+
+    pub fn is_own(dir: &Handle) -> bool {
+        rustix::fs::fstat(dir).is_ok_and(|stat| is_mine(&stat))
+    }
+
+    fn is_mine(stat: &rustix::fs::Stat) -> bool {
+        stat.st_uid == rustix::process::geteuid().as_raw()
     }
 
     pub fn names(dir: &Handle) -> io::Result<Vec<OsString>> {
@@ -156,7 +182,7 @@ mod unix {
         if stat.st_nlink != 1 {
             return refuse("a hard link");
         }
-        if stat.st_uid != rustix::process::geteuid().as_raw() {
+        if !is_mine(&stat) {
             return refuse("another user's file");
         }
         Ok((File::from(file), stamp_of(&stat).size))

@@ -29,6 +29,7 @@ use crate::queue::{Place, Ticket};
 use crate::reference::{self, Staged};
 use crate::request::{Completion, Request, Validation};
 use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
+use crate::sweep;
 use crate::workspace::Workspace;
 
 /// A proven picture and how it came about.
@@ -84,7 +85,7 @@ pub async fn generate(
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
     let run = marker()?;
     let cli = preflight(&request, &run, &limits).await?;
-    let workspace = make_workspace(&request).await?;
+    let workspace = make_workspace(&request, &run).await?;
     let marker = Marker { dir: Some(workspace.path().to_path_buf()), ..run };
     let preflight = progress.began().elapsed().saturating_sub(queued);
 
@@ -165,10 +166,14 @@ async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Res
     }
 }
 
-async fn make_workspace(request: &Request) -> Result<Workspace, Failure> {
-    let parent = request.env.temp_dir();
-    let made = blocking(move || Workspace::create(&parent)).await?;
-    Ok(made.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
+async fn make_workspace(request: &Request, run: &Marker) -> Result<Workspace, Failure> {
+    let (parent, run) = (request.env.temp_dir(), run.value.clone());
+    let make = move || {
+        sweep::once(&parent);
+        Workspace::create(&parent, &run)
+    };
+    let workspace = blocking(make).await?;
+    Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
 }
 
 /// Why the turn is no longer waited for.

@@ -11,10 +11,11 @@
 //! The rooms, and who may call whom (arrows point one way):
 //!
 //! ```text
-//! node → { generate, readiness } → harvest → { codex, process, png, files, workspace, reference, queue } → { run, request, progress, error }
+//! node → { generate, readiness } → { harvest, sweep } → { codex, process, png, files, workspace, reference, queue } → { run, request, progress, error }
 //! ```
 //!
 //! * [`generate`]: the story itself; [`harvest`]: which picture counts, and what is known of where it came from.
+//! * [`sweep`]: what dead daemons have left behind.
 //! * [`readiness`]: whether this machine can draw, and what to do if not.
 //! * [`queue`], [`reference`]: whose turn it is, and the pictures to start from.
 //! * [`run`]: what every call has besides its work: limits, a name for its processes, a place to block.
@@ -40,4 +41,5 @@ pub mod readiness;
 pub mod reference;
 pub mod request;
 pub mod run;
+pub mod sweep;
 pub mod workspace;

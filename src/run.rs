@@ -1,5 +1,6 @@
 //! What every call has besides its work: limits, a name for its processes, a place where it may block.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
@@ -108,7 +109,13 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 /// # Errors
 /// [`Cause::Internal`] if the system has no random numbers.
 pub fn marker() -> Result<Marker, Failure> {
-    Ok(Marker { name: "OD_CODEX_IMAGE_RUN", value: random_hex()?, dir: None })
+    Ok(marker_of(random_hex()?, None))
+}
+
+/// What the processes of the run of that name are recognised by.
+#[must_use]
+pub const fn marker_of(run: String, dir: Option<PathBuf>) -> Marker {
+    Marker { name: "OD_CODEX_IMAGE_RUN", value: run, dir }
 }
 
 /// Eight bytes that nobody can guess, as text.

@@ -1,41 +1,51 @@
 //! A private directory for one run: made fresh, readable by its owner alone, holding nothing of the user's.
+//!
+//! Its name is the run's, and it is locked for as long as its owner lives: the kernel lets go of the lock of whoever dies, however
+//! that happens. So a directory without a lock has been left behind, and tells by its name whose processes may have been left with
+//! it.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use crate::files::{Dir, Refusal};
 
-/// The beginning of every workspace's name.
+/// The beginning of every workspace's name; the run follows.
 pub const PREFIX: &str = "od-codex-image-";
 /// The file that the agent is asked to leave in the workspace. Callers of the original contract know this name.
 pub const IMAGE_NAME: &str = "od-codex-image.png";
+/// A directory that is not locked yet must not look as if it had been left behind.
+const UNFINISHED: &str = ".od-codex-image-";
 
 /// One run's directory. Removed when closed, and at the latest when dropped.
 #[derive(Debug)]
 pub struct Workspace {
-    place: TempDir,
-    /// The path without links: the sandbox knows the directory by this name.
+    /// Without links: the sandbox knows the directory by this name.
     path: PathBuf,
+    /// Holds the lock, too.
     handle: Dir,
+    closed: bool,
 }
 
 impl Workspace {
-    /// Makes a directory with mode 0700 below `parent`.
+    /// Makes a directory with mode 0700 below `parent`, for the run of that name.
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub fn create(parent: &Path) -> io::Result<Self> {
+    pub fn create(parent: &Path, run: &str) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(PREFIX);
+        builder.prefix(UNFINISHED);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let place = builder.tempdir_in(parent)?;
-        let path = place.path().canonicalize()?;
-        let handle = Dir::open(&path)?;
-        Ok(Self { place, path, handle })
+        let parent = parent.canonicalize()?;
+        let unfinished = builder.tempdir_in(&parent)?;
+        let handle = Dir::open(unfinished.path())?;
+        // Where the file system knows no locks, nobody will take this directory for one that was left behind.
+        let _ = handle.lock();
+        let path = parent.join(format!("{PREFIX}{run}"));
+        std::fs::rename(unfinished.path(), &path)?;
+        let _ = unfinished.keep();
+        Ok(Self { path, handle, closed: false })
     }
 
     /// Where it is, absolute and without links.
@@ -62,20 +72,71 @@ impl Workspace {
     ///
     /// # Errors
     /// Whatever the operating system says; the directory may then be left in part.
-    pub fn close(self) -> io::Result<()> {
-        let first = std::fs::remove_dir_all(self.place.path());
-        let result = first.or_else(|_| {
-            // An agent can take away its own right to enter a directory; nobody but root could then remove it.
-            unlock(self.place.path());
-            match std::fs::remove_dir_all(self.place.path()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                result => result,
-            }
-        });
-        // `place` would try again on drop, in vain or for nothing.
-        let _ = self.place.keep();
-        result
+    pub fn close(mut self) -> io::Result<()> {
+        self.closed = true;
+        remove(&self.path)
     }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        if !self.closed {
+            let _ = remove(&self.path);
+        }
+    }
+}
+
+/// The workspace of an owner who is dead.
+#[derive(Debug)]
+pub struct Abandoned {
+    path: PathBuf,
+    run: String,
+    /// Locked, so that nobody else sees to it at the same time.
+    _handle: Dir,
+}
+
+impl Abandoned {
+    /// The workspaces below `parent` that have no owner any more. Only directories of the user's own are looked at.
+    pub fn find(parent: &Path) -> impl Iterator<Item = Self> {
+        let entries = parent.canonicalize().and_then(std::fs::read_dir).into_iter().flatten().flatten();
+        entries.filter_map(|entry| {
+            let run = entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned();
+            let handle = Dir::open(&entry.path()).ok()?;
+            let abandoned = handle.is_own() && handle.lock().is_ok();
+            abandoned.then(|| Self { path: entry.path(), run, _handle: handle })
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name of the run.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// Whatever the operating system says; the directory may then be left in part.
+    pub fn remove(self) -> io::Result<()> {
+        remove(&self.path)
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir_all(path).or_else(|_| {
+        // An agent can take away its own right to enter a directory; nobody but root could then remove it.
+        unlock(path);
+        match std::fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    })
 }
 
 /// Gives the owner every right to the directories below `path`. Links are not followed.
@@ -97,32 +158,58 @@ fn unlock(path: &Path) {
 #[cfg(unix)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    const RUN: &str = "0123456789abcdef";
+
+    fn count(place: &Path) -> usize {
+        std::fs::read_dir(place).unwrap().count()
+    }
 
     #[test]
     fn it_is_private_fresh_and_gone_after_closing() {
         let parent = tempfile::tempdir().unwrap();
-        let workspace = Workspace::create(parent.path()).unwrap();
+        let workspace = Workspace::create(parent.path(), RUN).unwrap();
         let metadata = workspace.path().metadata().unwrap();
         assert_eq!(metadata.permissions().mode() & 0o7777, 0o700);
-        assert_eq!(std::fs::read_dir(workspace.path()).unwrap().count(), 0);
+        assert_eq!((count(parent.path()), count(workspace.path())), (1, 0));
         std::fs::create_dir_all(workspace.path().join("a/b")).unwrap();
         std::fs::write(workspace.path().join("a/b/c"), b"x").unwrap();
         std::fs::set_permissions(workspace.path().join("a"), std::fs::Permissions::from_mode(0o0)).unwrap();
         workspace.close().unwrap();
-        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+        assert_eq!(count(parent.path()), 0);
     }
 
     #[test]
     fn dropping_removes_it_too() {
         let parent = tempfile::tempdir().unwrap();
-        drop(Workspace::create(parent.path()).unwrap());
-        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+        drop(Workspace::create(parent.path(), RUN).unwrap());
+        assert_eq!(count(parent.path()), 0);
     }
 
     #[test]
     fn a_missing_parent_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
-        assert_eq!(Workspace::create(&parent.path().join("no")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let missing = Workspace::create(&parent.path().join("no"), RUN);
+        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn only_what_has_lost_its_owner_is_abandoned() {
+        let parent = tempfile::tempdir().unwrap();
+        let live = Workspace::create(parent.path(), "live").unwrap();
+        for name in ["od-codex-image-dead", "od-codex-image", "another", "target"] {
+            std::fs::create_dir(parent.path().join(name)).unwrap();
+        }
+        std::fs::write(parent.path().join("od-codex-image-file"), b"").unwrap();
+        symlink("target", parent.path().join("od-codex-image-link")).unwrap();
+        let found: Vec<_> = Abandoned::find(parent.path()).collect();
+        assert_eq!(found.iter().map(Abandoned::run).collect::<Vec<_>>(), ["dead"]);
+        assert_eq!(Abandoned::find(parent.path()).count(), 0, "somebody sees to it already");
+        for abandoned in found {
+            abandoned.remove().unwrap();
+        }
+        assert!(!parent.path().join("od-codex-image-dead").exists());
+        assert!(live.path().is_dir());
     }
 }

@@ -11,13 +11,24 @@ export interface Footprint {
   descriptors: number;
   /** Threads of the addon that each wait for one child. The runtime's own are kept for the next call. */
   waiters: number;
+  /** Processes that it has started, those that have ended and were not waited for included. */
+  children: number;
 }
 
 export function footprint(): Footprint {
   return {
     descriptors: readdirSync('/proc/self/fd').length,
     waiters: readdirSync('/proc/self/task').filter(isWaiter).length,
+    children: childrenOf(process.pid).length,
   };
+}
+
+/** The processes that any thread of the process has started, as far as they were not waited for. */
+export function childrenOf(pid: number): number[] {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  return tasks.flatMap((task) =>
+    read(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean).map(Number),
+  );
 }
 
 /** Nothing is held that was not held before. What another thread is about to let go of may take a moment. */
@@ -38,12 +49,16 @@ function exceeds(now: Footprint, before: Footprint): Partial<Footprint> {
   return Object.fromEntries(more);
 }
 
-/** Threads end by themselves, also between two looks. */
 function isWaiter(thread: string): boolean {
+  // The kernel keeps 15 characters of a name.
+  return read(`/proc/self/task/${thread}/comm`).startsWith('codex-image-wai');
+}
+
+/** Threads end by themselves, also between two looks. */
+function read(file: string): string {
   try {
-    // The kernel keeps 15 characters of a name.
-    return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').startsWith('codex-image-wai');
+    return readFileSync(file, 'utf8');
   } catch {
-    return false;
+    return '';
   }
 }

@@ -4,6 +4,8 @@
 //! even one that left the group, the session or its parents behind, and no signal has reached a process outside of it.
 
 pub mod lines;
+#[cfg(unix)]
+mod orphans;
 pub mod pump;
 mod spawn;
 mod stop;
@@ -15,7 +17,11 @@ mod wait;
 mod table;
 #[cfg(unix)]
 mod tree;
+#[cfg(unix)]
+mod watchdog;
 
+#[cfg(unix)]
+pub use orphans::kill_orphans;
 pub use spawn::{Child, Pipes, Program, spawn};
 pub use stop::Manner;
 pub use wait::Exit;

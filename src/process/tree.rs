@@ -22,6 +22,7 @@ use super::Marker;
 use super::stop::Manner;
 use super::table::{self, Process, StartTime};
 use super::wait::{Exit, Waiter};
+use super::watchdog::Watchdog;
 
 /// A child, the leader of its own group, with its descendants.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Tree {
     /// How the leader has ended, once it has.
     exit: watch::Receiver<Option<Exit>>,
     reaped: bool,
+    /// Dismissed last, when nobody is left to be guarded.
+    _watchdog: Option<Watchdog>,
 }
 
 /// The child's ends of its three pipes.
@@ -49,13 +52,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 impl Tree {
     /// Starts the command as the leader of a new group.
     pub fn spawn(mut command: Command, marker: Marker, waiter: Waiter) -> io::Result<(Self, Ends)> {
+        // Before the child: there is no moment at which nobody would stop it.
+        let mut watchdog = Watchdog::start(&marker).ok();
         let mut child = command.process_group(0).spawn()?;
         let leader = Pid::from_child(&child);
+        if let Some(watchdog) = &mut watchdog {
+            watchdog.guard(leader);
+        }
         let ends = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let exit = waiter.watch(leader);
         // An unreaped child of ours is in the table, be it as a zombie.
         let since = table::start_time(leader).unwrap_or_default();
-        let tree = Self { leader, child, marker, since, known: HashMap::new(), exit, reaped: false };
+        let tree =
+            Self { leader, child, marker, since, known: HashMap::new(), exit, reaped: false, _watchdog: watchdog };
         match ends {
             (Some(stdin), Some(stdout), Some(stderr)) => Ok((tree, (stdin, stdout, stderr))),
             _ => Err(io::Error::other("the child has no pipes")),

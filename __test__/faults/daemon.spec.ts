@@ -1,0 +1,153 @@
+// The daemon dies, in every way there is. What has the time, stops its calls; where nothing has, the watchdog does.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { describe, expect, onTestFinished } from 'vitest';
+
+import { childrenOf } from '../support/footprint.js';
+import { png } from '../support/png.js';
+import { save, type Step, type StubCodex, test, turn } from '../support/stub.js';
+
+const DAEMON = fileURLToPath(new URL('../support/daemon.mjs', import.meta.url));
+const PICTURE = png();
+/** What takes its time on a busy machine is waited for, not measured. */
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
+/** A turn with a tool in a session of its own and one that defies every polite signal. */
+const BUSY: Step[] = turn(
+  { do: 'grandchild', ownSession: true },
+  { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
+  { do: 'grandchild', defies: ['SIGTERM'] },
+  { do: 'reach', mark: 'running' },
+  { do: 'hang' },
+);
+
+/** A daemon whose call is under way. */
+async function daemonOf(codex: StubCodex, { inWorker = false } = {}): Promise<ChildProcess> {
+  await codex.order(BUSY);
+  const order = JSON.stringify({ options: codex.options({ timeoutMs: 60_000 }), inWorker });
+  const daemon = spawn(process.execPath, [DAEMON, order], { stdio: ['pipe', 'pipe', 'ignore'] });
+  onTestFinished(() => void daemon.kill('SIGKILL'));
+  await codex.reached('running');
+  expect(codex.survivors()).toHaveLength(4);
+  expect(await codex.workspaces()).toHaveLength(1);
+  return daemon;
+}
+
+describe('what Node tells its addons', () => {
+  test.for(['process.exit', 'an uncaught throw', 'an unhandled rejection', 'SIGTERM, handled'])(
+    '%s: nothing is left when the daemon is gone',
+    async (way, { codex }) => {
+      const daemon = await daemonOf(codex);
+      daemon.stdin?.write(`${way}\n`);
+      await once(daemon, 'exit');
+      await codex.expectNothingLeft();
+    },
+  );
+
+  test.for(['a worker terminated', 'a worker exiting'])(
+    '%s: nothing is left, and the daemon lives',
+    async (way, { codex }) => {
+      const daemon = await daemonOf(codex, { inWorker: true });
+      daemon.stdin?.write(`${way}\n`);
+      expect(String((await once(daemon.stdout ?? daemon, 'data'))[0])).toBe(
+        'the worker has ended\n',
+      );
+      await codex.expectNothingLeft();
+      daemon.stdin?.end();
+      expect(await once(daemon, 'exit')).toEqual([0, null]);
+    },
+  );
+});
+
+describe('what nobody is told', () => {
+  test.for<[way: string, signal: string]>([
+    ['SIGKILL', 'SIGKILL'],
+    ['process.abort', 'SIGABRT'],
+    ['SIGTERM', 'SIGTERM'],
+    ['SIGHUP', 'SIGHUP'],
+    ['SIGINT', 'SIGINT'],
+  ])(
+    '%s: no process is left soon after, and no workspace after the next start',
+    async ([way, signal], { codex }) => {
+      const daemon = await daemonOf(codex);
+      const ended = once(daemon, 'exit');
+      daemon.stdin?.write(`${way}\n`);
+      expect(await ended).toEqual([null, signal]);
+      await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+      expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+      expect(await codex.workspaces()).toEqual([]);
+    },
+  );
+
+  test('a watchdog that is killed: the job is unaffected', async ({ codex }) => {
+    const steps = turn(
+      { do: 'reach', mark: 'running' },
+      { do: 'await', gate: 'go' },
+      save('store', PICTURE),
+    );
+    const call = codex.generate(steps, { completion: 'exit' });
+    await codex.reached('running');
+    const [watchdog = NaN, ...others] = watchdogs();
+    expect(others).toEqual([]);
+    process.kill(watchdog, 'SIGKILL');
+    await codex.open('go');
+    expect(await call).toEqual(PICTURE);
+  });
+});
+
+describe('what a dead daemon has left', () => {
+  const RUN = '0123456789abcdef';
+  /** Lives until it is stopped, far from the tests' own marker. */
+  const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
+    const child = spawn('/bin/sleep', ['600'], { cwd, env, detached: true, stdio: 'ignore' });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
+  };
+  const leave = async (codex: StubCodex): Promise<string> => {
+    const workspace = path.join(codex.temporary, `od-codex-image-${RUN}`);
+    await mkdir(path.join(workspace, 'deeper'), { recursive: true });
+    return workspace;
+  };
+
+  test('a workspace is removed together with its processes', async ({ codex }) => {
+    const workspace = await leave(codex);
+    const marked = orphan('/', { OD_CODEX_IMAGE_RUN: RUN });
+    const inside = orphan(path.join(workspace, 'deeper'), {});
+    const stranger = orphan('/', { OD_CODEX_IMAGE_RUN: 'fedcba9876543210' });
+    const ends = Promise.all([once(marked, 'exit'), once(inside, 'exit')]);
+    expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+    expect(await ends).toEqual([
+      [null, 'SIGKILL'],
+      [null, 'SIGKILL'],
+    ]);
+    expect(existsSync(workspace)).toBe(false);
+    expect(stranger).toMatchObject({ exitCode: null, signalCode: null });
+    stranger.kill('SIGKILL');
+    await once(stranger, 'exit');
+  });
+
+  test('a workspace whose owner lives is left alone', async ({ codex }) => {
+    const daemon = await daemonOf(codex);
+    const theirs = await codex.workspaces();
+    await codex.order(turn(save('store', PICTURE)));
+    // In the same temporary directory, but with orders of its own.
+    expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+    expect(await codex.workspaces()).toEqual(theirs);
+    expect(codex.survivors()).toHaveLength(4);
+    daemon.stdin?.write('process.exit\n');
+    await once(daemon, 'exit');
+  });
+});
+
+/** The shells that wait for this process to die. */
+function watchdogs(): number[] {
+  return childrenOf(process.pid).filter((pid) =>
+    readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('codex-image-watchdog'),
+  );
+}

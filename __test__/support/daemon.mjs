@@ -1,0 +1,59 @@
+// A daemon with a generation under way, for the specs in which it dies. Its argument has the options of the call and
+// whether a worker makes it; a line on its stdin names the way to die.
+
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+
+/** @type {import('../../index.js')} */
+const { generateCodexImage } = createRequire(import.meta.url)('../../index.js');
+
+/** @type {Record<string, () => void>} */
+const WAYS = {
+  'process.exit': () => process.exit(3),
+  'an uncaught throw': () => {
+    setImmediate(() => {
+      throw new Error('the daemon is broken');
+    });
+  },
+  'an unhandled rejection': () => void Promise.reject(new Error('nobody cares')),
+  'process.abort': () => process.abort(),
+  'SIGTERM, handled': () => {
+    process.once('SIGTERM', () => process.exit(0));
+    process.kill(process.pid, 'SIGTERM');
+  },
+  SIGTERM: () => process.kill(process.pid, 'SIGTERM'),
+  SIGHUP: () => process.kill(process.pid, 'SIGHUP'),
+  SIGINT: () => process.kill(process.pid, 'SIGINT'),
+  SIGKILL: () => process.kill(process.pid, 'SIGKILL'),
+};
+
+if (isMainThread) await live(JSON.parse(process.argv[2] ?? '{}'));
+else work(workerData);
+
+/** @param {{ options: import('../../index.js').GenerateOptions, inWorker: boolean }} order */
+async function live({ options, inWorker }) {
+  const worker = inWorker
+    ? new Worker(new URL(import.meta.url), { workerData: options })
+    : undefined;
+  // Whatever becomes of it here is the end of this process, or the call's only witness.
+  if (!inWorker) void generateCodexImage(options);
+  const [line] = await once(process.stdin, 'data');
+  const way = String(line).trim();
+  if (way === 'a worker terminated') await worker?.terminate();
+  else if (way === 'a worker exiting') {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread is no window.
+    worker?.postMessage('exit');
+    await once(/** @type {Worker} */ (worker), 'exit');
+  } else WAYS[way]?.();
+  if (!inWorker) return;
+  // The process lives on, and can do it again.
+  console.log('the worker has ended');
+  await once(process.stdin, 'end');
+}
+
+/** @param {import('../../index.js').GenerateOptions} options */
+function work(options) {
+  void generateCodexImage(options);
+  parentPort?.on('message', () => process.exit());
+}
