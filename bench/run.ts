@@ -9,11 +9,12 @@ import { eventLoop } from './event-loop.js';
 import { lean } from './lean.js';
 import { overhead } from './overhead.js';
 import { recovery } from './recovery.js';
+import { spawning } from './spawn.js';
 import { circumstances, formatted, isBroken, type Row, toMarkdown } from './report.js';
 
 const FILE = fileURLToPath(new URL('../BENCHMARKS.md', import.meta.url));
 
-const SECTIONS = { codex: realCodex, lean, 'event-loop': eventLoop, overhead, recovery };
+const SECTIONS = { codex: realCodex, lean, 'event-loop': eventLoop, overhead, recovery, spawning };
 
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !(name in SECTIONS));
