@@ -5,15 +5,14 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
+import { Daemon } from '../support/daemon.js';
 import { childrenOf } from '../support/footprint.js';
 import { png } from '../support/png.js';
 import { save, type Step, type StubCodex, test, turn } from '../support/stub.js';
 
-const DAEMON = fileURLToPath(new URL('../support/daemon.mjs', import.meta.url));
 const PICTURE = png();
 /** What takes its time on a busy machine is waited for, not measured. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
@@ -28,11 +27,9 @@ const BUSY: Step[] = turn(
 );
 
 /** A daemon whose call is under way. */
-async function daemonOf(codex: StubCodex, { inWorker = false } = {}): Promise<ChildProcess> {
+async function busyDaemon(codex: StubCodex, where?: { inWorker: boolean }): Promise<Daemon> {
   await codex.order(BUSY);
-  const order = JSON.stringify({ options: codex.options({ timeoutMs: 60_000 }), inWorker });
-  const daemon = spawn(process.execPath, [DAEMON, order], { stdio: ['pipe', 'pipe', 'ignore'] });
-  onTestFinished(() => void daemon.kill('SIGKILL'));
+  const daemon = new Daemon(codex.options({ timeoutMs: 60_000 }), where);
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(4);
   expect(await codex.workspaces()).toHaveLength(1);
@@ -43,9 +40,8 @@ describe('what Node tells its addons', () => {
   test.for(['process.exit', 'an uncaught throw', 'an unhandled rejection', 'SIGTERM, handled'])(
     '%s: nothing is left when the daemon is gone',
     async (way, { codex }) => {
-      const daemon = await daemonOf(codex);
-      daemon.stdin?.write(`${way}\n`);
-      await once(daemon, 'exit');
+      const daemon = await busyDaemon(codex);
+      await daemon.die(way);
       await codex.expectNothingLeft();
     },
   );
@@ -53,14 +49,10 @@ describe('what Node tells its addons', () => {
   test.for(['a worker terminated', 'a worker exiting'])(
     '%s: nothing is left, and the daemon lives',
     async (way, { codex }) => {
-      const daemon = await daemonOf(codex, { inWorker: true });
-      daemon.stdin?.write(`${way}\n`);
-      expect(String((await once(daemon.stdout ?? daemon, 'data'))[0])).toBe(
-        'the worker has ended\n',
-      );
+      const daemon = await busyDaemon(codex, { inWorker: true });
+      await daemon.endWorker(way);
       await codex.expectNothingLeft();
-      daemon.stdin?.end();
-      expect(await once(daemon, 'exit')).toEqual([0, null]);
+      expect(await daemon.leave()).toEqual([0, null]);
     },
   );
 });
@@ -75,10 +67,8 @@ describe('what nobody is told', () => {
   ])(
     '%s: no process is left soon after, and no workspace after the next start',
     async ([way, signal], { codex }) => {
-      const daemon = await daemonOf(codex);
-      const ended = once(daemon, 'exit');
-      daemon.stdin?.write(`${way}\n`);
-      expect(await ended).toEqual([null, signal]);
+      const daemon = await busyDaemon(codex);
+      expect(await daemon.die(way)).toEqual([null, signal]);
       await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
       expect(await codex.workspaces()).toEqual([]);
@@ -133,15 +123,14 @@ describe('what a dead daemon has left', () => {
   });
 
   test('a workspace whose owner lives is left alone', async ({ codex }) => {
-    const daemon = await daemonOf(codex);
+    const daemon = await busyDaemon(codex);
     const theirs = await codex.workspaces();
     await codex.order(turn(save('store', PICTURE)));
     // In the same temporary directory, but with orders of its own.
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(await codex.workspaces()).toEqual(theirs);
     expect(codex.survivors()).toHaveLength(4);
-    daemon.stdin?.write('process.exit\n');
-    await once(daemon, 'exit');
+    await daemon.die('process.exit');
   });
 });
 
