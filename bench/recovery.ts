@@ -1,23 +1,19 @@
 // What it costs to read a picture out of Codex's record of a thread.
 
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 import { makePng } from '../__test__/support/picture.js';
-import { makeStubPlace } from './stubs.js';
+import { recoverAlone } from './recover.js';
 import type { Section } from './report.js';
 import { median } from './statistics.js';
+import { makeStubPlace } from './stubs.js';
 
 const RUNS = 5;
 const MOST_MB = 40;
 /** About 8 MB as base64, which stands twice in the record of most versions. */
 const PICTURE = makePng({ width: 1600, height: 1300, minBytes: 6_000_000 });
-
-const run = promisify(execFile);
 
 export async function recovery(): Promise<Section> {
   const place = await makeStubPlace(0, 0);
@@ -25,13 +21,7 @@ export async function recovery(): Promise<Section> {
   try {
     const bytes = await leaveRecord(place.env['CODEX_HOME'] ?? '', thread);
     const peaks: number[] = [];
-    for (let n = 0; n < RUNS; n += 1) {
-      const script = fileURLToPath(new URL('recovery-once.ts', import.meta.url));
-      const { stdout } = await run(process.execPath, ['--import', 'tsx', script, thread], {
-        env: { ...process.env, ...place.env },
-      });
-      peaks.push((JSON.parse(stdout) as { peakMB: number }).peakMB);
-    }
+    for (let n = 0; n < RUNS; n += 1) peaks.push((await recoverAlone(place.env, thread)).peakMB);
     const megabytes = (length: number): string => (length / 1e6).toFixed(1);
     return {
       title: 'Reading a record',

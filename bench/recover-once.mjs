@@ -1,0 +1,30 @@
+// A process of its own that recovers one picture and says what that took. Plain JavaScript: a compiler would have its own memory.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+/** @type {import('../index.js')} */
+const { recoverCodexImage } = createRequire(import.meta.url)('../index.js');
+const [threadId = ''] = process.argv.slice(2);
+// Loads everything that is loaded only once.
+await recoverCodexImage({ threadId: '00000000-0000-7000-8000-000000000000' }).catch(() => {});
+
+// The highest resident set is counted from here (proc(5)).
+writeFileSync('/proc/self/clear_refs', '5');
+const before = kilobytes('VmRSS');
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+const began = performance.now();
+const { png } = await recoverCodexImage({ threadId });
+const ms = performance.now() - began;
+delay.disable();
+if (png.length === 0) throw new Error('there is nothing');
+const peakMB = (kilobytes('VmHWM') - before) / 1e3;
+console.log(JSON.stringify({ peakMB, ms, delayMs: delay.max / 1e6 }));
+
+/** @param {'VmRSS' | 'VmHWM'} of */
+function kilobytes(of) {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return Number(new RegExp(`^${of}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
+}
