@@ -9,6 +9,7 @@ import { realCodex } from './codex.js';
 import { eventLoop } from './event-loop.js';
 import { lean } from './lean.js';
 import { overhead } from './overhead.js';
+import { readiness } from './readiness.js';
 import { recovery } from './recovery.js';
 import { spawning } from './spawn.js';
 import { circumstances, formatted, isBroken, type Row, toMarkdown } from './report.js';
@@ -22,6 +23,7 @@ const SECTIONS = {
   overhead,
   recovery,
   checking,
+  readiness,
   spawning,
 };
 

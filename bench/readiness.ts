@@ -1,0 +1,58 @@
+// How long a settings page waits for the word whether this machine can draw.
+
+import { unlink } from 'node:fs/promises';
+import path from 'node:path';
+
+import { checkCodex } from '../index.js';
+import { type CodexCli, installCodex } from '../__test__/support/codex-cli.js';
+import { startBackend } from '../__test__/support/loopback.js';
+import { makePlace } from './place.js';
+import type { Row, Section } from './report.js';
+import { median, timed } from './statistics.js';
+
+const RUNS = 9;
+const MOST_MS = 200;
+
+export async function readiness(): Promise<Section> {
+  return {
+    title: 'Readiness',
+    text:
+      '`checkCodex` with the real Codex CLI, once where everything stands in files, and once where the CLI itself has to be asked: a ' +
+      'native program without an npm package around it for its version, a home without `auth.json` for its login, at the same time.',
+    rows: [
+      ...(await rowsOf(await installCodex('0.132.0'))),
+      ...(await rowsOf(await installCodex('0.169.0'))),
+    ],
+  };
+}
+
+async function rowsOf({ version, shim, binary }: CodexCli): Promise<Row[]> {
+  const backend = await startBackend([]);
+  const place = await makePlace(await backend.home());
+  try {
+    const { env } = place;
+    const times = async (codexPath: string): Promise<number[]> => {
+      const all: number[] = [];
+      for (let run = 0; run < RUNS; run += 1) {
+        all.push(await timed(() => checkCodex({ codexPath, env })));
+      }
+      return all;
+    };
+    const fromFiles = median(await times(shim));
+    await unlink(path.join(env['CODEX_HOME'] ?? '', 'auth.json'));
+    return [
+      {
+        what: `${version}: by asking the CLI`,
+        unit: 'ms',
+        ours: median(await times(binary)),
+        peer: { name: 'from files', value: fromFiles },
+        compared: 'difference',
+        limit: { of: 'ours', most: MOST_MS },
+        runs: RUNS,
+      },
+    ];
+  } finally {
+    await place.remove();
+    await backend.close();
+  }
+}
