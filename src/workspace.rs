@@ -33,9 +33,15 @@ impl Workspace {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let place = builder.tempdir_in(parent)?;
-        let path = place.path().canonicalize()?;
-        let handle = Dir::open(&path)?;
-        Ok(Self { place, path, handle })
+        let open = |path: PathBuf| Dir::open(&path).map(|handle| (path, handle));
+        match place.path().canonicalize().and_then(open) {
+            Ok((path, handle)) => Ok(Self { place, path, handle }),
+            Err(error) => {
+                // What it could not be opened for is the error to tell.
+                let _ = remove(place);
+                Err(error)
+            }
+        }
     }
 
     /// Where it is, absolute and without links.
@@ -63,19 +69,25 @@ impl Workspace {
     /// # Errors
     /// Whatever the operating system says; the directory may then be left in part.
     pub fn close(self) -> io::Result<()> {
-        let first = std::fs::remove_dir_all(self.place.path());
-        let result = first.or_else(|_| {
-            // An agent can take away its own right to enter a directory; nobody but root could then remove it.
-            unlock(self.place.path());
-            match std::fs::remove_dir_all(self.place.path()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                result => result,
-            }
-        });
-        // `place` would try again on drop, in vain or for nothing.
-        let _ = self.place.keep();
-        result
+        // Removing takes descriptors, and this may be the last there is.
+        drop(self.handle);
+        remove(self.place)
     }
+}
+
+fn remove(place: TempDir) -> io::Result<()> {
+    // `place` would try again on drop, in vain or for nothing.
+    let path = place.keep();
+    // An empty directory can be removed even by a process that cannot open anything any more.
+    let first = std::fs::remove_dir(&path).or_else(|_| std::fs::remove_dir_all(&path));
+    first.or_else(|_| {
+        // An agent can take away its own right to enter a directory; nobody but root could then remove it.
+        unlock(&path);
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    })
 }
 
 /// Gives the owner every right to the directories below `path`. Links are not followed.
