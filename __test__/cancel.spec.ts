@@ -67,7 +67,13 @@ const CHILDREN: [what: string, orders: Orders][] = [
   ],
   [
     'a grandchild that holds the output open',
-    { exec: turn({ do: 'grandchild', ownSession: true, holdsOutput: true }, RUNNING, HANG) },
+    {
+      exec: turn(
+        { do: 'grandchild', ownSession: true, holds: ['stdout', 'stderr'] },
+        RUNNING,
+        HANG,
+      ),
+    },
   ],
   [
     'a launcher that passes no signal on',
@@ -346,7 +352,12 @@ describe('killGraceMs', () => {
 describe('nothing is left after a success either', () => {
   const resisting: Step[] = [
     { do: 'defy', signals: EVERY_POLITE_SIGNAL },
-    { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL, holdsOutput: true },
+    {
+      do: 'grandchild',
+      ownSession: true,
+      defies: EVERY_POLITE_SIGNAL,
+      holds: ['stdout', 'stderr'],
+    },
   ];
 
   test('that ends the turn at its picture', async ({ codex }) => {
