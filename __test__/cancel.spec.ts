@@ -366,14 +366,6 @@ describe('nothing is left after a success either', () => {
     await codex.expectNothingLeft();
   });
 
-  test('when Codex exits and leaves a tool behind that holds the output open', async ({
-    codex,
-  }) => {
-    const orders = turn(...resisting, save('workspace', PICTURE));
-    expect(await codex.generate(orders, { killGraceMs: 100 })).toEqual(PICTURE);
-    await codex.expectNothingLeft();
-  });
-
   test('nor after a failure', async ({ codex }) => {
     const orders = [...turn(...resisting), { do: 'exit', code: 1 } as const];
     const error = await failure(codex.generate(orders, { killGraceMs: 100 }));

@@ -187,6 +187,7 @@ async function perform(step) {
         process.on(signal, async () => {
           await startGrandchild({ do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS });
           reach(`forked on ${signal}`);
+          process.exit(1);
         });
       }
       return;

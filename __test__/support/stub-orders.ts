@@ -68,7 +68,7 @@ export type Step =
       /** How many generations: each starts the next in the same way. 1 unless it says otherwise. */
       generations?: number;
     }
-  /** A grandchild that defies everything, started only when a signal has come. */
+  /** When asked to stop, starts a grandchild that defies everything, reaches `forked on SIGNAL`, and exits 1. */
   | { do: 'forkOn'; signals: NodeJS.Signals[] }
   /** Forks twice to lose its parents, and sheds all by which it may be known but this. */
   | { do: 'daemon'; knownBy: 'environment' | 'directory' }

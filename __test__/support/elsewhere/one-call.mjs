@@ -9,10 +9,10 @@ await warmUp();
 // The peak is from now on (proc(5)).
 writeFileSync('/proc/self/clear_refs', '5');
 const before = memory('VmRSS');
-const outcome = await generate();
+const ended = await generate();
 const peakGrowth = memory('VmHWM') - before;
 
-console.log(JSON.stringify({ ...shown(outcome), peakGrowth }));
+console.log(JSON.stringify({ ...shown(ended), peakGrowth }));
 
 /** @param {Awaited<ReturnType<typeof generate>>} outcome */
 function shown(outcome) {
