@@ -209,9 +209,11 @@ async function perform(step) {
 function flood({ to, line, bytes }) {
   const output = to === 'stdout' ? 1 : 2;
   // Node itself would be busier than the reader.
-  spawnSync('sh', ['-c', 'yes "$1" | head -c "$2"', 'sh', line, String(bytes)], {
+  const script = 'yes "$1" | head -c "$2"';
+  const { status } = spawnSync('sh', ['-c', script, 'sh', line, String(bytes)], {
     stdio: ['ignore', output, 'ignore'],
   });
+  if (status !== 0) throw new Error('nobody has read all of it');
 }
 
 /**
@@ -436,7 +438,7 @@ async function readStdin(slowly) {
   const chunks = [];
   for await (const chunk of process.stdin) {
     chunks.push(chunk);
-    if (slowly) await sleep(1);
+    if (slowly) await sleep(5);
   }
   return Buffer.concat(chunks).toString();
 }

@@ -11,7 +11,7 @@ export const options = JSON.parse(process.argv[2] ?? '');
 
 /** @returns {Promise<{ image: GeneratedImage } | { error: CodexImageError }>} */
 export function generate() {
-  return generateCodexImageDetailed(options).then(
+  return generateCodexImageDetailed(options, () => {}).then(
     (image) => ({ image }),
     (error) => ({ error }),
   );
