@@ -27,6 +27,14 @@ export interface StarvedCall {
   threads: { before: number; after: number };
 }
 
+/** What a process holds. */
+export interface Holdings {
+  descriptors: number;
+  threads: number;
+  /** In bytes. */
+  memory: number;
+}
+
 /** Runs `support/NAME` and returns what it printed. */
 async function run<T>(name: string, input: unknown, wrapper: Wrapper): Promise<T> {
   const script = fileURLToPath(new URL(name, import.meta.url));
@@ -45,6 +53,15 @@ export async function generateElsewhere(
 /** One call for every number of free descriptors, from none to as many as it takes. */
 export async function generateWithoutDescriptors(options: GenerateOptions): Promise<StarvedCall[]> {
   return run('elsewhere/few-descriptors.mjs', options, withLimit('nofile', 128));
+}
+
+/** What the process holds before and after `rounds` times `calls` that are aborted when all of them run. */
+export async function cancelElsewhere(
+  options: GenerateOptions,
+  rounds: number,
+  calls: number,
+): Promise<{ before: Holdings; after: Holdings }> {
+  return run('elsewhere/cancelled.mjs', options, ['env', `ROUNDS=${rounds}`, `CALLS=${calls}`]);
 }
 
 /** One call for which no further thread and no process can be made. */

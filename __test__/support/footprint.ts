@@ -11,12 +11,15 @@ export interface Footprint {
   descriptors: number;
   /** Threads of the addon that each wait for one child. The runtime's own are kept for the next call. */
   waiters: number;
+  /** Children that have ended and that nobody has waited for. */
+  zombies: number;
 }
 
 export function footprint(): Footprint {
   return {
     descriptors: readdirSync('/proc/self/fd').length,
     waiters: readdirSync('/proc/self/task').filter(isWaiter).length,
+    zombies: readdirSync('/proc').filter(isOurZombie).length,
   };
 }
 
@@ -43,6 +46,18 @@ function isWaiter(thread: string): boolean {
   try {
     // The kernel keeps 15 characters of a name.
     return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').startsWith('codex-image-wai');
+  } catch {
+    return false;
+  }
+}
+
+/** As everybody's, `/proc` may change between two looks. */
+function isOurZombie(pid: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name before it may hold anything.
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' && Number(parent) === process.pid;
   } catch {
     return false;
   }
