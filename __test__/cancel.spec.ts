@@ -1,10 +1,10 @@
 // Timeout and abort: one rejection, and nothing left — not a process, not a directory, not a listener.
-
-import { getEventListeners } from 'node:events';
+// `faults/cancel.spec.ts` tries every moment of a run.
 
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../index.js';
+import { listenersOf, rejection } from './support/abort.js';
 import { png } from './support/png.js';
 import {
   failure,
@@ -25,18 +25,6 @@ const PICTURE = png();
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 const HANG: Step = { do: 'hang' };
 const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
-
-/** How a promise was rejected, whatever with. */
-async function rejection(call: Promise<unknown>): Promise<{ reason: unknown }> {
-  return call.then(
-    () => expect.unreachable('it resolved'),
-    (reason: unknown) => ({ reason }),
-  );
-}
-
-function listenersOf(signal: AbortSignal): number {
-  return getEventListeners(signal, 'abort').length;
-}
 
 /** The children that are hard to stop. Each reaches the mark `running` and then lives on. */
 const CHILDREN: [what: string, orders: Orders][] = [
@@ -67,7 +55,13 @@ const CHILDREN: [what: string, orders: Orders][] = [
   ],
   [
     'a grandchild that holds the output open',
-    { exec: turn({ do: 'grandchild', ownSession: true, holdsOutput: true }, RUNNING, HANG) },
+    {
+      exec: turn(
+        { do: 'grandchild', ownSession: true, holds: ['stdout', 'stderr'] },
+        RUNNING,
+        HANG,
+      ),
+    },
   ],
   [
     'a launcher that passes no signal on',
@@ -88,86 +82,6 @@ describe('abort', () => {
     expect((await rejection(call)).reason).toBe(reason);
     await codex.expectNothingLeft();
     expect(listenersOf(controller.signal)).toBe(0);
-  });
-
-  describe('at any moment', () => {
-    const LONG_PROMPT = `a red fox ${'and another '.repeat(100_000)}`;
-    test.for<[when: string, mark: string, orders: Orders, login: boolean]>([
-      ['while the login is asked for', 'asked', { login: 'silent', exec: [] }, false],
-      [
-        'while the prompt is handed over',
-        'running',
-        { stdin: 'ignore', exec: [RUNNING, HANG] },
-        true,
-      ],
-      ['before the thread has started', 'running', { exec: [RUNNING, HANG] }, true],
-      [
-        'while Codex talks',
-        'running',
-        { exec: turn(RUNNING, { do: 'messages', count: 5000 }, HANG) },
-        true,
-      ],
-      [
-        'while the picture is being written',
-        'running',
-        { exec: turn(save('store', PICTURE.subarray(0, 50)), RUNNING, HANG) },
-        true,
-      ],
-    ])('%s', async ([, mark, orders, login], { codex }) => {
-      if (!login) await codex.login(null);
-      const controller = new AbortController();
-      const call = codex.generate(orders, { signal: controller.signal, prompt: LONG_PROMPT });
-      await codex.reached(mark);
-      controller.abort('enough');
-      expect((await rejection(call)).reason).toBe('enough');
-      await codex.expectNothingLeft();
-      expect(listenersOf(controller.signal)).toBe(0);
-    });
-
-    test('in the same breath as the call', async ({ codex }) => {
-      const controller = new AbortController();
-      await codex.order(turn(RUNNING, HANG));
-      const call = generateCodexImage(codex.options({ signal: controller.signal }));
-      controller.abort('enough');
-      expect((await rejection(call)).reason).toBe('enough');
-      await codex.expectNothingLeft();
-      expect(listenersOf(controller.signal)).toBe(0);
-    });
-
-    test('before the call: nothing is started', async ({ codex }) => {
-      const signal = AbortSignal.abort('never mind');
-      expect((await rejection(codex.generate(turn(), { signal }))).reason).toBe('never mind');
-      expect(await codex.recordings()).toEqual([]);
-      expect(listenersOf(signal)).toBe(0);
-    });
-
-    test("with the picture already there, completion 'exit'", async ({ codex }) => {
-      const controller = new AbortController();
-      const orders = turn(save('store', PICTURE), RUNNING, HANG);
-      const call = codex.generate(orders, { signal: controller.signal, completion: 'exit' });
-      await codex.reached('running');
-      controller.abort('enough');
-      expect((await rejection(call)).reason).toBe('enough');
-      await codex.expectNothingLeft();
-    });
-
-    test('twice: the first reason stands', async ({ codex }) => {
-      const controller = new AbortController();
-      const call = codex.generate(turn(RUNNING, HANG), { signal: controller.signal });
-      await codex.reached('running');
-      controller.abort('first');
-      controller.abort('second');
-      expect((await rejection(call)).reason).toBe('first');
-    });
-
-    test('after the end: nothing happens', async ({ codex }) => {
-      const controller = new AbortController();
-      const { signal } = controller;
-      expect(await codex.generate(turn(save('workspace', PICTURE)), { signal })).toEqual(PICTURE);
-      expect(listenersOf(signal)).toBe(0);
-      controller.abort();
-      await failure(codex.generate([{ do: 'exit', code: 1 }], { signal: null }));
-    });
   });
 
   describe('rejects with the very reason', () => {
@@ -346,19 +260,16 @@ describe('killGraceMs', () => {
 describe('nothing is left after a success either', () => {
   const resisting: Step[] = [
     { do: 'defy', signals: EVERY_POLITE_SIGNAL },
-    { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL, holdsOutput: true },
+    {
+      do: 'grandchild',
+      ownSession: true,
+      defies: EVERY_POLITE_SIGNAL,
+      holds: ['stdout', 'stderr'],
+    },
   ];
 
   test('that ends the turn at its picture', async ({ codex }) => {
     const orders = [THREAD, TURN_STARTED, ...resisting, save('store', PICTURE), HANG];
-    expect(await codex.generate(orders, { killGraceMs: 100 })).toEqual(PICTURE);
-    await codex.expectNothingLeft();
-  });
-
-  test('when Codex exits and leaves a tool behind that holds the output open', async ({
-    codex,
-  }) => {
-    const orders = turn(...resisting, save('workspace', PICTURE));
     expect(await codex.generate(orders, { killGraceMs: 100 })).toEqual(PICTURE);
     await codex.expectNothingLeft();
   });

@@ -8,15 +8,7 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { type GenerateOptions } from '../index.js';
 import { png } from './support/png.js';
-import {
-  failure,
-  type Recording,
-  save,
-  type StubCodex,
-  test,
-  turn,
-  valuesOf,
-} from './support/stub.js';
+import { type Recording, save, type StubCodex, test, turn, valuesOf } from './support/stub.js';
 
 const PICTURE = png();
 
@@ -242,13 +234,5 @@ describe('the directory', () => {
     } finally {
       process.umask(before);
     }
-  });
-
-  test('that cannot be made is an error before anything is started', async ({ codex }) => {
-    const env = { ...codex.env, TMPDIR: path.join(codex.scratch, 'missing') };
-    const error = await failure(codex.generate(turn(save('store', PICTURE)), { env }));
-    expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507, retryable: false });
-    expect(error.message).not.toContain(codex.scratch);
-    expect(await codex.recordings()).toEqual([]);
   });
 });

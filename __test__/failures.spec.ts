@@ -355,15 +355,6 @@ describe('what is known besides', () => {
     expect(detail).toContain('the flux capacitor is empty');
   });
 
-  test('detail is a tail: a flood does not fill the memory', async ({ codex }) => {
-    const base64 = Buffer.from(`${'noise '.repeat(200)}\n`).toString('base64');
-    const flood: Step = { do: 'write', to: 'stderr', base64, times: 2000 };
-    const steps = [flood, print('stderr', 'the last words\n'), { do: 'exit', code: 1 } as const];
-    const { detail = '' } = await failure(codex.generate(steps));
-    expect(detail).toContain('the last words');
-    expect(detail.length).toBeLessThanOrEqual(128 * 1024);
-  });
-
   test('resetsAt, from the seconds that are left', async ({ codex }) => {
     const body = usageLimit({ resets_in_seconds: 3600 });
     const before = Date.now();

@@ -1,13 +1,11 @@
-// What counts as a picture, and what is said of anything else.
+// What counts as a picture, and what is said of anything else. `faults/image.spec.ts` has what is more than bytes.
 
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png, SIGNATURE } from './support/png.js';
-import { failure, save, type Step, test, turn } from './support/stub.js';
+import { failure, save, test, turn } from './support/stub.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;
@@ -72,20 +70,6 @@ describe('a damaged PNG is refused', () => {
   });
 });
 
-describe.for(PLACES)('a file that is still growing is never taken in part (%s)', (place) => {
-  const large = png({ width: 200, height: 100 });
-
-  test.for(['image', 'exit'] as const)("completion '%s'", async (completion, { codex }) => {
-    const orders = turn(save(place, large, { pieces: 20, everyMs: 10 }));
-    expect(await codex.generate(orders, { completion })).toEqual(large);
-  });
-
-  test('nor when Codex is gone before it is whole', async ({ codex }) => {
-    const orders = turn(save(place, large.subarray(0, -20), { pieces: 5 }));
-    expect(await failure(codex.generate(orders))).toMatchObject({ code: 'INVALID_IMAGE' });
-  });
-});
-
 describe.for(PLACES)('maxImageBytes (%s)', (place) => {
   test('a file of that size is taken', async ({ codex }) => {
     const call = codex.generate(turn(save(place, PICTURE)), { maxImageBytes: PICTURE.length });
@@ -97,17 +81,6 @@ describe.for(PLACES)('maxImageBytes (%s)', (place) => {
     const error = await failure(call);
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413, retryable: false });
     expect(error.message).toContain('maxImageBytes');
-  });
-});
-
-describe.for(PLACES)('only a regular file of its own is a picture (%s)', (where) => {
-  test.for(['symlink', 'hardlink', 'fifo', 'directory'] as const)('%s', async (what, { codex }) => {
-    const to = path.join(codex.scratch, 'a-picture-of-somebody-else.png');
-    await writeFile(to, PICTURE);
-    const planted: Step = { do: 'plant', what, where, to };
-    const error = await failure(codex.generate(turn(planted)));
-    expect(error).toMatchObject({ code: 'INVALID_IMAGE' });
-    expect(error.message).not.toContain(to);
   });
 });
 

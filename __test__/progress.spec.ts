@@ -1,10 +1,8 @@
-// What is said meanwhile: in order, one line at a time, never too late, and at nobody's risk.
+// What is said meanwhile: in order, and one line at a time. `faults/callback.spec.ts` has what listeners may do.
 
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { expect } from 'vitest';
 
-import { describe, expect } from 'vitest';
-
-import { type GenerateOptions, type OnProgress, type ProgressEvent } from '../index.js';
+import { type ProgressEvent } from '../index.js';
 import { png } from './support/png.js';
 import { failure, item, listener, save, say, type Step, test, turn } from './support/stub.js';
 
@@ -140,100 +138,4 @@ test('shows nothing of what was asked for', async ({ codex }) => {
   const prompt = 'a surprise for somebody';
   await codex.generate(turn(save('workspace', PICTURE)), { prompt }, onProgress);
   expect(messages.join('\n')).not.toContain(prompt);
-});
-
-describe('nothing is said once the promise has settled', () => {
-  const FLOOD: Step = { do: 'messages', count: 5000 };
-
-  test.for<[end: string, steps: Step[], options: Partial<GenerateOptions>, abortAt?: number]>([
-    ['a success', turn(FLOOD, save('workspace', PICTURE)), {}],
-    ['a picture that ends the turn', turn(save('store', PICTURE), FLOOD, FLOOD, HANG), {}],
-    ['a failure', [...turn(FLOOD), { do: 'exit', code: 1 }], {}],
-    ['a timeout', turn(FLOOD, HANG), { timeoutMs: 1000 }],
-    ['an abort', turn(FLOOD, FLOOD, HANG), {}, 100],
-  ])('%s', async ([, steps, options, abortAt], { codex }) => {
-    const controller = new AbortController();
-    let settled = false;
-    let late = 0;
-    let heard = 0;
-    const call = codex.generate(steps, { ...options, signal: controller.signal }, () => {
-      heard += 1;
-      if (heard === abortAt) controller.abort();
-      if (settled) late += 1;
-    });
-    const settle = () => (settled = true);
-    await call.then(settle, settle);
-    // What was still queued would come within the next turns of the loop.
-    for (let n = 0; n < 20; n += 1) await turnOfTheLoop();
-    expect(late).toBe(0);
-    expect(heard).toBeGreaterThan(0);
-  });
-});
-
-describe('no callback can do harm', () => {
-  test.for<[what: string, onProgress: OnProgress]>([
-    [
-      'one that throws',
-      () => {
-        throw new Error('boom');
-      },
-    ],
-    [
-      'one that throws what is no error',
-      () => {
-        // oxlint-disable-next-line no-throw-literal
-        throw null;
-      },
-    ],
-    ['one whose promise is rejected', () => Promise.reject(new Error('boom')) as unknown as void],
-    ['one that is async and throws', async () => Promise.reject(new Error('boom'))],
-    [
-      'one that takes its time',
-      () => {
-        const until = performance.now() + 20;
-        while (performance.now() < until);
-      },
-    ],
-    ['one that returns something', (() => 42) as unknown as OnProgress],
-  ])('%s', async ([, onProgress], { codex }) => {
-    const unhandled: unknown[] = [];
-    const note = (reason: unknown) => unhandled.push(reason);
-    process.on('unhandledRejection', note).on('uncaughtException', note);
-    try {
-      const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
-      expect(await codex.generate(orders, {}, onProgress)).toEqual(PICTURE);
-      for (let n = 0; n < 5; n += 1) await turnOfTheLoop();
-    } finally {
-      process.off('unhandledRejection', note).off('uncaughtException', note);
-    }
-    expect(unhandled).toEqual([]);
-  });
-
-  test('one that fails still hears the rest', async ({ codex }) => {
-    let heard = 0;
-    const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
-    await codex.generate(orders, {}, (_message, { phase }) => {
-      if (phase === 'message') heard += 1;
-      throw new Error('boom');
-    });
-    expect(heard).toBe(10);
-  });
-
-  test('one that aborts the call it listens to', async ({ codex }) => {
-    const controller = new AbortController();
-    const { signal } = controller;
-    const call = codex.generate(turn(say('hello'), HANG), { signal }, (_message, { phase }) => {
-      if (phase === 'message') controller.abort('heard enough');
-    });
-    await expect(call).rejects.toBe('heard enough');
-  });
-
-  test('one that starts another call', async ({ codex }) => {
-    const calls: Promise<Buffer>[] = [];
-    const orders = turn(say('hello'), save('workspace', PICTURE));
-    await codex.generate(orders, {}, (_message, { phase }) => {
-      if (phase === 'message') calls.push(codex.generate(orders));
-    });
-    expect(await Promise.all(calls)).toEqual([PICTURE]);
-  });
 });

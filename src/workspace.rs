@@ -22,9 +22,8 @@ const UNFINISHED: &str = ".od-codex-image-";
 pub struct Workspace {
     /// Without links: the sandbox knows the directory by this name.
     path: PathBuf,
-    /// Holds the lock, too.
-    handle: Dir,
-    closed: bool,
+    /// Holds the lock, too. None once it is closed.
+    handle: Option<Dir>,
 }
 
 impl Workspace {
@@ -38,14 +37,19 @@ impl Workspace {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let parent = parent.canonicalize()?;
-        let unfinished = builder.tempdir_in(&parent)?;
-        let handle = Dir::open(unfinished.path())?;
-        // Where the file system knows no locks, nobody will take this directory for one that was left behind.
-        let _ = handle.lock();
-        let path = parent.join(format!("{PREFIX}{run}"));
-        std::fs::rename(unfinished.path(), &path)?;
-        let _ = unfinished.keep();
-        Ok(Self { path, handle, closed: false })
+        let unfinished = builder.tempdir_in(&parent)?.keep();
+        let finish = || {
+            let handle = Dir::open(&unfinished)?;
+            // Where the file system knows no locks, nobody will take this directory for one that was left behind.
+            let _ = handle.lock();
+            let path = parent.join(format!("{PREFIX}{run}"));
+            std::fs::rename(&unfinished, &path)?;
+            Ok(Self { path, handle: Some(handle) })
+        };
+        finish().inspect_err(|_| {
+            // Why it could not be finished is the error to tell.
+            let _ = remove(&unfinished);
+        })
     }
 
     /// Where it is, absolute and without links.
@@ -65,7 +69,7 @@ impl Workspace {
     /// # Errors
     /// Why it was not read.
     pub fn read_image(&self, limit: u64) -> Result<Vec<u8>, Refusal> {
-        self.handle.read(OsStr::new(IMAGE_NAME), limit)
+        self.handle.as_ref().map_or(Err(Refusal::Absent), |handle| handle.read(OsStr::new(IMAGE_NAME), limit))
     }
 
     /// Removes the directory with everything in it.
@@ -73,14 +77,15 @@ impl Workspace {
     /// # Errors
     /// Whatever the operating system says; the directory may then be left in part.
     pub fn close(mut self) -> io::Result<()> {
-        self.closed = true;
+        // Removing takes descriptors, and this may be the last there is.
+        self.handle = None;
         remove(&self.path)
     }
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if !self.closed {
+        if self.handle.take().is_some() {
             let _ = remove(&self.path);
         }
     }
@@ -129,7 +134,9 @@ impl Abandoned {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    std::fs::remove_dir_all(path).or_else(|_| {
+    // An empty directory can be removed even by a process that cannot open anything any more.
+    let first = std::fs::remove_dir(path).or_else(|_| std::fs::remove_dir_all(path));
+    first.or_else(|_| {
         // An agent can take away its own right to enter a directory; nobody but root could then remove it.
         unlock(path);
         match std::fs::remove_dir_all(path) {

@@ -4,8 +4,10 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import {
   appendFileSync,
+  chmodSync,
   closeSync,
   existsSync,
   linkSync,
@@ -13,11 +15,14 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,6 +35,8 @@ import { fileURLToPath } from 'node:url';
 
 /** Nobody waits for a stub this long: if a test dies, its processes do not stay. */
 const LIFETIME_MS = 90_000;
+/** @type {NodeJS.Signals[]} */
+const POLITE_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 const desk = process.env['STUB_CODEX'] ?? '';
 const args = process.argv.slice(2);
@@ -98,7 +105,7 @@ function answerVersion() {
 async function exec() {
   if (orders.stdin === 'close') closeSync(0);
   else if (orders.stdin !== 'ignore') {
-    recording.stdin = await readStdin();
+    recording.stdin = await readStdin(orders.stdin === 'read slowly');
     record();
   }
   for (const step of orders.exec) await perform(step);
@@ -131,6 +138,8 @@ async function perform(step) {
       }
       return;
     }
+    case 'flood':
+      return flood(step);
     case 'save': {
       const file = destination(step);
       for (const [n, piece] of split(
@@ -146,6 +155,8 @@ async function perform(step) {
       return recordPicture(step);
     case 'plant':
       return plant(step);
+    case 'leave':
+      return leave(step.what);
     case 'reach':
       return reach(step.mark);
     case 'await':
@@ -155,6 +166,9 @@ async function perform(step) {
       return new Promise(() => {}); // The lifetime's timer keeps it alive.
     case 'sleep':
       return sleep(step.ms);
+    case 'freeze':
+      process.kill(process.pid, 'SIGSTOP');
+      return;
     case 'defy':
       for (const signal of step.signals) process.on(signal, () => {});
       return;
@@ -168,6 +182,21 @@ async function perform(step) {
       return;
     case 'grandchild':
       return startGrandchild(step);
+    case 'forkOn':
+      for (const signal of step.signals) {
+        process.on(signal, async () => {
+          await startGrandchild({ do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS });
+          reach(`forked on ${signal}`);
+          process.exit(1);
+        });
+      }
+      return;
+    case 'daemon':
+      return startDaemon(step.knownBy);
+    case 'killShim':
+      if (process.env['STUB_CODEX_INNER'] === undefined) throw new Error('there is no launcher');
+      process.kill(process.ppid, 'SIGKILL');
+      return;
     case 'exit':
       return end(step.code);
     case 'die':
@@ -176,33 +205,132 @@ async function perform(step) {
   }
 }
 
+/** @param {Extract<Step, { do: 'flood' }>} step */
+function flood({ to, line, bytes }) {
+  const output = to === 'stdout' ? 1 : 2;
+  // Node itself would be busier than the reader.
+  const script = 'yes "$1" | head -c "$2"';
+  const { status } = spawnSync('sh', ['-c', script, 'sh', line, String(bytes)], {
+    stdio: ['ignore', output, 'ignore'],
+  });
+  if (status !== 0) throw new Error('nobody has read all of it');
+}
+
+/**
+ * What every process of a tool does, for which it travels as text: it lives on, and when it and all it starts are up, says
+ * so on descriptor 3.
+ *
+ * @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan
+ * @param {number} lifetimeMs
+ */
+function beTool({ generations = 1, ...plan }, lifetimeMs) {
+  for (const signal of plan.defies ?? []) process.on(signal, () => {});
+  setTimeout(() => {}, lifetimeMs);
+  if (generations === 1) {
+    require('node:fs').writeSync(3, 'ready');
+    return;
+  }
+  const next = `(${beTool})(${JSON.stringify({ ...plan, generations: generations - 1 })}, ${lifetimeMs})`;
+  /** @type {import('node:child_process').SpawnOptions} */
+  const options = {
+    detached: plan.ownSession ?? false,
+    stdio: ['ignore', 'inherit', 'inherit', 3],
+  };
+  require('node:child_process').spawn(process.execPath, ['--eval', next], options).unref();
+}
+
 /** @param {Extract<Step, { do: 'grandchild' }>} step */
 async function startGrandchild(step) {
-  const output = step.holdsOutput ? 'inherit' : 'ignore';
-  const child = spawn(
-    process.execPath,
-    [
-      '--eval',
-      `for (const signal of ${JSON.stringify(step.defies ?? [])}) process.on(signal, () => {});
-       setTimeout(() => {}, ${LIFETIME_MS});
-       require('node:fs').writeSync(3, 'ready');`,
+  const keeps = step.holds ?? [];
+  await startTool(`(${beTool})(${JSON.stringify(step)}, ${LIFETIME_MS})`, {
+    detached: step.ownSession ?? false,
+    stdio: [
+      'ignore',
+      keeps.includes('stdout') ? 'inherit' : 'ignore',
+      keeps.includes('stderr') ? 'inherit' : 'ignore',
+      'pipe',
     ],
-    { detached: step.ownSession ?? false, stdio: ['ignore', output, output, 'pipe'] },
-  );
+  });
+}
+
+/** @param {Extract<Step, { do: 'daemon' }>['knownBy']} knownBy */
+async function startDaemon(knownBy) {
+  const daemon = `(${beTool})(${JSON.stringify({ defies: POLITE_SIGNALS })}, ${LIFETIME_MS})`;
+  // Its parent is gone as soon as it has been started.
+  const parent = `require('node:child_process')
+    .spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] })
+    .unref()`;
+  await startTool(parent, {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    ...(knownBy === 'environment' ? { cwd: '/' } : { env: {} }),
+  });
+}
+
+/**
+ * Starts a program and resolves when it is ready.
+ *
+ * @param {string} script
+ * @param {import('node:child_process').SpawnOptions} options
+ */
+async function startTool(script, options) {
+  const child = spawn(process.execPath, ['--eval', script], options);
   const ready = /** @type {import('node:stream').Readable} */ (child.stdio[3]);
-  await new Promise((resolve) => ready.once('data', resolve));
+  await once(ready, 'data');
   ready.destroy();
   child.unref();
 }
 
 /** @param {Extract<Step, { do: 'plant' }>} step */
-function plant(step) {
+async function plant(step) {
   const file = destination(step);
   const target = step.to ?? path.join(desk, 'nothing');
-  if (step.what === 'symlink') symlinkSync(target, file);
-  else if (step.what === 'hardlink') linkSync(target, file);
-  else if (step.what === 'directory') mkdirSync(file);
-  else spawnSync('mkfifo', [file]);
+  switch (step.what) {
+    case 'symlink':
+      return symlinkSync(target, file);
+    case 'hardlink':
+      return linkSync(target, file);
+    case 'directory':
+      return mkdirSync(file);
+    case 'fifo':
+      return void spawnSync('mkfifo', [file]);
+    case 'device':
+      return void spawnSync('mknod', [file, 'c', '1', '5']);
+    case 'sparse file':
+      writeFileSync(file, '');
+      return truncateSync(file, 3 * 2 ** 30);
+    case 'socket': {
+      // The path of a socket may not be long, and its owner removes it by the name it was bound to.
+      await once(createServer().listen('bound.socket').unref(), 'listening');
+      return renameSync('bound.socket', file);
+    }
+    case 'linked parent':
+      rmdirSync(path.dirname(file));
+      return symlinkSync(target, path.dirname(file));
+  }
+}
+
+/** @param {Extract<Step, { do: 'leave' }>['what']} what */
+function leave(what) {
+  switch (what) {
+    case 'locked directories':
+      mkdirSync('a/b/c', { recursive: true });
+      writeFileSync('a/b/c/file', '');
+      for (const directory of ['a/b/c', 'a/b', 'a', '.']) chmodSync(directory, 0);
+      return;
+    case 'many files':
+      mkdirSync('many');
+      for (let n = 0; n < 10_000; n += 1) writeFileSync(`many/${n}`, '');
+      return;
+    case 'odd names': {
+      const odd = Buffer.from([0xff, 0xfe, 0x0a, 0x20, 0x80]);
+      mkdirSync(odd);
+      writeFileSync(Buffer.concat([odd, Buffer.from('/'), odd]), '');
+      return;
+    }
+    case 'locked parent':
+      return chmodSync('..', 0o555);
+  }
 }
 
 /** @param {Extract<Step, { do: 'record' }>} step */
@@ -302,10 +430,16 @@ function write(fd, data) {
   }
 }
 
-/** @returns {Promise<string>} */
-async function readStdin() {
+/**
+ * @param {boolean} slowly
+ * @returns {Promise<string>}
+ */
+async function readStdin(slowly) {
   const chunks = [];
-  for await (const chunk of process.stdin) chunks.push(chunk);
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk);
+    if (slowly) await sleep(5);
+  }
   return Buffer.concat(chunks).toString();
 }
 

@@ -10,6 +10,8 @@ export type Step =
   | { do: 'messages'; count: number }
   /** Raw bytes on an output stream, in one write or in several. */
   | { do: 'write'; to: 'stdout' | 'stderr'; base64: string; times?: number; pieces?: number }
+  /** `bytes` of the same line again and again, as fast as a pipe takes them. */
+  | { do: 'flood'; to: 'stdout' | 'stderr'; line: string; bytes: number }
   /**
    * A picture, where Codex itself puts it (`store`) or where the agent was told to put it
    * (`workspace`). Several `pieces` arrive `everyMs`, as from a slow writer.
@@ -27,9 +29,22 @@ export type Step =
   /** Something at the picture's place that is not a regular file of its own. */
   | ({
       do: 'plant';
-      what: 'symlink' | 'hardlink' | 'fifo' | 'directory';
+      what:
+        | 'symlink'
+        | 'hardlink'
+        | 'fifo'
+        | 'directory'
+        | 'socket'
+        /** `/dev/zero` by another name. Takes root. */
+        | 'device'
+        /** 3 GB that occupy no block. */
+        | 'sparse file'
+        /** The directory it would lie in is a link to the directory `to`. */
+        | 'linked parent';
       to?: string;
     } & Destination)
+  /** What is hard to remove: in the workspace, or (`locked parent`) around it. */
+  | { do: 'leave'; what: 'locked directories' | 'many files' | 'odd names' | 'locked parent' }
   /** Tells the spec that the stub has come this far. */
   | { do: 'reach'; mark: string }
   /** Waits until the spec lets it go on. */
@@ -37,6 +52,8 @@ export type Step =
   /** Lives on until it is stopped. */
   | { do: 'hang' }
   | { do: 'sleep'; ms: number }
+  /** Is stopped, as by SIGSTOP, until it is told to continue. */
+  | { do: 'freeze' }
   | { do: 'defy'; signals: NodeJS.Signals[] }
   /** Tidies up when asked to stop: reaches the mark `stopped by SIGNAL`, then exits 1. */
   | { do: 'tidyUpOn'; signals: NodeJS.Signals[] }
@@ -46,9 +63,17 @@ export type Step =
       /** Leads a session of its own, as Codex's tools do: out of reach of a signal to the group. */
       ownSession?: boolean;
       defies?: NodeJS.Signals[];
-      /** Keeps the write ends of stdout and stderr. */
-      holdsOutput?: boolean;
+      /** Keeps the write ends of these. */
+      holds?: ('stdout' | 'stderr')[];
+      /** How many generations: each starts the next in the same way. 1 unless it says otherwise. */
+      generations?: number;
     }
+  /** When asked to stop, starts a grandchild that defies everything, reaches `forked on SIGNAL`, and exits 1. */
+  | { do: 'forkOn'; signals: NodeJS.Signals[] }
+  /** Forks twice to lose its parents, and sheds all by which it may be known but this. */
+  | { do: 'daemon'; knownBy: 'environment' | 'directory' }
+  /** Kills the launcher it runs behind. */
+  | { do: 'killShim' }
   | { do: 'exit'; code: number }
   | { do: 'die'; of: NodeJS.Signals };
 
@@ -70,7 +95,7 @@ export interface Orders {
   /** What `codex login status` prints and how it exits; `silent` reaches the mark `asked` and never answers. */
   login?: { text: string; exitCode: number } | 'silent';
   /** What becomes of stdin. Like the real CLI, the stub reads all of it first unless told otherwise. */
-  stdin?: 'read' | 'ignore' | 'close';
+  stdin?: 'read' | 'read slowly' | 'ignore' | 'close';
   /** Runs behind another process, as behind npm's shim, which passes no signal on. */
   behindShim?: boolean;
   exec: Step[];

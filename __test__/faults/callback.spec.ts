@@ -1,0 +1,108 @@
+// What a progress callback may do: no generation is the worse for it. And when it is not called any more.
+
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+
+import { describe, expect } from 'vitest';
+
+import { type GenerateOptions, type OnProgress } from '../../index.js';
+import { png } from '../support/png.js';
+import { save, say, type Step, test, turn } from '../support/stub.js';
+
+const PICTURE = png();
+const HANG: Step = { do: 'hang' };
+
+describe('no call after the promise settles', () => {
+  const FLOOD: Step = { do: 'messages', count: 5000 };
+
+  test.for<[end: string, steps: Step[], options: Partial<GenerateOptions>, abortAt?: number]>([
+    ['a success', turn(FLOOD, save('workspace', PICTURE)), {}],
+    ['a picture that ends the turn', turn(save('store', PICTURE), FLOOD, FLOOD, HANG), {}],
+    ['a failure', [...turn(FLOOD), { do: 'exit', code: 1 }], {}],
+    ['a timeout', turn(FLOOD, HANG), { timeoutMs: 1000 }],
+    ['an abort', turn(FLOOD, FLOOD, HANG), {}, 100],
+  ])('%s', async ([, steps, options, abortAt], { codex }) => {
+    const controller = new AbortController();
+    let settled = false;
+    let late = 0;
+    let heard = 0;
+    const call = codex.generate(steps, { ...options, signal: controller.signal }, () => {
+      heard += 1;
+      if (heard === abortAt) controller.abort();
+      if (settled) late += 1;
+    });
+    const settle = () => (settled = true);
+    await call.then(settle, settle);
+    // What was still queued would come within the next turns of the loop.
+    for (let n = 0; n < 20; n += 1) await turnOfTheLoop();
+    expect(late).toBe(0);
+    expect(heard).toBeGreaterThan(0);
+  });
+});
+
+describe('the generation completes, whatever the callback does', () => {
+  test.for<[what: string, onProgress: OnProgress]>([
+    [
+      'throws',
+      () => {
+        throw new Error('boom');
+      },
+    ],
+    [
+      'throws what is no error',
+      () => {
+        // oxlint-disable-next-line no-throw-literal
+        throw null;
+      },
+    ],
+    ['returns a rejected promise', () => Promise.reject(new Error('boom')) as unknown as void],
+    ['is async and throws', async () => Promise.reject(new Error('boom'))],
+    [
+      'is slow',
+      () => {
+        const until = performance.now() + 20;
+        while (performance.now() < until);
+      },
+    ],
+    ['returns something', (() => 42) as unknown as OnProgress],
+  ])('%s', async ([, onProgress], { codex }) => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note).on('uncaughtException', note);
+    try {
+      const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
+      expect(await codex.generate(orders, {}, onProgress)).toEqual(PICTURE);
+      for (let n = 0; n < 5; n += 1) await turnOfTheLoop();
+    } finally {
+      process.off('unhandledRejection', note).off('uncaughtException', note);
+    }
+    expect(unhandled).toEqual([]);
+  });
+
+  test('throws: and hears the rest all the same', async ({ codex }) => {
+    let heard = 0;
+    const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
+    await codex.generate(orders, {}, (_message, { phase }) => {
+      if (phase === 'message') heard += 1;
+      throw new Error('boom');
+    });
+    expect(heard).toBe(10);
+  });
+
+  test('aborts the call it listens to', async ({ codex }) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = codex.generate(turn(say('hello'), HANG), { signal }, (_message, { phase }) => {
+      if (phase === 'message') controller.abort('heard enough');
+    });
+    await expect(call).rejects.toBe('heard enough');
+  });
+
+  test('starts another call', async ({ codex }) => {
+    const calls: Promise<Buffer>[] = [];
+    const orders = turn(say('hello'), save('workspace', PICTURE));
+    await codex.generate(orders, {}, (_message, { phase }) => {
+      if (phase === 'message') calls.push(codex.generate(orders));
+    });
+    expect(await Promise.all(calls)).toEqual([PICTURE]);
+  });
+});

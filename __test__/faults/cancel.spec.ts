@@ -1,0 +1,131 @@
+// Cancelled at any moment of its life, a call is rejected with the very reason, and nothing of it is left.
+//
+// Found elsewhere: abort while queued (`queue.spec.ts`, `whoever gives up while waiting`: `by an abort: nothing was started, and
+// the others move up`), and of what is hard to stop (`cancel.spec.ts`, `abort`).
+
+import { describe, expect } from 'vitest';
+
+import { generateCodexImage, type GenerateOptions, type ProgressEvent } from '../../index.js';
+import { listenersOf, rejection } from '../support/abort.js';
+import { png } from '../support/png.js';
+import {
+  failure,
+  type Orders,
+  save,
+  type Step,
+  type StubCodex,
+  test,
+  turn,
+} from '../support/stub.js';
+
+const PICTURE = png();
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+const HANG: Step = { do: 'hang' };
+
+async function expectAborted(
+  codex: StubCodex,
+  call: Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  expect(await rejection(call)).toEqual({ reason: 'enough' });
+  await codex.expectNothingLeft();
+  expect(listenersOf(signal)).toBe(0);
+}
+
+describe('signal already aborted', () => {
+  test('no spawn', async ({ codex }) => {
+    const signal = AbortSignal.abort('enough');
+    await expectAborted(codex, codex.generate(turn(), { signal }), signal);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('in the same breath as the call', async ({ codex }) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    await codex.order(turn(RUNNING, HANG));
+    const call = generateCodexImage(codex.options({ signal }));
+    controller.abort('enough');
+    await expectAborted(codex, call, signal);
+  });
+});
+
+describe('abort while', () => {
+  const LONG_PROMPT = `a red fox ${'and another '.repeat(100_000)}`;
+
+  test.for<[when: string, mark: string, orders: Orders, options?: Partial<GenerateOptions>]>([
+    ['asking for the login', 'asked', { login: 'silent', exec: [] }],
+    ['writing the prompt', 'running', { stdin: 'ignore', exec: [RUNNING, HANG] }],
+    ['running, before the thread has started', 'running', { exec: [RUNNING, HANG] }],
+    [
+      'running, and Codex talks',
+      'running',
+      { exec: turn(RUNNING, { do: 'messages', count: 5000 }, HANG) },
+    ],
+    [
+      'running, and the picture is being written',
+      'running',
+      { exec: turn(save('store', PICTURE.subarray(0, 50)), RUNNING, HANG) },
+    ],
+    [
+      "running, and the picture is there, completion 'exit'",
+      'running',
+      { exec: turn(save('store', PICTURE), RUNNING, HANG) },
+      { completion: 'exit' },
+    ],
+  ])('%s', async ([, mark, orders, options], { codex }) => {
+    if (orders.login === 'silent') await codex.login(null);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = codex.generate(orders, { signal, prompt: LONG_PROMPT, ...options });
+    await codex.reached(mark);
+    controller.abort('enough');
+    await expectAborted(codex, call, signal);
+  });
+
+  test.for<[when: string, phase: ProgressEvent['phase'], steps: Step[]]>([
+    ['looking for Codex', 'preflight', turn(HANG)],
+    ['spawning', 'starting', turn(HANG)],
+    ['cleaning, after the picture', 'stopping', turn(save('store', PICTURE), HANG)],
+    ['checking', 'checking', turn(save('workspace', PICTURE))],
+    ['checking what is no picture', 'checking', turn(save('workspace', Buffer.from('no')))],
+  ])('%s', async ([, phase, steps], { codex }) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = codex.generate(steps, { signal }, (_message, event) => {
+      if (event.phase === phase) controller.abort('enough');
+    });
+    await expectAborted(codex, call, signal);
+  });
+
+  test('cleaning, after the timeout', async ({ codex }) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const steps = turn({ do: 'defy', signals: ['SIGTERM'] }, HANG);
+    const options = { signal, timeoutMs: 1000, killGraceMs: 300 };
+    const call = codex.generate(steps, options, (_message, { phase }) => {
+      if (phase === 'stopping') controller.abort('enough');
+    });
+    await expectAborted(codex, call, signal);
+  });
+});
+
+describe('cancel', () => {
+  test('twice: the first reason stands', async ({ codex }) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = codex.generate(turn(RUNNING, HANG), { signal });
+    await codex.reached('running');
+    controller.abort('enough');
+    controller.abort('more than enough');
+    await expectAborted(codex, call, signal);
+  });
+
+  test('after settle: no-op', async ({ codex }) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    expect(await codex.generate(turn(save('workspace', PICTURE)), { signal })).toEqual(PICTURE);
+    expect(listenersOf(signal)).toBe(0);
+    controller.abort();
+    await failure(codex.generate([{ do: 'exit', code: 1 }], { signal: null }));
+  });
+});

@@ -1,0 +1,108 @@
+// How Codex can end without having done its work, or not end at all.
+//
+// Found elsewhere, in tables of a wider subject: exit 0 without image (`failures.spec.ts`, `each cause has its own code`: `no
+// image`, `nothing at all`), killed by SIGSEGV or by the OOM killer (there: `SIGSEGV`, `SIGKILL, as from the OOM killer`).
+
+import { readFileSync } from 'node:fs';
+
+import { describe, expect } from 'vitest';
+
+import { png } from '../support/png.js';
+import {
+  failure,
+  listener,
+  save,
+  type Step,
+  type StubCodex,
+  test,
+  THREAD,
+  turn,
+  TURN_STARTED,
+  turnFailed,
+} from '../support/stub.js';
+
+const PICTURE = png();
+const HANG: Step = { do: 'hang' };
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+/** Longer than any test: who waits for it to end has not been told that there is no need to. */
+const FOREVER_MS = 600_000;
+/** How much later than on an idle machine something may happen. */
+const SLOWNESS_MS = 5000;
+
+describe('exit 1 with image', () => {
+  const FAILED: Step[] = [turnFailed('stream error'), { do: 'exit', code: 1 }];
+
+  test("in Codex's own store: the image", async ({ codex }) => {
+    const steps = [THREAD, TURN_STARTED, save('store', PICTURE), ...FAILED];
+    expect(await codex.generate(steps)).toEqual(PICTURE);
+  });
+
+  test("in Codex's own store, then killed: the image", async ({ codex }) => {
+    const steps = turn(save('store', PICTURE), { do: 'die', of: 'SIGKILL' });
+    expect(await codex.generate(steps)).toEqual(PICTURE);
+  });
+
+  test.for(['image', 'exit'] as const)(
+    "at the handed path, completion '%s': an error",
+    async (completion, { codex }) => {
+      const steps = turn(save('workspace', PICTURE), { do: 'exit', code: 3 });
+      const error = await failure(codex.generate(steps, { completion }));
+      expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 3 });
+    },
+  );
+});
+
+describe('timeout', () => {
+  /** Enough for the stub to come as far as its mark, which each test checks. */
+  const timeoutMs = 1500;
+
+  test('honoured: ends at once', async ({ codex }) => {
+    const { events, onProgress } = listener();
+    const steps = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
+    const call = codex.generate(steps, { timeoutMs, killGraceMs: FOREVER_MS }, onProgress);
+    expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
+    expect(codex.hasReached('stopped by SIGTERM')).toBe(true);
+    const stopping = events.find(({ phase }) => phase === 'stopping');
+    expect(stopping?.elapsedMs).toBeGreaterThanOrEqual(timeoutMs);
+  });
+
+  test('ignored: SIGKILL after the grace, total ≤ timeout + grace + 1 s', async ({ codex }) => {
+    const killGraceMs = 700;
+    const began = performance.now();
+    const steps = turn(
+      { do: 'defy', signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
+      { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
+      RUNNING,
+      HANG,
+    );
+    const error = await failure(codex.generate(steps, { timeoutMs, killGraceMs }));
+    const total = performance.now() - began;
+    expect(error).toMatchObject({ code: 'TIMEOUT', status: 504 });
+    expect(codex.hasReached('running')).toBe(true);
+    expect(total).toBeGreaterThanOrEqual(timeoutMs + killGraceMs);
+    expect(total).toBeLessThanOrEqual(timeoutMs + killGraceMs + 1000 + SLOWNESS_MS);
+    await codex.expectNothingLeft();
+  });
+});
+
+describe('stopped child (SIGSTOP)', () => {
+  test.for<[what: string, preparation: Step[], killGraceMs: number]>([
+    ['that would end when told to', [], FOREVER_MS],
+    ['that defies every polite signal', [{ do: 'defy', signals: ['SIGTERM', 'SIGINT'] }], 100],
+  ])('%s still ends', async ([, preparation, killGraceMs], { codex }) => {
+    const controller = new AbortController();
+    const steps = turn(...preparation, { do: 'freeze' }, HANG);
+    const call = codex.generate(steps, { signal: controller.signal, killGraceMs });
+    await expect.poll(() => states(codex), { timeout: 30_000 }).toEqual(['T']);
+    controller.abort('enough');
+    await expect(call).rejects.toBe('enough');
+    await codex.expectNothingLeft();
+  });
+
+  /** What the kernel says of each process of the run. */
+  function states(codex: StubCodex): (string | undefined)[] {
+    return codex
+      .survivors()
+      .map(({ pid }) => /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  }
+});

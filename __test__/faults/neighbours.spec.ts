@@ -1,0 +1,198 @@
+// Who else lives in the process: children that JavaScript started, listeners for their signal, the addon in another thread,
+// and the calls that were there before. None of them is disturbed, and none disturbs.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+
+import { describe, expect, onTestFinished } from 'vitest';
+
+import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
+import { rejection } from '../support/abort.js';
+import { cancelElsewhere } from '../support/elsewhere.js';
+import { expectNothingHeld, footprint } from '../support/footprint.js';
+import { png } from '../support/png.js';
+import { failure, save, type Step, StubCodex, test, turn } from '../support/stub.js';
+
+const PICTURE = png();
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+const GATE: Step = { do: 'await', gate: 'end' };
+/** Hundreds of processes take their time on a busy machine. */
+const timeoutMs = 50_000;
+
+/** Many quick children behind one gate. */
+class Crowd {
+  static readonly program = fileURLToPath(new URL('../support/quick-codex.sh', import.meta.url));
+
+  private constructor(
+    private readonly codex: StubCodex,
+    private readonly gate: string,
+    private held: number | null,
+  ) {}
+
+  static async gather(codex: StubCodex): Promise<Crowd> {
+    const gate = path.join(codex.scratch, 'gate');
+    await once(spawn('mkfifo', [gate]), 'exit');
+    // For reading and writing: nobody is held up in opening it, and everybody in reading from it.
+    const crowd = new Crowd(codex, gate, openSync(gate, 'r+'));
+    onTestFinished(() => crowd.letGo());
+    return crowd;
+  }
+
+  /** The environment of one that will exit with `code`. */
+  member(code: number): Record<string, string> {
+    const { codex, gate } = this;
+    return { ...codex.env, QUICK_GATE: gate, QUICK_DESK: codex.desk, QUICK_CODE: String(code) };
+  }
+
+  async hasGathered(count: number): Promise<void> {
+    const present = async () => (await readdir(this.codex.desk)).length;
+    await expect.poll(present, { timeout: timeoutMs, interval: 20 }).toBe(count);
+  }
+
+  letGo(): void {
+    if (this.held !== null) closeSync(this.held);
+    this.held = null;
+  }
+}
+
+test('500 JS children and 500 of ours at once: all exit codes right, 0 zombies', async ({
+  codex,
+}) => {
+  setMaxConcurrentRuns(1000);
+  const crowd = await Crowd.gather(codex);
+  const before = footprint();
+
+  const codes = Array.from({ length: 500 }, (_, n) => 1 + (n % 250));
+  const ours = codes.map((code) => {
+    const options = { codexPath: Crowd.program, env: crowd.member(code), timeoutMs };
+    return failure(generateCodexImage(codex.options(options)));
+  });
+  const theirs = codes.map((code) =>
+    once(spawn(Crowd.program, { env: crowd.member(code), stdio: 'ignore' }), 'exit'),
+  );
+  await crowd.hasGathered(1000);
+  crowd.letGo();
+
+  const exits = (await Promise.all(ours)).map(({ code, exitCode }) => ({ code, exitCode }));
+  expect(exits).toEqual(codes.map((exitCode) => ({ code: 'CODEX_FAILED', exitCode })));
+  expect(await Promise.all(theirs)).toEqual(codes.map((code) => [code, null]));
+  await codex.expectNothingLeft();
+  await expectNothingHeld(before);
+});
+
+describe("`process.on('SIGCHLD')`", () => {
+  /** A child of JavaScript's whose end the listener hears of. */
+  async function heard(listener: NodeJS.SignalsListener): Promise<void> {
+    process.on('SIGCHLD', listener);
+    const heardOf = once(process, 'SIGCHLD');
+    const ended = once(spawn('true'), 'exit');
+    await heardOf;
+    expect(await ended).toEqual([0, null]);
+  }
+
+  test('added and removed mid-run', async ({ codex }) => {
+    const listener = () => {};
+    onTestFinished(() => void process.off('SIGCHLD', listener));
+    const call = codex.generate([RUNNING, GATE, { do: 'exit', code: 7 }]);
+    await codex.reached('running');
+    await heard(listener);
+    process.off('SIGCHLD', listener);
+    await codex.open('end');
+    expect(await failure(call)).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
+    // Nor has Node gone deaf.
+    expect(await once(spawn('false'), 'exit')).toEqual([1, null]);
+  });
+
+  test('there before, and still there afterwards', async ({ codex }) => {
+    const listener = () => {};
+    onTestFinished(() => void process.off('SIGCHLD', listener));
+    await heard(listener);
+    const error = await failure(codex.generate([{ do: 'exit', code: 7 }]));
+    expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
+    await heard(listener);
+  });
+});
+
+test('100 cancelled jobs: descriptors, threads, memory back to baseline', async ({ codex }) => {
+  const crowd = await Crowd.gather(codex);
+  const options = codex.options({ codexPath: Crowd.program, env: crowd.member(0), timeoutMs });
+  const [rounds, calls] = [5, 20];
+  const { before, after } = await cancelElsewhere(options, rounds, calls);
+  crowd.letGo();
+  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
+  // The runtime keeps some idle for a while, but no more than have been needed at a time.
+  expect(after.threads).toBeLessThanOrEqual(before.threads + calls);
+  expect(after.memory).toBeLessThanOrEqual(before.memory + 8 * 2 ** 20);
+});
+
+describe('addon loaded in main and worker: independent', () => {
+  /** A worker in which one call is made. */
+  class Elsewhere {
+    private readonly worker: Worker;
+    private readonly exited: Promise<unknown>;
+    readonly outcome: Promise<unknown>;
+
+    constructor(codex: StubCodex) {
+      const addon = fileURLToPath(new URL('../../index.js', import.meta.url));
+      const script = `
+        const { parentPort, workerData: { addon, options } } = require('node:worker_threads');
+        require(addon).generateCodexImage(options).then(
+          (image) => parentPort.postMessage({ image }),
+          ({ code }) => parentPort.postMessage({ code }),
+        );`;
+      const workerData = { addon, options: codex.options() };
+      this.worker = new Worker(script, { eval: true, workerData });
+      this.exited = once(this.worker, 'exit');
+      this.outcome = once(this.worker, 'message').then(([message]) => message);
+    }
+
+    async end(): Promise<void> {
+      expect(await this.exited).toEqual([0]);
+    }
+  }
+
+  test.for<[what: string, steps: Step[], outcome: object]>([
+    ['succeeds', [save('workspace', PICTURE)], { image: new Uint8Array(PICTURE) }],
+    ['fails', [{ do: 'exit', code: 1 }], { code: 'CODEX_FAILED' }],
+  ])(
+    "the worker's call %s and the worker ends: main's goes on",
+    async ([, steps, outcome], { codex }) => {
+      const call = codex.generate(turn(RUNNING, GATE, save('workspace', PICTURE)));
+      await codex.reached('running');
+
+      const other = await StubCodex.create();
+      await other.order(turn(...steps));
+      const elsewhere = new Elsewhere(other);
+      expect(await elsewhere.outcome).toEqual(outcome);
+      await elsewhere.end();
+      await other.close();
+
+      await codex.open('end');
+      expect(await call).toEqual(PICTURE);
+    },
+  );
+
+  test("main's call is aborted: the worker's goes on", async ({ codex }) => {
+    const other = await StubCodex.create();
+    await other.order(turn(RUNNING, GATE, save('workspace', PICTURE)));
+    const elsewhere = new Elsewhere(other);
+    await other.reached('running');
+
+    const controller = new AbortController();
+    const call = codex.generate(turn(RUNNING, GATE), { signal: controller.signal });
+    await codex.reached('running');
+    controller.abort('enough');
+    expect(await rejection(call)).toEqual({ reason: 'enough' });
+    await codex.expectNothingLeft();
+
+    await other.open('end');
+    expect(await elsewhere.outcome).toEqual({ image: new Uint8Array(PICTURE) });
+    await elsewhere.end();
+    await other.close();
+  });
+});

@@ -1,0 +1,149 @@
+// What can keep Codex from being started. Each is an error of its own at once, and nothing is left behind.
+//
+// A NUL in any string is refused option by option in `options.spec.ts`.
+
+import { spawnSync } from 'node:child_process';
+import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import {
+  AS_COUNTED_USER,
+  BOUND_BY_MODES,
+  COUNTED_USER,
+  generateElsewhere,
+  generateWithoutDescriptors,
+  generateWithoutProcesses,
+  mayMount,
+  type StarvedCall,
+  withSmallDisk,
+} from '../support/elsewhere.js';
+import { png } from '../support/png.js';
+import { failure, save, STUB, type StubCodex, test, turn } from '../support/stub.js';
+
+const PICTURE = png();
+
+describe('codex', () => {
+  const NOT_FOUND = { code: 'CODEX_NOT_FOUND', status: 424, retryable: false };
+  const NOT_STARTED = { code: 'SPAWN_FAILED', status: 500, retryable: true };
+
+  test.for<[what: string, expected: object, make: (file: string) => Promise<unknown>]>([
+    ['not found', NOT_FOUND, async () => {}],
+    ['a link to nothing', NOT_FOUND, (file) => symlink('/nowhere/codex', file)],
+    ['a directory', NOT_FOUND, (file) => mkdir(file)],
+    [
+      'not executable',
+      NOT_FOUND,
+      async (file) => {
+        await copyFile(STUB, file);
+        await chmod(file, 0o644);
+      },
+    ],
+    [
+      'bad interpreter',
+      NOT_STARTED,
+      (file) => writeFile(file, '#!/nowhere/interpreter\n', { mode: 0o755 }),
+    ],
+    [
+      'not a program',
+      NOT_STARTED,
+      (file) => writeFile(file, Buffer.from('\x7fELF'), { mode: 0o755 }),
+    ],
+  ])('%s, where codexPath says', async ([, expected, make], { codex }) => {
+    const codexPath = path.join(codex.scratch, 'codex');
+    await make(codexPath);
+    // That there is another is no reason to take it.
+    const env = { ...codex.env, CODEX_BIN: STUB };
+    const error = await failure(codex.generate([], { codexPath, env }));
+    expect(error).toMatchObject(expected);
+    if (expected === NOT_FOUND) expect(error.message).toContain('codexPath');
+    expect(error.message).not.toContain(codex.scratch);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('not found anywhere', async ({ codex }) => {
+    const env = { ...codex.env, PATH: codex.scratch };
+    const error = await failure(codex.generate([], { codexPath: null, env }));
+    expect(error).toMatchObject(NOT_FOUND);
+    expect(error.message).toContain('npm install');
+  });
+});
+
+describe('temp dir', () => {
+  const FAILED = { code: 'WORKSPACE_FAILED', status: 507, retryable: false };
+
+  test.for<[what: string, make: (place: string) => Promise<unknown>]>([
+    ['missing', async () => {}],
+    ['a file', (place) => writeFile(place, '')],
+  ])('%s: error before spawn', async ([, make], { codex }) => {
+    const TMPDIR = path.join(codex.scratch, 'tmp');
+    await make(TMPDIR);
+    const env = { ...codex.env, TMPDIR };
+    const error = await failure(codex.generate(turn(), { env }));
+    expect(error).toMatchObject(FAILED);
+    expect(error.message).not.toContain(codex.scratch);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('unwritable: error before spawn', async ({ codex }) => {
+    await chmod(codex.temporary, 0o555);
+    const { error } = await generateElsewhere(codex.options(), BOUND_BY_MODES);
+    expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  describe.skipIf(!mayMount())('full (takes the right to mount)', () => {
+    test('of entries: error before spawn', async ({ codex }) => {
+      const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
+      const { error } = await generateElsewhere(codex.options(), full);
+      expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+      expect(await codex.recordings()).toEqual([]);
+    });
+
+    test('of bytes, with a reference to be copied: error before spawn', async ({ codex }) => {
+      const reference = path.join(codex.scratch, 'reference.png');
+      await writeFile(reference, png({ width: 100, height: 100 }));
+      const full = withSmallDisk(codex.temporary, 'size=8k');
+      const options = codex.options({ referenceImages: [reference] });
+      const { error } = await generateElsewhere(options, full);
+      expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+      expect(await codex.recordings()).toEqual([]);
+    });
+  });
+});
+
+describe('at spawn', () => {
+  const REFUSED = ['SPAWN_FAILED', 'WORKSPACE_FAILED'];
+
+  function expectNothingLeaked({ descriptors }: StarvedCall): void {
+    expect(descriptors.after).toBe(descriptors.before);
+  }
+
+  test('EMFILE: error, no descriptor leaked, however many are still free', async ({ codex }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    const calls = await generateWithoutDescriptors(codex.options());
+    for (const call of calls.slice(0, -1)) {
+      expect(REFUSED).toContain(call.code);
+      expect(call.message).toContain('Too many open files');
+    }
+    // A child takes three pipes, each with two ends for a moment.
+    expect(calls.length).toBeGreaterThan(6);
+    calls.forEach(expectNothingLeaked);
+    expect(await codex.recordings()).toHaveLength(1);
+  });
+
+  test('EAGAIN: error, no descriptor leaked', async ({ codex }) => {
+    giveTo(COUNTED_USER, codex);
+    const call = await generateWithoutProcesses(codex.options(), AS_COUNTED_USER);
+    expect(call).toMatchObject({ code: 'SPAWN_FAILED' });
+    expect(call.message).toContain('Resource temporarily unavailable');
+    expectNothingLeaked(call);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  function giveTo(user: number, codex: StubCodex): void {
+    const { status } = spawnSync('chown', ['-R', String(user), path.dirname(codex.home)]);
+    expect(status).toBe(0);
+  }
+});

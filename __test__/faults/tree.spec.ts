@@ -1,0 +1,106 @@
+// What Codex may start, and how it may try to outlive a run. Of none is anything left.
+//
+// Found elsewhere: a grandchild ignoring TERM and a setsid tool (`cancel.spec.ts`, `abort` and `timeoutMs`: `stops a grandchild
+// that defies every polite signal`, `stops a grandchild in a session of its own`).
+
+import { describe, expect } from 'vitest';
+
+import { png } from '../support/png.js';
+import {
+  failure,
+  type Orders,
+  save,
+  type Step,
+  type StubCodex,
+  test,
+  THREAD,
+  turn,
+  TURN_STARTED,
+} from '../support/stub.js';
+
+const PICTURE = png();
+const HANG: Step = { do: 'hang' };
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+const STUBBORN = { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL } as const;
+
+/** Aborts when as many processes are there as are to be stopped. */
+async function stop(codex: StubCodex, orders: Orders, processes: number): Promise<void> {
+  const controller = new AbortController();
+  const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 500 });
+  await codex.reached('running');
+  expect(codex.survivors()).toHaveLength(processes);
+  controller.abort('enough');
+  await expect(call).rejects.toBe('enough');
+  await codex.expectNothingLeft();
+}
+
+test('two-level tree in its own session', async ({ codex }) => {
+  await stop(codex, { exec: turn({ ...STUBBORN, generations: 2 }, RUNNING, HANG) }, 3);
+});
+
+test.for(['environment', 'directory'] as const)(
+  'double-forked daemon, known by its %s alone',
+  async (knownBy, { codex }) => {
+    await stop(codex, { exec: turn({ do: 'daemon', knownBy }, RUNNING, HANG) }, 2);
+  },
+);
+
+test.for(['environment', 'directory'] as const)(
+  'double-forked daemon, known by its %s alone, when Codex has ended by itself',
+  async (knownBy, { codex }) => {
+    const steps = turn({ do: 'daemon', knownBy }, save('workspace', PICTURE));
+    expect(await codex.generate(steps)).toEqual(PICTURE);
+    await codex.expectNothingLeft();
+  },
+);
+
+test('children forked during the grace', async ({ codex }) => {
+  const steps = turn({ do: 'forkOn', signals: ['SIGTERM'] }, RUNNING, HANG);
+  const controller = new AbortController();
+  const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 30_000 });
+  await codex.reached('running');
+  controller.abort('enough');
+  await expect(call).rejects.toBe('enough');
+  expect(codex.hasReached('forked on SIGTERM')).toBe(true);
+  await codex.expectNothingLeft();
+});
+
+test('shim killed with the native binary alive', async ({ codex }) => {
+  const orders: Orders = {
+    behindShim: true,
+    exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, { do: 'killShim' }, HANG),
+  };
+  const error = await failure(codex.generate(orders));
+  expect(error).toMatchObject({ code: 'CODEX_FAILED', signal: 'SIGKILL' });
+  await codex.expectNothingLeft();
+});
+
+describe('leader exits while a background child holds', () => {
+  /** Far less than the child would live, and than anybody would wait for the end of a stream. */
+  const SETTLED_MS = 500 + 5000;
+
+  test.for<[what: string, holds: ('stdout' | 'stderr')[]]>([
+    ['stdout', ['stdout']],
+    ['stderr', ['stderr']],
+    ['stdout and stderr', ['stdout', 'stderr']],
+  ])('%s: settles at once', async ([, holds], { codex }) => {
+    const steps = turn({ ...STUBBORN, holds }, save('workspace', PICTURE));
+    const { png: image, timings } = await codex.generateDetailed(steps);
+    expect(image).toEqual(PICTURE);
+    expect(timings.stopMs).toBeLessThan(SETTLED_MS);
+    await codex.expectNothingLeft();
+  });
+
+  test('stdout, and its last words are heard', async ({ codex }) => {
+    const last = { type: 'item.completed', item: { id: 'i', type: 'agent_message', text: 'bye' } };
+    const steps: Step[] = [
+      THREAD,
+      TURN_STARTED,
+      { ...STUBBORN, holds: ['stdout'] },
+      { do: 'emit', event: last },
+      { do: 'exit', code: 1 },
+    ];
+    expect((await failure(codex.generate(steps))).detail).toContain('bye');
+  });
+});

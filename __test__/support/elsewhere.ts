@@ -1,0 +1,104 @@
+// A script in a Node process of its own: where the addon is to meet limits and rights that the tests themselves must keep,
+// or memory that nobody else uses.
+
+import { execFile, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { type CodexImageError, type GeneratedImage, type GenerateOptions } from '../../index.js';
+
+/** What comes before `node` on the command line. */
+export type Wrapper = readonly string[];
+
+/** What one call came to, and what it cost its process. */
+export interface Outcome {
+  image?: Omit<GeneratedImage, 'png'> & { sha256: string };
+  error?: Pick<CodexImageError, 'code' | 'message' | 'status' | 'detail'>;
+  /** How many bytes more the process had in memory at its peak than before. */
+  peakGrowth: number;
+}
+
+/** One call made while the process lacks something. */
+export interface StarvedCall {
+  /** The error's code, or null for a success. */
+  code: string | null;
+  message: string | null;
+  descriptors: { before: number; after: number };
+  threads: { before: number; after: number };
+}
+
+/** What a process holds. */
+export interface Holdings {
+  descriptors: number;
+  threads: number;
+  /** In bytes. */
+  memory: number;
+}
+
+/** Runs `support/NAME` and returns what it printed. */
+async function run<T>(name: string, input: unknown, wrapper: Wrapper): Promise<T> {
+  const script = fileURLToPath(new URL(name, import.meta.url));
+  const [program = '', ...args] = [...wrapper, process.execPath, script, JSON.stringify(input)];
+  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 64 << 20 });
+  return JSON.parse(stdout) as T;
+}
+
+export async function generateElsewhere(
+  options: GenerateOptions,
+  wrapper: Wrapper = [],
+): Promise<Outcome> {
+  return run('elsewhere/one-call.mjs', options, wrapper);
+}
+
+/** One call for every number of free descriptors, from none to as many as it takes. */
+export async function generateWithoutDescriptors(options: GenerateOptions): Promise<StarvedCall[]> {
+  return run('elsewhere/few-descriptors.mjs', options, withLimit('nofile', 128));
+}
+
+/** What the process holds before and after `rounds` times `calls` that are aborted when all of them run. */
+export async function cancelElsewhere(
+  options: GenerateOptions,
+  rounds: number,
+  calls: number,
+): Promise<{ before: Holdings; after: Holdings }> {
+  return run('elsewhere/cancelled.mjs', options, ['env', `ROUNDS=${rounds}`, `CALLS=${calls}`]);
+}
+
+/** One call for which no further thread and no process can be made. */
+export async function generateWithoutProcesses(
+  options: GenerateOptions,
+  wrapper: Wrapper,
+): Promise<StarvedCall> {
+  return run('elsewhere/no-processes.mjs', options, wrapper);
+}
+
+function withLimit(what: string, limit: number): Wrapper {
+  return ['prlimit', `--${what}=${limit}:${limit}`];
+}
+
+const IS_ROOT = process.getuid?.() === 0;
+
+/** The owner of a file is bound by the file's mode, as everybody but root is. */
+export const BOUND_BY_MODES: Wrapper = IS_ROOT
+  ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search']
+  : [];
+
+/** A user whose processes are counted, as everybody's but root's are. */
+export const COUNTED_USER = IS_ROOT ? 65_534 : (process.getuid?.() ?? 0);
+export const AS_COUNTED_USER: Wrapper = IS_ROOT
+  ? ['setpriv', `--reuid=${COUNTED_USER}`, '--clear-groups', '--bounding-set=-all']
+  : [];
+
+const UNSHARE = ['unshare', '--mount', ...(IS_ROOT ? [] : ['--map-root-user'])];
+
+/** Has a file system of its own at `directory`, which `options` keep small. */
+export function withSmallDisk(directory: string, options: string): Wrapper {
+  const script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"';
+  return [...UNSHARE, 'sh', '-c', script, 'sh', options, directory];
+}
+
+/** Whether there may be such a one: not for everybody, and not in every container. */
+export function mayMount(): boolean {
+  const [program = '', ...args] = [...withSmallDisk('/mnt', 'size=4k'), 'true'];
+  return spawnSync(program, args).status === 0;
+}
