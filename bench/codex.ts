@@ -14,7 +14,7 @@ import {
   think,
 } from '../__test__/support/loopback.js';
 import { makePng } from '../__test__/support/picture.js';
-import { makePlace } from './place.js';
+import { makePlace } from '../__test__/support/place.js';
 import type { Row, Section } from './report.js';
 import { median } from './statistics.js';
 

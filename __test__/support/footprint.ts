@@ -4,46 +4,57 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { expect } from 'vitest';
-
 export interface Footprint {
   /** Open file descriptors. */
   descriptors: number;
   /** Threads of the addon that each wait for one child. The runtime's own are kept for the next call. */
   waiters: number;
+  /** Children that are dead and that nobody has waited for. */
+  zombies: number;
 }
 
 export function footprint(): Footprint {
   return {
     descriptors: readdirSync('/proc/self/fd').length,
     waiters: readdirSync('/proc/self/task').filter(isWaiter).length,
+    zombies: readdirSync('/proc').filter(isZombie).length,
   };
 }
 
-/** Nothing is held that was not held before. What another thread is about to let go of may take a moment. */
-export async function expectNothingHeld(before: Footprint): Promise<void> {
+/** What is held that was not held before; nothing, if all is well. What another thread is about to let go of may take a moment. */
+export async function heldSince(before: Footprint): Promise<Partial<Footprint>> {
   const patience = performance.now() + 5000;
-  let more = exceeds(footprint(), before);
+  let more = excess(footprint(), before);
   while (Object.keys(more).length > 0 && performance.now() < patience) {
     await sleep(10);
-    more = exceeds(footprint(), before);
+    more = excess(footprint(), before);
   }
-  expect(more, 'more than before').toEqual({});
+  return more;
 }
 
-function exceeds(now: Footprint, before: Footprint): Partial<Footprint> {
+function excess(now: Footprint, before: Footprint): Partial<Footprint> {
   const more = Object.entries(now).filter(
     ([what, count]) => count > before[what as keyof Footprint],
   );
   return Object.fromEntries(more);
 }
 
-/** Threads end by themselves, also between two looks. */
 function isWaiter(thread: string): boolean {
+  // The kernel keeps 15 characters of a name.
+  return read(`/proc/self/task/${thread}/comm`).startsWith('codex-image-wai');
+}
+
+function isZombie(pid: string): boolean {
+  // After the command's name, which may contain anything: the state and the parent.
+  const [state, parent] = read(`/proc/${pid}/stat`).replace(/.*\) /s, '').split(' ');
+  return state === 'Z' && Number(parent) === process.pid;
+}
+
+/** Empty when there is no such thing: threads and processes end by themselves, also between two looks. */
+function read(file: string): string {
   try {
-    // The kernel keeps 15 characters of a name.
-    return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').startsWith('codex-image-wai');
+    return readFileSync(file, 'latin1');
   } catch {
-    return false;
+    return '';
   }
 }
