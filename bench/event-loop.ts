@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../index.js';
 import type { Order, Report } from './herd.js';
-import type { Place } from './place.js';
+import type { Place } from '../__test__/support/place.js';
 import type { Row, Section } from './report.js';
 import { median } from './statistics.js';
 import { makeGate, makeStubPlace, PROMPT, STUB } from './stubs.js';

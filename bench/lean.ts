@@ -7,7 +7,7 @@ import { generateCodexImage, type GenerateOptions } from '../index.js';
 import { type CodexCli, installCodex } from '../__test__/support/codex-cli.js';
 import { type Backend, copy, draw, say, startBackend } from '../__test__/support/loopback.js';
 import { makePng } from '../__test__/support/picture.js';
-import { makePlace, type Place } from './place.js';
+import { makePlace, type Place } from '../__test__/support/place.js';
 import type { Row, Section } from './report.js';
 import { median } from './statistics.js';
 

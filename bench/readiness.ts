@@ -6,7 +6,7 @@ import path from 'node:path';
 import { checkCodex } from '../index.js';
 import { type CodexCli, installCodex } from '../__test__/support/codex-cli.js';
 import { startBackend } from '../__test__/support/loopback.js';
-import { makePlace } from './place.js';
+import { makePlace } from '../__test__/support/place.js';
 import type { Row, Section } from './report.js';
 import { median, timed } from './statistics.js';
 

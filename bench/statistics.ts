@@ -11,3 +11,19 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   await work();
   return performance.now() - began;
 }
+
+/** By how much `y` grows with each `x`: the least-squares slope, and its standard error. */
+export function trend(points: readonly { x: number; y: number }[]): {
+  slope: number;
+  error: number;
+} {
+  const mean = (of: 'x' | 'y'): number =>
+    points.reduce((sum, point) => sum + point[of], 0) / points.length;
+  const [x, y] = [mean('x'), mean('y')];
+  const sum = (of: (dx: number, dy: number) => number): number =>
+    points.reduce((total, point) => total + of(point.x - x, point.y - y), 0);
+  const spread = sum((dx) => dx * dx);
+  const slope = sum((dx, dy) => dx * dy) / spread;
+  const residue = sum((dx, dy) => (dy - slope * dx) ** 2);
+  return { slope, error: Math.sqrt(residue / (points.length - 2) / spread) };
+}

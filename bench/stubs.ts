@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 import { makeHome } from '../__test__/support/loopback/home.js';
-import { type Place, makePlace } from './place.js';
+import { type Place, makePlace } from '../__test__/support/place.js';
 
 export const STUB = fileURLToPath(new URL('stub.mjs', import.meta.url));
 export const PROMPT = 'a red fox';

@@ -4,8 +4,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { expect } from 'vitest';
-
 export interface Footprint {
   /** Open file descriptors. */
   descriptors: number;
@@ -31,18 +29,18 @@ export function childrenOf(pid: number): number[] {
   );
 }
 
-/** Nothing is held that was not held before. What another thread is about to let go of may take a moment. */
-export async function expectNothingHeld(before: Footprint): Promise<void> {
+/** What is held that was not held before; nothing, if all is well. What another thread is about to let go of may take a moment. */
+export async function heldSince(before: Footprint): Promise<Partial<Footprint>> {
   const patience = performance.now() + 5000;
-  let more = exceeds(footprint(), before);
+  let more = excess(footprint(), before);
   while (Object.keys(more).length > 0 && performance.now() < patience) {
     await sleep(10);
-    more = exceeds(footprint(), before);
+    more = excess(footprint(), before);
   }
-  expect(more, 'more than before').toEqual({});
+  return more;
 }
 
-function exceeds(now: Footprint, before: Footprint): Partial<Footprint> {
+function excess(now: Footprint, before: Footprint): Partial<Footprint> {
   const more = Object.entries(now).filter(
     ([what, count]) => count > before[what as keyof Footprint],
   );
@@ -54,10 +52,10 @@ function isWaiter(thread: string): boolean {
   return read(`/proc/self/task/${thread}/comm`).startsWith('codex-image-wai');
 }
 
-/** Threads end by themselves, also between two looks. */
+/** Empty when there is no such thing: threads and processes end by themselves, also between two looks. */
 function read(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file, 'latin1');
   } catch {
     return '';
   }

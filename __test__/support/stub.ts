@@ -1,5 +1,5 @@
 // A stub codex in a world of its own: home, login, temp directory, orders. Every spec that takes the
-// `codex` fixture also checks, after its own assertions, that no process, no workspace, no descriptor and no thread is left.
+// `codex` fixture also checks, after its own assertions, that no process, no workspace, no descriptor, no thread and no zombie is left.
 
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -19,7 +19,7 @@ import {
   type OnProgress,
   type ProgressEvent,
 } from '../../index.js';
-import { expectNothingHeld, footprint } from './footprint.js';
+import { footprint, heldSince } from './footprint.js';
 import type { Orders, Recording, RecordForm, Step } from './stub-orders.js';
 import { type Survivor, survivors } from './survivors.js';
 
@@ -183,7 +183,9 @@ export const test = base.extend<{ codex: StubCodex }>({
     await use(codex);
     await codex.close();
     // Tests at the same time hold what is theirs.
-    if (task.concurrent !== true) await expectNothingHeld(before);
+    if (task.concurrent !== true) {
+      expect(await heldSince(before), 'more held than before').toEqual({});
+    }
   },
 });
 

@@ -4,8 +4,8 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import type { Home } from '../__test__/support/loopback.js';
-import { type Survivor, survivors } from '../__test__/support/survivors.js';
+import type { Home } from './loopback.js';
+import { type Survivor, survivors } from './survivors.js';
 
 /** Directories and an environment by which everything that a call leaves behind can be found. */
 export interface Place {
@@ -19,7 +19,7 @@ export interface Place {
 }
 
 export async function makePlace(home: Home): Promise<Place> {
-  const directory = await mkdtemp(path.join(await realpath(tmpdir()), 'codex-image-bench-'));
+  const directory = await mkdtemp(path.join(await realpath(tmpdir()), 'codex-image-place-'));
   const marker = randomUUID();
   const processes = (): Survivor[] => survivors(marker, directory);
   return {
@@ -29,7 +29,7 @@ export async function makePlace(home: Home): Promise<Place> {
       PATH: [path.dirname(process.execPath), process.env['PATH']].join(path.delimiter),
       HOME: directory,
       TMPDIR: directory,
-      CODEX_IMAGE_BENCH: marker,
+      CODEX_IMAGE_PLACE: marker,
       ...home.env,
     },
     processes,

@@ -1,0 +1,220 @@
+// Calls of every kind, all made at once: most succeed, every tenth is aborted, every tenth times out, every tenth fails. Each is
+// held to the outcome that it must have. Shared by the load test and by `npm run soak`, whose processes hold nothing else.
+
+import { randomUUID } from 'node:crypto';
+import { getEventListeners } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { deflateSync } from 'node:zlib';
+
+import {
+  type CodexImageErrorCode,
+  generateCodexImage,
+  type GenerateOptions,
+  type ProgressEvent,
+} from '../../index.js';
+import { type Home, makeHome } from './loopback/home.js';
+import { makePlace, type Place } from './place.js';
+import { assemble, chunk, header, pixels } from './png.js';
+
+const STUB = fileURLToPath(new URL('stub-codex.sh', import.meta.url));
+
+type Phase = ProgressEvent['phase'];
+
+/** A call, and how it must end: with its picture, with the reason of its abort, or with the code of an error. */
+interface Call {
+  ends: 'picture' | 'abort' | CodexImageErrorCode;
+  /** What the stub does, in the words of stub-codex.sh. */
+  orders?: string;
+  options?: Partial<GenerateOptions>;
+  env?: Record<string, string>;
+  /** It is aborted when it is first heard to be there. */
+  abortedIn?: Phase;
+}
+
+const TO_THE_END = { completion: 'exit' } as const;
+
+const SUCCESSES: Call[] = [
+  { ends: 'picture', orders: 'thread message save hang' },
+  { ends: 'picture', orders: 'thread message save', options: TO_THE_END },
+  { ends: 'picture', orders: 'thread message copy' },
+  { ends: 'picture', orders: 'defy thread message save hang' },
+  { ends: 'picture', orders: 'thread save fail' },
+];
+
+// The first of them find a free place and do not queue.
+const ABORTS: Call[] = (['starting', 'message', 'queued', 'image', 'preflight', 'started'] as const)
+  .map((abortedIn) => ({ ends: 'abort', abortedIn, options: TO_THE_END }) as const)
+  .flatMap((call) => [
+    { ...call, orders: 'thread message save hang' },
+    { ...call, orders: 'defy thread message save hang' },
+  ]);
+
+/** Half of them before it is their turn. */
+const timeouts = (nth: number): Call => ({
+  ends: 'TIMEOUT',
+  orders: nth % 4 === 0 ? 'defy thread message hang' : 'thread message save hang',
+  // Each a little later than the one before, so that not all that run are stopped at the same moment.
+  options: { ...TO_THE_END, timeoutMs: nth % 2 === 0 ? 3000 + 20 * nth : 20 },
+});
+
+const failures = (home: string): Call[] => [
+  { ends: 'NO_IMAGE', orders: 'thread message' },
+  { ends: 'CODEX_FAILED', orders: 'thread fail' },
+  { ends: 'CODEX_FAILED', orders: 'thread message die' },
+  complaint('USAGE_LIMIT', "You've hit your usage limit."),
+  complaint('RATE_LIMITED', 'exceeded retry limit, last status: 429 Too Many Requests'),
+  complaint('BACKEND_ERROR', 'stream disconnected before completion'),
+  { ends: 'INVALID_IMAGE', orders: 'thread save', env: { STUB_PICTURE: STUB } },
+  { ends: 'IMAGE_TOO_LARGE', orders: 'thread save', options: { maxImageBytes: 100 } },
+  { ends: 'INVALID_OPTIONS', options: { timeoutMs: 0 } },
+  { ends: 'CODEX_NOT_FOUND', options: { codexPath: path.join(home, 'no-codex') } },
+  { ends: 'SPAWN_FAILED', options: { codexPath: path.join(home, NO_INTERPRETER) } },
+  { ends: 'NOT_SIGNED_IN', options: { codexHome: path.join(home, SIGNED_OUT) } },
+  { ends: 'WORKSPACE_FAILED', env: { TMPDIR: path.join(home, 'no-tmp') } },
+];
+
+function complaint(ends: CodexImageErrorCode, words: string): Call {
+  return { ends, orders: 'thread turn_failed fail', env: { STUB_COMPLAINT: words } };
+}
+
+const NO_INTERPRETER = 'no-interpreter';
+const SIGNED_OUT = 'signed-out';
+
+export interface Round {
+  calls: number;
+  /** How many ended how, and where those were that did not end by themselves. */
+  ends: Record<string, number>;
+  /** What was not as it must be. */
+  wrong: string[];
+}
+
+export class Mixture {
+  #made = 0;
+
+  private constructor(
+    private readonly home: Home,
+    private readonly place: Place,
+  ) {}
+
+  static async create(): Promise<Mixture> {
+    // A login is all that the addon looks for; the stub calls nobody.
+    const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
+    await mkdir(path.join(home.path, SIGNED_OUT));
+    await writeFile(path.join(home.path, NO_INTERPRETER), '#!/nowhere/sh\n', { mode: 0o755 });
+    return new Mixture(home, await makePlace(home));
+  }
+
+  /** So many calls, all made in the same breath. */
+  async round(calls: number): Promise<Round> {
+    const numbers = Array.from({ length: calls }, (_, n) => n);
+    const ready = await Promise.all(numbers.map((n) => this.#prepare(this.#callOf(n))));
+    const reports = await Promise.all(ready.map((make) => make()));
+    const ends: Record<string, number> = {};
+    for (const { end } of reports) ends[end] = (ends[end] ?? 0) + 1;
+    return { calls, ends, wrong: reports.flatMap(({ wrong }) => wrong) };
+  }
+
+  /** What is in the directory for temporary files. */
+  temporary(): string[] {
+    return readdirSync(this.place.directory);
+  }
+
+  /** Processes of any call that are alive. */
+  processes(): string[] {
+    return this.place.processes().map(({ command }) => command);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.place.remove(), this.home.remove()]);
+  }
+
+  #callOf(n: number): Call {
+    const nth = Math.floor(n / 10);
+    switch (n % 10) {
+      case 3:
+        return cycle(ABORTS, nth);
+      case 6:
+        return timeouts(nth);
+      case 9:
+        return cycle(failures(this.home.path), nth);
+      default:
+        return cycle(SUCCESSES, n);
+    }
+  }
+
+  /** Lays everything ready for the call, which is then made when it is called for. */
+  async #prepare(call: Call): Promise<() => Promise<{ end: string; wrong: string[] }>> {
+    const { orders = '', options, env, ends, abortedIn } = call;
+    this.#made += 1;
+    const name = `call ${this.#made} (${orders})`;
+    const picture = pictureOf(this.#made);
+    const file = path.join(this.home.path, `picture-${this.#made}.png`);
+    await writeFile(file, picture);
+    const thread = randomUUID();
+    const { signal, abort, reason } = abortable(name);
+    let phase: Phase = 'queued';
+
+    return async () => {
+      const outcome = await generateCodexImage(
+        {
+          prompt: 'a red fox',
+          codexPath: STUB,
+          env: {
+            ...this.place.env,
+            STUB_ORDERS: orders,
+            STUB_THREAD: thread,
+            STUB_PICTURE: file,
+            ...env,
+          },
+          killGraceMs: 100,
+          signal,
+          ...options,
+        },
+        (_message, event) => {
+          if (event.phase !== 'stopping' && !signal.aborted) phase = event.phase;
+          if (event.phase === abortedIn) abort();
+        },
+      ).then(
+        (png) => (png.equals(picture) ? 'picture' : 'a picture of somebody else'),
+        (error: unknown) => (error === reason ? 'abort' : codeOf(error)),
+      );
+      const listeners = getEventListeners(signal, 'abort').length;
+      // Codex's own store is no concern of the addon's: the pictures there stay.
+      const store = path.join(this.home.path, 'generated_images', thread);
+      await Promise.all([rm(file), rm(store, { recursive: true, force: true })]);
+
+      const wrong: string[] = [];
+      if (outcome !== ends) wrong.push(`${name} ended in ${phase} with ${outcome}, not ${ends}`);
+      if (listeners !== 0) wrong.push(`${name} left ${listeners} listeners`);
+      return { end: ends === 'abort' || ends === 'TIMEOUT' ? `${ends} in ${phase}` : ends, wrong };
+    };
+  }
+}
+
+function cycle(calls: readonly Call[], nth: number): Call {
+  const call = calls[nth % calls.length];
+  if (call === undefined) throw new RangeError('there are no calls to choose from');
+  return call;
+}
+
+function abortable(name: string): { signal: AbortSignal; abort: () => void; reason: Error } {
+  const controller = new AbortController();
+  const reason = new Error(`${name} is no longer wanted`);
+  return { signal: controller.signal, abort: () => controller.abort(reason), reason };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
+
+/** Noise, which does not compress: large enough for a buffer that is kept to be noticed. */
+const SIZE = { width: 150, height: 150 };
+const PIXELS = chunk('IDAT', deflateSync(pixels(SIZE)));
+
+/** No two are the same, and none costs more than a copy. */
+function pictureOf(serial: number): Buffer {
+  return assemble([header(SIZE), chunk('tEXt', Buffer.from(`Comment\0${serial}`)), PIXELS]);
+}

@@ -1,0 +1,36 @@
+#!/bin/sh
+# A stand-in for the Codex CLI that costs a few milliseconds, for when there are thousands of them. STUB_ORDERS names what
+# one `codex exec` does: the functions below, in that order. It exits 0 after the last; `mixture.ts` is the other side.
+
+say() { printf '%s\n' "$1"; }
+
+thread() { say '{"type":"thread.started","thread_id":"'"$STUB_THREAD"'"}'; }
+message() {
+  say '{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"I am thinking."}}'
+}
+turn_failed() { say '{"type":"turn.failed","error":{"message":"'"$STUB_COMPLAINT"'"}}'; }
+
+# A picture, where Codex itself puts it.
+save() {
+  store="$CODEX_HOME/generated_images/$STUB_THREAD"
+  mkdir -p "$store" && cp "$STUB_PICTURE" "$store/exec-1.png"
+}
+# A picture, where the agent was told to put it.
+copy() { cp "$STUB_PICTURE" od-codex-image.png; }
+
+# Lives on, with a tool of the agent's beside it, until both are stopped; or not as long as a test may last.
+hang() {
+  sleep 90 &
+  exec sleep 90
+}
+# What follows heeds no polite signal.
+defy() { trap '' TERM INT HUP; }
+fail() { exit 1; }
+die() { kill -s KILL $$; }
+
+if [ "$1" = login ]; then
+  say 'Not logged in' >&2
+  exit 1
+fi
+cat >/dev/null
+for order in $STUB_ORDERS; do "$order"; done

@@ -1,0 +1,26 @@
+// OpenAI's own SDK for the Codex CLI. It too starts `codex exec`, and knows nothing of pictures: where they are is the caller's
+// business, here as in every other peer.
+
+import { Codex } from '@openai/codex-sdk';
+
+import { inWorkspace, type Peer, pickUp, wordsFor } from './contract.js';
+
+export const sdk: Peer = (order) =>
+  inWorkspace(order, async (workspace) => {
+    // Else it would run the version that it was published with.
+    const codex = new Codex({ codexPathOverride: order.codexPath, env: order.env });
+    const thread = codex.startThread({
+      workingDirectory: workspace,
+      skipGitRepoCheck: true,
+      sandboxMode: 'workspace-write',
+      networkAccessEnabled: true,
+    });
+    const { events } = await thread.runStreamed(wordsFor(order, workspace));
+    for await (const event of events) {
+      if (event.type === 'turn.failed') throw new Error(event.error.message);
+      if (event.type === 'item.completed' && event.item.type === 'agent_message') {
+        order.onProgress?.(event.item.text);
+      }
+    }
+    return pickUp(order, workspace, thread.id);
+  });

@@ -1,0 +1,180 @@
+// `npm run soak`: the mixture of the load test, for so many minutes in one process. Writes SOAK.md, and fails if a limit is broken
+// or if a call did not end as it must.
+
+import { readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { setMaxConcurrentRuns } from '../index.js';
+import { footprint } from '../__test__/support/footprint.js';
+import { Mixture } from '../__test__/support/mixture.js';
+import { circumstances, formatted } from './report.js';
+import { trend } from './statistics.js';
+
+const FILE = fileURLToPath(new URL('../SOAK.md', import.meta.url));
+const CONCURRENCY = 16;
+/** Made in the same breath, again and again; few enough for a moment without any every few seconds, in which a sample is taken. */
+const CALLS = 200;
+const SAMPLE_EVERY_MS = 10_000;
+/** The share of the time in which what is kept for the calls to come may still grow: threads, caches, the allocators' pools. */
+const WARM_UP = 1 / 3;
+
+interface Sample {
+  minutes: number;
+  calls: number;
+  rss: number;
+  heap: number;
+  descriptors: number;
+  threads: number;
+  children: number;
+  temporary: number;
+}
+
+/** Either of the growth per 1,000 calls after the warm-up, twice its standard error included, or of any sample after it. */
+interface Limit {
+  of: 'growth' | 'samples';
+  most: number;
+}
+
+interface Figure {
+  key: Exclude<keyof Sample, 'minutes' | 'calls'>;
+  what: string;
+  unit?: 'MB';
+  limit: Limit;
+}
+
+const FIGURES: Figure[] = [
+  { key: 'rss', what: 'resident set', unit: 'MB', limit: { of: 'growth', most: 0.5 } },
+  { key: 'heap', what: 'JavaScript heap in use', unit: 'MB', limit: { of: 'growth', most: 0.02 } },
+  { key: 'descriptors', what: 'open descriptors', limit: { of: 'growth', most: 0 } },
+  { key: 'threads', what: 'threads', limit: { of: 'growth', most: 0.2 } },
+  { key: 'children', what: 'children', limit: { of: 'growth', most: 0 } },
+  { key: 'temporary', what: 'temporary files', limit: { of: 'samples', most: 0 } },
+];
+
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' } } });
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) throw new RangeError(`--minutes ${values.minutes}`);
+
+const where = circumstances();
+const { samples, ends, wrong } = await soak(minutes);
+const verdicts = FIGURES.map((figure) => judge(figure, samples));
+const report = await formatted(toMarkdown(), FILE);
+await writeFile(FILE, report);
+console.log(report);
+for (const complaint of wrong.slice(0, 20)) console.error(complaint);
+const broken = verdicts.filter((verdict) => !verdict.kept);
+for (const { what } of broken) console.error(`A limit is broken: ${what}`);
+process.exitCode = wrong.length === 0 && broken.length === 0 ? 0 : 1;
+
+async function soak(
+  duration: number,
+): Promise<{ samples: Sample[]; ends: Map<string, number>; wrong: string[] }> {
+  setMaxConcurrentRuns(CONCURRENCY);
+  const mixture = await Mixture.create();
+  const began = performance.now();
+  const took: Sample[] = [];
+  const all = new Map<string, number>();
+  const complaints: string[] = [];
+  let calls = 0;
+  const sample = (): void => {
+    const elapsed = performance.now() - began;
+    if (elapsed < took.length * SAMPLE_EVERY_MS) return;
+    took.push({
+      minutes: elapsed / 60_000,
+      calls,
+      ...memory(),
+      ...counts(),
+      temporary: mixture.temporary().length,
+    });
+  };
+  try {
+    sample();
+    while (performance.now() - began < duration * 60_000) {
+      const round = await mixture.round(CALLS);
+      calls += CALLS;
+      for (const [end, count] of Object.entries(round.ends)) {
+        all.set(end, (all.get(end) ?? 0) + count);
+      }
+      complaints.push(...round.wrong);
+      sample();
+    }
+    complaints.push(...mixture.processes().map((command) => `still running: ${command}`));
+    return { samples: took, ends: all, wrong: complaints };
+  } finally {
+    await mixture.close();
+  }
+}
+
+function memory(): Pick<Sample, 'rss' | 'heap'> {
+  if (gc === undefined) throw new Error('--expose-gc is missing');
+  gc();
+  const { rss, heapUsed } = process.memoryUsage();
+  return { rss: rss / 1e6, heap: heapUsed / 1e6 };
+}
+
+function counts(): Pick<Sample, 'descriptors' | 'threads' | 'children'> {
+  const { descriptors, children } = footprint();
+  return { descriptors, children, threads: readdirSync('/proc/self/task').length };
+}
+
+interface Verdict {
+  what: string;
+  cells: string[];
+  kept: boolean;
+}
+
+function judge({ key, what, unit, limit }: Figure, all: readonly Sample[]): Verdict {
+  const [start, end] = [all.at(0), all.at(-1)];
+  const after = all.filter((sample) => sample.minutes >= minutes * WARM_UP);
+  const [warm] = after;
+  if (!start || !end || !warm) throw new Error('there are too few samples');
+
+  const growth = trend(after.map((sample) => ({ x: sample.calls / 1000, y: sample[key] })));
+  const amount = (value: number): string =>
+    `${number(value)}${unit === undefined ? '' : ` ${unit}`}`;
+  const judged = {
+    growth: { text: 'growth', value: growth.slope + 2 * growth.error },
+    samples: { text: 'of any', value: Math.max(...after.map((sample) => sample[key])) },
+  }[limit.of];
+  // Put this way round, a figure that is not a number breaks its limit.
+  const kept = judged.value <= limit.most;
+  const cells = [
+    what,
+    ...[start, warm, end].map((sample) => amount(sample[key])),
+    `${amount(growth.slope)} ± ${amount(2 * growth.error)}`,
+    `${judged.text} ≤ ${amount(limit.most)}, ${kept ? 'kept' : '**broken**'}`,
+  ];
+  return { what, cells, kept };
+}
+
+function toMarkdown(): string {
+  const end = samples.at(-1);
+  const table = [
+    '| what | start | after warm-up | end | growth per 1,000 calls | limit |',
+    '| - | - | - | - | - | - |',
+    ...verdicts.map(({ cells }) => `| ${cells.join(' | ')} |`),
+  ];
+  const counted = [...ends].map(([name, count]) => `| ${name} | ${count.toLocaleString('en')} |`);
+  return [
+    '<!-- Generated by `npm run soak`: do not edit. -->',
+    '# Soak',
+    `Written by \`npm run soak\`, which fails if a limit is broken or if a call did not end as it must. For ${number(minutes)} minutes one ` +
+      `process made ${CALLS} calls at once, ${CONCURRENCY} of them running at a time, again and again, through a stub Codex that costs a ` +
+      'few milliseconds: 70 % successes, each with a picture of its own of 68 KB, 10 % aborts, 10 % timeouts, 10 % failures. Figures ' +
+      `are taken every ${SAMPLE_EVERY_MS / 1000} s, after a garbage collection, when no call is on its way. The growth is the slope of a ` +
+      'least-squares line through the samples after the first third of the time, with twice its standard error; both count against the limit.',
+    where,
+    '## Verdict',
+    `${end?.calls.toLocaleString('en')} calls, ${samples.length} samples. ` +
+      `Calls that ended otherwise than they must: ${wrong.length}.`,
+    table.join('\n'),
+    '## How the calls ended',
+    ['| end | calls |', '| - | - |', ...counted].join('\n'),
+  ].join('\n\n');
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en', { maximumSignificantDigits: 3 });
+}

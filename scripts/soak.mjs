@@ -1,0 +1,10 @@
+// `npm run soak -- [--minutes 30]`: whether anything grows with the number of calls. Never soaks a debug addon. In less than ten
+// minutes or so the pools of threads and memory are still growing, and the limits say so.
+
+import { buildAddon, ensureDependencies, main, tool } from './bootstrap.mjs';
+
+await main(async () => {
+  await ensureDependencies();
+  await buildAddon('--release');
+  await tool('tsx', '--expose-gc', 'bench/soak.ts', ...process.argv.slice(2));
+});
