@@ -211,7 +211,10 @@ async fn draw(
         match request.completion {
             Completion::Image => picked,
             // Its arrival is worth saying, but the agent may have another, and decides when it is done.
-            Completion::Exit => std::future::pending().await,
+            Completion::Exit => {
+                drop(picked);
+                std::future::pending().await
+            }
         }
     };
     // In this order: a picture that is there when something else happens is a success.
