@@ -8,6 +8,7 @@ import { checking } from './check.js';
 import { realCodex } from './codex.js';
 import { eventLoop } from './event-loop.js';
 import { lean } from './lean.js';
+import { memory } from './memory.js';
 import { overhead } from './overhead.js';
 import { readiness } from './readiness.js';
 import { recovery } from './recovery.js';
@@ -21,6 +22,7 @@ const SECTIONS = {
   lean,
   'event-loop': eventLoop,
   overhead,
+  memory,
   recovery,
   checking,
   readiness,

@@ -2,6 +2,9 @@
 # A stand-in for the Codex CLI that costs a few milliseconds, for when there are thousands of them. STUB_ORDERS names what
 # one `codex exec` does: the functions below, in that order. It exits 0 after the last; `mixture.ts` is the other side.
 
+# Of one's own, unless the orders name it.
+: "${STUB_THREAD:=$(cat /proc/sys/kernel/random/uuid)}"
+
 say() { printf '%s\n' "$1"; }
 
 thread() { say '{"type":"thread.started","thread_id":"'"$STUB_THREAD"'"}'; }
@@ -17,6 +20,17 @@ save() {
 }
 # A picture, where the agent was told to put it.
 copy() { cp "$STUB_PICTURE" od-codex-image.png; }
+
+# 20 MB that are one line, and no event.
+long_line() {
+  head -c 20000000 /dev/zero | tr '\\0' x
+  say ''
+}
+# A gigabyte of messages, the last of them cut off.
+flood() {
+  yes "$(message)" | head -c 1000000000
+  say ''
+}
 
 # Lives on, with a tool of the agent's beside it, until both are stopped; or not as long as a test may last.
 hang() {
