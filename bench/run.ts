@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 import { realCodex } from './codex.js';
+import { daemon } from './daemon.js';
 import { eventLoop } from './event-loop.js';
 import { lean } from './lean.js';
 import { overhead } from './overhead.js';
@@ -13,7 +14,14 @@ import { circumstances, formatted, isBroken, type Row, toMarkdown } from './repo
 
 const FILE = fileURLToPath(new URL('../BENCHMARKS.md', import.meta.url));
 
-const SECTIONS = { codex: realCodex, lean, 'event-loop': eventLoop, overhead, recovery };
+const SECTIONS = {
+  codex: realCodex,
+  lean,
+  'event-loop': eventLoop,
+  daemon,
+  overhead,
+  recovery,
+};
 
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !(name in SECTIONS));
