@@ -2,38 +2,26 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { generateCodexImage, setMaxConcurrentRuns } from '../index.js';
+import { setMaxConcurrentRuns } from '../index.js';
+import { type Delays, delays, idle, ours, rowsOf, together, type Work } from './delays.js';
 import type { Order, Report } from './herd.js';
-import type { Place } from '../__test__/support/place.js';
-import type { Row, Section } from './report.js';
-import { median } from './statistics.js';
-import { makeGate, makeStubPlace, PROMPT, STUB } from './stubs.js';
+import type { Section } from './report.js';
+import { makeGate, makeStubPlace, STUB } from './stubs.js';
 
 const GENERATIONS = 16;
 const EVENTS = 1000;
 const ROUNDS = 9;
 const MOST_MS = 5;
 
-const STATISTICS = ['p50', 'p99', 'max'] as const;
-type Statistic = (typeof STATISTICS)[number];
-
-/** In milliseconds. */
-type Delays = Record<Statistic | 'lasted', number>;
-
 /** What else this process could be doing. */
 const BASELINES = { idle: 'idle', beside: 'beside stubs' };
-type Baseline = keyof typeof BASELINES;
-type Round = Record<'ours' | Baseline, Delays>;
-
-/** Work that has to get under way before it can be measured. */
-type Work = (underWay: () => void) => Promise<unknown>;
+type Round = Record<'ours' | keyof typeof BASELINES, Delays>;
 
 export async function eventLoop(): Promise<Section> {
   setMaxConcurrentRuns(GENERATIONS);
+  const limit = { over: 'idle', mostMs: MOST_MS } as const;
   return {
     title: 'Event-loop delay',
     text:
@@ -47,31 +35,10 @@ export async function eventLoop(): Promise<Section> {
       'as a stream, spread over 2 s: some hundred times as fast as Codex prints any. As fast as they come they are over in a ' +
       'tenth of that, and the stubs leave hardly a processor to anybody: that figure is that of a machine with nothing to spare.',
     rows: [
-      ...(await rowsOf('over 2 s', 2000, MOST_MS)),
-      ...(await rowsOf('as fast as they come', 0)),
+      ...rowsOf('events over 2 s', await measure(2000), BASELINES, limit),
+      ...rowsOf('events as fast as they come', await measure(0), BASELINES),
     ],
   };
-}
-
-async function rowsOf(pace: string, ms: number, mostMs?: number): Promise<Row[]> {
-  const rounds = await measure(ms);
-  const row = (statistic: Statistic, baseline: Baseline): Row => {
-    const values = (of: keyof Round): number[] => rounds.map((round) => round[of][statistic]);
-    const differences = rounds.map((round) => round.ours[statistic] - round[baseline][statistic]);
-    return {
-      what: `${statistic}, events ${pace}`,
-      unit: 'ms',
-      ours: median(values('ours')),
-      peer: { name: BASELINES[baseline], value: median(values(baseline)) },
-      compared: 'difference',
-      spread: [Math.min(...differences), Math.max(...differences)],
-      ...(mostMs !== undefined &&
-        statistic === 'p99' &&
-        baseline === 'idle' && { limit: { of: 'comparison', most: mostMs } }),
-      runs: ROUNDS,
-    };
-  };
-  return STATISTICS.flatMap((statistic) => [row(statistic, 'idle'), row(statistic, 'beside')]);
 }
 
 async function measure(ms: number): Promise<Round[]> {
@@ -92,18 +59,11 @@ async function measure(ms: number): Promise<Round[]> {
     gate.open(GENERATIONS);
     await heard('all have ended');
   };
-  const ours: Work = (underWay) =>
-    generate(env, () => {
-      underWay();
-      gate.open(GENERATIONS);
-    });
+  const stubs = Array.from({ length: GENERATIONS }, () => ({ codexPath: STUB, env }));
+  const work = together(ours, { stubs, events: EVENTS, open: () => gate.open(GENERATIONS) });
   const round = async (): Promise<Round> => {
-    const busy = await delays(ours);
-    const idle = await delays((underWay) => {
-      underWay();
-      return sleep(busy.lasted);
-    });
-    return { ours: busy, idle, beside: await delays(beside) };
+    const busy = await delays(work);
+    return { ours: busy, idle: await delays(idle(busy.lasted)), beside: await delays(beside) };
   };
   try {
     // What is loaded and compiled only once belongs to no round.
@@ -116,32 +76,4 @@ async function measure(ms: number): Promise<Round[]> {
     gate.remove();
     await place.remove();
   }
-}
-
-async function delays(work: Work): Promise<Delays> {
-  const histogram = monitorEventLoopDelay({ resolution: 1 });
-  let began = NaN;
-  await work(() => {
-    began = performance.now();
-    histogram.enable();
-  });
-  histogram.disable();
-  return {
-    p50: histogram.percentile(50) / 1e6,
-    p99: histogram.percentile(99) / 1e6,
-    max: histogram.max / 1e6,
-    lasted: performance.now() - began,
-  };
-}
-
-async function generate(env: Place['env'], allHaveStarted: () => void): Promise<void> {
-  let started = 0;
-  let messages = 0;
-  const generation = (): Promise<Buffer> =>
-    generateCodexImage({ prompt: PROMPT, codexPath: STUB, env }, (_message, { phase }) => {
-      if (phase === 'message') messages += 1;
-      if (phase === 'started' && (started += 1) === GENERATIONS) allHaveStarted();
-    });
-  await Promise.all(Array.from({ length: GENERATIONS }, generation));
-  if (messages !== GENERATIONS * EVENTS) throw new Error(`only ${messages} events were delivered`);
 }

@@ -6,14 +6,15 @@ import { fileURLToPath } from 'node:url';
 
 import { checking } from './check.js';
 import { realCodex } from './codex.js';
+import { daemon } from './daemon.js';
 import { eventLoop } from './event-loop.js';
 import { lean } from './lean.js';
 import { memory } from './memory.js';
 import { overhead } from './overhead.js';
 import { readiness } from './readiness.js';
 import { recovery } from './recovery.js';
-import { spawning } from './spawn.js';
 import { circumstances, formatted, isBroken, type Row, toMarkdown } from './report.js';
+import { spawning } from './spawn.js';
 
 const FILE = fileURLToPath(new URL('../BENCHMARKS.md', import.meta.url));
 
@@ -21,6 +22,7 @@ const SECTIONS = {
   codex: realCodex,
   lean,
   'event-loop': eventLoop,
+  daemon,
   overhead,
   memory,
   recovery,

@@ -1,14 +1,16 @@
 // The stub codex: in a place of its own, and started without the addon.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 import { makeHome } from '../__test__/support/loopback/home.js';
+import { makePng } from '../__test__/support/picture.js';
 import { type Place, makePlace } from '../__test__/support/place.js';
+import type { Speech } from './voices.js';
 
 export const STUB = fileURLToPath(new URL('stub.mjs', import.meta.url));
 export const PROMPT = 'a red fox';
@@ -45,6 +47,35 @@ export function makeGate(directory: string): Gate {
     remove: () => closeSync(descriptor),
   };
 }
+
+/** Stubs that cost next to nothing while they talk, and what lets them speak: once for each time that all were started. */
+export interface Voices {
+  stubs: { codexPath: string; env: Place['env'] }[];
+  open: () => void;
+  remove: () => void;
+}
+
+export function makeVoices(
+  { directory, env }: Place,
+  speech: Omit<Speech, 'voices'>,
+  count: number,
+): Voices {
+  const picture = path.join(directory, 'picture.png');
+  writeFileSync(picture, makePng({ width: 1, height: 1 }));
+  const voices = Array.from({ length: count }, (_, n) => path.join(directory, `voice-${n}`));
+  execFileSync('mkfifo', voices);
+  const speaker = fork(fileURLToPath(new URL('voices.ts', import.meta.url)));
+  return {
+    stubs: voices.map((voice) => ({
+      codexPath: VOICE,
+      env: { ...env, STUB_VOICE: voice, STUB_PICTURE: picture },
+    })),
+    open: () => speaker.send({ voices, ...speech } satisfies Speech),
+    remove: () => speaker.kill(),
+  };
+}
+
+const VOICE = fileURLToPath(new URL('stub-voice.sh', import.meta.url));
 
 /** All that is needed to run the stub: start it, feed it, hear it out, wait for its end. */
 export async function runBare(

@@ -37,9 +37,10 @@ export const typescript: Peer = (order) =>
   });
 
 async function run(
-  { codexPath, env, onProgress, ...order }: Order,
+  order: Order,
   workspace: string,
 ): Promise<{ thread: string | undefined; failure: Error | undefined }> {
+  const { codexPath, env, onProgress } = order;
   const args = ['exec', '--json', '--skip-git-repo-check', '--sandbox', 'workspace-write'];
   const network = ['-c', 'sandbox_workspace_write.network_access=true'];
   const child = spawn(codexPath, [...args, ...network, '-C', workspace], {
@@ -60,7 +61,7 @@ async function run(
 
   // Codex may have exited before it has read everything; its exit tells more.
   child.stdin.on('error', () => {});
-  child.stdin.end(wordsFor({ codexPath, env, ...order }, workspace));
+  child.stdin.end(wordsFor(order, workspace));
   let thread: string | undefined;
   let trouble: string | undefined;
   createInterface({ input: child.stdout }).on('line', (line) => {

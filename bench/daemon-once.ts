@@ -1,0 +1,46 @@
+// A process of its own, as large as a daemon may be, that measures so many rounds and says what they showed.
+
+import { setMaxConcurrentRuns } from '../index.js';
+import { type Delays, delays, idle, inTypeScript, ours, together } from './delays.js';
+import { makeStubPlace, makeVoices } from './stubs.js';
+
+export interface Order {
+  /** Beside what Node itself takes. */
+  megabytes: number;
+  generations: number;
+  /** Of each generation. */
+  events: number;
+  /** Over which the events are spread. */
+  ms: number;
+  rounds: number;
+}
+
+export type Round = Record<'ours' | 'idle' | 'typescript', Delays>;
+
+const { megabytes, generations, events, ms, rounds }: Order = JSON.parse(process.argv[2] ?? '');
+
+// Not zero: only a page that was written to is one of this process's own.
+const ballast = Buffer.alloc(megabytes * 1e6, 1);
+setMaxConcurrentRuns(generations);
+const place = await makeStubPlace(events, ms);
+const { stubs, open, remove } = makeVoices(place, { events, ms }, generations);
+try {
+  const gathering = { stubs, events, open };
+  const round = async (): Promise<Round> => {
+    const busy = await delays(together(ours, gathering));
+    return {
+      ours: busy,
+      idle: await delays(idle(busy.lasted)),
+      typescript: await delays(together(inTypeScript, gathering)),
+    };
+  };
+  // What is loaded and compiled only once belongs to no round.
+  await round();
+  const all: Round[] = [];
+  for (let n = 0; n < rounds; n += 1) all.push(await round());
+  if (process.memoryUsage.rss() < ballast.length) throw new Error('the memory is not held');
+  console.log(JSON.stringify(all));
+} finally {
+  remove();
+  await place.remove();
+}
