@@ -51,6 +51,11 @@ describe('a damaged PNG is refused', () => {
     ],
     ['a wrong Adler-32', assemble([header(), chunk('IDAT', badAdler)])],
     ['too few rows', assemble([header({ height: 9 }), chunk('IDAT', data)])],
+    ['too many rows', assemble([header({ height: 1 }), chunk('IDAT', data)])],
+    [
+      '64 MiB of pixels for a handful',
+      assemble([header(), chunk('IDAT', deflateSync(Buffer.alloc(64 << 20)))]),
+    ],
     ['no pixels at all', assemble([header()])],
     ['no header', assemble([chunk('IDAT', data)])],
     ['no width', assemble([header({ width: 0 }), chunk('IDAT', data)])],
@@ -70,6 +75,12 @@ describe('a damaged PNG is refused', () => {
     const orders = turn(save('store', PICTURE.subarray(0, 60)), save('workspace', PICTURE));
     expect(await codex.generate(orders)).toEqual(PICTURE);
   });
+});
+
+test('what is not looked at may be of any size once inflated', async ({ codex }) => {
+  const named = Buffer.concat([Buffer.from('x\0\0'), deflateSync(Buffer.alloc(64 << 20))]);
+  const bytes = png({ ancillary: [chunk('iCCP', named), chunk('zTXt', named)] });
+  for (const place of PLACES) expect(await codex.generate(turn(save(place, bytes)))).toEqual(bytes);
 });
 
 describe.for(PLACES)('a file that is still growing is never taken in part (%s)', (place) => {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import type { CodexImageError } from '../index.js';
 import { makePng } from '../__test__/support/picture.js';
 import { makeStubPlace } from './stubs.js';
 import type { Section } from './report.js';
@@ -17,7 +18,17 @@ const MOST_MB = 40;
 /** About 8 MB as base64, which stands twice in the record of most versions. */
 const PICTURE = makePng({ width: 1600, height: 1300, minBytes: 6_000_000 });
 
+const SCRIPT = fileURLToPath(new URL('recovery-once.ts', import.meta.url));
 const run = promisify(execFile);
+
+/** What a process of its own says of one recovery. */
+export interface Recovered {
+  /** The highest resident set above what it was just before the call. */
+  peakMB: number;
+  outcome: Outcome;
+}
+
+export type Outcome = 'accepted' | CodexImageError['code'];
 
 export async function recovery(): Promise<Section> {
   const place = await makeStubPlace(0, 0);
@@ -26,11 +37,7 @@ export async function recovery(): Promise<Section> {
     const bytes = await leaveRecord(place.env['CODEX_HOME'] ?? '', thread);
     const peaks: number[] = [];
     for (let n = 0; n < RUNS; n += 1) {
-      const script = fileURLToPath(new URL('recovery-once.ts', import.meta.url));
-      const { stdout } = await run(process.execPath, ['--import', 'tsx', script, thread], {
-        env: { ...process.env, ...place.env },
-      });
-      peaks.push((JSON.parse(stdout) as { peakMB: number }).peakMB);
+      peaks.push(await peakOfRecovery(thread, 'accepted', place.env));
     }
     const megabytes = (length: number): string => (length / 1e6).toFixed(1);
     return {
@@ -54,6 +61,20 @@ export async function recovery(): Promise<Section> {
   } finally {
     await place.remove();
   }
+}
+
+/** The peak memory, in megabytes, of a recovery that has to end as expected. */
+export async function peakOfRecovery(
+  thread: string,
+  expected: Outcome,
+  env: Record<string, string>,
+): Promise<number> {
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', SCRIPT, thread], {
+    env: { ...process.env, ...env },
+  });
+  const { peakMB, outcome } = JSON.parse(stdout) as Recovered;
+  if (outcome !== expected) throw new Error(`${outcome} instead of ${expected}`);
+  return peakMB;
 }
 
 /** As 0.140.0 leaves it for a picture that it did not save. */

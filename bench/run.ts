@@ -4,6 +4,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
+import { bombs } from './bombs.js';
 import { realCodex } from './codex.js';
 import { eventLoop } from './event-loop.js';
 import { lean } from './lean.js';
@@ -13,7 +14,7 @@ import { circumstances, formatted, isBroken, type Row, toMarkdown } from './repo
 
 const FILE = fileURLToPath(new URL('../BENCHMARKS.md', import.meta.url));
 
-const SECTIONS = { codex: realCodex, lean, 'event-loop': eventLoop, overhead, recovery };
+const SECTIONS = { codex: realCodex, lean, 'event-loop': eventLoop, overhead, recovery, bombs };
 
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !(name in SECTIONS));
