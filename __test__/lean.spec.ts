@@ -143,9 +143,9 @@ describe("the user's MCP servers", () => {
     const [setting = '', ...rest] = await serversOff(codex, toml);
     expect(rest).toEqual([]);
     expect(setting.slice(0, 'mcp_servers={'.length)).toBe('mcp_servers={');
-    expect(setting).toMatch(/\bfiles"?=\{enabled=false\}/);
-    expect(setting).toContain('"name with.dot"={enabled=false}');
-    expect(setting).toMatch(/\boff"?=\{enabled=false\}/);
+    expect(setting).toMatch(/\bfiles"? = \{ enabled = false \}/);
+    expect(setting).toContain('"name with.dot" = { enabled = false }');
+    expect(setting).toMatch(/\boff"? = \{ enabled = false \}/);
     expect(setting).not.toContain('a-secret-token');
   });
 
@@ -154,7 +154,7 @@ describe("the user's MCP servers", () => {
     ['by a dotted key', 'mcp_servers.files.command = "files"'],
   ])('also where they are written %s', async ([, toml], { codex }) => {
     expect(await serversOff(codex, toml)).toEqual([
-      expect.stringMatching(/^mcp_servers=\{"?files"?=\{enabled=false\}\}$/),
+      expect.stringMatching(/^mcp_servers=\{ "?files"? = \{ enabled = false \} \}$/),
     ]);
   });
 

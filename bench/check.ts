@@ -49,7 +49,8 @@ type Measured = { bytes: number; runs: Recovered[] };
 
 function rowsOf({ bytes, runs }: Measured, least: Measured): Row[] {
   const size = `${(bytes / 1e6).toFixed(0)} MB`;
-  const middle = (of: keyof Recovered, from = runs): number => median(from.map((run) => run[of]));
+  const middle = (of: keyof Omit<Recovered, 'outcome'>, from = runs): number =>
+    median(from.map((run) => run[of]));
   const perMegabyte = (one: Measured): number => middle('ms', one.runs) / (one.bytes / 1e6);
   return [
     {

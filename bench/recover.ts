@@ -4,11 +4,14 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import type { CodexImageError } from '../index.js';
+
 const SCRIPT = fileURLToPath(new URL('recover-once.mjs', import.meta.url));
 const run = promisify(execFile);
 
 /** What `recover-once.mjs` prints. */
 export interface Recovered {
+  outcome: Outcome;
   /** The highest resident set above the one before the call. */
   peakMB: number;
   /** Of the call. */
@@ -17,12 +20,19 @@ export interface Recovered {
   delayMs: number;
 }
 
+export type Outcome = 'accepted' | CodexImageError['code'];
+
+/** Rejects if the recovery does not end as expected. */
 export async function recoverAlone(
   env: Record<string, string>,
   thread: string,
+  expected: Outcome = 'accepted',
 ): Promise<Recovered> {
   const { stdout } = await run(process.execPath, [SCRIPT, thread], {
     env: { ...process.env, ...env },
   });
-  return JSON.parse(stdout) as Recovered;
+  const recovered = JSON.parse(stdout) as Recovered;
+  if (recovered.outcome !== expected)
+    throw new Error(`${recovered.outcome} instead of ${expected}`);
+  return recovered;
 }

@@ -21,7 +21,9 @@ export async function recovery(): Promise<Section> {
   try {
     const bytes = await leaveRecord(place.env['CODEX_HOME'] ?? '', thread);
     const peaks: number[] = [];
-    for (let n = 0; n < RUNS; n += 1) peaks.push((await recoverAlone(place.env, thread)).peakMB);
+    for (let n = 0; n < RUNS; n += 1) {
+      peaks.push((await recoverAlone(place.env, thread)).peakMB);
+    }
     const megabytes = (length: number): string => (length / 1e6).toFixed(1);
     return {
       title: 'Reading a record',

@@ -4,6 +4,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
+import { bombs } from './bombs.js';
 import { checking } from './check.js';
 import { realCodex } from './codex.js';
 import { daemon } from './daemon.js';
@@ -27,6 +28,7 @@ const SECTIONS = {
   memory,
   recovery,
   checking,
+  bombs,
   readiness,
   spawning,
 };

@@ -1,7 +1,7 @@
 //! Proof that bytes are a PNG picture: every chunk, then every pixel.
 //!
-//! Two passes, because neither suffices alone: only the walk over the chunks sees wrong checksums of ancillary chunks
-//! and where the picture ends; only the decoder sees broken pixel data. The bytes themselves are never changed: image
+//! Three passes, because none suffices alone: only the walk over the chunks sees wrong checksums of ancillary chunks and where
+//! the picture ends; only the decoder sees broken pixels; only inflating once more sees data beyond them. The bytes themselves are never changed: image
 //! services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
 //!
 //! The decode is row by row, so its memory is that of a few rows whatever the picture's size, and the limits bound
@@ -9,6 +9,7 @@
 
 use std::io::Cursor;
 
+use fdeflate::Decompressor;
 use png::{ColorType, DecodeOptions, Decoder, DecodingError, Limits, Transformations};
 
 /// The eight bytes every PNG begins with.
@@ -19,6 +20,8 @@ const MAX_SIDE: u32 = 32_768;
 const MAX_PIXELS: u64 = 1 << 27;
 /// What the decoder may allocate: some rows of [`MAX_SIDE`] pixels of 8 bytes.
 const MAX_DECODER_BYTES: usize = 8 << 20;
+/// How far back compressed data may refer, in bytes.
+const WINDOW: usize = 32 << 10;
 /// The least size under [`sign_of_png`]: the original contract's guard against placeholder files.
 const SIGNATURE_ONLY_BYTES: usize = 128;
 
@@ -71,8 +74,9 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(Flaw::TooManyPixels { width, height });
     }
-    let has_alpha = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
-    Ok(Picture { width, height, has_alpha })
+    let decoded = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
+    check_length(&walked.data, decoded.length)?;
+    Ok(Picture { width, height, has_alpha: decoded.has_alpha })
 }
 
 /// The minimum of the original contract: the signature and 128 bytes. Size and transparency are reported as far as
@@ -96,18 +100,20 @@ struct Header {
     height: u32,
 }
 
-struct Walked {
+struct Walked<'a> {
     header: Header,
+    /// The compressed pixels, piece by piece.
+    data: Vec<&'a [u8]>,
     /// Where the picture ends: just after IEND.
     end: usize,
 }
 
 /// Walks over the chunks, checking order and checksums.
-fn walk(bytes: &[u8]) -> Result<Walked, Flaw> {
+fn walk(bytes: &[u8]) -> Result<Walked<'_>, Flaw> {
     check_signature(bytes)?;
     let mut rest = &bytes[SIGNATURE.len()..];
     let mut seen_header = None;
-    let mut seen_data = false;
+    let mut data = Vec::new();
     loop {
         let (length, after) = rest.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
         let length = u32::from_be_bytes(*length) as usize;
@@ -129,15 +135,15 @@ fn walk(bytes: &[u8]) -> Result<Walked, Flaw> {
             (b"IHDR", None) => seen_header = Some(header(&typed[4..])?),
             (b"IHDR", Some(_)) => return Err(Flaw::Damaged("it has two headers")),
             (_, None) => return Err(Flaw::Damaged("it does not begin with a header")),
-            (b"IDAT", Some(_)) => seen_data = true,
-            (b"IEND", Some(_)) if !seen_data => return Err(Flaw::Damaged("it has no pixels")),
+            (b"IDAT", Some(_)) => data.push(&typed[4..]),
+            (b"IEND", Some(_)) if data.is_empty() => return Err(Flaw::Damaged("it has no pixels")),
             (b"IEND", Some(_)) if length > 0 => return Err(Flaw::Damaged("its end mark is not empty")),
             (b"IEND", Some(_)) => break,
             _ => {}
         }
     }
     let header = seen_header.ok_or(Flaw::Damaged("it does not begin with a header"))?;
-    Ok(Walked { header, end: bytes.len() - rest.len() })
+    Ok(Walked { header, data, end: bytes.len() - rest.len() })
 }
 
 fn check_signature(bytes: &[u8]) -> Result<(), Flaw> {
@@ -161,11 +167,17 @@ fn header(data: &[u8]) -> Result<Header, Flaw> {
     if possible.contains(&width) && possible.contains(&height) { Ok(Header { width, height }) } else { Err(damaged) }
 }
 
-/// Decodes every pixel; tells whether any of them is not opaque.
-fn decode(png: &[u8]) -> Result<bool, DecodingError> {
+struct Decoded {
+    /// Whether any pixel is not opaque.
+    has_alpha: bool,
+    /// How many bytes the pixels take, filtered and not yet compressed.
+    length: usize,
+}
+
+/// Decodes every pixel. The checksum of their data is left to [`check_length`].
+fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
     let mut options = DecodeOptions::default();
-    // The crate's defaults are lenient: they skip the pixel data's own checksum and damaged ancillary chunks.
-    options.set_ignore_adler32(false);
+    // The crate's default is lenient.
     options.set_skip_ancillary_crc_failures(false);
     // Nobody asks for these, and both can hide a bomb of their own.
     options.set_ignore_text_chunk(true);
@@ -176,20 +188,52 @@ fn decode(png: &[u8]) -> Result<bool, DecodingError> {
     let mut reader = decoder.read_info()?;
     let (color, depth) = reader.output_color_type();
     let sample = (depth as usize).div_ceil(8);
-    // Where in a pixel of how many bytes the alpha sample stands, if there is one.
-    let alpha = match color {
-        ColorType::GrayscaleAlpha => Some((2 * sample, sample)),
-        ColorType::Rgba => Some((4 * sample, 3 * sample)),
-        ColorType::Grayscale | ColorType::Rgb | ColorType::Indexed => None,
-    };
-    let mut has_alpha = false;
+    let pixel = color.samples() * sample;
+    // Where in a pixel the alpha sample stands, if there is one: it is the last.
+    let alpha = matches!(color, ColorType::GrayscaleAlpha | ColorType::Rgba).then_some(pixel - sample);
+    let mut found = Decoded { has_alpha: false, length: 0 };
     while let Some(row) = reader.next_row()? {
-        if let (Some((pixel, at)), false) = (alpha, has_alpha) {
-            has_alpha = row.data().chunks_exact(pixel).any(|pixel| pixel[at..].iter().any(|&byte| byte != 0xff));
+        if let (Some(at), false) = (alpha, found.has_alpha) {
+            let mut pixels = row.data().chunks_exact(pixel);
+            found.has_alpha = pixels.any(|pixel| pixel[at..].iter().any(|&byte| byte != 0xff));
         }
+        // The rows of an interlaced picture are of several widths, all of them below 2^31.
+        let width = u32::try_from(row.data().len() / pixel).unwrap_or(u32::MAX);
+        found.length += reader.info().raw_row_length_from_width(width);
     }
     reader.finish()?;
-    Ok(has_alpha)
+    Ok(found)
+}
+
+/// Checks that the pixels' data ends where the picture does, with the right checksum. The decoder stops at the last pixel; what
+/// comes then, be it a gigabyte, it neither looks at nor mentions.
+fn check_length(data: &[&[u8]], expected: usize) -> Result<(), Flaw> {
+    let beyond = Flaw::Damaged("its pixel data goes on beyond the picture");
+    let mut inflater = Decompressor::new();
+    let mut buffer = vec![0; 4 * WINDOW];
+    let (mut at, mut length) = (0, 0);
+    // The empty piece stands for the end: what fills the buffer is not yet all.
+    for (mut piece, is_end) in data.iter().map(|piece| (*piece, false)).chain([(&[][..], true)]) {
+        while !(piece.is_empty() && (!is_end || inflater.is_done())) {
+            if inflater.is_done() {
+                return Err(beyond);
+            }
+            let step = inflater.read(piece, &mut buffer, at, is_end);
+            let (read, written) = step.map_err(|_| Flaw::Damaged("its pixels cannot be decoded"))?;
+            piece = &piece[read..];
+            length += written;
+            if length > expected {
+                return Err(beyond);
+            }
+            at += written;
+            if at > 2 * WINDOW {
+                buffer.copy_within(at - WINDOW..at, 0);
+                at = WINDOW;
+            }
+        }
+    }
+    // Less would not have been decoded.
+    Ok(())
 }
 
 const fn decoder_words(error: &DecodingError) -> &'static str {
@@ -357,6 +401,22 @@ mod tests {
         header[7] = 32;
         png.splice(8..33, chunk(b"IHDR", &header));
         assert!(matches!(prove(&png), Err(Flaw::Damaged(_))));
+    }
+
+    #[test]
+    fn data_beyond_the_last_pixel_is_found() {
+        let header = &encode(8, 8, ColorType::Grayscale, BitDepth::Eight, &[0; 64])[..33];
+        let with_data = |data: &[&[u8]]| {
+            let data: Vec<_> = data.iter().map(|data| chunk(b"IDAT", data)).collect();
+            prove(&[header, &data.concat(), &chunk(b"IEND", &[])].concat())
+        };
+        let beyond = Err(Flaw::Damaged("its pixel data goes on beyond the picture"));
+        let exact = fdeflate::compress_to_vec(&[0; 72]);
+        assert_eq!(with_data(&[&exact]), Ok(Picture { width: 8, height: 8, has_alpha: false }));
+        assert_eq!(with_data(&[&exact[..5], &[], &exact[5..], &[]]), with_data(&[&exact]));
+        assert_eq!(with_data(&[&exact, b"x"]), beyond);
+        assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
+        assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
     }
 
     #[test]

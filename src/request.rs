@@ -1,6 +1,7 @@
 //! What was asked for, already valid: no JavaScript values, no defaults left to fill in.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -118,6 +119,53 @@ pub struct Request {
     pub max_reconnects: u32,
 }
 
+/// Why `text` is no aspect, in words that complete "Invalid option X: …".
+#[must_use]
+pub fn aspect_fault(text: &str) -> Option<&'static str> {
+    let is_side = |text: &str| {
+        matches!(text.len(), 1..=4) && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0')
+    };
+    let fits = text.split_once(':').is_some_and(|(width, height)| is_side(width) && is_side(height));
+    (!fits).then_some("it must be two positive whole numbers like '16:9'")
+}
+
+/// Why `text` is no name that can become an argument of its own, which must not look like a flag; in words as above.
+#[must_use]
+pub fn name_fault(text: &str) -> Option<&'static str> {
+    let bad = text.trim().is_empty() || text.starts_with('-') || text.contains(char::is_control);
+    bad.then_some("it must be a name: not blank, and not beginning with '-'")
+}
+
+/// Why `text` is no key of a `-c key=value`; in words as above.
+#[must_use]
+pub fn config_key_fault(text: &str) -> Option<&'static str> {
+    let bad = name_fault(text).is_some() || text.contains('=');
+    bad.then_some("its name must be a configuration key such as 'model_reasoning_effort'")
+}
+
+/// Why no process can carry a variable named `text`; in words as above.
+#[must_use]
+pub fn variable_name_fault(text: &str) -> Option<&'static str> {
+    let bad = text.is_empty() || text.contains(['=', '\0']);
+    bad.then_some("its name must be that of a variable: not empty, without '=' and NUL")
+}
+
+/// Why neither a command line nor an environment can carry `text`; in words as above.
+#[must_use]
+pub fn text_fault(text: &str) -> Option<&'static str> {
+    text.contains('\0').then_some("it must not contain NUL characters")
+}
+
+/// The number, if it is whole and in the range. JavaScript's numbers are not converted before they are checked: a cast would turn
+/// -1, NaN and 2^32 into something valid.
+#[must_use]
+pub fn whole(number: f64, range: RangeInclusive<u64>) -> Option<u64> {
+    #[expect(clippy::cast_precision_loss, reason = "the bounds are constants far below 2^53")]
+    let in_range = number >= *range.start() as f64 && number <= *range.end() as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+    (in_range && number.fract() == 0.0).then_some(number as u64)
+}
+
 impl Request {
     /// The home of Codex: login, configuration and image store. `~/.codex` unless it was named (all versions).
     #[must_use]
@@ -150,6 +198,37 @@ mod tests {
     fn a_blank_variable_is_not_set() {
         assert_eq!(env(&[("CODEX_BIN", "  ")]).get("CODEX_BIN"), None);
         assert_eq!(env(&[("CODEX_BIN", "/x")]).get("CODEX_BIN"), Some("/x"));
+    }
+
+    #[test]
+    fn an_aspect_is_two_positive_whole_numbers() {
+        for good in ["1:1", "16:9", "9999:0001"] {
+            assert_eq!(aspect_fault(good), None, "{good}");
+        }
+        for bad in ["", ":", "1", "1:0", "0:1", "1:1:1", "16 : 9", "+1:1", "1:10000", "1:1\n", "١:١"] {
+            assert!(aspect_fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_become_a_flag_nor_a_key_another_key() {
+        for bad in ["", " ", "-c", "a\0b", "a\nb"] {
+            assert!(name_fault(bad).is_some() && config_key_fault(bad).is_some(), "{bad}");
+        }
+        assert_eq!(name_fault("a=b"), None);
+        assert!(config_key_fault("a=b").is_some());
+        assert_eq!(config_key_fault("model_providers.\"a b\".name"), None);
+        assert!(variable_name_fault("").is_some() && variable_name_fault("=C:").is_some());
+        assert_eq!(variable_name_fault("ProgramFiles(x86)"), None);
+    }
+
+    #[test]
+    fn a_number_is_checked_before_it_is_converted() {
+        assert_eq!(whole(7.0, 1..=7), Some(7));
+        assert_eq!(whole(-0.0, 0..=7), Some(0));
+        for bad in [-1.0, 0.5, 8.0, 4_294_967_296.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(whole(bad, 0..=7), None, "{bad}");
+        }
     }
 
     #[cfg(unix)]

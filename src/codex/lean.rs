@@ -73,10 +73,11 @@ pub fn settings(config: &str) -> Vec<(String, String)> {
 /// started for every picture, outside of the sandbox.
 fn without_servers(config: &str) -> Option<(String, String)> {
     let config: Table = config.parse().ok()?;
-    let names = config.get("mcp_servers")?.as_table()?.keys();
+    let names = config.get("mcp_servers")?.as_table()?.keys().cloned();
+    let off = Table::from_iter([("enabled".to_owned(), Value::from(false))]);
     // One inline table: a dotted key of `-c` cannot hold a name with a dot.
-    let off: Vec<String> = names.map(|name| format!("{}={{enabled=false}}", Value::from(name.as_str()))).collect();
-    (!off.is_empty()).then(|| ("mcp_servers".to_owned(), format!("{{{}}}", off.join(","))))
+    let servers: Table = names.map(|name| (name, Value::from(off.clone()))).collect();
+    (!servers.is_empty()).then(|| ("mcp_servers".to_owned(), Value::from(servers).to_string()))
 }
 
 #[cfg(test)]
@@ -85,14 +86,13 @@ mod tests {
 
     #[test]
     fn every_server_is_switched_off_by_its_name() {
-        let config = "[mcp_servers.plain]\ncommand = 'x'\n[mcp_servers.'a.b c\"']\nurl = 'y'\n";
+        let config = "[mcp_servers.plain]\ncommand = 'x'\n[mcp_servers.'a.b c\"']\nurl = 'y'\n[mcp_servers.\"two\\nlines\"]\nurl = 'z'\n";
         let (key, value) = without_servers(config).unwrap();
         assert_eq!(key, "mcp_servers");
         let table: Table = format!("{key} = {value}").parse().unwrap();
         let servers = table["mcp_servers"].as_table().unwrap();
-        assert_eq!(servers.len(), 2);
-        assert_eq!(servers["plain"]["enabled"].as_bool(), Some(false));
-        assert_eq!(servers["a.b c\""]["enabled"].as_bool(), Some(false));
+        assert!(servers.keys().eq(["a.b c\"", "plain", "two\nlines"]));
+        assert!(servers.values().all(|server| server["enabled"].as_bool() == Some(false)));
     }
 
     #[test]

@@ -52,7 +52,9 @@ pub fn from_file(codex_home: &Path) -> Login {
     std::fs::read(codex_home.join("auth.json")).map_or(Login::Unknown, |bytes| from_auth(&bytes))
 }
 
-fn from_auth(bytes: &[u8]) -> Login {
+/// [`from_file`] of the bytes of an `auth.json`.
+#[must_use]
+pub fn from_auth(bytes: &[u8]) -> Login {
     let Ok(auth) = serde_json::from_slice::<Auth>(bytes) else { return Login::Unknown };
     match auth.mode.as_deref() {
         Some("apikey" | "agentIdentity" | "personalAccessToken" | "bedrockApiKey") => Login::Programmatic,

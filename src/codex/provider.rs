@@ -70,8 +70,9 @@ pub fn selected(codex_home: &Path, overrides: &[(String, String)]) -> Provider {
     judge(&text, overrides).unwrap_or(Provider::OpenAi)
 }
 
-/// None where there is nothing to judge.
-fn judge(text: &str, overrides: &[(String, String)]) -> Option<Provider> {
+/// [`selected`] of the text of a `config.toml`; none where there is nothing to judge.
+#[must_use]
+pub fn judge(text: &str, overrides: &[(String, String)]) -> Option<Provider> {
     let config: Config = toml::from_str(text).ok()?;
     let given = |name: &str| overrides.iter().rev().find(|(key, _)| key == name).map(|(_, value)| unquote(value));
     let profile = given("profile").or(config.profile).and_then(|name| config.profiles.get(&name));

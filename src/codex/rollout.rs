@@ -13,7 +13,7 @@
 //! nothing here.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,13 +55,13 @@ pub fn pictures(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
-    mut each: impl FnMut(Recorded) -> ControlFlow<()>,
+    each: impl FnMut(Recorded) -> ControlFlow<()>,
 ) -> bool {
-    // What cannot be read to its end has told what it could.
-    find(codex_home, thread).is_some_and(|record| read(record, limit, &mut each))
+    find(codex_home, thread).is_some_and(|record| pictures_in(record, limit, each))
 }
 
-fn read(mut record: File, limit: u64, each: &mut impl FnMut(Recorded) -> ControlFlow<()>) -> bool {
+/// [`pictures`], of a record that is open. What cannot be read to its end has told what it could.
+pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recorded) -> ControlFlow<()>) -> bool {
     // Four characters for three bytes.
     let cap = limit.saturating_mul(4).div_ceil(3).saturating_add(LINE_OVERHEAD);
     let mut lines = Lines::new(usize::try_from(cap).unwrap_or(usize::MAX));

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{
 };
 use napi::{Env, JsValue as _};
 
-use crate::request::Environment;
+use crate::request::{Environment, text_fault, variable_name_fault};
 
 type Get<'env> = Function<'env, FnArgs<(Unknown<'env>, &'env str)>, Unknown<'env>>;
 type Keys<'env> = Function<'env, FnArgs<(Unknown<'env>,)>, Vec<String>>;
@@ -78,8 +78,8 @@ impl<'env> Js<'env> {
         if object(variables)?.is_some() {
             for name in self.keys(variables)? {
                 if let Some(value) = text(self.get(variables, &name)?)?
-                    && is_variable_name(&name)
-                    && !value.contains('\0')
+                    && variable_name_fault(&name).is_none()
+                    && text_fault(&value).is_none()
                 {
                     entries.push((name, value));
                 }
@@ -117,9 +117,4 @@ pub fn object(value: Unknown<'_>) -> Result<Option<Object<'_>>> {
     }
     let object = Object::from_unknown(value)?;
     Ok((!object.is_array()?).then_some(object))
-}
-
-/// Whether a process can carry a variable of this name.
-pub fn is_variable_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['=', '\0'])
 }

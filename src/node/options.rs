@@ -1,18 +1,22 @@
 //! JavaScript's options become a [`Request`], or an error that names the option and what was wrong with it.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use napi::JsValue as _;
 use napi::bindgen_prelude::{FnArgs, FromNapiValue as _, Function, Object, Unknown, ValueType};
 
-use super::js::{self, Js, is_variable_name};
+use super::js::{self, Js};
 use super::progress::ProgressEvent;
 use crate::codex::ThreadId;
 use crate::codex::command::{CODEX_HOME, Sandbox, needs_danger_full_access};
 use crate::error::Cause;
 use crate::reference::MAX_COUNT;
-use crate::request::{Completion, Environment, Request, Validation};
+use crate::request::{
+    Completion, Environment, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
+    variable_name_fault, whole,
+};
 
 /// `onProgress`, as a function of JavaScript's.
 pub type Callback<'env> = Function<'env, FnArgs<(String, ProgressEvent)>, super::progress::Returned>;
@@ -67,7 +71,7 @@ pub fn parse_limit(value: Unknown<'_>) -> Parsed<usize> {
     const OPTION: &str = "maxConcurrentRuns";
     let number = js::number(value).map_err(|_| Cause::Internal)?;
     let number = number.ok_or_else(|| invalid(OPTION, &format!("it must be a number, not {}", kind(value))))?;
-    let whole = to_whole(OPTION, number, 1, MAX_RUNS)?;
+    let whole = to_whole(OPTION, number, 1..=MAX_RUNS)?;
     usize::try_from(whole).map_err(|_| Cause::Internal)
 }
 
@@ -84,13 +88,11 @@ fn invalid(option: &str, problem: &str) -> Cause {
     Cause::InvalidOption { option: option.to_owned(), problem: problem.to_owned() }
 }
 
-fn check_aspect(aspect: &str) -> Parsed<()> {
-    let side = |text: &str| {
-        matches!(text.len(), 1..=4) && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0')
-    };
-    match aspect.split_once(':') {
-        Some((width, height)) if side(width) && side(height) => Ok(()),
-        _ => Err(invalid("aspect", "it must be two positive whole numbers like '16:9'")),
+/// The text, unless there is something wrong with it.
+fn sound(option: &str, text: String, fault: fn(&str) -> Option<&'static str>) -> Parsed<String> {
+    match fault(&text) {
+        Some(fault) => Err(invalid(option, fault)),
+        None => Ok(text),
     }
 }
 
@@ -128,8 +130,7 @@ impl<'js, 'env> Reader<'js, 'env> {
 
     /// Everything but the signal, whose prompt is given.
     fn request(&self, prompt: String) -> Parsed<Request> {
-        let aspect = self.text("aspect")?.unwrap_or_else(|| "1:1".to_owned());
-        check_aspect(&aspect)?;
+        let aspect = sound("aspect", self.text("aspect")?.unwrap_or_else(|| "1:1".to_owned()), aspect_fault)?;
         let env = self.environment()?;
         let codex_home = self.absolute_path("codexHome")?.or_else(|| {
             // A relative home would mean another place in the child, which works in its own directory.
@@ -139,7 +140,7 @@ impl<'js, 'env> Reader<'js, 'env> {
         let network = self.boolean("networkAccess")?.unwrap_or(true);
         let sandbox = self.choice("sandbox", &["auto", "read-only", "workspace-write", "danger-full-access"])?;
         let exec_path = self.js.exec_path().ok().flatten();
-        let max_reconnects = self.whole("maxReconnects", 0, MAX_RECONNECTS)?.unwrap_or(DEFAULT_RECONNECTS);
+        let max_reconnects = self.whole("maxReconnects", 0..=MAX_RECONNECTS)?.unwrap_or(DEFAULT_RECONNECTS);
         Ok(Request {
             prompt,
             aspect,
@@ -162,9 +163,9 @@ impl<'js, 'env> Reader<'js, 'env> {
             },
             config: self.config()?,
             disable_features: self.names("disableFeatures")?,
-            timeout: Duration::from_millis(self.whole("timeoutMs", 1, MAX_TIMEOUT_MS)?.unwrap_or(600_000)),
-            kill_grace: Duration::from_millis(self.whole("killGraceMs", 0, MAX_GRACE_MS)?.unwrap_or(2_000)),
-            max_image_bytes: self.whole("maxImageBytes", 1, MAX_IMAGE_BYTES)?.unwrap_or(32 << 20),
+            timeout: Duration::from_millis(self.whole("timeoutMs", 1..=MAX_TIMEOUT_MS)?.unwrap_or(600_000)),
+            kill_grace: Duration::from_millis(self.whole("killGraceMs", 0..=MAX_GRACE_MS)?.unwrap_or(2_000)),
+            max_image_bytes: self.whole("maxImageBytes", 1..=MAX_IMAGE_BYTES)?.unwrap_or(32 << 20),
             validation: match self.choice("validation", &["full", "signature"])? {
                 Some("signature") => Validation::Signature,
                 _ => Validation::Full,
@@ -181,7 +182,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     fn references(&self) -> Parsed<Vec<PathBuf>> {
         const OPTION: &str = "referenceImages";
         let paths = self.texts(OPTION, |at, text| {
-            let path = PathBuf::from(without_nul(at, text)?);
+            let path = PathBuf::from(sound(at, text, text_fault)?);
             if path.is_absolute() { Ok(path) } else { Err(invalid(at, "it must be an absolute path")) }
         })?;
         if paths.len() > MAX_COUNT {
@@ -212,7 +213,7 @@ impl<'js, 'env> Reader<'js, 'env> {
 
     fn text(&self, option: &str) -> Parsed<Option<String>> {
         let text = self.typed(option, "a string", js::text)?;
-        text.map(|text| without_nul(option, text)).transpose()
+        text.map(|text| sound(option, text, text_fault)).transpose()
     }
 
     fn required_text(&self, option: &str) -> Parsed<String> {
@@ -224,9 +225,9 @@ impl<'js, 'env> Reader<'js, 'env> {
         self.typed(option, "a boolean", js::boolean)
     }
 
-    fn whole(&self, option: &str, least: u64, most: u64) -> Parsed<Option<u64>> {
+    fn whole(&self, option: &str, range: RangeInclusive<u64>) -> Parsed<Option<u64>> {
         let number = self.typed(option, "a number", js::number)?;
-        number.map(|number| to_whole(option, number, least, most)).transpose()
+        number.map(|number| to_whole(option, number, range)).transpose()
     }
 
     fn choice<'c>(&self, option: &str, choices: &[&'c str]) -> Parsed<Option<&'c str>> {
@@ -241,11 +242,11 @@ impl<'js, 'env> Reader<'js, 'env> {
     }
 
     fn name(&self, option: &str) -> Parsed<Option<String>> {
-        self.text(option)?.map(|name| check_name(option, name)).transpose()
+        self.text(option)?.map(|name| sound(option, name, name_fault)).transpose()
     }
 
     fn names(&self, option: &str) -> Parsed<Vec<String>> {
-        self.texts(option, check_name)
+        self.texts(option, |at, name| sound(at, name, name_fault))
     }
 
     fn texts<T>(&self, option: &str, check: impl Fn(&str, String) -> Parsed<T>) -> Parsed<Vec<T>> {
@@ -284,26 +285,18 @@ impl<'js, 'env> Reader<'js, 'env> {
             let Ok(Some(text)) = js::text(value) else {
                 return Err(invalid(&at, &format!("it must be a string, not {}", kind(value))));
             };
-            entries.push((key, without_nul(&at, text)?));
+            entries.push((key, sound(&at, text, text_fault)?));
         }
         Ok(Some(entries))
     }
 
     fn config(&self) -> Parsed<Vec<(String, String)>> {
-        let fault = |key: &str| {
-            let bad =
-                key.trim().is_empty() || key.starts_with('-') || key.contains('=') || key.contains(char::is_control);
-            bad.then_some("its name must be a configuration key such as 'model_reasoning_effort'")
-        };
-        Ok(self.record("config", fault)?.unwrap_or_default())
+        Ok(self.record("config", config_key_fault)?.unwrap_or_default())
     }
 
     /// The child's environment: the option's, else `process.env`.
     fn environment(&self) -> Parsed<Environment> {
-        let fault = |name: &str| {
-            (!is_variable_name(name)).then_some("its name must be that of a variable: not empty, without '=' and NUL")
-        };
-        if let Some(entries) = self.record("env", fault)? {
+        if let Some(entries) = self.record("env", variable_name_fault)? {
             return Ok(Environment::new(entries));
         }
         let inherited = self.js.process_env().and_then(|env| self.js.environment(env));
@@ -326,29 +319,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     }
 }
 
-/// A whole number in a range. JavaScript's numbers are not converted before they are checked: a cast would turn -1, NaN and
-/// 2^32 into something valid.
-fn to_whole(option: &str, number: f64, least: u64, most: u64) -> Parsed<u64> {
-    #[expect(clippy::cast_precision_loss, reason = "the bounds are constants far below 2^53")]
-    let in_range = number >= least as f64 && number <= most as f64;
-    if in_range && number.fract() == 0.0 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked to be whole and in range"
-        )]
-        return Ok(number as u64);
-    }
-    Err(invalid(option, &format!("it must be a whole number from {least} to {most}")))
-}
-
-fn without_nul(option: &str, text: String) -> Parsed<String> {
-    // Neither a command line nor an environment can carry it.
-    if text.contains('\0') { Err(invalid(option, "it must not contain NUL characters")) } else { Ok(text) }
-}
-
-/// A name that becomes an argument of its own: it must not look like a flag.
-fn check_name(option: &str, name: String) -> Parsed<String> {
-    let bad = name.trim().is_empty() || name.starts_with('-') || name.contains(|c: char| c.is_control());
-    if bad { Err(invalid(option, "it must be a name: not blank, and not beginning with '-'")) } else { Ok(name) }
+fn to_whole(option: &str, number: f64, range: RangeInclusive<u64>) -> Parsed<u64> {
+    let problem = format!("it must be a whole number from {} to {}", range.start(), range.end());
+    whole(number, range).ok_or_else(|| invalid(option, &problem))
 }

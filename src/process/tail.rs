@@ -43,9 +43,10 @@ impl Tail {
 /// What stands in the place of a secret.
 const HIDDEN: &str = "[redacted]";
 
-/// Terminal control sequences: colours, cursor movements, titles.
+/// Terminal control sequences: colours, cursor movements, titles. Not those with a space or a sign before their last letter, which are
+/// rare: one that is cut off would take the beginning of the next word along, and what is left of a secret is not known as one.
 static ESCAPES: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])"));
+    LazyLock::new(|| regex(r"\x1b(\[[0-?]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])"));
 
 /// Secrets by their own form, and by the name before them. What a match puts into its groups `before` is kept.
 static SECRETS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
@@ -54,11 +55,11 @@ static SECRETS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         regex(r"(?P<before>)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?"),
         // Keys and sessions of OpenAI, GitHub and refresh tokens.
         regex(r"(?P<before>)\b(sk|sess|rt|ghp|gho|ghs|ghu|github_pat)[-_][A-Za-z0-9_*.-]{6,}"),
-        // The user part of a URL.
-        regex(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@]+@"),
-        // name: value, name=value, "name":"value", \"name\":\"value\", Bearer value.
+        // The user part of a URL, whose password may hold an @ of its own.
+        regex(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s]+@"),
+        // name: value, name=value, "name":"value", \"name\":\"value\", Bearer value; where one name follows another, the value behind both.
         regex(
-            r#"(?i)(?P<before>\b(bearer|basic)\s+|(access[_-]?token|refresh[_-]?token|id[_-]?token|api[_-]?key|authorization|client[_-]?secret|password|passwd|cookie)[\\"']*\s*[:=]\s*[\\"']*((bearer|basic)\s+)?)[^\s"'\\,;&}]+"#,
+            r#"(?i)(?P<before>(\b(bearer|basic)\s+|(access[_-]?token|refresh[_-]?token|id[_-]?token|api[_-]?key|authorization|client[_-]?secret|password|passwd|cookie)[\\"']*\s*[:=]\s*[\\"']*)+)[^\s"'\\,;&}]+"#,
         ),
     ]
 });
@@ -97,9 +98,13 @@ mod tests {
             (r#"{"access_token":"abcdef0123","x":1}"#.to_owned(), "abcdef"),
             (r#"Some("{\"refresh_token\":\"abcdef0123\"}")"#.to_owned(), "abcdef"),
             ("https://user:hunter2@proxy.example:8080/".to_owned(), "hunter2"),
+            ("https://user:hun@ter2@proxy.example:8080/".to_owned(), "ter2"),
             ("password = hunter2".to_owned(), "hunter2"),
+            ("Basic authorization: hunter2".to_owned(), "hunter2"),
+            ("cookie: password = hunter2".to_owned(), "hunter2"),
             ("\x1b[31msk-\x1b[0mabc123DEF456".to_owned(), "abc123"),
             ("sk-abc\u{0}123DEF456".to_owned(), "123"),
+            ("\x1b[ sk-abc123DEF456".to_owned(), "abc123"),
         ] {
             let shown = redact(&text);
             assert!(!shown.contains(secret), "{text} -> {shown}");
