@@ -121,7 +121,9 @@ describe('at spawn', () => {
     expect(descriptors.after).toBe(descriptors.before);
   }
 
-  test('EMFILE: error, no descriptor leaked, however many are still free', async ({ codex }) => {
+  test('EMFILE: error, no descriptor and no thread leaked, however many are still free', async ({
+    codex,
+  }) => {
     await codex.order(turn(save('store', PICTURE)));
     const calls = await generateWithoutDescriptors(codex.options());
     for (const call of calls.slice(0, -1)) {
@@ -134,7 +136,7 @@ describe('at spawn', () => {
     expect(await codex.recordings()).toHaveLength(1);
   });
 
-  const title = 'EAGAIN: error, no descriptor leaked (takes a user other than root)';
+  const title = 'EAGAIN: error, no descriptor and no thread leaked (takes a user other than root)';
   test.skipIf(!mayBeCounted())(title, async ({ codex }) => {
     giveTo(COUNTED_USER, codex);
     const call = await generateWithoutProcesses(codex.options(), AS_COUNTED_USER);

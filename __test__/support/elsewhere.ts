@@ -18,13 +18,12 @@ export interface Outcome {
   peakGrowth: number;
 }
 
-/** One call made while the process lacks something. */
+/** One call made while the process lacks something. No thread waits for a child any more when it is told. */
 export interface StarvedCall {
   /** The error's code, or null for a success. */
   code: string | null;
   message: string | null;
   descriptors: { before: number; after: number };
-  threads: { before: number; after: number };
 }
 
 /** What a process holds. */
