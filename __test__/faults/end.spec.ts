@@ -54,7 +54,7 @@ describe('exit 1 with image', () => {
 
 describe('timeout', () => {
   /** Enough for the stub to come as far as its mark, which each test checks. */
-  const timeoutMs = 1500;
+  const timeoutMs = 2500;
 
   test('honoured: ends at once', async ({ codex }) => {
     const { events, onProgress } = listener();

@@ -18,13 +18,12 @@ export interface Outcome {
   peakGrowth: number;
 }
 
-/** One call made while the process lacks something. */
+/** One call made while the process lacks something. No thread waits for a child any more when it is told. */
 export interface StarvedCall {
   /** The error's code, or null for a success. */
   code: string | null;
   message: string | null;
   descriptors: { before: number; after: number };
-  threads: { before: number; after: number };
 }
 
 /** What a process holds. */
@@ -89,6 +88,13 @@ export const AS_COUNTED_USER: Wrapper = IS_ROOT
   ? ['setpriv', `--reuid=${COUNTED_USER}`, '--clear-groups', '--bounding-set=-all']
   : [];
 
+/** Whether that user may run the addon: root may have it where nobody else gets to. */
+export function mayBeCounted(): boolean {
+  const addon = fileURLToPath(new URL('../../index.js', import.meta.url));
+  const [program = '', ...args] = [...AS_COUNTED_USER, process.execPath, addon];
+  return spawnSync(program, args).status === 0;
+}
+
 const UNSHARE = ['unshare', '--mount', ...(IS_ROOT ? [] : ['--map-root-user'])];
 
 /** Has a file system of its own at `directory`, which `options` keep small. */
@@ -97,7 +103,7 @@ export function withSmallDisk(directory: string, options: string): Wrapper {
   return [...UNSHARE, 'sh', '-c', script, 'sh', options, directory];
 }
 
-/** Whether there may be such a one: not for everybody, and not in every container. */
+/** Whether that may be: it is not for everybody, and not in every container. */
 export function mayMount(): boolean {
   const [program = '', ...args] = [...withSmallDisk('/mnt', 'size=4k'), 'true'];
   return spawnSync(program, args).status === 0;

@@ -30,6 +30,22 @@ export function threads() {
   return readdirSync('/proc/self/task').length;
 }
 
+/** Threads of the addon that each wait for one child. */
+export function waiters() {
+  return readdirSync('/proc/self/task').filter(isWaiter).length;
+}
+
+/** @param {string} thread */
+function isWaiter(thread) {
+  try {
+    // The kernel keeps 15 characters of a name.
+    return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').startsWith('codex-image-wai');
+  } catch {
+    // It has ended since.
+    return false;
+  }
+}
+
 /**
  * @param {'VmRSS' | 'VmHWM'} name
  * @returns {number} in bytes
