@@ -1,19 +1,16 @@
 // A picture that was drawn is not lost: not when Codex does not save it, not when nobody waited for it.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../index.js';
+import { Daemon } from './support/daemon.js';
 import { png } from './support/png.js';
 import {
   failure,
   listener,
-  type Orders,
   record,
   type RecordForm,
   save,
@@ -330,26 +327,14 @@ describe('recoverCodexImage after', () => {
     expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 
-  test('the daemon was killed, while Codex went on', async ({ codex }) => {
-    const gate: Step = { do: 'await', gate: 'end' };
-    const orders: Orders = { exec: turn(RUNNING, gate, record('end', DRAWN)) };
-    await codex.order(orders);
-    const addon = fileURLToPath(new URL('../index.js', import.meta.url));
-    const daemon = spawn(
-      process.execPath,
-      [
-        '--eval',
-        `require(${JSON.stringify(addon)}).generateCodexImage(${JSON.stringify(codex.options())})`,
-      ],
-      { stdio: 'ignore' },
-    );
+  test('the daemon was killed', async ({ codex }) => {
+    await codex.order(turn(record('end', DRAWN), RUNNING, HANG));
+    const daemon = new Daemon(codex.options());
     await codex.reached('running');
-    daemon.kill('SIGKILL');
-    await once(daemon, 'exit');
-    const { threadId = '', cwd } = await codex.turn();
-    await codex.open('end');
+    await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
-    // Nobody was left to remove it.
+    const { threadId = '', cwd } = await codex.turn();
+    // Until the next daemon starts, nobody is there to remove it.
     await rm(cwd, { recursive: true });
 
     expect(await recover(codex, threadId)).toMatchObject({ png: DRAWN, source: 'rollout' });
