@@ -1,0 +1,49 @@
+//! The user's `config.toml` and `auth.json`, and what is made of them for Codex's command line.
+
+#![no_main]
+
+use codex_image::codex::provider::{Provider, judge};
+use codex_image::codex::{lean, login, profile};
+use libfuzzer_sys::fuzz_target;
+use toml::{Table, Value};
+
+/// A `-c` as Codex reads it.
+fn parsed((key, value): &(String, String)) -> Table {
+    let Ok(table) = format!("{key} = {value}").parse::<Table>() else { panic!("{key}={value} is no TOML") };
+    table
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = login::from_auth(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let _ = login::from_status(&text);
+
+    let config = text.parse::<Table>().unwrap_or_default();
+    let defined = |of: &str| config.get(of).and_then(Value::as_table).cloned().unwrap_or_default();
+    // The first line also serves as the value of a setting on the command line.
+    let line = text.lines().next().unwrap_or_default().to_owned();
+    let overrides = [("model_provider".to_owned(), line.clone())];
+    for overrides in [&[], overrides.as_slice()] {
+        if let Some(Provider::Relay(name) | Provider::Without(name)) = judge(&text, overrides) {
+            assert!(defined("model_providers").contains_key(&name) && name != "openai", "{name:?} is not defined");
+        }
+    }
+
+    let mut settings = lean::settings(&text);
+    let off = settings.iter().map(parsed).find_map(|mut table| table.remove("mcp_servers"));
+    let off = off.as_ref().and_then(Value::as_table).cloned().unwrap_or_default();
+    assert!(off.keys().eq(defined("mcp_servers").keys()), "every server is switched off by its name");
+    assert!(off.values().all(|server| server["enabled"].as_bool() == Some(false)));
+
+    let selected = config.get("profile").and_then(Value::as_str);
+    let said = profile::override_of(&text, &settings);
+    assert_eq!(said.is_some(), selected.is_some());
+    // A setting of the caller's may be anything.
+    settings.push(("model".to_owned(), line));
+    let mine = profile::override_of(&text, &settings);
+    for (said, name) in said.into_iter().chain(mine).zip(selected.into_iter().cycle()) {
+        let profiles = &parsed(&said)["profiles"];
+        assert_eq!(profiles.as_table().map(Table::len), Some(1));
+        assert_eq!(profiles[name]["notify"].as_array().map(Vec::len), Some(0), "the settings stand in the profile");
+    }
+});

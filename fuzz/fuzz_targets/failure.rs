@@ -1,0 +1,69 @@
+//! Codex's stderr: why a turn failed, and the secrets that are not shown.
+
+#![no_main]
+
+use std::time::{Duration, SystemTime};
+
+use codex_image::codex::events::{Event, Transcript};
+use codex_image::codex::failure::{Complaints, detail, diagnose, diagnose_trouble};
+use codex_image::process::lines::Lines;
+use codex_image::process::tail::redact;
+use libfuzzer_sys::fuzz_target;
+
+/// A secret of every known shape, each with the part that must never be seen. In each such part is a [`MARK`].
+const SECRETS: [(&str, &str); 9] = [
+    ("eyJhbGciOiJub25lIn0.eyJGcmVkIjoiUVEifQ.UVFRUVFRUQ", "eyJGcmVkIjoiUVEifQ"),
+    ("sk-proj-QQwertyQQ", "QQwertyQQ"),
+    ("sess-QQwertyQQ", "QQwertyQQ"),
+    ("rt_QQwertyQQ", "QQwertyQQ"),
+    ("github_pat_QQwertyQQ", "QQwertyQQ"),
+    ("https://user:QQwertyQQ@host.example/", "QQwertyQQ"),
+    ("Authorization: Bearer QQwertyQQ", "QQwertyQQ"),
+    ("\\\"refresh_token\\\":\\\"QQwertyQQ\\\"", "QQwertyQQ"),
+    ("password=QQwertyQQ", "QQwertyQQ"),
+];
+const MARK: char = 'Q';
+/// What may stand before a secret. After a letter or a digit it would be part of another word.
+const BEFORE: [&str; 4] = [" ", "\n", "\"", "("];
+const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+fuzz_target!(|bytes: &[u8]| {
+    let text = String::from_utf8_lossy(bytes);
+    let shown = redact(&text);
+    assert_eq!(redact(&shown), shown, "what is shown is shown as it is");
+    assert!(shown.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t')));
+
+    // Which secret is planted where is the input's choice.
+    let choice = bytes.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    let (secret, kept) = SECRETS[choice % SECRETS.len()];
+    let before = BEFORE[choice / 16 % BEFORE.len()];
+    let (head, tail) = text.split_at(text.floor_char_boundary(choice / 64 % (text.len() + 1)));
+    // What is seen is then the planted one.
+    if !text.contains(MARK) {
+        let shown = redact(&format!("{head}{before}{secret} {tail}"));
+        assert!(!shown.contains(kept), "{secret:?} between {head:?}{before:?} and {tail:?} is shown in {shown:?}");
+    }
+
+    let mut complaints = Complaints::default();
+    let mut lines = Lines::new(1 << 10);
+    let mut note = |line: &[u8]| complaints.note(line);
+    lines.push(bytes, &mut note);
+    lines.finish(&mut note);
+    complaints.tail.push(bytes);
+    let mut transcript = Transcript::default();
+    let told = [diagnose(&transcript, &complaints, NOW)];
+    transcript.note(&Event::TurnFailed(text.to_string()));
+    transcript.note(&Event::Trouble(text.to_string()));
+    let told = told.into_iter().flatten();
+    let told = told.chain(diagnose(&transcript, &Complaints::default(), NOW));
+    for diagnosis in told.chain([diagnose_trouble(&transcript, NOW)]) {
+        // What reaches people says nothing of what Codex printed.
+        let message = diagnosis.cause.to_string();
+        assert!(message.len() < 500 && !message.contains(char::is_control), "{message:?}");
+        if let Some(at) = diagnosis.resets_at {
+            assert!(at.duration_since(NOW).unwrap_or(Duration::ZERO) < Duration::MAX);
+        }
+    }
+    let detail = detail(&transcript, &complaints);
+    assert!(detail.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t')));
+});

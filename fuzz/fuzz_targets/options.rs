@@ -1,0 +1,118 @@
+//! The texts that a caller may pass, and what is made of those that pass.
+
+#![no_main]
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use codex_image::codex::ThreadId;
+use codex_image::codex::command::{Sandbox, exec_args, keeps_agent_out_of};
+use codex_image::codex::prompt::{Brief, prompt};
+use codex_image::request::{
+    Completion, Environment, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
+    variable_name_fault, whole,
+};
+use libfuzzer_sys::fuzz_target;
+
+/// Between the texts of an input. In no text there is such a byte, so the texts may have all characters.
+const SEPARATOR: u8 = 0xff;
+const NONCE: &str = "5ca1ab1e5ca1ab1e";
+
+fn request(texts: &[String; 6]) -> Request {
+    let [aspect, name, key, value, variable, words] = texts.each_ref().map(String::as_str);
+    let fits = |fault: Option<&str>| fault.is_none();
+    let value_fits = fits(text_fault(value));
+    let variables = [(variable, value), ("HOME", value), ("PATH", value)];
+    let variables = variables.into_iter().filter(|(name, _)| value_fits && fits(variable_name_fault(name)));
+    Request {
+        prompt: words.to_owned(),
+        aspect: if fits(aspect_fault(aspect)) { aspect } else { "1:1" }.to_owned(),
+        codex_path: None,
+        // There is no config.toml here, nor is there any other file.
+        codex_home: Some(PathBuf::from("/dev/null")),
+        env: Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+        node_dir: None,
+        model: fits(name_fault(name)).then(|| name.to_owned()),
+        sandbox: if words.len() % 2 == 0 { Sandbox::ReadOnly } else { Sandbox::WorkspaceWrite { network: true } },
+        completion: Completion::Image,
+        config: if value_fits && fits(config_key_fault(key)) {
+            vec![(key.to_owned(), value.to_owned())]
+        } else {
+            vec![]
+        },
+        disable_features: if fits(name_fault(name)) { vec![name.to_owned()] } else { vec![] },
+        timeout: Duration::from_secs(1),
+        kill_grace: Duration::ZERO,
+        max_image_bytes: 1,
+        validation: Validation::Full,
+        require_verified: false,
+        references: vec![],
+        transparent: false,
+        lean: words.len() % 3 == 0,
+        max_reconnects: 0,
+    }
+}
+
+fn check_command_line(request: &Request) {
+    let args = exec_args(request, Path::new("/w"), &[], ("MARKER", "x"));
+    let args: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
+    assert!(args.iter().all(|arg| !arg.contains('\0')));
+    let fixed = args.iter().position(|arg| *arg == "--ignore-rules").map_or(0, |at| at + 1);
+    let pairs: Vec<_> = args[fixed..].chunks(2).map(|pair| (pair[0], pair[1])).collect();
+    for &(flag, value) in &pairs {
+        assert!(["-c", "--model", "--disable"].contains(&flag), "{flag:?} has become an option");
+        assert!(!value.starts_with('-') && !value.trim().is_empty(), "{value:?} may be taken for an option");
+    }
+    for (key, value) in &request.config {
+        let said = pairs.iter().rfind(|(flag, said)| *flag == "-c" && !said.starts_with("profiles="));
+        assert_eq!(said.and_then(|(_, said)| said.split_once('=')), Some((key.as_str(), value.as_str())));
+    }
+    // The prompt goes another way.
+    let in_args = args.iter().any(|arg| request.prompt.len() > 64 && arg.contains(&request.prompt));
+    assert!(!in_args || request.config.iter().any(|(_, value)| value.contains(&request.prompt)));
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut texts = bytes.split(|&byte| byte == SEPARATOR).map(|text| String::from_utf8_lossy(text).into_owned());
+    let texts: [String; 6] = std::array::from_fn(|_| texts.next().unwrap_or_default());
+
+    if aspect_fault(&texts[0]).is_none() {
+        let sides: Vec<u32> = texts[0].split(':').filter_map(|side| side.parse().ok()).collect();
+        assert!(matches!(sides[..], [1..=9999, 1..=9999]), "{:?}", texts[0]);
+    }
+    if let Some(thread) = ThreadId::parse(&texts[1]) {
+        let path = PathBuf::from(thread.to_string());
+        let parts: Vec<_> = path.components().collect();
+        assert!(matches!(parts[..], [Component::Normal(name)] if name == texts[1].as_str()));
+    }
+    if let Some(number) = bytes.first_chunk().map(|bytes| f64::from_le_bytes(*bytes))
+        && let Some(whole) = whole(number, 1..=1000)
+    {
+        assert!((1..=1000).contains(&whole) && format!("{number}") == whole.to_string());
+    }
+
+    let request = request(&texts);
+    check_command_line(&request);
+    let confined = keeps_agent_out_of(&request, Path::new("/dev/null/generated_images"));
+    assert!(!confined || request.lean, "a full turn has servers outside of the sandbox");
+    let words = &request.prompt;
+    let brief = Brief {
+        words,
+        aspect: &request.aspect,
+        transparent: false,
+        references: &[],
+        alone: request.lean,
+        copy_to: Some(Path::new("/w/image.png")),
+    };
+    let prompt = prompt(&brief, NONCE);
+    if !words.contains(NONCE) {
+        assert_eq!(prompt.matches(&format!("</brief-{NONCE}")).count(), 1);
+        assert!(
+            prompt.ends_with(&format!("<brief-{NONCE}>\n{words}\n</brief-{NONCE}>\n")),
+            "the words stand as they came"
+        );
+    }
+    let path = request.env.expand(&texts[3]);
+    assert!(request.env.home().is_some() || path == Path::new(&texts[3]));
+    let _ = request.path_with(None);
+});

@@ -1,0 +1,56 @@
+// `npm run fuzz`: hostile bytes for everything that reads what this package did not write; each target for 60 s, or as long as
+// `--seconds` says. Names choose targets (`npm run fuzz -- --seconds 1800 png`).
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { cargo, main, root, run } from './bootstrap.mjs';
+
+/** A version of its own, not the user's. */
+const CARGO_FUZZ = '0.13.2';
+const INSTALLED = path.join(root, '.cache', `cargo-fuzz-${CARGO_FUZZ}`);
+/** What is found besides the seeds in `fuzz/corpus`, kept for the next run. */
+const FOUND = path.join(root, '.cache', 'fuzz');
+
+await main(async () => {
+  const { values, positionals } = parseArgs({
+    options: { seconds: { type: 'string', default: '60' } },
+    allowPositionals: true,
+  });
+  const seconds = Number(values.seconds);
+  if (!Number.isSafeInteger(seconds) || seconds < 1) throw new Error('--seconds: a whole number');
+  const targets = readdirSync(path.join(root, 'fuzz', 'fuzz_targets')).map((file) =>
+    path.basename(file, '.rs'),
+  );
+  const unknown = positionals.filter((name) => !targets.includes(name));
+  if (unknown.length > 0) {
+    throw new Error(`no target is named ${unknown.join(', ')}: ${targets.join(', ')}`);
+  }
+  if (!hasNightly()) {
+    console.error('Fuzzing needs a nightly Rust toolchain: rustup toolchain install nightly');
+    process.exitCode = 1;
+    return;
+  }
+  const cargoFuzz = path.join(INSTALLED, 'bin', 'cargo-fuzz');
+  if (!existsSync(cargoFuzz)) {
+    await cargo('install', 'cargo-fuzz', '--locked', '--version', CARGO_FUZZ, '--root', INSTALLED);
+  }
+  for (const target of positionals.length > 0 ? positionals : targets) {
+    console.log(`\n── ${target}`);
+    const found = path.join(FOUND, target);
+    mkdirSync(found, { recursive: true });
+    // New inputs go into the first directory.
+    const corpora = [found, path.join('fuzz', 'corpus', target)];
+    const limits = [`-max_total_time=${seconds}`, '-timeout=20', '-print_final_stats=1'];
+    // Under its own name cargo-fuzz expects to have been called by cargo.
+    const nightly = ['run', 'nightly', cargoFuzz, 'fuzz', 'run'];
+    await run('rustup', [...nightly, target, ...corpora, '--', ...limits]);
+  }
+});
+
+/** Whether rustup is there, and knows of a nightly toolchain. */
+function hasNightly() {
+  return spawnSync('rustup', ['run', 'nightly', 'cargo', '--version']).status === 0;
+}
