@@ -1,6 +1,6 @@
 // What counts as a picture, and what is said of anything else.
 
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { deflateSync } from 'node:zlib';
 
@@ -75,6 +75,35 @@ describe('a damaged PNG is refused', () => {
     const orders = turn(save('store', PICTURE.subarray(0, 60)), save('workspace', PICTURE));
     expect(await codex.generate(orders)).toEqual(PICTURE);
   });
+});
+
+describe('of the PngSuite, all of which tests/pngsuite.rs goes through', () => {
+  const suite = (name: string): Promise<Buffer> =>
+    readFile(new URL(`fixtures/pngsuite/${name}.png`, import.meta.url));
+
+  test.for<[name: string, side: number, hasAlpha: boolean]>([
+    ['basn6a16', 32, true],
+    ['basi0g01', 32, false],
+    ['s07i3p02', 7, false],
+    ['tp1n3p08', 32, true],
+  ])('%s is a picture', async ([name, side, hasAlpha], { codex }) => {
+    const bytes = await suite(name);
+    for (const place of PLACES) {
+      const image = await codex.generateDetailed(turn(save(place, bytes)));
+      expect(image).toMatchObject({ png: bytes, width: side, height: side, hasAlpha });
+    }
+  });
+
+  test.for(['xs1n0g01', 'xhdn0g08', 'xdtn0g01', 'xd9n2c08'])(
+    '%s is none',
+    async (name, { codex }) => {
+      const bytes = await suite(name);
+      for (const place of PLACES) {
+        const call = codex.generate(turn(save(place, bytes)));
+        expect(await failure(call)).toMatchObject({ code: 'INVALID_IMAGE' });
+      }
+    },
+  );
 });
 
 test('what is not looked at may be of any size once inflated', async ({ codex }) => {
