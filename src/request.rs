@@ -1,4 +1,4 @@
-//! What was asked for, already valid: no JavaScript values, no defaults left to fill in.
+//! What was asked for, already valid: no JavaScript values, no defaults left to fill in. And what makes its texts and numbers valid.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
