@@ -1,8 +1,8 @@
 //! Proof that bytes are a PNG picture: every chunk, then every pixel.
 //!
 //! Three passes, because none suffices alone: only the walk over the chunks sees wrong checksums of ancillary chunks and where
-//! the picture ends; only the decoder sees broken pixels; only inflating once more sees data beyond them. The bytes themselves are never changed: image
-//! services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
+//! the picture ends; only the decoder sees broken pixels; only inflating once more sees data beyond them. The bytes themselves are
+//! never changed: image services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
 //!
 //! The decode is row by row, so its memory is that of a few rows whatever the picture's size, and the limits bound
 //! what a decompression bomb can cost in time.
@@ -22,6 +22,8 @@ const MAX_PIXELS: u64 = 1 << 27;
 const MAX_DECODER_BYTES: usize = 8 << 20;
 /// How far back compressed data may refer, in bytes.
 const WINDOW: usize = 32 << 10;
+/// How much all profiles and texts may take once they are inflated. Real ones take a few megabytes at most.
+const MAX_ANCILLARY_BYTES: usize = 16 << 20;
 /// The least size under [`sign_of_png`]: the original contract's guard against placeholder files.
 const SIGNATURE_ONLY_BYTES: usize = 128;
 
@@ -75,7 +77,17 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
         return Err(Flaw::TooManyPixels { width, height });
     }
     let decoded = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
-    check_length(&walked.data, decoded.length)?;
+    // The decoder stops at the last pixel; what comes then, be it a gigabyte, it neither looks at nor mentions.
+    let mut length = decoded.length;
+    inflate(&walked.data, &mut length).map_err(|fault| match fault {
+        Fault::Broken => Flaw::Damaged("its pixels cannot be decoded"),
+        Fault::Excess | Fault::Surplus => Flaw::Damaged("its pixel data goes on beyond the picture"),
+    })?;
+    // What else is wrong with these is no flaw of the picture, but whoever opens it may inflate them.
+    let mut left = MAX_ANCILLARY_BYTES;
+    if walked.packed.iter().any(|packed| inflate(&[packed], &mut left) == Err(Fault::Excess)) {
+        return Err(Flaw::Damaged("a profile or a text in it takes too much memory"));
+    }
     Ok(Picture { width, height, has_alpha: decoded.has_alpha })
 }
 
@@ -104,6 +116,8 @@ struct Walked<'a> {
     header: Header,
     /// The compressed pixels, piece by piece.
     data: Vec<&'a [u8]>,
+    /// What else is compressed, a piece for each.
+    packed: Vec<&'a [u8]>,
     /// Where the picture ends: just after IEND.
     end: usize,
 }
@@ -113,7 +127,7 @@ fn walk(bytes: &[u8]) -> Result<Walked<'_>, Flaw> {
     check_signature(bytes)?;
     let mut rest = &bytes[SIGNATURE.len()..];
     let mut seen_header = None;
-    let mut data = Vec::new();
+    let (mut data, mut packed) = (Vec::new(), Vec::new());
     loop {
         let (length, after) = rest.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
         let length = u32::from_be_bytes(*length) as usize;
@@ -139,11 +153,11 @@ fn walk(bytes: &[u8]) -> Result<Walked<'_>, Flaw> {
             (b"IEND", Some(_)) if data.is_empty() => return Err(Flaw::Damaged("it has no pixels")),
             (b"IEND", Some(_)) if length > 0 => return Err(Flaw::Damaged("its end mark is not empty")),
             (b"IEND", Some(_)) => break,
-            _ => {}
+            (kind, Some(_)) => packed.extend(packed_part(kind, &typed[4..])),
         }
     }
     let header = seen_header.ok_or(Flaw::Damaged("it does not begin with a header"))?;
-    Ok(Walked { header, data, end: bytes.len() - rest.len() })
+    Ok(Walked { header, data, packed, end: bytes.len() - rest.len() })
 }
 
 fn check_signature(bytes: &[u8]) -> Result<(), Flaw> {
@@ -174,7 +188,7 @@ struct Decoded {
     length: usize,
 }
 
-/// Decodes every pixel. The checksum of their data is left to [`check_length`].
+/// Decodes every pixel. The checksum of their data is left to [`inflate`].
 fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
     let mut options = DecodeOptions::default();
     // The crate's default is lenient.
@@ -205,26 +219,46 @@ fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
     Ok(found)
 }
 
-/// Checks that the pixels' data ends where the picture does, with the right checksum. The decoder stops at the last pixel; what
-/// comes then, be it a gigabyte, it neither looks at nor mentions.
-fn check_length(data: &[&[u8]], expected: usize) -> Result<(), Flaw> {
-    let beyond = Flaw::Damaged("its pixel data goes on beyond the picture");
+/// The compressed part of a chunk that is not about pixels, if it has one (PNG, third edition, 11.3).
+fn packed_part<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<&'a [u8]> {
+    let after_nul = |data: &'a [u8]| memchr::memchr(0, data).map(|at| &data[at + 1..]);
+    match kind {
+        // A name, the method, the data.
+        b"iCCP" | b"zTXt" => after_nul(data)?.get(1..),
+        // A keyword, whether the text is compressed, the method, a language, the keyword in that, the text.
+        b"iTXt" => match after_nul(data)? {
+            [1, _, rest @ ..] => after_nul(after_nul(rest)?),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What is wrong with compressed data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It is not what the format or its own checksum says.
+    Broken,
+    /// It takes more than it may.
+    Excess,
+    /// Something follows it.
+    Surplus,
+}
+
+/// Inflates `data`, piece by piece, in bounded memory, and takes what comes out of it off `left`. All of it must be one stream.
+fn inflate(data: &[&[u8]], left: &mut usize) -> Result<(), Fault> {
     let mut inflater = Decompressor::new();
     let mut buffer = vec![0; 4 * WINDOW];
-    let (mut at, mut length) = (0, 0);
+    let mut at = 0;
     // The empty piece stands for the end: what fills the buffer is not yet all.
     for (mut piece, is_end) in data.iter().map(|piece| (*piece, false)).chain([(&[][..], true)]) {
         while !(piece.is_empty() && (!is_end || inflater.is_done())) {
             if inflater.is_done() {
-                return Err(beyond);
+                return Err(Fault::Surplus);
             }
-            let step = inflater.read(piece, &mut buffer, at, is_end);
-            let (read, written) = step.map_err(|_| Flaw::Damaged("its pixels cannot be decoded"))?;
+            let (read, written) = inflater.read(piece, &mut buffer, at, is_end).map_err(|_| Fault::Broken)?;
             piece = &piece[read..];
-            length += written;
-            if length > expected {
-                return Err(beyond);
-            }
+            *left = left.checked_sub(written).ok_or(Fault::Excess)?;
             at += written;
             if at > 2 * WINDOW {
                 buffer.copy_within(at - WINDOW..at, 0);
@@ -232,7 +266,6 @@ fn check_length(data: &[&[u8]], expected: usize) -> Result<(), Flaw> {
             }
         }
     }
-    // Less would not have been decoded.
     Ok(())
 }
 
@@ -320,6 +353,34 @@ mod tests {
             at += 12 + length;
         }
         found
+    }
+
+    fn deflated(bytes: usize) -> Vec<u8> {
+        fdeflate::compress_to_vec(&vec![b' '; bytes])
+    }
+
+    /// The sample with these chunks after its header.
+    fn with_chunks(chunks: &[Vec<u8>]) -> Vec<u8> {
+        let sample = sample();
+        let (head, rest) = sample.split_at(33);
+        [head, &chunks.concat(), rest].concat()
+    }
+
+    #[test]
+    fn what_profiles_and_texts_take_in_all_is_bounded() {
+        let forms: [(&[u8; 4], &[u8]); 3] =
+            [(b"iCCP", b"profile\0\0"), (b"zTXt", b"Comment\0\0"), (b"iTXt", b"Comment\0\x01\0de\0Kommentar\0")];
+        let (small, half, bomb) =
+            (deflated(100), deflated(MAX_ANCILLARY_BYTES / 2 + 1), deflated(MAX_ANCILLARY_BYTES + 1));
+        for (kind, before) in forms {
+            let packed = |data: &[u8]| chunk(kind, &[before, data].concat());
+            assert!(prove(&with_chunks(&[packed(&small), packed(b"broken"), packed(&half)])).is_ok());
+            for bomb in [vec![packed(&bomb)], vec![packed(&half), packed(&half)]] {
+                assert!(matches!(prove(&with_chunks(&bomb)), Err(Flaw::Damaged(words)) if words.contains("memory")));
+            }
+        }
+        let plain = chunk(b"iTXt", &[&b"Comment\0\0\0\0\0"[..], &bomb].concat());
+        assert!(prove(&with_chunks(&[plain])).is_ok(), "what is not compressed takes what it takes");
     }
 
     fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {

@@ -12,7 +12,7 @@ export type Wrapper = readonly string[];
 
 /** What one call came to, and what it cost its process. */
 export interface Outcome {
-  image?: Omit<GeneratedImage, 'png'> & { sha256: string };
+  image?: Omit<GeneratedImage, 'png'>;
   error?: Pick<CodexImageError, 'code' | 'message' | 'status' | 'detail'>;
   /** How many bytes more the process had in memory at its peak than before. */
   peakGrowth: number;
