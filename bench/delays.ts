@@ -12,21 +12,27 @@ import { PROMPT } from './stubs.js';
 
 const STATISTICS = ['p50', 'p99', 'max'] as const;
 
-/** In milliseconds. */
-export type Delays = Record<(typeof STATISTICS)[number] | 'lasted', number>;
+/** In milliseconds; `starting` is the longest delay before the work is under way. */
+export type Delays = Record<(typeof STATISTICS)[number] | 'starting' | 'lasted', number>;
 
 /** Work that has to get under way before it can be measured. */
 export type Work = (underWay: () => void) => Promise<unknown>;
 
 export async function delays(work: Work): Promise<Delays> {
+  const start = monitorEventLoopDelay({ resolution: 1 });
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   let began = NaN;
+  start.enable();
+  // It counts from its first tick.
+  await sleep(5);
   await work(() => {
+    start.disable();
     began = performance.now();
     histogram.enable();
   });
   histogram.disable();
   return {
+    starting: start.max / 1e6,
     p50: histogram.percentile(50) / 1e6,
     p99: histogram.percentile(99) / 1e6,
     max: histogram.max / 1e6,
