@@ -12,12 +12,13 @@ const CALLS = 1000;
 const SCRIPT = fileURLToPath(new URL('support/load-once.ts', import.meta.url));
 
 /**
- * Of eleven rounds after a warm-up the resident set grew by 1 MB on average, and by 9 MB at most: that is its noise. One
- * picture of 68 KB that is kept by each success would be 47 MB.
+ * What each call keeps makes every round grow: one picture of 68 KB that is kept by each success would be 47 MB. What idle threads
+ * and the allocator keep grows now and then: by 1 MB on average and 9 MB at most in eleven rounds on one machine, by 30 MB in one
+ * round on the same machine with four times as much to do.
  */
 const MOST_MB = 20;
 
-// A ceiling for a test that hangs: it takes about 15 s.
+// A ceiling for a test that hangs: it takes about 20 s.
 test('1,000 calls, 16 at a time', { timeout: 600_000 }, async ({ signal }) => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
@@ -25,15 +26,16 @@ test('1,000 calls, 16 at a time', { timeout: 600_000 }, async ({ signal }) => {
     // Without arenas of their own, threads leave no memory behind that is free but that only they could use.
     { env: { ...process.env, MALLOC_ARENA_MAX: '1' }, signal },
   );
-  const { warmUp, round, grownMB, ...left }: Report = JSON.parse(stdout);
+  const { warmUp, rounds, grownMB, ...left }: Report = JSON.parse(stdout);
 
-  expect([...warmUp.wrong, ...round.wrong]).toEqual([]);
-  expect(round.ends).toMatchObject({ picture: 700, 'TIMEOUT in queued': expect.any(Number) });
+  expect([warmUp, ...rounds].flatMap(({ wrong }) => wrong)).toEqual([]);
+  const ends = rounds.at(-1)?.ends ?? {};
+  expect(ends).toMatchObject({ picture: 700, 'TIMEOUT in queued': expect.any(Number) });
   for (const phase of ['queued', 'preflight', 'starting', 'started', 'message', 'image']) {
-    expect(round.ends).toHaveProperty(`abort in ${phase}`);
+    expect(ends).toHaveProperty(`abort in ${phase}`);
   }
-  expect(Object.keys(round.ends)).toContainEqual(expect.stringMatching(/^TIMEOUT in (?!queued)/));
+  expect(Object.keys(ends)).toContainEqual(expect.stringMatching(/^TIMEOUT in (?!queued)/));
 
   expect(left).toEqual({ held: {}, temporary: [], processes: [] });
-  expect(grownMB).toBeLessThan(MOST_MB);
+  expect(Math.min(...grownMB), `grown by ${grownMB.join(', ')} MB`).toBeLessThan(MOST_MB);
 });

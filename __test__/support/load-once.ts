@@ -1,4 +1,4 @@
-// A process of its own that holds nothing but the mixture, makes so many calls twice, and says what is left of the second time.
+// A process of its own that holds nothing but the mixture, makes so many calls again and again, and says what is left of them.
 
 import { setMaxConcurrentRuns } from '../../index.js';
 import { type Footprint, footprint, heldSince } from './footprint.js';
@@ -6,30 +6,37 @@ import { Mixture, type Round } from './mixture.js';
 
 export interface Report {
   warmUp: Round;
-  round: Round;
+  rounds: Round[];
   /** What this process holds that it did not hold after the warm-up. */
   held: Partial<Footprint>;
   temporary: string[];
   processes: string[];
-  /** By which the resident set has grown. */
-  grownMB: number;
+  /** By which the resident set has grown in each round after the warm-up. */
+  grownMB: number[];
 }
 
+const ROUNDS = 2;
 const [calls = NaN] = process.argv.slice(2).map(Number);
 
 setMaxConcurrentRuns(16);
 const mixture = await Mixture.create();
 try {
   const warmUp = await mixture.round(calls);
-  const before = { megabytes: residentMB(), ...footprint() };
-  const round = await mixture.round(calls);
+  const before = footprint();
+  const residents = [residentMB()];
+  const rounds: Round[] = [];
+  while (rounds.length < ROUNDS) {
+    // oxlint-disable-next-line no-await-in-loop -- one after another is what is measured.
+    rounds.push(await mixture.round(calls));
+    residents.push(residentMB());
+  }
   const report: Report = {
     warmUp,
-    round,
+    rounds,
     held: await heldSince(before),
     temporary: mixture.temporary(),
     processes: mixture.processes(),
-    grownMB: residentMB() - before.megabytes,
+    grownMB: residents.slice(1).map((resident, n) => resident - (residents[n] ?? NaN)),
   };
   console.log(JSON.stringify(report));
 } finally {
