@@ -11,7 +11,8 @@
 //! The rooms, and who may call whom (arrows point one way):
 //!
 //! ```text
-//! node → { generate, readiness } → { harvest, sweep } → { codex, process, png, files, workspace, reference, queue } → { run, request, progress, error }
+//! node → { generate, readiness } → { harvest, sweep, run } → { codex, process, png, files, workspace, reference, queue }
+//!      → { request, progress, error }
 //! ```
 //!
 //! * [`generate`]: the story itself; [`harvest`]: which picture counts, and what is known of where it came from.
