@@ -16,7 +16,7 @@ export default defineConfig({
     expect: { requireAssertions: true },
     server: {
       // What Node itself would load, the tests load through Node.
-      deps: { external: [/\/index\.js$/] },
+      deps: { external: [/\/index\.js$/, /\/dist\//] },
     },
   },
 });

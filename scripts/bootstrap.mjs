@@ -11,6 +11,14 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Everything the native addon is made from; a change to any of these makes it stale. */
 const ADDON_SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'src'];
+/** Everything that `dist/` is made from. */
+const DIST_SOURCES = [
+  'tsdown.config.mts',
+  'tsconfig.json',
+  'package-lock.json',
+  'bin',
+  'open-design',
+];
 
 /** A step that failed after explaining itself on its own output. */
 class StepFailed extends Error {
@@ -100,8 +108,12 @@ export async function ensureAddon() {
   const ours = `codex-image.${process.platform}-${process.arch}`;
   const built = readdirSync(root).filter((name) => name.startsWith(ours) && name.endsWith('.node'));
   const newest = Math.max(0, ...built.map((name) => modified(name)));
-  if (newest < Math.max(...ADDON_SOURCES.map((name) => modified(name))))
-    await buildAddon('--release');
+  if (newest < newestOf(ADDON_SOURCES)) await buildAddon('--release');
+}
+
+/** Builds `dist/` when it is missing or older than its sources. */
+export async function ensureDist() {
+  if (modified('dist/cli.mjs') < newestOf(DIST_SOURCES)) await buildDist();
 }
 
 /**
@@ -112,6 +124,16 @@ export async function ensureAddon() {
 export async function buildAddon(...args) {
   // Const enums would be unusable for consumers that compile file by file (`isolatedModules`).
   await tool('@napi-rs/cli', 'build', '--platform', '--no-const-enum', ...args);
+}
+
+/** Builds the published TypeScript: `open-design/` and the command line. */
+export async function buildDist() {
+  await tool('tsdown', '--log-level', 'warn');
+}
+
+/** @param {readonly string[]} names relative to the root */
+function newestOf(names) {
+  return Math.max(...names.map((name) => modified(name)));
 }
 
 /**

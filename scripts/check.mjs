@@ -1,6 +1,6 @@
 // `npm run check`: everything a change has to pass but the tests, cheapest first.
 
-import { buildAddon, cargo, ensureDependencies, main, run, tool } from './bootstrap.mjs';
+import { buildAddon, buildDist, cargo, ensureDependencies, main, run, tool } from './bootstrap.mjs';
 
 /** @type {[title: string, check: () => Promise<void>][]} */
 const CHECKS = [
@@ -13,10 +13,14 @@ const CHECKS = [
     'Generated files are the committed ones',
     () => run('git', ['diff', '--exit-code', '--stat', '--', 'index.js', 'index.d.ts']),
   ],
+  ['Build (TypeScript)', () => buildDist()],
   ['Types', () => tool('typescript', '--project', '.')],
   ['Types, as consumers see them', () => tool('typescript', '--project', '__test__/types')],
   ['Package', () => tool('publint', '--strict')],
-  ['Package, as resolvers see it', () => tool('@arethetypeswrong/cli', '--pack', '.')],
+  [
+    'Package, as resolvers see it',
+    () => tool('@arethetypeswrong/cli', '--pack', '.', '--profile', 'node16'),
+  ],
 ];
 
 await main(async () => {

@@ -1,0 +1,8 @@
+// What Open Design's daemon imports. Nothing here loads the native addon.
+
+export {
+  CODEX_CLI_PROVIDER,
+  CODEX_IMAGE_GEN_MODEL,
+  type MediaModel,
+  type MediaProvider,
+} from './models.mjs';

@@ -1,0 +1,21 @@
+// The TypeScript that is published: `open-design/` for ESM and CommonJS, the command line as ESM.
+
+import { defineConfig, type UserConfig } from 'tsdown';
+
+const common: UserConfig = {
+  outDir: 'dist',
+  target: 'node20',
+  // The addon is always reached by the package's own name, so that bundlers can leave it out.
+  deps: { neverBundle: ['@open-design/codex-image'] },
+};
+
+export default defineConfig([
+  {
+    ...common,
+    entry: { 'open-design': 'open-design/index.mts', models: 'open-design/models.mts' },
+    format: ['esm', 'cjs'],
+    platform: 'neutral',
+    dts: true,
+  },
+  { ...common, entry: { cli: 'bin/codex-image.mts' }, format: 'esm', dts: false },
+]);
