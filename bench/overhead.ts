@@ -1,16 +1,24 @@
 // What a call costs beyond the process it starts.
 
-import { generateCodexImage } from '../index.js';
-import type { Section } from './report.js';
+import { generateCodexImage, setMaxConcurrentRuns } from '../index.js';
+import type { Row, Section } from './report.js';
 import { median, timed } from './statistics.js';
 import { makeStubPlace, PROMPT, runBare, STUB } from './stubs.js';
 
 const RUNS = 30;
 const MOST_MS = 10;
 
+const CONCURRENCIES = [1, 4, 16];
+const ROUNDS = 5;
+/** In one round, at any concurrency. */
+const CALLS = 64;
+
+type Way = 'ours' | 'bare';
+type Ways = Record<Way, () => Promise<unknown>>;
+
 export async function overhead(): Promise<Section> {
   const place = await makeStubPlace(10, 0);
-  const ways = {
+  const ways: Ways = {
     // Both wait until the stub has exited by itself.
     ours: () =>
       generateCodexImage({
@@ -21,16 +29,16 @@ export async function overhead(): Promise<Section> {
       }),
     bare: () => runBare(place),
   };
-  const times: Record<keyof typeof ways, number[]> = { ours: [], bare: [] };
+  const times: Record<Way, number[]> = { ours: [], bare: [] };
+  const rates: Row[] = [];
   try {
     // What is loaded and compiled only once is not a call's.
     await ways.bare();
     await ways.ours();
     for (let run = 0; run < RUNS; run += 1) {
-      // Neither is always the one that comes after the other.
-      const order = run % 2 === 0 ? (['bare', 'ours'] as const) : (['ours', 'bare'] as const);
-      for (const way of order) times[way].push(await timed(ways[way]));
+      for (const way of inTurn(run)) times[way].push(await timed(ways[way]));
     }
+    for (const concurrency of CONCURRENCIES) rates.push(await rateOf(ways, concurrency));
   } finally {
     await place.remove();
   }
@@ -39,7 +47,8 @@ export async function overhead(): Promise<Section> {
     text:
       'A stub Codex (a small Node script that reads its prompt, prints ten events and leaves a picture of one pixel) is ' +
       "run through the addon, and bare with Node's `spawn`: its prompt written to stdin, its stdout read to the end, " +
-      'its exit awaited. One call at a time, in turn. The difference is preflight, workspace, checks and clean-up.',
+      'its exit awaited. One call at a time, in turn. The difference is preflight, workspace, checks and clean-up. Calls per ' +
+      `second are those of ${CALLS} calls, of which so many run at a time.`,
     rows: [
       {
         what: 'one call',
@@ -50,6 +59,44 @@ export async function overhead(): Promise<Section> {
         limit: { of: 'comparison', most: MOST_MS },
         runs: RUNS,
       },
+      ...rates,
     ],
   };
+}
+
+/** How many calls end in a second while so many run at a time. */
+async function rateOf(ways: Ways, concurrency: number): Promise<Row> {
+  const rates: Record<Way, number[]> = { ours: [], bare: [] };
+  setMaxConcurrentRuns(concurrency);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const way of inTurn(round)) {
+      const ms = await timed(() => callsOf(ways[way], concurrency));
+      rates[way].push(CALLS / (ms / 1000));
+    }
+  }
+  return {
+    what: `calls, ${concurrency} at a time`,
+    unit: 'calls/s',
+    ours: median(rates.ours),
+    peer: { name: 'bare', value: median(rates.bare) },
+    compared: 'ratio',
+    runs: ROUNDS,
+  };
+}
+
+/** Makes all the calls; as soon as one has ended the next one starts. */
+async function callsOf(call: () => Promise<unknown>, concurrency: number): Promise<void> {
+  let left = CALLS;
+  const lane = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await call();
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+}
+
+/** Neither is always the one that comes after the other. */
+function inTurn(round: number): Way[] {
+  return round % 2 === 0 ? ['bare', 'ours'] : ['ours', 'bare'];
 }

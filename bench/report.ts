@@ -15,7 +15,7 @@ export interface Section {
 export interface Row {
   what: string;
   /** Of all figures but a ratio; none for a count. */
-  unit?: 'ms' | 's' | 'KB' | 'MB';
+  unit?: 'ms' | 's' | 'KB' | 'MB' | 'calls/s';
   ours: number;
   peer: { name: string; value: number };
   compared: 'ratio' | 'difference';
