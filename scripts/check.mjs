@@ -14,6 +14,11 @@ const CHECKS = [
     () => run('git', ['diff', '--exit-code', '--stat', '--', 'index.js', 'index.d.ts']),
   ],
   ['Build (TypeScript)', () => buildDist()],
+  ['API reference', () => tool('typedoc')],
+  [
+    'The API reference is the committed one',
+    () => run('git', ['diff', '--exit-code', '--stat', '--', 'docs/api']),
+  ],
   ['Types', () => tool('typescript', '--project', '.')],
   ['Types, as consumers see them', () => tool('typescript', '--project', '__test__/types')],
   ['Package', () => tool('publint', '--strict')],
