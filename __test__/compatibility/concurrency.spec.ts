@@ -1,7 +1,5 @@
 // Many calls at once: each gets its own picture, and only so many Codex processes live at any moment.
 
-import { readFileSync } from 'node:fs';
-
 import { afterEach, expect } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
@@ -61,13 +59,5 @@ function codexes(real: RealCodex): number {
   const turns = real.survivors().filter(({ command }) => / exec --json /.test(command));
   // Between fork and exec, what Codex starts looks like Codex.
   const pids = new Set(turns.map(({ pid }) => pid));
-  return turns.filter(({ pid }) => !pids.has(parentOf(pid))).length;
-}
-
-function parentOf(pid: number): number {
-  try {
-    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  } catch {
-    return NaN; // It has ended meanwhile.
-  }
+  return turns.filter(({ parent }) => !pids.has(parent)).length;
 }

@@ -2,14 +2,14 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { Daemon } from '../support/daemon.js';
-import { childrenOf } from '../support/footprint.js';
+import { childrenOf } from '../support/processes.js';
 import { png } from '../support/png.js';
 import { save, type Step, type StubCodex, test, turn } from '../support/stub.js';
 
@@ -136,7 +136,7 @@ describe('what a dead daemon has left', () => {
 
 /** The shells that wait for this process to die. */
 function watchdogs(): number[] {
-  return childrenOf(process.pid).filter((pid) =>
-    readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('codex-image-watchdog'),
-  );
+  return childrenOf(process.pid)
+    .filter(({ command }) => command.includes('codex-image-watchdog'))
+    .map(({ pid }) => pid);
 }

@@ -4,10 +4,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { childrenOf } from './processes.js';
+
 export interface Footprint {
   /** Open file descriptors. */
   descriptors: number;
-  /** Threads of the addon that each wait for one child. The runtime's own are kept for the next call. */
+  /** Threads of the addon that each wait for one child, where threads can be seen by name. The runtime's own are kept for the next call. */
   waiters: number;
   /** Processes that it has started, those that have ended and were not waited for included. */
   children: number;
@@ -15,18 +17,10 @@ export interface Footprint {
 
 export function footprint(): Footprint {
   return {
-    descriptors: readdirSync('/proc/self/fd').length,
-    waiters: readdirSync('/proc/self/task').filter(isWaiter).length,
+    descriptors: readdirSync('/dev/fd').length,
+    waiters: threads().filter(isWaiter).length,
     children: childrenOf(process.pid).length,
   };
-}
-
-/** The processes that any thread of the process has started, as far as they were not waited for. */
-export function childrenOf(pid: number): number[] {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  return tasks.flatMap((task) =>
-    read(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean).map(Number),
-  );
 }
 
 /** What is held that was not held before; nothing, if all is well. What another thread is about to let go of may take a moment. */
@@ -47,12 +41,16 @@ function excess(now: Footprint, before: Footprint): Partial<Footprint> {
   return Object.fromEntries(more);
 }
 
+function threads(): string[] {
+  return process.platform === 'linux' ? readdirSync('/proc/self/task') : [];
+}
+
 function isWaiter(thread: string): boolean {
   // The kernel keeps 15 characters of a name.
   return read(`/proc/self/task/${thread}/comm`).startsWith('codex-image-wai');
 }
 
-/** Empty when there is no such thing: threads and processes end by themselves, also between two looks. */
+/** Empty when there is no such thing: threads end by themselves, also between two looks. */
 function read(file: string): string {
   try {
     return readFileSync(file, 'latin1');

@@ -3,7 +3,7 @@
 # one `codex exec` does: the functions below, in that order. It exits 0 after the last; `mixture.ts` is the other side.
 
 # Of one's own, unless the orders name it.
-: "${STUB_THREAD:=$(cat /proc/sys/kernel/random/uuid)}"
+: "${STUB_THREAD:=$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)}"
 
 say() { printf '%s\n' "$1"; }
 

@@ -1,0 +1,103 @@
+// The table of processes, as far as tests look at it. Linux has it as files; macOS has programs that read it.
+
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+export interface Process {
+  pid: number;
+  parent: number;
+  /** One letter: `Z` is a zombie, `T` is stopped. */
+  state: string;
+  /** Its arguments, a space between each two. */
+  command: string;
+  /** Whether the environment that it was started with holds this text. */
+  carries: (text: string) => boolean;
+  /** The directory it works in, where it is known. */
+  cwd: () => string | undefined;
+}
+
+/** Every process of this moment that may be looked at. */
+export const processes: () => Process[] = process.platform === 'darwin' ? fromPrograms : fromFiles;
+
+/** The processes that `parent` has started, as far as they were not waited for. */
+export function childrenOf(parent: number): Process[] {
+  return processes().filter((candidate) => candidate.parent === parent);
+}
+
+function fromFiles(): Process[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid))
+    .flatMap((pid) => {
+      const status = read(pid, 'status');
+      const state = /^State:\s+(\S)/m.exec(status)?.[1];
+      // It has ended meanwhile.
+      if (state === undefined || state === 'X') return [];
+      return {
+        pid,
+        parent: Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]),
+        state,
+        command: read(pid, 'cmdline').replaceAll('\0', ' ').trim(),
+        carries: (text) => read(pid, 'environ').includes(text),
+        cwd: () => directoryOf(pid),
+      } satisfies Process;
+    });
+}
+
+function directoryOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`).replace(/ \(deleted\)$/, '');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Empty when the process is gone: between two looks any process may end. */
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** ps(1) and lsof(8) of macOS: `-E` shows the environment behind the arguments, of one's own processes only. */
+function fromPrograms(): Process[] {
+  const whole = new Map(ps('-axwwE', 'pid=,command=').map(([pid, text]) => [pid, text]));
+  let directories: Map<number, string> | undefined;
+  return ps('-axww', 'pid=,ppid=,stat=,command=').flatMap(([pid, text]) => {
+    const [, parent, state, command] = /^(\d+)\s+(\S)\S*\s+(.*)$/.exec(text) ?? [];
+    if (parent === undefined || state === undefined || command === undefined) return [];
+    return {
+      pid,
+      parent: Number(parent),
+      state,
+      command,
+      carries: (part) => (whole.get(pid) ?? '').slice(command.length).includes(part),
+      cwd: () => (directories ??= workingDirectories()).get(pid),
+    } satisfies Process;
+  });
+}
+
+function ps(which: string, columns: string): [pid: number, rest: string][] {
+  const text = execFileSync('ps', [which, '-o', columns], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  return text.split('\n').flatMap((line): [number, string][] => {
+    const [, pid, rest] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
+    return pid === undefined || rest === undefined ? [] : [[Number(pid), rest.trimEnd()]];
+  });
+}
+
+/** By pid. Of processes of others lsof says nothing, and exits with 1. */
+function workingDirectories(): Map<number, string> {
+  let text: string;
+  try {
+    text = execFileSync('lsof', ['-w', '-a', '-d', 'cwd', '-Fpn'], { encoding: 'utf8' });
+  } catch (error) {
+    text = (error as { stdout: string }).stdout;
+  }
+  const found = new Map<number, string>();
+  for (const [, pid, name] of text.matchAll(/^p(\d+)\n(?:f.*\n)?n(.*)$/gm)) {
+    found.set(Number(pid), name ?? '');
+  }
+  return found;
+}
