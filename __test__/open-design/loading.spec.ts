@@ -1,12 +1,12 @@
 // What an import brings along: never the addon, and in a browser nothing but data. A daemon without the addon loses one call.
 
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
+import { inspect, promisify } from 'node:util';
 
 import { build, type BuildOptions } from 'esbuild';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -37,6 +37,15 @@ test('the registry’s entries are these', () => {
     caps: ['t2i', 'i2i'],
   });
   expect(openDesign).toMatchObject({ ...models });
+});
+
+test('the documented edits have them word for word', async () => {
+  const edits = await readFile(path.join(root, 'docs/open-design.md'), 'utf8');
+  for (const entry of Object.values(models)) {
+    // In one line, as there, and without blanks in brackets.
+    const written = inspect(entry, { breakLength: Infinity, compact: true });
+    expect(edits).toContain(`+  ${written.replaceAll(/(?<=\[) | (?=\])/g, '')},`);
+  }
 });
 
 describe('the addon is loaded by a call, not by an import', () => {
