@@ -1,8 +1,15 @@
 // What Open Design's daemon imports. Nothing here loads the native addon.
 
+export type { CodexCliImageError, CodexCliImageErrorCode } from './errors.mjs';
 export {
   CODEX_CLI_PROVIDER,
   CODEX_IMAGE_GEN_MODEL,
   type MediaModel,
   type MediaProvider,
 } from './models.mjs';
+export {
+  type CodexCliImage,
+  renderCodexCliImage,
+  type RenderContext,
+  type RenderOverrides,
+} from './render.mjs';

@@ -1,6 +1,8 @@
 // A CommonJS consumer. Compiled, never run.
 
 import codexImage = require('../../index.js');
+import openDesign = require('../../dist/open-design.js');
+import models = require('../../dist/models.js');
 
 async function uses(): Promise<Buffer> {
   const options: codexImage.GenerateOptions = { prompt: 'a red fox', signal: undefined };
@@ -14,4 +16,13 @@ async function uses(): Promise<Buffer> {
   return needed ? image.png : codexImage.generateCodexImage(options);
 }
 
-export = uses;
+async function draws(context: openDesign.RenderContext): Promise<Buffer> {
+  const provider: 'codex-cli' = models.CODEX_IMAGE_GEN_MODEL.provider;
+  const overrides: openDesign.RenderOverrides = { environment: process.env, executable: null };
+  const image = await openDesign.renderCodexCliImage(context, console.log, overrides);
+  // @ts-expect-error there is no placeholder
+  void image.stub;
+  return provider === openDesign.CODEX_CLI_PROVIDER.id ? image.bytes : Buffer.alloc(0);
+}
+
+export = { uses, draws };

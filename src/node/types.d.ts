@@ -19,7 +19,7 @@ export interface GenerateOptions {
    * `OPENAI_API_KEY` are left out in either case: they would bill a key, or take the image tool away. The agent's own shell
    * sees only the few variables of Codex's `core` set.
    */
-  env?: Record<string, string> | null | undefined
+  env?: Readonly<Record<string, string | undefined>> | null | undefined
   /** The model to ask for; by default Codex's own choice. */
   model?: string | null | undefined
   /**
@@ -79,7 +79,7 @@ export interface RecoverOptions {
   /** As in `GenerateOptions`. */
   codexHome?: string | null | undefined
   /** As in `GenerateOptions`. */
-  env?: Record<string, string> | null | undefined
+  env?: Readonly<Record<string, string | undefined>> | null | undefined
   /** As in `GenerateOptions`. */
   maxImageBytes?: number | null | undefined
 }

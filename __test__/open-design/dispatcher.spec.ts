@@ -1,0 +1,521 @@
+// `codex-image-gen` through Open Design's dispatcher, over HTTP: what a user asks for, what becomes of it, and that nothing is left.
+
+import { truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect, onTestFinished } from 'vitest';
+
+import {
+  type CodexCliImageErrorCode,
+  renderCodexCliImage,
+  type RenderOverrides,
+} from '../../dist/open-design.mjs';
+import { png } from '../support/png.js';
+import {
+  type Orders,
+  print,
+  save,
+  say,
+  type Step,
+  StubCodex,
+  THREAD,
+  turn,
+  turnFailed,
+  valuesOf,
+} from '../support/stub.js';
+import type { MediaExecution, MediaRequest } from './support/dispatcher.js';
+import { type Studio, stubbed, test } from './support/studio.js';
+
+const PICTURE = png({ seed: 1 });
+const NOTE = `codex-cli/image_gen · 16:9 · ${PICTURE.length} bytes · ChatGPT subscription (no API key)`;
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+const GATE: Step = { do: 'await', gate: 'end' };
+const HANG: Step = { do: 'hang' };
+
+describe('a picture', () => {
+  test('lands in the project, byte for byte', async ({ codex, studio }) => {
+    await codex.order(turn(save('store', PICTURE), HANG));
+    const task = await studio.client.draw({ aspect: '16:9', output: 'assets.v2/fox.png' });
+    expect(task).toMatchObject({
+      status: 'done',
+      file: {
+        name: 'assets.v2/fox.png',
+        size: PICTURE.length,
+        mime: 'image/png',
+        model: 'codex-image-gen',
+        providerId: 'codex-cli',
+        providerNote: NOTE,
+      },
+    });
+    expect(await studio.read('assets.v2/fox.png')).toEqual(PICTURE);
+    await codex.expectNothingLeft();
+  });
+
+  test.for(['fox.webp', 'fox', 'fox.tar.gz'])(
+    'is a PNG, also as %s',
+    async (output, { codex, studio }) => {
+      await codex.order(turn(save('store', PICTURE)));
+      const { file } = await studio.client.draw({ output });
+      expect(file).toMatchObject({ name: expect.stringMatching(/\.png$/), mime: 'image/png' });
+      expect(await studio.files()).toEqual([file?.name]);
+    },
+  );
+
+  test('is drawn after the words and the shape that were asked for', async ({ codex, studio }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    const prompt = 'ein Füchslein\n狐 🦊 $(id) --help';
+    await studio.client.draw({ prompt, aspect: '9:16' });
+    const { stdin, args } = await codex.turn();
+    expect(stdin).toContain(`\n${prompt}\n`);
+    expect(stdin).toContain('9:16');
+    // Which model draws is Codex's own setting: the registry's id names a tool.
+    expect(args).not.toContain('--model');
+    expect(args.join(' ')).not.toContain('codex-image-gen');
+  });
+
+  test('is told of while it is drawn', async ({ codex, studio }) => {
+    await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
+    const taskId = await studio.client.start();
+    await codex.reached('running');
+    const view = await studio.client.wait(taskId, 0);
+    expect(view).toMatchObject({ status: 'running', progress: expect.any(Array) });
+    expect(view.progress[0]).toMatch(/\S/);
+    await codex.open('end');
+    expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
+  });
+
+  test('can be drawn twice at once', async ({ codex, studio }) => {
+    const other = await StubCodex.create();
+    onTestFinished(() => other.close());
+    const worlds = [codex, other].map((world, n) => ({ world, picture: png({ seed: n + 1 }) }));
+
+    const tasks: string[] = [];
+    for (const [n, { world, picture }] of worlds.entries()) {
+      await world.order(turn(RUNNING, GATE, save('store', picture)));
+      studio.resolve(stubbed(world));
+      tasks.push(await studio.client.start({ output: `${n}.png` }));
+    }
+    await Promise.all(worlds.map(({ world }) => world.reached('running')));
+    await Promise.all(worlds.map(({ world }) => world.open('end')));
+
+    const views = await Promise.all(tasks.map((taskId) => studio.client.follow(taskId)));
+    expect(views.map(({ status }) => status)).toEqual(['done', 'done']);
+    const drawn = await Promise.all(['0.png', '1.png'].map((name) => studio.read(name)));
+    expect(drawn).toEqual(worlds.map(({ picture }) => picture));
+  });
+
+  test('is drawn by a CLI as the first proposal had it', async ({ codex, studio }) => {
+    // It names no thread, is found by CODEX_BIN, and leaves one pixel and more behind at the handed path.
+    const tiny = Buffer.concat([png({ width: 1, height: 1 }), Buffer.from('more')]);
+    await codex.order([save('workspace', tiny)]);
+    const { executable, environment } = stubbed(codex);
+    studio.resolve({ environment: { ...environment, CODEX_BIN: executable ?? '' } });
+    expect(await studio.client.draw({ output: 'dot.png' })).toMatchObject({ status: 'done' });
+    expect(await studio.read('dot.png')).toEqual(tiny);
+  });
+});
+
+describe('pictures to start from', () => {
+  const FIRST = png({ seed: 2 });
+  const SECOND = png({ seed: 3 });
+
+  test('reach Codex in their order, each once', async ({ codex, studio }) => {
+    await studio.add('first.png', FIRST);
+    await studio.add('second.png', SECOND);
+    await codex.order(turn(save('store', PICTURE)));
+    const images = ['first.png', 'second.png', './first.png'];
+    const task = await studio.client.draw({ image: 'first.png', images });
+    expect(task).toMatchObject({ status: 'done' });
+    const { args, cwdEntries } = await codex.turn();
+    expect(cwdEntries.toSorted()).toEqual(['reference-1.png', 'reference-2.png']);
+    expect(valuesOf('-i', args).map((file) => path.basename(file))).toEqual([
+      'reference-1.png',
+      'reference-2.png',
+    ]);
+    expect(await studio.files()).toEqual(['first.png', 'image.png', 'second.png']);
+  });
+
+  test.for<[what: string, names: string[], bytes: number, message: RegExp]>([
+    [
+      'six',
+      ['0.png', '1.png', '2.png', '3.png', '4.png', '5.png'],
+      FIRST.length,
+      /more than 5 entries/,
+    ],
+    ['more than 16 MiB', ['0.png'], 16 * 1024 * 1024 + 1, /larger than 16 MiB/],
+  ])('are refused: %s', async ([, names, bytes, message], { codex, studio }) => {
+    for (const name of names) {
+      await studio.add(name, FIRST);
+      await truncate(path.join(codex.scratch, 'project', name), bytes);
+    }
+    const { status, error } = await studio.client.draw({ images: names });
+    expect(status).toBe('failed');
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
+    expect(error?.message).toMatch(message);
+    expect(await codex.recordings()).toEqual([]);
+    expect(await studio.files()).toEqual(names);
+  });
+
+  test('are refused if they are none, whatever their name says', async ({ codex, studio }) => {
+    await studio.add('fox.png', Buffer.from('<svg/>'));
+    const { error } = await studio.client.draw({ image: 'fox.png' });
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400 });
+    expect(error?.message).toMatch(/referenceImages\[0\].*PNG, JPEG, WebP or GIF/);
+    expect(await codex.recordings()).toEqual([]);
+  });
+});
+
+describe('the policy is asked first', () => {
+  test.for<[code: string, mediaExecution: MediaExecution]>([
+    ['MEDIA_EXECUTION_DISABLED', { mode: 'disabled' }],
+    ['MEDIA_SURFACE_DENIED', { mode: 'enabled', allowedSurfaces: ['video'] }],
+    ['MEDIA_MODEL_DENIED', { mode: 'enabled', allowedModels: ['gpt-image-2'] }],
+  ])('%s', async ([code, mediaExecution], { codex, studio }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    studio.daemon.configure({ mediaExecution });
+    expect(await studio.client.generate()).toMatchObject({
+      status: 403,
+      body: { error: { code } },
+    });
+
+    // Whatever the refused request had started would have been there before the one that is allowed.
+    const allowedModels = ['codex-image-gen'];
+    studio.daemon.configure({ mediaExecution: { mode: 'enabled', allowedModels } });
+    expect(await studio.client.draw()).toMatchObject({ status: 'done' });
+    expect(await codex.recordings()).toHaveLength(1);
+  });
+});
+
+describe('nothing is chosen for the user', () => {
+  test('the default image model is the one it was', async ({ studio }) => {
+    const { body } = await studio.client.models();
+    const defaults = body.image.filter((model) => model.default).map(({ id }) => id);
+    expect(defaults).toEqual(['gpt-image-2']);
+    const ours = body.image.find(({ id }) => id === 'codex-image-gen');
+    expect(ours).not.toHaveProperty('default');
+  });
+
+  test('another model never comes here, not even if it fails', async ({ codex, studio }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    const { file } = await studio.client.draw({ model: 'gpt-image-2' });
+    expect(file?.providerNote).toMatch(/^\[stub\]/);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test.for(['video', 'audio'])('%s is no image', async (surface, { codex, studio }) => {
+    const { error } = await studio.client.draw({ surface });
+    expect(error).toEqual({
+      message: 'The Codex CLI draws images only.',
+      code: 'INVALID_OPTIONS',
+      status: 400,
+      retryable: false,
+    });
+    expect(await codex.recordings()).toEqual([]);
+  });
+});
+
+interface Case {
+  orders?: Orders | Step[];
+  request?: Partial<MediaRequest>;
+  overrides?: (codex: StubCodex) => RenderOverrides;
+  prepare?: (codex: StubCodex) => Promise<void>;
+  status: number;
+  retryable: boolean;
+  /** What callers look for in it, where they do. */
+  message: RegExp;
+}
+
+const toolFailed = (why: string): Step[] =>
+  turn(
+    print(
+      'stderr',
+      `ERROR codex_core::tools::router: error=image generation failed: http ${why}\n`,
+    ),
+  );
+
+/**
+ * A way to each of the codes: a new one does not compile here until it has one. Only a defect leads to `INTERNAL`; the addon that
+ * is missing has tests of its own.
+ */
+const CASES: Record<
+  Exclude<CodexCliImageErrorCode, 'INTERNAL' | 'CODEX_IMAGE_ADDON_UNAVAILABLE'>,
+  Record<string, Case>
+> = {
+  INVALID_OPTIONS: {
+    'no prompt': {
+      request: { prompt: '' },
+      status: 400,
+      retryable: false,
+      message: /`prompt`.*blank/,
+    },
+    'a blank prompt': {
+      request: { prompt: ' \n\t' },
+      status: 400,
+      retryable: false,
+      message: /`prompt`.*blank/,
+    },
+    'an aspect that is none': {
+      request: { aspect: 'wide' },
+      status: 400,
+      retryable: false,
+      message: /`aspect`.*16:9/,
+    },
+  },
+  CODEX_NOT_FOUND: {
+    'none anywhere': {
+      overrides: ({ env, scratch }) => ({
+        executable: null,
+        environment: { ...env, PATH: scratch },
+      }),
+      status: 424,
+      retryable: false,
+      message: /npm install -g @openai\/codex/,
+    },
+    'none where the daemon says': {
+      overrides: ({ env, scratch }) => ({ executable: `${scratch}/codex`, environment: env }),
+      status: 424,
+      retryable: false,
+      message: /there is no such file/,
+    },
+  },
+  SPAWN_FAILED: {
+    'a bad interpreter': {
+      prepare: ({ scratch }) =>
+        writeFile(path.join(scratch, 'codex'), '#!/nowhere/node\n', { mode: 0o755 }),
+      overrides: ({ env, scratch }) => ({ executable: `${scratch}/codex`, environment: env }),
+      status: 500,
+      retryable: true,
+      message: /could not be started/,
+    },
+  },
+  NOT_SIGNED_IN: {
+    'nobody is': {
+      prepare: (codex) => codex.login(null),
+      orders: { login: { text: 'Not logged in', exitCode: 1 }, exec: [] },
+      status: 401,
+      retryable: false,
+      message: /not signed in.*codex login/,
+    },
+  },
+  API_KEY_LOGIN: {
+    'an API key': {
+      prepare: (codex) => codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' }),
+      status: 403,
+      retryable: false,
+      message: /API key.*codex login/,
+    },
+  },
+  IMAGE_GEN_UNAVAILABLE: {
+    'the agent has no tool': {
+      orders: turn(say('IMAGE_GEN_UNAVAILABLE')),
+      status: 501,
+      retryable: false,
+      message: /image_gen tool is unavailable/,
+    },
+  },
+  NO_IMAGE: {
+    'only words': {
+      orders: turn(say('Here is your fox!')),
+      status: 502,
+      retryable: true,
+      message: /no image at the requested path/,
+    },
+  },
+  INVALID_IMAGE: {
+    'a web page': {
+      orders: turn(save('workspace', Buffer.from('<!doctype html>'))),
+      status: 502,
+      retryable: true,
+      message: /not a valid PNG/,
+    },
+  },
+  IMAGE_TOO_LARGE: {
+    '3 GB': {
+      orders: turn({ do: 'plant', what: 'sparse file', where: 'workspace' }),
+      status: 413,
+      retryable: false,
+      message: /larger than/,
+    },
+  },
+  USAGE_LIMIT: {
+    'of the turn': {
+      orders: [THREAD, turnFailed('You’ve hit your usage limit.'), { do: 'exit', code: 1 }],
+      status: 429,
+      retryable: false,
+      message: /resets on a rolling window/,
+    },
+  },
+  RATE_LIMITED: {
+    'of the turn': {
+      orders: [
+        THREAD,
+        turnFailed('exceeded retry limit, last status: 429 Too Many Requests'),
+        { do: 'exit', code: 1 },
+      ],
+      status: 429,
+      retryable: true,
+      message: /Try again in a minute/,
+    },
+  },
+  SAFETY_REJECTED: {
+    'of the turn': {
+      orders: [
+        THREAD,
+        turnFailed('{"error":{"code":"moderation_blocked","message":"rejected"}}'),
+        { do: 'exit', code: 1 },
+      ],
+      status: 422,
+      retryable: false,
+      message: /safety system/,
+    },
+  },
+  BACKEND_ERROR: {
+    'HTTP 500 of the tool': {
+      orders: toolFailed('500 Internal Server Error: None'),
+      status: 502,
+      retryable: true,
+      message: /backend/,
+    },
+  },
+  CODEX_FAILED: {
+    'exit 7': {
+      orders: [THREAD, { do: 'exit', code: 7 }],
+      status: 502,
+      retryable: false,
+      message: /codex image_gen exited exit 7\b/,
+    },
+    SIGSEGV: {
+      orders: [THREAD, { do: 'die', of: 'SIGSEGV' }],
+      status: 502,
+      retryable: false,
+      message: /codex image_gen exited signal SIGSEGV\b/,
+    },
+  },
+  TIMEOUT: {
+    'a Codex that hangs': {
+      orders: turn(HANG),
+      overrides: (codex) => ({ ...stubbed(codex), timeoutMs: 500 }),
+      status: 504,
+      retryable: true,
+      message: /within 0\.5 s/,
+    },
+  },
+  WORKSPACE_FAILED: {
+    'no directory for temporary files': {
+      overrides: (codex) => ({
+        executable: stubbed(codex).executable,
+        environment: { ...codex.env, TMPDIR: `${codex.scratch}/nowhere` },
+      }),
+      status: 507,
+      retryable: false,
+      message: /private working directory/,
+    },
+  },
+};
+
+describe('each failure reaches the user as it is', () => {
+  const all = Object.entries(CASES).flatMap(([code, cases]) =>
+    Object.entries(cases).map(([what, one]) => ({ code, what, one })),
+  );
+
+  test.for(all)('$code: $what', async ({ code, one }, { codex, studio }) => {
+    await codex.order(one.orders ?? turn(save('store', PICTURE)));
+    await one.prepare?.(codex);
+    if (one.overrides) studio.resolve(one.overrides(codex));
+    const task = await studio.client.draw(one.request);
+
+    const { status, retryable } = one;
+    expect(task).toMatchObject({ status: 'failed', error: { code, status, retryable } });
+    expect(task.error?.message).toMatch(one.message);
+    await expectHarmless(task.error?.message ?? '', codex, studio);
+    // `od` exits with it: not as after a success, and not as after a mistake in its arguments.
+    expect([0, 2]).not.toContain(status % 256);
+  });
+
+  /** No stub, nothing that is nobody's business, nothing left. */
+  async function expectHarmless(message: string, codex: StubCodex, studio: Studio): Promise<void> {
+    expect(await studio.files()).toEqual([]);
+    expect(message).not.toMatch(/[\n\r]/);
+    expect(message).not.toMatch(/(^|[\s('"`])(\/|~\/|[A-Z]:\\)/);
+    for (const secret of [codex.home, codex.scratch, 'sk-made-up', 'ERROR']) {
+      expect(message).not.toContain(secret);
+    }
+    await codex.expectNothingLeft();
+  }
+});
+
+describe('whoever goes away ends the run', () => {
+  const RESISTING: Step = { do: 'grandchild', ownSession: true };
+  /** Who has heard so much is answered only when the task is over. */
+  const ALL_THAT_COMES = Number.MAX_SAFE_INTEGER;
+  const LEFT = { name: 'AbortError' };
+
+  test('the client', async ({ codex, studio }) => {
+    await codex.order(turn(RESISTING, RUNNING, HANG));
+    const taskId = await studio.client.start();
+    await codex.reached('running');
+    const leaving = new AbortController();
+    const task = studio.daemon.task(taskId);
+    const waiting = studio.client.wait(taskId, ALL_THAT_COMES, leaving.signal);
+    await expect.poll(() => task.followers).toBe(1);
+    leaving.abort();
+    await expect(waiting).rejects.toMatchObject(LEFT);
+
+    await task.over;
+    await codex.expectNothingLeft();
+    const { status, error } = await studio.client.follow(taskId);
+    expect(status).toBe('failed');
+    expect(error).toEqual({
+      message: 'Nobody waits for the picture any more.',
+      status: 499,
+      code: 'CLIENT_GONE',
+    });
+    expect(await studio.files()).toEqual([]);
+  });
+
+  test('not if another client waits as well', async ({ codex, studio }) => {
+    await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
+    const taskId = await studio.client.start();
+    await codex.reached('running');
+    const leaving = new AbortController();
+    const leaves = studio.client.wait(taskId, ALL_THAT_COMES, leaving.signal);
+    const stays = studio.client.wait(taskId, ALL_THAT_COMES);
+    const task = studio.daemon.task(taskId);
+    await expect.poll(() => task.followers).toBe(2);
+    leaving.abort();
+    await expect(leaves).rejects.toMatchObject(LEFT);
+    await expect.poll(() => task.followers).toBe(1);
+    await codex.open('end');
+    expect(await stays).toMatchObject({ status: 'done' });
+  });
+
+  test('the daemon, with all that it runs', async ({ codex, studio }) => {
+    await codex.order(turn(RESISTING, RUNNING, HANG));
+    const tasks = [await studio.client.start(), await studio.client.start()];
+    const followed = tasks.map((taskId) => studio.client.follow(taskId));
+    const running = async () =>
+      (await codex.recordings()).filter(({ threadId }) => threadId !== undefined).length;
+    await expect.poll(running, { timeout: 30_000 }).toBe(2);
+    await codex.reached('running');
+
+    await studio.daemon.stop();
+    await codex.expectNothingLeft();
+    for (const task of await Promise.all(followed)) {
+      expect(task).toMatchObject({
+        status: 'failed',
+        error: { code: 'DAEMON_STOPPING', status: 503 },
+      });
+    }
+    expect(await studio.files()).toEqual([]);
+  });
+
+  test('before anything was started', async ({ codex, studio }) => {
+    const signal = AbortSignal.abort(new Error('not today'));
+    studio.daemon.configure({
+      render: (context, onProgress) =>
+        renderCodexCliImage(context, onProgress, { ...stubbed(codex), signal }),
+    });
+    expect((await studio.client.draw()).error).toMatchObject({ message: 'not today' });
+    expect(await codex.recordings()).toEqual([]);
+  });
+});

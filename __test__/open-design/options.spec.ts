@@ -1,0 +1,194 @@
+// What the daemon's settings, its environment and its resolvers come to: seen by the CLI that is started.
+
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { afterEach, describe, expect, vi } from 'vitest';
+
+import {
+  type CodexCliImage,
+  type CodexCliImageError,
+  renderCodexCliImage,
+  type RenderContext,
+  type RenderOverrides,
+} from '../../dist/open-design.mjs';
+import { png } from '../support/png.js';
+import { failure, save, STUB, type StubCodex, test, turn, valuesOf } from '../support/stub.js';
+
+const PICTURE = png({ seed: 1 });
+
+async function render(
+  codex: StubCodex,
+  overrides: RenderOverrides,
+  context: Partial<RenderContext> = {},
+): Promise<CodexCliImage> {
+  await codex.order(turn(save('store', PICTURE)));
+  const asked: RenderContext = { surface: 'image', prompt: 'a red fox', ...context };
+  return renderCodexCliImage(asked, undefined, overrides);
+}
+
+/** What Codex was started with. */
+async function argumentsOf(codex: StubCodex, overrides: RenderOverrides): Promise<string[]> {
+  await render(codex, overrides);
+  return (await codex.turn()).args;
+}
+
+async function refusal(codex: StubCodex, overrides: RenderOverrides): Promise<CodexCliImageError> {
+  const error = await failure(render(codex, overrides));
+  expect(await codex.recordings()).toEqual([]);
+  return error;
+}
+
+describe('where Codex is, and whose', () => {
+  const KEY_LOGIN = JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
+  afterEach(() => void vi.unstubAllEnvs());
+
+  test('process.env says it, where nobody else does', async ({ codex }) => {
+    for (const [name, value] of Object.entries(codex.env)) vi.stubEnv(name, value);
+    vi.stubEnv('CODEX_BIN', STUB);
+    expect((await render(codex, {})).bytes).toEqual(PICTURE);
+    expect((await codex.turn()).env).toMatchObject({ CODEX_HOME: codex.home });
+  });
+
+  test('the environment that the daemon made says it instead', async ({ codex }) => {
+    vi.stubEnv('CODEX_BIN', '/nowhere/codex');
+    vi.stubEnv('ONLY_OF_THE_DAEMON', '1');
+    await render(codex, { environment: { ...codex.env, CODEX_BIN: STUB } });
+    expect((await codex.turn()).env).not.toHaveProperty('ONLY_OF_THE_DAEMON');
+  });
+
+  test('the saved settings win over it', async ({ codex }) => {
+    await writeFile(path.join(codex.scratch, 'auth.json'), KEY_LOGIN);
+    const environment = { ...codex.env, CODEX_HOME: codex.scratch, CODEX_BIN: '/nowhere/codex' };
+    const agentCliEnv = { CODEX_HOME: codex.home, CODEX_BIN: STUB };
+    await render(codex, { environment, agentCliEnv });
+    expect((await codex.turn()).env).toMatchObject({ CODEX_HOME: codex.home });
+  });
+
+  test('what the daemon has found wins over CODEX_BIN', async ({ codex }) => {
+    const environment = { ...codex.env, CODEX_BIN: '/nowhere/codex' };
+    await render(codex, { environment, executable: STUB });
+    expect((await codex.turn()).program).toBe(STUB);
+  });
+
+  test('a variable that is undefined is none', async ({ codex }) => {
+    const environment = { ...codex.env, CODEX_BIN: STUB, NOT_SET: undefined };
+    await render(codex, { environment });
+    expect((await codex.turn()).env).not.toHaveProperty('NOT_SET');
+  });
+});
+
+describe('OD_CODEX_SANDBOX', () => {
+  test.for<[value: string | undefined, sandbox: string]>([
+    [undefined, 'workspace-write'],
+    ['danger-full-access', 'danger-full-access'],
+    [' danger-full-access ', 'danger-full-access'],
+    ['', 'workspace-write'],
+    ['read-only', 'workspace-write'],
+    ['DANGER-FULL-ACCESS', 'workspace-write'],
+    ['1', 'workspace-write'],
+  ])('%j: %s', async ([value, sandbox], { codex }) => {
+    const environment = { ...codex.env, OD_CODEX_SANDBOX: value };
+    const args = await argumentsOf(codex, { executable: STUB, environment });
+    expect(valuesOf('--sandbox', args)).toEqual([sandbox]);
+    const network = valuesOf('-c', args).includes('sandbox_workspace_write.network_access=true');
+    expect(network).toBe(sandbox === 'workspace-write');
+  });
+
+  test('WSL is seen without it', async ({ codex }) => {
+    const environment = { ...codex.env, WSL_DISTRO_NAME: 'Ubuntu' };
+    const args = await argumentsOf(codex, { executable: STUB, environment });
+    expect(valuesOf('--sandbox', args)).toEqual(['danger-full-access']);
+  });
+
+  test('the decision of the daemon’s own resolver wins', async ({ codex }) => {
+    const environment = { ...codex.env, OD_CODEX_SANDBOX: 'danger-full-access' };
+    const overrides = { executable: STUB, environment, sandbox: 'workspace-write' } as const;
+    expect(valuesOf('--sandbox', await argumentsOf(codex, overrides))).toEqual(['workspace-write']);
+  });
+});
+
+describe('OD_CODEX_DISABLE_PLUGINS', () => {
+  test.for<[value: string | undefined, disables: boolean]>([
+    ['1', true],
+    [undefined, false],
+    ['', false],
+    ['0', false],
+    ['true', false],
+  ])('%j: %s', async ([value, disables], { codex }) => {
+    const environment = { ...codex.env, OD_CODEX_DISABLE_PLUGINS: value };
+    const args = await argumentsOf(codex, { executable: STUB, environment });
+    expect(valuesOf('--disable', args).includes('plugins')).toBe(disables);
+  });
+});
+
+describe('OD_CODEX_IMAGE_TIMEOUT_MS', () => {
+  const MAX = 2_147_483_647;
+  const within = (codex: StubCodex, value: string, timeoutMs?: number): RenderOverrides => ({
+    executable: STUB,
+    environment: { ...codex.env, OD_CODEX_IMAGE_TIMEOUT_MS: value },
+    timeoutMs,
+  });
+
+  test('is the bound on the whole call', async ({ codex }) => {
+    const error = await refusal(codex, within(codex, '1'));
+    expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
+    expect(error.message).toContain('within 0.001 s');
+  });
+
+  test.for(['', '  ', ' 60000 ', '007000', String(MAX)])('may be %j', async (value, { codex }) => {
+    expect((await render(codex, within(codex, value))).bytes).toEqual(PICTURE);
+  });
+
+  test.for(['0', '-1', '1.5', '5m', '60s', '1e4', '0x10', 'Infinity', 'NaN', String(MAX + 1)])(
+    'must not be %j',
+    async (value, { codex }) => {
+      const error = await refusal(codex, within(codex, value));
+      expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
+      expect(error.message).toContain(`OD_CODEX_IMAGE_TIMEOUT_MS must be a whole number`);
+    },
+  );
+
+  test('is not looked at where the daemon has decided', async ({ codex }) => {
+    expect((await render(codex, within(codex, 'whatever', MAX))).bytes).toEqual(PICTURE);
+    const error = await failure(render(codex, within(codex, '60000', 1)));
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  test('goes as far as the addon does', async ({ codex }) => {
+    const error = await refusal(codex, within(codex, '', MAX + 1));
+    expect(error.message).toContain(`to ${MAX}`);
+  });
+});
+
+describe('the pictures to start from', () => {
+  const FIRST = png({ seed: 2 });
+
+  test.for<[what: string, context: (ref: { abs: string }) => Partial<RenderContext>]>([
+    ['only as the first', (ref) => ({ imageRef: ref })],
+    ['only in the list', (ref) => ({ imageRefs: [ref] })],
+    ['null as the first', (ref) => ({ imageRef: null, imageRefs: [ref] })],
+    ['both', (ref) => ({ imageRef: ref, imageRefs: [ref] })],
+    ['both, as different objects', (ref) => ({ imageRef: ref, imageRefs: [{ ...ref }] })],
+  ])('%s', async ([, context], { codex }) => {
+    const abs = path.join(codex.scratch, 'first.png');
+    await writeFile(abs, FIRST);
+    await render(codex, { executable: STUB, environment: codex.env }, context({ abs }));
+    expect((await codex.turn()).cwdEntries).toEqual(['reference-1.png']);
+  });
+
+  test('the file counts, not what was said about it before', async ({ codex }) => {
+    const abs = path.join(codex.scratch, 'first.gif');
+    await writeFile(abs, FIRST);
+    const dataUrl = 'data:image/gif;base64,R0lGODlhAQABAAAAADs=';
+    const ref = { abs, path: 'first.gif', mime: 'image/gif', size: 5, dataUrl };
+    await render(codex, { executable: STUB, environment: codex.env }, { imageRef: ref });
+    expect((await codex.turn()).cwdEntries).toEqual(['reference-1.png']);
+  });
+});
+
+test('the note leaves out a shape that nobody asked for', async ({ codex }) => {
+  const { providerNote } = await render(codex, { executable: STUB, environment: codex.env });
+  const size = `${PICTURE.length} bytes`;
+  expect(providerNote).toBe(`codex-cli/image_gen · ${size} · ChatGPT subscription (no API key)`);
+});

@@ -1,0 +1,78 @@
+// `codex-image-gen` through the dispatcher, drawn by the real Codex CLI; only its backend is a stand-in.
+
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { draw, say, shell, talk, usageLimit } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { CODE, HOSTED } from '../support/real.js';
+import { installed, testReal as test } from './support/studio.js';
+
+const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
+const REFERENCE = makePng({ width: 96, height: 64, seed: 2 });
+const ENDLESS = talk(600_000);
+const TOOL = 'sleep 600';
+
+describe.for([HOSTED, CODE])('$name', (way) => {
+  test('draws a picture into the project', async ({ real, studio }) => {
+    studio.resolve(installed(real, way));
+    real.backend.play([draw({ image: PICTURE }), ENDLESS]);
+    const prompt = 'a red fox, flat design';
+    const task = await studio.client.draw({ prompt, aspect: '4:3', output: 'fox.png' });
+    expect(task).toMatchObject({
+      status: 'done',
+      file: { name: 'fox.png', size: PICTURE.length, mime: 'image/png' },
+    });
+    expect(task.progress.length).toBeGreaterThan(0);
+    expect(Buffer.compare(await studio.read('fox.png'), PICTURE)).toBe(0);
+    expect(real.asked()).toMatchObject({ brief: prompt, aspect: '4:3' });
+    await real.expectNothingLeft();
+  });
+
+  test('starts from the pictures of the project', async ({ real, studio }) => {
+    studio.resolve(installed(real, way));
+    await studio.add('first.png', REFERENCE);
+    real.backend.play([draw({ image: PICTURE }), ENDLESS]);
+    expect(await studio.client.draw({ image: 'first.png' })).toMatchObject({ status: 'done' });
+    const references = real.asked().references.map((file) => path.basename(file));
+    expect(references).toEqual(['reference-1.png']);
+    expect(await studio.files()).toEqual(['first.png', 'image.png']);
+  });
+
+  test('says why there is none', async ({ real, studio }) => {
+    studio.resolve(installed(real, way));
+    real.backend.play([draw({ failure: usageLimit() }), say('I could not draw it.')]);
+    const { error } = await studio.client.draw();
+    expect(error).toMatchObject({ code: 'USAGE_LIMIT', status: 429, retryable: false });
+    expect(error?.message).toContain('resets on a rolling window');
+    expect(await studio.files()).toEqual([]);
+  });
+
+  test.for<[who: string, code: string]>([
+    ['the client', 'CLIENT_GONE'],
+    ['the daemon', 'DAEMON_STOPPING'],
+  ])(
+    'stops when %s goes, with the tool that the agent runs',
+    async ([who, code], { real, studio }) => {
+      studio.resolve(installed(real, way));
+      real.backend.play([shell(TOOL), say('Done.')]);
+      const taskId = await studio.client.start();
+      const task = studio.daemon.task(taskId);
+      await real.runs(TOOL);
+      if (who === 'the daemon') {
+        await studio.daemon.stop();
+      } else {
+        const leaving = new AbortController();
+        const waiting = studio.client.wait(taskId, Number.MAX_SAFE_INTEGER, leaving.signal);
+        await expect.poll(() => task.followers).toBe(1);
+        leaving.abort();
+        await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+        await task.over;
+      }
+      await real.expectNothingLeft();
+      expect(task).toMatchObject({ status: 'failed', error: { code } });
+      expect(await studio.files()).toEqual([]);
+    },
+  );
+});

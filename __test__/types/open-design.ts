@@ -1,0 +1,141 @@
+// Open Design's daemon and web app, as far as they meet this package. Compiled, never run.
+
+import {
+  CODEX_CLI_PROVIDER,
+  CODEX_IMAGE_GEN_MODEL,
+  type CodexCliImage,
+  type CodexCliImageError,
+  type CodexCliImageErrorCode,
+  renderCodexCliImage,
+  type RenderContext,
+  type RenderOverrides,
+} from '../../dist/open-design.mjs';
+import * as models from '../../dist/models.mjs';
+
+/** The daemon's registry: plain strings, a mutable list. */
+interface DaemonProvider {
+  id: string;
+  label: string;
+  hint: string;
+  integrated: boolean;
+  defaultBaseUrl?: string;
+  docsUrl?: string;
+  credentialsRequired?: boolean;
+  settingsVisible?: boolean;
+}
+
+/** The web app's: ids are a union. */
+type WebProviderId = 'openai' | 'hyperframes' | 'codex-cli';
+
+interface WebModel {
+  id: string;
+  label: string;
+  hint: string;
+  provider: WebProviderId;
+  caps?: string[];
+  default?: boolean;
+}
+
+export const providers: DaemonProvider[] = [CODEX_CLI_PROVIDER, models.CODEX_CLI_PROVIDER];
+export const webProviders: (DaemonProvider & { id: WebProviderId })[] = [CODEX_CLI_PROVIDER];
+export const webModels: WebModel[] = [CODEX_IMAGE_GEN_MODEL, models.CODEX_IMAGE_GEN_MODEL];
+
+/** The dispatcher's context has more than is read of it. */
+interface DispatcherContext {
+  surface: 'image' | 'video' | 'audio';
+  model: string;
+  wireModel: string;
+  prompt: string;
+  aspect: string | undefined;
+  length: number | undefined;
+  imageRef: DispatcherImage | null;
+  imageRefs: DispatcherImage[];
+}
+
+interface DispatcherImage {
+  path: string;
+  abs: string;
+  mime: string;
+  size: number;
+  dataUrl: string;
+}
+
+interface RenderResult {
+  bytes: Buffer;
+  providerNote: string;
+  suggestedExt?: string;
+}
+
+export async function branch(
+  context: DispatcherContext,
+  onProgress: ((line: string) => void) | undefined,
+  signal: AbortSignal | undefined,
+): Promise<RenderResult> {
+  await renderCodexCliImage(context);
+  await renderCodexCliImage(context, null);
+  const image: CodexCliImage = await renderCodexCliImage(context, onProgress, { signal });
+  const extension: '.png' = image.suggestedExt;
+  void extension;
+  return image;
+}
+
+/** What the daemon's resolvers return is handed on as it is. */
+export const resolved: RenderOverrides = {
+  executable: Math.random() < 0.5 ? '/opt/codex/bin/codex' : null,
+  environment: process.env,
+  agentCliEnv: { CODEX_HOME: '~/.codex' } as Record<string, string>,
+  sandbox: 'danger-full-access',
+  timeoutMs: 600_000,
+  signal: AbortSignal.timeout(1000),
+};
+
+/** Whoever builds them from optional parts may hand on what is absent. */
+export const absent: RenderOverrides = {
+  executable: undefined,
+  environment: undefined,
+  agentCliEnv: undefined,
+  sandbox: undefined,
+  timeoutMs: undefined,
+  signal: undefined,
+};
+
+export const bare: RenderContext[] = [
+  { surface: 'image', prompt: 'a red fox' },
+  {
+    surface: 'image',
+    prompt: 'a red fox',
+    aspect: undefined,
+    imageRef: undefined,
+    imageRefs: undefined,
+  },
+];
+
+export function taskError(error: CodexCliImageError) {
+  const code: CodexCliImageErrorCode = error.code;
+  const unavailable: boolean = code === 'CODEX_IMAGE_ADDON_UNAVAILABLE';
+  return { message: error.message, status: error.status, retryable: error.retryable, unavailable };
+}
+
+export function misuses(context: DispatcherContext): void {
+  // @ts-expect-error a model of ours is never a default
+  void CODEX_IMAGE_GEN_MODEL.default;
+  // @ts-expect-error the provider's id is this one
+  const other: 'codex' = CODEX_CLI_PROVIDER.id;
+  void other;
+  // @ts-expect-error a context is required
+  void renderCodexCliImage();
+  // @ts-expect-error a prompt is required
+  void renderCodexCliImage({ surface: 'image' });
+  // @ts-expect-error a reference is a file
+  void renderCodexCliImage({ ...context, imageRefs: ['/fox.png'] });
+  // @ts-expect-error a listener is a function
+  void renderCodexCliImage(context, { signal: undefined });
+  // @ts-expect-error there is no such override
+  void renderCodexCliImage(context, undefined, { codexPath: '/opt/codex' });
+  // @ts-expect-error there is no such sandbox
+  void renderCodexCliImage(context, undefined, { sandbox: true });
+  // @ts-expect-error milliseconds are a number
+  void renderCodexCliImage(context, undefined, { timeoutMs: '5m' });
+  // @ts-expect-error the result is a promise
+  void renderCodexCliImage(context).bytes;
+}

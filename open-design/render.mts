@@ -1,0 +1,142 @@
+// The dispatcher's branch: what Open Design asks for goes in, the picture comes out. Defaults, limits and the choice of a sandbox
+// are the addon's.
+
+import type { GenerateOptions } from '@open-design/codex-image';
+
+import { RenderError } from './errors.mjs';
+import { CODEX_CLI_PROVIDER } from './models.mjs';
+import { Throttle } from './progress.mjs';
+
+/** What this renderer reads of the dispatcher's context. `model` and `wireModel` name a tool, and say nothing about Codex's own model. */
+export interface RenderContext {
+  /** Everything but `'image'` is refused. */
+  surface: string;
+  /** What to draw; refused if blank. */
+  prompt: string;
+  /** Width to height, such as `'16:9'`. */
+  aspect?: string | undefined;
+  /** The first picture to start from. */
+  imageRef?: ImageRef | null | undefined;
+  /** All of them; may name `imageRef` once more. */
+  imageRefs?: readonly ImageRef[] | undefined;
+}
+
+/**
+ * A picture to start from. Of all that the dispatcher knows about it, the file counts: it is read and judged once, by the addon.
+ * `dataUrl` holds the same bytes again, and would only become another file.
+ */
+interface ImageRef {
+  /** The file's absolute path. */
+  abs: string;
+}
+
+/** What the daemon has decided already. Whatever is left out is decided as `generateCodexImage` does. */
+export interface RenderOverrides {
+  /** Absolute path of the Codex CLI, as the daemon's own search has it; null if it found none. */
+  executable?: string | null | undefined;
+  /** The environment of Codex; by default `process.env`. */
+  environment?: Readonly<Record<string, string | undefined>> | undefined;
+  /** The user's saved settings for Codex. They win over `environment`. */
+  agentCliEnv?: Readonly<Record<string, string | undefined>> | undefined;
+  /** What the agent's shell may do; `OD_CODEX_SANDBOX`, Windows and WSL are heeded without it. */
+  sandbox?: GenerateOptions['sandbox'];
+  /** Bound on the whole call, in milliseconds; by default `OD_CODEX_IMAGE_TIMEOUT_MS`. */
+  timeoutMs?: number | undefined;
+  /** Ends the run; the promise rejects with its reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What the dispatcher writes into the project. */
+export interface CodexCliImage {
+  /** Exactly the PNG file's bytes. */
+  bytes: Buffer;
+  /** Where it came from, for the viewer's toolbar. */
+  providerNote: string;
+  /** It is a PNG, whatever name was asked for. */
+  suggestedExt: '.png';
+}
+
+/**
+ * Draws one picture with the user's own signed-in Codex CLI. Never a placeholder.
+ *
+ * `onProgress` gets single lines of at most 200 characters: the first at once, then the latest at most once a second. Rejects
+ * with a `CodexCliImageError`, or with the signal's reason.
+ */
+export async function renderCodexCliImage(
+  context: RenderContext,
+  onProgress?: ((line: string) => void) | null | undefined,
+  overrides: RenderOverrides = {},
+): Promise<CodexCliImage> {
+  if (context.surface !== 'image') {
+    throw new RenderError('INVALID_OPTIONS', 400, 'The Codex CLI draws images only.');
+  }
+  const options = optionsFrom(context, overrides);
+  const { generateCodexImage } = await loadAddon();
+  const throttle = new Throttle((line) => onProgress?.(line));
+  try {
+    const bytes = await generateCodexImage(options, (line) => throttle.say(line));
+    return { bytes, providerNote: noteOn(bytes, context), suggestedExt: '.png' };
+  } finally {
+    throttle.stop();
+  }
+}
+
+function optionsFrom(context: RenderContext, overrides: RenderOverrides): GenerateOptions {
+  const env = { ...(overrides.environment ?? process.env), ...overrides.agentCliEnv };
+  const references = [context.imageRef, ...(context.imageRefs ?? [])].flatMap(
+    (ref) => ref?.abs ?? [],
+  );
+  return {
+    prompt: context.prompt,
+    aspect: context.aspect,
+    referenceImages: [...new Set(references)],
+    codexPath: overrides.executable,
+    env,
+    sandbox: overrides.sandbox,
+    disableFeatures: env['OD_CODEX_DISABLE_PLUGINS'] === '1' ? ['plugins'] : [],
+    timeoutMs: overrides.timeoutMs ?? timeoutOf(env),
+    signal: overrides.signal,
+  };
+}
+
+/** The longest `timeoutMs` there is, repeated here so that the message names what the user has set. */
+const MAX_TIMEOUT_MS = 2_147_483_647;
+
+function timeoutOf(env: Readonly<Record<string, string | undefined>>): number | undefined {
+  const text = env['OD_CODEX_IMAGE_TIMEOUT_MS']?.trim();
+  if (!text) return undefined;
+  const timeoutMs = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
+  // Not ignored: a limit that silently is another one hides why a picture did not come.
+  throw new RenderError(
+    'INVALID_OPTIONS',
+    400,
+    `The variable OD_CODEX_IMAGE_TIMEOUT_MS must be a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}.`,
+  );
+}
+
+/** Only here, so that a machine without the addon loses this call and nothing else. */
+async function loadAddon(): Promise<typeof import('@open-design/codex-image')> {
+  try {
+    return await import('@open-design/codex-image');
+  } catch (cause) {
+    // As for a missing Codex, 424: something that this call depends on has to be installed. A 503 would promise that it
+    // comes back by itself.
+    throw new RenderError(
+      'CODEX_IMAGE_ADDON_UNAVAILABLE',
+      424,
+      'The Codex image addon is not installed for this system, or cannot be loaded. Reinstall Open Design, or choose another image model.',
+      { cause },
+    );
+  }
+}
+
+function noteOn(bytes: Buffer, { aspect }: RenderContext): string {
+  const facts = [
+    `${CODEX_CLI_PROVIDER.id}/image_gen`,
+    aspect,
+    `${bytes.length} bytes`,
+    'ChatGPT subscription (no API key)',
+  ];
+  return facts.filter(Boolean).join(' · ');
+}
