@@ -61,7 +61,7 @@ async function perform(command: Command, reporter: Reporter): Promise<number> {
     }
     case 'draw': {
       const prompt = command.prompt === '-' ? await readPrompt() : command.prompt;
-      const signal = stopOnSignal((stopped) => void reporter.failed(explain(stopped)));
+      const signal = stopOnSignal();
       const place = await placeFor(command.target, prompt);
       const { generateCodexImageDetailed } = await loadAddon();
       const options = { ...command.options, prompt, signal };

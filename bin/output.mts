@@ -2,7 +2,7 @@
 // another one unless that was asked for.
 
 import { randomUUID } from 'node:crypto';
-import { rmSync, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { link, lstat, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { getSystemErrorMap } from 'node:util';
@@ -37,9 +37,6 @@ export async function prepare({ file, force }: Target, title: string): Promise<P
 /** Writes the picture whole or not at all, and returns the path at which it is. */
 export async function save(png: Uint8Array, place: Place): Promise<string> {
   const temporary = beside(place.file);
-  const tidyUp = () => rmSync(temporary, { force: true });
-  // Also if a second Ctrl-C ends the process.
-  process.on('exit', tidyUp);
   try {
     await writeThrough(temporary, png);
     if (!place.force || place.anyName) return await moveToFree(temporary, place.file);
@@ -49,8 +46,7 @@ export async function save(png: Uint8Array, place: Place): Promise<string> {
   } catch (error) {
     throw error instanceof CommandError ? error : unwritable(place.file, error);
   } finally {
-    process.off('exit', tidyUp);
-    tidyUp();
+    await rm(temporary, { force: true });
   }
 }
 

@@ -34,7 +34,6 @@ export function liveLine(stream: WriteStream): Progress {
     clearInterval(timer);
     timer = undefined;
     stream.off('resize', paint);
-    process.off('exit', end);
     stream.write(CLEAR_LINE);
   };
   return {
@@ -43,8 +42,6 @@ export function liveLine(stream: WriteStream): Progress {
       if (timer === undefined) {
         timer = setInterval(paint, 1000).unref();
         stream.on('resize', paint);
-        // A second Ctrl-C waits for nothing.
-        process.on('exit', end);
       }
       paint();
     },
@@ -63,7 +60,11 @@ export function plainLines(stream: Writable): Progress {
 /** Starts when it is first looked at. */
 function clock(): () => string {
   let began: number | undefined;
-  return () => minutes(performance.now() - (began ??= performance.now()));
+  return () => {
+    const now = performance.now();
+    began ??= now;
+    return minutes(now - began);
+  };
 }
 
 /** `1:05` */

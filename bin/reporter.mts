@@ -71,8 +71,9 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
 }
 
 function summary({ width, height, png, timings }: GeneratedImage): string {
-  const size = `${width} × ${height} pixels, ${(png.length / 1e6).toFixed(1)} MB`;
-  return `${size}, ${minutes(timings.totalMs)} min`;
+  const kB = png.length / 1000;
+  const size = kB < 1000 ? `${Math.ceil(kB)} kB` : `${(kB / 1000).toFixed(1)} MB`;
+  return `${width} × ${height} pixels, ${size}, in ${minutes(timings.totalMs)}`;
 }
 
 function provenance({ source, verified, codexVersion, threadId, revisedPrompt }: GeneratedImage) {

@@ -3,21 +3,13 @@
 import { SIGNAL_EXITS, Stopped, type StopSignal } from './failure.mjs';
 
 /**
- * Aborted by the first signal. The second ends the process after `leave`, and does not leave more behind: the addon stops what
- * it runs before Node exits, only with less patience.
+ * Aborted by the first signal. Those that follow change nothing: the run is over within two seconds, and to leave earlier would
+ * mean to leave something behind.
  */
-export function stopOnSignal(leave: (stopped: Stopped) => void): AbortSignal {
+export function stopOnSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of Object.keys(SIGNAL_EXITS) as StopSignal[]) {
-    process.on(signal, () => {
-      if (!controller.signal.aborted) {
-        controller.abort(new Stopped(signal));
-        return;
-      }
-      const stopped = controller.signal.reason as Stopped;
-      leave(stopped);
-      process.exit(SIGNAL_EXITS[stopped.signal]);
-    });
+    process.on(signal, () => controller.abort(new Stopped(signal)));
   }
   return controller.signal;
 }
