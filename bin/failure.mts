@@ -1,5 +1,7 @@
 // What can go wrong, told the same way whoever found it, and the exit code that goes with it.
 
+import { getSystemErrorMap } from 'node:util';
+
 import type { CodexImageErrorCode } from '@open-design/codex-image';
 
 /** What this command exits with. Stable: scripts may switch on it. The numbers are those of BSD's sysexits.h. */
@@ -76,6 +78,13 @@ export class CommandError extends Error {
   ) {
     super(message);
   }
+}
+
+/** What the system has refused, in its words. */
+export function unwritable(file: string, error: unknown): CommandError {
+  const { errno, message } = error as NodeJS.ErrnoException;
+  const [, words = message] = getSystemErrorMap().get(errno ?? NaN) ?? [];
+  return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${words}`);
 }
 
 /** A signal has ended the run. */

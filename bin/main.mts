@@ -1,6 +1,7 @@
 // What each command does, from its arguments to its exit code.
 
-import { text } from 'node:stream/consumers';
+import { isUtf8 } from 'node:buffer';
+import { buffer } from 'node:stream/consumers';
 
 import type { GeneratedImage } from '@open-design/codex-image';
 
@@ -8,10 +9,10 @@ import { loadAddon } from './addon.mjs';
 import { type Command, type Manner, parse, type Target, wantsJson } from './arguments.mjs';
 import { CommandError, EXIT, explain } from './failure.mjs';
 import { HELP, version } from './help.mjs';
-import { type Place, prepare, save, unwritable } from './output.mjs';
+import { type Place, prepare, save } from './output.mjs';
 import { forPeople, forPrograms, type Reporter } from './reporter.mjs';
 import { stopOnSignal } from './stop.mjs';
-import { offer, outliveReaders, write } from './streams.mjs';
+import { offer, outliveReaders, print } from './streams.mjs';
 
 /** Resolves with the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -30,7 +31,9 @@ export async function main(args: string[]): Promise<number> {
     return await perform(command, reporter);
   } catch (error) {
     const failure = explain(error, references);
-    await reporter.failed(failure);
+    await reporter.failed(failure).catch((untold: unknown) => {
+      process.stderr.write(`codex-image: ${explain(untold).message}.\n`);
+    });
     return failure.exit;
   }
 }
@@ -42,10 +45,10 @@ function reporterFor(manner: Manner): Reporter {
 async function perform(command: Command, reporter: Reporter): Promise<number> {
   switch (command.do) {
     case 'help':
-      await offer(process.stdout, HELP);
+      await offer(HELP);
       return EXIT.ok;
     case 'version':
-      await offer(process.stdout, `${version()}\n`);
+      await offer(`${version()}\n`);
       return EXIT.ok;
     case 'check': {
       const { checkCodex } = await loadAddon();
@@ -75,7 +78,9 @@ async function perform(command: Command, reporter: Reporter): Promise<number> {
 }
 
 async function readPrompt(): Promise<string> {
-  const prompt = (await text(process.stdin)).replace(/\r?\n$/, '');
+  const bytes = await buffer(process.stdin);
+  if (!isUtf8(bytes)) throw new CommandError('USAGE', 'The prompt on stdin is not UTF-8');
+  const prompt = bytes.toString().replace(/\r?\n$/, '');
   if (prompt.trim() === '') throw new CommandError('USAGE', 'The prompt on stdin is blank');
   return prompt;
 }
@@ -105,14 +110,12 @@ async function put(image: GeneratedImage, place: Place | undefined): Promise<str
   const { png, threadId } = image;
   try {
     if (place !== undefined) return await save(png, place);
-    await write(process.stdout, png);
+    await print(png);
     return undefined;
   } catch (error) {
-    const { code, message } = error instanceof CommandError ? error : unwritable('stdout', error);
-    if (threadId === undefined) throw new CommandError(code, message);
+    if (!(error instanceof CommandError) || threadId === undefined) throw error;
     const advice = `codex-image --recover ${threadId} -o FILE`;
-    throw new CommandError(code, `${message}. Codex has kept the picture: \`${advice}\``, {
-      threadId,
-    });
+    const told = `${error.message}. Codex has kept the picture: \`${advice}\``;
+    throw new CommandError(error.code, told, { threadId });
   }
 }

@@ -5,10 +5,9 @@ import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { link, lstat, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { getSystemErrorMap } from 'node:util';
 
 import type { Target } from './arguments.mjs';
-import { CommandError } from './failure.mjs';
+import { CommandError, unwritable } from './failure.mjs';
 
 /** A place for the picture. */
 export interface Place {
@@ -138,13 +137,6 @@ export function nameFrom(title: string): string {
 
 /** In characters, each of which may take 4 of the 255 bytes that file systems allow. */
 const MAX_NAME = 48;
-
-/** The system's reason, as a sentence. */
-export function unwritable(file: string, error: unknown): CommandError {
-  const { errno, message } = error as NodeJS.ErrnoException;
-  const [, words = message] = getSystemErrorMap().get(errno ?? NaN) ?? [];
-  return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${words}`);
-}
 
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? '';

@@ -19,7 +19,7 @@ export interface Reporter {
 /** One JSON object a line; the README has their shapes. */
 export function forPrograms(): Reporter {
   const tell = (type: string, members: object) =>
-    offer(process.stdout, `${JSON.stringify({ type, ...members })}\n`);
+    offer(`${JSON.stringify({ type, ...members })}\n`);
   return {
     progress: (event) => void tell('progress', event),
     done: ({ png, ...image }, path) => tell('result', { path, bytes: png.length, ...image }),
@@ -31,7 +31,7 @@ export function forPrograms(): Reporter {
 
 /** Sentences on stderr, and on stdout what a shell would want to keep. */
 export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter {
-  const { stdout, stderr, env } = process;
+  const { stderr, env } = process;
   const live = isLive(stderr, env);
   let progress: Progress = { show() {}, end() {} };
   if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
@@ -53,11 +53,11 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
       if (!quiet) say(summary(image));
       if (verbose) say(provenance(image));
       for (const warning of image.warnings) say(`Warning: ${warning}`);
-      if (file !== undefined) await offer(stdout, `${file}\n`);
+      if (file !== undefined) await offer(`${file}\n`);
     },
 
     async readiness(readiness) {
-      await offer(stdout, `${describe(readiness).join('\n')}\n`);
+      await offer(`${describe(readiness).join('\n')}\n`);
     },
 
     async failed({ code, message, detail, members }) {
@@ -65,7 +65,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
       say(`codex-image: ${message.replace(/\.?$/, '.')} [${code}]`);
       if (detail !== undefined && verbose) say(detail.replaceAll(/^/gm, '  '));
       else if (detail !== undefined) say('--verbose shows more.');
-      if ('path' in members) await offer(stdout, `${String(members.path)}\n`);
+      if ('path' in members) await offer(`${String(members.path)}\n`);
     },
   };
 }
