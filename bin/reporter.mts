@@ -18,14 +18,14 @@ export interface Reporter {
 
 /** One JSON object a line; the README has their shapes. */
 export function forPrograms(): Reporter {
-  const tell = (type: string, members: object) =>
-    offer(`${JSON.stringify({ type, ...members })}\n`);
+  const line = (type: string, members: object) => `${JSON.stringify({ type, ...members })}\n`;
   return {
-    progress: (event) => void tell('progress', event),
-    done: ({ png, ...image }, path) => tell('result', { path, bytes: png.length, ...image }),
-    readiness: (readiness) => tell('readiness', readiness),
+    // What goes wrong with stdout, the last line tells.
+    progress: (event) => void process.stdout.write(line('progress', event)),
+    done: ({ png, ...image }, path) => offer(line('result', { path, bytes: png.length, ...image })),
+    readiness: (readiness) => offer(line('readiness', readiness)),
     failed: ({ code, message, detail, members }) =>
-      tell('error', { code, message, ...members, detail }),
+      offer(line('error', { code, message, ...members, detail })),
   };
 }
 

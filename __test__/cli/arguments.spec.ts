@@ -106,9 +106,14 @@ test('everything that is asked for reaches Codex', async ({ codex, world }) => {
   await writeFile(path.join(world.scratch, 'a.png'), png({ seed: 2 }));
   await writeFile(path.join(world.scratch, 'b.png'), png({ seed: 3 }));
   const { args, stdin, cwdEntries } = await recorded(codex, world, [
-    ...['a red fox', '-o', 'fox.png', '-a', '16:9', '-t'],
-    ...['--ref', 'a.png', '-r', path.join(world.scratch, 'b.png')],
-    ...['--model', 'gpt-5.5', '--sandbox', 'read-only'],
+    'a red fox',
+    '--output=fox.png',
+    '--aspect=16:9',
+    '--transparent',
+    '--ref=a.png',
+    `--ref=${path.join(world.scratch, 'b.png')}`,
+    '--model=gpt-5.5',
+    '--sandbox=read-only',
   ]);
   expect(stdin).toContain('a red fox');
   expect(stdin).toContain('16:9');

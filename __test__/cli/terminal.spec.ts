@@ -1,5 +1,7 @@
 // On a terminal: one line that lives while Codex draws, and is gone at the end.
 
+// oxlint-disable no-control-regex -- escapes are what is looked for.
+
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
@@ -114,7 +116,6 @@ test.for<Record<string, string>>([{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1' }])(
     const terminal = await drawing(codex, world, { env });
     await codex.open('draw');
     expect(await terminal.exited()).toBe(0);
-    // oxlint-disable-next-line no-control-regex -- the escape is what is looked for.
     expect(terminal.output).not.toMatch(/\u001B\[[\d;]*m/);
   },
 );
