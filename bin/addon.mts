@@ -12,7 +12,7 @@ export async function loadAddon(): Promise<Addon> {
     throw new CommandError(
       'CODEX_IMAGE_ADDON_UNAVAILABLE',
       `The native addon of @open-design/codex-image for ${platform}-${arch} cannot be loaded. ` +
-        'Install the package anew, with its optional dependencies.',
+        'Install the package anew, with its optional dependencies',
       {},
       error instanceof Error ? error.stack : String(error),
     );

@@ -157,5 +157,5 @@ function filled<T extends string | undefined>(flag: string, text: T): T {
 }
 
 function usage(problem: string): CommandError {
-  return new CommandError('USAGE', `${problem}. \`codex-image --help\` tells how it is used.`);
+  return new CommandError('USAGE', `${problem}. \`codex-image --help\` tells how it is used`);
 }

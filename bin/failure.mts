@@ -22,7 +22,6 @@ export type StopSignal = keyof typeof SIGNAL_EXITS;
 type Code =
   | CodexImageErrorCode
   | 'CODEX_IMAGE_ADDON_UNAVAILABLE'
-  | 'NOT_READY'
   | 'OUTPUT_EXISTS'
   | 'OUTPUT_FAILED'
   | 'STOPPED'
@@ -35,7 +34,6 @@ const EXIT_CODES: Record<Exclude<Code, 'STOPPED'>, number> = {
   INVALID_IMAGE: EXIT.noPicture,
   IMAGE_TOO_LARGE: EXIT.noPicture,
   SAFETY_REJECTED: EXIT.noPicture,
-  NOT_READY: EXIT.notReady,
   CODEX_IMAGE_ADDON_UNAVAILABLE: EXIT.notReady,
   CODEX_NOT_FOUND: EXIT.notReady,
   NOT_SIGNED_IN: EXIT.notReady,
@@ -70,6 +68,7 @@ export interface Failure {
 export class CommandError extends Error {
   constructor(
     readonly code: Exclude<Code, CodexImageErrorCode | 'STOPPED'>,
+    /** Without its full stop. */
     message: string,
     /** What programs are told besides. */
     readonly members: { path?: string; threadId?: string } = {},
@@ -98,18 +97,23 @@ export class Stopped extends Error {
 export function explain(error: unknown, references: readonly string[] = []): Failure {
   if (error instanceof Stopped) {
     const { message, signal } = error;
-    return { code: 'STOPPED', message, exit: SIGNAL_EXITS[signal], members: { signal } };
+    return {
+      code: 'STOPPED',
+      message: `${message}.`,
+      exit: SIGNAL_EXITS[signal],
+      members: { signal },
+    };
   }
   if (error instanceof CommandError) {
     const { code, message, members, detail } = error;
-    return { code, message, exit: EXIT_CODES[code], detail, members };
+    return { code, message: `${message}.`, exit: EXIT_CODES[code], detail, members };
   }
   if (error instanceof Error && error.name === 'CodexImageError') {
     const { code, detail, ...members } = error as Error & {
       code: CodexImageErrorCode;
       detail?: string;
     };
-    const message = inWordsOfThisCommand(error.message, references);
+    const message = inWordsOfThisCommand(error.message, references).replace(/\.?$/, '.');
     return { code, message, exit: EXIT_CODES[code], detail, members };
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));

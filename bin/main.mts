@@ -32,7 +32,7 @@ export async function main(args: string[]): Promise<number> {
   } catch (error) {
     const failure = explain(error, references);
     await reporter.failed(failure).catch((untold: unknown) => {
-      process.stderr.write(`codex-image: ${explain(untold).message}.\n`);
+      process.stderr.write(`codex-image: ${explain(untold).message}\n`);
     });
     return failure.exit;
   }

@@ -62,7 +62,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
 
     async failed({ code, message, detail, members }) {
       progress.end();
-      say(`codex-image: ${message.replace(/\.?$/, '.')} [${code}]`);
+      say(`codex-image: ${message} [${code}]`);
       if (detail !== undefined && verbose) say(detail.replaceAll(/^/gm, '  '));
       else if (detail !== undefined) say('--verbose shows more.');
       if ('path' in members) await offer(`${String(members.path)}\n`);

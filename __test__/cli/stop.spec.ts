@@ -85,7 +85,7 @@ describe.for<[signal: NodeJS.Signals, code: number]>([
     expect(events(outcome).at(-1)).toEqual({
       type: 'error',
       code: 'STOPPED',
-      message: `Stopped by ${signal}`,
+      message: `Stopped by ${signal}.`,
       signal,
     });
   });
