@@ -33,16 +33,12 @@ export function liveLine(stream: WriteStream): Progress {
     if (timer === undefined) return;
     clearInterval(timer);
     timer = undefined;
-    stream.off('resize', paint);
     stream.write(CLEAR_LINE);
   };
   return {
     show(next) {
       message = next;
-      if (timer === undefined) {
-        timer = setInterval(paint, 1000).unref();
-        stream.on('resize', paint);
-      }
+      timer ??= setInterval(paint, 1000).unref();
       paint();
     },
     end,
