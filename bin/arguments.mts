@@ -124,7 +124,7 @@ function read(args: string[]) {
   } catch (error) {
     // Node explains at length; its first sentence names the option.
     if (!(error instanceof TypeError)) throw error;
-    throw usage(error.message.replace(/[.\n][^]*/, ''));
+    throw usage(error.message.replace(/\.\s[^]*/, ''));
   }
 }
 

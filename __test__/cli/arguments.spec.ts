@@ -33,6 +33,7 @@ describe('refused with exit code 64, the reason, and nothing started', () => {
     ['a blank prompt', [' \n'], /prompt is blank/],
     ['a prompt without quotes', ['a', 'red', 'fox'], /put it in quotes/],
     ['an unknown option', ['a fox', '--frame'], /'--frame'/],
+    ['another', ['a fox', '--frame.size=3'], /'--frame\.size'/],
     ['an unknown short option', ['a fox', '-x'], /'-x'/],
     ['an option without its value', ['a fox', '--aspect'], /'-a, --aspect <value>'/],
     ['an option for another’s value', ['a fox', '-o', '--json'], /'-o'/],

@@ -10,15 +10,18 @@ function failed(message: string): Step[] {
   return [...turn(turnFailed(message)), { do: 'exit', code: 1 }];
 }
 
-const SAFETY = print(
-  'stderr',
-  '2026-06-01T12:00:00.123456Z ERROR codex_core::tools::router: error=image generation failed: ' +
-    `http 400 Bad Request: Some(${JSON.stringify(
-      JSON.stringify({
-        error: { type: 'image_generation_user_error', code: 'moderation_blocked', message: 'No.' },
-      }),
-    )})\n`,
-);
+/** What Codex logs when the image tool gets an HTTP error: the body is JSON inside a Rust string. */
+function toolError(status: string, error: object): Step {
+  const body = JSON.stringify(JSON.stringify({ error }));
+  return print(
+    'stderr',
+    '2026-06-01T12:00:00.123456Z ERROR codex_core::tools::router: error=image generation failed: ' +
+      `http ${status}: Some(${body})\n`,
+  );
+}
+
+const MODERATION = { type: 'image_generation_user_error', code: 'moderation_blocked' };
+const TOO_MANY = { type: 'requests', code: 'rate_limit_exceeded', message: 'Rate limit reached.' };
 
 interface Case {
   code: string;
@@ -33,7 +36,12 @@ interface Case {
 describe.for<Case>([
   { code: 'NO_IMAGE', exit: 65, orders: turn() },
   { code: 'INVALID_IMAGE', exit: 65, orders: turn(save('workspace', Buffer.from('<svg/>'))) },
-  { code: 'SAFETY_REJECTED', exit: 65, orders: turn(SAFETY) },
+  { code: 'SAFETY_REJECTED', exit: 65, orders: turn(toolError('400 Bad Request', MODERATION)) },
+  {
+    code: 'IMAGE_TOO_LARGE',
+    exit: 65,
+    orders: turn({ do: 'plant', what: 'sparse file', where: 'workspace' }),
+  },
   { code: 'CODEX_NOT_FOUND', exit: 69, args: ['--codex', '/nowhere/codex'] },
   { code: 'CODEX_NOT_FOUND', exit: 69, env: { CODEX_BIN: '', PATH: '/nowhere' } },
   {
@@ -52,6 +60,7 @@ describe.for<Case>([
   { code: 'CODEX_FAILED', exit: 70, orders: failed('the dog ate it') },
   { code: 'WORKSPACE_FAILED', exit: 73, env: { TMPDIR: '/nowhere' } },
   { code: 'USAGE_LIMIT', exit: 75, orders: failed("You've hit your usage limit.") },
+  { code: 'RATE_LIMITED', exit: 75, orders: turn(toolError('429 Too Many Requests', TOO_MANY)) },
   {
     code: 'BACKEND_ERROR',
     exit: 75,
