@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command line: a thin user of the public API.
 
-import { checkCodex } from '@open-design/codex-image';
+import { main } from './main.mjs';
 
-console.log(JSON.stringify(await checkCodex()));
+process.exitCode = await main(process.argv.slice(2));

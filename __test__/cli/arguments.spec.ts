@@ -1,0 +1,166 @@
+// What the command takes, what it makes of it, and what it refuses before anything is started.
+
+import { symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import manifest from '../../package.json' with { type: 'json' };
+import { events, run, test, type World } from '../support/command.js';
+import { png } from '../support/png.js';
+import { type Recording, save, STUB, type StubCodex, turn, valuesOf } from '../support/stub.js';
+
+const DRAWN = turn(save('store', png()));
+
+/** What Codex was started with. */
+async function recorded(
+  codex: StubCodex,
+  world: World,
+  args: string[],
+  stdin?: string | Uint8Array,
+): Promise<Recording & { stdin: string }> {
+  await codex.order(DRAWN);
+  const { code, stderr } = await run(world, args, stdin === undefined ? {} : { stdin });
+  expect(stderr).not.toContain('codex-image:');
+  expect(code).toBe(0);
+  const recording = await codex.turn();
+  return { ...recording, stdin: recording.stdin ?? '' };
+}
+
+describe('refused with exit code 64, the reason, and nothing started', () => {
+  test.for<[what: string, args: string[], reason: RegExp]>([
+    ['no prompt', [], /no prompt/],
+    ['a blank prompt', [' \n'], /prompt is blank/],
+    ['a prompt without quotes', ['a', 'red', 'fox'], /put it in quotes/],
+    ['an unknown option', ['a fox', '--frame'], /'--frame'/],
+    ['another', ['a fox', '--frame.size=3'], /'--frame\.size'/],
+    ['an unknown short option', ['a fox', '-x'], /'-x'/],
+    ['an option without its value', ['a fox', '--aspect'], /'-a, --aspect <value>'/],
+    ['an option for another’s value', ['a fox', '-o', '--json'], /'-o'/],
+    ['a value for a switch', ['a fox', '--transparent=no'], /'-t, --transparent'/],
+    ['an empty file name', ['a fox', '-o', ''], /--output is empty/],
+    ['an empty reference', ['a fox', '-r', ''], /--ref is empty/],
+    ['an empty path of Codex', ['a fox', '--codex', ''], /--codex is empty/],
+    ['an unknown sandbox', ['a fox', '--sandbox', 'none'], /--sandbox must be .*, not “none”/],
+    ['no time', ['a fox', '--timeout', 'soon'], /--timeout must be .*, not “soon”/],
+    ['an unknown unit', ['a fox', '--timeout', '5d'], /--timeout/],
+    ['a negative time', ['a fox', '--timeout=-5m'], /--timeout/],
+    ['no time at all', ['a fox', '--timeout', '0'], /--timeout/],
+    ['a time beyond all limits', ['a fox', '--timeout', '1000h'], /--timeout/],
+    ['no aspect', ['a fox', '--aspect', 'wide'], /`--aspect`: .*like '16:9'/],
+    ['no name of a model', ['a fox', '--model', ' '], /`--model`/],
+    ['too many references', ['a fox', ...'123456'.split('').flatMap((n) => ['-r', n])], /`--ref`/],
+    ['a reference that is not there', ['a fox', '-r', 'b.png'], /`--ref b.png`: .*no such file/],
+    ['no thread', ['--recover', 'mine'], /`--recover`/],
+    ['a check of a prompt', ['--check', 'a fox'], /--check takes no prompt: “a fox”/],
+    ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
+    ['both JSON and the picture', ['a fox', '--json', '-o', '-'], /both want stdout/],
+  ])('%s', async ([, args, reason], { codex, world }) => {
+    await codex.order(DRAWN);
+    const json = args.includes('--json');
+    const { code, stdout, stderr } = await run(world, args);
+    expect(code).toBe(64);
+    const told = stderr.split('\n').find((line) => line.startsWith('codex-image: '));
+    expect(json ? stdout.toString() : told).toMatch(reason);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test.for<[what: string, stdin: string | Uint8Array]>([
+    ['nothing', ''],
+    ['a blank prompt', ' \n'],
+    ['what is no text', Uint8Array.of(0x66, 0xff, 0x6f)],
+  ])('%s on stdin', async ([, stdin], { codex, world }) => {
+    const { code, stderr } = await run(world, ['-'], { stdin });
+    expect(code).toBe(64);
+    expect(stderr).toMatch(/^codex-image: The prompt on stdin is (blank|not UTF-8)\. \[USAGE\]\n$/);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('programs are told as programs want it', async ({ world }) => {
+    const outcome = await run(world, ['a fox', '--frame', '--json']);
+    expect(outcome).toMatchObject({ code: 64, stderr: '' });
+    expect(events(outcome)).toEqual([
+      { type: 'error', code: 'USAGE', message: expect.stringContaining("'--frame'") },
+    ]);
+  });
+
+  test('but a prompt is no option', async ({ world }) => {
+    const outcome = await run(world, ['--frame', '--', '--json']);
+    expect(outcome.code).toBe(64);
+    expect(outcome.stderr).toContain("'--frame'");
+  });
+});
+
+describe('the prompt', () => {
+  test('may look like an option behind --', async ({ codex, world }) => {
+    expect((await recorded(codex, world, ['-q', '--', '--json'])).stdin).toContain('\n--json\n');
+  });
+
+  test('comes from stdin, whole', async ({ codex, world }) => {
+    const prompt = `two lines\nof "text" $HOME 狐 ${'x'.repeat(200_000)}`;
+    const { stdin } = await recorded(codex, world, ['-', '-o', 'fox.png'], `${prompt}\n`);
+    expect(stdin).toContain(`\n${prompt}\n`);
+  });
+});
+
+test('everything that is asked for reaches Codex', async ({ codex, world }) => {
+  await writeFile(path.join(world.scratch, 'a.png'), png({ seed: 2 }));
+  await writeFile(path.join(world.scratch, 'b.png'), png({ seed: 3 }));
+  const { args, stdin, cwdEntries } = await recorded(codex, world, [
+    'a red fox',
+    '--output=fox.png',
+    '--aspect=16:9',
+    '--transparent',
+    '--ref=a.png',
+    `--ref=${path.join(world.scratch, 'b.png')}`,
+    '--model=gpt-5.5',
+    '--sandbox=read-only',
+  ]);
+  expect(stdin).toContain('a red fox');
+  expect(stdin).toContain('16:9');
+  expect(stdin).toMatch(/transparent/i);
+  expect(valuesOf('--model', args)).toEqual(['gpt-5.5']);
+  expect(valuesOf('--sandbox', args)).toEqual(['read-only']);
+  expect(cwdEntries).toEqual(expect.arrayContaining(['reference-1.png', 'reference-2.png']));
+});
+
+test('which Codex, and which home, may be said relative to here', async ({ codex, world }) => {
+  await symlink(STUB, path.join(world.scratch, 'my-codex'));
+  await symlink(codex.home, path.join(world.scratch, 'my-home'));
+  const { CODEX_BIN: _, CODEX_HOME: __, ...env } = world.env;
+  const args = ['a fox', '--codex', './my-codex', '--codex-home', 'my-home', '-o', 'fox.png'];
+  const recording = await recorded(codex, { ...world, env }, args);
+  expect(recording.env['CODEX_HOME']).toBe(path.join(world.scratch, 'my-home'));
+});
+
+describe('--timeout', () => {
+  test.for<[time: string, seconds: string]>([
+    ['250ms', '0.25'],
+    ['1', '1'],
+    ['1s', '1'],
+    ['0.02m', '1.2'],
+    ['0.0003h', '1.08'],
+  ])('%s', async ([time, seconds], { codex, world }) => {
+    await codex.order(turn({ do: 'hang' }));
+    const { code, stderr } = await run(world, ['a fox', '--timeout', time]);
+    expect(code).toBe(75);
+    expect(stderr).toContain(`within ${seconds} s.`);
+    expect(stderr).toContain('raise --timeout if');
+    await codex.expectNothingLeft();
+  });
+});
+
+test.for(['--help', '-h'])('%s tells how it is used', async (flag, { codex, world }) => {
+  const { code, stdout, stderr } = await run(world, ['a fox', flag, '--no-preview']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const text = stdout.toString();
+  expect(text).toContain('Usage: codex-image [options] PROMPT');
+  // Fits the narrowest of terminals that are still in use.
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  expect(await codex.recordings()).toEqual([]);
+});
+
+test.for(['--version', '-V'])('%s tells the version', async (flag, { world }) => {
+  const { code, stdout } = await run(world, [flag]);
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: `${manifest.version}\n` });
+});

@@ -1,0 +1,69 @@
+// `--check`: whether this machine can draw, and what to do if not.
+
+import { describe, expect } from 'vitest';
+
+import { events, run, test } from '../support/command.js';
+import { STUB } from '../support/stub.js';
+
+const MISSING = { CODEX_BIN: '', PATH: '/nowhere' };
+
+describe('a machine that is ready', () => {
+  test('is told to be', async ({ world }) => {
+    const { code, stdout, stderr } = await run(world, ['--check']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.toString().split('\n')).toEqual([
+      'Ready to draw.',
+      expect.stringContaining(`  Codex CLI   ${STUB}`),
+      '  Login       ChatGPT',
+      '  Image tool  likely',
+      '',
+    ]);
+  });
+
+  test('is an object for programs', async ({ world }) => {
+    const outcome = await run(world, ['--check', '--json']);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(events(outcome)).toMatchObject([
+      { type: 'readiness', ready: true, codexPath: STUB, login: 'chatgpt', problems: [] },
+    ]);
+  });
+
+  test('may have hints', async ({ codex, world }) => {
+    await codex.login({ some: 'login of tomorrow' });
+    await codex.order({ login: { text: 'Logged in in a new way', exitCode: 0 }, exec: [] });
+    const { code, stdout } = await run(world, ['--check']);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toMatch(
+      /^Ready to draw\.\n[^]*\nHint: .*\[LOGIN_UNKNOWN\]\n {2}To do: /,
+    );
+  });
+});
+
+describe('one that is not', () => {
+  test('is told why, with the way out of each problem', async ({ codex, world }) => {
+    await codex.login(null);
+    const { code, stdout, stderr } = await run(world, ['--check'], { env: MISSING });
+    expect({ code, stderr }).toEqual({ code: 69, stderr: '' });
+    const text = stdout.toString();
+    expect(text).toMatch(/^Not ready to draw\.\n {2}Codex CLI {3}not found\n/);
+    expect(text).toMatch(
+      /\nProblem: The Codex CLI was not found.* \[CODEX_NOT_FOUND\]\n {2}To do: /,
+    );
+    expect(text).not.toContain('codexPath');
+  });
+
+  test('is an object for programs', async ({ codex, world }) => {
+    await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
+    const outcome = await run(world, ['--check', '--json']);
+    expect(outcome.code).toBe(69);
+    expect(events(outcome)).toMatchObject([
+      { type: 'readiness', ready: false, problems: [{ code: 'API_KEY_LOGIN', blocking: true }] },
+    ]);
+  });
+});
+
+test('it looks at the Codex and the home that are named', async ({ codex, world }) => {
+  const args = ['--check', '--codex', STUB, '--codex-home', codex.home];
+  const env = { ...MISSING, CODEX_HOME: '/nowhere', PATH: world.env['PATH'] ?? '' };
+  expect(await run(world, args, { env })).toMatchObject({ code: 0 });
+});

@@ -1,0 +1,99 @@
+// Every failure has its exit code, one sentence and its code.
+
+import { describe, expect } from 'vitest';
+
+import { run, test } from '../support/command.js';
+import { png } from '../support/png.js';
+import { type Orders, print, save, type Step, STUB, turn, turnFailed } from '../support/stub.js';
+
+function failed(message: string): Step[] {
+  return [...turn(turnFailed(message)), { do: 'exit', code: 1 }];
+}
+
+/** What Codex logs when the image tool gets an HTTP error: the body is JSON inside a Rust string. */
+function toolError(status: string, error: object): Step {
+  const body = JSON.stringify(JSON.stringify({ error }));
+  return print(
+    'stderr',
+    '2026-06-01T12:00:00.123456Z ERROR codex_core::tools::router: error=image generation failed: ' +
+      `http ${status}: Some(${body})\n`,
+  );
+}
+
+const MODERATION = { type: 'image_generation_user_error', code: 'moderation_blocked' };
+const TOO_MANY = { type: 'requests', code: 'rate_limit_exceeded', message: 'Rate limit reached.' };
+
+interface Case {
+  code: string;
+  exit: number;
+  orders?: Orders | Step[];
+  args?: string[];
+  env?: Record<string, string>;
+  login?: object | null;
+  config?: string;
+}
+
+describe.for<Case>([
+  { code: 'NO_IMAGE', exit: 65, orders: turn() },
+  { code: 'INVALID_IMAGE', exit: 65, orders: turn(save('workspace', Buffer.from('<svg/>'))) },
+  { code: 'SAFETY_REJECTED', exit: 65, orders: turn(toolError('400 Bad Request', MODERATION)) },
+  {
+    code: 'IMAGE_TOO_LARGE',
+    exit: 65,
+    orders: turn({ do: 'plant', what: 'sparse file', where: 'workspace' }),
+  },
+  { code: 'CODEX_NOT_FOUND', exit: 69, args: ['--codex', '/nowhere/codex'] },
+  { code: 'CODEX_NOT_FOUND', exit: 69, env: { CODEX_BIN: '', PATH: '/nowhere' } },
+  {
+    code: 'NOT_SIGNED_IN',
+    exit: 69,
+    login: null,
+    orders: { login: { text: 'Not logged in', exitCode: 1 }, exec: [] },
+  },
+  { code: 'API_KEY_LOGIN', exit: 69, login: { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-x' } },
+  {
+    code: 'IMAGE_GEN_UNAVAILABLE',
+    exit: 69,
+    config:
+      'model_provider = "mine"\n[model_providers.mine]\nname = "mine"\nbase_url = "http://127.0.0.1:9"\n',
+  },
+  { code: 'CODEX_FAILED', exit: 70, orders: failed('the dog ate it') },
+  { code: 'WORKSPACE_FAILED', exit: 73, env: { TMPDIR: '/nowhere' } },
+  { code: 'USAGE_LIMIT', exit: 75, orders: failed("You've hit your usage limit.") },
+  { code: 'RATE_LIMITED', exit: 75, orders: turn(toolError('429 Too Many Requests', TOO_MANY)) },
+  {
+    code: 'BACKEND_ERROR',
+    exit: 75,
+    orders: failed('unexpected status 503 Service Unavailable: {}'),
+  },
+  { code: 'TIMEOUT', exit: 75, orders: turn({ do: 'hang' }), args: ['--timeout', '500ms'] },
+])('$code exits with $exit', ({ code, exit, orders = turn(save('store', png())), ...rest }) => {
+  test('and one sentence', async ({ codex, world }) => {
+    await codex.order(orders);
+    if (rest.login !== undefined) await codex.login(rest.login);
+    if (rest.config !== undefined) await codex.config(rest.config);
+    // The stub itself is found by PATH.
+    const outcome = await run(world, ['a fox', '-q', ...(rest.args ?? [])], {
+      env: rest.env ?? {},
+    });
+    expect(outcome).toMatchObject({ code: exit, signal: null });
+    expect(outcome.stdout.toString()).toBe('');
+    const [told, more] = outcome.stderr.split('\n');
+    expect(told).toMatch(
+      new RegExp(
+        `^codex-image: [A-Z].*\\. \\[${code}\\]$|^codex-image: codex image_gen.*\\[${code}\\]$`,
+      ),
+    );
+    expect(told).not.toMatch(/codexPath|timeoutMs|referenceImages/);
+    expect(more).toBeOneOf(['', '--verbose shows more.']);
+  });
+});
+
+test('CODEX_NOT_FOUND names the option by which it is told', async ({ world }) => {
+  const env = { CODEX_BIN: '', PATH: '/nowhere' };
+  expect((await run(world, ['a fox'], { env })).stderr).toContain('the option --codex or');
+  const args = ['a fox', '--codex', '/nowhere'];
+  expect((await run({ ...world, env: { ...world.env, CODEX_BIN: STUB } }, args)).stderr).toContain(
+    'named by the option --codex cannot be run',
+  );
+});

@@ -1,0 +1,261 @@
+// Where the picture goes: whole or not at all, never over another file unless asked to, and looked into before it is drawn.
+
+import {
+  chmod,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { events, Piped, run, test, type World } from '../support/command.js';
+import { png } from '../support/png.js';
+import { save, type Step, turn } from '../support/stub.js';
+
+const PICTURE = png({ width: 9, height: 7, seed: 5 });
+const DRAWN = turn(save('store', PICTURE));
+/** Draws when it is let. */
+const GATED: Step[] = turn(
+  { do: 'reach', mark: 'running' },
+  { do: 'await', gate: 'draw' },
+  save('store', PICTURE),
+);
+const MINE = 'not to be lost';
+const AS_ROOT = process.getuid?.() === 0;
+
+function at(world: World, ...names: string[]): string {
+  return path.join(world.scratch, ...names);
+}
+
+test('stdout has the path of the file and nothing else', async ({ codex, world }) => {
+  await codex.order(DRAWN);
+  await mkdir(at(world, 'deep', 'in'), { recursive: true });
+  const { code, stdout } = await run(world, ['a fox', '-o', 'deep/in/../fox.png']);
+  expect({ code, stdout: stdout.toString() }).toEqual({
+    code: 0,
+    stdout: `${at(world, 'deep', 'fox.png')}\n`,
+  });
+  expect(await readFile(at(world, 'deep', 'fox.png'))).toEqual(PICTURE);
+  expect(await readdir(at(world, 'deep'))).toEqual(expect.arrayContaining(['fox.png', 'in']));
+});
+
+test('the file has the rights that files have here', async ({ codex, world }) => {
+  await codex.order(DRAWN);
+  await run(world, ['a fox', '-o', 'fox.png']);
+  const { mode } = await stat(at(world, 'fox.png'));
+  expect(mode & 0o777).toBe(0o666 & ~process.umask());
+});
+
+test('-o - writes the picture itself to stdout', async ({ codex, world }) => {
+  const large = png({ width: 700, height: 600, alpha: true });
+  await codex.order(turn(save('store', large)));
+  const { code, stdout } = await run(world, ['a fox', '-o', '-']);
+  expect(code).toBe(0);
+  expect(Buffer.compare(stdout, large)).toBe(0);
+  expect(await readdir(world.scratch)).toEqual([]);
+});
+
+describe('without -o the prompt gives the name', () => {
+  test.for<[prompt: string, name: string]>([
+    ['a red fox, flat design', 'a-red-fox-flat-design.png'],
+    ['  ../../Etc/Passwd ', 'etc-passwd.png'],
+    ['Ein Füchslein – 狐!', 'ein-füchslein-狐.png'],
+    ['🦊', 'picture.png'],
+    [
+      'a fox that runs and runs and runs and runs and runs and never arrives anywhere',
+      'a-fox-that-runs-and-runs-and-runs-and-runs-and.png',
+    ],
+    ['狐'.repeat(300), `${'狐'.repeat(48)}.png`],
+    ['𐐨'.repeat(300), `${'𐐨'.repeat(48)}.png`],
+  ])('%j', async ([prompt, name], { codex, world }) => {
+    await codex.order(DRAWN);
+    const { stdout } = await run(world, ['--', prompt]);
+    expect(stdout.toString()).toBe(`${at(world, name)}\n`);
+    expect(await readdir(world.scratch)).toEqual([name]);
+  });
+
+  test('and a number where it is taken', async ({ codex, world }) => {
+    await codex.order(DRAWN);
+    await writeFile(at(world, 'a-fox.png'), MINE);
+    await symlink('nowhere', at(world, 'a-fox-2.png'));
+    const { code, stdout } = await run(world, ['a fox', '--force']);
+    expect({ code, stdout: stdout.toString() }).toEqual({
+      code: 0,
+      stdout: `${at(world, 'a-fox-3.png')}\n`,
+    });
+    expect(await readFile(at(world, 'a-fox.png'), 'utf8')).toBe(MINE);
+  });
+
+  test('many at once take a name each', async ({ codex, world }) => {
+    await codex.order(DRAWN);
+    const all = await Promise.all(Array.from({ length: 4 }, () => run(world, ['a fox'])));
+    const names = all.map(({ stdout }) => path.basename(stdout.toString().trim()));
+    expect(names.toSorted()).toEqual(['a-fox-2.png', 'a-fox-3.png', 'a-fox-4.png', 'a-fox.png']);
+    expect((await readdir(world.scratch)).toSorted()).toEqual(names.toSorted());
+  });
+});
+
+describe('refused before anything is started, with exit code 73', () => {
+  type Case = [
+    what: string,
+    args: string[],
+    reason: RegExp,
+    make: (world: World) => Promise<unknown>,
+  ];
+  test.for<Case>([
+    [
+      'a file that exists',
+      ['-o', 'fox.png'],
+      /fox\.png exists\. --force replaces it\. \[OUTPUT_EXISTS\]/,
+      (world) => writeFile(at(world, 'fox.png'), MINE),
+    ],
+    [
+      'a link that leads nowhere',
+      ['-o', 'fox.png'],
+      /no regular file/,
+      (world) => symlink('nowhere', at(world, 'fox.png')),
+    ],
+    [
+      'a link, with --force',
+      ['-o', 'fox.png', '--force'],
+      /no regular file/,
+      async (world) => {
+        await writeFile(at(world, 'mine.png'), MINE);
+        await symlink('mine.png', at(world, 'fox.png'));
+      },
+    ],
+    [
+      'a directory, with --force',
+      ['-o', 'pictures', '--force'],
+      /is a directory/,
+      (world) => mkdir(at(world, 'pictures')),
+    ],
+    ['a device, with --force', ['-o', '/dev/null', '-f'], /no regular file/, async () => {}],
+    [
+      'a directory that is not there',
+      ['-o', 'nowhere/fox.png'],
+      /nowhere cannot be written: no such file or directory\. \[OUTPUT_FAILED\]/,
+      async () => {},
+    ],
+    [
+      'a directory that is none',
+      ['-o', 'file/fox.png'],
+      /not a directory/,
+      (world) => writeFile(at(world, 'file'), MINE),
+    ],
+    ['a directory nobody may write', ['-o', '/proc/fox.png'], /cannot be written/, async () => {}],
+    ['a name that is too long', ['-o', 'x'.repeat(256)], /name too long/, async () => {}],
+  ])('%s', async ([, args, reason, make], { codex, world }) => {
+    await make(world);
+    const before = await readdir(world.scratch);
+    await codex.order(DRAWN);
+    const { code, stdout, stderr } = await run(world, ['a fox', ...args]);
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 73, stdout: '' });
+    expect(stderr).toMatch(reason);
+    expect(await codex.recordings()).toEqual([]);
+    expect(await readdir(world.scratch)).toEqual(before);
+  });
+
+  test.skipIf(AS_ROOT)('a directory that is read-only', async ({ codex, world }) => {
+    await chmod(world.scratch, 0o555);
+    const { code, stderr } = await run(world, ['a fox']);
+    await chmod(world.scratch, 0o755);
+    expect(code).toBe(73);
+    expect(stderr).toContain('permission denied');
+    expect(await codex.recordings()).toEqual([]);
+  });
+});
+
+describe('what has happened meanwhile', () => {
+  test('a file that has appeared stays, and the picture is beside it', async ({ codex, world }) => {
+    await codex.order(GATED);
+    const { ended } = new Piped(world, ['a fox', '-o', 'fox.png']);
+    await codex.reached('running');
+    await writeFile(at(world, 'fox.png'), MINE);
+    await codex.open('draw');
+    const { code, stdout, stderr } = await ended;
+    expect({ code, stdout: stdout.toString() }).toEqual({
+      code: 73,
+      stdout: `${at(world, 'fox-2.png')}\n`,
+    });
+    expect(stderr).toMatch(/fox\.png appeared meanwhile.*The picture is in .*fox-2\.png/);
+    expect(await readFile(at(world, 'fox.png'), 'utf8')).toBe(MINE);
+    expect(await readFile(at(world, 'fox-2.png'))).toEqual(PICTURE);
+    expect((await readdir(world.scratch)).toSorted()).toEqual(['fox-2.png', 'fox.png']);
+  });
+
+  test('programs are told where it is', async ({ codex, world }) => {
+    await codex.order(GATED);
+    const { ended } = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
+    await codex.reached('running');
+    await mkdir(at(world, 'fox.png'));
+    await codex.open('draw');
+    const outcome = await ended;
+    expect(outcome.code).toBe(73);
+    expect(events(outcome).at(-1)).toEqual({
+      type: 'error',
+      code: 'OUTPUT_EXISTS',
+      message: expect.stringContaining('fox-2.png'),
+      path: at(world, 'fox-2.png'),
+    });
+  });
+
+  test('a picture that cannot be written is kept by Codex', async ({ codex, world }) => {
+    await codex.order(GATED);
+    await mkdir(at(world, 'pictures'));
+    const { ended } = new Piped(world, ['a fox', '-o', 'pictures/fox.png']);
+    await codex.reached('running');
+    await rename(at(world, 'pictures'), at(world, 'moved'));
+    await codex.open('draw');
+    const { code, stderr } = await ended;
+    expect(code).toBe(73);
+    expect(stderr).toContain('no such file or directory');
+    const { threadId = '' } = await codex.turn();
+    const [, advice] = /Codex has kept the picture: `codex-image (.*) FILE`/.exec(stderr) ?? [];
+    expect(advice).toBe(`--recover ${threadId} -o`);
+
+    const recovered = await run(world, ['--recover', threadId, '-o', 'fox.png']);
+    expect(recovered).toMatchObject({ code: 0 });
+    expect(await readFile(at(world, 'fox.png'))).toEqual(PICTURE);
+    expect(await run(world, ['--recover', threadId, '-o', 'fox.png'])).toMatchObject({ code: 73 });
+  });
+});
+
+describe('--force', () => {
+  test('replaces the file as a whole', async ({ codex, world }) => {
+    await codex.order(GATED);
+    await writeFile(at(world, 'fox.png'), MINE);
+    const { ended } = new Piped(world, ['a fox', '-o', 'fox.png', '--force']);
+    await codex.reached('running');
+    // Whoever reads it meanwhile reads the old one, to its end.
+    const reader = await open(at(world, 'fox.png'));
+    expect(await readFile(at(world, 'fox.png'), 'utf8')).toBe(MINE);
+    await codex.open('draw');
+    expect(await ended).toMatchObject({ code: 0 });
+    expect(await reader.readFile('utf8')).toBe(MINE);
+    await reader.close();
+    expect(await readFile(at(world, 'fox.png'))).toEqual(PICTURE);
+    expect(await readdir(world.scratch)).toEqual(['fox.png']);
+  });
+
+  test('keeps the old file where no picture comes', async ({ codex, world }) => {
+    await codex.order([{ do: 'exit', code: 1 }]);
+    await writeFile(at(world, 'fox.png'), MINE);
+    expect(await run(world, ['a fox', '-o', 'fox.png', '-f'])).toMatchObject({ code: 70 });
+    expect(await readFile(at(world, 'fox.png'), 'utf8')).toBe(MINE);
+    expect(await readdir(world.scratch)).toEqual(['fox.png']);
+  });
+
+  test('needs no file to replace', async ({ codex, world }) => {
+    await codex.order(DRAWN);
+    expect(await run(world, ['a fox', '-o', 'fox.png', '-f'])).toMatchObject({ code: 0 });
+    expect(await readFile(at(world, 'fox.png'))).toEqual(PICTURE);
+  });
+});

@@ -1,0 +1,193 @@
+// In pipes: lines for a log, objects for programs, and readers who leave.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+
+import { describe, expect, onTestFinished } from 'vitest';
+
+import { CLI, events, run, test, type World } from '../support/command.js';
+import { png } from '../support/png.js';
+import { save, say, type Step, turn, turnFailed } from '../support/stub.js';
+
+const PICTURE = png({ width: 8, height: 4, seed: 3 });
+const DRAWN = turn(say('I am mixing the colours.'), save('store', PICTURE));
+
+describe('people', () => {
+  test('get a line for everything that happens, and a summary', async ({ codex, world }) => {
+    await codex.order(DRAWN);
+    const { code, stdout, stderr } = await run(world, ['a fox', '-o', 'fox.png']);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toBe(`${path.join(world.scratch, 'fox.png')}\n`);
+    const lines = stderr.split('\n').slice(0, -1);
+    expect(lines.at(-1)).toMatch(/^8 × 4 pixels, 1 kB, in \d+:\d\d$/);
+    for (const line of lines.slice(0, -1)) expect(line).toMatch(/^\d+:\d\d {2}\S/);
+    expect(lines).toContainEqual(expect.stringMatching(/Starting Codex$/));
+    expect(lines).toContainEqual(expect.stringMatching(/I am mixing the colours\.$/));
+    expect(stderr).not.toContain('\u001B');
+  });
+
+  test('get nothing on stderr with --quiet', async ({ codex, world }) => {
+    await codex.order(DRAWN);
+    expect(await run(world, ['a fox', '-q'])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('but are warned all the same', async ({ codex, world }) => {
+    await codex.order(DRAWN);
+    const { code, stderr } = await run(world, ['a fox', '-q', '--transparent']);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'Warning: The picture has no transparent pixels.\n',
+    });
+  });
+
+  test('get more with --verbose', async ({ codex, world }) => {
+    await codex.order(DRAWN);
+    const { stderr } = await run(world, ['a fox', '-v']);
+    expect(stderr).toMatch(/^source store, .*thread [\da-f-]{36}/m);
+    const { threadId } = await codex.turn();
+    expect(stderr).toContain(threadId);
+  });
+
+  test('learn of what Codex said with --verbose alone', async ({ codex, world }) => {
+    await codex.order([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
+    const silent = await run(world, ['a fox']);
+    expect(silent.stderr).not.toContain('the dog ate it');
+    expect(silent.stderr).toMatch(/--verbose shows more\.\n$/);
+    const verbose = await run(world, ['a fox', '--verbose']);
+    expect(verbose.stderr).toMatch(/^ {2}.*the dog ate it/m);
+    expect(verbose.stderr).not.toContain('--verbose');
+  });
+});
+
+describe('programs', () => {
+  test('get an object a line, and at the end the result', async ({ codex, world }) => {
+    // Stopped at its picture, it never tells what it has cost.
+    await codex.order([...DRAWN.slice(0, -1), { do: 'hang' }]);
+    const outcome = await run(world, ['a fox', '-o', 'fox.png', '--json']);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    const all = events(outcome);
+    const { threadId } = await codex.turn();
+    expect(all.at(-1)).toEqual({
+      type: 'result',
+      path: path.join(world.scratch, 'fox.png'),
+      bytes: PICTURE.length,
+      width: 8,
+      height: 4,
+      hasAlpha: false,
+      threadId,
+      source: 'store',
+      verified: expect.any(Boolean),
+      timings: expect.objectContaining({ totalMs: expect.any(Number) }),
+      warnings: [],
+    });
+    const progress = all.slice(0, -1);
+    expect(progress[0]).toEqual({
+      type: 'progress',
+      phase: 'preflight',
+      message: 'Looking for Codex and its login',
+      elapsedMs: expect.any(Number),
+    });
+    expect(progress).toContainEqual({
+      type: 'progress',
+      phase: 'message',
+      message: 'I am mixing the colours.',
+      elapsedMs: expect.any(Number),
+      threadId,
+    });
+    expect(new Set(progress.map(({ type }) => type))).toEqual(new Set(['progress']));
+  });
+
+  test('or why there is none, with all that is known', async ({ codex, world }) => {
+    await codex.order([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
+    const outcome = await run(world, ['a fox', '--json']);
+    expect(outcome).toMatchObject({ code: 70, stderr: '' });
+    expect(events(outcome).at(-1)).toEqual({
+      type: 'error',
+      code: 'CODEX_FAILED',
+      message: expect.stringContaining('exit 1'),
+      status: 502,
+      retryable: false,
+      exitCode: 1,
+      threadId: (await codex.turn()).threadId,
+      detail: expect.stringContaining('the dog ate it'),
+    });
+  });
+});
+
+/** What a shell says of a command one of whose streams nobody reads any more when the picture comes. */
+async function unread(
+  world: World,
+  redirection: string,
+  args: string[],
+  ready: () => Promise<void>,
+): Promise<{ code: number; told: string }> {
+  // The exit code and the other stream go around the pipe, by the descriptors 3 and 4.
+  const script =
+    `exec 3>&1 4>&2; { "$@" ${redirection} 3>&- 4>&-; echo "[exit $?]" >&3; } | ` +
+    `{ exec <&-; echo '[closed]' >&3; }`;
+  const shell = spawn('/bin/sh', ['-c', script, 'sh', process.execPath, CLI, ...args], {
+    cwd: world.scratch,
+    env: world.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void shell.kill('SIGKILL'));
+  const told = Promise.all([buffer(shell.stdout), buffer(shell.stderr)]);
+  await once(shell.stdout, 'data', { signal: AbortSignal.timeout(30_000) });
+  await ready();
+  const text = Buffer.concat(await told).toString();
+  return { code: Number(/\[exit (\d+)\]/.exec(text)?.[1]), told: text };
+}
+
+describe('a reader that has left', () => {
+  const NO_STDOUT = '2>&4';
+  const NO_STDERR = '2>&1 >&3';
+  const GATED: Step[] = turn({ do: 'await', gate: 'draw' }, save('store', PICTURE));
+
+  test.for<[what: string, redirection: string, args: string[]]>([
+    ['of the path', NO_STDOUT, []],
+    ['of the events', NO_STDOUT, ['--json']],
+    ['of the progress', NO_STDERR, []],
+  ])('%s does not stop the run', async ([, redirection, args], { codex, world }) => {
+    await codex.order(GATED);
+    const command = ['a fox', '-o', 'fox.png', ...args];
+    const { code, told } = await unread(world, redirection, command, () => codex.open('draw'));
+    expect({ code, told }).toMatchObject({ code: 0 });
+    expect(told).not.toContain('codex-image:');
+    expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
+  });
+
+  test('of the picture itself is a failure', async ({ codex, world }) => {
+    await codex.order(GATED);
+    const command = ['a fox', '-o', '-'];
+    const { code, told } = await unread(world, NO_STDOUT, command, () => codex.open('draw'));
+    expect({ code, told }).toMatchObject({ code: 73 });
+    expect(told).toMatch(/stdout cannot be written: broken pipe\. Codex has kept the picture/);
+    expect(await readdir(world.scratch)).toEqual([]);
+  });
+
+  test('of a failure changes nothing', async ({ codex, world }) => {
+    await codex.order(turn({ do: 'await', gate: 'draw' }));
+    const { code } = await unread(world, NO_STDERR, ['a fox'], () => codex.open('draw'));
+    expect(code).toBe(65);
+  });
+});
+
+test.for<[what: string, args: string]>([
+  ['path', ''],
+  ['last event', '--json'],
+])('a disk without room for the %s is a failure', async ([, args], { codex, world }) => {
+  await codex.order(DRAWN);
+  const command = `"$0" "$1" 'a fox' -q -o fox.png ${args} > /dev/full`;
+  const shell = spawn('/bin/sh', ['-c', command, process.execPath, CLI], {
+    cwd: world.scratch,
+    env: world.env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const [[code], stderr] = await Promise.all([once(shell, 'close'), buffer(shell.stderr)]);
+  expect(code).toBe(73);
+  expect(stderr.toString()).toContain('stdout cannot be written: no space left on device.');
+  expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
+});

@@ -1,0 +1,162 @@
+// The picture itself, in terminals that can show it: the very bytes, in the terminal's own protocol, and nowhere else.
+
+// oxlint-disable no-control-regex -- escapes are what is looked for.
+
+import { describe, expect } from 'vitest';
+
+import { run, Terminal, test, type World } from '../support/command.js';
+import { png } from '../support/png.js';
+import { save, type StubCodex, turn } from '../support/stub.js';
+
+/** 2 MB, as real ones are: more than iTerm2 takes in one sequence. */
+const PICTURE = png({ width: 1024, height: 680 });
+const KITTY = { TERM: 'xterm-kitty' };
+const ITERM = { TERM_PROGRAM: 'iTerm.app', TERM_PROGRAM_VERSION: '3.5.12' };
+const WEZTERM = { TERM_PROGRAM: 'WezTerm' };
+
+interface Setting {
+  env: Record<string, string>;
+  args?: string[];
+  picture?: Buffer;
+  columns?: number;
+  rows?: number;
+}
+
+/** What a terminal was sent for one picture. */
+async function sent(
+  codex: StubCodex,
+  world: World,
+  { args = [], picture = PICTURE, ...setting }: Setting,
+): Promise<string> {
+  await codex.order(turn(save('store', picture), { do: 'hang' }));
+  const terminal = new Terminal(world, ['a fox', ...args], setting);
+  expect(await terminal.exited()).toBe(0);
+  return terminal.output;
+}
+
+/** The commands of the kitty protocol: control data and payload. */
+function kitty(output: string): { control: string; payload: string }[] {
+  const commands = output.matchAll(/\u001B_G([^;]*);([^\u001B]*)\u001B\\/g);
+  return Array.from(commands, ([, control = '', payload = '']) => ({ control, payload }));
+}
+
+/** iTerm2's own commands. */
+function iterm(output: string): string[] {
+  return Array.from(
+    output.matchAll(/\u001B\]1337;([^\u0007]*)\u0007/g),
+    ([, command = '']) => command,
+  );
+}
+
+function expectPicture(base64: string, picture = PICTURE): void {
+  expect(Buffer.compare(Buffer.from(base64, 'base64'), picture)).toBe(0);
+}
+
+describe('kitty', () => {
+  test('gets the picture in chunks', async ({ codex, world }) => {
+    const output = await sent(codex, world, { env: KITTY });
+    const commands = kitty(output);
+    expectPicture(commands.map(({ payload }) => payload).join(''));
+    const [first, ...rest] = commands;
+    // The terminal is not to answer (q=2), and works out the width itself.
+    expect(first?.control).toBe('a=T,f=100,q=2,r=20,m=1');
+    expect(rest.at(-1)?.control).toBe('m=0');
+    expect(new Set(rest.slice(0, -1).map(({ control }) => control))).toEqual(new Set(['m=1']));
+    for (const { payload } of commands.slice(0, -1)) expect(payload).toHaveLength(4096);
+    // What follows stands on a line of its own.
+    expect(output).toMatch(/\u001B\\\r\n1024 × 680 pixels, 2\.1 MB/);
+  });
+
+  test('gets a small one at once', async ({ codex, world }) => {
+    const picture = png();
+    const commands = kitty(await sent(codex, world, { env: KITTY, picture }));
+    expect(commands).toMatchObject([{ control: 'a=T,f=100,q=2,r=20,m=0' }]);
+    expectPicture(commands[0]?.payload ?? '', picture);
+  });
+
+  test.for<[what: string, size: { columns: number; rows: number }, limit: string]>([
+    ['as high as half a large terminal at most', { columns: 200, rows: 60 }, 'r=20'],
+    ['not higher than a low one', { columns: 200, rows: 10 }, 'r=6'],
+    ['not wider than a narrow one', { columns: 30, rows: 60 }, 'c=30'],
+    ['a line where there is no more', { columns: 200, rows: 2 }, 'r=1'],
+  ])('%s', async ([, size, limit], { codex, world }) => {
+    const [first] = kitty(await sent(codex, world, { env: KITTY, picture: png(), ...size }));
+    expect(first?.control.split(',')).toContain(limit);
+  });
+});
+
+describe('iTerm2', () => {
+  test('gets the picture in parts, because one would be too long', async ({ codex, world }) => {
+    const output = await sent(codex, world, { env: ITERM });
+    const [head, ...rest] = iterm(output);
+    expect(head).toBe(
+      `MultipartFile=inline=1;size=${PICTURE.length};width=auto;height=20;preserveAspectRatio=1`,
+    );
+    expect(rest.pop()).toBe('FileEnd');
+    for (const part of rest) {
+      expect(part.startsWith('FilePart=')).toBe(true);
+      expect(part.length).toBeLessThan(1 << 20);
+    }
+    expectPicture(rest.map((part) => part.replace('FilePart=', '')).join(''));
+    expect(output).toMatch(/FileEnd\u0007\r\n1024 × 680 pixels/);
+  });
+
+  test.for<[what: string, env: Record<string, string>]>([
+    ['before 3.5', { ...ITERM, TERM_PROGRAM_VERSION: '3.4.23' }],
+    ['of a version unknown', { TERM_PROGRAM: 'iTerm.app' }],
+    ['WezTerm, which knows no parts,', WEZTERM],
+    ['mintty', { TERM_PROGRAM: 'mintty' }],
+  ])('%s gets it whole', async ([, env], { codex, world }) => {
+    const [command = '', ...more] = iterm(await sent(codex, world, { env, columns: 20 }));
+    expect(more).toEqual([]);
+    const [options, base64 = ''] = command.split(':');
+    expect(options).toBe(
+      `File=inline=1;size=${PICTURE.length};width=20;height=auto;preserveAspectRatio=1`,
+    );
+    expectPicture(base64);
+  });
+});
+
+describe('is shown by', () => {
+  test.for<[what: string, protocol: 'kitty' | 'iterm', env: Record<string, string>]>([
+    ['Ghostty', 'kitty', { TERM: 'xterm-ghostty' }],
+    ['Ghostty under another TERM', 'kitty', { TERM_PROGRAM: 'ghostty' }],
+    ['kitty under another TERM', 'kitty', { KITTY_WINDOW_ID: '1' }],
+    ['kitty that was started from iTerm2', 'kitty', { ...KITTY, ...ITERM }],
+    ['iTerm2 through ssh', 'iterm', { LC_TERMINAL: 'iTerm2', LC_TERMINAL_VERSION: '3.5.0' }],
+  ])('%s', async ([, protocol, env], { codex, world }) => {
+    const output = await sent(codex, world, { env, picture: png() });
+    expect(kitty(output).length > 0).toBe(protocol === 'kitty');
+    expect(iterm(output).length > 0).toBe(protocol === 'iterm');
+  });
+});
+
+describe('is not shown', () => {
+  test.for<[what: string, setting: Setting]>([
+    ['by a terminal that is not known', { env: {} }],
+    ['by one that is known for not doing it', { env: { TERM_PROGRAM: 'Apple_Terminal' } }],
+    ['by one started from kitty', { env: { TERM_PROGRAM: 'vscode', KITTY_WINDOW_ID: '1' } }],
+    ['inside tmux', { env: { ...ITERM, TMUX: '/tmp/tmux-0/default,1,0' } }],
+    ['inside screen', { env: { ...WEZTERM, STY: '1.pts-0' } }],
+    ['inside tmux of another machine', { env: { ...ITERM, TERM: 'tmux-256color' } }],
+    ['by a terminal that only looks like one', { env: { ...ITERM, TERM: 'dumb' } }],
+    ['in a CI', { env: { ...KITTY, CI: 'true' } }],
+    ['with --no-preview', { env: KITTY, args: ['--no-preview'] }],
+    ['with --quiet', { env: KITTY, args: ['--quiet'] }],
+    ['with --json', { env: KITTY, args: ['--json'] }],
+  ])('%s', async ([, setting], { codex, world }) => {
+    const output = await sent(codex, world, { ...setting, picture: png() });
+    expect(kitty(output)).toEqual([]);
+    expect(iterm(output)).toEqual([]);
+  });
+
+  test.for([KITTY, ITERM])(
+    'in a pipe, whatever the environment says',
+    async (env, { codex, world }) => {
+      await codex.order(turn(save('store', png())));
+      const { code, stderr, stdout } = await run(world, ['a fox'], { env });
+      expect(code).toBe(0);
+      expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');
+    },
+  );
+});

@@ -1,0 +1,36 @@
+// The whole way once: the built command, the real Codex CLI, a stand-in for OpenAI.
+
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { expect } from 'vitest';
+
+import { events, run } from '../support/command.js';
+import { draw, talk } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { CODE, test } from '../support/real.js';
+
+const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
+
+test('the real CLI draws', async ({ real }) => {
+  real.backend.play([draw({ image: PICTURE }), talk(600_000)]);
+  const world = { scratch: real.scratch, env: { ...real.env, CODEX_BIN: CODE.cli.shim } };
+  const prompt = 'a red fox, "flat" design';
+  const outcome = await run(world, ['-', '-o', 'fox.png', '-a', '4:3', '--json'], {
+    stdin: prompt,
+  });
+  expect(outcome).toMatchObject({ code: 0, stderr: '' });
+  await real.expectNothingLeft();
+  expect(real.asked()).toMatchObject({ brief: prompt, aspect: '4:3' });
+  expect(events(outcome).at(-1)).toMatchObject({
+    type: 'result',
+    path: path.join(real.scratch, 'fox.png'),
+    width: 512,
+    height: 384,
+    source: 'store',
+    threadId: real.threadId(),
+    codexVersion: CODE.cli.version,
+  });
+  expect(Buffer.compare(await readFile(path.join(real.scratch, 'fox.png')), PICTURE)).toBe(0);
+  expect(await readdir(real.scratch)).toEqual(['fox.png']);
+});

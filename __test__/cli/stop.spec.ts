@@ -1,0 +1,106 @@
+// Ctrl-C and its kin: the run is stopped, and nothing is left of it.
+
+import { readdir } from 'node:fs/promises';
+
+import { describe, expect } from 'vitest';
+
+import { events, Piped, Terminal, test, type World } from '../support/command.js';
+import { type Step, type StubCodex, turn } from '../support/stub.js';
+
+const CTRL_C = '\u0003';
+const POLITE: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+const HANG: Step = { do: 'hang' };
+const GRANDCHILD: Step = { do: 'grandchild', ownSession: true, defies: POLITE };
+/** A Codex that takes its time, and a tool of the agent's that has left its group. */
+const OBSTINATE = turn({ do: 'defy', signals: POLITE }, GRANDCHILD, RUNNING, HANG);
+
+async function expectNothing(codex: StubCodex, world: World): Promise<void> {
+  await codex.expectNothingLeft();
+  expect(await readdir(world.scratch)).toEqual([]);
+}
+
+describe('Ctrl-C in a terminal', () => {
+  test('stops the run', async ({ codex, world }) => {
+    await codex.order(turn(GRANDCHILD, RUNNING, HANG));
+    const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
+    await codex.reached('running');
+    terminal.type(CTRL_C);
+    expect(await terminal.exited()).toBe(130);
+    await expectNothing(codex, world);
+    expect(await terminal.lines()).toEqual([
+      'codex-image: Stopped by SIGINT. [STOPPED]',
+      '[exit 130]',
+    ]);
+  });
+
+  test('twice changes nothing', async ({ codex, world }) => {
+    await codex.order(OBSTINATE);
+    const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
+    await codex.reached('running');
+    terminal.type(CTRL_C);
+    await terminal.sent(/Stopping Codex/);
+    terminal.type(CTRL_C);
+    expect(await terminal.exited()).toBe(130);
+    await expectNothing(codex, world);
+    expect(await terminal.lines()).toEqual([
+      'codex-image: Stopped by SIGINT. [STOPPED]',
+      '[exit 130]',
+    ]);
+  });
+
+  test('before Codex has started', async ({ codex, world }) => {
+    await codex.login(null);
+    await codex.order({ login: 'silent', exec: [] });
+    const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
+    await codex.reached('asked');
+    terminal.type(CTRL_C);
+    expect(await terminal.exited()).toBe(130);
+    await expectNothing(codex, world);
+  });
+});
+
+test('a window that is closed stops the run', async ({ codex, world }) => {
+  await codex.order(OBSTINATE);
+  const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
+  await codex.reached('running');
+  await terminal.close();
+  await expect.poll(() => codex.survivors(), { timeout: 30_000 }).toEqual([]);
+  await expectNothing(codex, world);
+});
+
+describe.for<[signal: NodeJS.Signals, code: number]>([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+])('%s', ([signal, code]) => {
+  test('stops the run', async ({ codex, world }) => {
+    await codex.order(turn(GRANDCHILD, RUNNING, HANG));
+    const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
+    await codex.reached('running');
+    command.child.kill(signal);
+    const outcome = await command.ended;
+    expect(outcome).toMatchObject({ code, signal: null, stderr: '' });
+    await expectNothing(codex, world);
+    expect(events(outcome).at(-1)).toEqual({
+      type: 'error',
+      code: 'STOPPED',
+      message: `Stopped by ${signal}.`,
+      signal,
+    });
+  });
+
+  test('twice changes nothing', async ({ codex, world }) => {
+    await codex.order(OBSTINATE);
+    const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
+    await codex.reached('running');
+    command.child.kill(signal);
+    command.child.stdout?.on('data', (line: Buffer) => {
+      if (line.includes('"stopping"')) command.child.kill('SIGTERM');
+    });
+    const outcome = await command.ended;
+    expect(outcome).toMatchObject({ code, signal: null });
+    await expectNothing(codex, world);
+    expect(events(outcome).at(-1)).toMatchObject({ type: 'error', code: 'STOPPED', signal });
+  });
+});

@@ -1,0 +1,143 @@
+// On a terminal: one line that lives while Codex draws, and is gone at the end.
+
+// oxlint-disable no-control-regex -- escapes are what is looked for.
+
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { Terminal, test, type World } from '../support/command.js';
+import { png } from '../support/png.js';
+import { save, say, type Step, type StubCodex, turn } from '../support/stub.js';
+
+const PICTURE = png();
+const SAID = 'I am mixing the colours.';
+
+/** Says something, and draws when it is let. */
+function orders(said = SAID): Step[] {
+  return turn(say(said), { do: 'await', gate: 'draw' }, save('store', PICTURE));
+}
+
+interface Setting {
+  said?: string;
+  args?: string[];
+  env?: Record<string, string>;
+  columns?: number;
+}
+
+/** A command that has shown what Codex said, in the words of `shown`. */
+async function drawing(
+  codex: StubCodex,
+  world: World,
+  { said = SAID, args = [], ...setting }: Setting = {},
+  shown = /mixing/,
+): Promise<Terminal> {
+  await codex.order(orders(said));
+  const terminal = new Terminal(world, ['a fox', '-o', 'fox.png', ...args], setting);
+  await terminal.sent(shown);
+  return terminal;
+}
+
+test('the line is redrawn in its place, and gone at the end', async ({ codex, world }) => {
+  const terminal = await drawing(codex, world, { columns: 200 });
+  expect(await terminal.lines()).toEqual([expect.stringMatching(/^\d+:\d\d {2}I am mixing/)]);
+  await codex.open('draw');
+  expect(await terminal.exited()).toBe(0);
+  expect(await terminal.lines()).toEqual([
+    expect.stringMatching(/^3 × 2 pixels, 1 kB, in \d+:\d\d$/),
+    path.join(world.scratch, 'fox.png'),
+    '[exit 0]',
+  ]);
+  // All that came before was shown as well.
+  for (const phase of ['Looking for Codex', 'Starting Codex', 'Codex has started']) {
+    expect(terminal.output).toContain(phase);
+  }
+});
+
+test('time goes on while nothing is said', async ({ codex, world }) => {
+  const terminal = await drawing(codex, world);
+  await terminal.sent(/(\d+:\d\d) {2}I am mixing[^]*(?!\1)\d+:\d\d {2}I am mixing/);
+  expect(await terminal.lines()).toEqual([expect.stringMatching(/mixing/)]);
+  await codex.open('draw');
+  expect(await terminal.exited()).toBe(0);
+});
+
+describe('the line never becomes two', () => {
+  test.for<[what: string, columns: number, said: string]>([
+    ['in a narrow terminal', 20, `Long ${'long '.repeat(30)}`],
+    ['in the narrowest', 1, SAID],
+    ['with letters as wide as two', 20, `Long ${'狐狸'.repeat(30)}`],
+    ['with emoji', 20, `Long ${'🦊👨‍👩‍👧‍👦'.repeat(15)}`],
+    ['with letters of two marks', 20, `Long ${'e\u0301'.repeat(60)}`],
+  ])('%s', async ([, columns, said], { codex, world }) => {
+    // In the narrowest there is no room for a word.
+    const shown = columns === 1 ? /(\u001B\[\?7h[^]*){4}/ : /Long/;
+    const terminal = await drawing(codex, world, { said, columns }, shown);
+    expect((await terminal.lines()).length).toBeLessThanOrEqual(1);
+    await codex.open('draw');
+    expect(await terminal.exited()).toBe(0);
+    expect((await terminal.lines()).join('')).not.toContain('Long');
+  });
+
+  test('in one that is made narrow meanwhile', async ({ codex, world }) => {
+    const terminal = await drawing(codex, world, { columns: 120 });
+    terminal.resize(10, 24);
+    await terminal.sent(/\d:\d\d {2}I a\u001B/);
+    await codex.open('draw');
+    expect(await terminal.exited()).toBe(0);
+  });
+});
+
+describe('lines that stay, where a line cannot be redrawn or nobody would see it', () => {
+  test.for<[what: string, env: Record<string, string>]>([
+    ['TERM=dumb', { TERM: 'dumb' }],
+    ['CI', { CI: 'true' }],
+  ])('%s', async ([, env], { codex, world }) => {
+    const terminal = await drawing(codex, world, { env, columns: 200 });
+    await codex.open('draw');
+    expect(await terminal.exited()).toBe(0);
+    expect(terminal.output).not.toContain('\u001B');
+    expect(await terminal.lines()).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^\d+:\d\d {2}Starting Codex$/),
+        expect.stringMatching(/^\d+:\d\d {2}I am mixing the colours\.$/),
+        path.join(world.scratch, 'fox.png'),
+      ]),
+    );
+  });
+});
+
+test.for<Record<string, string>>([{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1' }])(
+  'there are no colours to switch off: %o',
+  async (env, { codex, world }) => {
+    const terminal = await drawing(codex, world, { env });
+    await codex.open('draw');
+    expect(await terminal.exited()).toBe(0);
+    expect(terminal.output).not.toMatch(/\u001B\[[\d;]*m/);
+  },
+);
+
+test('--quiet shows nothing but the path', async ({ codex, world }) => {
+  await codex.order(turn(save('store', PICTURE)));
+  const terminal = new Terminal(world, ['a fox', '-o', 'fox.png', '-q'], { columns: 200 });
+  expect(await terminal.exited()).toBe(0);
+  expect(await terminal.lines()).toEqual([path.join(world.scratch, 'fox.png'), '[exit 0]']);
+});
+
+test('a failure takes the place of the line', async ({ codex, world }) => {
+  await codex.order([...turn(say(SAID)), { do: 'exit', code: 7 }]);
+  const terminal = new Terminal(world, ['a fox'], { columns: 200 });
+  expect(await terminal.exited()).toBe(70);
+  expect(await terminal.lines()).toEqual([
+    expect.stringMatching(/^codex-image: codex image_gen exited exit 7\..* \[CODEX_FAILED\]$/),
+    '--verbose shows more.',
+    '[exit 70]',
+  ]);
+});
+
+test('a PNG is not written to a terminal, and none is drawn for it', async ({ codex, world }) => {
+  const terminal = new Terminal(world, ['a fox', '-o', '-'], { columns: 200 });
+  expect(await terminal.exited()).toBe(64);
+  expect(terminal.output).toContain('stdout is a terminal');
+  expect(await codex.recordings()).toEqual([]);
+});

@@ -1,0 +1,44 @@
+// File systems that know no hard links, such as FAT. None can be counted on to be there, so `link` is made to refuse.
+
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+
+import { test as base, expect, vi } from 'vitest';
+
+import { save } from '../../bin/output.mjs';
+import { png } from '../support/png.js';
+
+vi.mock('node:fs/promises', async (original) => ({
+  ...(await original<typeof import('node:fs/promises')>()),
+  link: () => Promise.reject(Object.assign(new Error('not supported'), { code: 'EPERM' })),
+}));
+
+const PICTURE = png();
+
+const test = base.extend<{ directory: string }>({
+  // vitest reads a fixture's needs off its first parameter.
+  // oxlint-disable-next-line no-empty-pattern
+  directory: async ({}, use) => {
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'without-links-'));
+    await use(directory);
+    await rm(directory, { recursive: true });
+  },
+});
+
+test('a picture takes its name all the same', async ({ directory }) => {
+  const file = path.join(directory, 'fox.png');
+  expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(file);
+  expect(await readFile(file)).toEqual(PICTURE);
+  expect(await readdir(directory)).toEqual(['fox.png']);
+});
+
+test('and replaces nothing', async ({ directory }) => {
+  const file = path.join(directory, 'fox.png');
+  await writeFile(file, 'mine');
+  const beside = path.join(directory, 'fox-2.png');
+  expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(beside);
+  expect(await readFile(file, 'utf8')).toBe('mine');
+  expect(await readFile(beside)).toEqual(PICTURE);
+  expect((await readdir(directory)).toSorted()).toEqual(['fox-2.png', 'fox.png']);
+});

@@ -1,0 +1,173 @@
+// The built command line, in a pipe and in a terminal, in the world of a stub or of the real CLI.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import pty from '@lydell/node-pty';
+import xterm from '@xterm/headless';
+import { expect, onTestFinished } from 'vitest';
+
+import { STUB, test as base } from './stub.js';
+
+export const CLI = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url));
+
+/** Where a command runs. */
+export interface World {
+  env: Record<string, string>;
+  /** The working directory, and where pictures land. */
+  scratch: string;
+}
+
+/** With a world in which the stub is the Codex CLI. */
+export const test = base.extend<{ world: World }>({
+  world: async ({ codex }, use) => {
+    await use({ env: { ...codex.env, CODEX_BIN: STUB }, scratch: codex.scratch });
+  },
+});
+
+export interface Outcome {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: Buffer;
+  stderr: string;
+}
+
+export interface Setting {
+  env?: Record<string, string>;
+  /** Another copy of the command. */
+  cli?: string;
+}
+
+/** The command with its three streams in pipes. */
+export class Piped {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Outcome>;
+
+  constructor(world: World, args: string[], { env, cli = CLI }: Setting = {}) {
+    const child = spawn(process.execPath, [cli, ...args], {
+      cwd: world.scratch,
+      env: { ...world.env, ...env },
+      stdio: 'pipe',
+    });
+    this.child = child;
+    const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+    this.ended = Promise.all([closed, buffer(child.stdout), buffer(child.stderr)]).then(
+      ([[code, signal], stdout, stderr]) => ({ code, signal, stdout, stderr: stderr.toString() }),
+    );
+    onTestFinished(() => void child.kill('SIGKILL'));
+  }
+}
+
+/** Runs the command to its end, with what it reads on stdin. */
+export function run(
+  world: World,
+  args: string[],
+  { stdin = '', ...setting }: Setting & { stdin?: string | Uint8Array } = {},
+): Promise<Outcome> {
+  const { child, ended } = new Piped(world, args, setting);
+  // Whoever does not ask for stdin may be gone before it is written.
+  child.stdin?.on('error', () => {}).end(stdin);
+  return ended;
+}
+
+/** What `--json` has printed; every line of it must be an object. */
+export function events({ stdout }: Outcome): { type: string; [member: string]: unknown }[] {
+  const text = stdout.toString();
+  expect(text === '' || text.endsWith('\n'), 'the last line is whole').toBe(true);
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+}
+
+/**
+ * The command in a terminal of its own, behind a shell that tells its exit code and then waits: what a terminal has not read
+ * when its last process ends is lost.
+ */
+export class Terminal {
+  /** Every byte that the terminal was sent. */
+  output = '';
+  readonly #pty: pty.IPty;
+  readonly #screen: xterm.Terminal;
+  #gone = false;
+
+  constructor(
+    world: World,
+    args: string[],
+    { env = {}, columns = 80, rows = 24 }: Setting & { columns?: number; rows?: number } = {},
+  ) {
+    this.#screen = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
+    this.#pty = pty.spawn('/bin/sh', ['-c', SESSION, process.execPath, CLI, ...args], {
+      // It sets TERM itself.
+      name: env['TERM'] ?? 'xterm-256color',
+      cols: columns,
+      rows,
+      cwd: world.scratch,
+      env: { ...world.env, ...env },
+    });
+    this.#pty.onExit(() => {
+      this.#gone = true;
+    });
+    this.#pty.onData((data) => {
+      this.output += data;
+      this.#screen.write(data);
+    });
+    onTestFinished(() => this.close());
+  }
+
+  /** As a person sees it, without the empty lines at the end. */
+  async lines(): Promise<string[]> {
+    await new Promise<void>((resolve) => {
+      this.#screen.write('', resolve);
+    });
+    const { active } = this.#screen.buffer;
+    const all = Array.from(
+      { length: active.length },
+      (_, y) => active.getLine(y)?.translateToString(true) ?? '',
+    );
+    return all.slice(0, all.findLastIndex((line) => line !== '') + 1);
+  }
+
+  /** Resolves when the terminal was sent what fits. */
+  async sent(pattern: RegExp): Promise<void> {
+    await until(() => pattern.test(this.output) || EXITED.test(this.output));
+    expect(this.output).toMatch(pattern);
+  }
+
+  type(keys: string): void {
+    this.#pty.write(keys);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#screen.resize(columns, rows);
+    this.#pty.resize(columns, rows);
+  }
+
+  /** Resolves with the exit code when the command has ended. */
+  async exited(): Promise<number> {
+    await this.sent(EXITED);
+    this.type('\n');
+    await until(() => this.#gone);
+    return Number(EXITED.exec(this.output)?.[1]);
+  }
+
+  /** Takes the terminal away, as closing its window does. */
+  async close(): Promise<void> {
+    if (this.#gone) return;
+    // Its type does not know that it can be closed.
+    (this.#pty as pty.IPty & { destroy(): void }).destroy();
+    await until(() => this.#gone);
+    this.#screen.dispose();
+  }
+}
+
+/** Ctrl-C is for the command alone. */
+const SESSION = `trap : INT; "$0" "$@"; echo "[exit $?]"; read -r _`;
+const EXITED = /\[exit (\d+)\]/;
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(5);
+}

@@ -1,0 +1,20 @@
+// The native addon, loaded when it is first needed: `--help` works without it, and its absence is told in a sentence.
+
+import { CommandError } from './failure.mjs';
+
+export type Addon = typeof import('@open-design/codex-image');
+
+export async function loadAddon(): Promise<Addon> {
+  try {
+    return await import('@open-design/codex-image');
+  } catch (error) {
+    const { platform, arch } = process;
+    throw new CommandError(
+      'CODEX_IMAGE_ADDON_UNAVAILABLE',
+      `The native addon of @open-design/codex-image for ${platform}-${arch} cannot be loaded. ` +
+        'Install the package anew, with its optional dependencies',
+      {},
+      error instanceof Error ? error.stack : String(error),
+    );
+  }
+}

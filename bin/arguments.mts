@@ -1,0 +1,161 @@
+// What was asked for, already valid: everything that can be refused without looking at the machine is refused here.
+
+import path from 'node:path';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+
+import type { CheckOptions, GenerateOptions, RecoverOptions } from '@open-design/codex-image';
+
+import { CommandError } from './failure.mjs';
+
+/** How things are told. */
+export interface Manner {
+  /** To programs. */
+  json: boolean;
+  quiet: boolean;
+  verbose: boolean;
+  preview: boolean;
+}
+
+/** Where the picture goes. */
+export interface Target {
+  /** As it was given; undefined lets this command choose a name. */
+  file: string | undefined;
+  toStdout: boolean;
+  force: boolean;
+}
+
+export type Command =
+  | { do: 'help' }
+  | { do: 'version' }
+  | { do: 'check'; manner: Manner; options: CheckOptions }
+  | { do: 'recover'; manner: Manner; target: Target; options: RecoverOptions }
+  | {
+      do: 'draw';
+      manner: Manner;
+      target: Target;
+      /** `-` stands for stdin. */
+      prompt: string;
+      /** As they were given. */
+      references: string[];
+      options: Omit<GenerateOptions, 'prompt'>;
+    };
+
+const OPTIONS = {
+  output: { type: 'string', short: 'o' },
+  aspect: { type: 'string', short: 'a' },
+  ref: { type: 'string', short: 'r', multiple: true },
+  transparent: { type: 'boolean', short: 't' },
+  timeout: { type: 'string' },
+  force: { type: 'boolean', short: 'f' },
+  json: { type: 'boolean' },
+  quiet: { type: 'boolean', short: 'q' },
+  verbose: { type: 'boolean', short: 'v' },
+  'no-preview': { type: 'boolean' },
+  check: { type: 'boolean' },
+  recover: { type: 'string' },
+  codex: { type: 'string' },
+  'codex-home': { type: 'string' },
+  model: { type: 'string' },
+  sandbox: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+} as const satisfies ParseArgsConfig['options'];
+
+/** Whether programs are to be told, even of arguments that cannot be parsed. */
+export function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end === -1 ? undefined : end).includes('--json');
+}
+
+/** Throws a {@link CommandError} that names what is wrong. */
+export function parse(args: string[]): Command {
+  const { values, positionals } = read(args);
+  if (values.help === true) return { do: 'help' };
+  if (values.version === true) return { do: 'version' };
+
+  const manner: Manner = {
+    json: values.json === true,
+    quiet: values.quiet === true,
+    verbose: values.verbose === true,
+    preview: values['no-preview'] !== true,
+  };
+  const where = {
+    codexPath: absolute('--codex', values.codex),
+    codexHome: absolute('--codex-home', values['codex-home']),
+  };
+  const [prompt, ...more] = positionals;
+  if (prompt !== undefined && (values.check === true || values.recover !== undefined)) {
+    throw usage(`${values.check === true ? '--check' : '--recover'} takes no prompt: “${prompt}”`);
+  }
+  if (values.check === true) return { do: 'check', manner, options: where };
+
+  const target: Target = {
+    file: values.output === '-' ? undefined : filled('--output', values.output),
+    toStdout: values.output === '-',
+    force: values.force === true,
+  };
+  if (target.toStdout && manner.json) throw usage('--json and “-o -” both want stdout');
+  if (values.recover !== undefined) {
+    const options = { threadId: values.recover, codexHome: where.codexHome };
+    return { do: 'recover', manner, target, options };
+  }
+
+  if (prompt === undefined) throw usage('There is no prompt');
+  if (more.length > 0) throw usage('The prompt is one argument: put it in quotes');
+  if (prompt.trim() === '') throw usage('The prompt is blank');
+  const references = values.ref ?? [];
+  const options = {
+    ...where,
+    aspect: values.aspect,
+    referenceImages: references.map((file) => path.resolve(filled('--ref', file))),
+    transparent: values.transparent,
+    timeoutMs: milliseconds(values.timeout),
+    model: values.model,
+    sandbox: oneOf('--sandbox', SANDBOXES, values.sandbox),
+  };
+  return { do: 'draw', manner, target, prompt, references, options };
+}
+
+const SANDBOXES = ['auto', 'read-only', 'workspace-write', 'danger-full-access'] as const;
+
+function read(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    // Node explains at length; its first sentence names the option.
+    if (!(error instanceof TypeError)) throw error;
+    throw usage(error.message.replace(/\.\s[^]*/, ''));
+  }
+}
+
+/** Milliseconds, from a number and its unit. */
+function milliseconds(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
+  const time = Math.round(Number(number) * (UNITS[unit] ?? NaN));
+  if (time >= 1 && time < 2 ** 31) return time;
+  throw usage(`--timeout must be a time like 90s, 5m or 1h, at most 596h, not “${text}”`);
+}
+
+const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+function oneOf<T extends string>(flag: string, choice: readonly T[], text: string | undefined) {
+  const chosen = choice.find((item) => item === text);
+  if (chosen === undefined && text !== undefined) {
+    throw usage(`${flag} must be one of ${choice.join(', ')}, not “${text}”`);
+  }
+  return chosen;
+}
+
+function absolute(flag: string, file: string | undefined): string | undefined {
+  return file === undefined ? undefined : path.resolve(filled(flag, file));
+}
+
+function filled<T extends string | undefined>(flag: string, text: T): T {
+  if (text === '') throw usage(`${flag} is empty`);
+  return text;
+}
+
+function usage(problem: string): CommandError {
+  return new CommandError('USAGE', `${problem}. \`codex-image --help\` tells how it is used`);
+}

@@ -1,0 +1,144 @@
+// What can go wrong, told the same way whoever found it, and the exit code that goes with it.
+
+import { getSystemErrorMap } from 'node:util';
+
+import type { CodexImageErrorCode } from '@open-design/codex-image';
+
+/** What this command exits with. Stable: scripts may switch on it. The numbers are those of BSD's sysexits.h. */
+export const EXIT = {
+  ok: 0,
+  usage: 64,
+  noPicture: 65,
+  notReady: 69,
+  failed: 70,
+  output: 73,
+  later: 75,
+} as const;
+
+export const SIGNAL_EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+export type StopSignal = keyof typeof SIGNAL_EXITS;
+
+type Code =
+  | CodexImageErrorCode
+  | 'CODEX_IMAGE_ADDON_UNAVAILABLE'
+  | 'OUTPUT_EXISTS'
+  | 'OUTPUT_FAILED'
+  | 'STOPPED'
+  | 'USAGE';
+
+const EXIT_CODES: Record<Exclude<Code, 'STOPPED'>, number> = {
+  USAGE: EXIT.usage,
+  INVALID_OPTIONS: EXIT.usage,
+  NO_IMAGE: EXIT.noPicture,
+  INVALID_IMAGE: EXIT.noPicture,
+  IMAGE_TOO_LARGE: EXIT.noPicture,
+  SAFETY_REJECTED: EXIT.noPicture,
+  CODEX_IMAGE_ADDON_UNAVAILABLE: EXIT.notReady,
+  CODEX_NOT_FOUND: EXIT.notReady,
+  NOT_SIGNED_IN: EXIT.notReady,
+  API_KEY_LOGIN: EXIT.notReady,
+  IMAGE_GEN_UNAVAILABLE: EXIT.notReady,
+  CODEX_FAILED: EXIT.failed,
+  SPAWN_FAILED: EXIT.failed,
+  INTERNAL: EXIT.failed,
+  OUTPUT_EXISTS: EXIT.output,
+  OUTPUT_FAILED: EXIT.output,
+  WORKSPACE_FAILED: EXIT.output,
+  USAGE_LIMIT: EXIT.later,
+  RATE_LIMITED: EXIT.later,
+  BACKEND_ERROR: EXIT.later,
+  TIMEOUT: EXIT.later,
+};
+
+/** Why there is no picture where it was asked for. */
+export interface Failure {
+  code: string;
+  /** For people. */
+  message: string;
+  /** What this command exits with. */
+  exit: number;
+  /** For whoever wants to know more, such as the end of what Codex said. */
+  detail?: string | undefined;
+  /** What programs are told besides. */
+  members: object;
+}
+
+/** A failure of this command's own. */
+export class CommandError extends Error {
+  constructor(
+    readonly code: Exclude<Code, CodexImageErrorCode | 'STOPPED'>,
+    /** Without its full stop. */
+    message: string,
+    /** What programs are told besides. */
+    readonly members: { path?: string; threadId?: string } = {},
+    /** For `--verbose`. */
+    readonly detail?: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What the system has refused, in its words. */
+export function unwritable(file: string, error: unknown): CommandError {
+  const { errno, message } = error as NodeJS.ErrnoException;
+  const [, words = message] = getSystemErrorMap().get(errno ?? NaN) ?? [];
+  return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${words}`);
+}
+
+/** A signal has ended the run. */
+export class Stopped extends Error {
+  constructor(readonly signal: StopSignal) {
+    super(`Stopped by ${signal}`);
+  }
+}
+
+/** `references` are what `--ref` named, in its words. */
+export function explain(error: unknown, references: readonly string[] = []): Failure {
+  if (error instanceof Stopped) {
+    const { message, signal } = error;
+    return {
+      code: 'STOPPED',
+      message: `${message}.`,
+      exit: SIGNAL_EXITS[signal],
+      members: { signal },
+    };
+  }
+  if (error instanceof CommandError) {
+    const { code, message, members, detail } = error;
+    return { code, message: `${message}.`, exit: EXIT_CODES[code], detail, members };
+  }
+  if (error instanceof Error && error.name === 'CodexImageError') {
+    const { code, detail, ...members } = error as Error & {
+      code: CodexImageErrorCode;
+      detail?: string;
+    };
+    const message = inWordsOfThisCommand(error.message, references).replace(/\.?$/, '.');
+    return { code, message, exit: EXIT_CODES[code], detail, members };
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const told = `codex-image failed internally: ${message}. Please report this.`;
+  return { code: 'INTERNAL', message: told, exit: EXIT.failed, detail: stack, members: {} };
+}
+
+/** What the options of the API are called here. */
+const FLAGS: Record<string, string> = {
+  aspect: '--aspect',
+  codexHome: '--codex-home',
+  codexPath: '--codex',
+  model: '--model',
+  threadId: '--recover',
+  timeoutMs: '--timeout',
+};
+
+/** The API speaks of its options; whoever reads this has only ours. */
+export function inWordsOfThisCommand(text: string, references: readonly string[] = []): string {
+  return text
+    .replace(/`referenceImages\[(\d+)\]`/, (_, index) => `\`--ref ${references[Number(index)]}\``)
+    .replace(/`referenceImages`/, '`--ref`')
+    .replaceAll(/`(\w+)`|\b(codexPath|timeoutMs)\b/g, (name, quoted?: string, bare?: string) => {
+      const flag = FLAGS[quoted ?? bare ?? ''];
+      if (flag === undefined) return name;
+      return quoted === undefined ? flag : `\`${flag}\``;
+    });
+}

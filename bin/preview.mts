@@ -1,0 +1,92 @@
+// The picture itself, in terminals that can show one. Which these are is told by the environment: asking the terminal would
+// mean to wait for an answer that most never give.
+
+export type Protocol = 'kitty' | 'iterm2' | 'iterm2 in parts';
+
+/** How this terminal takes pictures, if it is known to. */
+export function protocolOf(env: NodeJS.ProcessEnv): Protocol | undefined {
+  const { TERM = '', TERM_PROGRAM: program } = env;
+  // What runs inside these sees variables of the terminal outside, which never sees the picture.
+  if (env['TMUX'] || env['STY'] || /^(tmux|screen|dumb)/.test(TERM)) return undefined;
+  // TERM first: unlike the others, it is never inherited from one terminal by the next.
+  if (TERM === 'xterm-kitty' || TERM === 'xterm-ghostty') return 'kitty';
+  // ssh passes on LC_*, but not TERM_PROGRAM.
+  if (program === undefined && env['LC_TERMINAL'] === 'iTerm2')
+    return iterm2(env['LC_TERMINAL_VERSION']);
+  switch (program) {
+    case 'iTerm.app':
+      return iterm2(env['TERM_PROGRAM_VERSION']);
+    case 'WezTerm':
+    case 'mintty':
+      return 'iterm2';
+    case 'ghostty':
+      return 'kitty';
+    case undefined:
+      return env['KITTY_WINDOW_ID'] ? 'kitty' : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Since 3.5 iTerm2 takes no sequence of more than 1 MiB, which most pictures are, but takes parts. */
+function iterm2(version = ''): Protocol {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 3 || (major === 3 && minor >= 5) ? 'iterm2 in parts' : 'iterm2';
+}
+
+/** More than this is too much for a look, above all through ssh. */
+export const MAX_BYTES = 12 << 20;
+const MAX_ROWS = 20;
+
+export interface Shown {
+  png: Buffer;
+  width: number;
+  height: number;
+}
+
+/** The bytes that show the picture and end the line below it. */
+export function preview(
+  protocol: Protocol,
+  picture: Shown,
+  screen: { columns: number; rows: number },
+): string {
+  const { columns, rows } = fit(picture, screen);
+  const base64 = picture.png.toString('base64');
+  if (protocol === 'kitty') {
+    const [first = '', ...rest] = slices(base64, 4096);
+    const size = columns === undefined ? `r=${rows}` : `c=${columns}`;
+    // q=2: no answer, which would be typed into whatever reads the terminal next.
+    const head = apc(`a=T,f=100,q=2,${size},m=${rest.length > 0 ? 1 : 0}`, first);
+    const tail = rest.map((part, index) => apc(`m=${index < rest.length - 1 ? 1 : 0}`, part));
+    return `${head}${tail.join('')}\n`;
+  }
+  const size = `width=${columns ?? 'auto'};height=${rows ?? 'auto'}`;
+  const options = `inline=1;size=${picture.png.length};${size};preserveAspectRatio=1`;
+  if (protocol === 'iterm2') return `${osc(`File=${options}:${base64}`)}\n`;
+  const parts = slices(base64, 64 << 10).map((part) => osc(`FilePart=${part}`));
+  return `${osc(`MultipartFile=${options}`)}${parts.join('')}${osc('FileEnd')}\n`;
+}
+
+/** The side that limits the picture, in cells; the terminal works out the other from the picture's shape. */
+function fit(
+  { width, height }: Shown,
+  screen: { columns: number; rows: number },
+): { columns?: number; rows?: number } {
+  const rows = Math.max(1, Math.min(MAX_ROWS, screen.rows - 4));
+  // A cell is about twice as high as wide.
+  const columns = Math.ceil((rows * 2 * width) / height);
+  return columns > screen.columns ? { columns: screen.columns } : { rows };
+}
+
+function apc(control: string, payload: string): string {
+  return `\u001B_G${control};${payload}\u001B\\`;
+}
+
+function osc(command: string): string {
+  return `\u001B]1337;${command}\u0007`;
+}
+
+function slices(text: string, length: number): string[] {
+  const count = Math.ceil(text.length / length);
+  return Array.from({ length: count }, (_, n) => text.slice(n * length, (n + 1) * length));
+}

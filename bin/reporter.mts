@@ -1,0 +1,108 @@
+// Who is told what: people, on a terminal or in a log, and programs.
+
+import type { GeneratedImage, ProgressEvent, Readiness } from '@open-design/codex-image';
+
+import type { Manner } from './arguments.mjs';
+import { type Failure, inWordsOfThisCommand } from './failure.mjs';
+import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
+import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
+import { offer } from './streams.mjs';
+
+export interface Reporter {
+  progress(event: ProgressEvent): void;
+  /** The picture is written: to a file, unless that was stdout. */
+  done(image: GeneratedImage, file: string | undefined): Promise<void>;
+  readiness(readiness: Readiness): Promise<void>;
+  failed(failure: Failure): Promise<void>;
+}
+
+/** One JSON object a line; the README has their shapes. */
+export function forPrograms(): Reporter {
+  const line = (type: string, members: object) => `${JSON.stringify({ type, ...members })}\n`;
+  return {
+    // What goes wrong with stdout, the last line tells.
+    progress: (event) => void process.stdout.write(line('progress', event)),
+    done: ({ png, ...image }, path) => offer(line('result', { path, bytes: png.length, ...image })),
+    readiness: (readiness) => offer(line('readiness', readiness)),
+    failed: ({ code, message, detail, members }) =>
+      offer(line('error', { code, message, ...members, detail })),
+  };
+}
+
+/** Sentences on stderr, and on stdout what a shell would want to keep. */
+export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter {
+  const { stderr, env } = process;
+  const live = isLive(stderr, env);
+  let progress: Progress = { show() {}, end() {} };
+  if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
+  const say = (line: string) => void stderr.write(`${line}\n`);
+
+  const show = ({ png, width, height }: GeneratedImage) => {
+    const protocol = protocolOf(env);
+    if (!wanted || quiet || !live || protocol === undefined || png.length > MAX_BYTES) return;
+    const { columns = 80, rows = 24 } = stderr;
+    stderr.write(preview(protocol, { png, width, height }, { columns, rows }));
+  };
+
+  return {
+    progress: ({ message }) => progress.show(message),
+
+    async done(image, file) {
+      progress.end();
+      show(image);
+      if (!quiet) say(summary(image));
+      if (verbose) say(provenance(image));
+      for (const warning of image.warnings) say(`Warning: ${warning}`);
+      if (file !== undefined) await offer(`${file}\n`);
+    },
+
+    async readiness(readiness) {
+      await offer(`${describe(readiness).join('\n')}\n`);
+    },
+
+    async failed({ code, message, detail, members }) {
+      progress.end();
+      say(`codex-image: ${message} [${code}]`);
+      if (detail !== undefined && verbose) say(detail.replaceAll(/^/gm, '  '));
+      else if (detail !== undefined) say('--verbose shows more.');
+      if ('path' in members) await offer(`${String(members.path)}\n`);
+    },
+  };
+}
+
+function summary({ width, height, png, timings }: GeneratedImage): string {
+  const kB = png.length / 1000;
+  const size = kB < 1000 ? `${Math.ceil(kB)} kB` : `${(kB / 1000).toFixed(1)} MB`;
+  return `${width} × ${height} pixels, ${size}, in ${minutes(timings.totalMs)}`;
+}
+
+function provenance({ source, verified, codexVersion, threadId, revisedPrompt }: GeneratedImage) {
+  const facts = [
+    `source ${source}${verified ? '' : ', not verified'}`,
+    codexVersion && `Codex ${codexVersion}`,
+    threadId && `thread ${threadId}`,
+    revisedPrompt && `drawn as “${revisedPrompt}”`,
+  ];
+  return facts.filter(Boolean).join(', ');
+}
+
+const LOGINS: Record<Readiness['login'], string> = {
+  chatgpt: 'ChatGPT',
+  'api-key': 'an API key',
+  none: 'none',
+  unknown: 'unknown',
+};
+
+function describe({ ready, codexPath, version, login, imageTool, problems }: Readiness): string[] {
+  return [
+    ready ? 'Ready to draw.' : 'Not ready to draw.',
+    `  Codex CLI   ${codexPath ?? 'not found'}${version === undefined ? '' : `, ${version}`}`,
+    `  Login       ${LOGINS[login]}`,
+    `  Image tool  ${imageTool}`,
+    ...problems.flatMap(({ code, message, fix, blocking }) => [
+      '',
+      `${blocking ? 'Problem' : 'Hint'}: ${inWordsOfThisCommand(message)} [${code}]`,
+      `  To do: ${inWordsOfThisCommand(fix)}`,
+    ]),
+  ];
+}
