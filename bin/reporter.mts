@@ -16,7 +16,7 @@ export interface Reporter {
   failed(failure: Failure): Promise<void>;
 }
 
-/** One JSON object a line; the README has their shapes. */
+/** One JSON object a line; docs/command-line.md has their shapes. */
 export function forPrograms(): Reporter {
   const line = (type: string, members: object) => `${JSON.stringify({ type, ...members })}\n`;
   return {
