@@ -64,7 +64,9 @@ fn check_command_line(request: &Request) {
         assert!(!value.starts_with('-') && !value.trim().is_empty(), "{value:?} may be taken for an option");
     }
     for (key, value) in &request.config {
-        let said = pairs.iter().rfind(|(flag, said)| *flag == "-c" && !said.starts_with("profiles="));
+        // What is said once more for a profile comes behind, but never where the caller has named the profiles himself.
+        let is_behind = |said: &str| said.starts_with("profiles=") && key != "profiles";
+        let said = pairs.iter().rfind(|(flag, said)| *flag == "-c" && !is_behind(said));
         assert_eq!(said.and_then(|(_, said)| said.split_once('=')), Some((key.as_str(), value.as_str())));
     }
     // The prompt goes another way.
