@@ -1,0 +1,42 @@
+// Which glibc a program needs, by what stands in its ELF version needs.
+
+import { execFileSync } from 'node:child_process';
+
+/** Ubuntu 18.04, and so everything that is still in use. */
+const PROMISED = '2.27';
+
+/**
+ * The oldest glibc that has every symbol version the program asks for. `readelf` is part of binutils.
+ *
+ * @param {string} file an ELF program or library
+ */
+export function glibcFloor(file) {
+  const options = { encoding: /** @type {const} */ ('utf8'), env: { ...process.env, LC_ALL: 'C' } };
+  const needs = execFileSync('readelf', ['--version-info', '--wide', file], options);
+  const names = [...needs.matchAll(/Name: GLIBC_(\S+)/g)].map(([, version = '']) => version);
+  // What is not a number, like GLIBC_ABI_DT_RELR, is a demand that has nothing to do with symbols.
+  const odd = names.find((version) => !/^\d+(\.\d+)+$/.test(version));
+  if (odd !== undefined) throw new Error(`${file} needs GLIBC_${odd}, which is no version`);
+  const newest = names.toSorted(byVersion).at(-1);
+  if (newest === undefined) throw new Error(`${file} needs no glibc at all`);
+  return newest;
+}
+
+/**
+ * Prints the floor, and throws if it is above the promised one.
+ *
+ * @param {string} file
+ */
+export function assertGlibcFloor(file) {
+  const floor = glibcFloor(file);
+  console.log(`glibc floor: ${floor} (promised: ${PROMISED})`);
+  if (byVersion(floor, PROMISED) > 0) throw new Error(`${file} needs glibc ${floor}`);
+}
+
+/**
+ * @param {string} a
+ * @param {string} b
+ */
+function byVersion(a, b) {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
