@@ -95,12 +95,16 @@ export async function cargo(...args) {
 /** Installs the development dependencies when they are missing or older than the lock file. */
 export async function ensureDependencies() {
   const installed = modified('node_modules/.package-lock.json');
-  if (installed >= modified('package-lock.json')) return;
+  if (installed < modified('package-lock.json')) await npm('ci');
+}
+
+/** @param {...string} args */
+export async function npm(...args) {
   // Under `npm run` npm names its own script; started by hand, it has to be on PATH, and on Windows
   // that is a batch file, which needs a shell.
-  const npm = process.env['npm_execpath'];
-  if (npm?.endsWith('.js')) await run(process.execPath, [npm, 'ci']);
-  else await run('npm', ['ci'], { shell: process.platform === 'win32' });
+  const script = process.env['npm_execpath'];
+  if (script?.endsWith('.js')) await run(process.execPath, [script, ...args]);
+  else await run('npm', args, { shell: process.platform === 'win32' });
 }
 
 /** Builds the release addon when there is none, or one older than its sources. */

@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+
+import { npmInstall } from './npm.js';
 
 /**
  * Every version that COMPATIBILITY.md speaks of, oldest first. To support another one, add it here and run
@@ -85,23 +85,6 @@ async function install(cache: string, home: string, version: string): Promise<Co
     return cli;
   } finally {
     await rm(staging, { recursive: true, force: true });
-  }
-}
-
-async function npmInstall(prefix: string, spec: string): Promise<void> {
-  const options = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
-  const args = ['install', ...options, '--ignore-scripts', '--prefix', prefix, spec];
-  // npm tells its scripts where it is itself; otherwise PATH knows (and on Windows only a shell starts npm.cmd).
-  const npm = process.env['npm_execpath'];
-  const viaNode = npm !== undefined && /npm-cli\.c?js$/.test(npm);
-  const [file, argv, shell] = viaNode
-    ? ([process.execPath, [npm, ...args], false] as const)
-    : (['npm', args, process.platform === 'win32'] as const);
-  try {
-    await promisify(execFile)(file, argv, { cwd: prefix, shell, maxBuffer: 1 << 24 });
-  } catch (error) {
-    const output = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
-    throw new Error(`npm could not install ${spec}\n${output}`, { cause: error });
   }
 }
 

@@ -1,0 +1,220 @@
+// `npm run pack:check`: what a release would publish, as those who install it get it.
+
+import { deepEqual, equal } from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+import { tool } from '../../scripts/bootstrap.mjs';
+import { Consumer, fetchNode, Studio } from './consumers.js';
+import { type Published, Registry } from './registry.js';
+import { host, npmEnvironment, PLATFORMS, release, work } from './release.js';
+
+const run = promisify(execFile);
+const NAME = '@open-design/codex-image';
+const NODES = ['20.20.2', '22.23.3', '24.21.0'];
+/** Whatever npm would run on the machine of somebody who installs the package. */
+const INSTALL_SCRIPTS = new Set(['preinstall', 'install', 'postinstall', 'prepare']);
+const FILES = [
+  'LICENSE',
+  'README.md',
+  'dist/cli.mjs',
+  'dist/models.d.mts',
+  'dist/models.d.ts',
+  'dist/models.js',
+  'dist/models.mjs',
+  'dist/open-design.d.mts',
+  'dist/open-design.d.ts',
+  'dist/open-design.js',
+  'dist/open-design.mjs',
+  'index.d.ts',
+  'index.js',
+  'package.json',
+];
+const IDS = ['codex-cli', 'codex-image-gen'];
+
+const failures: string[] = [];
+let passed = 0;
+
+/** One line of a table: what was checked, and what came of it in each column. */
+type Row = [what: string, ...cells: string[]];
+
+/** Checks one thing; a failure is told at the end, and does not keep the others from being checked. */
+async function check(what: string, body: () => Promise<void>): Promise<string> {
+  try {
+    await body();
+    passed += 1;
+    return 'ok';
+  } catch (error) {
+    failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    return 'FAILED';
+  }
+}
+
+// ── The packages ────────────────────────────────────────────────────────────────────────────────
+
+async function checkPackages(packages: ReadonlyMap<string, Published>): Promise<Row[]> {
+  const platforms = Object.keys(PLATFORMS).map((platform) => `${NAME}-${platform}`);
+  const manifestOf = (name: string) => {
+    const found = packages.get(name);
+    if (found === undefined) throw new Error(`${name} was not published`);
+    return found.manifest;
+  };
+  const { version, engines } = manifestOf(NAME);
+
+  const checks: Record<string, () => Promise<void>> = {
+    'the platform packages come first': async () => {
+      deepEqual([...packages.keys()].toSorted(), [NAME, ...platforms].toSorted());
+      equal([...packages.keys()].at(-1), NAME);
+    },
+    'each is for its platform alone': async () => {
+      for (const [platform, only] of Object.entries(PLATFORMS)) {
+        const { os, cpu, libc, ...rest } = manifestOf(`${NAME}-${platform}`);
+        deepEqual({ os, cpu, ...(libc === undefined ? {} : { libc }) }, only);
+        deepEqual([rest.version, rest.engines], [version, engines]);
+      }
+    },
+    'the package needs exactly these versions of them': async () => {
+      const { optionalDependencies } = manifestOf(NAME);
+      deepEqual(optionalDependencies, Object.fromEntries(platforms.map((name) => [name, version])));
+    },
+    'nothing runs when they are installed': async () => {
+      for (const { manifest } of packages.values()) {
+        const scripts = Object.keys(manifest.scripts ?? {});
+        deepEqual(
+          scripts.filter((name) => INSTALL_SCRIPTS.has(name)),
+          [],
+          manifest.name,
+        );
+      }
+    },
+    'they hold these files and no others': async () => {
+      for (const [name, { tarball }] of packages) {
+        const platform = name.slice(`${NAME}-`.length);
+        const addon = [`codex-image.${platform}.node`, 'LICENSE', 'README.md', 'package.json'];
+        deepEqual(await filesOf(tarball), name === NAME ? FILES : addon.toSorted(), name);
+      }
+    },
+    publint: async () => {
+      await tool('publint', await keep(packages.get(NAME)), '--strict');
+    },
+    attw: async () => {
+      const file = await keep(packages.get(NAME));
+      await tool('@arethetypeswrong/cli', file, '--profile', 'node16');
+    },
+  };
+  const rows: Row[] = [['Packages']];
+  for (const [what, body] of Object.entries(checks)) rows.push([what, await check(what, body)]);
+  return rows;
+}
+
+async function filesOf(tarball: Buffer): Promise<string[]> {
+  const listing = run('tar', ['--list', '--gzip', '--file', '-']);
+  listing.child.stdin?.end(tarball);
+  const names = (await listing).stdout.trim().split('\n');
+  return names.map((name) => name.replace(/^package\//, '')).toSorted();
+}
+
+async function keep(published: Published | undefined): Promise<string> {
+  if (published === undefined) throw new Error(`${NAME} was not published`);
+  const file = path.join(work, 'codex-image.tgz');
+  await writeFile(file, published.tarball);
+  return file;
+}
+
+// ── Those who install them ──────────────────────────────────────────────────────────────────────
+
+async function checkConsumers(
+  env: NodeJS.ProcessEnv,
+  studio: Studio,
+  directory: string,
+): Promise<Row[]> {
+  const rows = new Map<string, Row>();
+  for (const version of NODES) {
+    const node = await fetchNode(version);
+    const whole = new Consumer(path.join(directory, version), node, env);
+    const bare = new Consumer(path.join(directory, `${version}-bare`), node, env);
+    for (const [what, body] of Object.entries(uses(whole, bare, studio))) {
+      const row: Row = rows.get(what) ?? [what];
+      row.push(await check(`${what}, Node ${version}`, body));
+      rows.set(what, row);
+    }
+  }
+  return [['Consumers', ...NODES.map((version) => `Node ${version}`)], ...rows.values()];
+}
+
+/** Every way of using the package; the first of them lay the ground for the others. */
+function uses(
+  whole: Consumer,
+  bare: Consumer,
+  studio: Studio,
+): Record<string, () => Promise<void>> {
+  /** A run that draws the picture, and of which nothing is left. */
+  const draws = async (program: string): Promise<void> => {
+    const printed = await whole.runs(program, studio.options);
+    deepEqual(printed, { png: studio.picture.toString('base64'), ids: IDS });
+    equal(studio.leftovers(), 0);
+  };
+  return {
+    'installs one addon': async () => {
+      await whole.install();
+      deepEqual(await whole.installed(), [NAME, `${NAME}-${host}`]);
+    },
+    ESM: () => draws('esm/main.mjs'),
+    CommonJS: () => draws('commonjs/main.cjs'),
+    TypeScript: async () => {
+      await whole.compile();
+      await draws('typescript/main.mjs');
+    },
+    'daemon, bundled': async () => {
+      await whole.bundle();
+      await draws('daemon.mjs');
+    },
+    'command line': async () => {
+      const manifest = await whole.read(`node_modules/${NAME}/package.json`);
+      const { version } = JSON.parse(manifest.toString());
+      equal(await whole.command(studio.env, '--version'), `${version}\n`);
+      const readiness = await whole.command(studio.env, '--check', '--json');
+      equal(JSON.parse(readiness).ready, true, readiness);
+      await whole.command(studio.env, 'a red fox', '--output', 'fox.png');
+      deepEqual(await whole.read('fox.png'), studio.picture);
+      equal(studio.leftovers(), 0);
+    },
+    'without the addon': async () => {
+      await bare.install('--omit=optional');
+      deepEqual(await bare.installed(), [NAME]);
+      const printed = await bare.runs('without-addon/main.mjs');
+      deepEqual(printed, { failure: 'CODEX_IMAGE_ADDON_UNAVAILABLE', ids: IDS });
+    },
+  };
+}
+
+// ── All of it ───────────────────────────────────────────────────────────────────────────────────
+
+function print(table: readonly Row[]): void {
+  const width = Math.max(...table.map(([what]) => what.length));
+  console.log();
+  for (const [what, ...cells] of table) {
+    console.log([what.padEnd(width), ...cells.map((cell) => cell.padEnd(12))].join('  ').trimEnd());
+  }
+}
+
+await mkdir(work, { recursive: true });
+const registry = await Registry.start();
+const studio = await Studio.create();
+// Not below this repository, whose own dependencies would be found where the package lacks one.
+const elsewhere = await mkdtemp(path.join(tmpdir(), 'codex-image-pack-'));
+try {
+  const env = await npmEnvironment(registry);
+  await release(env);
+  print(await checkPackages(registry.packages));
+  print(await checkConsumers(env, studio, elsewhere));
+} finally {
+  await rm(elsewhere, { recursive: true });
+  await Promise.all([registry.close(), studio.close()]);
+}
+for (const failure of failures) console.log(`\n${failure}`);
+console.log(`\n${passed} passed, ${failures.length} failed`);
+if (failures.length > 0) process.exitCode = 1;

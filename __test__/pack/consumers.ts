@@ -1,0 +1,141 @@
+// Whoever installs the package: an empty project for each Node, with a program for each way of using it.
+
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { build } from 'esbuild';
+
+import { tool } from '../../scripts/bootstrap.mjs';
+import { type Home, makeHome } from '../support/loopback/home.js';
+import { npm, npmInstall } from '../support/npm.js';
+import { makePlace, type Place } from '../support/place.js';
+import { png } from '../support/png.js';
+import { root, work } from './release.js';
+
+const run = promisify(execFile);
+const PROGRAMS = fileURLToPath(new URL('consumers/', import.meta.url));
+const STUB = fileURLToPath(new URL('../support/stub-codex.sh', import.meta.url));
+
+/** That version of Node, out of the package in which npm has it for this platform. */
+export async function fetchNode(version: string): Promise<string> {
+  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
+  const home = path.join(work, `node-${version}`);
+  const node = path.join(home, 'node_modules', name, 'bin', 'node');
+  const is = await run(node, ['--version']).catch(() => undefined);
+  if (is?.stdout.trim() !== `v${version}`) {
+    await mkdir(home, { recursive: true });
+    await npmInstall(home, `${name}@${version}`);
+  }
+  return node;
+}
+
+export class Consumer {
+  constructor(
+    readonly directory: string,
+    private readonly node: string,
+    private readonly env: NodeJS.ProcessEnv,
+  ) {}
+
+  /** An empty project that has installed the package from the registry, and the programs that use it. */
+  async install(...options: string[]): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+    await cp(PROGRAMS, this.directory, { recursive: true });
+    await writeFile(path.join(this.directory, 'package.json'), '{ "private": true }');
+    const quiet = ['--no-audit', '--no-fund', '--no-package-lock'];
+    await this.#npm(['install', '@open-design/codex-image', ...quiet, ...options]);
+  }
+
+  /** What is installed, by name. */
+  async installed(): Promise<string[]> {
+    const scope = path.join(this.directory, 'node_modules', '@open-design');
+    return (await readdir(scope)).map((name) => `@open-design/${name}`);
+  }
+
+  /** A file of the project's. */
+  async read(name: string): Promise<Buffer> {
+    return readFile(path.join(this.directory, name));
+  }
+
+  /** What a program prints. */
+  async runs(program: string, ...args: string[]): Promise<unknown> {
+    const file = path.join(this.directory, program);
+    const { stdout } = await run(this.node, [file, ...args], { cwd: this.directory });
+    return JSON.parse(stdout);
+  }
+
+  /** What the package's command prints. */
+  async command(env: NodeJS.ProcessEnv, ...args: string[]): Promise<string> {
+    return this.#npm(['exec', '--no', '--', 'codex-image', ...args], env);
+  }
+
+  /** Compiles the TypeScript beside its source, with the types of this repository's Node. */
+  async compile(): Promise<void> {
+    const project = path.join(this.directory, 'typescript');
+    const types = path.join(root, 'node_modules', '@types');
+    await tool('typescript', '--project', project, '--typeRoots', types);
+  }
+
+  /** Bundles the daemon. */
+  async bundle(): Promise<void> {
+    await build({
+      entryPoints: [path.join(this.directory, 'daemon', 'main.mjs')],
+      outfile: path.join(this.directory, 'daemon.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      external: ['@open-design/codex-image'],
+      logLevel: 'error',
+    });
+  }
+
+  async #npm(args: string[], env?: NodeJS.ProcessEnv): Promise<string> {
+    return npm(args, { cwd: this.directory, node: this.node, env: { ...this.env, ...env } });
+  }
+}
+
+/** Where a stub of Codex draws a picture that is known beforehand. */
+export class Studio {
+  readonly picture = png({ width: 32, height: 32 });
+
+  private constructor(
+    private readonly home: Home,
+    private readonly place: Place,
+  ) {}
+
+  static async create(): Promise<Studio> {
+    // A login is all that the addon looks for; the stub calls nobody.
+    const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
+    const studio = new Studio(home, await makePlace(home));
+    await writeFile(path.join(home.path, 'picture.png'), studio.picture);
+    return studio;
+  }
+
+  /** The environment of a run; a thread of its own each time. */
+  get env(): Record<string, string> {
+    return {
+      ...this.place.env,
+      CODEX_BIN: STUB,
+      STUB_ORDERS: 'thread message save hang',
+      STUB_THREAD: randomUUID(),
+      STUB_PICTURE: path.join(this.home.path, 'picture.png'),
+    };
+  }
+
+  /** The options of a call, as an argument. */
+  get options(): string {
+    return JSON.stringify({ prompt: 'a red fox', env: this.env });
+  }
+
+  /** How many processes and workspaces the runs have left. */
+  leftovers(): number {
+    return this.place.leftovers();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.place.remove(), this.home.remove()]);
+  }
+}

@@ -1,0 +1,11 @@
+const { generateCodexImage } = require('@open-design/codex-image');
+const { CODEX_CLI_PROVIDER } = require('@open-design/codex-image/open-design');
+const { CODEX_IMAGE_GEN_MODEL } = require('@open-design/codex-image/open-design/models');
+
+async function main() {
+  const png = await generateCodexImage(JSON.parse(process.argv[2] ?? ''));
+  const ids = [CODEX_CLI_PROVIDER.id, CODEX_IMAGE_GEN_MODEL.id];
+  console.log(JSON.stringify({ png: png.toString('base64'), ids }));
+}
+
+main();

@@ -1,0 +1,11 @@
+// Compiled, never run: what CommonJS sees of the same types.
+import codexImage = require('@open-design/codex-image');
+import openDesign = require('@open-design/codex-image/open-design');
+import models = require('@open-design/codex-image/open-design/models');
+
+const draw: (options: codexImage.GenerateOptions) => Promise<Buffer> =
+  codexImage.generateCodexImage;
+const provider: openDesign.MediaProvider = openDesign.CODEX_CLI_PROVIDER;
+const model: models.MediaModel = models.CODEX_IMAGE_GEN_MODEL;
+
+export = { draw, provider, model };

@@ -1,0 +1,8 @@
+// Installed without its platform package: everything but a picture can be had.
+import { CODEX_CLI_PROVIDER, renderCodexCliImage } from '@open-design/codex-image/open-design';
+import { CODEX_IMAGE_GEN_MODEL } from '@open-design/codex-image/open-design/models';
+
+const drawing = renderCodexCliImage({ surface: 'image', prompt: 'a red fox' });
+const failure = await drawing.catch((error) => error.code);
+const ids = [CODEX_CLI_PROVIDER.id, CODEX_IMAGE_GEN_MODEL.id];
+console.log(JSON.stringify({ failure, ids }));
