@@ -7,6 +7,8 @@ const CHECKS = [
   ['Format', () => tool('prettier', '--check', '.')],
   ['Format (Rust)', () => cargo('fmt', '--check')],
   ['Lint', () => tool('oxlint', '--deny-warnings')],
+  ['Lint (workflows)', () => run(process.execPath, ['scripts/lint-workflows.mjs'])],
+  ['Links of the documentation', () => run(process.execPath, ['scripts/lint-links.mjs'])],
   ['Lint (Rust)', () => cargo('clippy', '--all-targets', '--', '-D', 'warnings')],
   ['Build', () => buildAddon('--release')],
   [
