@@ -3,7 +3,6 @@
 // Found elsewhere, in tables of a wider subject: exit 0 without image (`failures.spec.ts`, `each cause has its own code`: `no
 // image`, `nothing at all`), killed by SIGSEGV or by the OOM killer (there: `SIGSEGV`, `SIGKILL, as from the OOM killer`).
 
-
 import { describe, expect } from 'vitest';
 
 import { png } from '../support/png.js';
