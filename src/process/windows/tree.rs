@@ -44,8 +44,7 @@ impl Tree {
         &mut self.exit
     }
 
-    /// Stops everything at once, whatever the manner: there is no polite request to a process without a window or a console in
-    /// common with us, so whoever is given time does not know what for.
+    /// Stops everything at once, whatever the manner; see [`crate::process::Manner`].
     pub fn stop(self, _manner: Manner) -> Exit {
         self.job.end(PATIENCE);
         let exit = *self.exit.borrow();
