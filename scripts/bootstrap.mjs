@@ -49,10 +49,10 @@ export async function main(body) {
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ shell?: boolean }} [options]
+ * @param {{ shell?: boolean, env?: NodeJS.ProcessEnv }} [options]
  */
-export async function run(program, args, { shell = false } = {}) {
-  const child = spawn(program, args, { cwd: root, stdio: 'inherit', shell });
+export async function run(program, args, { shell = false, env = process.env } = {}) {
+  const child = spawn(program, args, { cwd: root, stdio: 'inherit', shell, env });
   // Ctrl-C reaches the child by itself. Staying alive until it has cleaned up keeps the shell's
   // prompt from coming back while the child still writes.
   const wait = () => {};

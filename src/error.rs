@@ -28,6 +28,13 @@ pub enum Cause {
     )]
     CodexNotFound,
 
+    /// There is one, but of another system.
+    #[error(
+        "Only a Codex CLI for Windows was found, which cannot work here. \
+         Install one inside of this system with `npm install -g @openai/codex`."
+    )]
+    CodexForWindows,
+
     /// `codexPath` names something that cannot be run.
     #[error("The Codex CLI named by the option codexPath cannot be run: {0}.")]
     CodexUnusable(&'static str),
@@ -185,6 +192,8 @@ fn resets_in_words(resets_in: Option<Duration>) -> String {
 
 fn exit_in_words(exit: Exit) -> String {
     match exit {
+        // A crash on Windows, which people know by this number.
+        Exit::Code(code) if code < -1 => format!("exit {code:#010x}"),
         Exit::Code(code) => format!("exit {code}"),
         Exit::Signal(signal) => format!("signal {}", crate::process::signal_name(signal)),
     }
@@ -196,7 +205,7 @@ impl Cause {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidOption { .. } => "INVALID_OPTIONS",
-            Self::CodexNotFound | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
+            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
             Self::SpawnFailed(_) => "SPAWN_FAILED",
             Self::NotSignedIn => "NOT_SIGNED_IN",
             Self::ApiKeyLogin => "API_KEY_LOGIN",
@@ -226,7 +235,7 @@ impl Cause {
             Self::ApiKeyLogin => 403,
             Self::ImageTooLarge { .. } => 413,
             Self::SafetyRejected => 422,
-            Self::CodexNotFound | Self::CodexUnusable(_) => 424,
+            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => 424,
             Self::UsageLimit { .. } | Self::RateLimited => 429,
             Self::Aborted => 499,
             Self::SpawnFailed(_) | Self::Internal => 500,
@@ -297,6 +306,7 @@ mod tests {
         vec![
             Cause::InvalidOption { option: "prompt".into(), problem: "it is blank".into() },
             Cause::CodexNotFound,
+            Cause::CodexForWindows,
             Cause::CodexUnusable("it is a directory"),
             Cause::SpawnFailed("Permission denied (os error 13)".into()),
             Cause::NotSignedIn,
@@ -345,7 +355,9 @@ mod tests {
         assert!(said(Cause::NoImage(Missing::NotDrawn)).contains("no image at the requested path"));
         assert!(said(Cause::InvalidImage(Flaw::Empty)).contains("not a valid PNG"));
         assert!(said(Cause::CodexFailed(Exit::Code(7))).contains("codex image_gen exited exit 7"));
-        assert!(said(Cause::CodexFailed(Exit::Signal(11))).contains("codex image_gen exited signal SIGSEGV"));
+        assert!(said(Cause::CodexFailed(Exit::Code(0xc000_0005_u32.cast_signed()))).contains("exit 0xc0000005"));
+        let signal = if cfg!(unix) { "SIGSEGV" } else { "number 11" };
+        assert!(said(Cause::CodexFailed(Exit::Signal(11))).contains(&format!("exited signal {signal}")));
         assert!(said(Cause::UsageLimit { resets_in: None }).contains("resets on a rolling window"));
         assert!(said(Cause::NotSignedIn).contains("not signed in. Run `codex login`"));
         assert!(said(Cause::ApiKeyLogin).contains("API key"));
