@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 use tokio::task::{block_in_place, spawn_blocking};
+use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
 use crate::codex::events::Usage;
@@ -235,7 +236,8 @@ async fn draw(
     let image = matches!(ending, Ending::Drawn(_)).then(|| started.elapsed());
 
     let stopping = Instant::now();
-    let ended = stop(turn, &ending, request, progress).await;
+    let manner = manner_of(&ending, request.kill_grace, limits.shutdown());
+    let ended = stop(turn, manner, progress).await;
     let picked = match ending {
         Ending::Drawn(picked) => picked,
         Ending::Interrupted(why) => return Err(failure(why.cause(request.timeout).into(), &ended)),
@@ -355,16 +357,22 @@ async fn disconnected(mut news: watch::Receiver<News>, limit: u32) {
     }
 }
 
-async fn stop(turn: Turn, ending: &Ending, request: &Request, progress: &Progress) -> Ended {
-    let thread = turn.news().borrow().thread.clone();
-    let grace = request.kill_grace;
-    let manner = match ending {
-        Ending::Drawn(_) => Manner::Firm { grace: grace.min(DRAWN_GRACE) },
+/// How the tree is to be stopped. A grace that is running when the daemon ends is over: the daemon will not wait for it.
+fn manner_of(ending: &Ending, grace: Duration, shutdown: CancellationToken) -> Manner {
+    let firm = |grace| Manner::Firm { grace, hurry: shutdown };
+    match ending {
+        Ending::Drawn(_) => firm(grace.min(DRAWN_GRACE)),
         Ending::Exited => Manner::Now,
-        Ending::Interrupted(Interrupt::Shutdown) => Manner::Firm { grace: grace.min(SHUTDOWN_GRACE) },
-        Ending::Disconnected | Ending::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => Manner::Firm { grace },
-    };
-    if manner != Manner::Now {
+        Ending::Interrupted(Interrupt::Shutdown) => {
+            Manner::Firm { grace: grace.min(SHUTDOWN_GRACE), hurry: CancellationToken::new() }
+        }
+        Ending::Disconnected | Ending::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => firm(grace),
+    }
+}
+
+async fn stop(turn: Turn, manner: Manner, progress: &Progress) -> Ended {
+    if matches!(manner, Manner::Firm { .. }) {
+        let thread = turn.news().borrow().thread.clone();
         progress.say(Phase::Stopping, "Stopping Codex", thread.as_ref().map(ThreadId::as_arc));
     }
     turn.stop(manner).await

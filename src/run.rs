@@ -55,6 +55,12 @@ impl Limits {
         Self { deadline: began + timeout, timeout, cancel }
     }
 
+    /// Cancelled when the JavaScript environment is going away.
+    #[must_use]
+    pub fn shutdown(&self) -> CancellationToken {
+        self.cancel.shutdown.clone()
+    }
+
     /// Resolves when the call is to end.
     pub async fn interrupted(&self) -> Interrupt {
         tokio::select! {

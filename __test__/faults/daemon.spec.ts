@@ -8,6 +8,7 @@ import path from 'node:path';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
+import type { GenerateOptions } from '../../index.js';
 import { Daemon } from '../support/daemon.js';
 import { childrenOf } from '../support/processes.js';
 import { png } from '../support/png.js';
@@ -27,9 +28,13 @@ const BUSY: Step[] = turn(
 );
 
 /** A daemon whose call is under way. */
-async function busyDaemon(codex: StubCodex, where?: { inWorker: boolean }): Promise<Daemon> {
+async function busyDaemon(
+  codex: StubCodex,
+  where?: { inWorker: boolean },
+  options?: Partial<GenerateOptions>,
+): Promise<Daemon> {
   await codex.order(BUSY);
-  const daemon = new Daemon(codex.options({ timeoutMs: 60_000 }), where);
+  const daemon = new Daemon(codex.options({ timeoutMs: 60_000, ...options }), where);
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(4);
   expect(await codex.workspaces()).toHaveLength(1);
@@ -45,6 +50,12 @@ describe('what Node tells its addons', () => {
       await codex.expectNothingLeft();
     },
   );
+
+  test('process.exit while a call is being stopped: its grace is over', async ({ codex }) => {
+    const daemon = await busyDaemon(codex, undefined, { killGraceMs: 60_000 });
+    await daemon.die('process.exit while the call is being stopped');
+    await codex.expectNothingLeft();
+  });
 
   test.for(['a worker terminated', 'a worker exiting'])(
     '%s: nothing is left, and the daemon lives',

@@ -26,7 +26,14 @@ const WAYS = {
   SIGHUP: () => process.kill(process.pid, 'SIGHUP'),
   SIGINT: () => process.kill(process.pid, 'SIGINT'),
   SIGKILL: () => process.kill(process.pid, 'SIGKILL'),
+  'process.exit while the call is being stopped': () => {
+    onStopping = () => process.exit(3);
+    noLongerWanted.abort();
+  },
 };
+
+const noLongerWanted = new AbortController();
+let onStopping = () => {};
 
 if (isMainThread) await live(JSON.parse(process.argv[2] ?? '{}'));
 else work(workerData);
@@ -37,7 +44,12 @@ async function live({ options, inWorker }) {
     ? new Worker(new URL(import.meta.url), { workerData: options })
     : undefined;
   // Whatever becomes of it here is the end of this process, or the call's only witness.
-  if (!inWorker) void generateCodexImage(options);
+  const { signal } = noLongerWanted;
+  if (!inWorker) {
+    void generateCodexImage({ ...options, signal }, (_message, { phase }) => {
+      if (phase === 'stopping') onStopping();
+    });
+  }
   const [line] = await once(process.stdin, 'data');
   const way = String(line).trim();
   if (way === 'a worker terminated') await worker?.terminate();

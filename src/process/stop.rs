@@ -6,13 +6,17 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 /// How much patience the tree deserves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Manner {
     /// The child is to end: SIGTERM to everything, SIGKILL after the grace. On Windows as [`Self::Now`].
     Firm {
         /// Between SIGTERM and SIGKILL.
         grace: Duration,
+        /// Ends the grace before its time.
+        hurry: CancellationToken,
     },
     /// The child has ended by itself, or there is no time: SIGKILL to whatever is left.
     Now,

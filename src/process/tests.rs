@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
+use tokio_util::sync::CancellationToken;
 
 use super::pump::{Reader, read};
 use super::*;
@@ -201,13 +202,17 @@ async fn children_started_at_once_do_not_hold_each_others_pipes() {
     }
 }
 
+fn patiently() -> Manner {
+    Manner::Firm { grace: Duration::from_secs(10), hurry: CancellationToken::new() }
+}
+
 #[tokio::test]
 async fn a_grandchild_is_stopped_with_its_parent() {
     let place = place();
     let (child, _stdin, readers, _said) = run("stay", place.path());
     let grandchild = holder(place.path());
     assert!(platform::runs(grandchild));
-    let _ = child.stop(Manner::Firm { grace: Duration::from_secs(10) });
+    let _ = child.stop(patiently());
     assert!(!platform::runs(grandchild));
     for reader in readers {
         reader.finish().await;
@@ -222,7 +227,7 @@ async fn a_grandchild_in_a_session_of_its_own_is_stopped_with_its_parent() {
     let place = place();
     let (child, _stdin, _readers, _said) = run("stay apart", place.path());
     let grandchild = holder(place.path());
-    let _ = child.stop(Manner::Firm { grace: Duration::from_secs(10) });
+    let _ = child.stop(patiently());
     assert!(!platform::runs(grandchild));
 }
 

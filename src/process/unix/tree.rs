@@ -96,14 +96,14 @@ impl Tree {
 
     /// Stops everything; see [`Manner`].
     pub fn stop(mut self, manner: Manner) -> Exit {
-        if let Manner::Firm { grace } = manner
+        if let Manner::Firm { grace, hurry } = manner
             && !self.has_ended()
         {
             self.look();
             self.signal_all(Signal::TERM);
             // A stopped process takes the signal only once it goes on.
             self.signal_all(Signal::CONT);
-            wait_until(grace, &mut || self.is_gone());
+            wait_until(grace, &mut || self.is_gone() || hurry.is_cancelled());
         }
         self.kill_all();
         let exit = *self.exit.borrow();
