@@ -9,6 +9,7 @@ export {
 } from './models.mjs';
 export {
   type CodexCliImage,
+  type ImageRef,
   renderCodexCliImage,
   type RenderContext,
   type RenderOverrides,

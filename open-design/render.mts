@@ -25,7 +25,7 @@ export interface RenderContext {
  * A picture to start from. Of all that the dispatcher knows about it, the file counts: it is read and judged once, by the addon.
  * `dataUrl` holds the same bytes again, and would only become another file.
  */
-interface ImageRef {
+export interface ImageRef {
   /** The file's absolute path. */
   abs: string;
 }
