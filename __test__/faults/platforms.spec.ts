@@ -12,6 +12,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { type GenerateOptions, generateCodexImage } from '../../index.js';
+import { rejection } from '../support/abort.js';
 import { Daemon } from '../support/daemon.js';
 import { png } from '../support/png.js';
 import { CHATGPT_LOGIN } from '../support/stub.js';
@@ -101,10 +102,10 @@ describe.skipIf(process.platform !== 'win32')('on Windows', () => {
     const pid = await grandchild();
     const somebody = await workIn(workspaces()[0] as string);
     controller.abort('enough');
-    const end = call.catch((reason: unknown) => reason);
+    const end = rejection(call);
     await expect.poll(() => runs(pid), PATIENCE).toBe(false);
     somebody.kill('SIGKILL');
-    expect(await end).toBe('enough');
+    expect((await end).reason).toBe('enough');
     expect(workspaces()).toEqual([]);
   });
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::create::create;
-use super::job::Job;
+use super::job::{EXIT_CODE, Job};
 use super::pipe::{input, output};
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
@@ -49,7 +49,7 @@ impl Tree {
         self.job.end(PATIENCE);
         let exit = *self.exit.borrow();
         // Ended by us a moment ago, which the waiter does not know yet.
-        exit.unwrap_or(Exit::Code(1))
+        exit.unwrap_or(Exit::Code(EXIT_CODE))
     }
 }
 
