@@ -28,6 +28,13 @@ pub enum Cause {
     )]
     CodexNotFound,
 
+    /// There is one, but of another system.
+    #[error(
+        "Only a Codex CLI for Windows was found, which cannot work here. \
+         Install one inside of this system with `npm install -g @openai/codex`."
+    )]
+    CodexForWindows,
+
     /// `codexPath` names something that cannot be run.
     #[error("The Codex CLI named by the option codexPath cannot be run: {0}.")]
     CodexUnusable(&'static str),
@@ -196,7 +203,7 @@ impl Cause {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidOption { .. } => "INVALID_OPTIONS",
-            Self::CodexNotFound | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
+            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
             Self::SpawnFailed(_) => "SPAWN_FAILED",
             Self::NotSignedIn => "NOT_SIGNED_IN",
             Self::ApiKeyLogin => "API_KEY_LOGIN",
@@ -226,7 +233,7 @@ impl Cause {
             Self::ApiKeyLogin => 403,
             Self::ImageTooLarge { .. } => 413,
             Self::SafetyRejected => 422,
-            Self::CodexNotFound | Self::CodexUnusable(_) => 424,
+            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => 424,
             Self::UsageLimit { .. } | Self::RateLimited => 429,
             Self::Aborted => 499,
             Self::SpawnFailed(_) | Self::Internal => 500,
@@ -297,6 +304,7 @@ mod tests {
         vec![
             Cause::InvalidOption { option: "prompt".into(), problem: "it is blank".into() },
             Cause::CodexNotFound,
+            Cause::CodexForWindows,
             Cause::CodexUnusable("it is a directory"),
             Cause::SpawnFailed("Permission denied (os error 13)".into()),
             Cause::NotSignedIn,

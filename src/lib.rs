@@ -24,6 +24,7 @@
 //! * [`codex`]: everything known about the Codex CLI, each fact in one place.
 //! * [`process`]: a child and all its descendants; knows nothing of Codex.
 //! * [`png`], [`files`], [`workspace`]: proving bytes, reading files nobody can swap, a private directory.
+//! * `win32`: what every use of the Windows API needs.
 //! * `node`: the only room in which N-API is spoken.
 
 #![deny(missing_docs, unsafe_code)]
@@ -43,4 +44,6 @@ pub mod reference;
 pub mod request;
 pub mod run;
 pub mod sweep;
+#[cfg(windows)]
+mod win32;
 pub mod workspace;

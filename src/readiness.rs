@@ -7,7 +7,7 @@ use crate::codex::ask::ask;
 use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Login};
 use crate::codex::provider::{self, Provider};
-use crate::error::Failure;
+use crate::error::{Cause, Failure};
 use crate::request::Request;
 use crate::run::{blocking, marker};
 
@@ -71,7 +71,10 @@ pub async fn check(request: Request) -> Result<Readiness, Failure> {
         }
         Err(cause) => problems.push(Problem {
             code: cause.code(),
-            message: "The Codex CLI was not found, or cannot be run.".into(),
+            message: match cause {
+                Cause::CodexForWindows => "Only a Codex CLI for Windows was found, which cannot work here.".into(),
+                _ => "The Codex CLI was not found, or cannot be run.".into(),
+            },
             fix: "Install it with `npm install -g @openai/codex`, or set CODEX_BIN to where it is.".into(),
             blocking: true,
         }),

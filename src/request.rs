@@ -44,6 +44,39 @@ impl Environment {
         self.0.iter().find(same).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
     }
 
+    /// Completed from `other` by the variables without which a program on Windows cannot work, where it has none of that name. Node
+    /// does the same for every program that it starts.
+    #[must_use]
+    pub fn completed_for_windows(mut self, other: impl Iterator<Item = (String, String)>) -> Self {
+        /// Those of libuv (`required_vars` in `src/win/process.c`), and what Codex and its agent's shell look for besides.
+        const NEEDED: [&str; 16] = [
+            "APPDATA",
+            "COMSPEC",
+            "HOMEDRIVE",
+            "HOMEPATH",
+            "LOCALAPPDATA",
+            "LOGONSERVER",
+            "PATH",
+            "PATHEXT",
+            "SYSTEMDRIVE",
+            "SYSTEMROOT",
+            "TEMP",
+            "TMP",
+            "USERDOMAIN",
+            "USERNAME",
+            "USERPROFILE",
+            "WINDIR",
+        ];
+        let given = self.0.len();
+        for (name, value) in other {
+            let is_name = |known: &str| known.eq_ignore_ascii_case(&name);
+            if NEEDED.into_iter().any(is_name) && !self.0[..given].iter().any(|(known, _)| is_name(known)) {
+                self.0.push((name, value));
+            }
+        }
+        self
+    }
+
     /// All entries, ready for a child process.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
@@ -192,6 +225,17 @@ mod tests {
 
     fn env(entries: &[(&str, &str)]) -> Environment {
         Environment::new(entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn what_windows_needs_is_added_and_nothing_else_is_touched() {
+        let own = env(&[("Path", "mine"), ("TEMP", ""), ("OTHER", "x")]);
+        let process = [("PATH", "theirs"), ("Temp", "t"), ("SystemRoot", "C:\\Windows"), ("SECRET", "s")];
+        let completed = own.completed_for_windows(process.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter());
+        assert_eq!(
+            completed.iter().collect::<Vec<_>>(),
+            [("Path", "mine"), ("TEMP", ""), ("OTHER", "x"), ("SystemRoot", "C:\\Windows")]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::files::{Dir, Refusal};
+use crate::files::{Dir, Refusal, open_up, remove_dir_all};
 
 /// The beginning of every workspace's name; the run follows.
 pub const PREFIX: &str = "od-codex-image-";
@@ -20,14 +20,15 @@ const UNFINISHED: &str = ".od-codex-image-";
 /// One run's directory. Removed when closed, and at the latest when dropped.
 #[derive(Debug)]
 pub struct Workspace {
-    /// Without links: the sandbox knows the directory by this name.
+    /// Without links, and on Windows without `\\?\`: the sandbox knows the directory by this name.
     path: PathBuf,
     /// Holds the lock, too. None once it is closed.
     handle: Option<Dir>,
 }
 
 impl Workspace {
-    /// Makes a directory with mode 0700 below `parent`, for the run of that name.
+    /// Makes a directory below `parent`, for the run of that name. Its mode is 0700; on Windows the user's temporary directory keeps
+    /// others out of all that is in it.
     ///
     /// # Errors
     /// Whatever the operating system says.
@@ -36,7 +37,7 @@ impl Workspace {
         builder.prefix(UNFINISHED);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let parent = parent.canonicalize()?;
+        let parent = dunce::canonicalize(parent)?;
         let unfinished = builder.tempdir_in(&parent)?.keep();
         let finish = || {
             let handle = Dir::open(&unfinished)?;
@@ -103,7 +104,7 @@ pub struct Abandoned {
 impl Abandoned {
     /// The workspaces below `parent` that have no owner any more. Only directories of the user's own are looked at.
     pub fn find(parent: &Path) -> impl Iterator<Item = Self> {
-        let entries = parent.canonicalize().and_then(std::fs::read_dir).into_iter().flatten().flatten();
+        let entries = dunce::canonicalize(parent).and_then(std::fs::read_dir).into_iter().flatten().flatten();
         entries.filter_map(|entry| {
             let run = entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned();
             let handle = Dir::open(&entry.path()).ok()?;
@@ -138,34 +139,17 @@ fn remove(path: &Path) -> io::Result<()> {
     let first = std::fs::remove_dir(path).or_else(|_| std::fs::remove_dir_all(path));
     first.or_else(|_| {
         // An agent can take away its own right to enter a directory; nobody but root could then remove it.
-        unlock(path);
-        match std::fs::remove_dir_all(path) {
+        open_up(path);
+        match remove_dir_all(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
     })
 }
 
-/// Gives the owner every right to the directories below `path`. Links are not followed.
-fn unlock(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700));
-    }
-    let Ok(entries) = std::fs::read_dir(path) else { return };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            unlock(&entry.path());
-        }
-    }
-}
-
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     const RUN: &str = "0123456789abcdef";
 
@@ -177,12 +161,16 @@ mod tests {
     fn it_is_private_fresh_and_gone_after_closing() {
         let parent = tempfile::tempdir().unwrap();
         let workspace = Workspace::create(parent.path(), RUN).unwrap();
-        let metadata = workspace.path().metadata().unwrap();
-        assert_eq!(metadata.permissions().mode() & 0o7777, 0o700);
         assert_eq!((count(parent.path()), count(workspace.path())), (1, 0));
         std::fs::create_dir_all(workspace.path().join("a/b")).unwrap();
         std::fs::write(workspace.path().join("a/b/c"), b"x").unwrap();
-        std::fs::set_permissions(workspace.path().join("a"), std::fs::Permissions::from_mode(0o0)).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let metadata = workspace.path().metadata().unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o7777, 0o700);
+            std::fs::set_permissions(workspace.path().join("a"), std::fs::Permissions::from_mode(0o0)).unwrap();
+        }
         workspace.close().unwrap();
         assert_eq!(count(parent.path()), 0);
     }
@@ -209,7 +197,8 @@ mod tests {
             std::fs::create_dir(parent.path().join(name)).unwrap();
         }
         std::fs::write(parent.path().join("od-codex-image-file"), b"").unwrap();
-        symlink("target", parent.path().join("od-codex-image-link")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("target", parent.path().join("od-codex-image-link")).unwrap();
         let found: Vec<_> = Abandoned::find(parent.path()).collect();
         assert_eq!(found.iter().map(Abandoned::run).collect::<Vec<_>>(), ["dead"]);
         assert_eq!(Abandoned::find(parent.path()).count(), 0, "somebody sees to it already");

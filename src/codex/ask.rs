@@ -44,7 +44,8 @@ pub async fn ask(
             said.push(b"\n");
         }
     };
-    let readers = [read(pipes.stdout, ANSWER_BYTES, |_| {}, note()), read(pipes.stderr, ANSWER_BYTES, |_| {}, note())];
+    let readers =
+        [read(pipes.stdout, ANSWER_BYTES, |_| {}, note())?, read(pipes.stderr, ANSWER_BYTES, |_| {}, note())?];
     tokio::select! {
         _ = child.exited() => {}
         () = tokio::time::sleep(TIMEOUT) => {}

@@ -87,16 +87,16 @@ fn without_billing(env: &Environment) -> impl Iterator<Item = (&str, &str)> {
 /// The CLI with these arguments, in the environment that the request wants for it.
 #[must_use]
 pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) -> Program {
-    let is_path = |name: &str| if cfg!(windows) { name.eq_ignore_ascii_case("PATH") } else { name == "PATH" };
-    let mut env: Vec<(OsString, OsString)> = without_billing(&request.env)
-        .filter(|(name, _)| !is_path(name))
-        .map(|(name, value)| (name.into(), value.into()))
-        .collect();
-    env.push(("PATH".into(), request.path_with(cli.tools.as_deref())));
+    let mut env: Vec<(OsString, OsString)> =
+        without_billing(&request.env).map(|(name, value)| (name.into(), value.into())).collect();
+    let mut set = |name: &str, value: OsString| {
+        env.retain(|(known, _)| if cfg!(windows) { !known.eq_ignore_ascii_case(name) } else { known != name });
+        env.push((name.into(), value));
+    };
+    set("PATH", request.path_with(cli.tools.as_deref()));
     // Only where it was named: Codex makes the default home itself, but insists that a named one exists.
     if let Some(home) = &request.codex_home {
-        env.retain(|(name, _)| name != CODEX_HOME);
-        env.push((CODEX_HOME.into(), home.into()));
+        set(CODEX_HOME, home.into());
     }
     Program { path: cli.program.clone(), args, env, cwd }
 }

@@ -29,29 +29,72 @@ pub struct Cli {
 /// Finds the CLI. Blocks on the disk.
 ///
 /// # Errors
-/// [`Cause::CodexNotFound`], or [`Cause::CodexUnusable`] if the request names a CLI that cannot be run. An unusable
-/// `CODEX_BIN` is passed over.
+/// [`Cause::CodexNotFound`], or [`Cause::CodexForWindows`] if there is none but one of Windows's; [`Cause::CodexUnusable`] if the
+/// request names a CLI that cannot be run. An unusable `CODEX_BIN` is passed over.
 pub fn locate(request: &Request) -> Result<Cli, Cause> {
-    let found = match &request.codex_path {
-        Some(path) => match fault(path) {
-            None => path.clone(),
-            Some(fault) => return Err(Cause::CodexUnusable(fault)),
-        },
-        None => candidates(&request.env).find(|path| fault(path).is_none()).ok_or(Cause::CodexNotFound)?,
+    if let Some(path) = &request.codex_path {
+        return examine(path).map_err(Cause::CodexUnusable);
+    }
+    let mut is_for_windows = false;
+    for path in candidates(&request.env) {
+        match examine(&path) {
+            Ok(cli) => return Ok(cli),
+            Err(fault) => is_for_windows |= fault == FOR_WINDOWS,
+        }
+    }
+    // Under WSL the PATH of Windows is behind Linux's own.
+    is_for_windows |= !cfg!(windows) && dirs_on_path(&request.env).any(|dir| dir.join("codex.exe").is_file());
+    Err(if is_for_windows { Cause::CodexForWindows } else { Cause::CodexNotFound })
+}
+
+/// The CLI at `path`, or why it cannot be run.
+fn examine(path: &Path) -> Result<Cli, &'static str> {
+    let path = &in_full(path);
+    if let Some(fault) = fault(path) {
+        return Err(fault);
+    }
+    if let Some(package) = npm_package(path) {
+        if let Some(cli) = in_npm_package(&package) {
+            return Ok(cli);
+        }
+        if !cfg!(windows) && platform_packages(&package, "@openai/codex-win32-x64").iter().any(|dir| dir.is_dir()) {
+            return Err(FOR_WINDOWS);
+        }
+    }
+    if cfg!(windows) && !has_extension(path, "exe") {
+        return Err("it is a script, and leads to no native Codex");
+    }
+    Ok(Cli { program: path.clone(), tools: None, version: None })
+}
+
+/// What a program for Windows is to any other system. WSL would start it, and it would know nothing of the paths it is given.
+const FOR_WINDOWS: &str = "it is a program for Windows; install Codex inside of this system";
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+/// On Windows a program may be named without its extension.
+fn in_full(path: &Path) -> PathBuf {
+    let with = |extension: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(extension);
+        Some(PathBuf::from(name)).filter(|path| path.is_file())
     };
-    Ok(behind_npm_shim(&found).unwrap_or(Cli { program: found, tools: None, version: None }))
+    let found = if cfg!(windows) && !path.exists() { with(".exe").or_else(|| with(".cmd")) } else { None };
+    found.unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Every path that may be the CLI, best first.
 fn candidates(env: &Environment) -> impl Iterator<Item = PathBuf> {
     let given = env.get("CODEX_BIN").map(|path| env.expand(path.trim())).filter(|path| path.is_absolute());
-    let path: Vec<PathBuf> = env.get("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
-    let in_dirs = path
-        .into_iter()
-        .filter(|dir| dir.is_absolute())
-        .chain(usual_dirs(env))
-        .flat_map(|dir| NAMES.iter().map(move |name| dir.join(name)));
+    let in_dirs = dirs_on_path(env).chain(usual_dirs(env)).flat_map(|dir| NAMES.iter().map(move |name| dir.join(name)));
     given.into_iter().chain(in_dirs).chain(in_apps(env))
+}
+
+fn dirs_on_path(env: &Environment) -> impl Iterator<Item = PathBuf> {
+    let dirs = env.get("PATH").map(std::env::split_paths).into_iter().flatten();
+    dirs.filter(|dir| dir.is_absolute())
 }
 
 /// What the CLI is called. On Windows npm writes a `.cmd` that is never run itself: it leads to the package beside it.
@@ -130,27 +173,43 @@ fn fault(path: &Path) -> Option<&'static str> {
         return Some("it is not a regular file");
     }
     #[cfg(unix)]
+    if has_extension(path, "exe") || is_portable_executable(path) {
+        return Some(FOR_WINDOWS);
+    }
+    #[cfg(unix)]
     if rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err() {
         return Some("it is not executable");
     }
     None
 }
 
-/// The native binary that the npm package's launcher at `found` would start, if that is what `found` is.
-fn behind_npm_shim(found: &Path) -> Option<Cli> {
-    let package = npm_package(found)?;
+/// Whether the file begins as every program for Windows does.
+#[cfg(unix)]
+fn is_portable_executable(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut beginning = [0; 2];
+    std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut beginning).is_ok() && beginning == *b"MZ")
+}
+
+/// The native binary that the npm package's launcher would start.
+fn in_npm_package(package: &Path) -> Option<Cli> {
     let (platform, triple) = PLATFORM?;
-    // Beside the package (npm hoists, pnpm links), below it (nested), or inside it (before the split into packages).
-    let vendors =
-        [package.parent()?.parent()?.join(platform), package.join("node_modules").join(platform), package.clone()];
-    vendors.iter().find_map(|holder| {
+    // Beside the package, below it, or inside it (before the split into packages).
+    let mut holders = platform_packages(package, platform).into_iter().chain([package.to_path_buf()]);
+    holders.find_map(|holder| {
         let root = holder.join("vendor").join(triple);
         // 0.132.0 has codex/codex with its tools in path/; 0.169.0 has bin/codex and finds its tools itself.
         let program =
             ["bin", "codex"].iter().map(|dir| root.join(dir).join(BINARY)).find(|path| fault(path).is_none())?;
         let tools = Some(root.join("path")).filter(|path| path.is_dir());
-        Some(Cli { program, tools, version: version_of(&package) })
+        Some(Cli { program, tools, version: version_of(package) })
     })
+}
+
+/// Where the package of a platform may be: beside the package (npm hoists, pnpm links) or below it (nested).
+fn platform_packages(package: &Path, platform: &str) -> Vec<PathBuf> {
+    let beside = package.parent().and_then(Path::parent).map(|modules| modules.join(platform));
+    beside.into_iter().chain([package.join("node_modules").join(platform)]).collect()
 }
 
 const BINARY: &str = if cfg!(windows) { "codex.exe" } else { "codex" };
@@ -177,7 +236,7 @@ fn npm_package(found: &Path) -> Option<PathBuf> {
     const SCRIPT: &str = "bin/codex.js";
     let is_package = |dir: &Path| dir.ends_with("@openai/codex") && dir.join(SCRIPT).is_file();
     // npm on Unix: a link to the script inside the package.
-    let real = found.canonicalize().ok()?;
+    let real = dunce::canonicalize(found).ok()?;
     if real.ends_with(SCRIPT) {
         return real.parent()?.parent().filter(|dir| is_package(dir)).map(Path::to_path_buf);
     }
@@ -193,7 +252,7 @@ fn npm_package(found: &Path) -> Option<PathBuf> {
         "global/5/node_modules/@openai/codex",
     ];
     let package = places.iter().map(|place| dir.join(place)).find(|package| is_package(package))?;
-    package.canonicalize().ok()
+    dunce::canonicalize(package).ok()
 }
 
 /// Whether the file is a launcher script that speaks of the npm package. Binaries are hundreds of megabytes.

@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::ChildStdin;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -84,7 +83,7 @@ impl Turn {
         let listener = Listener { heard: Arc::clone(&heard), tell, progress, veil };
         let complaints = Arc::clone(&heard);
         let readers = [
-            read(pipes.stdout, LINE_BYTES, |_| {}, move |line| listener.hear(line)),
+            read(pipes.stdout, LINE_BYTES, |_| {}, move |line| listener.hear(line))?,
             read(
                 pipes.stderr,
                 LINE_BYTES,
@@ -93,7 +92,7 @@ impl Turn {
                     move |bytes| lock(&heard).complaints.tail.push(bytes)
                 },
                 move |line| lock(&complaints).complaints.note(line),
-            ),
+            )?,
         ];
         Ok(Self { child, heard, news, _writer: write(pipes.stdin, prompt), readers })
     }
@@ -123,7 +122,7 @@ impl Turn {
 }
 
 /// Writes `prompt` and closes stdin: Codex waits for its end before it begins (all versions).
-fn write(mut stdin: ChildStdin, prompt: String) -> AbortOnDropHandle<()> {
+fn write(mut stdin: impl AsyncWrite + Unpin + Send + 'static, prompt: String) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         // A child that closes its stdin early has a reason, which its exit and stderr tell better than this error.
         let _ = stdin.write_all(prompt.as_bytes()).await;

@@ -1,5 +1,6 @@
 //! JavaScript's options become a [`Request`], or an error that names the option and what was wrong with it.
 
+use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -297,7 +298,14 @@ impl<'js, 'env> Reader<'js, 'env> {
     /// The child's environment: the option's, else `process.env`.
     fn environment(&self) -> Parsed<Environment> {
         if let Some(entries) = self.record("env", variable_name_fault)? {
-            return Ok(Environment::new(entries));
+            let given = Environment::new(entries);
+            let text =
+                |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+            return Ok(if cfg!(windows) {
+                given.completed_for_windows(std::env::vars_os().filter_map(text))
+            } else {
+                given
+            });
         }
         let inherited = self.js.process_env().and_then(|env| self.js.environment(env));
         inherited.map_err(|_| invalid("env", "it is not given, and reading process.env threw an error"))

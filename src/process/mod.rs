@@ -4,24 +4,23 @@
 //! even one that left the group, the session or its parents behind, and no signal has reached a process outside of it.
 
 pub mod lines;
-#[cfg(unix)]
-mod orphans;
 pub mod pump;
 mod spawn;
 mod stop;
 pub mod tail;
 mod wait;
 
-#[cfg(target_os = "linux")]
-#[path = "linux.rs"]
-mod table;
 #[cfg(unix)]
-mod tree;
-#[cfg(unix)]
-mod watchdog;
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
-pub use orphans::kill_orphans;
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
+
+pub use platform::kill_orphans;
 pub use spawn::{Child, Pipes, Program, spawn};
 pub use stop::Manner;
 pub use wait::Exit;
@@ -40,31 +39,5 @@ pub struct Marker {
 /// The name of a signal, as people know it.
 #[must_use]
 pub fn signal_name(signal: i32) -> String {
-    #[cfg(unix)]
-    {
-        const NAMES: [(rustix::process::Signal, &str); 15] = {
-            use rustix::process::Signal;
-            [
-                (Signal::HUP, "SIGHUP"),
-                (Signal::INT, "SIGINT"),
-                (Signal::QUIT, "SIGQUIT"),
-                (Signal::ILL, "SIGILL"),
-                (Signal::TRAP, "SIGTRAP"),
-                (Signal::ABORT, "SIGABRT"),
-                (Signal::BUS, "SIGBUS"),
-                (Signal::FPE, "SIGFPE"),
-                (Signal::KILL, "SIGKILL"),
-                (Signal::USR1, "SIGUSR1"),
-                (Signal::SEGV, "SIGSEGV"),
-                (Signal::USR2, "SIGUSR2"),
-                (Signal::PIPE, "SIGPIPE"),
-                (Signal::ALARM, "SIGALRM"),
-                (Signal::TERM, "SIGTERM"),
-            ]
-        };
-        if let Some((_, name)) = NAMES.iter().find(|(known, _)| known.as_raw() == signal) {
-            return (*name).to_owned();
-        }
-    }
-    format!("number {signal}")
+    platform::signal_name(signal).map_or_else(|| format!("number {signal}"), str::to_owned)
 }

@@ -1,24 +1,17 @@
-//! Starting a child in a group of its own, with three pipes.
+//! Starting a child with three pipes, in a group of its own, or on Windows in a job.
 //!
-//! Through std's fast path: `posix_spawn` does not copy the daemon's page tables, so it takes 0.4 ms however large the daemon
+//! On Unix through std's fast path: `posix_spawn` does not copy the daemon's page tables, so it takes 0.4 ms however large the daemon
 //! is, where `fork` takes 10 ms and stalls the JavaScript thread at 2 GB. The path is lost with `pre_exec`, with uid or gid
-//! changes, and with a bare program name under a changed PATH; none of these may be added here.
+//! changes, and with a bare program name under a changed PATH; none of these may be added there.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use super::Marker;
+use super::platform::{Input, Output, Tree};
 use super::stop::Manner;
 use super::wait::{Exit, Waiter};
-
-#[cfg(unix)]
-use super::tree::Tree;
-#[cfg(windows)]
-use super::windows::Tree;
 
 /// What to start.
 #[derive(Debug)]
@@ -37,11 +30,11 @@ pub struct Program {
 #[derive(Debug)]
 pub struct Pipes {
     /// What it reads.
-    pub stdin: ChildStdin,
+    pub stdin: Input,
     /// What it prints.
-    pub stdout: ChildStdout,
+    pub stdout: Output,
     /// What it complains.
-    pub stderr: ChildStderr,
+    pub stderr: Output,
 }
 
 /// A running child with its descendants. Dropping it kills all of them.
@@ -55,23 +48,7 @@ pub struct Child(Tree);
 /// Whatever the operating system says; nothing is left behind.
 pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Child, Pipes)> {
     let waiter = Waiter::prepare()?;
-    let mut command = Command::new(&program.path);
-    command
-        .args(&program.args)
-        .env_clear()
-        .envs(program.env.iter().map(|(name, value)| (name, value)))
-        .env(marker.name, &marker.value)
-        .current_dir(&program.cwd)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    // From here on the tree owns the process: an error below drops it, and with it the process.
-    let (tree, (stdin, stdout, stderr)) = Tree::spawn(command, marker, waiter)?;
-    let pipes = Pipes {
-        stdin: ChildStdin::from_std(stdin)?,
-        stdout: ChildStdout::from_std(stdout)?,
-        stderr: ChildStderr::from_std(stderr)?,
-    };
+    let (tree, pipes) = Tree::spawn(program, marker, waiter)?;
     Ok((Child(tree), pipes))
 }
 

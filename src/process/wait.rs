@@ -13,6 +13,8 @@ use std::thread;
 
 use tokio::sync::watch;
 
+use super::platform::{Waitable, wait_for};
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -29,12 +31,6 @@ impl Exit {
         matches!(self, Self::Code(0))
     }
 }
-
-/// What the waiting thread is told about the child.
-#[cfg(unix)]
-pub type Waitable = rustix::process::Pid;
-#[cfg(windows)]
-pub type Waitable = std::os::windows::io::OwnedHandle;
 
 /// A thread that is ready to wait. It is made before the child, so that a child without a waiter never exists.
 #[derive(Debug)]
@@ -54,7 +50,7 @@ impl Waiter {
         thread::Builder::new().name("codex-image-wait".into()).stack_size(STACK_BYTES).spawn(move || {
             // No child: the spawn failed, and there is nothing to wait for.
             if let Ok(child) = told.recv() {
-                tell.send_replace(Some(wait_for(child)));
+                tell.send_replace(Some(wait_for(&child)));
             }
         })?;
         Ok(Self { child, exit })
@@ -66,26 +62,4 @@ impl Waiter {
         let _ = self.child.send(child);
         self.exit
     }
-}
-
-#[cfg(unix)]
-#[allow(clippy::needless_pass_by_value, reason = "on Windows this is a handle that must be owned")]
-fn wait_for(pid: Waitable) -> Exit {
-    use rustix::process::{WaitId, WaitIdOptions, waitid};
-    loop {
-        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-            Ok(Some(status)) => {
-                let signal = || status.terminating_signal().map(Exit::Signal);
-                return status.exit_status().map(Exit::Code).or_else(signal).unwrap_or(Exit::Code(-1));
-            }
-            Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            // Somebody else has reaped our child. It is gone; how it ended nobody can tell any more.
-            Err(_) => return Exit::Code(-1),
-        }
-    }
-}
-
-#[cfg(windows)]
-fn wait_for(child: Waitable) -> Exit {
-    super::windows::wait_for(&child)
 }

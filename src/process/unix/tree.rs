@@ -11,18 +11,22 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::process::CommandExt as _;
-use std::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::ChildStdin;
 use tokio::sync::watch;
 
-use super::Marker;
-use super::stop::Manner;
+use super::launch::launch;
+use super::pump::Output;
 use super::table::{self, Process, StartTime};
-use super::wait::{Exit, Waiter};
 use super::watchdog::Watchdog;
+use crate::process::Marker;
+use crate::process::spawn::{Pipes, Program};
+use crate::process::stop::Manner;
+use crate::process::wait::{Exit, Waiter};
 
 /// A child, the leader of its own group, with its descendants.
 #[derive(Debug)]
@@ -41,20 +45,28 @@ pub struct Tree {
     _watchdog: Option<Watchdog>,
 }
 
-/// The child's ends of its three pipes.
-type Ends = (ChildStdin, ChildStdout, ChildStderr);
-
 /// How long killed processes may take to disappear from the table.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Processes that are not our children cannot be waited for, only looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Tree {
-    /// Starts the command as the leader of a new group.
-    pub fn spawn(mut command: Command, marker: Marker, waiter: Waiter) -> io::Result<(Self, Ends)> {
+    /// Starts the program as the leader of a new group.
+    pub fn spawn(program: &Program, marker: Marker, waiter: Waiter) -> io::Result<(Self, Pipes)> {
         // Before the child: there is no moment at which nobody would stop it.
         let mut watchdog = Watchdog::start(&marker).ok();
-        let mut child = command.process_group(0).spawn()?;
+        let mut child = launch(
+            Command::new(&program.path)
+                .args(&program.args)
+                .env_clear()
+                .envs(program.env.iter().map(|(name, value)| (name, value)))
+                .env(marker.name, &marker.value)
+                .current_dir(&program.cwd)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .process_group(0),
+        )?;
         let leader = Pid::from_child(&child);
         if let Some(watchdog) = &mut watchdog {
             watchdog.guard(leader);
@@ -63,12 +75,18 @@ impl Tree {
         let exit = waiter.watch(leader);
         // An unreaped child of ours is in the table, be it as a zombie.
         let since = table::start_time(leader).unwrap_or_default();
+        // From here on the tree owns the process: an error below drops it, and with it the process.
         let tree =
             Self { leader, child, marker, since, known: HashMap::new(), exit, reaped: false, _watchdog: watchdog };
-        match ends {
-            (Some(stdin), Some(stdout), Some(stderr)) => Ok((tree, (stdin, stdout, stderr))),
-            _ => Err(io::Error::other("the child has no pipes")),
-        }
+        let (Some(stdin), Some(stdout), Some(stderr)) = ends else {
+            return Err(io::Error::other("the child has no pipes"));
+        };
+        let pipes = Pipes {
+            stdin: ChildStdin::from_std(stdin)?,
+            stdout: Output::from_owned_fd(stdout.into())?,
+            stderr: Output::from_owned_fd(stderr.into())?,
+        };
+        Ok((tree, pipes))
     }
 
     /// How the leader has ended, once it has.
@@ -132,14 +150,15 @@ impl Tree {
     }
 
     fn signal_group(&self, signal: Signal) {
-        // Nobody there, or (macOS) only zombies: either way there is nobody to tell.
+        // ESRCH: nobody is there. EPERM: on macOS, whose `killpg` passes zombies over, nobody but them (XNU, `killpg1` in
+        // `bsd/kern/kern_sig.c`). Either way there is nobody to tell, and `look` finds out who is left.
         let _ = kill_process_group(self.leader, signal);
     }
 
     /// Brings [`Tree::known`] up to date: forgets who is gone, finds who is new.
     fn look(&mut self) {
         let young: Vec<Process> =
-            table::processes().into_iter().filter(|process| process.started >= self.since).collect();
+            table::processes().into_iter().filter(|process| !process.started.is_before(self.since)).collect();
         let alive: HashMap<Pid, StartTime> = young.iter().filter(|p| !p.zombie).map(|p| (p.pid, p.started)).collect();
         // Zombies lead to their children too, so ancestry is followed through them.
         let mut ours: HashMap<Pid, StartTime> = young

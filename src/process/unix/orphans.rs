@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid};
 
-use super::Marker;
 use super::table;
+use crate::process::Marker;
 
 /// How long killed processes may take to disappear from the table.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -14,7 +14,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::process::Pid;
 
-use super::Marker;
+use super::launch::launch;
+use crate::process::Marker;
 
 /// A shell that waits for this process to die. Dropping it dismisses it.
 #[derive(Debug)]
@@ -26,19 +27,20 @@ pub struct Watchdog {
 impl Watchdog {
     /// Starts the shell, before there is anything to guard.
     pub fn start(marker: &Marker) -> io::Result<Self> {
-        let mut shell = Command::new("/bin/sh")
-            .args(["-c", include_str!("watchdog.sh"), "codex-image-watchdog"])
-            .arg(format!("{}={}", marker.name, marker.value))
-            // Of the daemon's environment it needs nothing; the marker must not be in its own.
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // What is sent to the daemon's group must not reach it.
-            .process_group(0)
-            .spawn()?;
+        let mut shell = launch(
+            Command::new("/bin/sh")
+                .args(["-c", include_str!("watchdog.sh"), "codex-image-watchdog"])
+                .arg(format!("{}={}", marker.name, marker.value))
+                // Of the daemon's environment it needs nothing; the marker must not be in its own.
+                .env_clear()
+                .env("PATH", "/usr/bin:/bin")
+                .current_dir("/")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                // What is sent to the daemon's group must not reach it.
+                .process_group(0),
+        )?;
         let line = shell.stdin.take();
         Ok(Self { shell, line })
     }

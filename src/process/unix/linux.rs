@@ -6,11 +6,18 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
-use super::Marker;
+use crate::process::Marker;
 
 /// In clock ticks since the machine started: together with the pid it names one process for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StartTime(u64);
+
+impl StartTime {
+    /// Whether what was started then is certainly older than what was started at `other`.
+    pub const fn is_before(self, other: Self) -> bool {
+        self.0 < other.0
+    }
+}
 
 /// One process.
 #[derive(Debug)]

@@ -12,9 +12,16 @@ use std::path::Path;
 use crate::png::Flaw;
 
 #[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
 use unix as platform;
 #[cfg(windows)]
 use windows as platform;
+
+pub(crate) use platform::{open_up, remove_dir_all};
 
 /// A directory, held open since it was known to be the right one.
 #[derive(Debug)]
@@ -108,151 +115,9 @@ fn read_bounded(file: File, size: u64, limit: u64) -> Result<Vec<u8>, Refusal> {
     if bytes.len() as u64 > limit { Err(Refusal::TooLarge) } else { Ok(bytes) }
 }
 
-#[cfg(unix)]
-mod unix {
-    use std::ffi::{OsStr, OsString};
-    use std::fs::File;
-    use std::io;
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    use std::path::Path;
-
-    use rustix::fd::OwnedFd;
-    use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
-    use rustix::io::Errno;
-
-    use super::{Flaw, Refusal, Stamp};
-
-    pub type Handle = OwnedFd;
-
-    pub fn open_dir(path: &Path) -> io::Result<Handle> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(rustix::fs::open(path, flags, Mode::empty())?)
-    }
-
-    pub fn lock(dir: &Handle) -> io::Result<()> {
-        Ok(rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive)?)
-    }
-
-    pub fn is_own(dir: &Handle) -> bool {
-        rustix::fs::fstat(dir).is_ok_and(|stat| is_mine(&stat))
-    }
-
-    fn is_mine(stat: &rustix::fs::Stat) -> bool {
-        stat.st_uid == rustix::process::geteuid().as_raw()
-    }
-
-    pub fn names(dir: &Handle) -> io::Result<Vec<OsString>> {
-        let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(dir)? {
-            let name = entry?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name));
-            }
-        }
-        Ok(names)
-    }
-
-    pub fn stamp(dir: &Handle, name: &OsStr) -> Option<Stamp> {
-        rustix::fs::statat(dir, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| stamp_of(&stat))
-    }
-
-    fn stamp_of(stat: &rustix::fs::Stat) -> Stamp {
-        // The fields' types differ between platforms; all of them fit.
-        #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "field types differ between platforms")]
-        let modified = stat.st_mtime as i128 * 1_000_000_000 + stat.st_mtime_nsec as i128;
-        Stamp { size: u64::try_from(stat.st_size).unwrap_or(0), modified }
-    }
-
-    pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), Refusal> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file = match rustix::fs::openat(dir, name.as_bytes(), flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Err(Refusal::Absent),
-            Err(Errno::LOOP) => return refuse("a symbolic link"),
-            Err(Errno::NXIO) => return refuse("a socket"),
-            Err(_) => return refuse("it cannot be opened"),
-        };
-        let Ok(stat) = rustix::fs::fstat(&file) else { return refuse("it cannot be examined") };
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            FileType::Directory => return refuse("a directory"),
-            FileType::Fifo => return refuse("a FIFO"),
-            _ => return refuse("a device"),
-        }
-        if stat.st_nlink != 1 {
-            return refuse("a hard link");
-        }
-        if !is_mine(&stat) {
-            return refuse("another user's file");
-        }
-        Ok((File::from(file), stamp_of(&stat).size))
-    }
-
-    fn refuse<T>(what: &'static str) -> Result<T, Refusal> {
-        Err(Refusal::Flawed(Flaw::NotRegular(what)))
-    }
-}
-
-#[cfg(windows)]
-mod windows {
-    use std::ffi::{OsStr, OsString};
-    use std::fs::{File, OpenOptions};
-    use std::io;
-    use std::os::windows::fs::OpenOptionsExt;
-    use std::path::{Path, PathBuf};
-    use std::time::UNIX_EPOCH;
-
-    use super::{Flaw, Refusal, Stamp};
-
-    /// Open the link itself, not what it points to.
-    const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
-
-    /// Windows has no handle-relative open in std; the private directory's own permissions guard the path instead.
-    pub type Handle = PathBuf;
-
-    pub fn open_dir(path: &Path) -> io::Result<Handle> {
-        let metadata = std::fs::symlink_metadata(path)?;
-        if metadata.is_dir() { Ok(path.to_path_buf()) } else { Err(io::ErrorKind::NotADirectory.into()) }
-    }
-
-    pub fn names(dir: &Handle) -> io::Result<Vec<OsString>> {
-        std::fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect()
-    }
-
-    pub fn stamp(dir: &Handle, name: &OsStr) -> Option<Stamp> {
-        let metadata = std::fs::symlink_metadata(dir.join(name)).ok()?;
-        let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(Stamp { size: metadata.len(), modified: i128::try_from(since.as_nanos()).ok()? })
-    }
-
-    pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), Refusal> {
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
-        let file = match options.open(dir.join(name)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Refusal::Absent),
-            Err(_) => return refuse("it cannot be opened"),
-        };
-        let Ok(metadata) = file.metadata() else { return refuse("it cannot be examined") };
-        if metadata.file_type().is_symlink() {
-            return refuse("a symbolic link");
-        }
-        if !metadata.is_file() {
-            return refuse("not a plain file");
-        }
-        Ok((file, metadata.len()))
-    }
-
-    fn refuse<T>(what: &'static str) -> Result<T, Refusal> {
-        Err(Refusal::Flawed(Flaw::NotRegular(what)))
-    }
-}
-
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
 
     fn place() -> (tempfile::TempDir, Dir) {
         let place = tempfile::tempdir().unwrap();
@@ -275,16 +140,24 @@ mod tests {
         std::fs::write(place.path().join("plain"), b"hello").unwrap();
         assert_eq!(dir.read("plain".as_ref(), 5).unwrap(), b"hello");
 
-        symlink("plain", place.path().join("link")).unwrap();
         std::fs::create_dir(place.path().join("dir")).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, place.path().join("fifo"), 0o600.into()).unwrap();
-        assert!(refusal(&dir, "link").contains("symbolic link"));
         assert!(refusal(&dir, "dir").contains("directory"));
-        assert!(refusal(&dir, "fifo").contains("FIFO"));
         assert_eq!(refusal(&dir, "nothing"), "absent");
 
         std::fs::hard_link(place.path().join("plain"), place.path().join("twin")).unwrap();
         assert!(refusal(&dir, "twin").contains("hard link"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_leads_elsewhere_or_hangs_is_not_read() {
+        let (place, dir) = place();
+        std::fs::write(place.path().join("plain"), b"hello").unwrap();
+        std::os::unix::fs::symlink("plain", place.path().join("link")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(place.path().join("fifo")).status().unwrap();
+        assert!(made.success());
+        assert!(refusal(&dir, "link").contains("symbolic link"));
+        assert!(refusal(&dir, "fifo").contains("FIFO"));
     }
 
     #[test]
@@ -298,13 +171,22 @@ mod tests {
         assert_eq!(refusal(&dir, "sparse"), "too large");
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_directory_reached_through_a_link_is_refused() {
         let (place, _) = place();
         std::fs::create_dir(place.path().join("real")).unwrap();
-        symlink("real", place.path().join("alias")).unwrap();
+        std::os::unix::fs::symlink("real", place.path().join("alias")).unwrap();
         assert!(Dir::open(&place.path().join("real")).is_ok());
         assert!(Dir::open(&place.path().join("alias")).is_err());
+    }
+
+    #[test]
+    fn a_file_is_no_directory() {
+        let (place, _) = place();
+        std::fs::write(place.path().join("file"), b"").unwrap();
+        assert!(Dir::open(&place.path().join("file")).is_err());
+        assert_eq!(Dir::open(&place.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
@@ -318,5 +200,45 @@ mod tests {
         std::fs::create_dir(&first).unwrap();
         std::fs::write(first.join("x"), b"planted").unwrap();
         assert_eq!(dir.read("x".as_ref(), 100).unwrap(), b"mine");
+        assert_eq!(dir.names().unwrap(), ["x"]);
+    }
+
+    #[test]
+    fn every_name_is_told_each_time() {
+        let (place, dir) = place();
+        let mut expected: Vec<_> =
+            (0..500).map(|number| format!("a file with a long name, number {number:03}")).collect();
+        for name in &expected {
+            std::fs::write(place.path().join(name), b"").unwrap();
+        }
+        expected.sort();
+        for _ in 0..2 {
+            let mut names = dir.names().unwrap();
+            names.sort();
+            assert_eq!(names, expected.iter().map(std::ffi::OsString::from).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_stamp_tells_size_and_time() {
+        let (place, dir) = place();
+        let path = place.path().join("a");
+        std::fs::write(&path, b"12345").unwrap();
+        let when = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        File::options().write(true).open(&path).unwrap().set_modified(when).unwrap();
+        let expected = Stamp { size: 5, modified: 1_700_000_000_000_000_000 };
+        assert_eq!(dir.stamp("a".as_ref()), Some(expected));
+        assert_eq!(dir.stamp("none".as_ref()), None);
+    }
+
+    #[test]
+    fn a_lock_is_nobody_elses_until_its_handle_is_closed() {
+        let (place, dir) = place();
+        assert!(dir.is_own());
+        dir.lock().unwrap();
+        let another = Dir::open(place.path()).unwrap();
+        assert!(another.lock().is_err());
+        drop(dir);
+        another.lock().unwrap();
     }
 }

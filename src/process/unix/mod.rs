@@ -1,0 +1,65 @@
+//! Processes as Unix has them: groups, signals, zombies, and a table of all of them.
+
+mod launch;
+mod orphans;
+mod pump;
+mod tree;
+mod watchdog;
+
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod table;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod table;
+
+use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
+
+use super::wait::Exit;
+
+pub use orphans::kill_orphans;
+#[cfg(test)]
+pub use pump::output_pipe;
+pub use pump::{Output, Reader, read};
+pub use tokio::process::ChildStdin as Input;
+pub use tree::Tree;
+
+/// What a thread needs to know to wait for a child.
+pub type Waitable = rustix::process::Pid;
+
+/// Waits until the child has ended, and leaves it a zombie.
+pub fn wait_for(child: &Waitable) -> Exit {
+    loop {
+        match waitid(WaitId::Pid(*child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(Some(status)) => {
+                let signal = || status.terminating_signal().map(Exit::Signal);
+                return status.exit_status().map(Exit::Code).or_else(signal).unwrap_or(Exit::Code(-1));
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            // Somebody else has reaped our child. It is gone; how it ended nobody can tell any more.
+            Err(_) => return Exit::Code(-1),
+        }
+    }
+}
+
+/// The name of a signal, as people know it.
+pub fn signal_name(signal: i32) -> Option<&'static str> {
+    const NAMES: [(Signal, &str); 15] = [
+        (Signal::HUP, "SIGHUP"),
+        (Signal::INT, "SIGINT"),
+        (Signal::QUIT, "SIGQUIT"),
+        (Signal::ILL, "SIGILL"),
+        (Signal::TRAP, "SIGTRAP"),
+        (Signal::ABORT, "SIGABRT"),
+        (Signal::BUS, "SIGBUS"),
+        (Signal::FPE, "SIGFPE"),
+        (Signal::KILL, "SIGKILL"),
+        (Signal::USR1, "SIGUSR1"),
+        (Signal::SEGV, "SIGSEGV"),
+        (Signal::USR2, "SIGUSR2"),
+        (Signal::PIPE, "SIGPIPE"),
+        (Signal::ALARM, "SIGALRM"),
+        (Signal::TERM, "SIGTERM"),
+    ];
+    NAMES.iter().find(|(known, _)| known.as_raw() == signal).map(|(_, name)| *name)
+}

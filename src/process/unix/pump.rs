@@ -1,0 +1,85 @@
+//! Reading on Unix: a task that waits for the pipe to become readable.
+
+use std::io;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::process::pump::{READ_BYTES, Sink};
+
+/// Our end of a pipe into which a child writes.
+pub type Output = pipe::Receiver;
+
+/// Reads one pipe. Dropping it ends the reading.
+#[derive(Debug)]
+pub struct Reader {
+    task: AbortOnDropHandle<()>,
+    dead: CancellationToken,
+}
+
+/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes. Needs a tokio runtime.
+///
+/// # Errors
+/// None here; on Windows whatever the operating system says.
+#[allow(clippy::unnecessary_wraps, reason = "on Windows it can fail")]
+pub fn read(
+    mut pipe: Output,
+    cap: usize,
+    on_bytes: impl FnMut(&[u8]) + Send + 'static,
+    on_line: impl FnMut(&[u8]) + Send + 'static,
+) -> io::Result<Reader> {
+    let dead = CancellationToken::new();
+    let died = dead.clone();
+    let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut sink = Sink::new(cap, on_bytes, on_line);
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            tokio::select! {
+                read = pipe.read(&mut buffer) => match read {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => sink.take(&buffer[..count]),
+                },
+                () = died.cancelled() => {
+                    // An error ends the reading here as it does above.
+                    let _ = read_held(&pipe, &mut buffer, |bytes| sink.take(bytes));
+                    break;
+                }
+            }
+        }
+        sink.finish();
+    }));
+    Ok(Reader { task, dead })
+}
+
+impl Reader {
+    /// Reads what is left, now that everybody is dead who could add to it.
+    pub async fn finish(self) {
+        self.dead.cancel();
+        // Fails only if the runtime is being shut down, or if a callback has panicked: what it has taken in is still there.
+        let _ = self.task.await;
+    }
+}
+
+/// Reads what the pipe holds at this moment. Somebody who goes on writing into it is not waited for.
+fn read_held(pipe: &Output, buffer: &mut [u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut left = usize::try_from(rustix::io::ioctl_fionread(pipe)?).unwrap_or(usize::MAX);
+    while left > 0 {
+        let most = left.min(buffer.len());
+        let count = rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut buffer[..most]))?;
+        if count == 0 {
+            break;
+        }
+        take(&buffer[..count]);
+        left -= count;
+    }
+    Ok(())
+}
+
+/// A pipe as a child's would be, with its writing end.
+#[cfg(test)]
+pub fn output_pipe() -> io::Result<(Output, io::PipeWriter)> {
+    let (ours, theirs) = io::pipe()?;
+    Ok((Output::from_owned_fd(ours.into())?, theirs))
+}

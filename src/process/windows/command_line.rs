@@ -1,0 +1,93 @@
+//! What a new process is told: one line instead of arguments, one block instead of variables.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::windows::ffi::OsStrExt as _;
+use std::path::Path;
+
+use crate::win32::wide;
+
+const SPACE: u16 = b' ' as u16;
+const QUOTE: u16 = b'"' as u16;
+const BACKSLASH: u16 = b'\\' as u16;
+
+/// The line from which the C runtime of every common compiler, and Rust's, reads these arguments back ("Parsing C command-line
+/// arguments" in Microsoft's documentation): backslashes count only before a quote, where each of them, and the quote, needs
+/// another one.
+pub fn command_line(program: &Path, args: &[OsString]) -> io::Result<Vec<u16>> {
+    let mut line = vec![QUOTE];
+    // The program's name is read by rules of its own: up to the next quote, which no path contains.
+    line.extend(program.as_os_str().encode_wide());
+    line.push(QUOTE);
+    for arg in args {
+        line.extend([SPACE, QUOTE]);
+        let mut backslashes = 0;
+        for unit in arg.encode_wide() {
+            if unit == QUOTE {
+                line.extend(std::iter::repeat_n(BACKSLASH, backslashes + 1));
+            }
+            backslashes = if unit == BACKSLASH { backslashes + 1 } else { 0 };
+            line.push(unit);
+        }
+        line.extend(std::iter::repeat_n(BACKSLASH, backslashes));
+        line.push(QUOTE);
+    }
+    terminated(line)
+}
+
+/// The block of these variables: sorted by name, whatever its case (`CreateProcessW`). Of two with the same name the last counts.
+pub fn environment<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) -> io::Result<Vec<u16>> {
+    let sorted: BTreeMap<String, _> =
+        variables.map(|(name, value)| (name.to_string_lossy().to_uppercase(), (name, value))).collect();
+    let mut block = Vec::new();
+    for (name, value) in sorted.into_values() {
+        block.extend(name.encode_wide());
+        block.push(u16::from(b'='));
+        block.extend(wide(value)?);
+    }
+    // An empty block is one empty entry, too.
+    if block.is_empty() {
+        block.push(0);
+    }
+    block.push(0);
+    Ok(block)
+}
+
+fn terminated(mut line: Vec<u16>) -> io::Result<Vec<u16>> {
+    if line.contains(&0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a NUL in an argument"));
+    }
+    line.push(0);
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(args: &[&str]) -> String {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        let line = command_line(Path::new("C:\\a b\\c.exe"), &args).unwrap();
+        String::from_utf16(line.strip_suffix(&[0]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_argument_can_be_read_back() {
+        assert_eq!(line(&[]), r#""C:\a b\c.exe""#);
+        assert_eq!(line(&["plain", "", "with space"]), r#""C:\a b\c.exe" "plain" "" "with space""#);
+        assert_eq!(line(&[r#"say "hi""#]), r#""C:\a b\c.exe" "say \"hi\"""#);
+        assert_eq!(line(&[r"C:\dir\", r"a\b"]), r#""C:\a b\c.exe" "C:\dir\\" "a\b""#);
+        assert_eq!(line(&[r#"\\"\"#]), r#""C:\a b\c.exe" "\\\\\"\\""#);
+        assert_eq!(line(&["%PATH%", "a\nb", "^&|"]), "\"C:\\a b\\c.exe\" \"%PATH%\" \"a\nb\" \"^&|\"");
+        assert!(command_line(Path::new("C:\\c.exe"), &["a\0b".into()]).is_err());
+    }
+
+    #[test]
+    fn variables_are_sorted_and_each_is_there_once() {
+        let variables = [("b", "2"), ("A", "1"), ("Path", "old"), ("PATH", "new")];
+        let block = environment(variables.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))).unwrap();
+        assert_eq!(String::from_utf16(&block).unwrap(), "A=1\0b=2\0PATH=new\0\0");
+        assert_eq!(environment(std::iter::empty()).unwrap(), [0, 0]);
+    }
+}

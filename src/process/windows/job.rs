@@ -1,0 +1,128 @@
+//! A job: every process that is started in it, and every process that these start, for ever.
+#![allow(unsafe_code, reason = "the calls into Windows")]
+
+use std::io;
+use std::mem::{offset_of, size_of, size_of_val};
+use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
+use std::ptr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, HANDLE};
+use windows_sys::Win32::System::JobObjects::{
+    CreateJobObjectW, IsProcessInJob, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    JOBOBJECT_BASIC_PROCESS_ID_LIST, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectBasicProcessIdList,
+    JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
+};
+use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE};
+
+use crate::win32::{check, own, wait};
+
+/// No process can leave it, and none survives its last handle, which is ours: it ends with the daemon however the daemon ends.
+#[derive(Debug)]
+pub struct Job(OwnedHandle);
+
+/// Of processes that were not left the time to have one of their own.
+const EXIT_CODE: u32 = 1;
+/// A process that cannot be waited for can only be looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+impl Job {
+    /// An empty one.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: neither attributes nor a name; the result is nobody else's, and no child inherits it.
+        let job = Self(unsafe { own(CreateJobObjectW(ptr::null(), ptr::null())) }?);
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        // Who crashes ends, instead of waiting for somebody to read a dialogue.
+        limits.BasicLimitInformation.LimitFlags =
+            JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
+        // SAFETY: the structure belongs to the class, and is as long as stated.
+        check(unsafe {
+            SetInformationJobObject(
+                job.raw(),
+                JobObjectExtendedLimitInformation,
+                (&raw const limits).cast(),
+                length_of(&limits),
+            )
+        })?;
+        Ok(job)
+    }
+
+    /// For the process that is to be started in it.
+    pub fn raw(&self) -> HANDLE {
+        self.0.as_raw_handle()
+    }
+
+    /// Ends every process of it. Blocks until they have let go of all that they held, or for `limit`.
+    pub fn end(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        loop {
+            // Opened before they are ended: a process that is gone cannot be waited for any more.
+            let Ok(ids) = self.ids() else { return };
+            if ids.is_empty() {
+                return;
+            }
+            let processes: Vec<OwnedHandle> = ids.into_iter().filter_map(|id| self.open(id)).collect();
+            // SAFETY: the handle is valid.
+            unsafe { TerminateJobObject(self.raw(), EXIT_CODE) };
+            let left = || deadline.saturating_duration_since(Instant::now());
+            for process in &processes {
+                wait(process, Some(left()));
+            }
+            // What does not end by then hangs in the kernel: there is nothing to be done about it.
+            if left().is_zero() {
+                return;
+            }
+            if processes.is_empty() {
+                thread::sleep(LOOK_EVERY);
+            }
+        }
+    }
+
+    /// Of the processes that have not ended.
+    fn ids(&self) -> io::Result<Vec<u32>> {
+        /// Words before the first id.
+        const HEAD: usize = offset_of!(JOBOBJECT_BASIC_PROCESS_ID_LIST, ProcessIdList) / size_of::<usize>();
+        let mut words = vec![0_usize; HEAD + 64];
+        loop {
+            // SAFETY: the buffer is aligned as the structure, whose list may be longer than it says, and is as long as stated.
+            let done = check(unsafe {
+                QueryInformationJobObject(
+                    self.raw(),
+                    JobObjectBasicProcessIdList,
+                    words.as_mut_ptr().cast(),
+                    length_of(words.as_slice()),
+                    ptr::null_mut(),
+                )
+            });
+            // SAFETY: the buffer is larger than the structure, which consists of numbers.
+            let list = unsafe { &*words.as_ptr().cast::<JOBOBJECT_BASIC_PROCESS_ID_LIST>() };
+            match done {
+                Ok(()) => {
+                    let ids = words[HEAD..].iter().take(list.NumberOfProcessIdsInList as usize);
+                    return Ok(ids.filter_map(|&id| u32::try_from(id).ok()).collect());
+                }
+                Err(error) if error.raw_os_error() == Some(ERROR_MORE_DATA.cast_signed()) => {
+                    words.resize(words.len() * 2, 0);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The process of that id, if it is still one of ours.
+    fn open(&self, id: u32) -> Option<OwnedHandle> {
+        // SAFETY: the result is nobody else's.
+        let process =
+            unsafe { own(OpenProcess(PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, 0, id)) }.ok()?;
+        let mut is_ours = 0;
+        // SAFETY: both handles are valid, and the answer may be written.
+        check(unsafe { IsProcessInJob(process.as_raw_handle(), self.raw(), &raw mut is_ours) }).ok()?;
+        // An id is given away again.
+        (is_ours != 0).then_some(process)
+    }
+}
+
+fn length_of<T: ?Sized>(value: &T) -> u32 {
+    u32::try_from(size_of_val(value)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,142 @@
+//! The pipes to a child: our ends can be read and written without blocking, the child's are as any program expects them.
+#![allow(unsafe_code, reason = "the calls into Windows")]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::windows::fs::OpenOptionsExt as _;
+use std::os::windows::io::{AsRawHandle as _, IntoRawHandle as _, OwnedHandle};
+use std::ptr;
+
+use tokio::net::windows::named_pipe::NamedPipeServer;
+use windows_sys::Win32::Foundation::{
+    ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED, GENERIC_READ, GENERIC_WRITE, GetLastError,
+    HANDLE_FLAG_INHERIT, SetHandleInformation, WAIT_OBJECT_0, WIN32_ERROR,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_FLAGS_AND_ATTRIBUTES, FILE_READ_ATTRIBUTES,
+    PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND, ReadFile,
+};
+use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
+use windows_sys::Win32::System::Pipes::{
+    CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_WAIT, PeekNamedPipe,
+};
+use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
+use windows_sys::core::BOOL;
+
+use crate::process::pump::READ_BYTES;
+use crate::win32::{Event, check, own, wide};
+
+/// Our end of the pipe from which a child reads.
+pub type Input = NamedPipeServer;
+
+/// Our end of a pipe into which a child writes.
+#[derive(Debug)]
+pub struct Output {
+    pipe: OwnedHandle,
+    /// Set when bytes have arrived.
+    ready: Event,
+}
+
+/// A pipe from which a child reads, and the child's end. Needs a tokio runtime with I/O.
+pub fn input() -> io::Result<(Input, File)> {
+    let (ours, theirs) = pair(PIPE_ACCESS_OUTBOUND, GENERIC_READ)?;
+    // SAFETY: the server's end of a pipe, made for overlapped use, and nobody else's.
+    let ours = unsafe { NamedPipeServer::from_raw_handle(ours.into_raw_handle()) }?;
+    Ok((ours, theirs))
+}
+
+/// A pipe into which a child writes, and the child's end.
+pub fn output() -> io::Result<(Output, File)> {
+    // The C runtimes of some programs ask for the attributes of what they write to.
+    let (pipe, theirs) = pair(PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES)?;
+    Ok((Output { pipe, ready: Event::new()? }, theirs))
+}
+
+/// Our end and the child's. Only the child's can be inherited, by whoever is started in this moment: JavaScript may just start a
+/// program of its own, so that nobody but us holds the other end is not to be relied on.
+fn pair(direction: FILE_FLAGS_AND_ATTRIBUTES, access: u32) -> io::Result<(OwnedHandle, File)> {
+    // Anonymous pipes cannot be overlapped, so this one has a name, which nobody can guess and everybody can use but once.
+    let number = getrandom::u64().map_err(|_| io::Error::other("the system has no random numbers"))?;
+    let name = format!(r"\\.\pipe\codex-image-{}-{number:016x}", std::process::id());
+    let size = u32::try_from(READ_BYTES).unwrap_or(u32::MAX);
+    // SAFETY: the name ends with a NUL; the result is nobody else's.
+    let ours = unsafe {
+        own(CreateNamedPipeW(
+            wide(&name)?.as_ptr(),
+            direction | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE,
+            PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
+            1,
+            size,
+            size,
+            0,
+            ptr::null(),
+        ))
+    }?;
+    let theirs = OpenOptions::new().access_mode(access).open(&name)?;
+    // SAFETY: the handle is valid.
+    check(unsafe { SetHandleInformation(theirs.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) })?;
+    Ok((ours, theirs))
+}
+
+/// Until the operation is done.
+const WAIT: BOOL = 1;
+
+impl Output {
+    /// Waits until there is something to read, and reads it. Nothing has been read when the pipe has ended, or when `stop` is set
+    /// before there was anything.
+    pub(super) fn read(&self, buffer: &mut [u8], stop: &Event) -> io::Result<usize> {
+        let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        let mut reading = OVERLAPPED { hEvent: self.ready.raw(), ..OVERLAPPED::default() };
+        // SAFETY: the pipe is overlapped. The buffer, its length, and the structure stay as they are until the system is done
+        // with them, which is waited for below whatever happens.
+        let started = unsafe {
+            ReadFile(self.pipe.as_raw_handle(), buffer.as_mut_ptr(), length, ptr::null_mut(), &raw mut reading)
+        };
+        if started == 0 {
+            match last_error() {
+                ERROR_IO_PENDING => {
+                    let either = [self.ready.raw(), stop.raw()];
+                    // SAFETY: two valid handles. Without waiting for both, the first that is set is told.
+                    let first = unsafe { WaitForMultipleObjects(2, either.as_ptr(), 0, INFINITE) };
+                    if first != WAIT_OBJECT_0 {
+                        // SAFETY: both are valid. If the reading is done already, there is nothing to cancel.
+                        unsafe { CancelIoEx(self.pipe.as_raw_handle(), &raw const reading) };
+                    }
+                }
+                ERROR_BROKEN_PIPE => return Ok(0),
+                error => return Err(io::Error::from_raw_os_error(error.cast_signed())),
+            }
+        }
+        let mut count = 0;
+        // SAFETY: the pipe and the structure are those of the reading, and the count may be written.
+        let result =
+            unsafe { GetOverlappedResult(self.pipe.as_raw_handle(), &raw const reading, &raw mut count, WAIT) };
+        match (result, last_error()) {
+            (0, ERROR_BROKEN_PIPE | ERROR_OPERATION_ABORTED) => Ok(0),
+            (0, error) => Err(io::Error::from_raw_os_error(error.cast_signed())),
+            _ => Ok(count as usize),
+        }
+    }
+
+    /// How many bytes the pipe holds.
+    pub(super) fn held(&self) -> io::Result<usize> {
+        let mut held = 0;
+        // SAFETY: the handle is valid; no buffer, and one count that may be written.
+        check(unsafe {
+            PeekNamedPipe(
+                self.pipe.as_raw_handle(),
+                ptr::null_mut(),
+                0,
+                ptr::null_mut(),
+                &raw mut held,
+                ptr::null_mut(),
+            )
+        })?;
+        Ok(held as usize)
+    }
+}
+
+fn last_error() -> WIN32_ERROR {
+    // SAFETY: it has no conditions.
+    unsafe { GetLastError() }
+}

@@ -1,0 +1,61 @@
+//! A child and its descendants on Windows.
+//!
+//! A job holds them together: nobody leaves it, whatever becomes of the parents. (Not in it is what a service starts on somebody's
+//! behalf, such as the task scheduler.) It is the watchdog, too: when the daemon dies, the job's last handle is closed.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::create::create;
+use super::job::Job;
+use super::pipe::{input, output};
+use crate::process::Marker;
+use crate::process::spawn::{Pipes, Program};
+use crate::process::stop::Manner;
+use crate::process::wait::{Exit, Waiter};
+
+/// A child with its descendants.
+#[derive(Debug)]
+pub struct Tree {
+    job: Job,
+    /// How the child has ended, once it has.
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+/// How long processes that were ended may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Tree {
+    /// Starts the program in a new job.
+    #[allow(clippy::needless_pass_by_value, reason = "on Unix the tree keeps the marker")]
+    pub fn spawn(program: &Program, marker: Marker, waiter: Waiter) -> io::Result<(Self, Pipes)> {
+        let job = Job::new()?;
+        let (stdin, child_stdin) = input()?;
+        let (stdout, child_stdout) = output()?;
+        let (stderr, child_stderr) = output()?;
+        let process = create(program, &marker, &job, [&child_stdin, &child_stdout, &child_stderr])?;
+        Ok((Self { job, exit: waiter.watch(process) }, Pipes { stdin, stdout, stderr }))
+    }
+
+    /// How the child has ended, once it has.
+    pub const fn exit(&mut self) -> &mut watch::Receiver<Option<Exit>> {
+        &mut self.exit
+    }
+
+    /// Stops everything at once, whatever the manner: there is no polite request to a process without a window or a console in
+    /// common with us, so whoever is given time does not know what for.
+    pub fn stop(self, _manner: Manner) -> Exit {
+        self.job.end(PATIENCE);
+        let exit = *self.exit.borrow();
+        // Ended by us a moment ago, which the waiter does not know yet.
+        exit.unwrap_or(Exit::Code(1))
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.job.end(PATIENCE);
+    }
+}

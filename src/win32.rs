@@ -1,0 +1,81 @@
+//! What every use of the Windows API needs: results as Rust has them, and text as Windows has it.
+#![allow(unsafe_code, reason = "the calls into Windows")]
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::windows::ffi::OsStrExt as _;
+use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
+use std::ptr;
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, WAIT_OBJECT_0};
+use windows_sys::Win32::System::Threading::{CreateEventW, INFINITE, SetEvent, WaitForSingleObject};
+use windows_sys::core::BOOL;
+
+/// The last error, if `result` says that there was one.
+pub fn check(result: BOOL) -> io::Result<()> {
+    if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The handle as a thing that closes itself, or the last error.
+///
+/// # Safety
+/// `handle` is what a call of the system has just returned, and nobody else's.
+pub unsafe fn own(handle: HANDLE) -> io::Result<OwnedHandle> {
+    if handle.is_null() || handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: valid, and nobody else's, as the caller promises.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+/// The text in UTF-16, with a NUL at its end, and none in it.
+pub fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
+    let mut wide: Vec<u16> = text.as_ref().encode_wide().collect();
+    if wide.contains(&0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a NUL in a text"));
+    }
+    wide.push(0);
+    Ok(wide)
+}
+
+/// Waits until what stands behind the handle is signalled: a process that has ended, an event that is set. At most for `limit`, if
+/// there is one. Tells whether it is.
+pub fn wait(handle: &OwnedHandle, limit: Option<Duration>) -> bool {
+    // Rounded up: who waits too short a time looks too often.
+    let limit = limit.map(|limit| u32::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE - 1));
+    // SAFETY: the handle is valid for as long as it is borrowed.
+    unsafe { WaitForSingleObject(handle.as_raw_handle(), limit.unwrap_or(INFINITE)) == WAIT_OBJECT_0 }
+}
+
+/// Something that happens once, and that threads can wait for.
+#[derive(Debug)]
+pub struct Event(OwnedHandle);
+
+impl Event {
+    /// One that has not happened yet.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn new() -> io::Result<Self> {
+        const MANUAL_RESET: BOOL = 1;
+        // SAFETY: neither attributes nor a name; the result is nobody else's.
+        unsafe { own(CreateEventW(ptr::null(), MANUAL_RESET, 0, ptr::null())) }.map(Self)
+    }
+
+    /// Now it has happened.
+    pub fn set(&self) {
+        // SAFETY: the handle is valid. A valid event can be set.
+        unsafe { SetEvent(self.raw()) };
+    }
+
+    /// Whether it has happened.
+    pub fn is_set(&self) -> bool {
+        wait(&self.0, Some(Duration::ZERO))
+    }
+
+    /// For a call that waits for it, or that sets it itself.
+    pub fn raw(&self) -> HANDLE {
+        self.0.as_raw_handle()
+    }
+}
