@@ -92,7 +92,7 @@ describe('nothing is left, though a tool of the agent lives,', { timeout: PATIEN
 
   test('after a timeout', async (t) => {
     const world = new World(t);
-    const call = generateCodexImage(world.options(BUSY, { timeoutMs: 5000 }));
+    const call = generateCodexImage(world.options(BUSY, { timeoutMs: 10_000 }));
     const rejected = assert.rejects(call, { code: 'TIMEOUT' });
     await world.running();
     await rejected;

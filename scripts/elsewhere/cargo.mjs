@@ -21,7 +21,7 @@ const TARGET = path.join(CACHE, 'target');
 export async function cargoFor({ triple }, { runner, env }, command, ...args) {
   await debian('rustc-web', 'cargo-web', 'rust-web-src');
   const linker = triple.includes('windows') ? mingw() : await zig(triple, command);
-  const options = ['--locked', '-Zbuild-std=std,panic_unwind', '--target', triple];
+  const options = ['--locked', '-Zbuild-std=std,panic_unwind,test', '--target', triple];
   const running =
     runner.length > 0 ? ['--config', `target.${triple}.runner=${JSON.stringify(runner)}`] : [];
   await run(linker.program, [linker.command ?? command, ...options, ...running, ...args], {

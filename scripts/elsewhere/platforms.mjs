@@ -29,12 +29,20 @@ import { stop, windows, windowsPath, WINE } from './wine.mjs';
 const QEMU_AARCH64 = 'qemu-aarch64';
 const NODE = '20.20.2';
 
+/** Its image tool is called directly; code mode would bring a V8 of its own. */
+const DIRECT = 'gpt-5.5';
+const CODEX_LINUX_ARM64 = {
+  version: '0.169.0',
+  program: 'vendor/aarch64-unknown-linux-musl/bin/codex',
+  model: DIRECT,
+};
+
 /** @type {Record<string, Platform>} */
 export const PLATFORMS = {
   arm64: {
     triple: 'aarch64-unknown-linux-gnu',
     name: 'linux-arm64',
-    codex: [],
+    codex: [CODEX_LINUX_ARM64],
     async prepare() {
       await debian('qemu-user', 'libc6-arm64-cross', 'libstdc++6-arm64-cross');
       const runner = [QEMU_AARCH64, '-L', '/usr/aarch64-linux-gnu'];
@@ -45,7 +53,7 @@ export const PLATFORMS = {
   musl: {
     triple: 'x86_64-unknown-linux-musl',
     name: 'linux-x64',
-    codex: [],
+    codex: [{ version: '0.169.0', program: 'vendor/x86_64-unknown-linux-musl/bin/codex' }],
     async prepare() {
       const loader = path.join(await muslFiles('amd64'), 'lib', 'ld-musl-x86_64.so.1');
       // The tests' own programs are linked statically, and need no loader.
@@ -55,7 +63,7 @@ export const PLATFORMS = {
   'musl-arm64': {
     triple: 'aarch64-unknown-linux-musl',
     name: 'linux-arm64',
-    codex: [],
+    codex: [CODEX_LINUX_ARM64],
     async prepare() {
       await debian('qemu-user');
       const runner = [QEMU_AARCH64, '-L', await muslFiles('arm64')];
@@ -67,11 +75,10 @@ export const PLATFORMS = {
     name: 'win32-x64',
     codex: [
       { version: '0.142.5', program: 'vendor/x86_64-pc-windows-msvc/bin/codex.exe' },
-      // Its code mode brings a V8 of its own, which wine cannot run.
       {
         version: '0.156.0',
         program: 'vendor/x86_64-pc-windows-msvc/bin/codex.exe',
-        model: 'gpt-5.5',
+        model: DIRECT,
       },
     ],
     async prepare() {
