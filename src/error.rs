@@ -192,6 +192,8 @@ fn resets_in_words(resets_in: Option<Duration>) -> String {
 
 fn exit_in_words(exit: Exit) -> String {
     match exit {
+        // A crash on Windows, which people know by this number.
+        Exit::Code(code) if code < -1 => format!("exit {code:#010x}"),
         Exit::Code(code) => format!("exit {code}"),
         Exit::Signal(signal) => format!("signal {}", crate::process::signal_name(signal)),
     }
@@ -353,7 +355,9 @@ mod tests {
         assert!(said(Cause::NoImage(Missing::NotDrawn)).contains("no image at the requested path"));
         assert!(said(Cause::InvalidImage(Flaw::Empty)).contains("not a valid PNG"));
         assert!(said(Cause::CodexFailed(Exit::Code(7))).contains("codex image_gen exited exit 7"));
-        assert!(said(Cause::CodexFailed(Exit::Signal(11))).contains("codex image_gen exited signal SIGSEGV"));
+        assert!(said(Cause::CodexFailed(Exit::Code(0xc000_0005_u32.cast_signed()))).contains("exit 0xc0000005"));
+        let signal = if cfg!(unix) { "SIGSEGV" } else { "number 11" };
+        assert!(said(Cause::CodexFailed(Exit::Signal(11))).contains(&format!("exited signal {signal}")));
         assert!(said(Cause::UsageLimit { resets_in: None }).contains("resets on a rolling window"));
         assert!(said(Cause::NotSignedIn).contains("not signed in. Run `codex login`"));
         assert!(said(Cause::ApiKeyLogin).contains("API key"));

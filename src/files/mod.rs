@@ -212,7 +212,9 @@ mod tests {
             std::fs::write(place.path().join(name), b"").unwrap();
         }
         expected.sort();
-        for _ in 0..2 {
+        for more in ["x", "y"] {
+            std::fs::write(place.path().join(more), b"").unwrap();
+            expected.push(more.to_owned());
             let mut names = dir.names().unwrap();
             names.sort();
             assert_eq!(names, expected.iter().map(std::ffi::OsString::from).collect::<Vec<_>>());

@@ -20,7 +20,8 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_DIR_NOT_EMPTY, ERROR_NO_MORE_FILES, ERROR_SHARING_VIOLATION,
-    GENERIC_READ, GetLastError, HANDLE, LocalFree, NTSTATUS, STATUS_OBJECT_NAME_NOT_FOUND, UNICODE_STRING, WIN32_ERROR,
+    GENERIC_READ, GetLastError, HANDLE, LocalFree, NTSTATUS, RtlNtStatusToDosError, STATUS_OBJECT_NAME_NOT_FOUND,
+    UNICODE_STRING, WIN32_ERROR,
 };
 use windows_sys::Win32::Security::Authorization::{GetSecurityInfo, SE_FILE_OBJECT};
 use windows_sys::Win32::Security::{
@@ -29,8 +30,8 @@ use windows_sys::Win32::Security::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS,
-    FILE_FLAG_OPEN_REPARSE_POINT, FILE_ID_BOTH_DIR_INFO, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
-    FILE_SHARE_WRITE, FileIdBothDirectoryInfo, FileIdBothDirectoryRestartInfo, GetFileInformationByHandle,
+    FILE_FLAG_OPEN_REPARSE_POINT, FILE_ID_BOTH_DIR_INFO, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, FileIdBothDirectoryInfo, GetFileInformationByHandle,
     GetFileInformationByHandleEx, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
@@ -135,22 +136,30 @@ fn token(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
 }
 
 pub fn names(handle: &Handle) -> io::Result<Vec<OsString>> {
+    // The place in a listing is kept with the handle, so each listing has one of its own.
+    let listing = open_at(handle, OsStr::new(""), FILE_LIST_DIRECTORY).map_err(|status| {
+        // SAFETY: it has no conditions.
+        io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed())
+    })?;
     let mut names = Vec::new();
     // Aligned as the entries are.
     let mut words = vec![0_u64; 2048];
     let length = u32::try_from(size_of_val(words.as_slice())).unwrap_or(u32::MAX);
-    let mut class = FileIdBothDirectoryRestartInfo;
     loop {
         // SAFETY: the buffer is as long as stated.
         let more = check(unsafe {
-            GetFileInformationByHandleEx(handle.dir.as_raw_handle(), class, words.as_mut_ptr().cast(), length)
+            GetFileInformationByHandleEx(
+                listing.as_raw_handle(),
+                FileIdBothDirectoryInfo,
+                words.as_mut_ptr().cast(),
+                length,
+            )
         });
         match more {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(ERROR_NO_MORE_FILES.cast_signed()) => return Ok(names),
             Err(error) => return Err(error),
         }
-        class = FileIdBothDirectoryInfo;
         let mut entry = words.as_ptr().cast::<FILE_ID_BOTH_DIR_INFO>();
         loop {
             // SAFETY: the system has filled the buffer with entries, each aligned, each with its name behind it and the way to
@@ -214,7 +223,7 @@ fn refuse<T>(what: &'static str) -> Result<T, Refusal> {
     Err(Refusal::Flawed(Flaw::NotRegular(what)))
 }
 
-/// Opens the entry of the directory, and where it is a link the link itself. Nobody else is kept from anything meanwhile.
+/// Opens the entry of the directory, and where it is a link the link itself; without a name the directory once more. Nobody else is kept from anything meanwhile.
 fn open_at(handle: &Handle, name: &OsStr, access: u32) -> Result<OwnedHandle, NTSTATUS> {
     let units: Vec<u16> = name.encode_wide().collect();
     let length = u16::try_from(size_of_val(units.as_slice())).unwrap_or(u16::MAX);

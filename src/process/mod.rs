@@ -15,6 +15,9 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(unix)]
 use unix as platform;
 #[cfg(windows)]

@@ -49,14 +49,13 @@ mod tests {
     async fn all_that_a_dead_tree_has_written_is_read_at_once() {
         for lines in [0, 1, 1000, 8000] {
             let (pipe, mut held) = output_pipe().unwrap();
-            for line in 0..lines {
-                writeln!(held, "{line:07}").unwrap();
-            }
+            let written: Vec<_> = (0..lines).map(|line| format!("{line:07}")).collect();
+            held.write_all(written.iter().flat_map(|line| [line, "\n"]).collect::<String>().as_bytes()).unwrap();
             let (seen, all) = mpsc::channel();
             let reader = read(pipe, 100, |_| {}, move |line| seen.send(line.to_vec()).unwrap()).unwrap();
             reader.finish().await;
             let all: Vec<_> = all.iter().map(|line| String::from_utf8(line).unwrap()).collect();
-            assert_eq!(all, (0..lines).map(|line| format!("{line:07}")).collect::<Vec<_>>());
+            assert_eq!(all, written);
             drop(held);
         }
     }

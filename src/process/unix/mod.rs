@@ -63,3 +63,10 @@ pub fn signal_name(signal: i32) -> Option<&'static str> {
     ];
     NAMES.iter().find(|(known, _)| known.as_raw() == signal).map(|(_, name)| *name)
 }
+
+/// Whether that process runs.
+#[cfg(test)]
+pub fn runs(id: u32) -> bool {
+    let pid = i32::try_from(id).ok().and_then(Waitable::from_raw);
+    pid.is_some_and(|pid| table::start_time(pid).is_some_and(|started| table::is_alive(pid, started)))
+}

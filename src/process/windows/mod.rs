@@ -42,3 +42,13 @@ pub const fn kill_orphans(_marker: &Marker) {}
 pub const fn signal_name(_signal: i32) -> Option<&'static str> {
     None
 }
+
+/// Whether that process runs.
+#[cfg(test)]
+#[allow(unsafe_code, reason = "a call into Windows")]
+pub fn runs(id: u32) -> bool {
+    use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_SYNCHRONIZE};
+    // SAFETY: the result is nobody else's.
+    let process = unsafe { win32::own(OpenProcess(PROCESS_SYNCHRONIZE, 0, id)) };
+    process.is_ok_and(|process| !win32::wait(&process, Some(std::time::Duration::ZERO)))
+}

@@ -1,0 +1,240 @@
+//! What is promised of a child and its descendants, on every platform. The children are this very test program: started again to
+//! run nothing but [`role`], they do what the variable says.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt as _;
+
+use super::pump::{Reader, read};
+use super::*;
+
+/// What a child of these tests does.
+const ROLE: &str = "CODEX_IMAGE_TEST_ROLE";
+/// Where it leaves its traces.
+const PLACE: &str = "CODEX_IMAGE_TEST_PLACE";
+const MARKER: &str = "CODEX_IMAGE_TEST_RUN";
+
+/// Not a test, but what the children run.
+#[test]
+fn role() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let place = PathBuf::from(std::env::var_os(PLACE).unwrap());
+    match role.as_str() {
+        "echo" => {
+            let mut text = Vec::new();
+            std::io::stdin().read_to_end(&mut text).unwrap();
+            std::fs::write(place.join("heard"), &text).unwrap();
+        }
+        "exit 7" => std::process::exit(7),
+        "crash" => std::process::abort(),
+        "tell" => {
+            for (name, value) in std::env::vars() {
+                println!("\n{name}={value}");
+            }
+            println!("\ncwd={}", std::env::current_dir().unwrap().display());
+        }
+        // Holds a file until the end, which a directory with it in it cannot survive on Windows.
+        "hold" => {
+            let mut file = std::fs::File::create(place.join("held")).unwrap();
+            writeln!(file, "{}", std::process::id()).unwrap();
+            std::fs::rename(place.join("held"), place.join("holding")).unwrap();
+            wait_for_ever();
+        }
+        // Has a child that holds the output open, and ends before it.
+        "leave" => {
+            start("hold", &place).spawn().unwrap();
+            until(|| place.join("holding").exists());
+        }
+        "stay" => {
+            start("hold", &place).spawn().unwrap();
+            wait_for_ever();
+        }
+        // Runs a tree, and dies as its parent likes.
+        "daemon" => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let _guard = runtime.enter();
+            let _run = spawn(&program("stay", &place), marker(&place)).unwrap();
+            wait_for_ever();
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn wait_for_ever() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Waits until `done`. Whoever waits for ever is ended by the runner.
+fn until(done: impl Fn() -> bool) {
+    while !done() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const ONLY_THE_ROLE: [&str; 4] = ["--exact", "process::tests::role", "--nocapture", "--quiet"];
+
+fn start(role: &str, place: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(ONLY_THE_ROLE).env(ROLE, role).env(PLACE, place).stdin(Stdio::null());
+    command
+}
+
+fn program(role: &str, place: &Path) -> Program {
+    let own = std::env::vars_os().filter(|(name, _)| name != ROLE && name != PLACE && name != MARKER);
+    let added = [(ROLE.into(), role.into()), (PLACE.into(), place.into())];
+    Program {
+        path: std::env::current_exe().unwrap(),
+        args: ONLY_THE_ROLE.map(OsString::from).into(),
+        env: own.chain(added).collect(),
+        cwd: std::env::current_dir().unwrap(),
+    }
+}
+
+fn marker(place: &Path) -> Marker {
+    Marker { name: MARKER, value: place.file_name().unwrap().to_string_lossy().into_owned(), dir: None }
+}
+
+fn place() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Starts a child and listens to it.
+fn run(role: &str, place: &Path) -> (Child, platform::Input, [Reader; 2], Receiver<String>) {
+    let (child, pipes) = spawn(&program(role, place), marker(place)).unwrap();
+    let (say, said) = channel();
+    let listen = |pipe| {
+        let say = say.clone();
+        read(pipe, 1 << 20, |_| {}, move |line| drop(say.send(String::from_utf8_lossy(line).into_owned()))).unwrap()
+    };
+    (child, pipes.stdin, [listen(pipes.stdout), listen(pipes.stderr)], said)
+}
+
+/// The process that holds a file in `place`.
+fn holder(place: &Path) -> u32 {
+    until(|| place.join("holding").exists());
+    std::fs::read_to_string(place.join("holding")).unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_child_is_told_its_environment_and_its_place() {
+    let place = place();
+    let mut program = program("tell", place.path());
+    program.env.push(("QUOTES".into(), "\"a\\\" %PATH% \u{1f408}".into()));
+    let cwd = dunce::canonicalize(place.path()).unwrap();
+    program.cwd.clone_from(&cwd);
+    let (mut child, pipes) = spawn(&program, marker(place.path())).unwrap();
+    drop(pipes.stdin);
+    let (say, said) = channel();
+    let listen = move |line: &[u8]| drop(say.send(String::from_utf8_lossy(line).into_owned()));
+    let reader = read(pipes.stdout, 1 << 20, |_| {}, listen).unwrap();
+    assert_eq!(child.exited().await, Exit::Code(0));
+    assert_eq!(child.stop(Manner::Now), Exit::Code(0));
+    reader.finish().await;
+    let told: Vec<String> = said.iter().collect();
+    let has = |line: String| assert!(told.contains(&line), "{line} in {told:?}");
+    has("QUOTES=\"a\\\" %PATH% \u{1f408}".to_owned());
+    has(format!("{MARKER}={}", marker(place.path()).value));
+    has(format!("cwd={}", cwd.display()));
+}
+
+#[tokio::test]
+async fn its_own_end_is_learnt_from_it() {
+    let place = place();
+    let (mut child, _stdin, _readers, _said) = run("exit 7", place.path());
+    assert_eq!(child.exited().await, Exit::Code(7));
+    assert_eq!(child.stop(Manner::Now), Exit::Code(7));
+    let (mut child, _stdin, _readers, _said) = run("crash", place.path());
+    let exit = child.exited().await;
+    assert!(if cfg!(unix) { matches!(exit, Exit::Signal(_)) } else { !exit.is_success() }, "{exit:?}");
+}
+
+#[tokio::test]
+async fn a_long_text_arrives_whole_and_then_its_end() {
+    let place = place();
+    let (mut child, mut stdin, _readers, _said) = run("echo", place.path());
+    let text: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    stdin.write_all(&text).await.unwrap();
+    drop(stdin);
+    assert_eq!(child.exited().await, Exit::Code(0));
+    assert!(std::fs::read(place.path().join("heard")).unwrap() == text);
+}
+
+#[tokio::test]
+async fn children_started_at_once_do_not_hold_each_others_pipes() {
+    let places: Vec<_> = (0..8).map(|_| place()).collect();
+    let children: Vec<_> = std::thread::scope(|scope| {
+        let runtime = tokio::runtime::Handle::current();
+        let start = |place: &tempfile::TempDir| {
+            let (runtime, place) = (runtime.clone(), place.path().to_path_buf());
+            scope.spawn(move || {
+                let _guard = runtime.enter();
+                spawn(&program("echo", &place), marker(&place)).unwrap()
+            })
+        };
+        let started: Vec<_> = places.iter().map(start).collect();
+        started.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    // Each ends at the end of its own input, while the inputs of those after it are still open.
+    for (mut child, pipes) in children {
+        drop(pipes.stdin);
+        assert_eq!(child.exited().await, Exit::Code(0));
+    }
+}
+
+#[tokio::test]
+async fn a_grandchild_is_stopped_with_its_parent() {
+    let place = place();
+    let (child, _stdin, readers, _said) = run("stay", place.path());
+    let grandchild = holder(place.path());
+    assert!(platform::runs(grandchild));
+    let _ = child.stop(Manner::Firm { grace: Duration::from_secs(10) });
+    assert!(!platform::runs(grandchild));
+    for reader in readers {
+        reader.finish().await;
+    }
+    // On Windows a file that is open would be in the way.
+    std::fs::remove_dir_all(place.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_grandchild_that_outlives_its_parent_is_stopped_and_holds_nothing_up() {
+    let place = place();
+    let (mut child, _stdin, readers, _said) = run("leave", place.path());
+    assert_eq!(child.exited().await, Exit::Code(0));
+    let grandchild = holder(place.path());
+    assert!(platform::runs(grandchild));
+    let _ = child.stop(Manner::Now);
+    assert!(!platform::runs(grandchild));
+    for reader in readers {
+        reader.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn dropping_a_child_stops_everything_too() {
+    let place = place();
+    let (child, _stdin, _readers, _said) = run("stay", place.path());
+    let grandchild = holder(place.path());
+    drop(child);
+    assert!(!platform::runs(grandchild));
+}
+
+#[test]
+fn a_daemon_that_is_killed_takes_its_tree_along_within_two_seconds() {
+    let place = place();
+    let mut daemon = start("daemon", place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let grandchild = holder(place.path());
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    let killed = Instant::now();
+    until(|| !platform::runs(grandchild) || killed.elapsed() > Duration::from_secs(10));
+    // A second and a half of it is the watchdog's patience; the rest is for a busy machine.
+    assert!(!platform::runs(grandchild), "it still runs after {:?}", killed.elapsed());
+}
