@@ -54,7 +54,8 @@ fn exec() -> Result<ExitCode, Box<dyn Error>> {
 fn save(thread_id: &str) -> Result<(), Box<dyn Error>> {
     let store = Path::new(&env::var("CODEX_HOME")?).join("generated_images").join(thread_id);
     fs::create_dir_all(&store)?;
-    fs::copy(env::var("STUB_PICTURE")?, store.join("exec-1.png"))?;
+    // A copy would be as old as the original, on Windows.
+    fs::write(store.join("exec-1.png"), fs::read(env::var("STUB_PICTURE")?)?)?;
     Ok(())
 }
 

@@ -4,20 +4,13 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { ensureDependencies, main, root, run } from './bootstrap.mjs';
 import { built, cargoFor } from './elsewhere/cargo.mjs';
 import { CACHE, npmPackage } from './elsewhere/fetch.mjs';
+import { launcher } from './elsewhere/launcher.mjs';
 import { PLATFORMS } from './elsewhere/platforms.mjs';
 
 /** @import { Codex, Host, Platform } from './elsewhere/platforms.mjs' */
@@ -62,7 +55,7 @@ async function testOn(name, platform) {
     };
     await nodeTest(host, 'generation.test.mjs', {
       ...env,
-      STUB_PROGRAM: startable(name, host, stub),
+      STUB_PROGRAM: startable('stub-codex', host, stub),
     });
 
     for (const codex of platform.codex) {
@@ -82,7 +75,7 @@ async function testOn(name, platform) {
  */
 async function withRealCodex(platform, host, codex, env) {
   const directory = await npmPackage('@openai/codex', `${codex.version}-${platform.name}`);
-  const program = startable(`codex-${platform.name}`, host, path.join(directory, codex.program));
+  const program = startable('codex', host, path.join(directory, codex.program));
   const script = path.join(TESTS, 'backend.ts');
   const model = codex.model === undefined ? [] : [codex.model];
   const backend = spawn(process.execPath, ['--import', 'tsx', script, ...model], {
@@ -144,11 +137,7 @@ async function nodeTest({ node: [program = '', ...args], pathOf }, file, env) {
  * @param {string} program
  */
 function startable(name, { runner, pathOf }, program) {
-  // Where programs name files in their own way, they start them, too.
-  if (pathOf(program) !== program) return pathOf(program);
-  const file = path.join(CACHE, `start-${name}`);
-  const words = [...runner, program].map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`);
-  writeFileSync(file, `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`);
-  chmodSync(file, 0o755);
-  return file;
+  // The system's own programs, and what wine's start, need no help.
+  if (runner.length === 0 || pathOf(program) !== program) return pathOf(program);
+  return launcher(name, [...runner, program]);
 }

@@ -14,21 +14,24 @@ import {
 } from '../../index.js';
 import { PATIENCE_MS, PICTURE, World } from './world.mjs';
 
+/** A ceiling for a test that hangs. */
+const LIMIT = { timeout: PATIENCE_MS };
+
 /** @import { CodexImageErrorCode } from '../../index.js' */
 
 test('this is the platform', () => {
   assert.equal(`${process.platform}-${process.arch}`, process.env['ELSEWHERE_PLATFORM']);
 });
 
-describe('a picture', { timeout: PATIENCE_MS }, () => {
-  test('is handed over byte for byte, while Codex still runs', async (t) => {
+describe('a picture', () => {
+  test('is handed over byte for byte, while Codex still runs', LIMIT, async (t) => {
     const world = new World(t);
     const png = await generateCodexImage(world.options('thread message save tool hang'));
     assert.deepEqual(png, PICTURE);
     world.expectNothingLeft();
   });
 
-  test('comes with what is known of it', async (t) => {
+  test('comes with what is known of it', LIMIT, async (t) => {
     const world = new World(t);
     const options = world.options('thread message save', { completion: 'exit' });
     /** @type {string[]} */
@@ -47,7 +50,7 @@ describe('a picture', { timeout: PATIENCE_MS }, () => {
     assert.deepEqual(recovered.png, PICTURE);
   });
 
-  test('is asked for in the very words', async (t) => {
+  test('is asked for in the very words', LIMIT, async (t) => {
     const world = new World(t);
     const prompt = 'a "fox" \\ %PATH% $(x) `y` ^& 🦊\r\n\t-- and\na second line';
     const config = { plain: 'true', quoted: String.raw`"C:\\a \"b\" c\\"`, empty: '""' };
@@ -59,26 +62,26 @@ describe('a picture', { timeout: PATIENCE_MS }, () => {
     assert.ok(path.isAbsolute(workspace), workspace);
   });
 
-  test('can be had: nothing is missing for it', async (t) => {
+  test('can be had: nothing is missing for it', LIMIT, async (t) => {
     const { codexPath, env } = new World(t).options('');
     assert.equal((await checkCodex({ codexPath, env })).ready, true);
   });
 });
 
-describe('a failure', { timeout: PATIENCE_MS }, () => {
+describe('a failure', () => {
   /** @type {[what: string, orders: string, error: { code: CodexImageErrorCode, exitCode: number }][]} */
   const cases = [
     ['without a picture', 'thread message', { code: 'NO_IMAGE', exitCode: 0 }],
     ['with an exit code', 'thread message fail', { code: 'CODEX_FAILED', exitCode: 1 }],
   ];
   for (const [what, orders, error] of cases) {
-    test(what, async (t) => {
+    test(what, LIMIT, async (t) => {
       const options = new World(t).options(orders);
       await assert.rejects(generateCodexImage(options), { name: 'CodexImageError', ...error });
     });
   }
 
-  test('without a Codex', async (t) => {
+  test('without a Codex', LIMIT, async (t) => {
     const world = new World(t);
     const codexPath = path.join(world.desk, 'no-codex');
     await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
@@ -87,10 +90,10 @@ describe('a failure', { timeout: PATIENCE_MS }, () => {
   });
 });
 
-describe('nothing is left, though a tool of the agent lives,', { timeout: PATIENCE_MS }, () => {
+describe('nothing is left, though a tool of the agent lives,', () => {
   const BUSY = 'thread message tool hang';
 
-  test('after a timeout', async (t) => {
+  test('after a timeout', LIMIT, async (t) => {
     const world = new World(t);
     const call = generateCodexImage(world.options(BUSY, { timeoutMs: 10_000 }));
     const rejected = assert.rejects(call, { code: 'TIMEOUT' });
@@ -99,7 +102,7 @@ describe('nothing is left, though a tool of the agent lives,', { timeout: PATIEN
     world.expectNothingLeft();
   });
 
-  test('after an abort', async (t) => {
+  test('after an abort', LIMIT, async (t) => {
     const world = new World(t);
     const controller = new AbortController();
     const { signal } = controller;
@@ -111,7 +114,7 @@ describe('nothing is left, though a tool of the agent lives,', { timeout: PATIEN
     world.expectNothingLeft();
   });
 
-  test('after the daemon has ended', async (t) => {
+  test('after the daemon has ended', LIMIT, async (t) => {
     const world = new World(t);
     const daemon = await world.daemon(world.options(BUSY));
     daemon.stdin?.write('process.exit\n');
@@ -119,7 +122,7 @@ describe('nothing is left, though a tool of the agent lives,', { timeout: PATIEN
     world.expectNothingLeft();
   });
 
-  test('after the daemon was killed, when the next has started', async (t) => {
+  test('after the daemon was killed, when the next has started', LIMIT, async (t) => {
     const world = new World(t);
     const daemon = await world.daemon(world.options(BUSY));
     daemon.kill('SIGKILL');

