@@ -3,8 +3,9 @@
 // docs/platforms.md says what this shows, and what it cannot.
 
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { ensureDependencies, main, root, run } from './bootstrap.mjs';
@@ -37,6 +38,8 @@ await main(async () => {
  */
 async function testOn(name, platform) {
   const host = await platform.prepare();
+  // What tells the processes of these tests from all others.
+  host.env['ELSEWHERE_RUN'] = randomUUID();
   try {
     console.log(`\n── ${name}: the crate's tests`);
     await cargoFor(platform, host, 'test', '--lib', '--tests');
@@ -50,6 +53,7 @@ async function testOn(name, platform) {
     const env = {
       ...host.env,
       NAPI_RS_NATIVE_LIBRARY_PATH: host.pathOf(addon),
+      ELSEWHERE_NAME: name,
       ELSEWHERE_PLATFORM: platform.name,
       ELSEWHERE_NODE: JSON.stringify(host.node),
     };
@@ -62,6 +66,7 @@ async function testOn(name, platform) {
       console.log(`\n── ${name}: the addon, with Codex ${codex.version}`);
       await withRealCodex(platform, host, codex, env);
     }
+    expectNobodyLeft(host.env['ELSEWHERE_RUN']);
   } finally {
     await host.close();
   }
@@ -127,6 +132,24 @@ async function nodeTest({ node: [program = '', ...args], pathOf }, file, env) {
     closeSync(output);
     process.stdout.write(readFileSync(log));
   }
+}
+
+/**
+ * Fails if a Codex, or a stub of it, still runs. Those that wine starts have the environment of its Linux side.
+ *
+ * @param {string} marker
+ */
+function expectNobodyLeft(marker) {
+  const left = readdirSync('/proc').filter((pid) => {
+    const of = (/** @type {string} */ file) => readFileSync(`/proc/${pid}/${file}`, 'latin1');
+    try {
+      return Number(pid) > 0 && of('environ').includes(marker) && of('cmdline').includes('codex');
+    } catch {
+      // It has ended since, or is nobody's business.
+      return false;
+    }
+  });
+  if (left.length > 0) throw new Error(`processes left: ${left.join(', ')}`);
 }
 
 /**

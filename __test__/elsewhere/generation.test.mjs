@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 
@@ -16,6 +17,8 @@ import { PATIENCE_MS, PICTURE, World } from './world.mjs';
 
 /** A ceiling for a test that hangs. */
 const LIMIT = { timeout: PATIENCE_MS };
+/** There glibc does not learn that a program could not be started: the memory it shares with the child for that is not shared. */
+const IN_QEMU_WITH_GLIBC = process.env['ELSEWHERE_NAME'] === 'arm64';
 
 /** @import { CodexImageErrorCode } from '../../index.js' */
 
@@ -86,6 +89,15 @@ describe('a failure', () => {
     const codexPath = path.join(world.desk, 'no-codex');
     await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
       code: 'CODEX_NOT_FOUND',
+    });
+  });
+
+  test('with a Codex that is no program', { ...LIMIT, skip: IN_QEMU_WITH_GLIBC }, async (t) => {
+    const world = new World(t);
+    const codexPath = path.join(world.desk, 'codex.exe');
+    await writeFile(codexPath, '#!/nowhere/sh\n', { mode: 0o755 });
+    await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
+      code: 'SPAWN_FAILED',
     });
   });
 });

@@ -77,6 +77,7 @@ export class World {
         ? { TEMP: this.temporary, USERPROFILE: this.#root }
         : { TMPDIR: this.temporary, HOME: this.#root }),
       CODEX_HOME: this.home,
+      ELSEWHERE_RUN: process.env['ELSEWHERE_RUN'] ?? '',
       STUB_DESK: this.desk,
       STUB_ORDERS: orders,
       STUB_PICTURE: PICTURE_FILE,

@@ -9,6 +9,7 @@ import { CACHE, debian, pythonPackage } from './fetch.mjs';
 /** @import { Host, Platform } from './platforms.mjs' */
 
 const TARGET = path.join(CACHE, 'target');
+const INFLATING = ['crc32fast', 'fdeflate', 'png', 'simd-adler32'];
 
 /**
  * Runs `cargo build` or `cargo test`, and on behalf of the latter the tests.
@@ -22,9 +23,12 @@ export async function cargoFor({ triple }, { runner, env }, command, ...args) {
   await debian('rustc-web', 'cargo-web', 'rust-web-src');
   const linker = triple.includes('windows') ? mingw() : await zig(triple, command);
   const options = ['--locked', '-Zbuild-std=std,panic_unwind,test', '--target', triple];
-  const running =
-    runner.length > 0 ? ['--config', `target.${triple}.runner=${JSON.stringify(runner)}`] : [];
-  await run(linker.program, [linker.command ?? command, ...options, ...running, ...args], {
+  const settings = [
+    // In an emulator, inflating takes minutes otherwise.
+    ...INFLATING.map((name) => `profile.dev.package.${name}.opt-level=3`),
+    ...(runner.length > 0 ? [`target.${triple}.runner=${JSON.stringify(runner)}`] : []),
+  ].flatMap((setting) => ['--config', setting]);
+  await run(linker.program, [linker.command ?? command, ...options, ...settings, ...args], {
     env: {
       ...env,
       PATH: ['/usr/bin', process.env['PATH']].join(path.delimiter),

