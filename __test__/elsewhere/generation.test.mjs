@@ -65,6 +65,23 @@ describe('a picture', () => {
     assert.ok(path.isAbsolute(workspace), workspace);
   });
 
+  test(
+    'is asked for with what Windows programs cannot do without',
+    {
+      ...LIMIT,
+      skip: process.platform !== 'win32',
+    },
+    async (t) => {
+      const world = new World(t);
+      const options = world.options('thread save');
+      assert.ok(!('SYSTEMROOT' in (options.env ?? {})));
+      await generateCodexImage(options);
+      const names = world.saw('variables').toUpperCase().split('\0');
+      for (const name of ['SYSTEMROOT', 'COMSPEC', 'PATHEXT'])
+        assert.ok(names.includes(name), name);
+    },
+  );
+
   test('can be had: nothing is missing for it', LIMIT, async (t) => {
     const { codexPath, env } = new World(t).options('');
     assert.equal((await checkCodex({ codexPath, env })).ready, true);
