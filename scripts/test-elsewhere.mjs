@@ -59,7 +59,7 @@ async function testOn(name, platform) {
     };
     await nodeTest(host, 'generation.test.mjs', {
       ...env,
-      STUB_PROGRAM: startable('stub-codex', host, stub),
+      STUB_PROGRAM: startable(`stub-${platform.triple}`, host, stub),
     });
 
     for (const codex of platform.codex) {
@@ -80,7 +80,7 @@ async function testOn(name, platform) {
  */
 async function withRealCodex(platform, host, codex, env) {
   const directory = await npmPackage('@openai/codex', `${codex.version}-${platform.name}`);
-  const program = startable('codex', host, path.join(directory, codex.program));
+  const program = startable(`codex-${platform.triple}`, host, path.join(directory, codex.program));
   const script = path.join(TESTS, 'backend.ts');
   const model = codex.model === undefined ? [] : [codex.model];
   const backend = spawn(process.execPath, ['--import', 'tsx', script, ...model], {
