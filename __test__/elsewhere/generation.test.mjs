@@ -111,7 +111,7 @@ describe('a failure', () => {
 
   test('with a Codex that is no program', { ...LIMIT, skip: IN_QEMU_WITH_GLIBC }, async (t) => {
     const world = new World(t);
-    const codexPath = path.join(world.desk, 'codex.exe');
+    const codexPath = path.join(world.desk, process.platform === 'win32' ? 'codex.exe' : 'codex');
     await writeFile(codexPath, '#!/nowhere/sh\n', { mode: 0o755 });
     await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
       code: 'SPAWN_FAILED',
