@@ -273,3 +273,99 @@ fn version_of(package: &Path) -> Option<String> {
     let bytes = std::fs::read(package.join("package.json")).ok()?;
     serde_json::from_slice::<Manifest>(&bytes).ok().map(|manifest| manifest.version)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Puts a file below `place` that could be run.
+    fn put(place: &Path, name: &str, content: &str) -> PathBuf {
+        let path = place.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// What `npm install --global` leaves in its directory on Windows, and pnpm everywhere. The launchers differ in their words, and
+    /// agree in what they lead to.
+    fn install_package(place: &Path, (platform, triple): (&str, &str), binary: &str) -> PathBuf {
+        put(place, "node_modules/@openai/codex/bin/codex.js", "");
+        put(place, "node_modules/@openai/codex/package.json", r#"{"version":"0.169.0"}"#);
+        put(place, &format!("node_modules/{platform}/vendor/{triple}/bin/{binary}"), "a program")
+    }
+
+    const COMMAND: &str =
+        "@ECHO off\r\n\"%~dp0\\node.exe\" \"%~dp0\\node_modules\\@openai\\codex\\bin\\codex.js\" %*\r\n";
+    const SHELL: &str = "#!/bin/sh\nexec node \"$basedir/node_modules/@openai/codex/bin/codex.js\" \"$@\"\n";
+
+    fn found(program: &Path) -> Cli {
+        Cli { program: dunce::canonicalize(program).unwrap(), tools: None, version: Some("0.169.0".into()) }
+    }
+
+    #[test]
+    fn every_launcher_leads_to_the_native_binary() {
+        let place = tempfile::tempdir().unwrap();
+        let native = install_package(place.path(), PLATFORM.unwrap(), BINARY);
+        for (name, content) in [("codex", SHELL), ("codex.cmd", COMMAND), ("CODEX.CMD", COMMAND)] {
+            let launcher = put(place.path(), name, content);
+            assert_eq!(examine(&launcher), Ok(found(&native)), "{name}");
+            std::fs::remove_file(launcher).unwrap();
+        }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn on_path_the_first_of_what_can_be_run_is_found_by_either_name() {
+        let place = tempfile::tempdir().unwrap();
+        let (empty, npm, exe) = (place.path().join("empty"), place.path().join("npm"), place.path().join("exe"));
+        std::fs::create_dir(&empty).unwrap();
+        let native = install_package(&npm, PLATFORM.unwrap(), BINARY);
+        put(&npm, "codex.cmd", COMMAND);
+        let program = put(&exe, "codex.exe", "a program");
+        let on = |dirs: &[&PathBuf]| {
+            let path = std::env::join_paths(dirs).unwrap().into_string().unwrap();
+            let env = Environment::new(vec![("Path".to_owned(), path)]);
+            candidates(&env).find_map(|path| examine(&path).ok()).map(|cli| cli.program)
+        };
+        assert_eq!(on(&[&empty, &npm, &exe]), Some(dunce::canonicalize(native).unwrap()));
+        assert_eq!(on(&[&empty, &exe, &npm]), Some(program));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_program_may_be_named_without_its_extension() {
+        let place = tempfile::tempdir().unwrap();
+        let program = put(place.path(), "my codex.exe", "a program");
+        assert_eq!(examine(&place.path().join("my codex")).unwrap().program, program);
+        let native = install_package(place.path(), PLATFORM.unwrap(), BINARY);
+        put(place.path(), "codex.cmd", COMMAND);
+        assert_eq!(examine(&place.path().join("codex")), Ok(found(&native)));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_batch_file_that_leads_nowhere_is_not_run() {
+        let place = tempfile::tempdir().unwrap();
+        let batch = put(place.path(), "codex.cmd", "@echo off\r\ncodex-of-mine.exe %*\r\n");
+        assert_eq!(examine(&batch), Err("it is a script, and leads to no native Codex"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_for_windows_is_told_apart() {
+        let place = tempfile::tempdir().unwrap();
+        let windows = ("@openai/codex-win32-x64", "x86_64-pc-windows-msvc");
+        for program in [
+            put(place.path(), "codex.exe", "#!/bin/sh\n"),
+            put(place.path(), "codex", "MZ\u{90}"),
+            install_package(place.path(), windows, "codex.exe"),
+            put(place.path(), "codex", SHELL),
+        ] {
+            assert_eq!(examine(&program), Err(FOR_WINDOWS), "{}", program.display());
+        }
+        let script = put(place.path(), "mine", "M");
+        assert_eq!(examine(&script).unwrap().program, script);
+    }
+}

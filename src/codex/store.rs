@@ -83,8 +83,12 @@ impl Store {
                 let picture = png::prove(&bytes).map_err(Refusal::Flawed)?;
                 Ok(Proven { bytes, picture })
             });
-            // Stamped before it was read: a change during the reading makes it new again.
-            self.seen.insert(name, stamp);
+            match &proven {
+                // Gone again; or, on Windows, somebody else's for the moment, and worth another look.
+                Err(Refusal::Absent) => self.seen.remove(&name),
+                // Stamped before it was read: a change during the reading makes it new again.
+                Ok(_) | Err(_) => self.seen.insert(name, stamp),
+            };
             match proven {
                 Ok(proven) => return Sight::Image(proven),
                 Err(Refusal::Absent) => {}
@@ -151,6 +155,21 @@ mod tests {
         assert!(matches!(store.look(), Sight::Nothing), "an unchanged file is not read again");
         std::fs::write(path.join("exec-1.anything"), &bytes).unwrap();
         assert!(matches!(store.look(), Sight::Image(proven) if proven.bytes == bytes));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_picture_that_somebody_holds_is_seen_once_it_is_let_go_of() {
+        use std::io::Write as _;
+        use std::os::windows::fs::OpenOptionsExt as _;
+        let (_home, path, mut store) = store();
+        std::fs::create_dir_all(&path).unwrap();
+        let mut alone = std::fs::OpenOptions::new();
+        let mut held = alone.write(true).create_new(true).share_mode(0).open(path.join("a")).unwrap();
+        held.write_all(&picture(1)).unwrap();
+        assert!(matches!(store.look(), Sight::Nothing));
+        drop(held);
+        assert!(matches!(store.look(), Sight::Image(_)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use windows_sys::Wdk::Storage::FileSystem::{
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_DIR_NOT_EMPTY, ERROR_NO_MORE_FILES, ERROR_SHARING_VIOLATION,
     GENERIC_READ, GetLastError, HANDLE, LocalFree, NTSTATUS, RtlNtStatusToDosError, STATUS_OBJECT_NAME_NOT_FOUND,
-    UNICODE_STRING, WIN32_ERROR,
+    STATUS_SHARING_VIOLATION, UNICODE_STRING, WIN32_ERROR,
 };
 use windows_sys::Win32::Security::Authorization::{GetSecurityInfo, SE_FILE_OBJECT};
 use windows_sys::Win32::Security::{
@@ -203,7 +203,8 @@ fn join(high: u32, low: u32) -> u64 {
 pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), Refusal> {
     let file = match open_at(handle, name, GENERIC_READ) {
         Ok(file) => File::from(file),
-        Err(STATUS_OBJECT_NAME_NOT_FOUND) => return Err(Refusal::Absent),
+        // What somebody has for himself alone is not there yet for anybody else.
+        Err(STATUS_OBJECT_NAME_NOT_FOUND | STATUS_SHARING_VIOLATION) => return Err(Refusal::Absent),
         Err(_) => return refuse("it cannot be opened"),
     };
     let Ok(information) = information(file.as_raw_handle()) else { return refuse("it cannot be examined") };
@@ -312,6 +313,16 @@ mod tests {
     /// Makes a file that nobody else can open.
     fn hold(path: &Path) -> File {
         OpenOptions::new().write(true).create_new(true).share_mode(0).open(path).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_somebody_holds_is_there_once_it_is_let_go_of() {
+        let place = tempfile::tempdir().unwrap();
+        let held = hold(&place.path().join("held"));
+        let dir = open_dir(place.path()).unwrap();
+        assert!(matches!(open_file(&dir, OsStr::new("held")), Err(Refusal::Absent)));
+        drop(held);
+        assert!(open_file(&dir, OsStr::new("held")).is_ok());
     }
 
     #[test]

@@ -40,7 +40,7 @@ export interface GenerateOptions {
   disableFeatures?: string[] | null | undefined
   /** Bound on the whole call, in milliseconds, 1 to 2147483647; 600000 by default. */
   timeoutMs?: number | null | undefined
-  /** Between SIGTERM and SIGKILL, in milliseconds, 0 to 600000; 2000 by default. */
+  /** Between SIGTERM and SIGKILL, in milliseconds, 0 to 600000; 2000 by default. Windows has neither: Codex is ended at once. */
   killGraceMs?: number | null | undefined
   /** The largest file that is accepted, in bytes, 1 to 1073741824; 33554432 (32 MiB) by default. */
   maxImageBytes?: number | null | undefined

@@ -1,11 +1,15 @@
 //! How a tree of processes is stopped.
+//!
+//! Windows has no polite request to a process without a window: a console event reaches only those who share a console with us, and
+//! nobody is to have one. (SIGTERM ends Codex at once on Unix, too, without tidying up.) So there is no grace on Windows either: who
+//! has been told nothing does not know what it would be for.
 
 use std::time::Duration;
 
 /// How much patience the tree deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// The child is to end: SIGTERM to everything, SIGKILL after the grace.
+    /// The child is to end: SIGTERM to everything, SIGKILL after the grace. On Windows as [`Self::Now`].
     Firm {
         /// Between SIGTERM and SIGKILL.
         grace: Duration,

@@ -38,21 +38,25 @@ fn role() {
             }
             println!("\ncwd={}", std::env::current_dir().unwrap().display());
         }
-        // Holds a file until the end, which a directory with it in it cannot survive on Windows.
-        "hold" => {
-            let mut file = std::fs::File::create(place.join("held")).unwrap();
-            writeln!(file, "{}", std::process::id()).unwrap();
-            std::fs::rename(place.join("held"), place.join("holding")).unwrap();
-            wait_for_ever();
+        "hold" => hold(&place),
+        // In a session of its own.
+        #[cfg(unix)]
+        "hold apart" => {
+            rustix::process::setsid().unwrap();
+            hold(&place);
+        }
+        #[cfg(unix)]
+        "stay apart" => {
+            start("hold apart", &place).spawn().unwrap().wait().unwrap();
         }
         // Has a child that holds the output open, and ends before it.
         "leave" => {
+            #[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
             start("hold", &place).spawn().unwrap();
             until(|| place.join("holding").exists());
         }
         "stay" => {
-            start("hold", &place).spawn().unwrap();
-            wait_for_ever();
+            start("hold", &place).spawn().unwrap().wait().unwrap();
         }
         // Runs a tree, and dies as its parent likes.
         "daemon" => {
@@ -63,6 +67,14 @@ fn role() {
         }
         other => panic!("{other}"),
     }
+}
+
+/// Holds a file until the end, which on Windows keeps its directory from being removed.
+fn hold(place: &Path) -> ! {
+    let mut file = std::fs::File::create(place.join("held")).unwrap();
+    writeln!(file, "{}", std::process::id()).unwrap();
+    std::fs::rename(place.join("held"), place.join("holding")).unwrap();
+    wait_for_ever();
 }
 
 fn wait_for_ever() -> ! {
@@ -88,7 +100,8 @@ fn only_the_role() -> (PathBuf, Vec<OsString>) {
     }
 }
 
-fn start(role: &str, place: &Path) -> Command {
+/// A child outside of all that is tested here.
+pub fn start(role: &str, place: &Path) -> Command {
     let (path, args) = only_the_role();
     let mut command = Command::new(path);
     command.args(args).env(ROLE, role).env(PLACE, place).stdin(Stdio::null());
@@ -106,7 +119,7 @@ fn marker(place: &Path) -> Marker {
     Marker { name: MARKER, value: place.file_name().unwrap().to_string_lossy().into_owned(), dir: None }
 }
 
-fn place() -> tempfile::TempDir {
+pub fn place() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
@@ -122,7 +135,7 @@ fn run(role: &str, place: &Path) -> (Child, platform::Input, [Reader; 2], Receiv
 }
 
 /// The process that holds a file in `place`.
-fn holder(place: &Path) -> u32 {
+pub fn holder(place: &Path) -> u32 {
     until(|| place.join("holding").exists());
     std::fs::read_to_string(place.join("holding")).unwrap().trim().parse().unwrap()
 }
@@ -206,6 +219,16 @@ async fn a_grandchild_is_stopped_with_its_parent() {
     }
     // On Windows a file that is open would be in the way.
     std::fs::remove_dir_all(place.path()).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_grandchild_in_a_session_of_its_own_is_stopped_with_its_parent() {
+    let place = place();
+    let (child, _stdin, _readers, _said) = run("stay apart", place.path());
+    let grandchild = holder(place.path());
+    let _ = child.stop(Manner::Firm { grace: Duration::from_secs(10) });
+    assert!(!platform::runs(grandchild));
 }
 
 #[tokio::test]

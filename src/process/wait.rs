@@ -2,9 +2,9 @@
 //!
 //! Node owns SIGCHLD: libuv installs its handler without calling the one before it. Where the kernel has no `pidfd_open`,
 //! every waiter that relies on the signal goes deaf as soon as JavaScript starts a process of its own. So each child gets a
-//! thread that blocks in `waitid` and nothing else.
+//! thread that blocks in `waitid` and nothing else; on Windows, which has neither of these troubles, in a wait for the process.
 //!
-//! The thread does not reap. An ended child stays a zombie until the tree around it is stopped: as long as it does, its pid
+//! The thread does not reap. On Unix an ended child stays a zombie until the tree around it is stopped: as long as it does, its pid
 //! and with it the id of its process group cannot be given to anybody else, so the group can be signalled safely.
 
 use std::io;

@@ -203,3 +203,29 @@ fn wait_until(limit: Duration, done: &mut dyn FnMut() -> bool) {
         thread::sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now())));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    use super::*;
+    use crate::process::tests::{place, start};
+
+    /// On macOS this is an error, and must not be taken for one.
+    #[test]
+    fn a_group_of_nothing_but_zombies_is_taken_for_gone() {
+        let place = place();
+        let mut command = start("exit 7", place.path());
+        command.process_group(0).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let leader = Pid::from_child(&child);
+        waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+        let expected = if cfg!(target_os = "macos") { Err(Errno::PERM) } else { Ok(()) };
+        assert_eq!(kill_process_group(leader, Signal::KILL), expected);
+        let started = table::start_time(leader).unwrap();
+        assert!(!table::is_alive(leader, started));
+        child.wait().unwrap();
+        assert_eq!(table::start_time(leader), None);
+    }
+}

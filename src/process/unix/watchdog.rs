@@ -2,9 +2,9 @@
 //!
 //! No code of a process runs when it is killed, and `PR_SET_PDEATHSIG` is no help: it fires at the end of the *thread* that started
 //! the child, and costs the fast way of spawning. So a shell waits at the end of a pipe that only the daemon holds. When the pipe
-//! ends, it sends SIGTERM to whatever carries the run's marker, in whatever session, and to the group; a second later SIGKILL. What
-//! hides from both (no marker, another group) is found by its working directory when the next daemon starts: see
-//! [`crate::workspace::Abandoned`].
+//! ends, it sends SIGTERM to whatever carries the run's marker, in whatever session, and to the group; a second later SIGKILL. On
+//! macOS, where a shell cannot see the marker, whatever descends from the leader stands for it. What hides from all of them is found
+//! when the next daemon starts, by its marker or its working directory: see [`crate::workspace::Abandoned`].
 //!
 //! A run does not depend on it: where there is no shell, or somebody kills it, nothing else changes.
 
@@ -24,12 +24,14 @@ pub struct Watchdog {
     line: Option<ChildStdin>,
 }
 
+const SCRIPT: &str = include_str!("watchdog.sh");
+
 impl Watchdog {
     /// Starts the shell, before there is anything to guard.
     pub fn start(marker: &Marker) -> io::Result<Self> {
         let mut shell = launch(
             Command::new("/bin/sh")
-                .args(["-c", include_str!("watchdog.sh"), "codex-image-watchdog"])
+                .args(["-c", SCRIPT, "codex-image-watchdog"])
                 .arg(format!("{}={}", marker.name, marker.value))
                 // Of the daemon's environment it needs nothing; the marker must not be in its own.
                 .env_clear()
@@ -57,5 +59,30 @@ impl Drop for Watchdog {
         // Before the pipe is closed: its end would be the signal to strike.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::tests::{holder, place, start};
+    use crate::process::unix::runs;
+
+    /// As on macOS, wherever this runs.
+    #[test]
+    fn without_proc_the_descendants_of_the_leader_are_stopped_in_whatever_session() {
+        let place = place();
+        let mut leader = start("stay apart", place.path()).process_group(0).stdout(Stdio::null()).spawn().unwrap();
+        let descendant = holder(place.path());
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", &SCRIPT.replace("/proc/", "/nowhere/"), "codex-image-watchdog", "NAME=nobody has it"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        writeln!(shell.stdin.take().unwrap(), "{}", leader.id()).unwrap();
+        assert!(!leader.wait().unwrap().success());
+        shell.wait().unwrap();
+        assert!(!runs(descendant));
     }
 }

@@ -2,11 +2,26 @@
 marker=$1
 read -r leader
 read -r _
+# Without /proc nobody shows a marker, but ps shows who descends from the leader, in whatever session: as long as it lives.
+descendants=
+if [ -n "$leader" ] && [ ! -d /proc/self ]; then
+  descendants=$(ps -ax -o pid= -o ppid= | awk -v leader="$leader" '
+    { parent[$1] = $2 }
+    END {
+      for (process in parent) {
+        for (p = parent[process]; p > 1 && p != leader; p = parent[p]);
+        if (p == leader) print process
+      }
+    }')
+fi
 strike() {
   # A number may have been given to somebody else meanwhile; the marker has not.
   if [ -n "$leader" ] && { [ ! -d /proc/self ] || grep -qaFe "$marker" "/proc/$leader/environ"; }; then
     kill -s "$1" -- "-$leader"
   fi
+  for process in $descendants; do
+    kill -s "$1" "$process"
+  done
   for process in $(grep -laFe "$marker" /proc/[0-9]*/environ); do
     process=${process#/proc/}
     kill -s "$1" "${process%/environ}"

@@ -23,7 +23,7 @@ use crate::win32::{check, own, wait};
 pub struct Job(OwnedHandle);
 
 /// Of processes that were not left the time to have one of their own.
-const EXIT_CODE: u32 = 1;
+pub const EXIT_CODE: i32 = 1;
 /// A process that cannot be waited for can only be looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -57,14 +57,14 @@ impl Job {
     pub fn end(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         loop {
+            let ids = self.ids().unwrap_or_default();
             // Opened before they are ended: a process that is gone cannot be waited for any more.
-            let Ok(ids) = self.ids() else { return };
+            let processes: Vec<OwnedHandle> = ids.iter().filter_map(|&id| self.open(id)).collect();
+            // SAFETY: the handle is valid.
+            unsafe { TerminateJobObject(self.raw(), EXIT_CODE.cast_unsigned()) };
             if ids.is_empty() {
                 return;
             }
-            let processes: Vec<OwnedHandle> = ids.into_iter().filter_map(|id| self.open(id)).collect();
-            // SAFETY: the handle is valid.
-            unsafe { TerminateJobObject(self.raw(), EXIT_CODE) };
             let left = || deadline.saturating_duration_since(Instant::now());
             for process in &processes {
                 wait(process, Some(left()));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::create::create;
-use super::job::Job;
+use super::job::{EXIT_CODE, Job};
 use super::pipe::{input, output};
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
@@ -44,13 +44,12 @@ impl Tree {
         &mut self.exit
     }
 
-    /// Stops everything at once, whatever the manner: there is no polite request to a process without a window or a console in
-    /// common with us, so whoever is given time does not know what for.
+    /// Stops everything at once, whatever the manner; see [`crate::process::Manner`].
     pub fn stop(self, _manner: Manner) -> Exit {
         self.job.end(PATIENCE);
         let exit = *self.exit.borrow();
         // Ended by us a moment ago, which the waiter does not know yet.
-        exit.unwrap_or(Exit::Code(1))
+        exit.unwrap_or(Exit::Code(EXIT_CODE))
     }
 }
 
