@@ -1,5 +1,5 @@
-//! A stand-in for the Codex CLI that is a program of the platform's own, for `npm run test:elsewhere`. STUB_ORDERS names what one
-//! `codex exec` does, in the words of `__test__/support/stub-codex.sh`; it exits with 0 after the last.
+//! A stand-in for the Codex CLI that is a program of the platform's own, for `npm run test:elsewhere`. `STUB_ORDERS` names what
+//! one `codex exec` does, in the words of `__test__/support/stub-codex.sh`; it exits with 0 after the last.
 
 use std::error::Error;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
