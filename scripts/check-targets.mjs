@@ -90,6 +90,8 @@ async function hasDebian() {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return false;
   await run('apt-get', ['update', '--quiet']);
   const names = missing.map(([name]) => name);
-  await run('apt-get', ['install', '--yes', '--quiet', '--no-install-recommends', ...names]);
+  // Another installation may be under way.
+  const options = ['--yes', '--quiet', '--no-install-recommends', '-oDPkg::Lock::Timeout=300'];
+  await run('apt-get', ['install', ...options, ...names]);
   return true;
 }

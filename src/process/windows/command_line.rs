@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::windows::ffi::OsStrExt as _;
+use std::os::windows::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 use crate::win32::wide;
@@ -33,7 +33,7 @@ pub fn command_line(program: &Path, args: &[OsString]) -> io::Result<Vec<u16>> {
         line.extend(std::iter::repeat_n(BACKSLASH, backslashes));
         line.push(QUOTE);
     }
-    terminated(line)
+    wide(OsString::from_wide(&line))
 }
 
 /// The block of these variables: sorted by name, whatever its case (`CreateProcessW`). Of two with the same name the last counts.
@@ -42,9 +42,7 @@ pub fn environment<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) 
         variables.map(|(name, value)| (name.to_string_lossy().to_uppercase(), (name, value))).collect();
     let mut block = Vec::new();
     for (name, value) in sorted.into_values() {
-        block.extend(name.encode_wide());
-        block.push(u16::from(b'='));
-        block.extend(wide(value)?);
+        block.extend(wide([name, value].join(OsStr::new("=")))?);
     }
     // An empty block is one empty entry, too.
     if block.is_empty() {
@@ -52,14 +50,6 @@ pub fn environment<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) 
     }
     block.push(0);
     Ok(block)
-}
-
-fn terminated(mut line: Vec<u16>) -> io::Result<Vec<u16>> {
-    if line.contains(&0) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a NUL in an argument"));
-    }
-    line.push(0);
-    Ok(line)
 }
 
 #[cfg(test)]
