@@ -105,7 +105,10 @@ export const PLATFORMS = {
 function emulated(libraries, node) {
   const runner = ['qemu-aarch64', '-L', libraries];
   // The kernel cannot start them, so whoever starts one of them needs to be told what can.
-  const env = { ...process.env, CODEX_IMAGE_TEST_EMULATOR: launcher(path.basename(libraries), runner) };
+  const env = {
+    ...process.env,
+    CODEX_IMAGE_TEST_EMULATOR: launcher(path.basename(libraries), runner),
+  };
   return { ...LINUX, runner, node: [...runner, node], env };
 }
 
