@@ -21,7 +21,7 @@ const DIST_SOURCES = [
 ];
 
 /** A step that failed after explaining itself on its own output. */
-class StepFailed extends Error {
+export class StepFailed extends Error {
   /** @param {string} what @param {number} exitCode */
   constructor(what, exitCode) {
     super(`${what} failed`);
@@ -49,10 +49,14 @@ export async function main(body) {
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ shell?: boolean, env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ shell?: boolean, env?: NodeJS.ProcessEnv, stdio?: import('node:child_process').StdioOptions }} [options]
  */
-export async function run(program, args, { shell = false, env = process.env } = {}) {
-  const child = spawn(program, args, { cwd: root, stdio: 'inherit', shell, env });
+export async function run(
+  program,
+  args,
+  { shell = false, env = process.env, stdio = 'inherit' } = {},
+) {
+  const child = spawn(program, args, { cwd: root, stdio, shell, env });
   // Ctrl-C reaches the child by itself. Staying alive until it has cleaned up keeps the shell's
   // prompt from coming back while the child still writes.
   const wait = () => {};

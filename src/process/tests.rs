@@ -91,24 +91,29 @@ fn until(done: impl Fn() -> bool) {
     }
 }
 
-const ONLY_THE_ROLE: [&str; 4] = ["--exact", "process::tests::role", "--nocapture", "--quiet"];
+/// The command line of a child. Where this program runs only in an emulator, the system cannot start it: a variable names what can.
+fn only_the_role() -> (PathBuf, Vec<OsString>) {
+    let me = std::env::current_exe().unwrap();
+    let args = ["--exact", "process::tests::role", "--nocapture", "--quiet"].map(OsString::from);
+    match std::env::var_os("CODEX_IMAGE_TEST_EMULATOR") {
+        None => (me, args.into()),
+        Some(emulator) => (emulator.into(), [me.into()].into_iter().chain(args).collect()),
+    }
+}
 
 /// A child outside of all that is tested here.
 pub fn start(role: &str, place: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(ONLY_THE_ROLE).env(ROLE, role).env(PLACE, place).stdin(Stdio::null());
+    let (path, args) = only_the_role();
+    let mut command = Command::new(path);
+    command.args(args).env(ROLE, role).env(PLACE, place).stdin(Stdio::null());
     command
 }
 
 fn program(role: &str, place: &Path) -> Program {
     let own = std::env::vars_os().filter(|(name, _)| name != ROLE && name != PLACE && name != MARKER);
     let added = [(ROLE.into(), role.into()), (PLACE.into(), place.into())];
-    Program {
-        path: std::env::current_exe().unwrap(),
-        args: ONLY_THE_ROLE.map(OsString::from).into(),
-        env: own.chain(added).collect(),
-        cwd: std::env::current_dir().unwrap(),
-    }
+    let (path, args) = only_the_role();
+    Program { path, args, env: own.chain(added).collect(), cwd: std::env::current_dir().unwrap() }
 }
 
 fn marker(place: &Path) -> Marker {
