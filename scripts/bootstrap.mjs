@@ -70,7 +70,9 @@ export async function run(
     if (exitCode !== 0) throw new StepFailed([program, ...args].join(' '), exitCode);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    console.error(`${program} is needed and was not found. See "Requirements" in the README.`);
+    console.error(
+      `${program} is needed and was not found. CONTRIBUTING.md tells what has to be there.`,
+    );
     throw new StepFailed(program, 1);
   } finally {
     process.off('SIGINT', wait).off('SIGTERM', pass);

@@ -7,9 +7,8 @@ import path from 'node:path';
 
 import { ensureDependencies, main, root, tool } from './bootstrap.mjs';
 import { assertGlibcFloor } from './glibc.mjs';
-import { ensurePython } from './python.mjs';
+import { ensurePython, ZIG } from './python.mjs';
 
-const ZIG = { ziglang: '0.17.1', 'cargo-zigbuild': '0.24.0' };
 /** What Rust's own std asks for. */
 const GLIBC = '2.17';
 const ARTIFACTS = 'artifacts';

@@ -5,6 +5,9 @@ import path from 'node:path';
 
 import { root, run } from './bootstrap.mjs';
 
+/** A linker that knows every glibc and musl, and what has cargo use it. */
+export const ZIG = { ziglang: '0.17.1', 'cargo-zigbuild': '0.24.0' };
+
 const WINDOWS = process.platform === 'win32';
 
 /**

@@ -4,7 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { run } from '../bootstrap.mjs';
-import { CACHE, debian, pythonPackage } from './fetch.mjs';
+import { ensurePython, ZIG } from '../python.mjs';
+import { CACHE, debian } from './fetch.mjs';
 
 /** @import { Host, Platform } from './platforms.mjs' */
 
@@ -31,7 +32,7 @@ export async function cargoFor({ triple }, { runner, env }, command, ...args) {
   await run(linker.program, [linker.command ?? command, ...options, ...settings, ...args], {
     env: {
       ...env,
-      PATH: ['/usr/bin', process.env['PATH']].join(path.delimiter),
+      PATH: [...linker.path, '/usr/bin', process.env['PATH']].join(path.delimiter),
       CARGO: '/usr/bin/cargo',
       RUSTC: '/usr/bin/rustc',
       // A stable Rust builds its own library only if told that it may.
@@ -65,14 +66,14 @@ export function built({ triple }) {
  * @param {string} command
  */
 async function zig(triple, command) {
-  const wrapper = await pythonPackage('cargo-zigbuild', '0.24.0');
-  const compiler = await pythonPackage('ziglang', '0.17.1');
+  const bin = await ensurePython(ZIG);
   // musl is linked into programs, but what a program loads must use that program's.
   const shared = triple.endsWith('-musl') ? { RUSTFLAGS: '-C target-feature=-crt-static' } : {};
   return {
-    program: path.join(wrapper, 'bin', 'cargo-zigbuild'),
+    program: path.join(bin, 'cargo-zigbuild'),
     command: command === 'build' ? 'zigbuild' : command,
-    env: { PYTHONPATH: compiler, ...shared },
+    path: [bin],
+    env: shared,
   };
 }
 
@@ -84,6 +85,7 @@ function mingw() {
   return {
     program: '/usr/bin/cargo',
     command: undefined,
+    path: [],
     env: {
       CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER: 'x86_64-w64-mingw32-gcc',
       LIBNODE_PATH: libnode,

@@ -104,25 +104,25 @@ export async function npmPackage(name, version) {
 }
 
 /**
- * A package of PyPI's, without what it depends on.
+ * A package of PyPI's for a platform that is not this one, without what it depends on.
  *
  * @param {string} name
  * @param {string} version
- * @param {string} [platform] as a wheel names it; this one, if none is given
+ * @param {string} platform as a wheel names it
  */
 export async function pythonPackage(name, version, platform) {
-  return kept([name, version, platform].filter(Boolean).join('-'), async (directory) => {
+  return kept(`${name}-${version}-${platform}`, async (directory) => {
     await debian('python3', 'python3-pip');
     const quietly = ['--quiet', '--disable-pip-version-check', '--root-user-action=ignore'];
     const where = ['--no-deps', '--only-binary=:all:', '--target', directory];
-    const whose = platform === undefined ? [] : ['--platform', platform];
     await run('python3', [
       '-m',
       'pip',
       'install',
       ...quietly,
       ...where,
-      ...whose,
+      '--platform',
+      platform,
       `${name}==${version}`,
     ]);
   });
