@@ -234,8 +234,8 @@ const toolFailed = (why: string): Step[] =>
   );
 
 /**
- * A way to each of the codes: a new one does not compile here until it has one. Only a defect leads to `INTERNAL`; the addon that
- * is missing has tests of its own.
+ * A way to each of the codes: a new one does not compile here until it has one. A defect of the addon, and one that is missing, have
+ * tests of their own (`loading.spec.ts`).
  */
 const CASES: Record<
   Exclude<CodexCliImageErrorCode, 'INTERNAL' | 'CODEX_IMAGE_ADDON_UNAVAILABLE'>,

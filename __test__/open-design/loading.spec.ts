@@ -113,18 +113,38 @@ describe('bundled by esbuild', () => {
   });
 });
 
-describe('without the addon', () => {
-  /** The package as it was installed, but for what makes it native. */
-  async function installWithout(what: keyof typeof WAYS): Promise<string> {
-    const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-package-'));
-    onTestFinished(() => rm(directory, { recursive: true }));
-    for (const name of ['package.json', 'dist']) {
-      await cp(path.join(root, name), path.join(directory, name), { recursive: true });
-    }
-    await WAYS[what](directory);
-    return path.join(directory, 'dist');
+/** The package as it was installed, but for what makes it native, which is added by `add`. Resolves with its `dist`. */
+async function installWith(add: (directory: string) => Promise<void>): Promise<string> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-package-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  for (const name of ['package.json', 'dist']) {
+    await cp(path.join(root, name), path.join(directory, name), { recursive: true });
   }
+  await add(directory);
+  return path.join(directory, 'dist');
+}
 
+// Nothing that can be done to the addon from outside makes it fail this way, so another one stands in.
+studioTest('a defect of the addon is told in its own words', async ({ studio }) => {
+  const told = { code: 'INTERNAL', status: 500, retryable: false };
+  const message = 'codex-image failed internally';
+  const members = JSON.stringify({ name: 'CodexImageError', ...told });
+  const addon = `exports.generateCodexImage = async () => {
+    throw Object.assign(new Error('${message}'), ${members});
+  };`;
+  const dist = await installWith((directory) => writeFile(path.join(directory, 'index.js'), addon));
+  const { renderCodexCliImage: render }: typeof openDesign = await import(
+    pathToFileURL(path.join(dist, 'open-design.mjs')).href
+  );
+  studio.daemon.configure({ render });
+  expect(await studio.client.draw()).toMatchObject({
+    status: 'failed',
+    error: { ...told, message },
+  });
+  expect(await studio.files()).toEqual([]);
+});
+
+describe('without the addon', () => {
   const addLoader = (directory: string) =>
     cp(path.join(root, 'index.js'), path.join(directory, 'index.js'));
 
@@ -143,7 +163,7 @@ describe('without the addon', () => {
   studioTest.for(Object.keys(WAYS) as (keyof typeof WAYS)[])(
     '%s: one call is lost',
     async (what, { codex, studio }) => {
-      const dist = await installWithout(what);
+      const dist = await installWith(WAYS[what]);
       const copies: (typeof openDesign)[] = [
         await import(pathToFileURL(path.join(dist, 'open-design.mjs')).href),
         createRequire(import.meta.url)(path.join(dist, 'open-design.js')),
