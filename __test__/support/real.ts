@@ -104,7 +104,8 @@ export class RealCodex {
   }
 
   options({ cli, model }: Way, overrides: Partial<GenerateOptions> = {}): GenerateOptions {
-    const timeoutMs = 45_000;
+    // Below the ceiling of a test, so that a call that hangs is told as one.
+    const timeoutMs = 120_000;
     return {
       prompt: 'a red fox',
       codexPath: cli.shim,
