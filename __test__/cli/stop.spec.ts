@@ -20,18 +20,23 @@ async function expectNothing(codex: StubCodex, world: World): Promise<void> {
   expect(await readdir(world.scratch)).toEqual([]);
 }
 
+/** It has exited, told why, and left nothing. */
+async function expectStopped(terminal: Terminal, codex: StubCodex, world: World): Promise<void> {
+  expect(await terminal.exited()).toBe(130);
+  await expectNothing(codex, world);
+  expect(await terminal.lines()).toEqual([
+    'codex-image: Stopped by SIGINT. [STOPPED]',
+    '[exit 130]',
+  ]);
+}
+
 describe('Ctrl-C in a terminal', () => {
   test('stops the run', async ({ codex, world }) => {
     await codex.order(turn(GRANDCHILD, RUNNING, HANG));
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
     terminal.type(CTRL_C);
-    expect(await terminal.exited()).toBe(130);
-    await expectNothing(codex, world);
-    expect(await terminal.lines()).toEqual([
-      'codex-image: Stopped by SIGINT. [STOPPED]',
-      '[exit 130]',
-    ]);
+    await expectStopped(terminal, codex, world);
   });
 
   test('twice changes nothing', async ({ codex, world }) => {
@@ -41,12 +46,7 @@ describe('Ctrl-C in a terminal', () => {
     terminal.type(CTRL_C);
     await terminal.sent(/Stopping Codex/);
     terminal.type(CTRL_C);
-    expect(await terminal.exited()).toBe(130);
-    await expectNothing(codex, world);
-    expect(await terminal.lines()).toEqual([
-      'codex-image: Stopped by SIGINT. [STOPPED]',
-      '[exit 130]',
-    ]);
+    await expectStopped(terminal, codex, world);
   });
 
   test('before Codex has started', async ({ codex, world }) => {
