@@ -3,15 +3,9 @@
 mod launch;
 mod orphans;
 mod pump;
+mod table;
 mod tree;
 mod watchdog;
-
-#[cfg(target_os = "linux")]
-#[path = "linux.rs"]
-mod table;
-#[cfg(target_os = "macos")]
-#[path = "macos.rs"]
-mod table;
 
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
+use super::{Process, start_time};
 use crate::process::Marker;
 
 /// In clock ticks since the machine started: together with the pid it names one process for ever.
@@ -19,16 +20,6 @@ impl StartTime {
     }
 }
 
-/// One process.
-#[derive(Debug)]
-pub struct Process {
-    pub pid: Pid,
-    pub parent: Option<Pid>,
-    pub group: Option<Pid>,
-    pub started: StartTime,
-    pub zombie: bool,
-}
-
 /// Every process there is.
 pub fn processes() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
@@ -36,17 +27,8 @@ pub fn processes() -> Vec<Process> {
     pids.filter_map(process).collect()
 }
 
-/// When `pid` was started, if it exists.
-pub fn start_time(pid: Pid) -> Option<StartTime> {
-    process(pid).map(|process| process.started)
-}
-
-/// Whether the process that has this pid and was started then still runs.
-pub fn is_alive(pid: Pid, started: StartTime) -> bool {
-    process(pid).is_some_and(|process| process.started == started && !process.zombie)
-}
-
-fn process(pid: Pid) -> Option<Process> {
+/// What the table says of it, if it exists.
+pub fn process(pid: Pid) -> Option<Process> {
     parse_stat(pid, &fs::read(path(pid, "stat")).ok()?)
 }
 

@@ -11,6 +11,7 @@ use std::ptr;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::{Process, start_time};
 use crate::process::Marker;
 
 /// By the clock on the wall, in seconds and microseconds: together with the pid it names one process.
@@ -26,29 +27,9 @@ impl StartTime {
     }
 }
 
-/// One process.
-#[derive(Debug)]
-pub struct Process {
-    pub pid: Pid,
-    pub parent: Option<Pid>,
-    pub group: Option<Pid>,
-    pub started: StartTime,
-    pub zombie: bool,
-}
-
 /// Every process of this user's.
 pub fn processes() -> Vec<Process> {
     pids().into_iter().filter_map(Pid::from_raw).filter_map(process).collect()
-}
-
-/// When `pid` was started, if it exists.
-pub fn start_time(pid: Pid) -> Option<StartTime> {
-    process(pid).map(|process| process.started)
-}
-
-/// Whether the process that has this pid and was started then still runs.
-pub fn is_alive(pid: Pid, started: StartTime) -> bool {
-    process(pid).is_some_and(|process| process.started == started && !process.zombie)
 }
 
 /// Whether the process carries the marker or works in the marked directory. One that may not be looked into does not.
@@ -92,7 +73,8 @@ fn pids() -> Vec<i32> {
     }
 }
 
-fn process(pid: Pid) -> Option<Process> {
+/// What the table says of it, if it exists.
+pub fn process(pid: Pid) -> Option<Process> {
     // SAFETY: the structure consists of numbers. With 1 as the argument zombies are found, too (`findzomb` in `proc_pidinfo`); of
     // those the group is not told (`proc_pidbsdinfo`).
     let info: libc::proc_bsdinfo = unsafe { pid_info(pid, libc::PROC_PIDTBSDINFO, 1) }?;
@@ -179,7 +161,7 @@ mod tests {
         assert_eq!(found.parent, rustix::process::getppid());
         assert_eq!(found.group, Some(rustix::process::getpgrp()));
         assert_eq!(Some(found.started), start_time(me));
-        assert!(is_alive(me, found.started));
+        assert!(super::super::is_alive(me, found.started));
         let here = std::env::current_dir().unwrap().canonicalize().unwrap();
         assert_eq!(directory(me).unwrap(), here.as_os_str().as_bytes());
         let (name, value) = std::env::vars().next().unwrap();
