@@ -5,6 +5,8 @@
 //! machine with too little processor time (6 of 480 streams with 250 ms, on one CPU shared with 5 busy loops). But whoever is dead
 //! writes nothing: what the pipe holds once the tree is dead is all that there is, and it can be counted and read without waiting.
 
+use std::io;
+
 use super::lines::Lines;
 
 pub use super::platform::{Output, Reader, read};
@@ -34,6 +36,26 @@ impl<B: FnMut(&[u8]), L: FnMut(&[u8])> Sink<B, L> {
     pub fn finish(mut self) {
         self.lines.finish(&mut self.on_line);
     }
+}
+
+/// Reads the `held` bytes that a pipe holds at this moment. Somebody who goes on writing into it is not waited for.
+pub(super) fn drain(
+    held: usize,
+    buffer: &mut [u8],
+    mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let mut left = held;
+    while left > 0 {
+        let most = left.min(buffer.len());
+        let count = read(&mut buffer[..most])?;
+        if count == 0 {
+            break;
+        }
+        take(&buffer[..count]);
+        left -= count;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::process::pump::{READ_BYTES, Sink};
+use crate::process::pump::{READ_BYTES, Sink, drain};
 
 /// Our end of a pipe into which a child writes.
 pub type Output = pipe::Receiver;
@@ -62,19 +62,10 @@ impl Reader {
     }
 }
 
-/// Reads what the pipe holds at this moment. Somebody who goes on writing into it is not waited for.
-fn read_held(pipe: &Output, buffer: &mut [u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut left = usize::try_from(rustix::io::ioctl_fionread(pipe)?).unwrap_or(usize::MAX);
-    while left > 0 {
-        let most = left.min(buffer.len());
-        let count = rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut buffer[..most]))?;
-        if count == 0 {
-            break;
-        }
-        take(&buffer[..count]);
-        left -= count;
-    }
-    Ok(())
+fn read_held(pipe: &Output, buffer: &mut [u8], take: impl FnMut(&[u8])) -> io::Result<()> {
+    // More than fits into a number would be more than fits into a pipe.
+    let held = usize::try_from(rustix::io::ioctl_fionread(pipe)?).unwrap_or(usize::MAX);
+    drain(held, buffer, |buffer| Ok(rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut *buffer))?), take)
 }
 
 /// A pipe as a child's would be, with its writing end.

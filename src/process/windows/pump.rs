@@ -8,7 +8,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::pipe::Output;
-use crate::process::pump::{READ_BYTES, Sink};
+use crate::process::pump::{READ_BYTES, Sink, drain};
 use crate::win32::Event;
 
 /// Reads one pipe. Dropping it ends the reading.
@@ -60,8 +60,7 @@ impl Drop for Reader {
     }
 }
 
-/// Reads to the end of the stream, or until everybody is dead, and then what the pipe holds at that moment. Somebody who goes on
-/// writing into it is not waited for.
+/// Reads to the end of the stream, or until everybody is dead, and then what the pipe holds at that moment.
 fn read_all(pipe: &Output, dead: &Event, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
@@ -73,17 +72,7 @@ fn read_all(pipe: &Output, dead: &Event, mut take: impl FnMut(&[u8])) -> io::Res
             break;
         }
     }
-    let mut left = pipe.held()?;
-    while left > 0 {
-        let most = left.min(buffer.len());
-        let count = pipe.read(&mut buffer[..most], dead)?;
-        if count == 0 {
-            break;
-        }
-        take(&buffer[..count]);
-        left -= count;
-    }
-    Ok(())
+    drain(pipe.held()?, &mut buffer, |buffer| pipe.read(buffer, dead), take)
 }
 
 /// A pipe as a child's would be, with its writing end.
