@@ -3,6 +3,7 @@
 
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -14,11 +15,11 @@ import { trend } from './statistics.js';
 
 const FILE = fileURLToPath(new URL('../SOAK.md', import.meta.url));
 const CONCURRENCY = 16;
-/** Those of Node and of the runtime, and for each call that runs the one that waits for its child and those that are blocked for it. */
-const THREADS = 16 + 4 * CONCURRENCY;
-/** Made in the same breath, again and again; few enough for a moment without any every few seconds, in which a sample is taken. */
+/** Made in the same breath, again and again. */
 const CALLS = 200;
-const SAMPLE_EVERY_MS = 10_000;
+const SAMPLE_EVERY_MS = 30_000;
+/** Without any call before a sample: longer than tokio keeps a thread that has nothing to do, which is 10 s. */
+const REST_MS = 12_000;
 /** The share of the time in which what is kept for the calls to come may still grow: threads, caches, the allocators' pools. */
 const WARM_UP = 1 / 3;
 
@@ -50,7 +51,7 @@ const FIGURES: Figure[] = [
   { key: 'rss', what: 'resident set', unit: 'MB', limit: { of: 'growth', most: 0.15 } },
   { key: 'heap', what: 'JavaScript heap in use', unit: 'MB', limit: { of: 'growth', most: 0.02 } },
   { key: 'descriptors', what: 'open descriptors', limit: { of: 'growth', most: 0 } },
-  { key: 'threads', what: 'threads', limit: { of: 'samples', most: THREADS } },
+  { key: 'threads', what: 'threads', limit: { of: 'growth', most: 0 } },
   { key: 'children', what: 'children', limit: { of: 'growth', most: 0 } },
   { key: 'temporary', what: 'temporary files', limit: { of: 'samples', most: 0 } },
 ];
@@ -80,11 +81,13 @@ async function soak(
   const all = new Map<string, number>();
   const complaints: string[] = [];
   let calls = 0;
-  const sample = (): void => {
-    const elapsed = performance.now() - began;
-    if (elapsed < took.length * SAMPLE_EVERY_MS) return;
+  const sample = async (): Promise<void> => {
+    if (performance.now() - began < took.length * SAMPLE_EVERY_MS) return;
+    collect();
+    await sleep(REST_MS);
+    collect();
     took.push({
-      minutes: elapsed / 60_000,
+      minutes: (performance.now() - began) / 60_000,
       calls,
       ...memory(),
       ...counts(),
@@ -92,7 +95,7 @@ async function soak(
     });
   };
   try {
-    sample();
+    await sample();
     while (performance.now() - began < duration * 60_000) {
       const round = await mixture.round(CALLS);
       calls += CALLS;
@@ -100,7 +103,7 @@ async function soak(
         all.set(end, (all.get(end) ?? 0) + count);
       }
       complaints.push(...round.wrong);
-      sample();
+      await sample();
     }
     complaints.push(...mixture.processes().map((command) => `still running: ${command}`));
     return { samples: took, ends: all, wrong: complaints };
@@ -109,9 +112,12 @@ async function soak(
   }
 }
 
-function memory(): Pick<Sample, 'rss' | 'heap'> {
+function collect(): void {
   if (gc === undefined) throw new Error('--expose-gc is missing');
   gc();
+}
+
+function memory(): Pick<Sample, 'rss' | 'heap'> {
   const { rss, heapUsed } = process.memoryUsage();
   return { rss: rss / 1e6, heap: heapUsed / 1e6 };
 }
@@ -165,12 +171,12 @@ function toMarkdown(): string {
     `Written by \`npm run soak\`, which fails if a limit is broken or if a call did not end as it must. For ${number(minutes)} minutes one ` +
       `process made ${CALLS} calls at once, ${CONCURRENCY} of them running at a time, again and again, through a stub Codex that costs a ` +
       'few milliseconds: 70 % successes, each with a picture of its own of 68 KB, 10 % aborts, 10 % timeouts, 10 % failures. Figures ' +
-      `are taken every ${SAMPLE_EVERY_MS / 1000} s, after a garbage collection, when no call is on its way. The growth is the slope of a ` +
-      'least-squares line through the samples after the first third of the time, with twice its standard error; both count against the limit. ' +
-      'Threads that have nothing to do are kept for a while, so they are held to the most that the calls can need. The process has one arena for ' +
-      '`malloc` (`MALLOC_ARENA_MAX=1`): otherwise glibc gives threads arenas of their own, up to eight for each processor, and what is free in ' +
-      'one of them is of no use to a thread of another; that alone lets the resident set creep up for hours (by 0.23 MB per 1,000 calls in a run of ' +
-      'half an hour, with nothing else growing), and hides what a leak would add.',
+      `are taken every ${SAMPLE_EVERY_MS / 1000} s, ${REST_MS / 1000} s after the last call, when idle threads have ended, and after a ` +
+      'garbage collection. The growth is the slope of a least-squares line through the samples after the first third of the time, with twice ' +
+      'its standard error; both count against the limit. `malloc` is told to have one arena and to give back at once what is free at its ' +
+      'end (`MALLOC_ARENA_MAX=1`, `MALLOC_TRIM_THRESHOLD_=131072`): otherwise glibc gives threads arenas of their own, up to eight for each ' +
+      'processor, and what is free in one of them is of no use to a thread of another; that alone lets the resident set creep up for hours (by ' +
+      '0.23 MB per 1,000 calls in a run of half an hour, with nothing else growing), and hides what a leak would add.',
     where,
     '## Verdict',
     `${end?.calls.toLocaleString('en')} calls, ${samples.length} samples. ` +
