@@ -1,5 +1,7 @@
 // How many run at a time, who is next, and what becomes of those who wait. The queue is one per process, and so is this file.
 
+import path from 'node:path';
+
 import { afterEach, describe, expect, onTestFinished } from 'vitest';
 
 import {
@@ -8,6 +10,7 @@ import {
   type GenerateOptions,
   setMaxConcurrentRuns,
 } from '../index.js';
+import { NOWHERE } from './support/platform.js';
 import { png } from './support/png.js';
 import {
   failure,
@@ -147,7 +150,7 @@ describe('no more run at a time than were allowed', () => {
 
   test('a failure makes room as a success does', async ({ codex }) => {
     setMaxConcurrentRuns(1);
-    const fails = { ...codex.options(), codexPath: '/nowhere/codex' };
+    const fails = { ...codex.options(), codexPath: path.join(NOWHERE, 'codex') };
     const calls = Array.from({ length: 5 }, () => failure(generateCodexImage(fails)));
     for (const { code } of await Promise.all(calls)) expect(code).toBe('CODEX_NOT_FOUND');
     const picture = png();

@@ -91,7 +91,15 @@ export class StubCodex {
   }
 
   options(overrides: Partial<GenerateOptions> = {}): GenerateOptions {
-    return { prompt: 'a red fox', codexPath: STUB, env: this.env, timeoutMs: 20_000, ...overrides };
+    return {
+      prompt: 'a red fox',
+      codexPath: STUB,
+      env: this.env,
+      timeoutMs: 20_000,
+      // What 'auto' is everywhere but on Windows, where it is no sandbox at all.
+      ...(WINDOWS ? { sandbox: 'workspace-write' } : {}),
+      ...overrides,
+    };
   }
 
   /** Writes `auth.json`; a string is written as it is, null removes the file. */
