@@ -159,6 +159,8 @@ describe('no more run at a time than were allowed', () => {
 
   test('twenty at once in one home: each gets its own picture', async ({ codex }) => {
     const all = (await prepare(20, { codexHome: codex.home })).map((call) => call());
+    // Nobody ends before as many run as may.
+    await expect.poll(async () => (await started(all)).length, PATIENCE).toBe(DEFAULT_LIMIT);
     await Promise.all(all.map(finish));
     const recordings = await Promise.all(all.map((caller) => caller.codex.turn()));
     expect(mostAtATime(recordings)).toBe(DEFAULT_LIMIT);

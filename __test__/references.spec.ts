@@ -5,7 +5,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { chmod, link, mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { describe, expect, onTestFinished } from 'vitest';
+import { describe, expect } from 'vitest';
 
 import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
@@ -43,18 +43,17 @@ async function fileOf(codex: StubCodex, size: number): Promise<string> {
   return file;
 }
 
-/** A file that can be seen and not be read. */
-async function unreadable(codex: StubCodex): Promise<string> {
+/** A file that can be seen and not be read, until it is let go of. */
+async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () => void }> {
   // For root, too: nothing is mapped at the beginning of an address space.
-  if (LINUX) return '/proc/self/mem';
+  if (LINUX) return { file: '/proc/self/mem', letGo: () => {} };
   const [file = ''] = await files(codex, PNG);
   if (WINDOWS) {
     const held = openSync(file, constants.O_RDWR | HELD_ALONE);
-    onTestFinished(() => closeSync(held));
-  } else {
-    await chmod(file, 0);
+    return { file, letGo: () => closeSync(held) };
   }
-  return file;
+  await chmod(file, 0);
+  return { file, letGo: () => {} };
 }
 
 describe('they reach Codex', () => {
@@ -185,7 +184,6 @@ describe('what cannot be one is refused before anything is spent', () => {
     ],
     ['a directory', ({ scratch }) => scratch],
     ['a device', () => (WINDOWS ? String.raw`\\.\NUL` : '/dev/zero')],
-    ['a file that cannot be read', unreadable],
     ['an empty file', async (codex) => (await files(codex, Buffer.alloc(0)))[0] ?? ''],
     ['a text', async (codex) => (await files(codex, Buffer.from('a red fox')))[0] ?? ''],
     ['an SVG', async (codex) => (await files(codex, Buffer.from('<svg/>')))[0] ?? ''],
@@ -198,6 +196,15 @@ describe('what cannot be one is refused before anything is spent', () => {
   ])('%s', async ([, make], { codex }) => {
     const bad = await make(codex);
     await refuses(codex, [bad], 'referenceImages[0]');
+  });
+
+  test('a file that cannot be read', async ({ codex }) => {
+    const { file, letGo } = await unreadable(codex);
+    try {
+      await refuses(codex, [file], 'referenceImages[0]');
+    } finally {
+      letGo();
+    }
   });
 
   // Windows has none.

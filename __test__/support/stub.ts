@@ -185,8 +185,8 @@ export class StubCodex {
       await this.expectNothingLeft();
     } finally {
       for (const { pid } of this.survivors()) process.kill(pid, 'SIGKILL');
-      // Windows lets go of a program's file a moment after its end.
-      await rm(this.root, { recursive: true, force: true, maxRetries: 10 });
+      // Windows lets go of a program's file a moment after its end. (So many times at every level of the tree.)
+      await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
     }
   }
 }
