@@ -81,15 +81,14 @@ function commandOf(words) {
 }
 
 /**
- * Has a file of one's own, alone, for as long as one lives: on Windows, where nothing else shows who belongs to a run. It
- * travels as text, too.
+ * Has a file of one's own, alone (libuv's UV_FS_O_EXLOCK), for as long as one lives: on Windows, where nothing else shows who
+ * belongs to a run. It travels as text, too.
  *
  * @param {Pick<typeof import('node:fs'), 'constants' | 'openSync'>} fs
  * @param {string} directory
  */
 function hold(fs, directory) {
   if (process.platform !== 'win32') return;
-  // UV_FS_O_EXLOCK, which has no name in Node.
   const alone = 0x1000_0000;
   fs.openSync(
     `${directory}/${process.pid}.held`,
@@ -271,7 +270,9 @@ function beTool({ generations = 1, ...plan }, lifetimeMs, holdFile, directory) {
 
 /** @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan */
 function tool(plan) {
-  return `(${beTool})(${JSON.stringify(plan)}, ${LIFETIME_MS}, ${hold}, ${JSON.stringify(desk)})`;
+  const script = `(${beTool})(${JSON.stringify(plan)}, ${LIFETIME_MS}, ${hold}, ${JSON.stringify(desk)})`;
+  // The `ps` of macOS shows a process in one line, and what it was started with behind its arguments.
+  return script.replaceAll(/\s*\n\s*/g, ' ');
 }
 
 /** @param {Extract<Step, { do: 'grandchild' }>} step */
@@ -292,9 +293,9 @@ async function startGrandchild(step) {
 async function startDaemon(knownBy) {
   const daemon = tool({ defies: POLITE_SIGNALS });
   // Its parent is gone as soon as it has been started.
-  const parent = `require('node:child_process')
-    .spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] })
-    .unref()`;
+  const options = `{ detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] }`;
+  const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], ${options})`;
+  const parent = `require('node:child_process').${spawned}.unref()`;
   await startTool(parent, {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],

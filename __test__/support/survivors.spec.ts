@@ -79,10 +79,11 @@ describe.skipIf(WINDOWS)('the table of processes', () => {
   base('shows a zombie for dead', async () => {
     const marker = randomUUID();
     // It starts a child that ends at once, and is then too busy to ever wait for it.
-    const script = `
-      const { pid } = require('node:child_process').spawn(process.execPath, ['--version'], { stdio: 'ignore' });
-      require('node:fs').writeSync(1, String(pid));
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
+    const script = [
+      `const { pid } = require('node:child_process').spawn(process.execPath, ['--version'], { stdio: 'ignore' })`,
+      `require('node:fs').writeSync(1, String(pid))`,
+      `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`,
+    ].join('; ');
     const parent = await start({ env: { ...process.env, MARK: marker } }, script);
     await expect.poll(() => survivors(marker, NOWHERE).map(({ pid }) => pid)).toEqual([parent.pid]);
     // It is still there to be seen by whoever looks less closely.
