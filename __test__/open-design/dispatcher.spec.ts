@@ -10,6 +10,7 @@ import {
   renderCodexCliImage,
   type RenderOverrides,
 } from '../../dist/open-design.mjs';
+import { directories, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import {
   type Orders,
@@ -233,6 +234,8 @@ const toolFailed = (why: string): Step[] =>
     ),
   );
 
+const broken = (directory: string): string => path.join(directory, WINDOWS ? 'codex.exe' : 'codex');
+
 /**
  * A way to each of the codes: a new one does not compile here until it has one. A defect of the addon, and one that is missing, have
  * tests of their own (`loading.spec.ts`).
@@ -279,10 +282,9 @@ const CASES: Record<
     },
   },
   SPAWN_FAILED: {
-    'a bad interpreter': {
-      prepare: ({ scratch }) =>
-        writeFile(path.join(scratch, 'codex'), '#!/nowhere/node\n', { mode: 0o755 }),
-      overrides: ({ env, scratch }) => ({ executable: `${scratch}/codex`, environment: env }),
+    'a bad interpreter, or no program': {
+      prepare: ({ scratch }) => writeFile(broken(scratch), '#!/nowhere/node\n', { mode: 0o755 }),
+      overrides: ({ env, scratch }) => ({ executable: broken(scratch), environment: env }),
       status: 500,
       retryable: true,
       message: /could not be started/,
@@ -384,12 +386,15 @@ const CASES: Record<
       retryable: false,
       message: /codex image_gen exited exit 7\b/,
     },
-    SIGSEGV: {
-      orders: [THREAD, { do: 'die', of: 'SIGSEGV' }],
-      status: 502,
-      retryable: false,
-      message: /codex image_gen exited signal SIGSEGV\b/,
-    },
+    // Windows has no signals.
+    ...(!WINDOWS && {
+      SIGSEGV: {
+        orders: [THREAD, { do: 'die', of: 'SIGSEGV' }],
+        status: 502,
+        retryable: false,
+        message: /codex image_gen exited signal SIGSEGV\b/,
+      },
+    }),
   },
   TIMEOUT: {
     'a Codex that hangs': {
@@ -404,7 +409,7 @@ const CASES: Record<
     'no directory for temporary files': {
       overrides: (codex) => ({
         executable: stubbed(codex).executable,
-        environment: { ...codex.env, TMPDIR: `${codex.scratch}/nowhere` },
+        environment: { ...codex.env, ...directories(codex.user, `${codex.scratch}/nowhere`) },
       }),
       status: 507,
       retryable: false,
