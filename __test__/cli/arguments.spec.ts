@@ -1,6 +1,6 @@
 // What the command takes, what it makes of it, and what it refuses before anything is started.
 
-import { symlink, writeFile } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
@@ -133,7 +133,7 @@ test('everything that is asked for reaches Codex', async ({ codex, world }) => {
 
 test('which Codex, and which home, may be said relative to here', async ({ codex, world }) => {
   await installStub(path.join(world.scratch, 'my-codex'));
-  await symlink(codex.home, path.join(world.scratch, 'my-home'), 'junction');
+  await cp(codex.home, path.join(world.scratch, 'my-home'), { recursive: true });
   const { CODEX_BIN: _, CODEX_HOME: __, ...env } = world.env;
   const args = ['a fox', '--codex', './my-codex', '--codex-home', 'my-home', '-o', 'fox.png'];
   const recording = await recorded(codex, { ...world, env }, args);

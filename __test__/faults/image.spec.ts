@@ -85,7 +85,8 @@ describe.for(PLACES)('refused without hanging (%s)', (where) => {
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413 });
   });
 
-  test('symlinked parent', async ({ codex }) => {
+  // On Windows nobody takes away the directory in which Codex works.
+  test.skipIf(WINDOWS && where === 'workspace')('symlinked parent', async ({ codex }) => {
     const to = path.join(codex.scratch, 'elsewhere');
     await mkdir(to);
     const image = path.join(to, 'od-codex-image.png');
