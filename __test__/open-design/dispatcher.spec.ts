@@ -497,7 +497,11 @@ describe('whoever goes away ends the run', () => {
   test('the daemon, with all that it runs', async ({ codex, studio }) => {
     await codex.order(turn(RESISTING, RUNNING, HANG));
     const tasks = [await studio.client.start(), await studio.client.start()];
-    const followed = tasks.map((taskId) => studio.client.follow(taskId));
+    // Each with one request: none is on its way when the server closes.
+    const followed = tasks.map((taskId) => studio.client.wait(taskId, ALL_THAT_COMES));
+    for (const taskId of tasks) {
+      await expect.poll(() => studio.daemon.task(taskId).followers).toBe(1);
+    }
     const running = async () =>
       (await codex.recordings()).filter(({ threadId }) => threadId !== undefined).length;
     await expect.poll(running, { timeout: 30_000 }).toBe(2);
