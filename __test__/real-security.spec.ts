@@ -33,7 +33,7 @@ const LOOK = shell(WINDOWS ? 'cmd /c set' : 'env; declare -x');
 
 /** What {@link LOOK} has shown. */
 function environments(real: RealCodex): string[] {
-  return real.toolOutputs().filter((output) => /^PATH=/im.test(output));
+  return real.toolOutputs().filter((output) => /PATH=/i.test(output));
 }
 
 /** Those that would bill a key, or take the image tool away. */
