@@ -6,6 +6,12 @@ export const LINUX = process.platform === 'linux';
 export const MACOS = process.platform === 'darwin';
 export const WINDOWS = process.platform === 'win32';
 
+/** A directory that is not there, by a name that is absolute everywhere. */
+export const NOWHERE = path.resolve('/nowhere');
+
+/** Of the flags that open a file: on Windows nobody else can open it until it is closed. (libuv's UV_FS_O_EXLOCK.) */
+export const HELD_ALONE = WINDOWS ? 0x1000_0000 : 0;
+
 /** The variable that names the user's home, and the one that names the directory for temporary files. */
 export const HOME = WINDOWS ? 'USERPROFILE' : 'HOME';
 export const TEMPORARY = WINDOWS ? 'TEMP' : 'TMPDIR';

@@ -91,7 +91,15 @@ export class StubCodex {
   }
 
   options(overrides: Partial<GenerateOptions> = {}): GenerateOptions {
-    return { prompt: 'a red fox', codexPath: STUB, env: this.env, timeoutMs: 20_000, ...overrides };
+    return {
+      prompt: 'a red fox',
+      codexPath: STUB,
+      env: this.env,
+      timeoutMs: 20_000,
+      // What 'auto' is everywhere but on Windows, where it is no sandbox at all.
+      ...(WINDOWS ? { sandbox: 'workspace-write' } : {}),
+      ...overrides,
+    };
   }
 
   /** Writes `auth.json`; a string is written as it is, null removes the file. */
@@ -177,8 +185,8 @@ export class StubCodex {
       await this.expectNothingLeft();
     } finally {
       for (const { pid } of this.survivors()) process.kill(pid, 'SIGKILL');
-      // Windows lets go of a program's file a moment after its end.
-      await rm(this.root, { recursive: true, force: true, maxRetries: 10 });
+      // Windows lets go of a program's file a moment after its end. (So many times at every level of the tree.)
+      await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
     }
   }
 }
