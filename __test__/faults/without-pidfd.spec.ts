@@ -9,6 +9,8 @@ import { promisify } from 'node:util';
 
 import { expect, test } from 'vitest';
 
+import { LINUX } from '../support/platform.js';
+
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SPECS = ['__test__/faults/neighbours.spec.ts', '__test__/faults/tree.spec.ts'];
@@ -16,7 +18,7 @@ const SPECS = ['__test__/faults/neighbours.spec.ts', '__test__/faults/tree.spec.
 const EXAMPLE = 'without-pidfd';
 
 // A ceiling for a test that hangs: it takes about 20 s.
-test.skipIf(process.platform !== 'linux')(
+test.skipIf(!LINUX)(
   'with `pidfd_open` denied, neighbours and trees are as they are with it',
   { timeout: 300_000 },
   async ({ signal }) => {

@@ -511,5 +511,12 @@ function now() {
 function record() {
   const file = path.join(desk, `${process.pid}.recording.json`);
   writeFileSync(`${file}.new`, JSON.stringify(recording));
-  renameSync(`${file}.new`, file);
+  for (;;) {
+    try {
+      return renameSync(`${file}.new`, file);
+    } catch (error) {
+      // On Windows nobody replaces a file for as long as somebody reads it.
+      if (process.platform !== 'win32') throw error;
+    }
+  }
 }
