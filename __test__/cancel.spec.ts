@@ -1,17 +1,20 @@
 // Timeout and abort: one rejection, and nothing left — not a process, not a directory, not a listener.
 // `faults/cancel.spec.ts` tries every moment of a run.
 
+import path from 'node:path';
+
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../index.js';
 import { listenersOf, rejection } from './support/abort.js';
+import { NOWHERE, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import {
   failure,
   type Orders,
   save,
   type Step,
-  STUB,
+  STUB_SCRIPT,
   test,
   THREAD,
   turn,
@@ -157,7 +160,7 @@ describe('abort', () => {
       ['a success', turn(save('workspace', PICTURE)), {}],
       ['a picture that ends the turn', turn(save('store', PICTURE), HANG), {}],
       ['a failure', [{ do: 'exit', code: 1 }], {}],
-      ['a CLI that is not there', [], { codexPath: '/nowhere/codex' }],
+      ['a CLI that is not there', [], { codexPath: path.join(NOWHERE, 'codex') }],
       ['bad options', [], { aspect: 'wide' }],
     ])('no listener is left after %s', async ([, steps, options], { codex }) => {
       const { signal } = new AbortController();
@@ -236,7 +239,8 @@ describe.concurrent('timeoutMs', () => {
 });
 
 describe('killGraceMs', () => {
-  test('who wants to tidy up is given the time', async ({ codex }) => {
+  // Windows has no polite signal.
+  test.skipIf(WINDOWS)('who wants to tidy up is given the time', async ({ codex }) => {
     const controller = new AbortController();
     const orders = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
     const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 30_000 });
@@ -286,6 +290,6 @@ test('the launcher of these tests really is one', async ({ codex }) => {
   const orders: Orders = { behindShim: true, exec: turn(save('workspace', PICTURE)) };
   expect(await codex.generate(orders)).toEqual(PICTURE);
   const { program, env } = await codex.turn();
-  expect(program).toBe(STUB);
+  expect(program).toBe(STUB_SCRIPT);
   expect(env).toHaveProperty('STUB_CODEX_INNER');
 });

@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import { describe, expect } from 'vitest';
 
 import { type CodexImageError } from '../index.js';
+import { WINDOWS } from './support/platform.js';
 import {
   failure,
   item,
@@ -283,14 +284,23 @@ describe('each cause has its own code', () => {
       [print('stderr', 'Error: Unknown feature flag: plugins\n'), { do: 'exit', code: 1 }],
       failedWith('exit 1'),
     ],
-    ['SIGSEGV', [THREAD, { do: 'die', of: 'SIGSEGV' }], failedWith('signal SIGSEGV')],
     [
       'SIGKILL, as from the OOM killer',
       [{ do: 'die', of: 'SIGKILL' }],
-      failedWith('signal SIGKILL'),
+      // As TerminateProcess is told by Node.
+      failedWith(WINDOWS ? 'exit 1' : 'signal SIGKILL'),
     ],
   ])('%s', async ([, steps, { message, ...expected }], { codex }) => {
     const error = await failure(codex.generate(steps));
+    expect(error).toMatchObject(expected);
+    expect(error.message).toMatch(message);
+    expectFitForEndUsers(error);
+  });
+
+  // Windows has no signals.
+  test.skipIf(WINDOWS)('SIGSEGV', async ({ codex }) => {
+    const error = await failure(codex.generate([THREAD, { do: 'die', of: 'SIGSEGV' }]));
+    const { message, ...expected } = failedWith('signal SIGSEGV');
     expect(error).toMatchObject(expected);
     expect(error.message).toMatch(message);
     expectFitForEndUsers(error);
@@ -312,7 +322,8 @@ describe('what is known besides', () => {
     expect(error).not.toHaveProperty('signal');
   });
 
-  test('signal', async ({ codex }) => {
+  // Windows has none.
+  test.skipIf(WINDOWS)('signal', async ({ codex }) => {
     const error = await failure(codex.generate([{ do: 'die', of: 'SIGSEGV' }]));
     expect(error).toMatchObject({ signal: 'SIGSEGV' });
     expect(error).not.toHaveProperty('exitCode');

@@ -1,22 +1,22 @@
 // Which codex is run.
 
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../index.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from './support/npm-layout.js';
+import { NOWHERE, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
-import { save, STUB, type StubCodex, test, turn } from './support/stub.js';
+import { failure, installStub, save, type StubCodex, test, turn } from './support/stub.js';
 
 const PICTURE = png();
 
 /** Puts a stub at `file`, below the world's own scratch directory unless it is absolute. */
 async function install(codex: StubCodex, file: string): Promise<string> {
-  const target = path.resolve(codex.scratch, file);
-  await mkdir(path.dirname(target), { recursive: true });
-  await symlink(STUB, target);
-  return target;
+  return installStub(path.resolve(codex.scratch, file));
 }
 
 /** The path by which the CLI was started. */
@@ -57,12 +57,15 @@ describe('the order', () => {
   });
 
   test('on PATH, what cannot be run is passed over', async ({ codex }) => {
-    await mkdir(path.join(codex.scratch, 'a directory/codex'), { recursive: true });
+    const name = WINDOWS ? 'codex.exe' : 'codex';
+    await mkdir(path.join(codex.scratch, 'a directory', name), { recursive: true });
     await mkdir(path.join(codex.scratch, 'a text'));
-    await writeFile(path.join(codex.scratch, 'a text/codex'), 'not a program', { mode: 0o644 });
+    // On Windows whatever is called `codex.exe` is one.
+    const text = path.join(codex.scratch, 'a text', WINDOWS ? 'codex.cmd' : 'codex');
+    await writeFile(text, 'not a program', { mode: 0o644 });
     const usable = await install(codex, 'a program/codex');
     const PATH = ['a directory', 'a text', 'a program']
-      .map((name) => path.join(codex.scratch, name))
+      .map((directory) => path.join(codex.scratch, directory))
       .join(path.delimiter);
     expect(await chosen(codex, { PATH })).toBe(usable);
   });
@@ -71,15 +74,16 @@ describe('the order', () => {
 describe('CODEX_BIN', () => {
   test('may start with ~', async ({ codex }) => {
     const atHome = await install(codex, path.join(codex.user, 'tools/codex'));
-    expect(await chosen(codex, { CODEX_BIN: '~/tools/codex' })).toBe(atHome);
+    const CODEX_BIN = path.join('~', 'tools', path.basename(atHome));
+    expect(await chosen(codex, { CODEX_BIN })).toBe(atHome);
   });
 
   test.for<[what: string, value: string]>([
     ['relative', 'codex'],
     ['blank', '  '],
-    ['missing', '/nowhere/codex'],
-    ['a directory', '/'],
-    ['not executable', '/etc/passwd'],
+    ['missing', path.join(NOWHERE, 'codex')],
+    ['a directory', path.resolve('/')],
+    ['not executable', fileURLToPath(import.meta.url)],
   ])('is ignored when it is %s', async ([, CODEX_BIN], { codex }) => {
     const onPath = await install(codex, 'path/codex');
     expect(await chosen(codex, { CODEX_BIN, PATH: path.dirname(onPath) })).toBe(onPath);
@@ -87,23 +91,35 @@ describe('CODEX_BIN', () => {
 });
 
 describe('the usual places, for a daemon whose PATH knows nothing of them', () => {
-  test.for([
-    '.local/bin',
-    '.npm-global/bin',
-    '.bun/bin',
-    '.volta/bin',
-    '.asdf/shims',
-    '.cargo/bin',
-    '.local/share/mise/shims',
-    '.local/share/pnpm',
-    '.nvm/versions/node/v22.1.0/bin',
-    '.local/share/fnm/node-versions/v22.1.0/installation/bin',
-  ])('~/%s', async (place, { codex }) => {
+  const PLACES = WINDOWS
+    ? [
+        'AppData/Roaming/npm',
+        'AppData/Local/pnpm',
+        'scoop/shims',
+        '.bun/bin',
+        'AppData/Local/Volta/bin',
+        '.cargo/bin',
+      ]
+    : [
+        '.local/bin',
+        '.npm-global/bin',
+        '.bun/bin',
+        '.volta/bin',
+        '.asdf/shims',
+        '.cargo/bin',
+        '.local/share/mise/shims',
+        '.local/share/pnpm',
+        '.nvm/versions/node/v22.1.0/bin',
+        '.local/share/fnm/node-versions/v22.1.0/installation/bin',
+      ];
+
+  test.for(PLACES)('~/%s', async (place, { codex }) => {
     const there = await install(codex, path.join(codex.user, place, 'codex'));
     expect(await chosen(codex, { PATH: codex.scratch })).toBe(there);
   });
 
-  test('the newest of several versions', async ({ codex }) => {
+  // On Windows none of them is in a directory of its version.
+  test.skipIf(WINDOWS)('the newest of several versions', async ({ codex }) => {
     const place = (version: string) =>
       path.join(codex.user, `.nvm/versions/node/${version}/bin/codex`);
     await install(codex, place('v9.11.2'));
@@ -114,60 +130,40 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
 });
 
 describe("behind npm's launcher", () => {
-  const PLATFORMS: Record<string, [name: string, triple: string]> = {
-    'linux-x64': ['codex-linux-x64', 'x86_64-unknown-linux-musl'],
-    'linux-arm64': ['codex-linux-arm64', 'aarch64-unknown-linux-musl'],
-    'darwin-x64': ['codex-darwin-x64', 'x86_64-apple-darwin'],
-    'darwin-arm64': ['codex-darwin-arm64', 'aarch64-apple-darwin'],
-  };
-  const [platform, triple] = PLATFORMS[`${process.platform}-${process.arch}`] as [string, string];
-
-  /** npm's global layout: `bin/codex` is a link to the package's script, itself a stub here. */
-  async function installFromNpm(
-    codex: StubCodex,
-    binary: string | null,
-  ): Promise<[string, string]> {
-    const modules = path.join(codex.scratch, 'lib/node_modules/@openai');
-    await mkdir(path.join(modules, 'codex/bin'), { recursive: true });
-    await writeFile(
-      path.join(modules, 'codex/package.json'),
-      JSON.stringify({ name: '@openai/codex', version: '0.169.0', bin: { codex: 'bin/codex.js' } }),
-    );
-    const script = path.join(modules, 'codex/bin/codex.js');
-    // A copy, because a link would lead out of the package; in a directory without a `type`, so it
-    // only says where the stub is.
-    await writeFile(script, `#!/usr/bin/env node\nimport(${JSON.stringify(`file://${STUB}`)});\n`);
-    await chmod(script, 0o755);
-    const command = path.join(codex.scratch, 'bin/codex');
-    await mkdir(path.dirname(command));
-    await symlink(script, command);
-    const native = binary === null ? '' : await install(codex, path.join(modules, binary));
-    return [command, native];
-  }
+  const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;
+  const installed = (codex: StubCodex, binary: string | null) =>
+    installFromNpm(codex.scratch, '0.169.0', binary);
 
   test.for([
-    `${platform}/vendor/${triple}/bin/codex`,
-    `${platform}/vendor/${triple}/codex/codex`,
-    `codex/node_modules/@openai/${platform}/vendor/${triple}/bin/codex`,
-    `codex/vendor/${triple}/codex/codex`,
+    BINARY,
+    `${PLATFORM_PACKAGE}/${VENDOR}/codex/codex`,
+    `codex/node_modules/@openai/${BINARY}`,
+    `codex/${VENDOR}/codex/codex`,
   ])('the native binary is run: %s', async (binary, { codex }) => {
-    const [command, native] = await installFromNpm(codex, binary);
+    const { command, native } = await installed(codex, binary);
     expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(native);
   });
 
   test('also when the launcher is named by the option', async ({ codex }) => {
-    const [command, native] = await installFromNpm(codex, `${platform}/vendor/${triple}/bin/codex`);
+    const { command, native } = await installed(codex, BINARY);
     expect(await chosen(codex, {}, { codexPath: command })).toBe(native);
   });
 
   test('the result knows the version that npm installed', async ({ codex }) => {
-    const [codexPath] = await installFromNpm(codex, `${platform}/vendor/${triple}/bin/codex`);
+    const { command: codexPath } = await installed(codex, BINARY);
     const image = await codex.generateDetailed(turn(save('store', PICTURE)), { codexPath });
     expect(image.codexVersion).toBe('0.169.0');
   });
 
-  test('the launcher itself is run when there is no binary', async ({ codex }) => {
-    const [command] = await installFromNpm(codex, null);
+  // Windows starts no scripts.
+  test.skipIf(WINDOWS)('the launcher itself is run when there is no binary', async ({ codex }) => {
+    const { command } = await installed(codex, null);
     expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(command);
+  });
+
+  test.runIf(WINDOWS)('a launcher that leads to no binary is refused', async ({ codex }) => {
+    const { command: codexPath } = await installed(codex, null);
+    const error = await failure(codex.generate(turn(), { codexPath }));
+    expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND' });
   });
 });

@@ -1,5 +1,7 @@
 // Who is signed in, found out before anything is spent.
 
+import path from 'node:path';
+
 import { describe, expect } from 'vitest';
 
 import { png } from './support/png.js';
@@ -60,7 +62,8 @@ describe('auth.json', () => {
     const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
     expect(await failure(codex.generate(orders, { env }))).toMatchObject({ code: 'NOT_SIGNED_IN' });
     const [asked] = await codex.recordings();
-    expect(asked?.env['CODEX_HOME'] ?? `${codex.user}/.codex`).toBe(`${codex.user}/.codex`);
+    const home = path.join(codex.user, '.codex');
+    expect(asked?.env['CODEX_HOME'] ?? home).toBe(home);
   });
 });
 

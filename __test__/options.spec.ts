@@ -1,8 +1,11 @@
 // Bad options never throw, never start anything, and say which option is wrong.
 
+import path from 'node:path';
+
 import { describe, expect, test } from 'vitest';
 
 import { generateCodexImage, generateCodexImageDetailed, recoverCodexImage } from '../index.js';
+import { NOWHERE } from './support/platform.js';
 import { failure } from './support/stub.js';
 
 /** The functions as JavaScript sees them: anything can be passed. */
@@ -11,7 +14,8 @@ const generate = generateCodexImage as Loose;
 const generateDetailed = generateCodexImageDetailed as Loose;
 
 /** With this, options that are all right end as CODEX_NOT_FOUND: the next thing to be looked at. */
-const NOWHERE = { prompt: 'a red fox', codexPath: '/nowhere/codex' };
+const UNFOUND = { prompt: 'a red fox', codexPath: path.join(NOWHERE, 'codex') };
+const FOX = path.join(NOWHERE, 'fox.png');
 
 async function refuses(args: unknown[], option: string): Promise<void> {
   for (const call of [generate, generateDetailed]) {
@@ -64,7 +68,7 @@ describe.each<[option: string, values: readonly unknown[]]>([
   ['lean', [0, 1, 'true', '', {}, []]],
   [
     'referenceImages',
-    ['/fox.png', 5, {}, ['fox.png'], [''], ['/fox\0.png'], [5], [null], Array(6).fill('/fox.png')],
+    [FOX, 5, {}, ['fox.png'], [''], [`${FOX}\0`], [5], [null], Array(6).fill(FOX)],
   ],
   [
     'env',
@@ -105,7 +109,7 @@ describe.each<[option: string, values: readonly unknown[]]>([
   ],
 ])('%s', (option, values) => {
   test.each(titled(values))('refuses %s', async (_title, value) => {
-    await refuses([{ ...NOWHERE, [option]: value }], option);
+    await refuses([{ ...UNFOUND, [option]: value }], option);
   });
 });
 
@@ -133,12 +137,12 @@ describe.each([
   ];
 
   test.each(titled([...wrong, least - 1, most + 1]))('refuses %s', async (_title, value) => {
-    await refuses([{ ...NOWHERE, [option]: value }], option);
+    await refuses([{ ...UNFOUND, [option]: value }], option);
   });
 
   test.each([least, most])('accepts %s', async (value) => {
     // Not `accepts`: a bound of 1 ms may well be over before the CLI is looked for.
-    const { code } = await failure(generate({ ...NOWHERE, [option]: value }));
+    const { code } = await failure(generate({ ...UNFOUND, [option]: value }));
     expect(code).not.toBe('INVALID_OPTIONS');
   });
 });
@@ -165,8 +169,8 @@ describe('what is absent', () => {
     'maxReconnects',
     'signal',
   ])('%s may be undefined or null', async (option) => {
-    await accepts({ ...NOWHERE, [option]: undefined });
-    await accepts({ ...NOWHERE, [option]: null });
+    await accepts({ ...UNFOUND, [option]: undefined });
+    await accepts({ ...UNFOUND, [option]: null });
   });
 
   test('codexPath may be undefined or null', async () => {
@@ -176,49 +180,49 @@ describe('what is absent', () => {
   });
 
   test('onProgress may be left out, undefined or null', async () => {
-    await accepts(NOWHERE);
-    await accepts(NOWHERE, undefined);
-    await accepts(NOWHERE, null);
+    await accepts(UNFOUND);
+    await accepts(UNFOUND, undefined);
+    await accepts(UNFOUND, null);
   });
 });
 
 describe('values that are all right', () => {
   test.each(['1:1', '16:9', '9:16', '4:3', '3:4', '21:9'])('aspect %s', async (aspect) => {
-    await accepts({ ...NOWHERE, aspect });
+    await accepts({ ...UNFOUND, aspect });
   });
 
   test.each(['auto', 'read-only', 'workspace-write', 'danger-full-access'])(
     'sandbox %s',
     async (sandbox) => {
-      await accepts({ ...NOWHERE, sandbox });
+      await accepts({ ...UNFOUND, sandbox });
     },
   );
 
   test('empty collections', async () => {
-    await accepts({ ...NOWHERE, env: {}, config: {}, disableFeatures: [], referenceImages: [] });
+    await accepts({ ...UNFOUND, env: {}, config: {}, disableFeatures: [], referenceImages: [] });
   });
 
   test.each(['transparent', 'requireVerified', 'lean'])('%s true and false', async (option) => {
-    await accepts({ ...NOWHERE, [option]: true });
-    await accepts({ ...NOWHERE, [option]: false });
+    await accepts({ ...UNFOUND, [option]: true });
+    await accepts({ ...UNFOUND, [option]: false });
   });
 
   test('five references, which are looked at only when it is their turn', async () => {
-    await accepts({ ...NOWHERE, referenceImages: Array(5).fill('/nowhere/fox.png') });
+    await accepts({ ...UNFOUND, referenceImages: Array(5).fill(FOX) });
   });
 
   test('options with a prototype of their own, or none', async () => {
-    await accepts(Object.assign(Object.create(null), NOWHERE));
-    await accepts(Object.create(NOWHERE));
+    await accepts(Object.assign(Object.create(null), UNFOUND));
+    await accepts(Object.create(UNFOUND));
   });
 
   test('options behind a Proxy', async () => {
-    await accepts(new Proxy(NOWHERE, {}));
+    await accepts(new Proxy(UNFOUND, {}));
   });
 });
 
 describe('the arguments themselves', () => {
-  test.each(titled([undefined, null, 5, true, 10n, 'a red fox', Symbol('options'), [], [NOWHERE]]))(
+  test.each(titled([undefined, null, 5, true, 10n, 'a red fox', Symbol('options'), [], [UNFOUND]]))(
     'options: refuses %s',
     async (_title, options) => {
       await refuses([options], 'options');
@@ -232,7 +236,7 @@ describe('the arguments themselves', () => {
   test.each(titled([5, 'log', true, {}, [], 10n]))(
     'onProgress: refuses %s',
     async (_title, value) => {
-      await refuses([NOWHERE, value], 'onProgress');
+      await refuses([UNFOUND, value], 'onProgress');
     },
   );
 });
@@ -245,13 +249,13 @@ describe('options that fight back', () => {
   test.each(['prompt', 'env', 'timeoutMs', 'signal'])(
     'a getter of %s that throws',
     async (option) => {
-      await refuses([Object.defineProperty({ ...NOWHERE }, option, { get: boom })], option);
+      await refuses([Object.defineProperty({ ...UNFOUND }, option, { get: boom })], option);
     },
   );
 
   test('a getter inside env that throws', async () => {
     await refuses(
-      [{ ...NOWHERE, env: Object.defineProperty({}, 'A', { get: boom, enumerable: true }) }],
+      [{ ...UNFOUND, env: Object.defineProperty({}, 'A', { get: boom, enumerable: true }) }],
       'env',
     );
   });
@@ -261,19 +265,19 @@ describe('options that fight back', () => {
   });
 
   test('a revoked Proxy', async () => {
-    const { proxy, revoke } = Proxy.revocable(NOWHERE, {});
+    const { proxy, revoke } = Proxy.revocable(UNFOUND, {});
     revoke();
     await refuses([proxy], 'prompt');
   });
 
   test('a nested Proxy that throws', async () => {
-    await refuses([{ ...NOWHERE, config: new Proxy({}, { ownKeys: boom }) }], 'config');
+    await refuses([{ ...UNFOUND, config: new Proxy({}, { ownKeys: boom }) }], 'config');
     await refuses(
-      [{ ...NOWHERE, disableFeatures: new Proxy([], { get: boom }) }],
+      [{ ...UNFOUND, disableFeatures: new Proxy([], { get: boom }) }],
       'disableFeatures',
     );
     await refuses(
-      [{ ...NOWHERE, referenceImages: new Proxy([], { get: boom }) }],
+      [{ ...UNFOUND, referenceImages: new Proxy([], { get: boom }) }],
       'referenceImages',
     );
   });
@@ -310,17 +314,14 @@ describe('recoverCodexImage', () => {
     ['maxImageBytes', [0, -1, 1.5, NaN, Infinity, 1_073_741_825, '5', 10n, true, {}, []]],
   ])('%s', (option, values) => {
     test.each(titled(values))('refuses %s', async (_title, value) => {
-      await refusesToRecover(
-        [{ threadId: THREAD, codexHome: '/nowhere', [option]: value }],
-        option,
-      );
+      await refusesToRecover([{ threadId: THREAD, codexHome: NOWHERE, [option]: value }], option);
     });
   });
 
   test.each([undefined, null])('what is absent may be %s', async (nothing) => {
     const options = {
       threadId: THREAD,
-      codexHome: '/nowhere',
+      codexHome: NOWHERE,
       env: nothing,
       maxImageBytes: nothing,
     };

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { type GenerateOptions } from '../index.js';
+import { TEMPORARY, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import {
   CHATGPT_LOGIN,
@@ -194,29 +195,35 @@ describe("where the agent can write into Codex's home, the store proves nothing"
   /** The stub stands for both: what it saves may be Codex's, or planted by the agent. */
   const planted = turn(save('store', FAKED));
 
-  const WRITABLE: [where: string, place: (codex: StubCodex) => Promise<string>][] = [
+  type Place = [where: string, place: (codex: StubCodex) => Promise<string>];
+  const BELOW_SLASH_TMP: Place = [
+    'below /tmp, whatever TMPDIR says',
+    async () => {
+      const directory = await mkdtemp('/tmp/codex-image-test-');
+      onTestFinished(() => rm(directory, { recursive: true }));
+      return homeAt(path.join(directory, 'home'));
+    },
+  ];
+  const WRITABLE: Place[] = [
     ['below the temporary directory', ({ temporary }) => homeAt(path.join(temporary, 'home'))],
     [
       'below the temporary directory, by another name',
       async ({ temporary, scratch }) => {
         await homeAt(path.join(temporary, 'home'));
-        await symlink(path.join(temporary, 'home'), path.join(scratch, 'alias'));
+        await symlink(path.join(temporary, 'home'), path.join(scratch, 'alias'), 'junction');
         return path.join(scratch, 'alias');
       },
     ],
-    [
-      'below /tmp, whatever TMPDIR says',
-      async () => {
-        const directory = await mkdtemp('/tmp/codex-image-test-');
-        onTestFinished(() => rm(directory, { recursive: true }));
-        return homeAt(path.join(directory, 'home'));
-      },
-    ],
+    ...(WINDOWS ? [] : [BELOW_SLASH_TMP]),
     [
       'elsewhere, with a store below the temporary directory',
       async ({ temporary, home }) => {
         await mkdir(path.join(temporary, 'images'));
-        await symlink(path.join(temporary, 'images'), path.join(home, 'generated_images'));
+        await symlink(
+          path.join(temporary, 'images'),
+          path.join(home, 'generated_images'),
+          'junction',
+        );
         return home;
       },
     ],
@@ -241,9 +248,9 @@ describe("where the agent can write into Codex's home, the store proves nothing"
   test('the temporary directory is below the home: its store is still out of reach', async ({
     codex,
   }) => {
-    const TMPDIR = path.join(codex.home, 'tmp');
-    await mkdir(TMPDIR);
-    const env = { ...codex.env, TMPDIR };
+    const temporary = path.join(codex.home, 'tmp');
+    await mkdir(temporary);
+    const env = { ...codex.env, [TEMPORARY]: temporary };
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', { env });
   });
 
@@ -258,7 +265,7 @@ describe("where the agent can write into Codex's home, the store proves nothing"
     await mkdir(outside);
     await writeFile(path.join(outside, 'ig_1.png'), FAKED);
     await mkdir(path.join(codex.home, 'generated_images'));
-    await symlink(outside, path.join(codex.home, 'generated_images', ID));
+    await symlink(outside, path.join(codex.home, 'generated_images', ID), 'junction');
     expect(await failure(codex.generate([KNOWN_THREAD]))).toMatchObject({ code: 'NO_IMAGE' });
   });
 });
@@ -277,7 +284,8 @@ describe("sandbox 'danger-full-access'", () => {
 
   test('chosen by the environment, too', async ({ codex }) => {
     const env = { ...codex.env, OD_CODEX_SANDBOX: 'danger-full-access' };
-    await expectUnverified(codex, turn(save('store', FAKED)), 'store', { env });
+    const options = { env, sandbox: 'auto' } as const;
+    await expectUnverified(codex, turn(save('store', FAKED)), 'store', options);
   });
 
   test('the record verifies', async ({ codex }) => {

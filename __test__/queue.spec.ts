@@ -1,5 +1,7 @@
 // How many run at a time, who is next, and what becomes of those who wait. The queue is one per process, and so is this file.
 
+import path from 'node:path';
+
 import { afterEach, describe, expect, onTestFinished } from 'vitest';
 
 import {
@@ -8,6 +10,7 @@ import {
   type GenerateOptions,
   setMaxConcurrentRuns,
 } from '../index.js';
+import { NOWHERE } from './support/platform.js';
 import { png } from './support/png.js';
 import {
   failure,
@@ -147,7 +150,7 @@ describe('no more run at a time than were allowed', () => {
 
   test('a failure makes room as a success does', async ({ codex }) => {
     setMaxConcurrentRuns(1);
-    const fails = { ...codex.options(), codexPath: '/nowhere/codex' };
+    const fails = { ...codex.options(), codexPath: path.join(NOWHERE, 'codex') };
     const calls = Array.from({ length: 5 }, () => failure(generateCodexImage(fails)));
     for (const { code } of await Promise.all(calls)) expect(code).toBe('CODEX_NOT_FOUND');
     const picture = png();
@@ -156,6 +159,8 @@ describe('no more run at a time than were allowed', () => {
 
   test('twenty at once in one home: each gets its own picture', async ({ codex }) => {
     const all = (await prepare(20, { codexHome: codex.home })).map((call) => call());
+    // Nobody ends before as many run as may.
+    await expect.poll(async () => (await started(all)).length, PATIENCE).toBe(DEFAULT_LIMIT);
     await Promise.all(all.map(finish));
     const recordings = await Promise.all(all.map((caller) => caller.codex.turn()));
     expect(mostAtATime(recordings)).toBe(DEFAULT_LIMIT);

@@ -12,7 +12,17 @@ import { type OnProgress, setMaxConcurrentRuns } from '../index.js';
 import { type CodexCli } from './support/codex-cli.js';
 import { copy, draw, say, shell, type Step, talk, think } from './support/loopback.js';
 import { makePng } from './support/picture.js';
-import { CODE, DIRECT, HOSTED, type RealCodex, test, type Way, WAYS } from './support/real.js';
+import { MACOS, WINDOWS } from './support/platform.js';
+import {
+  CODE,
+  DIRECT,
+  HOSTED,
+  type RealCodex,
+  SANDBOXES_WITH_SHELL,
+  test,
+  type Way,
+  WAYS,
+} from './support/real.js';
 import { failure } from './support/stub.js';
 
 // vitest runs these side by side, and no more than a few at a time.
@@ -163,8 +173,11 @@ describe.concurrent('whatever was started', () => {
     await expectAbort(real, controller, call, Promise.resolve());
   });
 
+  // Windows has no signals to pass on, and no scripts to be launched by.
+  const testLauncher = test.skipIf(WINDOWS);
+
   describe.for([2000, 0])('a launcher that passes no signal on, killGraceMs %d', (killGraceMs) => {
-    test.for([HOSTED, CODE])('$name', async (way, { real, expect }) => {
+    testLauncher.for([HOSTED, CODE])('$name', async (way, { real, expect }) => {
       const controller = new AbortController();
       const codexPath = await launcher(real, way.cli);
       const options = { signal: controller.signal, codexPath, killGraceMs };
@@ -178,7 +191,7 @@ describe.concurrent('whatever was started', () => {
     });
   });
 
-  test.for([HOSTED, CODE])(
+  testLauncher.for([HOSTED, CODE])(
     'a launcher that passes no signal on, at the picture: $name',
     async (way, { real, expect }) => {
       const codexPath = await launcher(real, way.cli);
@@ -192,7 +205,7 @@ describe.concurrent('whatever was started', () => {
 describe.concurrent("a tool of the agent's that still runs", () => {
   const SLEEP = 'sleep 86400';
 
-  describe.for(['workspace-write', 'danger-full-access'] as const)('%s', (sandbox) => {
+  describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
     test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
       const controller = new AbortController();
       const script = [shell(SLEEP), draw({ image: PICTURE })];
@@ -211,7 +224,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
   });
 
   // Codex lets go of a command after ten seconds and goes on without it.
-  describe.for(['workspace-write', 'danger-full-access'] as const)('%s', (sandbox) => {
+  describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
     test.for(WAYS)('while the picture comes, $name', async (way, { real, expect }) => {
       const call = real.generate(way, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
         sandbox,
@@ -223,7 +236,13 @@ describe.concurrent("a tool of the agent's that still runs", () => {
   });
 
   describe('in the background, in a session of its own, defying every polite signal', () => {
-    const BACKGROUND = shell(`setsid sh -c 'trap "" TERM INT HUP; ${SLEEP}' >/dev/null 2>&1 &`);
+    // macOS has the call, but no program that makes it.
+    const setsid = MACOS ? "perl -MPOSIX=setsid -e 'setsid; exec @ARGV'" : 'setsid';
+    const BACKGROUND = shell(
+      WINDOWS
+        ? `Start-Process powershell -WindowStyle Hidden -ArgumentList '-Command', '${SLEEP}'`
+        : `${setsid} sh -c 'trap "" TERM INT HUP; ${SLEEP}' >/dev/null 2>&1 &`,
+    );
 
     test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
       const controller = new AbortController();

@@ -2,24 +2,24 @@
 
 import { describe, expect } from 'vitest';
 
-import { Daemon } from './support/daemon.js';
+import { Daemon, KILLED } from './support/daemon.js';
 import { draw, say, shell } from './support/loopback.js';
 import { makePng } from './support/picture.js';
-import { CODE, HOSTED, test } from './support/real.js';
+import { CODE, HOSTED, SANDBOXES_WITH_SHELL, test } from './support/real.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const TOOL = 'sleep 600';
 /** What takes its time on a busy machine is waited for, not measured. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
-describe.for(['workspace-write', 'danger-full-access'] as const)('%s', (sandbox) => {
+describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
   test.for([HOSTED, CODE])(
     'no process survives the daemon, and the next one removes the workspace: $name',
     async (way, { real }) => {
       real.backend.play([shell(TOOL), say('Done.')]);
       const daemon = new Daemon(real.options(way, { sandbox }));
       await real.runs(TOOL);
-      expect(await daemon.die('SIGKILL')).toEqual([null, 'SIGKILL']);
+      expect(await daemon.die('SIGKILL')).toEqual(KILLED);
       await expect.poll(() => real.survivors(), PATIENCE).toEqual([]);
       const picture = await real.generate(way, [draw({ image: PICTURE }), say('Done.')]);
       expect(Buffer.compare(picture, PICTURE)).toBe(0);

@@ -1,15 +1,25 @@
 // The real Codex CLI draws: every way to the image tool, every sandbox, both ends. Only the backend is a
 // stand-in; the agent's shell and sandbox are Codex's own.
 
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
 import { generateCodexImage } from '../index.js';
+import type { CodexCli } from './support/codex-cli.js';
 import { copy, draw, say, talk, think, USAGE } from './support/loopback.js';
 import { makePng } from './support/picture.js';
-import { CODE, DIRECT, HOSTED, type RealCodex, test, WAYS } from './support/real.js';
+import { WINDOWS } from './support/platform.js';
+import {
+  CODE,
+  DIRECT,
+  HOSTED,
+  type RealCodex,
+  SANDBOXES_WITH_SHELL,
+  test,
+  WAYS,
+} from './support/real.js';
 import { listener } from './support/stub.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
@@ -17,14 +27,14 @@ const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 const ENDLESS = talk(600_000);
 
 describe.for(WAYS)('$name', (way) => {
-  describe.for(['workspace-write', 'read-only', 'danger-full-access'] as const)('%s', (sandbox) => {
+  describe.for(['read-only', ...SANDBOXES_WITH_SHELL] as const)('%s', (sandbox) => {
     const hasShell = sandbox !== 'read-only';
 
     function expectAsked(real: RealCodex): void {
       expect(real.asked()).toMatchObject({
         imageRoute: way.route,
         shellRoute: hasShell ? expect.any(String) : undefined,
-        copyTarget: hasShell ? expect.stringMatching(/\/od-codex-image\.png$/) : undefined,
+        copyTarget: hasShell ? expect.stringMatching(/[/\\]od-codex-image\.png$/) : undefined,
       });
     }
 
@@ -106,6 +116,14 @@ describe.for(WAYS)('$name', (way) => {
 describe('which file is run', () => {
   const script = [think(300), draw({ image: PICTURE }), ENDLESS];
 
+  /** As npm does it for all projects; on Windows with a batch file, which leads there, too. */
+  async function install({ shim }: CodexCli, bin: string): Promise<void> {
+    if (!WINDOWS) return symlink(shim, path.join(bin, 'codex'));
+    await symlink(path.resolve(shim, '../../../..'), path.join(bin, 'node_modules'), 'junction');
+    const batch = String.raw`@"node" "%~dp0\node_modules\@openai\codex\bin\codex.js" %*`;
+    return writeFile(path.join(bin, 'codex.cmd'), batch);
+  }
+
   test.for([HOSTED, CODE])(
     'behind the npm shim the native binary: $name',
     async (way, { real }) => {
@@ -129,7 +147,7 @@ describe('which file is run', () => {
   test('what PATH leads to, also where it leads to nothing else', async ({ real }) => {
     const bin = path.join(real.scratch, 'bin');
     await mkdir(bin);
-    await symlink(CODE.cli.shim, path.join(bin, 'codex'));
+    await install(CODE.cli, bin);
     const env = { ...real.env, PATH: bin };
     const image = await real.generateDetailed(CODE, script, { codexPath: null, env });
     expect(image.codexVersion).toBe(CODE.cli.version);
@@ -139,8 +157,9 @@ describe('which file is run', () => {
   test('what CODEX_BIN names, before PATH', async ({ real }) => {
     const bin = path.join(real.scratch, 'bin');
     await mkdir(bin);
-    await symlink(CODE.cli.shim, path.join(bin, 'codex'));
-    const env = { ...real.env, PATH: `${bin}:${real.env['PATH']}`, CODEX_BIN: HOSTED.cli.shim };
+    await install(CODE.cli, bin);
+    const PATH = [bin, real.env['PATH']].join(path.delimiter);
+    const env = { ...real.env, PATH, CODEX_BIN: HOSTED.cli.shim };
     const image = await real.generateDetailed(HOSTED, script, { codexPath: null, env });
     expect(image.codexVersion).toBe(HOSTED.cli.version);
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);

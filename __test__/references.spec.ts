@@ -1,11 +1,13 @@
 // Pictures to start from: how they reach Codex, which are refused, and that they never come back as the result.
 
 import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
+import { chmod, link, mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
+import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import {
   failure,
@@ -24,6 +26,7 @@ const PNG = png({ seed: 2 });
 const JPEG = Buffer.from('ffd8ffe000104a46494600010100000100010000ffd9', 'hex');
 const WEBP = Buffer.from('RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0', 'latin1');
 const GIF = Buffer.from('GIF89a\x01\0\x01\0\0\0\0;', 'latin1');
+const FOX = path.join(NOWHERE, 'fox.png');
 const MOST_BYTES = 16 * 1024 * 1024;
 
 /** Files of the caller's own, in this order. */
@@ -38,6 +41,19 @@ async function fileOf(codex: StubCodex, size: number): Promise<string> {
   const [file = ''] = await files(codex, JPEG);
   await truncate(file, size);
   return file;
+}
+
+/** A file that can be seen and not be read, until it is let go of. */
+async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () => void }> {
+  // For root, too: nothing is mapped at the beginning of an address space.
+  if (LINUX) return { file: '/proc/self/mem', letGo: () => {} };
+  const [file = ''] = await files(codex, PNG);
+  if (WINDOWS) {
+    const held = openSync(file, constants.O_RDWR | HELD_ALONE);
+    return { file, letGo: () => closeSync(held) };
+  }
+  await chmod(file, 0);
+  return { file, letGo: () => {} };
 }
 
 describe('they reach Codex', () => {
@@ -113,15 +129,17 @@ describe('they reach Codex', () => {
 
   test('one file twice, and by a link', async ({ codex }) => {
     const [file = ''] = await files(codex, PNG);
-    const link = path.join(codex.scratch, 'a link');
-    await symlink(file, link);
-    await codex.generate(turn(save('store', DRAWN)), { referenceImages: [file, file, link] });
+    const linked = path.join(codex.scratch, 'a link');
+    // On Windows the other kind takes rights.
+    await (WINDOWS ? link : symlink)(file, linked);
+    await codex.generate(turn(save('store', DRAWN)), { referenceImages: [file, file, linked] });
     const names = ['reference-1.png', 'reference-2.png', 'reference-3.png'];
     expect((await codex.turn()).cwdEntries.toSorted()).toEqual(names);
   });
 
   test('whatever the name says', async ({ codex }) => {
-    const file = path.join(codex.scratch, '--help\n; $(id) "Лиса" 🦊.svg');
+    const name = `--help & $(id) 'Лиса' %PATH% 🦊.svg`;
+    const file = path.join(codex.scratch, WINDOWS ? name : `${name}\n; "a quote"`);
     await writeFile(file, WEBP);
     await codex.generate(turn(save('store', DRAWN)), { referenceImages: [file] });
     const recording = await codex.turn();
@@ -160,21 +178,12 @@ describe('what cannot be one is refused before anything is spent', () => {
     [
       'a link that leads nowhere',
       async ({ scratch }) => {
-        await symlink(path.join(scratch, 'nothing'), path.join(scratch, 'link'));
+        await symlink(path.join(scratch, 'nothing'), path.join(scratch, 'link'), 'junction');
         return path.join(scratch, 'link');
       },
     ],
     ['a directory', ({ scratch }) => scratch],
-    [
-      'a FIFO',
-      ({ scratch }) => {
-        execFileSync('mkfifo', [path.join(scratch, 'fifo')]);
-        return path.join(scratch, 'fifo');
-      },
-    ],
-    ['a device', () => '/dev/zero'],
-    // For root, too: nothing is mapped at the beginning of an address space.
-    ['a file that cannot be read', () => '/proc/self/mem'],
+    ['a device', () => (WINDOWS ? String.raw`\\.\NUL` : '/dev/zero')],
     ['an empty file', async (codex) => (await files(codex, Buffer.alloc(0)))[0] ?? ''],
     ['a text', async (codex) => (await files(codex, Buffer.from('a red fox')))[0] ?? ''],
     ['an SVG', async (codex) => (await files(codex, Buffer.from('<svg/>')))[0] ?? ''],
@@ -184,10 +193,30 @@ describe('what cannot be one is refused before anything is spent', () => {
     ],
     ['half a signature', async (codex) => (await files(codex, PNG.subarray(0, 5)))[0] ?? ''],
     ['a byte more than 16 MiB', (codex) => fileOf(codex, MOST_BYTES + 1)],
-    ['a terabyte of nothing', (codex) => fileOf(codex, 2 ** 40)],
   ])('%s', async ([, make], { codex }) => {
     const bad = await make(codex);
     await refuses(codex, [bad], 'referenceImages[0]');
+  });
+
+  test('a file that cannot be read', async ({ codex }) => {
+    const { file, letGo } = await unreadable(codex);
+    try {
+      await refuses(codex, [file], 'referenceImages[0]');
+    } finally {
+      letGo();
+    }
+  });
+
+  // Windows has none.
+  test.skipIf(WINDOWS)('a FIFO', async ({ codex }) => {
+    const fifo = path.join(codex.scratch, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    await refuses(codex, [fifo], 'referenceImages[0]');
+  });
+
+  // Windows would occupy all of it.
+  test.skipIf(WINDOWS)('a terabyte of nothing', async ({ codex }) => {
+    await refuses(codex, [await fileOf(codex, 2 ** 40)], 'referenceImages[0]');
   });
 
   test('the one that is wrong is named, beside others that are not', async ({ codex }) => {
@@ -207,14 +236,14 @@ describe('what cannot be one is refused before anything is spent', () => {
     ['a relative path', ['fox.png'], 'referenceImages[0]'],
     ['a path with a dot', ['./fox.png'], 'referenceImages[0]'],
     ['an empty path', [''], 'referenceImages[0]'],
-    ['a NUL', ['/fox\0.png'], 'referenceImages[0]'],
+    ['a NUL', [`${FOX}\0`], 'referenceImages[0]'],
     ['a URL', ['https://example.com/fox.png'], 'referenceImages[0]'],
     ['a number', [5], 'referenceImages[0]'],
     ['null', [null], 'referenceImages[0]'],
     ['a Buffer', [PNG], 'referenceImages[0]'],
-    ['a hole', [, '/fox.png'], 'referenceImages[0]'], // oxlint-disable-line no-sparse-arrays
-    ['a path that is not in a list', '/fox.png', 'referenceImages'],
-    ['an object', { 0: '/fox.png', length: 1 }, 'referenceImages'],
+    ['a hole', [, FOX], 'referenceImages[0]'], // oxlint-disable-line no-sparse-arrays
+    ['a path that is not in a list', FOX, 'referenceImages'],
+    ['an object', { 0: FOX, length: 1 }, 'referenceImages'],
   ])('%s', async ([, value, option], { codex }) => {
     await refuses(codex, value, option);
   });

@@ -1,14 +1,15 @@
 // Under WSL the PATH of Windows is behind Linux's own, and with it perhaps a Codex that cannot work there. The tests make such a
 // PATH on any machine but one with Windows.
 
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
 import { checkCodex } from '../index.js';
+import { WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
-import { failure, save, STUB, type StubCodex, test, turn } from './support/stub.js';
+import { failure, installStub, save, type StubCodex, test, turn } from './support/stub.js';
 
 const PICTURE = png();
 /** As every program for Windows begins. */
@@ -39,7 +40,7 @@ const FOUND: [what: string, install: (codex: StubCodex) => Promise<string>][] = 
   ["npm's launcher on Windows", installFromNpm],
 ];
 
-describe.skipIf(process.platform === 'win32')('a Codex for Windows', () => {
+describe.skipIf(WINDOWS)('a Codex for Windows', () => {
   describe.for(FOUND)('%s', ([, install]) => {
     test('named by codexPath is refused', async ({ codex }) => {
       const codexPath = await install(codex);
@@ -62,10 +63,8 @@ describe.skipIf(process.platform === 'win32')('a Codex for Windows', () => {
 
     test('is passed over for one that works', async ({ codex }) => {
       const windows = path.dirname(await install(codex));
-      const linux = path.join(codex.scratch, 'linux');
-      await mkdir(linux);
-      await symlink(STUB, path.join(linux, 'codex'));
-      const PATH = [windows, linux].join(path.delimiter);
+      const linux = await installStub(path.join(codex.scratch, 'linux', 'codex'));
+      const PATH = [windows, path.dirname(linux)].join(path.delimiter);
       const call = codex.generate(turn(save('store', PICTURE)), {
         codexPath: null,
         env: { ...codex.env, PATH },
@@ -79,7 +78,7 @@ test("under WSL the agent has no sandbox, because Codex's own does not work ther
   codex,
 }) => {
   const env = { ...codex.env, WSL_DISTRO_NAME: 'Ubuntu' };
-  await codex.generate(turn(save('store', PICTURE)), { env });
+  await codex.generate(turn(save('store', PICTURE)), { env, sandbox: 'auto' });
   const { args } = await codex.turn();
   expect(args[args.indexOf('--sandbox') + 1]).toBe('danger-full-access');
 });

@@ -112,7 +112,8 @@ async function moveIfFree(from: string, to: string): Promise<boolean> {
   return true;
 }
 
-const WITHOUT_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+/** What libuv calls EISDIR is Windows's “Incorrect function”. */
+const WITHOUT_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EISDIR']);
 
 function beside(file: string): string {
   return path.join(path.dirname(file), `.codex-image-${randomUUID()}.tmp`);

@@ -149,6 +149,8 @@ fn walk(bytes: &[u8]) -> Result<Walked<'_>, Flaw> {
             (b"IHDR", None) => seen_header = Some(header(&typed[4..])?),
             (b"IHDR", Some(_)) => return Err(Flaw::Damaged("it has two headers")),
             (_, None) => return Err(Flaw::Damaged("it does not begin with a header")),
+            // Not every decoder looks: png 0.18.1 panics (image-rs/image-png#694).
+            (b"PLTE", Some(_)) if !length.is_multiple_of(3) => return Err(Flaw::Damaged("its palette is impossible")),
             (b"IDAT", Some(_)) => data.push(&typed[4..]),
             (b"IEND", Some(_)) if data.is_empty() => return Err(Flaw::Damaged("it has no pixels")),
             (b"IEND", Some(_)) if length > 0 => return Err(Flaw::Damaged("its end mark is not empty")),
@@ -478,6 +480,22 @@ mod tests {
         assert_eq!(with_data(&[&exact, b"x"]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
+    }
+
+    #[test]
+    fn a_palette_with_a_part_of_a_colour_is_found() {
+        let png = encode(2, 1, ColorType::Indexed, BitDepth::Eight, &[0, 1]);
+        let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"PLTE").unwrap();
+        let with_palette =
+            |colours: &[u8]| prove(&[&png[..start], &chunk(b"PLTE", colours), &png[start + 18..]].concat());
+        assert!(with_palette(&[1, 2, 3, 4, 5, 6, 7, 8, 9]).is_ok());
+        for length in [4, 5, 7, 8] {
+            assert_eq!(
+                with_palette(&vec![1; length]),
+                Err(Flaw::Damaged("its palette is impossible")),
+                "{length} bytes"
+            );
+        }
     }
 
     #[test]

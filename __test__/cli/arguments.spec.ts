@@ -1,6 +1,6 @@
 // What the command takes, what it makes of it, and what it refuses before anything is started.
 
-import { symlink, writeFile } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
@@ -8,7 +8,14 @@ import { describe, expect } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { events, run, test, type World } from '../support/command.js';
 import { png } from '../support/png.js';
-import { type Recording, save, STUB, type StubCodex, turn, valuesOf } from '../support/stub.js';
+import {
+  installStub,
+  type Recording,
+  save,
+  type StubCodex,
+  turn,
+  valuesOf,
+} from '../support/stub.js';
 
 const DRAWN = turn(save('store', png()));
 
@@ -125,8 +132,8 @@ test('everything that is asked for reaches Codex', async ({ codex, world }) => {
 });
 
 test('which Codex, and which home, may be said relative to here', async ({ codex, world }) => {
-  await symlink(STUB, path.join(world.scratch, 'my-codex'));
-  await symlink(codex.home, path.join(world.scratch, 'my-home'));
+  await installStub(path.join(world.scratch, 'my-codex'));
+  await cp(codex.home, path.join(world.scratch, 'my-home'), { recursive: true });
   const { CODEX_BIN: _, CODEX_HOME: __, ...env } = world.env;
   const args = ['a fox', '--codex', './my-codex', '--codex-home', 'my-home', '-o', 'fox.png'];
   const recording = await recorded(codex, { ...world, env }, args);

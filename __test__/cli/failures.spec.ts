@@ -3,6 +3,7 @@
 import { describe, expect } from 'vitest';
 
 import { run, test } from '../support/command.js';
+import { directories } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { type Orders, print, save, type Step, STUB, turn, turnFailed } from '../support/stub.js';
 
@@ -58,7 +59,7 @@ describe.for<Case>([
       'model_provider = "mine"\n[model_providers.mine]\nname = "mine"\nbase_url = "http://127.0.0.1:9"\n',
   },
   { code: 'CODEX_FAILED', exit: 70, orders: failed('the dog ate it') },
-  { code: 'WORKSPACE_FAILED', exit: 73, env: { TMPDIR: '/nowhere' } },
+  { code: 'WORKSPACE_FAILED', exit: 73, env: directories('/nobody', '/nowhere') },
   { code: 'USAGE_LIMIT', exit: 75, orders: failed("You've hit your usage limit.") },
   { code: 'RATE_LIMITED', exit: 75, orders: turn(toolError('429 Too Many Requests', TOO_MANY)) },
   {

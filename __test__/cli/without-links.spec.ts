@@ -9,12 +9,15 @@ import { test as base, expect, vi } from 'vitest';
 import { save } from '../../bin/output.mjs';
 import { png } from '../support/png.js';
 
+const refusal = vi.hoisted(() => ({ code: '' }));
 vi.mock('node:fs/promises', async (original) => ({
   ...(await original<typeof import('node:fs/promises')>()),
-  link: () => Promise.reject(Object.assign(new Error('not supported'), { code: 'EPERM' })),
+  link: () => Promise.reject(Object.assign(new Error('not supported'), refusal)),
 }));
 
 const PICTURE = png();
+/** In the words of Linux, of macOS, and of what libuv makes of Windows's. */
+const REFUSALS = ['EPERM', 'ENOTSUP', 'EISDIR'];
 
 const test = base.extend<{ directory: string }>({
   // vitest reads a fixture's needs off its first parameter.
@@ -26,14 +29,16 @@ const test = base.extend<{ directory: string }>({
   },
 });
 
-test('a picture takes its name all the same', async ({ directory }) => {
+test.for(REFUSALS)('a picture takes its name all the same: %s', async (code, { directory }) => {
+  refusal.code = code;
   const file = path.join(directory, 'fox.png');
   expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(file);
   expect(await readFile(file)).toEqual(PICTURE);
   expect(await readdir(directory)).toEqual(['fox.png']);
 });
 
-test('and replaces nothing', async ({ directory }) => {
+test.for(REFUSALS)('and replaces nothing: %s', async (code, { directory }) => {
+  refusal.code = code;
   const file = path.join(directory, 'fox.png');
   await writeFile(file, 'mine');
   const beside = path.join(directory, 'fox-2.png');

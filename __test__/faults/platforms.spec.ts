@@ -1,8 +1,6 @@
 // What can go wrong on one platform alone. The Codex of these tests is Node itself, so they need nothing that only Linux has; the
 // same promises are kept, on every platform, by the tests of `src/process/tests.rs`.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -13,7 +11,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { type GenerateOptions, generateCodexImage } from '../../index.js';
 import { rejection } from '../support/abort.js';
+import { workIn } from '../support/bystander.js';
 import { Daemon } from '../support/daemon.js';
+import { directories, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { CHATGPT_LOGIN } from '../support/stub.js';
 
@@ -45,7 +45,7 @@ async function world(does: 'draw' | 'hang' | 'nothing'): Promise<World> {
         NODE_OPTIONS: `--import=${pathToFileURL(CODEX)}`,
         ANY_CODEX_DOES: does,
         ANY_CODEX_DESK: root,
-        ...Object.fromEntries(['TMPDIR', 'TEMP', 'TMP'].map((name) => [name, temporary])),
+        ...directories(home, temporary),
       },
     },
     grandchild: async () => {
@@ -64,18 +64,7 @@ function runs(pid: number): boolean {
   }
 }
 
-/** Somebody outside of the run who works in `directory`: on Windows that keeps it from being removed. */
-async function workIn(directory: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['-e', 'console.log(); setInterval(() => {}, 1000)'], {
-    cwd: directory,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  await once(child.stdout as NodeJS.ReadableStream, 'data');
-  return child;
-}
-
-describe.skipIf(process.platform !== 'win32')('on Windows', () => {
+describe.skipIf(!WINDOWS)('on Windows', () => {
   test('an abort: what Codex has started dies with the job', async () => {
     const { options, grandchild, workspaces } = await world('hang');
     const controller = new AbortController();
@@ -116,7 +105,7 @@ describe.skipIf(process.platform !== 'win32')('on Windows', () => {
   });
 });
 
-describe.skipIf(process.platform !== 'darwin')('on macOS', () => {
+describe.skipIf(!MACOS)('on macOS', () => {
   test('a group of nothing but zombies cannot be signalled, and that is no failure', async () => {
     const { options, workspaces } = await world('nothing');
     await expect(generateCodexImage(options)).rejects.toMatchObject({ code: 'NO_IMAGE' });

@@ -10,6 +10,7 @@ import {
   renderCodexCliImage,
   type RenderOverrides,
 } from '../../dist/open-design.mjs';
+import { directories, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import {
   type Orders,
@@ -233,6 +234,8 @@ const toolFailed = (why: string): Step[] =>
     ),
   );
 
+const broken = (directory: string): string => path.join(directory, WINDOWS ? 'codex.exe' : 'codex');
+
 /**
  * A way to each of the codes: a new one does not compile here until it has one. A defect of the addon, and one that is missing, have
  * tests of their own (`loading.spec.ts`).
@@ -279,10 +282,9 @@ const CASES: Record<
     },
   },
   SPAWN_FAILED: {
-    'a bad interpreter': {
-      prepare: ({ scratch }) =>
-        writeFile(path.join(scratch, 'codex'), '#!/nowhere/node\n', { mode: 0o755 }),
-      overrides: ({ env, scratch }) => ({ executable: `${scratch}/codex`, environment: env }),
+    'a bad interpreter, or no program': {
+      prepare: ({ scratch }) => writeFile(broken(scratch), '#!/nowhere/node\n', { mode: 0o755 }),
+      overrides: ({ env, scratch }) => ({ executable: broken(scratch), environment: env }),
       status: 500,
       retryable: true,
       message: /could not be started/,
@@ -384,12 +386,15 @@ const CASES: Record<
       retryable: false,
       message: /codex image_gen exited exit 7\b/,
     },
-    SIGSEGV: {
-      orders: [THREAD, { do: 'die', of: 'SIGSEGV' }],
-      status: 502,
-      retryable: false,
-      message: /codex image_gen exited signal SIGSEGV\b/,
-    },
+    // Windows has no signals.
+    ...(!WINDOWS && {
+      SIGSEGV: {
+        orders: [THREAD, { do: 'die', of: 'SIGSEGV' }],
+        status: 502,
+        retryable: false,
+        message: /codex image_gen exited signal SIGSEGV\b/,
+      },
+    }),
   },
   TIMEOUT: {
     'a Codex that hangs': {
@@ -404,7 +409,7 @@ const CASES: Record<
     'no directory for temporary files': {
       overrides: (codex) => ({
         executable: stubbed(codex).executable,
-        environment: { ...codex.env, TMPDIR: `${codex.scratch}/nowhere` },
+        environment: { ...codex.env, ...directories(codex.user, `${codex.scratch}/nowhere`) },
       }),
       status: 507,
       retryable: false,
@@ -492,7 +497,11 @@ describe('whoever goes away ends the run', () => {
   test('the daemon, with all that it runs', async ({ codex, studio }) => {
     await codex.order(turn(RESISTING, RUNNING, HANG));
     const tasks = [await studio.client.start(), await studio.client.start()];
-    const followed = tasks.map((taskId) => studio.client.follow(taskId));
+    // Each with one request: none is on its way when the server closes.
+    const followed = tasks.map((taskId) => studio.client.wait(taskId, ALL_THAT_COMES));
+    for (const taskId of tasks) {
+      await expect.poll(() => studio.daemon.task(taskId).followers).toBe(1);
+    }
     const running = async () =>
       (await codex.recordings()).filter(({ threadId }) => threadId !== undefined).length;
     await expect.poll(running, { timeout: 30_000 }).toBe(2);

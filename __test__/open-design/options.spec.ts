@@ -12,6 +12,7 @@ import {
   type RenderContext,
   type RenderOverrides,
 } from '../../dist/open-design.mjs';
+import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { failure, save, STUB, type StubCodex, test, turn, valuesOf } from '../support/stub.js';
 
@@ -87,7 +88,8 @@ describe('OD_CODEX_SANDBOX', () => {
     ['read-only', 'workspace-write'],
     ['DANGER-FULL-ACCESS', 'workspace-write'],
     ['1', 'workspace-write'],
-  ])('%j: %s', async ([value, sandbox], { codex }) => {
+  ])('%j: %s, but on Windows none', async ([value, elsewhere], { codex }) => {
+    const sandbox = WINDOWS ? 'danger-full-access' : elsewhere;
     const environment = { ...codex.env, OD_CODEX_SANDBOX: value };
     const args = await argumentsOf(codex, { executable: STUB, environment });
     expect(valuesOf('--sandbox', args)).toEqual([sandbox]);

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { npmInstall } from './npm.js';
+import { WINDOWS } from './platform.js';
 
 /**
  * Every version that COMPATIBILITY.md speaks of, oldest first. To support another one, add it here and run
@@ -59,7 +62,7 @@ async function find(home: string, version: string): Promise<CodexCli | undefined
 async function nativeBinary(shim: string): Promise<string> {
   const platformPackage = `@openai/codex-${process.platform}-${process.arch}/package.json`;
   const vendor = join(dirname(createRequire(shim).resolve(platformPackage)), 'vendor');
-  const program = process.platform === 'win32' ? 'codex.exe' : 'codex';
+  const program = WINDOWS ? 'codex.exe' : 'codex';
   const [triple = ''] = await readdir(vendor);
   const current = join(vendor, triple, 'bin', program);
   if (await isFile(current)) return current;
@@ -79,12 +82,24 @@ async function install(cache: string, home: string, version: string): Promise<Co
   try {
     await npmInstall(staging, `@openai/codex@${version}`);
     // Refused when another process was first; whether it left a usable copy is what counts.
-    const refusal = await rename(staging, home).catch((error: unknown) => error);
+    const refusal = await moveTo(home, staging);
     const cli = await find(home, version);
     if (cli === undefined) throw new Error(`no codex ${version} in ${home}`, { cause: refusal });
     return cli;
   } finally {
     await rm(staging, { recursive: true, force: true });
+  }
+}
+
+/** Resolves with the error if there is one. */
+async function moveTo(home: string, staging: string): Promise<unknown> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
+    const refusal = await rename(staging, home).catch((error: unknown) => error);
+    // On Windows nobody moves a directory for as long as a scanner looks at what is new in it.
+    const isHeld = WINDOWS && refusal !== undefined && !existsSync(home);
+    if (!isHeld || performance.now() > deadline) return refusal;
+    await sleep(100);
   }
 }
 

@@ -10,6 +10,7 @@ import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 import { expect, onTestFinished } from 'vitest';
 
+import { WINDOWS } from './platform.js';
 import { STUB, test as base } from './stub.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url));
@@ -100,13 +101,14 @@ export class Terminal {
     { env = {}, columns = 80, rows = 24 }: Setting & { columns?: number; rows?: number } = {},
   ) {
     this.#screen = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
-    this.#pty = pty.spawn('/bin/sh', ['-c', SESSION, process.execPath, CLI, ...args], {
+    const [shell = '', ...session] = SESSION;
+    this.#pty = pty.spawn(shell, [...session, CLI, ...args], {
       // It sets TERM itself.
       name: env['TERM'] ?? 'xterm-256color',
       cols: columns,
       rows,
       cwd: world.scratch,
-      env: { ...world.env, ...env },
+      env: { ...NEEDED, ...world.env, ...env },
     });
     this.#pty.onExit(() => {
       this.#gone = true;
@@ -149,7 +151,7 @@ export class Terminal {
   /** Resolves with the exit code when the command has ended. */
   async exited(): Promise<number> {
     await this.sent(EXITED);
-    this.type('\n');
+    this.type('\r');
     await until(() => this.#gone);
     return Number(EXITED.exec(this.output)?.[1]);
   }
@@ -165,7 +167,12 @@ export class Terminal {
 }
 
 /** Ctrl-C is for the command alone. */
-const SESSION = `trap : INT; "$0" "$@"; echo "[exit $?]"; read -r _`;
+const SCRIPT = `trap : INT; "$0" "$@"; echo "[exit $?]"; read -r _`;
+const SESSION = WINDOWS
+  ? [process.execPath, fileURLToPath(new URL('session.mjs', import.meta.url))]
+  : ['/bin/sh', '-c', SCRIPT, process.execPath];
+/** What `child_process` would add. */
+const NEEDED = WINDOWS ? { SystemRoot: process.env['SystemRoot'] ?? '' } : {};
 const EXITED = /\[exit (\d+)\]/;
 
 async function until(holds: () => boolean): Promise<void> {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
 import type { GenerateOptions } from '../../index.js';
+import { WINDOWS } from './platform.js';
 
 const SCRIPT = fileURLToPath(new URL('daemon.mjs', import.meta.url));
 
@@ -42,3 +43,6 @@ export class Daemon {
 }
 
 export type End = [code: number | null, signal: NodeJS.Signals | null];
+
+/** The end of one that was killed: on Windows, which knows no signals, it only has another exit code. */
+export const KILLED: End = WINDOWS ? [1, null] : [null, 'SIGKILL'];

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { type CodexImageError, type GeneratedImage, type GenerateOptions } from '../../index.js';
+import { LINUX } from './platform.js';
 
 /** What comes before `node` on the command line. */
 export type Wrapper = readonly string[];
@@ -35,10 +36,16 @@ export interface Holdings {
 }
 
 /** Runs `support/NAME` and returns what it printed. */
-async function run<T>(name: string, input: unknown, wrapper: Wrapper): Promise<T> {
+async function run<T>(
+  name: string,
+  input: unknown,
+  wrapper: Wrapper,
+  variables: Record<string, string> = {},
+): Promise<T> {
   const script = fileURLToPath(new URL(name, import.meta.url));
   const [program = '', ...args] = [...wrapper, process.execPath, script, JSON.stringify(input)];
-  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 64 << 20 });
+  const env = { ...process.env, ...variables };
+  const { stdout } = await promisify(execFile)(program, args, { env, maxBuffer: 64 << 20 });
   return JSON.parse(stdout) as T;
 }
 
@@ -51,7 +58,7 @@ export async function generateElsewhere(
 
 /** One call for every number of free descriptors, from none to as many as it takes. */
 export async function generateWithoutDescriptors(options: GenerateOptions): Promise<StarvedCall[]> {
-  return run('elsewhere/few-descriptors.mjs', options, withLimit('nofile', 128));
+  return run('elsewhere/few-descriptors.mjs', options, FEW_DESCRIPTORS);
 }
 
 /** What the process holds before and after `rounds` times `calls` that are aborted when all of them run. */
@@ -60,7 +67,8 @@ export async function cancelElsewhere(
   rounds: number,
   calls: number,
 ): Promise<{ before: Holdings; after: Holdings }> {
-  return run('elsewhere/cancelled.mjs', options, ['env', `ROUNDS=${rounds}`, `CALLS=${calls}`]);
+  const variables = { ROUNDS: String(rounds), CALLS: String(calls) };
+  return run('elsewhere/cancelled.mjs', options, [], variables);
 }
 
 /** One call for which no further thread and no process can be made. */
@@ -71,10 +79,7 @@ export async function generateWithoutProcesses(
   return run('elsewhere/no-processes.mjs', options, wrapper);
 }
 
-function withLimit(what: string, limit: number): Wrapper {
-  return ['prlimit', `--${what}=${limit}:${limit}`];
-}
-
+const FEW_DESCRIPTORS: Wrapper = ['sh', '-c', 'ulimit -n 128 && exec "$0" "$@"'];
 const IS_ROOT = process.getuid?.() === 0;
 
 /** The owner of a file is bound by the file's mode, as everybody but root is. */
@@ -88,8 +93,9 @@ export const AS_COUNTED_USER: Wrapper = IS_ROOT
   ? ['setpriv', `--reuid=${COUNTED_USER}`, '--clear-groups', '--bounding-set=-all']
   : [];
 
-/** Whether that user may run the addon: root may have it where nobody else gets to. */
+/** Whether that user may run the addon: root may have it where nobody else gets to. Only Linux limits a process that runs. */
 export function mayBeCounted(): boolean {
+  if (!LINUX) return false;
   const addon = fileURLToPath(new URL('../../index.js', import.meta.url));
   const [program = '', ...args] = [...AS_COUNTED_USER, process.execPath, addon];
   return spawnSync(program, args).status === 0;
@@ -103,7 +109,7 @@ export function withSmallDisk(directory: string, options: string): Wrapper {
   return [...UNSHARE, 'sh', '-c', script, 'sh', options, directory];
 }
 
-/** Whether that may be: it is not for everybody, and not in every container. */
+/** Whether that may be: it is not for everybody, not in every container, and not outside of Linux. */
 export function mayMount(): boolean {
   const [program = '', ...args] = [...withSmallDisk('/mnt', 'size=4k'), 'true'];
   return spawnSync(program, args).status === 0;

@@ -4,6 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { LINUX, WINDOWS } from './platform.js';
 import { childrenOf } from './processes.js';
 
 export interface Footprint {
@@ -16,6 +17,8 @@ export interface Footprint {
 }
 
 export function footprint(): Footprint {
+  // Windows tells a process nothing of the kind about itself.
+  if (WINDOWS) return { descriptors: 0, waiters: 0, children: 0 };
   return {
     descriptors: readdirSync('/dev/fd').length,
     waiters: threads().filter(isWaiter).length,
@@ -42,7 +45,7 @@ function excess(now: Footprint, before: Footprint): Partial<Footprint> {
 }
 
 function threads(): string[] {
-  return process.platform === 'linux' ? readdirSync('/proc/self/task') : [];
+  return LINUX ? readdirSync('/proc/self/task') : [];
 }
 
 function isWaiter(thread: string): boolean {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import type { Home } from './loopback.js';
+import { directories } from './platform.js';
 import { type Survivor, survivors } from './survivors.js';
 
 /** Directories and an environment by which everything that a call leaves behind can be found. */
@@ -27,8 +28,7 @@ export async function makePlace(home: Home): Promise<Place> {
     env: {
       // First, as the addon does it: a stub that is started bare has to run in the same Node.
       PATH: [path.dirname(process.execPath), process.env['PATH']].join(path.delimiter),
-      HOME: directory,
-      TMPDIR: directory,
+      ...directories(directory, directory),
       CODEX_IMAGE_PLACE: marker,
       ...home.env,
     },

@@ -1,7 +1,10 @@
-// The table of processes, as far as tests look at it. Linux has it as files; macOS has programs that read it.
+// The table of processes, as far as tests look at it. Linux has it as files; macOS has programs that read it. What Windows has
+// is too slow to be asked at every test.
 
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+import { MACOS } from './platform.js';
 
 export interface Process {
   pid: number;
@@ -17,7 +20,7 @@ export interface Process {
 }
 
 /** Every process of this moment that may be looked at. */
-export const processes: () => Process[] = process.platform === 'darwin' ? fromPrograms : fromFiles;
+export const processes: () => Process[] = MACOS ? fromPrograms : fromFiles;
 
 /** The processes that `parent` has started, as far as they were not waited for. */
 export function childrenOf(parent: number): Process[] {
@@ -61,11 +64,14 @@ function read(pid: number, file: string): string {
   }
 }
 
-/** ps(1) and lsof(8) of macOS: `-E` shows the environment behind the arguments, of one's own processes only. */
+/**
+ * ps(1) and lsof(8) of macOS: `-E` shows the environment behind the arguments, of one's own processes only, and of none of
+ * Apple's own programs.
+ */
 function fromPrograms(): Process[] {
-  const whole = new Map(ps('-axwwE', 'pid=,command=').map(([pid, text]) => [pid, text]));
+  const whole = new Map(ps('-axwwE', 'pid', 'command'));
   let directories: Map<number, string> | undefined;
-  return ps('-axww', 'pid=,ppid=,stat=,command=').flatMap(([pid, text]) => {
+  return ps('-axww', 'pid', 'ppid', 'stat', 'command').flatMap(([pid, text]) => {
     const [, parent, state, command] = /^(\d+)\s+(\S)\S*\s+(.*)$/.exec(text) ?? [];
     if (parent === undefined || state === undefined || command === undefined) return [];
     return {
@@ -79,25 +85,30 @@ function fromPrograms(): Process[] {
   });
 }
 
-function ps(which: string, columns: string): [pid: number, rest: string][] {
-  const text = execFileSync('ps', [which, '-o', columns], { encoding: 'utf8', maxBuffer: 1 << 26 });
+function ps(which: string, ...columns: string[]): [pid: number, rest: string][] {
+  // Behind an equals sign all that follows is a heading, commas included.
+  const text = ask('ps', [which, ...columns.flatMap((column) => ['-o', `${column}=`])]);
   return text.split('\n').flatMap((line): [number, string][] => {
     const [, pid, rest] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
     return pid === undefined || rest === undefined ? [] : [[Number(pid), rest.trimEnd()]];
   });
 }
 
-/** By pid. Of processes of others lsof says nothing, and exits with 1. */
+/** By pid, of one's own processes. */
 function workingDirectories(): Map<number, string> {
-  let text: string;
-  try {
-    text = execFileSync('lsof', ['-w', '-a', '-d', 'cwd', '-Fpn'], { encoding: 'utf8' });
-  } catch (error) {
-    text = (error as { stdout: string }).stdout;
-  }
+  const user = String(process.getuid?.());
+  const text = ask('lsof', ['-w', '-a', '-u', user, '-d', 'cwd', '-Fpn']);
   const found = new Map<number, string>();
   for (const [, pid, name] of text.matchAll(/^p(\d+)\n(?:f.*\n)?n(.*)$/gm)) {
     found.set(Number(pid), name ?? '');
   }
   return found;
+}
+
+/** What a program prints; lsof exits with 1 where it could not look at everything. Of the tests' own environment it gets nothing. */
+function ask(program: string, args: string[]): string {
+  const env = { PATH: process.env['PATH'] };
+  const { stdout, error } = spawnSync(program, args, { encoding: 'utf8', env, maxBuffer: 1 << 26 });
+  if (error !== undefined) throw error;
+  return stdout;
 }

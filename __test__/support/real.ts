@@ -2,7 +2,6 @@
 // the `real` fixture also checks, after its own assertions, that no process and no file is left.
 
 import { randomUUID } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
@@ -28,6 +27,8 @@ import {
   startBackend,
 } from './loopback.js';
 import { type ModelRequest, readModelRequest, turnMetadata } from './loopback/request.js';
+import { directories, WINDOWS } from './platform.js';
+import { Family, look, type RunningProcess } from './real-processes.js';
 import { type Survivor, survivors } from './survivors.js';
 
 const HOMES = fileURLToPath(new URL('../../.cache/homes/', import.meta.url));
@@ -54,10 +55,18 @@ export const DIRECT: Way = {
 };
 export const WAYS: readonly Way[] = [HOSTED, CODE, DIRECT];
 
+/**
+ * What an agent that has a shell is confined by, or not. Codex's sandbox for Windows takes a set-up by its user, and the package never
+ * asks for it.
+ */
+export const SANDBOXES_WITH_SHELL = WINDOWS
+  ? (['danger-full-access'] as const)
+  : (['workspace-write', 'danger-full-access'] as const);
+
 export class RealCodex {
-  /** HOME. */
+  /** The user's home. */
   readonly user: string;
-  /** TMPDIR: all that a run may leave behind in passing. */
+  /** The directory for temporary files: all that a run may leave behind in passing. */
   readonly temporary: string;
   /** Free for the spec's own files. */
   readonly scratch: string;
@@ -66,6 +75,8 @@ export class RealCodex {
   /** Rejects when the last call has settled: whoever waits for something during it waits in vain. */
   #over: Promise<never> = new Promise(() => {});
   #closed = false;
+  /** On Windows. */
+  readonly #family: Family;
 
   private constructor(
     private readonly root: string,
@@ -76,6 +87,7 @@ export class RealCodex {
     this.user = path.join(root, 'user');
     this.temporary = path.join(root, 'tmp');
     this.scratch = path.join(root, 'scratch');
+    this.#family = new Family(root);
   }
 
   static async create(): Promise<RealCodex> {
@@ -96,8 +108,7 @@ export class RealCodex {
   get env(): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
-      HOME: this.user,
-      TMPDIR: this.temporary,
+      ...directories(this.user, this.temporary),
       CODEX_IMAGE_TEST_RUN: this.marker,
       ...this.home.env,
     };
@@ -201,7 +212,8 @@ export class RealCodex {
 
   /** What lives of this world at this moment. */
   processes(): RunningProcess[] {
-    return this.survivors().flatMap(({ pid, command }) => look(pid, command) ?? []);
+    if (WINDOWS) return this.#family.members();
+    return this.survivors().flatMap((survivor) => look(survivor) ?? []);
   }
 
   /** Resolves when a process of this world runs that command. */
@@ -210,17 +222,25 @@ export class RealCodex {
   }
 
   async #appears(command: string): Promise<void> {
-    while (!this.#closed && !this.survivors().some((process) => process.command === command)) {
+    // On Windows the shell runs it itself.
+    const isIt = (running: Survivor): boolean =>
+      WINDOWS ? running.command.includes(command) : running.command === command;
+    while (!this.#closed && !(await this.#look()).some(isIt)) {
       // A look costs milliseconds, and the backend shares this thread.
       await sleep(50);
     }
   }
 
-  survivors(): Survivor[] {
-    return survivors(this.marker, this.root);
+  /** The survivors, without keeping the backend from its work where a look takes its time. */
+  async #look(): Promise<Survivor[]> {
+    return WINDOWS ? this.#family.look() : this.survivors();
   }
 
-  /** What is left below TMPDIR, but for what Codex itself never tidies up. */
+  survivors(): Survivor[] {
+    return WINDOWS ? this.#family.members() : survivors(this.marker, this.root);
+  }
+
+  /** What is left of temporary files, but for what Codex itself never tidies up. */
   async leftovers(): Promise<string[]> {
     const names = await readdir(this.temporary);
     return names.filter((name) => !/^codex-(daemon|bwrap)-/.test(name));
@@ -228,7 +248,7 @@ export class RealCodex {
 
   /** Nothing of a run may be left once its promise has settled. */
   async expectNothingLeft(): Promise<void> {
-    expect(this.survivors(), 'processes left').toEqual([]);
+    expect(await this.#look(), 'processes left').toEqual([]);
     expect(await this.leftovers(), 'files left').toEqual([]);
   }
 
@@ -254,25 +274,6 @@ export const test = base.extend<{ real: RealCodex }>({
     await real.close();
   },
 });
-
-export interface RunningProcess {
-  /** As it stands in a process list. */
-  command: string;
-  /** The file that is executed. */
-  program: string;
-  /** The variables that it was started with. */
-  env: string[];
-}
-
-/** Undefined when the process has ended meanwhile. */
-function look(pid: number, command: string): RunningProcess | undefined {
-  try {
-    const env = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-    return { command, program: readlinkSync(`/proc/${pid}/exe`), env };
-  } catch {
-    return undefined;
-  }
-}
 
 interface ToolOutput {
   type: string;

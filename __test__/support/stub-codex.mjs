@@ -9,9 +9,11 @@ import {
   appendFileSync,
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   linkSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -40,6 +42,8 @@ const POLITE_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 const desk = process.env['STUB_CODEX'] ?? '';
 const args = process.argv.slice(2);
+
+hold({ constants, openSync }, desk);
 
 /** @type {Orders} */
 const orders = JSON.parse(readFileSync(path.join(desk, 'orders.json'), 'utf8'));
@@ -74,6 +78,22 @@ if (orders.behindShim && process.env['STUB_CODEX_INNER'] === undefined) {
 function commandOf(words) {
   if (words[0] === 'login' && words[1] === 'status') return 'login';
   return words[0] === 'exec' ? 'exec' : 'other';
+}
+
+/**
+ * Has a file of one's own, alone (libuv's UV_FS_O_EXLOCK), for as long as one lives: on Windows, where nothing else shows who
+ * belongs to a run. It travels as text, too.
+ *
+ * @param {Pick<typeof import('node:fs'), 'constants' | 'openSync'>} fs
+ * @param {string} directory
+ */
+function hold(fs, directory) {
+  if (process.platform !== 'win32') return;
+  const alone = 0x1000_0000;
+  fs.openSync(
+    `${directory}/${process.pid}.held`,
+    fs.constants.O_CREAT | fs.constants.O_RDWR | alone,
+  );
 }
 
 function runBehindShim() {
@@ -208,6 +228,11 @@ async function perform(step) {
 /** @param {Extract<Step, { do: 'flood' }>} step */
 function flood({ to, line, bytes }) {
   const output = to === 'stdout' ? 1 : 2;
+  if (process.platform === 'win32') {
+    const lines = Buffer.from(`${line}\n`.repeat(Math.ceil(2 ** 16 / (line.length + 1))));
+    for (let left = bytes; left > 0; left -= lines.length) write(output, lines.subarray(0, left));
+    return;
+  }
   // Node itself would be busier than the reader.
   const script = 'yes "$1" | head -c "$2"';
   const { status } = spawnSync('sh', ['-c', script, 'sh', line, String(bytes)], {
@@ -222,15 +247,19 @@ function flood({ to, line, bytes }) {
  *
  * @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan
  * @param {number} lifetimeMs
+ * @param {typeof hold} holdFile
+ * @param {string} directory
  */
-function beTool({ generations = 1, ...plan }, lifetimeMs) {
+function beTool({ generations = 1, ...plan }, lifetimeMs, holdFile, directory) {
+  holdFile(require('node:fs'), directory);
   for (const signal of plan.defies ?? []) process.on(signal, () => {});
   setTimeout(() => {}, lifetimeMs);
   if (generations === 1) {
     require('node:fs').writeSync(3, 'ready');
     return;
   }
-  const next = `(${beTool})(${JSON.stringify({ ...plan, generations: generations - 1 })}, ${lifetimeMs})`;
+  const order = JSON.stringify({ ...plan, generations: generations - 1 });
+  const next = `(${beTool})(${order}, ${lifetimeMs}, ${holdFile}, ${JSON.stringify(directory)})`;
   /** @type {import('node:child_process').SpawnOptions} */
   const options = {
     detached: plan.ownSession ?? false,
@@ -239,10 +268,17 @@ function beTool({ generations = 1, ...plan }, lifetimeMs) {
   require('node:child_process').spawn(process.execPath, ['--eval', next], options).unref();
 }
 
+/** @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan */
+function tool(plan) {
+  const script = `(${beTool})(${JSON.stringify(plan)}, ${LIFETIME_MS}, ${hold}, ${JSON.stringify(desk)})`;
+  // The `ps` of macOS shows a process in one line, and what it was started with behind its arguments.
+  return script.replaceAll(/\s*\n\s*/g, ' ');
+}
+
 /** @param {Extract<Step, { do: 'grandchild' }>} step */
 async function startGrandchild(step) {
   const keeps = step.holds ?? [];
-  await startTool(`(${beTool})(${JSON.stringify(step)}, ${LIFETIME_MS})`, {
+  await startTool(tool(step), {
     detached: step.ownSession ?? false,
     stdio: [
       'ignore',
@@ -255,11 +291,11 @@ async function startGrandchild(step) {
 
 /** @param {Extract<Step, { do: 'daemon' }>['knownBy']} knownBy */
 async function startDaemon(knownBy) {
-  const daemon = `(${beTool})(${JSON.stringify({ defies: POLITE_SIGNALS })}, ${LIFETIME_MS})`;
+  const daemon = tool({ defies: POLITE_SIGNALS });
   // Its parent is gone as soon as it has been started.
-  const parent = `require('node:child_process')
-    .spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] })
-    .unref()`;
+  const options = `{ detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] }`;
+  const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], ${options})`;
+  const parent = `require('node:child_process').${spawned}.unref()`;
   await startTool(parent, {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
@@ -306,7 +342,8 @@ async function plant(step) {
     }
     case 'linked parent':
       rmdirSync(path.dirname(file));
-      return symlinkSync(target, path.dirname(file));
+      // On Windows the kind of link that takes no rights.
+      return symlinkSync(target, path.dirname(file), 'junction');
   }
 }
 
@@ -474,5 +511,12 @@ function now() {
 function record() {
   const file = path.join(desk, `${process.pid}.recording.json`);
   writeFileSync(`${file}.new`, JSON.stringify(recording));
-  renameSync(`${file}.new`, file);
+  for (;;) {
+    try {
+      return renameSync(`${file}.new`, file);
+    } catch (error) {
+      // On Windows nobody replaces a file for as long as somebody reads it.
+      if (process.platform !== 'win32') throw error;
+    }
+  }
 }

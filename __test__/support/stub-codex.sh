@@ -23,7 +23,7 @@ copy() { cp "$STUB_PICTURE" od-codex-image.png; }
 
 # 20 MB that are one line, and no event.
 long_line() {
-  head -c 20000000 /dev/zero | tr '\\0' x
+  head -c 20000000 /dev/zero | tr '\0' x
   say ''
 }
 # A gigabyte of messages, the last of them cut off.

@@ -2,8 +2,8 @@
 // `codex` fixture also checks, after its own assertions, that no process, no workspace, no descriptor, no thread and no zombie is left.
 
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -20,12 +20,18 @@ import {
   type ProgressEvent,
 } from '../../index.js';
 import { footprint, heldSince } from './footprint.js';
+import { directories, WINDOWS } from './platform.js';
 import type { Orders, Recording, RecordForm, Step } from './stub-orders.js';
 import { type Survivor, survivors } from './survivors.js';
 
 export type { Orders, Recording, RecordForm, Step } from './stub-orders.js';
 
-export const STUB = fileURLToPath(new URL('stub-codex.mjs', import.meta.url));
+export const STUB_SCRIPT = fileURLToPath(new URL('stub-codex.mjs', import.meta.url));
+/** What is started as Codex: the script, or on Windows a Node that {@link STUB_ENV} has run it. */
+export const STUB = WINDOWS ? process.execPath : STUB_SCRIPT;
+export const STUB_ENV: Record<string, string> = WINDOWS
+  ? { NODE_OPTIONS: `--import=${new URL('as-codex.mjs', import.meta.url)}` }
+  : {};
 const HOMES = fileURLToPath(new URL('../../.cache/homes/', import.meta.url));
 
 /** A ChatGPT login as Codex writes it. The tokens are made up, and worth nothing. */
@@ -44,9 +50,9 @@ export const CHATGPT_LOGIN = {
 export class StubCodex {
   /** CODEX_HOME. Never below the temp directory, where the real CLI refuses its helpers. */
   readonly home: string;
-  /** HOME. */
+  /** The user's home. */
   readonly user: string;
-  /** TMPDIR: all that a run may leave behind in passing. */
+  /** The directory for temporary files: all that a run may leave behind in passing. */
   readonly temporary: string;
   /** Where the stub finds its orders and leaves what it saw. */
   readonly desk: string;
@@ -76,16 +82,24 @@ export class StubCodex {
   get env(): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
-      HOME: this.user,
-      TMPDIR: this.temporary,
+      ...directories(this.user, this.temporary),
       CODEX_HOME: this.home,
+      ...STUB_ENV,
       STUB_CODEX: this.desk,
       CODEX_IMAGE_TEST_RUN: this.marker,
     };
   }
 
   options(overrides: Partial<GenerateOptions> = {}): GenerateOptions {
-    return { prompt: 'a red fox', codexPath: STUB, env: this.env, timeoutMs: 20_000, ...overrides };
+    return {
+      prompt: 'a red fox',
+      codexPath: STUB,
+      env: this.env,
+      timeoutMs: 20_000,
+      // What 'auto' is everywhere but on Windows, where it is no sandbox at all.
+      ...(WINDOWS ? { sandbox: 'workspace-write' } : {}),
+      ...overrides,
+    };
   }
 
   /** Writes `auth.json`; a string is written as it is, null removes the file. */
@@ -171,9 +185,20 @@ export class StubCodex {
       await this.expectNothingLeft();
     } finally {
       for (const { pid } of this.survivors()) process.kill(pid, 'SIGKILL');
-      await rm(this.root, { recursive: true, force: true });
+      // Windows lets go of a program's file a moment after its end. (So many times at every level of the tree.)
+      await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
     }
   }
+}
+
+/** Puts the stub at `file`, and returns its full name: a program of Windows's has an extension. */
+export async function installStub(file: string): Promise<string> {
+  const program = WINDOWS ? `${file}.exe` : file;
+  await mkdir(path.dirname(program), { recursive: true });
+  // A link to a program that runs, as this Node does, could not be removed there.
+  if (WINDOWS) await copyFile(STUB, program, constants.COPYFILE_FICLONE);
+  else await symlink(STUB, program);
+  return program;
 }
 
 export const test = base.extend<{ codex: StubCodex }>({

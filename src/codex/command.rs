@@ -68,9 +68,10 @@ pub fn keeps_agent_out_of(request: &Request, dir: &Path) -> bool {
             // What does not exist yet lies where its nearest existing ancestor does.
             let real = |path: &Path| path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
             let dir = real(dir);
-            let writable = ["/tmp".into(), request.env.temp_dir()];
-            let inside = |root: &PathBuf| dir.as_ref().zip(real(root)).is_none_or(|(dir, root)| dir.starts_with(root));
-            !writable.iter().any(inside)
+            // On Windows that would be a directory of whichever drive this process works on.
+            let slash_tmp = cfg!(unix).then(|| PathBuf::from("/tmp"));
+            let inside = |root: PathBuf| dir.as_ref().zip(real(&root)).is_none_or(|(dir, root)| dir.starts_with(root));
+            !slash_tmp.into_iter().chain([request.env.temp_dir()]).any(inside)
         }
     }
 }

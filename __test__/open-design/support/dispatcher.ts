@@ -159,7 +159,7 @@ export async function generateMedia(job: MediaJob): Promise<MediaFile> {
   });
 
   const asked = path.parse(job.output ?? 'image.png');
-  const name = path.join(asked.dir, `${asked.name}${rendered.suggestedExt ?? asked.ext}`);
+  const name = path.posix.join(asked.dir, `${asked.name}${rendered.suggestedExt ?? asked.ext}`);
   const file = path.join(job.project, name);
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(file, rendered.bytes);

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../../index.js';
-import { descriptors, memory, options, threads } from './common.mjs';
+import { descriptors, options, resident, threads } from './common.mjs';
 
 const calls = Number(process.env['CALLS']);
 const desk = options.env?.['QUICK_DESK'] ?? '';
@@ -43,5 +43,5 @@ async function round() {
 /** @returns {import('../elsewhere.js').Holdings} */
 function holdings() {
   collectGarbage();
-  return { descriptors: descriptors(), threads: threads(), memory: memory('VmRSS') };
+  return { descriptors: descriptors(), threads: threads(), memory: resident() };
 }

@@ -1,10 +1,13 @@
 // What the scripts beside this one have in common: the addon, their input, and a look at themselves.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 import { generateCodexImageDetailed } from '../../../index.js';
 
 /** @import { CodexImageError, GeneratedImage, GenerateOptions } from '../../../index.js' */
+
+const LINUX = process.platform === 'linux';
 
 /** @type {GenerateOptions} */
 export const options = JSON.parse(process.argv[2] ?? '');
@@ -19,20 +22,26 @@ export function generate() {
 
 /** A call that fails after a process was started: all that is made once in a process has been made. */
 export async function warmUp() {
-  await generateCodexImageDetailed({ ...options, codexPath: '/bin/false' }).catch(() => {});
+  // Without NODE_OPTIONS, by which it may be a stub, Node fails as well as `false` does.
+  const { NODE_OPTIONS: _, ...env } = options.env ?? {};
+  const failing = LINUX ? { codexPath: '/bin/false' } : { codexPath: process.execPath, env };
+  await generateCodexImageDetailed({ ...options, ...failing }).catch(() => {});
 }
 
 export function descriptors() {
-  return readdirSync('/proc/self/fd').length;
+  return readdirSync('/dev/fd').length;
 }
 
 export function threads() {
-  return readdirSync('/proc/self/task').length;
+  if (LINUX) return readdirSync('/proc/self/task').length;
+  // A heading, and a line for each.
+  const table = execFileSync('ps', ['-M', '-p', String(process.pid)], { encoding: 'utf8' });
+  return table.trimEnd().split('\n').length - 1;
 }
 
-/** Threads of the addon that each wait for one child. */
+/** Threads of the addon that each wait for one child, where threads can be seen by name. */
 export function waiters() {
-  return readdirSync('/proc/self/task').filter(isWaiter).length;
+  return LINUX ? readdirSync('/proc/self/task').filter(isWaiter).length : 0;
 }
 
 /** @param {string} thread */
@@ -46,11 +55,24 @@ function isWaiter(thread) {
   }
 }
 
-/**
- * @param {'VmRSS' | 'VmHWM'} name
- * @returns {number} in bytes
- */
-export function memory(name) {
+/** In bytes. */
+export function resident() {
+  return LINUX ? status('VmRSS') : process.memoryUsage.rss();
+}
+
+/** The most that was ever resident, or on Linux since {@link forgetPeak}, in bytes. */
+export function peak() {
+  return LINUX ? status('VmHWM') : process.resourceUsage().maxRSS * 1024;
+}
+
+/** The peak is from now on (proc(5)), where it can be; returns what it is now. */
+export function forgetPeak() {
+  if (LINUX) writeFileSync('/proc/self/clear_refs', '5');
+  return LINUX ? resident() : peak();
+}
+
+/** @param {'VmRSS' | 'VmHWM'} name */
+function status(name) {
   const [, kilobytes] =
     new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
   return Number(kilobytes) * 1024;

@@ -1,15 +1,11 @@
 // One call. Prints an `Outcome`.
 
-import { writeFileSync } from 'node:fs';
-
-import { generate, memory, warmUp } from './common.mjs';
+import { forgetPeak, generate, peak, warmUp } from './common.mjs';
 
 await warmUp();
-// The peak is from now on (proc(5)).
-writeFileSync('/proc/self/clear_refs', '5');
-const before = memory('VmRSS');
+const before = forgetPeak();
 const ended = await generate();
-const peakGrowth = memory('VmHWM') - before;
+const peakGrowth = peak() - before;
 
 console.log(JSON.stringify({ ...shown(ended), peakGrowth }));
 

@@ -42,8 +42,10 @@ export function imageCall(
 }
 
 export function shellCall(command: string, asked: ModelRequest): Item {
-  if (asked.shellRoute === 'direct') return functionCall('exec_command', { cmd: command });
-  return cellCall(`text(await tools.exec_command(${JSON.stringify({ cmd: command })}));`, asked);
+  const { shellRoute, shellTool = 'exec_command' } = asked;
+  const input = shellTool === 'exec_command' ? { cmd: command } : { command };
+  if (shellRoute === 'direct') return functionCall(shellTool, input);
+  return cellCall(`text(await tools.${shellTool}(${JSON.stringify(input)}));`, asked);
 }
 
 function functionCall(name: string, input: object, namespace?: string): Item {

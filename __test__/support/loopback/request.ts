@@ -3,6 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 /** How a version of the CLI lets the model draw: OpenAI's own tool, a tool call, or a call from a JavaScript cell. */
 export type Route = 'hosted' | 'direct' | 'code';
 
+export type ShellTool = 'exec_command' | 'shell_command';
+
 /** What a script needs to know of one model request. */
 export interface ModelRequest {
   threadId: string;
@@ -25,6 +27,8 @@ export interface ModelRequest {
   /** What a call of the image tool may name beside its prompt. */
   imageParameters: string[];
   shellRoute: 'direct' | 'code' | undefined;
+  /** What the shell's tool is called; on Windows it is another one. */
+  shellTool: ShellTool | undefined;
   /** The namespace of the `exec` tool in code mode, where it has one (0.169). */
   cellNamespace: string | undefined;
 }
@@ -47,7 +51,7 @@ export function readModelRequest(body: unknown, headers: IncomingHttpHeaders): M
     savedImage: savedImage(input),
     imageRoute: imageRoute(tools, cell),
     imageParameters: imageParameters(tools, cell),
-    shellRoute: shellRoute(tools, cell),
+    ...shell(tools, cell),
     cellNamespace: cell?.namespace,
   };
 }
@@ -146,10 +150,17 @@ function imageRoute(tools: readonly Tool[], cell: Tool | undefined): Route | und
   return undefined;
 }
 
-function shellRoute(tools: readonly Tool[], cell: Tool | undefined): 'direct' | 'code' | undefined {
-  if (tools.some(({ name }) => name === 'exec_command')) return 'direct';
-  return cell?.description.includes('exec_command(args') ? 'code' : undefined;
+function shell(
+  tools: readonly Tool[],
+  cell: Tool | undefined,
+): Pick<ModelRequest, 'shellRoute' | 'shellTool'> {
+  const direct = SHELL_TOOLS.find((tool) => tools.some(({ name }) => name === tool));
+  if (direct !== undefined) return { shellRoute: 'direct', shellTool: direct };
+  const inCell = SHELL_TOOLS.find((tool) => cell?.description.includes(`${tool}(args`));
+  return { shellRoute: inCell && 'code', shellTool: inCell };
 }
+
+const SHELL_TOOLS: readonly ShellTool[] = ['exec_command', 'shell_command'];
 
 export function textOf(value: unknown, key: string): string | undefined {
   const member = isRecord(value) ? value[key] : undefined;

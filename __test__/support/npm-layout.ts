@@ -1,0 +1,61 @@
+// Codex as `npm install --global @openai/codex` leaves it, with a stub for the program.
+
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { WINDOWS } from './platform.js';
+import { installStub, STUB_SCRIPT } from './stub.js';
+
+const TRIPLES: Record<string, string> = {
+  'darwin-arm64': 'aarch64-apple-darwin',
+  'darwin-x64': 'x86_64-apple-darwin',
+  'linux-arm64': 'aarch64-unknown-linux-musl',
+  'linux-x64': 'x86_64-unknown-linux-musl',
+  'win32-arm64': 'aarch64-pc-windows-msvc',
+  'win32-x64': 'x86_64-pc-windows-msvc',
+};
+const platform = `${process.platform}-${process.arch}`;
+
+/** The package with the program for this machine, and where the program is in it. */
+export const PLATFORM_PACKAGE = `codex-${platform}`;
+export const VENDOR = `vendor/${TRIPLES[platform]}`;
+
+export interface Installation {
+  /** What is on PATH: a link to the package's script, or on Windows a batch file that names it. */
+  command: string;
+  /** The program that it leads to. */
+  native: string;
+}
+
+/** Installs it below `prefix`, with the program at this place within `node_modules/@openai`, or with none. */
+export async function installFromNpm(
+  prefix: string,
+  version: string,
+  binary: string | null,
+): Promise<Installation> {
+  const modules = path.join(prefix, ...(WINDOWS ? [] : ['lib']), 'node_modules', '@openai');
+  await mkdir(path.join(modules, 'codex', 'bin'), { recursive: true });
+  const manifest = { name: '@openai/codex', version, bin: { codex: 'bin/codex.js' } };
+  await writeFile(path.join(modules, 'codex', 'package.json'), JSON.stringify(manifest));
+  const script = path.join(modules, 'codex', 'bin', 'codex.js');
+  // A copy, because a link would lead out of the package; in a directory without a `type`, so it
+  // only says where the stub is.
+  const program = `import(${JSON.stringify(pathToFileURL(STUB_SCRIPT))});`;
+  await writeFile(script, `#!/usr/bin/env node\n${program}\n`, { mode: 0o755 });
+  const native = binary === null ? '' : await installStub(path.join(modules, binary));
+  return { command: await installCommand(prefix, script), native };
+}
+
+async function installCommand(prefix: string, script: string): Promise<string> {
+  if (WINDOWS) {
+    const command = path.join(prefix, 'codex.cmd');
+    const target = path.relative(prefix, script);
+    await writeFile(command, `@ECHO off\r\n"%~dp0\\node.exe" "%~dp0\\${target}" %*\r\n`);
+    return command;
+  }
+  const command = path.join(prefix, 'bin', 'codex');
+  await mkdir(path.dirname(command), { recursive: true });
+  await symlink(script, command);
+  return command;
+}
