@@ -132,9 +132,13 @@ export function nameFrom(title: string): string {
     if ([...longer].length > MAX_NAME) break;
     name = longer;
   }
+  if (DEVICE.test(name)) return `picture-${name}`;
   // No word at all, or a first one that is too long, as where words are not told apart by spaces.
   return name || [...(words[0] ?? 'picture')].slice(0, MAX_NAME).join('');
 }
+
+/** What Windows takes for a device, whatever the extension. */
+const DEVICE = /^(?:con|prn|aux|nul|(?:com|lpt)[\d¹²³])$/;
 
 /** In characters, each of which may take 4 of the 255 bytes that file systems allow. */
 const MAX_NAME = 48;

@@ -69,6 +69,7 @@ describe('without -o the prompt gives the name', () => {
     ['  ../../Etc/Passwd ', 'etc-passwd.png'],
     ['Ein Füchslein – 狐!', 'ein-füchslein-狐.png'],
     ['🦊', 'picture.png'],
+    ['Con', 'picture-con.png'],
     [
       'a fox that runs and runs and runs and runs and runs and never arrives anywhere',
       'a-fox-that-runs-and-runs-and-runs-and-runs-and.png',
