@@ -31,7 +31,7 @@ interface World {
 
 async function world(does: 'draw' | 'hang' | 'nothing'): Promise<World> {
   const root = await realpath(await mkdtemp(path.join(homedir(), '.codex-image-test-')));
-  onTestFinished(() => rm(root, { recursive: true, force: true, maxRetries: 10 }));
+  onTestFinished(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
   const [home, temporary] = [path.join(root, 'home'), path.join(root, 'tmp')];
   await Promise.all([mkdir(home), mkdir(temporary)]);
   await writeFile(path.join(home, 'auth.json'), JSON.stringify(CHATGPT_LOGIN));
