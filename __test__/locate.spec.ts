@@ -8,7 +8,7 @@ import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../index.js';
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from './support/npm-layout.js';
-import { NOWHERE, WINDOWS } from './support/platform.js';
+import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import { failure, installStub, save, type StubCodex, test, turn } from './support/stub.js';
 
@@ -109,8 +109,13 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
         '.cargo/bin',
         '.local/share/mise/shims',
         '.local/share/pnpm',
-        '.nvm/versions/node/v22.1.0/bin',
-        '.local/share/fnm/node-versions/v22.1.0/installation/bin',
+        // These come after the system's own.
+        ...(CODEX_IS_INSTALLED
+          ? []
+          : [
+              '.nvm/versions/node/v22.1.0/bin',
+              '.local/share/fnm/node-versions/v22.1.0/installation/bin',
+            ]),
       ];
 
   test.for(PLACES)('~/%s', async (place, { codex }) => {
@@ -119,14 +124,17 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
   });
 
   // On Windows none of them is in a directory of its version.
-  test.skipIf(WINDOWS)('the newest of several versions', async ({ codex }) => {
-    const place = (version: string) =>
-      path.join(codex.user, `.nvm/versions/node/${version}/bin/codex`);
-    await install(codex, place('v9.11.2'));
-    const newest = await install(codex, place('v22.1.0'));
-    await install(codex, place('v20.19.0'));
-    expect(await chosen(codex, { PATH: codex.scratch })).toBe(newest);
-  });
+  test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
+    'the newest of several versions',
+    async ({ codex }) => {
+      const place = (version: string) =>
+        path.join(codex.user, `.nvm/versions/node/${version}/bin/codex`);
+      await install(codex, place('v9.11.2'));
+      const newest = await install(codex, place('v22.1.0'));
+      await install(codex, place('v20.19.0'));
+      expect(await chosen(codex, { PATH: codex.scratch })).toBe(newest);
+    },
+  );
 });
 
 describe("behind npm's launcher", () => {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { checkCodex } from '../index.js';
-import { WINDOWS } from './support/platform.js';
+import { CODEX_IS_INSTALLED, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import { failure, installStub, save, type StubCodex, test, turn } from './support/stub.js';
 
@@ -50,16 +50,19 @@ describe.skipIf(WINDOWS)('a Codex for Windows', () => {
       await codex.expectNothingLeft();
     });
 
-    test('is told apart from none at all when it is the only one', async ({ codex }) => {
-      const PATH = path.dirname(await install(codex));
-      const env = { ...codex.env, PATH, WSL_DISTRO_NAME: 'Ubuntu' };
-      const error = await failure(codex.generate(turn(), { codexPath: null, env }));
-      expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND', status: 424, retryable: false });
-      expect(error.message).toContain('Only a Codex CLI for Windows was found');
-      const { ready, problems } = await checkCodex({ env });
-      expect(ready).toBe(false);
-      expect(problems[0]?.message).toContain('Only a Codex CLI for Windows was found');
-    });
+    test.skipIf(CODEX_IS_INSTALLED)(
+      'is told apart from none at all when it is the only one',
+      async ({ codex }) => {
+        const PATH = path.dirname(await install(codex));
+        const env = { ...codex.env, PATH, WSL_DISTRO_NAME: 'Ubuntu' };
+        const error = await failure(codex.generate(turn(), { codexPath: null, env }));
+        expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND', status: 424, retryable: false });
+        expect(error.message).toContain('Only a Codex CLI for Windows was found');
+        const { ready, problems } = await checkCodex({ env });
+        expect(ready).toBe(false);
+        expect(problems[0]?.message).toContain('Only a Codex CLI for Windows was found');
+      },
+    );
 
     test('is passed over for one that works', async ({ codex }) => {
       const windows = path.dirname(await install(codex));

@@ -20,7 +20,7 @@ import {
   type StarvedCall,
   withSmallDisk,
 } from '../support/elsewhere.js';
-import { directories, MACOS, WINDOWS } from '../support/platform.js';
+import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { failure, save, STUB, type StubCodex, test, turn } from '../support/stub.js';
 
@@ -78,7 +78,7 @@ describe('codex', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('not found anywhere', async ({ codex }) => {
+  test.skipIf(CODEX_IS_INSTALLED)('not found anywhere', async ({ codex }) => {
     const env = { ...codex.env, PATH: codex.scratch };
     const error = await failure(codex.generate([], { codexPath: null, env }));
     expect(error).toMatchObject(NOT_FOUND);

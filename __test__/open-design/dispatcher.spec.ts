@@ -10,7 +10,7 @@ import {
   renderCodexCliImage,
   type RenderOverrides,
 } from '../../dist/open-design.mjs';
-import { directories, WINDOWS } from '../support/platform.js';
+import { CODEX_IS_INSTALLED, directories, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import {
   type Orders,
@@ -265,15 +265,19 @@ const CASES: Record<
     },
   },
   CODEX_NOT_FOUND: {
-    'none anywhere': {
-      overrides: ({ env, scratch }) => ({
-        executable: null,
-        environment: { ...env, PATH: scratch },
-      }),
-      status: 424,
-      retryable: false,
-      message: /npm install -g @openai\/codex/,
-    },
+    ...(CODEX_IS_INSTALLED
+      ? {}
+      : {
+          'none anywhere': {
+            overrides: ({ env, scratch }) => ({
+              executable: null,
+              environment: { ...env, PATH: scratch },
+            }),
+            status: 424,
+            retryable: false,
+            message: /npm install -g @openai\/codex/,
+          },
+        }),
     'none where the daemon says': {
       overrides: ({ env, scratch }) => ({ executable: `${scratch}/codex`, environment: env }),
       status: 424,
