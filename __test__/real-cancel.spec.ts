@@ -241,7 +241,9 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     const BACKGROUND = shell(
       WINDOWS
         ? `Start-Process powershell -WindowStyle Hidden -ArgumentList '-Command', '${SLEEP}'`
-        : `${setsid} sh -c 'trap "" TERM INT HUP; ${SLEEP}' >/dev/null 2>&1 &`,
+        : // Codex ends what is in the session of its shell when that ends: so the shell waits, for the end of this output,
+          // until its tool has left.
+          `: $(${setsid} sh -c 'trap "" TERM INT HUP; exec >/dev/null 2>&1; ${SLEEP}' &)`,
     );
 
     test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
