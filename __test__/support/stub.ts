@@ -95,7 +95,7 @@ export class StubCodex {
       prompt: 'a red fox',
       codexPath: STUB,
       env: this.env,
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       // What 'auto' is everywhere but on Windows, where it is no sandbox at all.
       ...(WINDOWS ? { sandbox: 'workspace-write' } : {}),
       ...overrides,
