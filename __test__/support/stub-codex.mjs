@@ -292,19 +292,20 @@ async function startGrandchild(step) {
 /** @param {Extract<Step, { do: 'daemon' }>['knownBy']} knownBy */
 async function startDaemon(knownBy) {
   const daemon = tool({ defies: POLITE_SIGNALS });
-  // Its parent is gone as soon as it has been started.
   const options = `{ detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] }`;
   const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], ${options})`;
   const parent = `require('node:child_process').${spawned}.unref()`;
-  await startTool(parent, {
+  const started = await startTool(parent, {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     ...(knownBy === 'environment' ? { cwd: '/' } : { env: {} }),
   });
+  // It is up before its parent has ended.
+  if (started.exitCode === null) await once(started, 'exit');
 }
 
 /**
- * Starts a program and resolves when it is ready.
+ * Starts a program and resolves with it when it is ready.
  *
  * @param {string} script
  * @param {import('node:child_process').SpawnOptions} options
@@ -315,6 +316,7 @@ async function startTool(script, options) {
   await once(ready, 'data');
   ready.destroy();
   child.unref();
+  return child;
 }
 
 /** @param {Extract<Step, { do: 'plant' }>} step */
