@@ -60,8 +60,8 @@ impl Child {
         known.unwrap_or(Exit::Code(-1))
     }
 
-    /// Stops the whole tree and says how the child itself ended. Blocks for as long as that takes: at most the grace plus a
-    /// second.
+    /// Stops the whole tree and says how the child itself ended. Blocks for as long as that takes: at most the grace and, on a
+    /// machine that is not busy, a second.
     #[must_use]
     pub fn stop(self, manner: Manner) -> Exit {
         self.0.stop(manner)

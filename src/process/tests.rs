@@ -85,7 +85,7 @@ fn wait_for_ever() -> ! {
 }
 
 /// Waits until `done`. Whoever waits for ever is ended by the runner.
-fn until(done: impl Fn() -> bool) {
+pub fn until(done: impl Fn() -> bool) {
     while !done() {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -109,14 +109,14 @@ pub fn start(role: &str, place: &Path) -> Command {
     command
 }
 
-fn program(role: &str, place: &Path) -> Program {
+pub fn program(role: &str, place: &Path) -> Program {
     let own = std::env::vars_os().filter(|(name, _)| name != ROLE && name != PLACE && name != MARKER);
     let added = [(ROLE.into(), role.into()), (PLACE.into(), place.into())];
     let (path, args) = only_the_role();
     Program { path, args, env: own.chain(added).collect(), cwd: std::env::current_dir().unwrap() }
 }
 
-fn marker(place: &Path) -> Marker {
+pub fn marker(place: &Path) -> Marker {
     Marker { name: MARKER, value: place.file_name().unwrap().to_string_lossy().into_owned(), dir: None }
 }
 

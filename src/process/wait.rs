@@ -39,8 +39,8 @@ pub struct Waiter {
     exit: watch::Receiver<Option<Exit>>,
 }
 
-/// The waiter needs next to no stack.
-const STACK_BYTES: usize = 64 << 10;
+/// Who only waits needs next to no stack.
+pub const STACK_BYTES: usize = 64 << 10;
 
 impl Waiter {
     /// Starts the thread.

@@ -2,6 +2,7 @@
 
 mod launch;
 mod orphans;
+mod patience;
 mod pump;
 mod table;
 mod tree;

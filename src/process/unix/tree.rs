@@ -15,18 +15,20 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
 use tokio::process::ChildStdin;
 use tokio::sync::watch;
 
 use super::launch::launch;
+use super::patience::{LOOK_EVERY, Patience};
 use super::pump::Output;
 use super::table::{self, Process, StartTime};
 use super::watchdog::Watchdog;
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
 use crate::process::stop::Manner;
-use crate::process::wait::{Exit, Waiter};
+use crate::process::wait::{Exit, STACK_BYTES, Waiter};
 
 /// A child, the leader of its own group, with its descendants.
 #[derive(Debug)]
@@ -44,11 +46,6 @@ pub struct Tree {
     /// Dismissed last, when nobody is left to be guarded.
     _watchdog: Option<Watchdog>,
 }
-
-/// How long killed processes may take to disappear from the table.
-const SWEEP: Duration = Duration::from_secs(1);
-/// Processes that are not our children cannot be waited for, only looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Tree {
     /// Starts the program as the leader of a new group.
@@ -105,14 +102,13 @@ impl Tree {
             self.signal_all(Signal::CONT);
             wait_until(grace, &mut || self.is_gone() || hurry.is_cancelled());
         }
-        self.kill_all();
+        self.kill_all(Patience::new());
         let exit = *self.exit.borrow();
         exit.unwrap_or(Exit::Signal(Signal::KILL.as_raw()))
     }
 
     /// Kills everything until nothing is left, then lets go of the leader.
-    fn kill_all(&mut self) {
-        let deadline = Instant::now() + SWEEP;
+    fn kill_all(&mut self, mut patience: Patience) {
         loop {
             // Nobody is left to start anything exactly if the leader had ended before a look that found nobody.
             let had_ended = self.has_ended();
@@ -121,15 +117,18 @@ impl Tree {
                 break;
             }
             self.signal_all(Signal::KILL);
-            let left = deadline.saturating_duration_since(Instant::now());
-            wait_until(left, &mut || self.is_gone());
-            // What a second of SIGKILL does not end hangs in the kernel: there is nothing to be done about it.
-            if left.is_zero() {
+            let mut looks_again = true;
+            while looks_again && !self.is_gone() {
+                looks_again = patience.lasts();
+            }
+            if !looks_again {
                 break;
             }
         }
         self.reaped = true;
-        let _ = self.child.try_wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            reap_in_time(self.leader);
+        }
     }
 
     fn has_ended(&self) -> bool {
@@ -191,9 +190,19 @@ impl Tree {
 impl Drop for Tree {
     fn drop(&mut self) {
         if !self.reaped {
-            self.kill_all();
+            self.kill_all(Patience::new());
         }
     }
+}
+
+/// Leaves no zombie of a child that has been killed and has not ended yet.
+fn reap_in_time(child: Pid) {
+    let reap = move || {
+        // Fails only if somebody else has reaped it.
+        let _ = retry_on_intr(|| waitpid(Some(child), WaitOptions::empty()));
+    };
+    // Where there can be no further thread the zombie stays for as long as the daemon.
+    let _ = thread::Builder::new().name("codex-image-reap".into()).stack_size(STACK_BYTES).spawn(reap);
 }
 
 /// Looks every few milliseconds whether `done`, for at most `limit`.
@@ -210,7 +219,18 @@ mod tests {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 
     use super::*;
-    use crate::process::tests::{place, start};
+    use crate::process::tests::{marker, place, program, start, until};
+
+    #[tokio::test]
+    async fn a_leader_that_takes_its_time_to_die_is_reaped_all_the_same() {
+        let place = place();
+        let waiter = Waiter::prepare().unwrap();
+        let (mut tree, _pipes) = Tree::spawn(&program("stay", place.path()), marker(place.path()), waiter).unwrap();
+        let leader = tree.leader;
+        tree.kill_all(Patience::exhausted());
+        drop(tree);
+        until(|| table::start_time(leader).is_none());
+    }
 
     /// On macOS this is an error, and must not be taken for one.
     #[test]
