@@ -3,14 +3,33 @@
 use std::io;
 use std::process::{Child, Command};
 
+use super::patience::Patience;
+
 /// Starts the command.
 ///
 /// # Errors
 /// Whatever the operating system says.
 pub fn launch(command: &mut Command) -> io::Result<Child> {
+    let mut patience = Patience::new();
+    once_written(|| start(command), || patience.lasts())
+}
+
+fn start(command: &mut Command) -> io::Result<Child> {
     #[cfg(target_os = "macos")]
     let _alone = alone();
     command.spawn()
+}
+
+/// Starts what may still be open for writing: Linux refuses to start it until it is not. An installer that is at work has it open,
+/// and, for a moment after whoever wrote it has closed it, every child that another thread was starting meanwhile: until it executes
+/// its own program it holds all that this process had open (golang/go#22315; met with a script that a test had just written).
+fn once_written<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl FnMut() -> bool) -> io::Result<T> {
+    loop {
+        match start() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && wait() => {}
+            result => return result,
+        }
+    }
 }
 
 /// Linux makes a pipe and marks it close-on-exec in one step, `pipe2`. macOS has two, and a child that another thread starts in
@@ -22,4 +41,35 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
     use std::sync::{Mutex, PoisonError};
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    /// Some versions of Linux start such a program at once (6.11 and 6.12), so that the system is not asked.
+    #[test]
+    fn a_program_that_is_being_written_is_waited_for() {
+        let mut refusals = 3;
+        let start = || {
+            refusals -= 1;
+            if refusals == 0 { Ok("started") } else { Err(Errno::TXTBSY.into()) }
+        };
+        assert_eq!(once_written(start, || true).unwrap(), "started");
+    }
+
+    #[test]
+    fn neither_for_ever_nor_for_another_reason() {
+        let mut patience = 3;
+        let wait = || {
+            patience -= 1;
+            patience > 0
+        };
+        let busy = once_written(|| Err::<(), _>(Errno::TXTBSY.into()), wait).unwrap_err();
+        assert_eq!(busy.kind(), io::ErrorKind::ExecutableFileBusy);
+        let other = once_written(|| Err::<(), _>(Errno::ACCESS.into()), || unreachable!()).unwrap_err();
+        assert_eq!(other.kind(), io::ErrorKind::PermissionDenied);
+    }
 }
