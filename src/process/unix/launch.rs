@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
 
-    /// Some versions of Linux start such a program at once (6.11 and 6.12), so that the system is not asked.
+    /// A real one would be started at once by some versions of Linux (6.11 was one).
     #[test]
     fn a_program_that_is_being_written_is_waited_for() {
         let mut refusals = 3;
