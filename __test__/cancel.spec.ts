@@ -192,7 +192,7 @@ describe('abort', () => {
 // Side by side: they only wait. (And with an `expect` of their own, as vitest wants it then.)
 describe.concurrent('timeoutMs', () => {
   /** Enough for the stub to come as far as its mark, which each test checks. */
-  const timeoutMs = 2500;
+  const timeoutMs = 10_000;
 
   test.for(CHILDREN)('stops %s', async ([, orders], { codex, expect }) => {
     const error = await failure(codex.generate(orders, { timeoutMs, killGraceMs: 100 }));

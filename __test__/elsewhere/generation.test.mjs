@@ -124,7 +124,7 @@ describe('nothing is left, though a tool of the agent lives,', () => {
 
   test('after a timeout', LIMIT, async (t) => {
     const world = new World(t);
-    const call = generateCodexImage(world.options(BUSY, { timeoutMs: 10_000 }));
+    const call = generateCodexImage(world.options(BUSY, { timeoutMs: 30_000 }));
     const rejected = assert.rejects(call, { code: 'TIMEOUT' });
     await world.running();
     await rejected;

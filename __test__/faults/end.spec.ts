@@ -53,7 +53,7 @@ describe('exit 1 with image', () => {
 
 describe('timeout', () => {
   /** Enough for the stub to come as far as its mark, which each test checks. */
-  const timeoutMs = 2500;
+  const timeoutMs = 10_000;
 
   test('honoured: ends at once', async ({ codex }) => {
     const { events, onProgress } = listener();
