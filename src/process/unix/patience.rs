@@ -1,4 +1,5 @@
-//! Waiting for processes that are not our children: they cannot be waited for, only looked at.
+//! Waiting for what tells nobody that it has happened, and can only be looked at: the end of processes that are not our children, or
+//! of somebody's writing to a program.
 
 use std::thread;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 /// How long to wait between two looks.
 pub const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// How often to look for who has been killed.
+/// How often to look.
 ///
 /// It is counted, not timed: a daemon that is stopped for a second, or gets no processor, does not look a single time meanwhile, and
 /// those whom it waits for may get none either. (Timed, it left unreaped children now and then on a busy machine, and four of 3,000
@@ -15,8 +16,8 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub struct Patience(u32);
 
 impl Patience {
-    /// A second on a machine that is not busy. What outlives as many looks at SIGKILL hangs in the kernel, and there is nothing to
-    /// be done about it.
+    /// A second on a machine that is not busy. Who outlives SIGKILL by as many looks hangs in the kernel, and there is nothing to be
+    /// done about it.
     pub const fn new() -> Self {
         Self(200)
     }
