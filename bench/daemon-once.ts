@@ -1,7 +1,7 @@
 // A process of its own, as large as a daemon may be, that measures so many rounds and says what they showed.
 
 import { setMaxConcurrentRuns } from '../index.js';
-import { type Delays, delays, idle, inTypeScript, ours, together } from './delays.js';
+import { delays, idle, inTypeScript, ours, type Stages, together } from './delays.js';
 import { makeStubPlace, makeVoices } from './stubs.js';
 
 export interface Order {
@@ -12,12 +12,16 @@ export interface Order {
   events: number;
   /** Over which the events are spread. */
   ms: number;
+  /** From the start of one generation to that of the next, in milliseconds. */
+  apart: number;
   rounds: number;
 }
 
-export type Round = Record<'ours' | 'idle' | 'typescript', Delays>;
+export type Round = Record<'ours' | 'idle' | 'typescript', Stages>;
 
-const { megabytes, generations, events, ms, rounds }: Order = JSON.parse(process.argv[2] ?? '');
+const { megabytes, generations, events, ms, apart, rounds }: Order = JSON.parse(
+  process.argv[2] ?? '',
+);
 
 // Not zero: only a page that was written to is one of this process's own.
 const ballast = Buffer.alloc(megabytes * 1e6, 1);
@@ -25,7 +29,7 @@ setMaxConcurrentRuns(generations);
 const place = await makeStubPlace(events, ms);
 const { stubs, open, remove } = makeVoices(place, { events, ms }, generations);
 try {
-  const gathering = { stubs, events, open };
+  const gathering = { stubs, events, open, apart };
   const round = async (): Promise<Round> => {
     const busy = await delays(together(ours, gathering));
     return {

@@ -1,6 +1,6 @@
 // How late JavaScript gets its turn while many generations talk to it.
 
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { generateCodexImage } from '../index.js';
@@ -12,31 +12,41 @@ import { PROMPT } from './stubs.js';
 
 const STATISTICS = ['p50', 'p99', 'max'] as const;
 
-/** In milliseconds; `starting` is the longest delay before the work is under way. */
-export type Delays = Record<(typeof STATISTICS)[number] | 'starting' | 'lasted', number>;
+/** In milliseconds. */
+export type Delays = Record<(typeof STATISTICS)[number], number>;
+
+/** Before the work is under way, and after; in milliseconds also how long it then lasted. */
+export interface Stages {
+  starting: Delays;
+  underWay: Delays;
+  lasted: number;
+}
 
 /** Work that has to get under way before it can be measured. */
 export type Work = (underWay: () => void) => Promise<unknown>;
 
-export async function delays(work: Work): Promise<Delays> {
-  const start = monitorEventLoopDelay({ resolution: 1 });
-  const histogram = monitorEventLoopDelay({ resolution: 1 });
+export async function delays(work: Work): Promise<Stages> {
+  const starting = monitorEventLoopDelay({ resolution: 1 });
+  const underWay = monitorEventLoopDelay({ resolution: 1 });
   let began = NaN;
-  start.enable();
+  starting.enable();
   // It counts from its first tick.
   await sleep(5);
   await work(() => {
-    start.disable();
+    starting.disable();
     began = performance.now();
-    histogram.enable();
+    underWay.enable();
   });
-  histogram.disable();
+  underWay.disable();
+  const lasted = performance.now() - began;
+  return { starting: shownBy(starting), underWay: shownBy(underWay), lasted };
+}
+
+function shownBy(histogram: IntervalHistogram): Delays {
   return {
-    starting: start.max / 1e6,
     p50: histogram.percentile(50) / 1e6,
     p99: histogram.percentile(99) / 1e6,
     max: histogram.max / 1e6,
-    lasted: performance.now() - began,
   };
 }
 
@@ -76,10 +86,12 @@ export interface Gathering {
   events: number;
   /** Lets them speak. */
   open: () => void;
+  /** In milliseconds, from one start to the next. */
+  apart: number;
 }
 
 /** Generations at the same time, none of which says anything before all have started. */
-export function together(generate: Generate, { stubs, events, open }: Gathering): Work {
+export function together(generate: Generate, { stubs, events, open, apart }: Gathering): Work {
   return async (underWay) => {
     let waiting = stubs.length;
     let messages = 0;
@@ -92,7 +104,11 @@ export function together(generate: Generate, { stubs, events, open }: Gathering)
     const said = (): void => {
       messages += 1;
     };
-    await Promise.all(stubs.map((stub) => generate(stub, { started, said })));
+    const generations = stubs.map(async (stub, n) => {
+      await sleep(n * apart);
+      return generate(stub, { started, said });
+    });
+    await Promise.all(generations);
     if (messages !== stubs.length * events)
       throw new Error(`only ${messages} events were delivered`);
   };

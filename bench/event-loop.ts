@@ -60,10 +60,12 @@ async function measure(ms: number): Promise<Round[]> {
     await heard('all have ended');
   };
   const stubs = Array.from({ length: GENERATIONS }, () => ({ codexPath: STUB, env }));
-  const work = together(ours, { stubs, events: EVENTS, open: () => gate.open(GENERATIONS) });
+  const open = (): void => gate.open(GENERATIONS);
+  const work = together(ours, { stubs, events: EVENTS, open, apart: 0 });
   const round = async (): Promise<Round> => {
     const busy = await delays(work);
-    return { ours: busy, idle: await delays(idle(busy.lasted)), beside: await delays(beside) };
+    const others = [await delays(idle(busy.lasted)), await delays(beside)] as const;
+    return { ours: busy.underWay, idle: others[0].underWay, beside: others[1].underWay };
   };
   try {
     // What is loaded and compiled only once belongs to no round.
