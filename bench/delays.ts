@@ -1,4 +1,4 @@
-// How late JavaScript gets its turn while many generations talk to it.
+// How late JavaScript gets its turn while many generations start and talk to it.
 
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,14 +15,15 @@ const STATISTICS = ['p50', 'p99', 'max'] as const;
 /** In milliseconds. */
 export type Delays = Record<(typeof STATISTICS)[number], number>;
 
-/** Before the work is under way, and after; in milliseconds also how long it then lasted. */
+/** Before the work is under way, and after. */
 export interface Stages {
   starting: Delays;
   underWay: Delays;
+  /** How long it was under way, in milliseconds. */
   lasted: number;
 }
 
-/** Work that has to get under way before it can be measured. */
+/** Work that says when it is under way; what comes before is measured apart. */
 export type Work = (underWay: () => void) => Promise<unknown>;
 
 export async function delays(work: Work): Promise<Stages> {

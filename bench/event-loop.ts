@@ -64,8 +64,9 @@ async function measure(ms: number): Promise<Round[]> {
   const work = together(ours, { stubs, events: EVENTS, open, apart: 0 });
   const round = async (): Promise<Round> => {
     const busy = await delays(work);
-    const others = [await delays(idle(busy.lasted)), await delays(beside)] as const;
-    return { ours: busy.underWay, idle: others[0].underWay, beside: others[1].underWay };
+    const quiet = await delays(idle(busy.lasted));
+    const without = await delays(beside);
+    return { ours: busy.underWay, idle: quiet.underWay, beside: without.underWay };
   };
   try {
     // What is loaded and compiled only once belongs to no round.
