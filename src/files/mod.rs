@@ -105,6 +105,26 @@ impl Dir {
     }
 }
 
+/// Opens the regular file at `path` without blocking, and follows links: for files of the user's own choosing, such as
+/// `config.toml` or a reference image. A FIFO, a device or a directory is refused instead of waited for.
+///
+/// # Errors
+/// Whatever the operating system says; [`io::ErrorKind::InvalidInput`] if it is not a regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let file = platform::open_followed(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// Reads what [`open_regular`] opens, if it is not larger than `limit` bytes.
+///
+/// # Errors
+/// As there; [`io::ErrorKind::FileTooLarge`] if it is larger.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
 /// Reads to the end even if the file grows meanwhile, but never more than `limit` bytes.
 fn read_bounded(file: File, size: u64, limit: u64) -> Result<Vec<u8>, Refusal> {
     // One byte more than the limit tells a file that is just as large as allowed from one that is larger.
@@ -158,6 +178,21 @@ mod tests {
         assert!(made.success());
         assert!(refusal(&dir, "link").contains("symbolic link"));
         assert!(refusal(&dir, "fifo").contains("FIFO"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_the_users_own_choosing_may_be_a_link_but_never_blocks() {
+        let (place, _) = place();
+        let path = |name: &str| place.path().join(name);
+        std::fs::write(path("plain"), b"hello").unwrap();
+        std::os::unix::fs::symlink("plain", path("link")).unwrap();
+        assert_eq!(read_regular(&path("link"), 5).unwrap(), b"hello");
+        assert_eq!(read_regular(&path("plain"), 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert!(std::process::Command::new("mkfifo").arg(path("fifo")).status().unwrap().success());
+        assert_eq!(read_regular(&path("fifo"), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(read_regular(Path::new("/dev/zero"), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(read_regular(place.path(), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub fn open_dir(path: &Path) -> io::Result<Handle> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
+pub fn open_followed(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
 pub fn lock(dir: &Handle) -> io::Result<()> {
     Ok(rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive)?)
 }

@@ -58,6 +58,10 @@ pub fn open_dir(path: &Path) -> io::Result<Handle> {
     Ok(Handle { dir, lock: OnceLock::new() })
 }
 
+pub fn open_followed(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
 /// There are no locks on directories. A kernel object that is named after the directory serves as well: it is there for as long as
 /// somebody has it open, and no longer.
 pub fn lock(handle: &Handle) -> io::Result<()> {
