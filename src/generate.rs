@@ -12,13 +12,15 @@ use tokio::task::{block_in_place, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
+use crate::codex::config::{Config, Places, Provider, Setting};
+use crate::codex::confinement::Confinement;
 use crate::codex::events::Usage;
 use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
 use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
-use crate::codex::provider::{self, Provider};
 use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, Turn, Veil};
+use crate::codex::version::{Version, version_of};
 use crate::codex::{ThreadId, command, rollout, store};
 use crate::error::{Cause, Evidence, Failure, Missing, Unmounted, os_words};
 use crate::files::Refusal;
@@ -85,19 +87,19 @@ pub async fn generate(
 
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
     let run = marker()?;
-    let cli = preflight(&request, &run, &limits).await?;
+    let found = preflight(&request, &run, &limits).await?;
     let workspace = make_workspace(&request, &run).await?;
     let marker = Marker { dir: Some(workspace.path().to_path_buf()), ..run };
     let preflight = progress.began().elapsed().saturating_sub(queued);
 
-    let drawn = draw(&request, &cli, &workspace, marker, &progress, &limits).await;
+    let drawn = draw(&request, &found, &workspace, marker, &progress, &limits).await;
     let closing = Instant::now();
     let left_behind = blocking(move || workspace.close()).await?.err();
 
     let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error)));
     match drawn {
         Ok(mut generated) => {
-            generated.codex_version = cli.version;
+            generated.codex_version = found.cli.version;
             generated.timings.queue = queued;
             generated.timings.preflight = preflight;
             generated.timings.stop += closing.elapsed();
@@ -144,26 +146,37 @@ async fn wait(ticket: Ticket, progress: &Progress) -> Place {
 /// The grace that is left when the daemon itself is ending.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 
+/// What was found before anything is spent.
+struct Found {
+    /// Its version is known, if it says it.
+    cli: Cli,
+    config: Config,
+}
+
 /// Finds the CLI and makes sure, without spending anything, that it can draw. Only certainty refuses; doubt passes.
-async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Cli, Failure> {
+async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
     let asked = Arc::clone(request);
     let look = move || {
         let home = asked.codex_home();
         let cli = locate(&asked)?;
-        let provider = provider::selected(&home, &asked.config);
-        Ok::<_, Cause>((cli, login::from_file(&home), provider))
+        let config = Config::read(&Places::here(&home, &asked.env));
+        Ok::<_, Cause>((cli, login::from_file(&home), config))
     };
-    let (cli, mut login, provider) = limits.unless_interrupted(blocking(look)).await???;
+    let (mut cli, mut login, config) = limits.unless_interrupted(blocking(look)).await???;
     if login == Login::Unknown {
         let told = ask(&cli, request, &login::STATUS, run.clone(), limits.interrupted()).await;
         login = login::from_status(&told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?);
         limits.check()?;
     }
-    match (login, provider) {
+    match (login, config.provider(&request.config)) {
         (Login::None, _) => Err(Cause::NotSignedIn.into()),
         (Login::Programmatic, _) => Err(Cause::ApiKeyLogin.into()),
         (_, Provider::Without(name)) => Err(Cause::ImageGenUnavailable(Unmounted::Provider(name)).into()),
-        (Login::ChatGpt | Login::Unknown, Provider::OpenAi | Provider::Relay(_)) => Ok(cli),
+        (Login::ChatGpt | Login::Unknown, Provider::OpenAi | Provider::Relay(_)) => {
+            cli.version = version_of(&cli, request, run.clone(), limits.interrupted()).await;
+            limits.check()?;
+            Ok(Found { cli, config })
+        }
     }
 }
 
@@ -192,7 +205,7 @@ enum Ending {
 /// Runs the turn and takes in what it brings. The tree is dead when this returns.
 async fn draw(
     request: &Arc<Request>,
-    cli: &Cli,
+    Found { cli, config }: &Found,
     workspace: &Workspace,
     marker: Marker,
     progress: &Progress,
@@ -200,10 +213,14 @@ async fn draw(
 ) -> Result<Generated, Failure> {
     let staged = stage(request, workspace, limits).await?;
     limits.check()?;
-    let judge = Judge::new(Arc::clone(request), staged.iter().map(|staged| staged.fingerprint).collect());
+    let version = cli.version.as_deref().and_then(Version::parse);
+    let settings = command::settings(request, config, version, workspace.path(), (marker.name, &marker.value));
+    let confinement = block_in_place(|| Confinement::expected(request, config, &settings, version));
+    let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
+    let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path().to_path_buf());
     progress.say(Phase::Starting, "Starting Codex", None);
     let starting = Instant::now();
-    let mut turn = start(request, cli, workspace, &staged, marker, progress).await?;
+    let mut turn = start(request, cli, settings, workspace, &staged, marker, progress).await?;
     let started = Instant::now();
 
     let news = turn.news();
@@ -262,7 +279,11 @@ async fn draw(
         codex_version: None,
         usage: ended.heard.transcript.usage,
         timings,
-        warnings: opaque.then(|| "The picture has no transparent pixels.".to_owned()).into_iter().collect(),
+        warnings: opaque
+            .then(|| "The picture has no transparent pixels.".to_owned())
+            .into_iter()
+            .chain(judge.warnings())
+            .collect(),
     })
 }
 
@@ -279,6 +300,7 @@ async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -
 async fn start(
     request: &Arc<Request>,
     cli: &Cli,
+    settings: Vec<Setting>,
     workspace: &Workspace,
     staged: &[Staged],
     marker: Marker,
@@ -302,7 +324,7 @@ async fn start(
     let (request, cli, progress) = (Arc::clone(request), cli.clone(), progress.clone());
     // Not to be interrupted: a process that has started must be known before anything else happens.
     let turn = blocking(move || {
-        let args = command::exec_args(&request, &place, &references, (marker.name, &marker.value));
+        let args = command::exec_args(&request, &settings, &place, &references);
         Turn::start(&command::program(&cli, &request, args, place), marker, words, progress, veil)
     });
     Ok(turn.await?.map_err(|error| Cause::SpawnFailed(os_words(&error)))?)
@@ -317,10 +339,15 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
     let mut store = judge.store(&thread);
     let mut announced = false;
     let mut doubted = None;
-    loop {
-        let (judge, of) = (judge.clone(), thread.clone());
+    for looks in 1_u64.. {
+        let (own, of) = (judge.clone(), thread.clone());
         let looked = spawn_blocking(move || {
-            let found = judge.look(&mut store, &of);
+            // Finding the record takes a look at every day of the user's; soon after the thread has
+            // started it is there.
+            if looks.is_power_of_two() {
+                own.read_statement(&of);
+            }
+            let found = own.look(&mut store, &of);
             (store, found)
         });
         // Fails only if the runtime is being shut down, and this future with it.
@@ -331,10 +358,11 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
             say(Phase::Image, "The picture is arriving");
         }
         // Codex saves a picture just before it records it, and where the agent is not confined only the record verifies it.
-        let doubtful = match &found {
-            Ok(picked) => !picked.verified && doubted.get_or_insert_with(Instant::now).elapsed() < rollout::GRACE,
-            Err(rejection) => matches!(rejection, Rejection::Missing(Missing::Unverified)),
-        };
+        let doubtful = judge.may_verify()
+            && match &found {
+                Ok(picked) => !picked.verified && doubted.get_or_insert_with(Instant::now).elapsed() < rollout::GRACE,
+                Err(rejection) => matches!(rejection, Rejection::Missing(Missing::Unverified)),
+            };
         if doubtful {
             store.forget();
             tokio::time::sleep(rollout::LOOK_EVERY).await;
@@ -347,6 +375,7 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
         }
         tokio::time::sleep(store::LOOK_EVERY).await;
     }
+    std::future::pending().await
 }
 
 /// Resolves when Codex has connected anew more often than `limit`, with nothing in between.

@@ -3,20 +3,22 @@
 //! Three places may hold the picture of a thread: Codex's own store, the path that was handed to the agent, and the thread's
 //! record. They are asked in this order, but for a caller who waits for the agent's exit, who wants its file first.
 //!
-//! A picture is *verified* if it provably came from image_gen: Codex wrote it into this thread's store while the agent could
-//! not write there, or this thread's record holds the same bytes. Agents do draw substitutes with a script, or copy an older
-//! file; those are never verified. Where nothing confines the agent, it could forge the record too: there `verified` is worth
-//! as much as the agent.
+//! A picture is *verified* if it provably came from image_gen: Codex wrote it into this thread's store
+//! while its own statement says that the agent could not, or this thread's record holds the same bytes.
+//! Agents do draw substitutes with a script, or copy an older file; those are never verified. Where the
+//! call asked for no confinement, the agent could forge the record too: there `verified` is worth as
+//! much as the agent. Where it asked and did not get it, nothing is verified.
 
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use crate::codex::ThreadId;
+use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_ELSEWHERE, confirm};
 use crate::codex::events::Transcript;
 use crate::codex::rollout::{self, Recorded};
 use crate::codex::store::{Sight, Store};
-use crate::codex::{ThreadId, command};
 use crate::error::Missing;
 use crate::files::Refusal;
 use crate::png::{self, Picture};
@@ -85,8 +87,11 @@ impl Rejection {
 pub struct Judge {
     request: Arc<Request>,
     references: Arc<[Fingerprint]>,
-    /// Whether the agent cannot write into Codex's store.
-    confined: bool,
+    confinement: Confinement,
+    /// Where the agent works.
+    workspace: PathBuf,
+    /// What Codex's own statement says to that, once it was read.
+    confirmed: Arc<OnceLock<Result<Confirmed, Breach>>>,
     /// What is older than the run cannot have come from it.
     since: SystemTime,
 }
@@ -94,11 +99,49 @@ pub struct Judge {
 impl Judge {
     /// For the files of a run that begins now.
     #[must_use]
-    pub fn new(request: Arc<Request>, references: Arc<[Fingerprint]>) -> Self {
-        let home = request.codex_home();
-        let kept_out = |place: &str| command::keeps_agent_out_of(&request, &home.join(place));
-        let confined = [Store::DIRECTORY, rollout::DIRECTORY].into_iter().all(kept_out);
-        Self { request, references, confined, since: SystemTime::now() }
+    pub fn new(
+        request: Arc<Request>,
+        references: Arc<[Fingerprint]>,
+        confinement: Confinement,
+        workspace: PathBuf,
+    ) -> Self {
+        let confirmed = Arc::default();
+        Self { request, references, confinement, workspace, confirmed, since: SystemTime::now() }
+    }
+
+    /// Reads Codex's statement of the sandbox, unless that is known already; at best before the agent
+    /// has done anything. Blocks on the disk.
+    pub fn read_statement(&self, thread: &ThreadId) {
+        if self.confinement == Confinement::Expected
+            && self.confirmed.get().is_none()
+            && let Some(statement) = rollout::statement(&self.request.codex_home(), thread)
+        {
+            // Lost only to another reader of the same statement.
+            let _ = self.confirmed.set(confirm(&statement, &self.request, &self.workspace));
+        }
+    }
+
+    /// Whether the agent provably could not write to Codex's own files; none where it could, and the
+    /// call did not mind.
+    fn confined(&self) -> Result<bool, Breach> {
+        match (self.confinement, self.confirmed.get().copied()) {
+            (Confinement::Broken(breach), _) | (_, Some(Err(breach))) => Err(breach),
+            (Confinement::Waived, _) | (Confinement::Expected, None) => Ok(false),
+            (Confinement::Expected, Some(Ok(_))) => Ok(true),
+        }
+    }
+
+    /// Whether anything can establish where a picture comes from.
+    #[must_use]
+    pub fn may_verify(&self) -> bool {
+        self.confined().is_ok()
+    }
+
+    /// What the user should know of the confinement.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let breach = self.confined().err().map(|breach| breach.to_string());
+        let elsewhere = matches!(self.confirmed.get(), Some(Ok(Confirmed { writes_elsewhere: true })));
+        breach.into_iter().chain(elsewhere.then(|| WRITES_ELSEWHERE.to_owned()))
     }
 
     /// The store of `thread`, seen with fresh eyes.
@@ -180,19 +223,22 @@ impl Judge {
     }
 
     fn in_record(&self, thread: &ThreadId) -> Result<Picked, Rejection> {
+        self.read_statement(thread);
         let found = first_recorded(&self.request.codex_home(), thread, self.request.max_image_bytes);
         found
             .map_err(|refusal| refusal.map_or(Rejection::NOTHING, Rejection::Refused))
-            .and_then(|picked| self.admit(picked))
+            .and_then(|picked| self.admit(Picked { verified: self.confined().is_ok(), ..picked }))
     }
 
     /// Finds out where the bytes came from.
     fn judge(&self, png: Vec<u8>, picture: Picture, source: Source, thread: &ThreadId) -> Result<Picked, Rejection> {
         let home = self.request.codex_home();
-        // Where the place itself proves enough, the record is not read: it is large, and somebody is waiting.
-        let by_place = self.confined && (source == Source::Store || self.store(thread).holds(&png));
+        self.read_statement(thread);
+        // Where the place itself proves enough, the record is not read any further: it is large.
+        let confined = self.confined();
+        let by_place = confined == Ok(true) && (source == Source::Store || self.store(thread).holds(&png));
         let recorded = if by_place { None } else { recorded(&home, thread, &png) };
-        let verified = by_place || recorded.is_some();
+        let verified = confined.is_ok() && (by_place || recorded.is_some());
         let revised_prompt = recorded.and_then(|recorded| recorded.revised_prompt);
         self.admit(Picked { png, picture, source, verified, revised_prompt })
     }

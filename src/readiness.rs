@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::codex::ask::ask;
+use crate::codex::config::{Config, Places, Provider};
 use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Login};
-use crate::codex::provider::{self, Provider};
+use crate::codex::version::version_of;
 use crate::error::{Cause, Failure};
 use crate::request::Request;
 use crate::run::{blocking, marker};
@@ -56,7 +57,8 @@ pub async fn check(request: Request) -> Result<Readiness, Failure> {
     let asked = Arc::clone(&request);
     let (cli, mut login, provider) = blocking(move || {
         let home = asked.codex_home();
-        (locate(&asked), login::from_file(&home), provider::selected(&home, &asked.config))
+        let config = Config::read(&Places::here(&home, &asked.env));
+        (locate(&asked), login::from_file(&home), config.provider(&asked.config))
     })
     .await?;
 
@@ -65,8 +67,11 @@ pub async fn check(request: Request) -> Result<Readiness, Failure> {
     match &cli {
         Ok(cli) => {
             // Both take as long as the CLI takes to start, so they are asked at the same time.
-            let (told_version, told_login) = tokio::join!(version_of(cli, &request), login_of(cli, &request, login));
-            version = told_version?;
+            let (told_version, told_login) = tokio::join!(
+                version_of(cli, &request, marker()?, std::future::pending::<()>()),
+                login_of(cli, &request, login)
+            );
+            version = told_version;
             login = told_login?;
         }
         Err(cause) => problems.push(Problem {
@@ -83,17 +88,6 @@ pub async fn check(request: Request) -> Result<Readiness, Failure> {
     problems.extend(about_provider(&provider));
     let image_tool = matches!(login, Login::ChatGpt | Login::Unknown) && !matches!(provider, Provider::Without(_));
     Ok(Readiness { codex_path: cli.ok().map(|cli| cli.program), version, login, image_tool, problems })
-}
-
-/// The package's version, or what the CLI says: "codex-cli 0.169.0" (all versions).
-async fn version_of(cli: &Cli, request: &Request) -> Result<Option<String>, Failure> {
-    if cli.version.is_some() {
-        return Ok(cli.version.clone());
-    }
-    // A CLI that cannot even be started has its say when a picture is asked for.
-    let told = ask(cli, request, &["--version"], marker()?, std::future::pending::<()>()).await.unwrap_or_default();
-    let mut words = told.lines().filter_map(|line| line.trim().strip_prefix("codex-cli "));
-    Ok(words.next().map(str::to_owned))
 }
 
 async fn login_of(cli: &Cli, request: &Request, from_file: Login) -> Result<Login, Failure> {

@@ -138,6 +138,7 @@ async function perform(step) {
     case 'thread':
       recording.threadId = step.id ?? randomUUID();
       record();
+      if (step.states !== null) beginRecord({ ...inForce(), ...step.states });
       return emit({ type: 'thread.started', thread_id: recording.threadId });
     case 'emit':
       return emit(step.event);
@@ -372,22 +373,44 @@ function leave(what) {
   }
 }
 
-/** @param {Extract<Step, { do: 'record' }>} step */
-function recordPicture({ form, base64, revisedPrompt, ...step }) {
-  const thread = step.thread ?? recording.threadId ?? 'no-thread';
+/** What Codex states at the head of the record: the sandbox that the command line asks for. */
+function inForce() {
+  const sandbox = args[args.indexOf('--sandbox') + 1];
+  const policies = args.flatMap((arg) => /^approval_policy="(.*)"$/.exec(arg)?.[1] ?? []);
+  return {
+    cwd: process.cwd(),
+    approval_policy: policies.at(-1) ?? 'on-request',
+    sandbox_policy: { type: sandbox },
+  };
+}
+
+/** The record of a thread, and whether there is one. */
+function recordOf(thread = recording.threadId ?? 'no-thread') {
   const time = new Date().toISOString();
   const day = path.join(codexHome(), 'sessions', ...time.slice(0, 10).split('-'));
   mkdirSync(day, { recursive: true });
-  const name = readdirSync(day).find((entry) => entry.endsWith(`-${thread}.jsonl`));
-  const file = path.join(
-    day,
-    name ?? `rollout-${time.slice(0, 19).replaceAll(':', '-')}-${thread}.jsonl`,
-  );
-  /** @param {string} type @param {object} payload */
-  const append = (type, payload) =>
-    appendFileSync(file, `${JSON.stringify({ timestamp: time, type, payload })}\n`);
+  const known = readdirSync(day).find((entry) => entry.endsWith(`-${thread}.jsonl`));
+  const started = time.slice(0, 19).replaceAll(':', '-');
+  return { file: path.join(day, known ?? `rollout-${started}-${thread}.jsonl`), isNew: !known };
+}
 
-  if (name === undefined) append('session_meta', { id: thread, cwd: process.cwd() });
+/** A line of a record. @param {string} type @param {object} payload */
+function line(type, payload) {
+  return `${JSON.stringify({ timestamp: new Date().toISOString(), type, payload })}\n`;
+}
+
+/** Begins this run's record, in the place of any older one of a thread with the same id. @param {object} context */
+function beginRecord(context) {
+  const meta = { id: recording.threadId, cwd: process.cwd() };
+  writeFileSync(recordOf().file, line('session_meta', meta) + line('turn_context', context));
+}
+
+/** @param {Extract<Step, { do: 'record' }>} step */
+function recordPicture({ form, base64, revisedPrompt, thread }) {
+  const { file, isNew } = recordOf(thread);
+  if (isNew) writeFileSync(file, line('session_meta', { id: thread, cwd: process.cwd() }));
+  /** @param {string} type @param {object} payload */
+  const append = (type, payload) => appendFileSync(file, line(type, payload));
   const picture = { status: 'generating', revised_prompt: revisedPrompt ?? null, result: base64 };
   switch (form) {
     case 'end':
@@ -408,7 +431,7 @@ function recordPicture({ form, base64, revisedPrompt, ...step }) {
       };
       return append('event_msg', {
         type: 'item_completed',
-        thread_id: thread,
+        thread_id: thread ?? recording.threadId,
         turn_id: 'turn_1',
         item,
         completed_at_ms: Date.now(),

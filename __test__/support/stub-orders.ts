@@ -2,8 +2,11 @@
 
 /** What the stub does during one `codex exec`, in this order; it exits 0 after the last step. */
 export type Step =
-  /** `thread.started`. The thread's id is a fresh UUID unless one is given. */
-  | { do: 'thread'; id?: string }
+  /**
+   * `thread.started`, and the head of the thread's record, which states the sandbox in force: the one that the command line asks
+   * for but for what `states` says otherwise; null leaves no record. The thread's id is a fresh UUID unless one is given.
+   */
+  | { do: 'thread'; id?: string; states?: Record<string, unknown> | null }
   /** One line of JSONL. */
   | { do: 'emit'; event: unknown }
   /** `count` agent messages: `message 1`, `message 2`, … */

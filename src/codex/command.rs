@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
+use super::config::{Config, Setting};
+use super::lean;
 use super::locate::Cli;
-use super::{lean, profile};
+use super::version::Version;
 use crate::process::Program;
 use crate::request::{Environment, Request};
 
@@ -25,7 +27,9 @@ pub enum Sandbox {
 }
 
 impl Sandbox {
-    const fn as_str(self) -> &'static str {
+    /// The name that Codex knows it by.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::ReadOnly => "read-only",
             Self::WorkspaceWrite { .. } => "workspace-write",
@@ -47,33 +51,6 @@ pub fn needs_danger_full_access(platform: &str, env: &Environment) -> bool {
     platform == "win32"
         || env.get("WSL_DISTRO_NAME").is_some()
         || env.get("OD_CODEX_SANDBOX").is_some_and(|value| value.trim() == "danger-full-access")
-}
-
-/// Whether the agent's tools certainly cannot write below `dir`.
-#[must_use]
-pub fn keeps_agent_out_of(request: &Request, dir: &Path) -> bool {
-    // Settings of the caller's that may open another door are not weighed one by one.
-    let doors =
-        ["sandbox", "permissions", "default_permissions", "profile", "mcp_servers", "approval", "features", "hooks"];
-    let opened = request.config.iter().any(|(key, _)| doors.iter().any(|door| key.trim_start().starts_with(door)));
-    // A full turn starts the user's own MCP servers, which run outside of the sandbox.
-    if opened || !request.lean {
-        return false;
-    }
-    match request.sandbox {
-        Sandbox::ReadOnly => true,
-        Sandbox::DangerFullAccess => false,
-        Sandbox::WorkspaceWrite { .. } => {
-            // The command line excludes the temporary directories; that a version might not heed it is not relied on here.
-            // What does not exist yet lies where its nearest existing ancestor does.
-            let real = |path: &Path| path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
-            let dir = real(dir);
-            // On Windows that would be a directory of whichever drive this process works on.
-            let slash_tmp = cfg!(unix).then(|| PathBuf::from("/tmp"));
-            let inside = |root: PathBuf| dir.as_ref().zip(real(&root)).is_none_or(|(dir, root)| dir.starts_with(root));
-            !slash_tmp.into_iter().chain([request.env.temp_dir()]).any(inside)
-        }
-    }
 }
 
 /// Variables that make Codex bill a key or drop the image tool (`CODEX_API_KEY`, `CODEX_ACCESS_TOKEN`: from 0.144 the tool
@@ -105,13 +82,39 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
 /// The variable that names Codex's home.
 pub const CODEX_HOME: &str = "CODEX_HOME";
 
-/// The arguments of `codex exec`. Blocks on the disk. There is no positional prompt: it comes on stdin, where no quoting can change it and
-/// no process list shows it. (`-` as a positional was refused by some versions.)
+/// The `-c` settings of a turn. The last one of a key wins: what a picture needs comes after what it
+/// does not, and the caller's own word last.
 ///
-/// `references` are attached. `marker` is a variable that the agent's shell shall carry, so that whatever it leaves running
-/// can be found.
+/// `marker` is a variable that the agent's shell carries, so that whatever it leaves running can be
+/// found.
 #[must_use]
-pub fn exec_args(request: &Request, workspace: &Path, references: &[PathBuf], marker: (&str, &str)) -> Vec<OsString> {
+pub fn settings(
+    request: &Request,
+    config: &Config,
+    version: Option<Version>,
+    workspace: &Path,
+    marker: (&str, &str),
+) -> Vec<Setting> {
+    let mut settings = if request.lean { lean::settings(config, version) } else { Vec::new() };
+    settings.extend(needed(request.sandbox, workspace, marker));
+    settings.extend(request.config.iter().cloned());
+    let disabled = disabled(request).map(|name| (format!("features.{name}"), "false".to_owned()));
+    settings.extend(config.profile_override(&settings.iter().cloned().chain(disabled).collect::<Vec<_>>()));
+    settings
+}
+
+/// The features that a turn goes without. `--disable` refuses unknown names, so of this package's own
+/// only those that every version knows: all versions draw without a shell.
+fn disabled(request: &Request) -> impl Iterator<Item = &str> {
+    let shell: &[&str] = if request.sandbox.has_shell() { &[] } else { &["shell_tool", "unified_exec"] };
+    shell.iter().copied().chain(request.disable_features.iter().map(String::as_str))
+}
+
+/// The arguments of `codex exec` with these settings; `references` are attached. There is no
+/// positional prompt: it comes on stdin, where no quoting can change it and no process list shows it.
+/// (`-` as a positional was refused by some versions.)
+#[must_use]
+pub fn exec_args(request: &Request, settings: &[Setting], workspace: &Path, references: &[PathBuf]) -> Vec<OsString> {
     let mut args: Vec<OsString> =
         ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str(), "-C"]
             .map(OsString::from)
@@ -123,34 +126,20 @@ pub fn exec_args(request: &Request, workspace: &Path, references: &[PathBuf], ma
     // Rules of the user's let commands run outside of the sandbox (all versions). Besides, `-i` takes everything up to the
     // next option, so there must be one.
     args.push("--ignore-rules".into());
-    let config_toml = std::fs::read_to_string(request.codex_home().join("config.toml")).unwrap_or_default();
-    // All versions draw without them. `--disable` refuses unknown names, so only names that every version knows.
-    let shell: &[&str] = if request.sandbox.has_shell() { &[] } else { &["shell_tool", "unified_exec"] };
-    let disabled: Vec<&str> =
-        shell.iter().copied().chain(request.disable_features.iter().map(String::as_str)).collect();
-
-    // The last `-c` of a key wins: what a picture needs comes after what it does not, and the caller's own word last.
-    let mut settings = if request.lean { lean::settings(&config_toml) } else { Vec::new() };
-    settings.extend(needed(request.sandbox, workspace, marker));
-    settings.extend(request.config.iter().cloned());
-    let against_profile = {
-        let disabled = disabled.iter().map(|name| (format!("features.{name}"), "false".to_owned()));
-        profile::override_of(&config_toml, &settings.iter().cloned().chain(disabled).collect::<Vec<_>>())
-    };
-    for (key, value) in settings.iter().chain(&against_profile) {
+    for (key, value) in settings {
         args.extend(["-c".into(), format!("{key}={value}").into()]);
     }
     if let Some(model) = &request.model {
         args.extend(["--model".into(), model.into()]);
     }
-    for feature in disabled {
+    for feature in disabled(request) {
         args.extend(["--disable".into(), feature.into()]);
     }
     args
 }
 
 /// The settings that every turn needs, as keys and values of `-c`.
-fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<(String, String)> {
+fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<Setting> {
     let mut settings = Vec::new();
     let mut set = |key: &str, value: &str| settings.push((key.to_owned(), value.to_owned()));
     // 0.132.0 would write into the user's config.toml that it trusts the workspace.
@@ -159,6 +148,10 @@ fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<(Stri
     // A `.git` in the temporary directory would make it a project, whose own configuration up to 0.150.1 starts programs, and
     // whose AGENTS.md every version reads.
     set("project_root_markers", "[]");
+    // With `on-request` or `untrusted` of the user's own, an approved command leaves the sandbox
+    // (`approvals_reviewer = "auto_review"`, 0.142.5 to 0.171.0), and `untrusted` makes 0.169.0 and
+    // 0.171.0 exit with 1.
+    set("approval_policy", "\"never\"");
     if let Sandbox::WorkspaceWrite { network } = sandbox {
         set("sandbox_workspace_write.writable_roots", "[]");
         // In every place that is writable the sandbox lays out empty `.git`, `.codex`, `.agents` to mount over, and a turn that is

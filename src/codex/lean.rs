@@ -13,6 +13,9 @@
 
 use toml::{Table, Value};
 
+use super::config::{Config, Setting};
+use super::version::Version;
+
 /// Features that bring tools, instructions, side requests or programs of their own.
 const FEATURES: [&str; 18] = [
     "apps",
@@ -35,9 +38,10 @@ const FEATURES: [&str; 18] = [
     "worktrees",
 ];
 
-/// Instructions, tools and habits. Not among them, because it breaks pictures: `features.code_mode_host`, without which code
-/// mode cannot draw (0.150.1, 0.169.0), and `agents.enabled`, which 0.144.6 and earlier refuse. Replacing the base instructions
-/// would save most of what is left of the request, but the backend has refused foreign ones.
+/// Instructions, tools and habits. Not among them, because it breaks pictures:
+/// `features.code_mode_host`, without which code mode cannot draw (0.150.1, 0.169.0). Replacing the
+/// base instructions would save most of what is left of the request, but the backend has refused
+/// foreign ones.
 const SETTINGS: [(&str, &str); 18] = [
     // Of the agent's shell; 100 ms and more.
     ("allow_login_shell", "false"),
@@ -61,22 +65,27 @@ const SETTINGS: [(&str, &str); 18] = [
     ("web_search", "\"disabled\""),
 ];
 
-/// The settings of a lean turn, as keys and values of `-c`. `config` is the text of the user's `config.toml`.
+/// Sub-agents, on in spite of `features.multi_agent*` where the model's entry in the catalogue asks
+/// for them (0.144.6 to 0.171.0). Their pictures go to threads of their own, and their description
+/// takes 6 to 7 KB of the request.
+const AGENTS: (&str, &str) = ("agents.enabled", "false");
+
+/// The `-c` settings of a lean turn.
 #[must_use]
-pub fn settings(config: &str) -> Vec<(String, String)> {
+pub fn settings(config: &Config, version: Option<Version>) -> Vec<Setting> {
     let features = FEATURES.iter().map(|name| (format!("features.{name}"), "false".to_owned()));
-    let fixed = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let agents = (version >= Some(Version::SWITCHES_AGENTS)).then_some(&AGENTS);
+    let fixed = SETTINGS.iter().chain(agents).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     features.chain(fixed).chain(without_servers(config)).collect()
 }
 
-/// Switches the user's MCP servers off, each by its name: an empty `mcp_servers` does not clear those of the file. They would be
-/// started for every picture, outside of the sandbox.
-fn without_servers(config: &str) -> Option<(String, String)> {
-    let config: Table = config.parse().ok()?;
-    let names = config.get("mcp_servers")?.as_table()?.keys().cloned();
+/// Switches the user's MCP servers off, each by its name: an empty `mcp_servers` does not clear those
+/// of the files. They would be started for every picture, outside of the sandbox.
+fn without_servers(config: &Config) -> Option<Setting> {
     let off = Table::from_iter([("enabled".to_owned(), Value::from(false))]);
     // One inline table: a dotted key of `-c` cannot hold a name with a dot.
-    let servers: Table = names.map(|name| (name, Value::from(off.clone()))).collect();
+    let servers = config.mcp_servers().into_iter().map(|name| (name.to_owned(), Value::from(off.clone())));
+    let servers = servers.collect::<Table>();
     (!servers.is_empty()).then(|| ("mcp_servers".to_owned(), Value::from(servers).to_string()))
 }
 
@@ -87,7 +96,7 @@ mod tests {
     #[test]
     fn every_server_is_switched_off_by_its_name() {
         let config = "[mcp_servers.plain]\ncommand = 'x'\n[mcp_servers.'a.b c\"']\nurl = 'y'\n[mcp_servers.\"two\\nlines\"]\nurl = 'z'\n";
-        let (key, value) = without_servers(config).unwrap();
+        let (key, value) = without_servers(&Config::of_user(config)).unwrap();
         assert_eq!(key, "mcp_servers");
         let table: Table = format!("{key} = {value}").parse().unwrap();
         let servers = table["mcp_servers"].as_table().unwrap();
@@ -97,14 +106,22 @@ mod tests {
 
     #[test]
     fn without_servers_nothing_is_said_about_them() {
-        for config in ["", "mcp_servers = 5", "[mcp_servers]\n", "not = = toml"] {
-            assert_eq!(without_servers(config), None, "{config}");
-        }
+        assert_eq!(without_servers(&Config::default()), None);
+    }
+
+    #[test]
+    fn sub_agents_are_switched_off_where_the_version_heeds_it() {
+        let switches = |version: Option<&str>| {
+            let settings = settings(&Config::default(), version.and_then(Version::parse));
+            settings.iter().any(|(key, value)| key == "agents.enabled" && value == "false")
+        };
+        assert!(switches(Some("0.147.0")) && switches(Some("0.171.0")));
+        assert!(!switches(Some("0.144.6")) && !switches(None));
     }
 
     #[test]
     fn every_value_is_toml() {
-        for (key, value) in SETTINGS {
+        for (key, value) in SETTINGS.into_iter().chain([AGENTS]) {
             assert!(format!("{key} = {value}").parse::<Table>().is_ok(), "{key}={value}");
         }
     }

@@ -1,21 +1,22 @@
 //! Everything known about the Codex CLI: one fact, one place.
 //!
 //! Nothing here is a contract of Codex. Each fact names the versions in which it was seen; "all versions" means every
-//! one tried, 0.132.0 to 0.169.0.
+//! one tried, 0.132.0 to 0.171.0.
 
 pub mod ask;
 pub mod command;
+pub mod config;
+pub mod confinement;
 pub mod events;
 pub mod failure;
 pub mod lean;
 pub mod locate;
 pub mod login;
-pub mod profile;
 pub mod prompt;
-pub mod provider;
 pub mod rollout;
 pub mod store;
 pub mod turn;
+pub mod version;
 
 use std::fmt;
 use std::sync::Arc;

@@ -13,7 +13,7 @@
 //! nothing here.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,6 +87,135 @@ pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recor
     }
     // Nothing but a picture makes a line that long.
     too_large || lines.dropped() > 0
+}
+
+/// What the head of a record states of the turn's sandbox: the first line of type `turn_context`,
+/// which Codex writes before it asks the model anything (0.132.0 to 0.171.0; at 20 to 70 KB).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// `read-only`, `workspace-write` or another.
+    pub sandbox: String,
+    /// `never` or another; absent where the version does not say it as text.
+    pub approval_policy: Option<String>,
+    /// The working directory.
+    pub cwd: Option<PathBuf>,
+    /// Where the agent may write, as far as named.
+    pub writable: Vec<PathBuf>,
+    /// Whether nothing else is writable.
+    pub is_understood: bool,
+}
+
+/// How much of a record may stand before its statement: instructions, the user's `AGENTS.md`.
+const HEAD_BYTES: u64 = 8 << 20;
+
+/// Reads the statement at the head of the thread's record. None as long as there is none. Blocks on
+/// the disk.
+#[must_use]
+pub fn statement(codex_home: &Path, thread: &ThreadId) -> Option<Statement> {
+    statement_in(find(codex_home, thread)?)
+}
+
+/// [`statement`], of a record that is open.
+#[must_use]
+pub fn statement_in(record: impl Read) -> Option<Statement> {
+    const SIGN: &[u8] = b"\"turn_context\"";
+    let mut head = BufReader::with_capacity(READ_BYTES, record.take(HEAD_BYTES));
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        head.read_until(b'\n', &mut line).ok()?;
+        // A line without an end is still being written.
+        if line.pop() != Some(b'\n') {
+            return None;
+        }
+        if memchr::memmem::find(&line, SIGN).is_some()
+            && let Ok(Entry::TurnContext { payload }) = serde_json::from_slice(&line)
+        {
+            return Some(payload.into());
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Entry {
+    TurnContext {
+        payload: Context,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    cwd: Option<PathBuf>,
+    /// A word, or a table in versions that can ask for some things only.
+    approval_policy: Option<serde_json::Value>,
+    sandbox_policy: Option<SandboxPolicy>,
+    permission_profile: Option<PermissionProfile>,
+}
+
+#[derive(Deserialize)]
+struct SandboxPolicy {
+    r#type: String,
+    #[serde(default)]
+    writable_roots: Vec<PathBuf>,
+}
+
+/// What replaces the policy in newer versions, which state both (0.169.0, 0.171.0).
+#[derive(Deserialize)]
+struct PermissionProfile {
+    r#type: String,
+    file_system: Option<FileSystem>,
+}
+
+#[derive(Deserialize)]
+struct FileSystem {
+    r#type: String,
+    #[serde(default)]
+    entries: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    path: Option<RulePath>,
+    access: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RulePath {
+    path: Option<PathBuf>,
+}
+
+impl From<Context> for Statement {
+    fn from(context: Context) -> Self {
+        let Context { cwd, approval_policy, sandbox_policy, permission_profile } = context;
+        let mut stated = Self {
+            sandbox: String::new(),
+            approval_policy: approval_policy.map(|policy| policy.as_str().unwrap_or("another").to_owned()),
+            cwd,
+            writable: Vec::new(),
+            is_understood: true,
+        };
+        if let Some(policy) = sandbox_policy {
+            stated.sandbox = policy.r#type;
+            stated.writable = policy.writable_roots;
+        }
+        let Some(profile) = permission_profile else { return stated };
+        match profile.file_system {
+            Some(files) if profile.r#type == "managed" && files.r#type == "restricted" => {
+                let writes = |rule: &Rule| !matches!(rule.access.as_deref(), Some("read" | "none" | "deny"));
+                for rule in files.entries.into_iter().filter(writes) {
+                    match rule.path.and_then(|path| path.path) {
+                        Some(path) => stated.writable.push(path),
+                        None => stated.is_understood = false,
+                    }
+                }
+            }
+            _ => stated.is_understood = stated.sandbox == "danger-full-access",
+        }
+        stated
+    }
 }
 
 #[derive(Deserialize)]
@@ -237,6 +366,58 @@ mod tests {
         let too_large =
             |limit| pictures(home.path(), &ThreadId::parse(THREAD).unwrap(), limit, |_| ControlFlow::Continue(()));
         assert!(too_large(50) && too_large(49) && !too_large(300_000));
+    }
+
+    /// Shortened, but for the parts that count as 0.132.0, 0.150.1 and 0.171.0 wrote them.
+    #[test]
+    fn the_statement_of_the_sandbox_is_read_from_the_head() {
+        let context = |rest: &str| {
+            format!(
+                r#"{{"timestamp":"2026-11-26T20:17:13.976Z","type":"turn_context","payload":{{"turn_id":"t","cwd":"/w","approval_policy":"never",{rest},"model":"m"}}}}"#
+            )
+        };
+        let old =
+            r#""sandbox_policy":{"type":"workspace-write","writable_roots":["/h/memories"],"network_access":true}"#;
+        let entry = |path: &str, access: &str| format!(r#"{{"path":{path},"access":"{access}"}}"#);
+        let named = r#"{"type":"path","path":"/w"}"#;
+        let special = r#"{"type":"special","value":{"kind":"root"}}"#;
+        let managed = |entries: &[String]| {
+            format!(
+                r#""permission_profile":{{"type":"managed","file_system":{{"type":"restricted","entries":[{}]}},"network":"enabled"}},"sandbox_policy":{{"type":"workspace-write"}}"#,
+                entries.join(",")
+            )
+        };
+        let read = |rest: &str| {
+            let head = r#"{"type":"session_meta","payload":{"instructions":"a \"turn_context\" of words"}}"#;
+            let record = [head, &context(rest), &context(r#""sandbox_policy":{"type":"read-only"}"#), ""].join("\n");
+            statement_in(record.as_bytes()).unwrap()
+        };
+        let stated = read(old);
+        assert_eq!((stated.sandbox.as_str(), stated.approval_policy.as_deref()), ("workspace-write", Some("never")));
+        assert_eq!((stated.cwd, stated.writable), (Some("/w".into()), vec![PathBuf::from("/h/memories")]));
+        assert!(stated.is_understood);
+
+        let stated = read(&managed(&[entry(special, "read"), entry(named, "write")]));
+        assert_eq!((stated.writable, stated.is_understood), (vec![PathBuf::from("/w")], true));
+        assert!(!read(&managed(&[entry(special, "write")])).is_understood, "a place that has no name");
+        let open = read(r#""permission_profile":{"type":"disabled"},"sandbox_policy":{"type":"workspace-write"}"#);
+        assert!(!open.is_understood);
+        let asking = read(old).approval_policy;
+        assert_eq!(asking.as_deref(), Some("never"));
+        let granular = context(old).replace(r#""never""#, r#"{"granular":{"rules":true}}"#);
+        let stated = statement_in(format!("{granular}\n").as_bytes()).unwrap();
+        assert_eq!(stated.approval_policy.as_deref(), Some("another"));
+    }
+
+    #[test]
+    fn there_is_no_statement_in_a_head_without_a_whole_one() {
+        let line = r#"{"type":"turn_context","payload":{"sandbox_policy":{"type":"read-only"}}}"#;
+        for record in ["", "{}\n", line, r#"{"type":"other","payload":{"x":"\"turn_context\""}}"#, "{\n\n"] {
+            assert_eq!(statement_in(record.as_bytes()), None, "{record}");
+        }
+        assert_eq!(statement_in(format!("{line}\n").as_bytes()).unwrap().sandbox, "read-only");
+        let endless = std::io::repeat(b'x');
+        assert_eq!(statement_in(endless), None);
     }
 
     #[cfg(unix)]

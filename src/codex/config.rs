@@ -1,0 +1,637 @@
+//! The user's effective configuration of Codex: all layers, read once per call and passed on.
+//!
+//! Lowest first, Codex merges the system's `config.toml`, the user's, the call's own `-c`, and above
+//! these the administrator's `managed_config.toml` and macOS's managed preferences (0.132.0 to
+//! 0.171.0: run on Linux, read in the source for macOS and Windows). `requirements.toml` constrains
+//! the result. What an organisation delivers over the network is not visible here.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::files::read_regular;
+use crate::request::Environment;
+
+/// A `-c` setting: its dotted key and its value.
+pub type Setting = (String, String);
+
+/// The largest file that is read, in bytes. A generous `config.toml` has some tens of kilobytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Where the layers are.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The user's `config.toml`.
+    pub user: PathBuf,
+    /// The system's `config.toml`.
+    pub system: PathBuf,
+    /// The administrator's settings, which outrank `-c`.
+    pub managed: PathBuf,
+    /// The administrator's constraints.
+    pub requirements: PathBuf,
+    /// Where macOS keeps managed preferences. Their content is not read.
+    pub preferences: Vec<PathBuf>,
+}
+
+impl Places {
+    /// The places on `platform`, as Node names it (codex-rs `config/src/loader`).
+    #[must_use]
+    pub fn on(platform: &str, codex_home: &Path, env: &Environment) -> Self {
+        let user = codex_home.join("config.toml");
+        if platform == "win32" {
+            let data = env.get("ProgramData").unwrap_or(r"C:\ProgramData");
+            let system = PathBuf::from(data).join("OpenAI").join("Codex");
+            return Self {
+                user,
+                system: system.join("config.toml"),
+                managed: codex_home.join("managed_config.toml"),
+                requirements: system.join("requirements.toml"),
+                preferences: Vec::new(),
+            };
+        }
+        let system = Path::new("/etc/codex");
+        let preferences = Path::new("/Library/Managed Preferences");
+        let preferences = match (platform, env.get("USER")) {
+            ("darwin", Some(user)) => vec![preferences.join(user), preferences.to_path_buf()],
+            ("darwin", None) => vec![preferences.to_path_buf()],
+            _ => Vec::new(),
+        };
+        Self {
+            user,
+            system: system.join("config.toml"),
+            managed: system.join("managed_config.toml"),
+            requirements: system.join("requirements.toml"),
+            preferences: preferences.into_iter().map(|dir| dir.join("com.openai.codex.plist")).collect(),
+        }
+    }
+
+    /// The places on this machine.
+    #[must_use]
+    pub fn here(codex_home: &Path, env: &Environment) -> Self {
+        let platform = match std::env::consts::OS {
+            "windows" => "win32",
+            "macos" => "darwin",
+            other => other,
+        };
+        Self::on(platform, codex_home, env)
+    }
+}
+
+/// One file of settings.
+#[derive(Debug, Clone, Default, PartialEq)]
+enum Layer {
+    #[default]
+    Absent,
+    Parsed(Table),
+    /// It exists, and is not a regular file, too large, not readable or not TOML.
+    Unreadable,
+}
+
+impl Layer {
+    fn read(path: &Path) -> Self {
+        match read_regular(path, MAX_BYTES) {
+            Ok(bytes) => Self::parse(&String::from_utf8_lossy(&bytes)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Self::Absent
+            }
+            Err(_) => Self::Unreadable,
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        text.parse().map_or(Self::Unreadable, Self::Parsed)
+    }
+
+    const fn table(&self) -> Option<&Table> {
+        match self {
+            Self::Parsed(table) => Some(table),
+            Self::Absent | Self::Unreadable => None,
+        }
+    }
+}
+
+/// The settings of all layers.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    system: Layer,
+    user: Layer,
+    managed: Layer,
+    requirements: Layer,
+    has_preferences: bool,
+}
+
+impl Config {
+    /// Reads all layers. Blocks on the disk.
+    #[must_use]
+    pub fn read(places: &Places) -> Self {
+        Self {
+            system: Layer::read(&places.system),
+            user: Layer::read(&places.user),
+            managed: Layer::read(&places.managed),
+            requirements: Layer::read(&places.requirements),
+            has_preferences: places.preferences.iter().any(|path| path.exists()),
+        }
+    }
+
+    /// The configuration that has no other layer than the user's `config.toml`.
+    #[must_use]
+    pub fn of_user(text: &str) -> Self {
+        Self { user: Layer::parse(text), ..Self::default() }
+    }
+
+    /// The layers below the command line, lowest first.
+    fn below(&self) -> impl Iterator<Item = &Table> {
+        [&self.system, &self.user].into_iter().filter_map(Layer::table)
+    }
+
+    /// What Codex makes of all layers and the `-c` settings of the call.
+    fn effective(&self, settings: &[Setting]) -> Table {
+        let mut merged = Table::new();
+        self.below().for_each(|layer| merge(&mut merged, layer));
+        merge(&mut merged, &table_of(settings));
+        self.managed.table().into_iter().for_each(|layer| merge(&mut merged, layer));
+        merged
+    }
+
+    /// The names of all MCP servers that a layer defines.
+    #[must_use]
+    pub fn mcp_servers(&self) -> BTreeSet<&str> {
+        let layers = self.below().chain(self.managed.table());
+        let servers = layers.filter_map(|layer| layer.get("mcp_servers")?.as_table());
+        servers.flat_map(Table::keys).map(String::as_str).collect()
+    }
+
+    /// The model provider that a call with these `-c` settings uses.
+    #[must_use]
+    pub fn provider(&self, settings: &[Setting]) -> Provider {
+        let effective = self.effective(settings);
+        let profile = || effective.get("profiles")?.get(effective.get("profile")?.as_str()?)?.as_table();
+        let commanded = table_of(settings);
+        // A legacy profile goes before the files, and `-c` before the profile.
+        let selected = [self.managed.table(), Some(&commanded), profile(), Some(&effective)]
+            .into_iter()
+            .flatten()
+            .find_map(|layer| layer.get("model_provider")?.as_str());
+        let custom = |name: &str| effective.get("model_providers")?.get(name)?.as_table();
+        match selected {
+            Some(name) if name != OPENAI => match custom(name) {
+                Some(provider) if mounts_image_gen(provider) => Provider::Relay(name.to_owned()),
+                Some(_) => Provider::Without(name.to_owned()),
+                None => Provider::OpenAi,
+            },
+            _ => Provider::OpenAi,
+        }
+    }
+
+    /// The one `-c` that makes `settings` (the last word on a key last) hold against a legacy
+    /// `profile`, if one is selected.
+    ///
+    /// In 0.132.0 a profile goes before `-c` and `--disable`: with `shell_tool = true` among its
+    /// features even `read-only` has a shell. So the settings are repeated within the profile, where
+    /// `-c` does win. From 0.140.0 on Codex refuses such profiles, whether or not this is done.
+    #[must_use]
+    pub fn profile_override(&self, settings: &[Setting]) -> Option<Setting> {
+        let selected = settings.iter().rev().find(|(key, _)| key == "profile").map(|(_, value)| value_of(value));
+        let selected = selected.or_else(|| {
+            let mut layers: Vec<&Table> = self.below().collect();
+            layers.reverse();
+            layers.into_iter().find_map(|layer| layer.get("profile").cloned())
+        })?;
+        let name = selected.as_str()?.to_owned();
+        let (mut own, mut features) = (Table::new(), Table::new());
+        for (key, value) in settings {
+            match key.strip_prefix("features.") {
+                Some(feature) if !feature.contains('.') => features.insert(feature.to_owned(), value_of(value)),
+                None if !key.contains('.') && !NOT_IN_PROFILES.contains(&key.as_str()) => {
+                    own.insert(key.clone(), value_of(value))
+                }
+                _ => None,
+            };
+        }
+        own.insert("features".to_owned(), features.into());
+        let profiles = Table::from_iter([(name, Value::from(own))]);
+        Some(("profiles".to_owned(), Value::from(profiles).to_string()))
+    }
+
+    /// Whether the administrator's layers may change what these `-c` settings say about programs,
+    /// tools and files. What the thread's record states (sandbox, approvals, permissions) is judged
+    /// there: see [`super::confinement`].
+    #[must_use]
+    pub fn outranks(&self, settings: &[Setting]) -> bool {
+        let ours = table_of(settings);
+        let managed = match &self.managed {
+            Layer::Absent => false,
+            Layer::Unreadable => true,
+            Layer::Parsed(managed) => contradicts(managed, &ours),
+        };
+        let required = match &self.requirements {
+            Layer::Absent => false,
+            Layer::Unreadable => true,
+            Layer::Parsed(required) => adds(required, &ours),
+        };
+        managed || required || self.has_preferences
+    }
+}
+
+/// Keys that cannot give the agent another way to the disk, or whose effect the record states.
+const HARMLESS: [&str; 33] = [
+    "analytics",
+    "approval_policy",
+    "approvals_reviewer",
+    "chatgpt_base_url",
+    "check_for_update_on_startup",
+    "cli_auth_credentials_store",
+    "default_permissions",
+    "feedback",
+    "file_opener",
+    "forced_chatgpt_workspace_id",
+    "forced_login_method",
+    "hide_agent_reasoning",
+    "history",
+    "mcp_oauth_credentials_store",
+    "model",
+    "model_context_window",
+    "model_provider",
+    "model_providers",
+    "model_reasoning_effort",
+    "model_reasoning_summary",
+    "model_verbosity",
+    "notice",
+    "openai_base_url",
+    "otel",
+    "permissions",
+    "personality",
+    "review_model",
+    "sandbox_mode",
+    "sandbox_workspace_write",
+    "service_tier",
+    "show_raw_agent_reasoning",
+    "tui",
+    "web_search",
+];
+
+/// Keys of `requirements.toml` that only restrict, or whose effect the record states.
+const RESTRICTING: [&str; 15] = [
+    "allow_managed_hooks_only",
+    "allowed_approval_policies",
+    "allowed_approvals_reviewers",
+    "allowed_permission_profiles",
+    "allowed_sandbox_modes",
+    "allowed_web_search_modes",
+    "default_permissions",
+    "enforce_residency",
+    "experimental_network",
+    "guardian_policy_config",
+    "mcp_servers",
+    "network",
+    "permissions",
+    "remote_sandbox_config",
+    "rules",
+];
+
+/// Whether `managed`, merged over `ours`, changes anything that is not harmless.
+fn contradicts(managed: &Table, ours: &Table) -> bool {
+    managed.iter().any(|(key, value)| match ours.get(key) {
+        _ if HARMLESS.contains(&key.as_str()) => false,
+        Some(own) => changes(value, own),
+        // A server of its own is switched off by name, unless it says that it is enabled.
+        None => true,
+    })
+}
+
+fn changes(over: &Value, own: &Value) -> bool {
+    match (over, own) {
+        (Value::Table(over), Value::Table(own)) => over.iter().any(|(key, value)| match own.get(key) {
+            Some(own) => changes(value, own),
+            // Below a server that is switched off, its command and the like say nothing.
+            None => own.get("enabled").and_then(Value::as_bool) != Some(false),
+        }),
+        _ => over != own,
+    }
+}
+
+/// Whether `required` adds anything to a turn with the settings `ours`.
+fn adds(required: &Table, ours: &Table) -> bool {
+    let switched_on = |features: &Value| {
+        let features = features.as_table().into_iter().flatten();
+        let own = |name: &str| ours.get("features")?.get(name)?.as_bool();
+        features.into_iter().any(|(name, value)| value.as_bool() != Some(false) && own(name) != value.as_bool())
+    };
+    required.iter().any(|(key, value)| match key.as_str() {
+        "features" | "feature_requirements" => switched_on(value),
+        key => !RESTRICTING.contains(&key),
+    })
+}
+
+/// The model provider of a call.
+///
+/// All versions mount `image_gen` for OpenAI's own, for a custom one with `requires_openai_auth =
+/// true`, and for one that sends the actor header; a custom one without either certainly lacks it.
+/// Only what is certain is refused: a file that cannot be read, a provider that is not defined or an
+/// unknown built-in one is left to Codex.
+///
+/// Measured: with a ChatGPT login, 0.132.0 and 0.140.0 declare the hosted tool to such a provider
+/// too, and hand it the ChatGPT token along with it; from 0.144.6 on the tool is gone. A relay that
+/// answers the hosted tool for an old CLI is refused all the same: it stops working with the next
+/// update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provider {
+    /// OpenAI's own, or one that Codex alone can judge.
+    OpenAi,
+    /// A custom one of this name, which may have the image tool: some gateways pass it on.
+    Relay(String),
+    /// A custom one of this name, which certainly has no image tool.
+    Without(String),
+}
+
+/// Codex's own provider, which a user's table of the same name does not change.
+const OPENAI: &str = "openai";
+/// The header that makes Codex treat a provider like OpenAI's own (in the binary of 0.169.0, not in
+/// that of 0.132.0).
+const ACTOR_HEADER: &str = "x-openai-actor-authorization";
+
+fn mounts_image_gen(provider: &Table) -> bool {
+    let names = |key: &str| provider.get(key).and_then(Value::as_table).into_iter().flat_map(Table::keys);
+    let mut headers = names("http_headers").chain(names("env_http_headers"));
+    provider.get("requires_openai_auth").and_then(Value::as_bool).unwrap_or_default()
+        || headers.any(|name| name.eq_ignore_ascii_case(ACTOR_HEADER))
+}
+
+/// What no profile can hold.
+const NOT_IN_PROFILES: [&str; 4] = ["mcp_servers", "profile", "profiles", "projects"];
+
+/// The settings as one table. Codex splits keys at every dot, quoted or not.
+fn table_of(settings: &[Setting]) -> Table {
+    let mut table = Table::new();
+    for (key, value) in settings.iter().filter(|(key, _)| key.split('.').count() <= MAX_KEY_PARTS) {
+        insert(&mut table, key.trim(), value_of(value));
+    }
+    table
+}
+
+/// More than any key of Codex's has. Tables this deep would only cost stack.
+const MAX_KEY_PARTS: usize = 32;
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => _ = table.insert(key.to_owned(), value),
+        Some((first, rest)) => {
+            let mut inner = match table.remove(first) {
+                Some(Value::Table(inner)) => inner,
+                _ => Table::new(),
+            };
+            insert(&mut inner, rest, value);
+            table.insert(first.to_owned(), inner.into());
+        }
+    }
+}
+
+/// The value of a `-c`, which is a string if it is no TOML.
+fn value_of(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    parsed.unwrap_or_else(|| text.trim().trim_matches(['"', '\'']).into())
+}
+
+/// Lays `over` over `base`, table by table.
+fn merge(base: &mut Table, over: &Table) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELAY: &str =
+        "model_provider = 'relay'\n[model_providers.relay]\nname = 'Relay'\nbase_url = 'http://127.0.0.1/v1'\n";
+
+    fn pairs(settings: &[(&str, &str)]) -> Vec<Setting> {
+        settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn provider(text: &str) -> Provider {
+        Config::of_user(text).provider(&[])
+    }
+
+    fn without() -> Provider {
+        Provider::Without("relay".into())
+    }
+
+    fn relay() -> Provider {
+        Provider::Relay("relay".into())
+    }
+
+    fn system(text: &str) -> Config {
+        Config { system: Layer::parse(text), ..Config::default() }
+    }
+
+    fn managed(text: &str) -> Config {
+        Config { managed: Layer::parse(text), ..Config::default() }
+    }
+
+    fn required(text: &str) -> Config {
+        Config { requirements: Layer::parse(text), ..Config::default() }
+    }
+
+    #[test]
+    fn each_platform_keeps_its_layers_where_codex_looks_for_them() {
+        let env = Environment::new(vec![("USER".into(), "u".into()), ("ProgramData".into(), "D:\\Data".into())]);
+        let on = |platform| Places::on(platform, Path::new("/home/u/.codex"), &env);
+        let linux = on("linux");
+        assert_eq!(linux.user, Path::new("/home/u/.codex/config.toml"));
+        assert_eq!(linux.system, Path::new("/etc/codex/config.toml"));
+        assert_eq!(linux.managed, Path::new("/etc/codex/managed_config.toml"));
+        assert_eq!(linux.requirements, Path::new("/etc/codex/requirements.toml"));
+        assert!(linux.preferences.is_empty());
+        let mac = on("darwin");
+        assert_eq!(mac.managed, linux.managed);
+        assert_eq!(mac.preferences[0], Path::new("/Library/Managed Preferences/u/com.openai.codex.plist"));
+        assert_eq!(mac.preferences[1], Path::new("/Library/Managed Preferences/com.openai.codex.plist"));
+        let windows = on("win32");
+        assert_eq!(windows.system, PathBuf::from("D:\\Data").join("OpenAI").join("Codex").join("config.toml"));
+        assert_eq!(windows.managed, Path::new("/home/u/.codex/managed_config.toml"));
+    }
+
+    #[test]
+    fn every_layer_is_read_and_an_unreadable_one_is_told_from_none() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str| place.path().join(name);
+        let places = Places {
+            user: file("user"),
+            system: file("system"),
+            managed: file("managed"),
+            requirements: file("requirements"),
+            preferences: vec![file("preferences")],
+        };
+        std::fs::write(&places.user, "a = 1").unwrap();
+        std::fs::write(&places.system, "not = = toml").unwrap();
+        std::fs::create_dir(&places.managed).unwrap();
+        let config = Config::read(&places);
+        assert_eq!(config.user, Layer::parse("a = 1"));
+        assert_eq!((config.system, config.managed), (Layer::Unreadable, Layer::Unreadable));
+        assert_eq!((config.requirements, config.has_preferences), (Layer::Absent, false));
+        std::fs::write(&places.preferences[0], "").unwrap();
+        assert!(Config::read(&places).has_preferences);
+    }
+
+    #[test]
+    fn a_relay_without_openai_login_is_certain() {
+        assert_eq!(provider(RELAY), without());
+        assert_eq!(provider(&format!("{RELAY}requires_openai_auth = false\n")), without());
+    }
+
+    #[test]
+    fn a_relay_that_passes_the_login_on_may_have_the_tool() {
+        assert_eq!(provider(&format!("{RELAY}requires_openai_auth = true\n")), relay());
+        let header = "http_headers = { 'X-OpenAI-Actor-Authorization' = 'x' }\n";
+        assert_eq!(provider(&format!("{RELAY}{header}")), relay());
+        let header = "env_http_headers = { x-openai-actor-authorization = 'X' }\n";
+        assert_eq!(provider(&format!("{RELAY}{header}")), relay());
+    }
+
+    #[test]
+    fn doubt_about_the_provider_passes() {
+        for text in [
+            "",
+            "model = 'x'",
+            "model_provider = 'openai'",
+            "model_provider = 'nowhere'",
+            "this is = = not toml",
+            "model_provider = 'openai'\n[model_providers.openai]\nname = 'x'\n",
+            "[model_providers.relay]\nname = 'defined, not selected'\n",
+        ] {
+            assert_eq!(provider(text), Provider::OpenAi, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_profile_and_the_call_itself_select_the_provider_too() {
+        let text = "profile = 'p'\n[profiles.p]\nmodel_provider = 'relay'\n[model_providers.relay]\nname = 'r'\n";
+        assert_eq!(provider(text), without());
+        let with = |key: &str, value: &str| Config::of_user(text).provider(&pairs(&[(key, value)]));
+        assert_eq!(with("model_provider", "openai"), Provider::OpenAi);
+        assert_eq!(with("model_provider", "\"openai\""), Provider::OpenAi);
+        assert_eq!(with("model_providers.relay.requires_openai_auth", "true"), relay());
+        assert_eq!(with("model", "x"), without());
+    }
+
+    #[test]
+    fn layers_are_merged_as_codex_merges_them() {
+        assert_eq!(system(RELAY).provider(&[]), without(), "a relay of the system's");
+        let user = Layer::parse("model_provider = 'openai'");
+        assert_eq!(Config { user, ..system(RELAY) }.provider(&[]), Provider::OpenAi, "the user's word is above");
+        let user = Layer::parse("[model_providers.relay]\nrequires_openai_auth = true");
+        assert_eq!(Config { user, ..system(RELAY) }.provider(&[]), relay(), "tables are merged");
+        let commanded = pairs(&[("model_provider", "openai")]);
+        assert_eq!(managed(RELAY).provider(&commanded), without(), "the administrator's word is above `-c`");
+    }
+
+    #[test]
+    fn the_mcp_servers_of_all_layers_are_named() {
+        let config = Config {
+            system: Layer::parse("[mcp_servers.a]\ncommand = 'x'"),
+            user: Layer::parse("[mcp_servers.'b.c d']\nurl = 'y'"),
+            managed: Layer::parse("[mcp_servers.e]\nurl = 'z'\n[mcp_servers.a]\nenabled = true"),
+            ..Config::default()
+        };
+        assert!(config.mcp_servers().into_iter().eq(["a", "b.c d", "e"]));
+        for text in ["", "mcp_servers = 5", "[mcp_servers]\n", "not = = toml"] {
+            assert!(Config::of_user(text).mcp_servers().is_empty(), "{text}");
+        }
+    }
+
+    fn profile(config: &Config, settings: &[(&str, &str)]) -> Table {
+        let (key, value) = config.profile_override(&pairs(settings)).unwrap();
+        let table: Table = format!("{key} = {value}").parse().unwrap();
+        table["profiles"].as_table().unwrap().clone()
+    }
+
+    #[test]
+    fn what_the_command_line_says_is_repeated_within_the_profile() {
+        let settings = [
+            ("features.apps", "false"),
+            ("features.multi_agent_v2.enabled", "false"),
+            ("web_search", "\"disabled\""),
+            ("sandbox_workspace_write.writable_roots", "[]"),
+            ("projects", "{}"),
+            ("web_search", "live"),
+        ];
+        let selecting = "profile = 'a \"b\".c'";
+        for config in [Config::of_user(selecting), system(selecting)] {
+            let profiles = profile(&config, &settings);
+            let expected = "web_search = 'live'\n[features]\napps = false".parse::<Table>().unwrap();
+            assert_eq!(profiles["a \"b\".c"].as_table(), Some(&expected));
+        }
+        assert!(profile(&Config::of_user("profile = 'a'"), &[("profile", "b")]).contains_key("b"));
+    }
+
+    #[test]
+    fn without_a_profile_there_is_no_override_of_one() {
+        for text in ["", "profile = 5", "[profiles.a]", "not = = toml"] {
+            assert_eq!(Config::of_user(text).profile_override(&pairs(&[("notify", "[]")])), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_any_depth_costs_no_stack() {
+        let deep = format!("{}a", "a.".repeat(200_000));
+        assert_eq!(Config::of_user(&format!("{deep} = 1")).provider(&pairs(&[(&deep, "1")])), Provider::OpenAi);
+        assert_eq!(table_of(&pairs(&[("a", "1"), ("a.b", "2")])), "a.b = 2".parse::<Table>().unwrap());
+    }
+
+    #[test]
+    fn an_administrator_outranks_the_call_only_where_it_matters() {
+        let ours = pairs(&[
+            ("features.hooks", "false"),
+            ("notify", "[]"),
+            ("mcp_servers", "{s={enabled=false}}"),
+            ("approval_policy", "\"never\""),
+        ]);
+        for harmless in [
+            "",
+            "model = 'x'\nsandbox_mode = 'danger-full-access'\napproval_policy = 'on-request'",
+            "notify = []\n[features]\nhooks = false",
+            "[mcp_servers.s]\ncommand = 'x'\nargs = ['y']",
+        ] {
+            assert!(!managed(harmless).outranks(&ours), "{harmless}");
+        }
+        for outranking in [
+            "notify = ['x']",
+            "[features]\nhooks = true",
+            "[features]\nsomething_new = true",
+            "[mcp_servers.s]\ncommand = 'x'\nenabled = true",
+            "[mcp_servers.another]\ncommand = 'x'",
+            "[hooks]\nx = 1",
+            "something_new = 1",
+            "not = = toml",
+        ] {
+            assert!(managed(outranking).outranks(&ours), "{outranking}");
+        }
+        assert!(Config { has_preferences: true, ..Config::default() }.outranks(&ours));
+        assert!(!Config { user: Layer::parse("notify = ['x']"), ..Config::default() }.outranks(&ours));
+    }
+
+    #[test]
+    fn requirements_outrank_the_call_only_where_they_add_something() {
+        let ours = pairs(&[("features.hooks", "false"), ("features.shell_snapshot", "false")]);
+        for restricting in [
+            "",
+            "default_permissions = ':danger-full-access'\n[allowed_permission_profiles]\n':workspace' = true",
+            "allowed_sandbox_modes = ['read-only']\n[features]\nhooks = false\nplugins = false",
+            "[mcp_servers.a.identity]\ncommand = 'x'",
+        ] {
+            assert!(!required(restricting).outranks(&ours), "{restricting}");
+        }
+        for adding in ["[features]\nhooks = true", "[features]\nnew = true", "[hooks]\nx = 1", "new = 1", "= ="] {
+            assert!(required(adding).outranks(&ours), "{adding}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The version of the CLI, and what depends on it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::ask::ask;
+use super::locate::Cli;
+use crate::process::Marker;
+use crate::request::Request;
+
+/// A version's first three numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(u32, u32, u32);
+
+impl Version {
+    /// The first that heeds `agents.enabled`; 0.144.6 and earlier refuse to start with it.
+    pub const SWITCHES_AGENTS: Self = Self(0, 147, 0);
+    /// The first whose `workspace-write` holds against root on Linux: up to 0.147.0 `mount -o
+    /// remount,rw,bind /` leaves it.
+    pub const CONFINES_ROOT: Self = Self(0, 153, 4);
+
+    /// Reads "0.169.0" or "0.172.0-alpha.3".
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.splitn(3, '.');
+        let digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
+        let mut next = || numbers.next().and_then(|part| part[..digits(part)].parse().ok());
+        Some(Self(next()?, next()?, next()?))
+    }
+}
+
+/// The CLI's version: its npm package's, or what it says itself, "codex-cli 0.169.0" (all versions).
+/// None if it does not say, or `given_up` resolved before.
+pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: impl Future) -> Option<String> {
+    if cli.version.is_some() {
+        return cli.version.clone();
+    }
+    let program = Stamped::of(cli);
+    if let Some(program) = &program
+        && let Some(known) = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).get(program)
+    {
+        return Some(known.clone());
+    }
+    // A CLI that cannot even be started tells why when a picture is asked for.
+    let answer = ask(cli, request, &["--version"], marker, given_up).await.unwrap_or_default();
+    let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli "))?.to_owned();
+    if let Some(program) = program {
+        ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).insert(program, version.clone());
+    }
+    Some(version)
+}
+
+/// A program as it was when it answered. An update changes its size or its time.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Stamped {
+    path: PathBuf,
+    size: u64,
+    modified: SystemTime,
+}
+
+impl Stamped {
+    fn of(cli: &Cli) -> Option<Self> {
+        let metadata = std::fs::metadata(&cli.program).ok()?;
+        Some(Self { path: cli.program.clone(), size: metadata.len(), modified: metadata.modified().ok()? })
+    }
+}
+
+/// The question takes as long as the CLI takes to start, so each program is asked once.
+static ANSWERS: LazyLock<Mutex<HashMap<Stamped, String>>> = LazyLock::new(Mutex::default);
+
+#[cfg(test)]
+mod tests {
+    use super::Version;
+
+    #[test]
+    fn a_version_is_compared_by_its_numbers() {
+        assert_eq!(Version::parse("0.153.4"), Some(Version::CONFINES_ROOT));
+        assert!(Version::parse("0.150.1") < Some(Version::CONFINES_ROOT));
+        assert!(Version::parse("0.172.0-alpha.3") > Some(Version::CONFINES_ROOT));
+        assert!(Version::parse("1.0.0") > Version::parse("0.999.999"));
+        for text in ["", "0", "0.1", "x.y.z", "0.1.x", "99999999999.0.0"] {
+            assert_eq!(Version::parse(text), None, "{text}");
+        }
+    }
+}
