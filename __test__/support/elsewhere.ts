@@ -5,7 +5,13 @@ import { execFile, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { type CodexImageError, type GeneratedImage, type GenerateOptions } from '../../index.js';
+import {
+  type CheckOptions,
+  type CodexImageError,
+  type GeneratedImage,
+  type GenerateOptions,
+  type Readiness,
+} from '../../index.js';
 import { LINUX } from './platform.js';
 
 /** What comes before `node` on the command line. */
@@ -54,6 +60,11 @@ export async function generateElsewhere(
   wrapper: Wrapper = [],
 ): Promise<Outcome> {
   return run('elsewhere/one-call.mjs', options, wrapper);
+}
+
+/** What `checkCodex` says there. */
+export async function checkElsewhere(options: CheckOptions, wrapper: Wrapper): Promise<Readiness> {
+  return run('elsewhere/check.mjs', options, wrapper);
 }
 
 /** One call for every number of free descriptors, from none to as many as it takes. */
@@ -107,6 +118,18 @@ const UNSHARE = ['unshare', '--mount', ...(IS_ROOT ? [] : ['--map-root-user'])];
 export function withSmallDisk(directory: string, options: string): Wrapper {
   const script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"';
   return [...UNSHARE, 'sh', '-c', script, 'sh', options, directory];
+}
+
+/** Sees the files below `directory` as if they lay in `/etc`, beside what is there. */
+export function withEtc(directory: string): Wrapper {
+  const script = 'mount -t overlay -o "lowerdir=$1:/etc" none /etc && shift && exec "$@"';
+  return [...UNSHARE, 'sh', '-c', script, 'sh', directory];
+}
+
+/** Whether that may be: it takes what `mayMount` takes, and a kernel with overlays. */
+export function mayOverlay(): boolean {
+  const [program = '', ...args] = [...withEtc('/mnt'), 'true'];
+  return spawnSync(program, args).status === 0;
 }
 
 /** Whether that may be: it is not for everybody, not in every container, and not outside of Linux. */

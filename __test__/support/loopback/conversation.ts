@@ -87,7 +87,7 @@ export class Conversation {
       case 'copy':
         return this.#copy(asked, answer);
       case 'shell':
-        return this.#shell(step.command, asked, answer);
+        return this.#shell(step.command, asked, answer, step.escalated);
       case 'fail':
         if (this.#failures >= step.times) return 'next';
         this.#failures += 1;
@@ -148,9 +148,14 @@ export class Conversation {
     return this.#shell(`cp ${quoted(savedImage)} ${quoted(copyTarget)}`, asked, answer);
   }
 
-  async #shell(command: string, asked: ModelRequest, answer: ModelAnswer): Promise<Outcome> {
+  async #shell(
+    command: string,
+    asked: ModelRequest,
+    answer: ModelAnswer,
+    escalated?: boolean,
+  ): Promise<Outcome> {
     if (asked.shellRoute === undefined) return 'next';
-    await answer.item(shellCall(command, asked));
+    await answer.item(shellCall(command, asked, escalated));
     await answer.complete();
     return 'over';
   }

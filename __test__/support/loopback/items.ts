@@ -41,9 +41,12 @@ export function imageCall(
   return cellCall(`generatedImage(${picture});`, asked);
 }
 
-export function shellCall(command: string, asked: ModelRequest): Item {
+export function shellCall(command: string, asked: ModelRequest, escalated = false): Item {
   const { shellRoute, shellTool = 'exec_command' } = asked;
-  const input = shellTool === 'exec_command' ? { cmd: command } : { command };
+  const input = {
+    ...(shellTool === 'exec_command' ? { cmd: command } : { command }),
+    ...(escalated && { sandbox_permissions: 'require_escalated', justification: 'To draw.' }),
+  };
   if (shellRoute === 'direct') return functionCall(shellTool, input);
   return cellCall(`text(await tools.${shellTool}(${JSON.stringify(input)}));`, asked);
 }

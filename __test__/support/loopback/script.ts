@@ -9,7 +9,7 @@ export type Step =
   | { do: 'think'; ms: number }
   | ({ do: 'draw' } & DrawOptions)
   | { do: 'copy' }
-  | { do: 'shell'; command: string }
+  | { do: 'shell'; command: string; escalated?: boolean }
   | { do: 'say'; text: string }
   | { do: 'talk'; ms: number; text: string }
   | { do: 'fail'; failure: Failure; times: number };
@@ -48,6 +48,9 @@ export const copy = (): Step => ({ do: 'copy' });
 
 /** Runs a command in the CLI's real shell tool and sandbox. Left out where there is no shell. */
 export const shell = (command: string): Step => ({ do: 'shell', command });
+
+/** The same, and asks to leave the sandbox for it. */
+export const escalate = (command: string): Step => ({ do: 'shell', command, escalated: true });
 
 /** One whole message. */
 export const say = (text: string): Step => ({ do: 'say', text });
