@@ -7,7 +7,15 @@ import path from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { type GenerateOptions } from '../index.js';
-import { TEMPORARY, WINDOWS } from './support/platform.js';
+import {
+  AS_COUNTED_USER,
+  AS_MOUNTER,
+  COUNTED_USER,
+  generateElsewhere,
+  mayBeCounted,
+} from './support/elsewhere.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from './support/npm-layout.js';
+import { LINUX, TEMPORARY, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import {
   CHATGPT_LOGIN,
@@ -336,6 +344,114 @@ describe('settings of the caller’s that may let the agent out', () => {
       networkAccess: true,
     });
   });
+});
+
+describe("Codex's own statement of the sandbox, at the head of the record", () => {
+  const drawnUnder = (states: Record<string, unknown> | null): Step[] => [
+    { do: 'thread', states },
+    save('store', DRAWN),
+  ];
+  const policy = (type: string, more: object = {}): object => ({
+    sandbox_policy: { type, ...more },
+  });
+  const profile = (...entries: object[]): object => ({
+    permission_profile: { type: 'managed', file_system: { type: 'restricted', entries } },
+  });
+  const writes = (place: object): object => ({ path: place, access: 'write' });
+
+  test.for<[what: string, states: (codex: StubCodex) => object]>([
+    ['another sandbox', () => policy('danger-full-access')],
+    ['a sandbox that nobody knows', () => policy('something-new')],
+    ['no sandbox', () => ({ sandbox_policy: null })],
+    ['approvals that may be given', () => ({ approval_policy: 'on-request' })],
+    ['another directory', ({ scratch }) => ({ cwd: scratch })],
+    [
+      'a writable directory around the store',
+      ({ home }) => policy('workspace-write', { writable_roots: [home] }),
+    ],
+    [
+      'a writable directory within the record',
+      ({ home }) => profile(writes({ type: 'path', path: path.join(home, 'sessions', '2026') })),
+    ],
+    [
+      'a writable place without a name',
+      () => profile(writes({ type: 'special', value: { kind: 'root' } })),
+    ],
+    ['permissions that confine nobody', () => ({ permission_profile: { type: 'disabled' } })],
+  ])('contradicts: %s', async ([, states], { codex }) => {
+    const steps = drawnUnder(states(codex) as Record<string, unknown>);
+    const image = await codex.generateDetailed(steps);
+    expect(image).toMatchObject({
+      source: 'store',
+      verified: false,
+      warnings: [expect.stringMatching(/^The picture is not verified: .*sandbox/)],
+    });
+    const error = await failure(codex.generate(steps, { requireVerified: true }));
+    expect(error).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test('contradicts, and the record of the picture does not mend it', async ({ codex }) => {
+    const [thread, saved] = drawnUnder({ sandbox_policy: { type: 'danger-full-access' } });
+    const steps = [thread, record('item', DRAWN), saved] as Step[];
+    expect(await codex.generateDetailed(steps)).toMatchObject({ verified: false });
+    const inRecord = [thread, record('item', DRAWN)] as Step[];
+    const recorded = await codex.generateDetailed(inRecord);
+    expect(recorded).toMatchObject({ source: 'rollout', verified: false });
+  });
+
+  test('is missing: the place alone proves nothing, and the record of the picture still does', async ({
+    codex,
+  }) => {
+    await expectUnverified(codex, drawnUnder(null), 'store');
+    const [thread, saved] = drawnUnder(null);
+    const recorded = [thread, record('item', DRAWN), saved] as Step[];
+    await expectVerified(codex, recorded, 'store');
+  });
+
+  test('agrees, with more that the agent may write to elsewhere', async ({ codex }) => {
+    const { home, scratch } = codex;
+    const elsewhere = policy('workspace-write', { writable_roots: [scratch] });
+    const steps = drawnUnder(elsewhere as Record<string, unknown>);
+    await expectVerified(codex, steps, 'store');
+    const memories = policy('workspace-write', { writable_roots: [path.join(home, 'memories')] });
+    const image = await codex.generateDetailed(drawnUnder(memories as Record<string, unknown>));
+    expect(image).toMatchObject({
+      verified: true,
+      warnings: [expect.stringMatching(/^This version of Codex lets its agent write .*memories/)],
+    });
+  });
+});
+
+// Linux's, where root may mount; on other systems root is confined as everybody is.
+describe.skipIf(!LINUX)('an agent that may mount', () => {
+  const steps = turn(record('item', DRAWN), save('store', DRAWN));
+  const NATIVE = path.join(PLATFORM_PACKAGE, VENDOR, 'bin', 'codex');
+
+  test.for([
+    { version: '0.150.1', holds: false },
+    { version: '0.153.4', holds: true },
+  ])('under $version', async ({ version, holds }, { codex }) => {
+    const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
+    await codex.order(steps);
+    const { image } = await generateElsewhere(codex.options({ codexPath }), AS_MOUNTER);
+    const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
+    expect(image).toMatchObject({ verified: holds, warnings });
+    // Without a shell there is nobody to mount.
+    const readOnly = codex.options({ codexPath, sandbox: 'read-only' });
+    const { image: unshelled } = await generateElsewhere(readOnly, AS_MOUNTER);
+    expect(unshelled).toMatchObject({ verified: true, warnings: [] });
+  });
+
+  test.skipIf(!mayBeCounted())(
+    'is none who is not root, whatever the version',
+    async ({ codex }) => {
+      const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', NATIVE);
+      await codex.order(steps);
+      codex.giveTo(COUNTED_USER);
+      const { image } = await generateElsewhere(codex.options({ codexPath }), AS_COUNTED_USER);
+      expect(image).toMatchObject({ verified: true, warnings: [] });
+    },
+  );
 });
 
 describe('read-only', () => {

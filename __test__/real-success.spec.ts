@@ -15,6 +15,7 @@ import {
   CODE,
   DIRECT,
   HOSTED,
+  misgivings,
   type RealCodex,
   SANDBOXES_WITH_SHELL,
   test,
@@ -49,7 +50,7 @@ describe.for(WAYS)('$name', (way) => {
         source: 'store',
         threadId: real.threadId(),
         codexVersion: way.cli.version,
-        warnings: [],
+        warnings: misgivings(way.cli, sandbox).warnings,
       });
       expect(Buffer.compare(image.png, PICTURE)).toBe(0);
       expect(image).not.toHaveProperty('usage');
@@ -77,7 +78,7 @@ describe.for(WAYS)('$name', (way) => {
           outputTokens: calls * USAGE.output_tokens,
           totalTokens: calls * USAGE.total_tokens,
         },
-        warnings: [],
+        warnings: misgivings(way.cli, sandbox).warnings,
       });
       expect(Buffer.compare(image.png, PICTURE)).toBe(0);
       expect(events.some(({ phase }) => phase === 'command')).toBe(hasShell);

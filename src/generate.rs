@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
 use crate::codex::config::{Config, Places, Provider, Setting};
-use crate::codex::confinement::Confinement;
+use crate::codex::confinement::{Confinement, is_privileged};
 use crate::codex::events::Usage;
 use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
 use crate::codex::locate::{Cli, locate};
@@ -215,7 +215,7 @@ async fn draw(
     limits.check()?;
     let version = cli.version.as_deref().and_then(Version::parse);
     let settings = command::settings(request, config, version, workspace.path(), (marker.name, &marker.value));
-    let confinement = block_in_place(|| Confinement::expected(request, config, &settings, version));
+    let confinement = block_in_place(|| Confinement::expected(request, config, &settings, version, is_privileged()));
     let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
     let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path().to_path_buf());
     progress.say(Phase::Starting, "Starting Codex", None);

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use crate::codex::ThreadId;
-use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_ELSEWHERE, confirm};
+use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::events::Transcript;
 use crate::codex::rollout::{self, Recorded};
 use crate::codex::store::{Sight, Store};
@@ -112,8 +112,7 @@ impl Judge {
     /// Reads Codex's statement of the sandbox, unless that is known already; at best before the agent
     /// has done anything. Blocks on the disk.
     pub fn read_statement(&self, thread: &ThreadId) {
-        if self.confinement == Confinement::Expected
-            && self.confirmed.get().is_none()
+        if self.confirmed.get().is_none()
             && let Some(statement) = rollout::statement(&self.request.codex_home(), thread)
         {
             // Lost only to another reader of the same statement.
@@ -125,7 +124,7 @@ impl Judge {
     /// call did not mind.
     fn confined(&self) -> Result<bool, Breach> {
         match (self.confinement, self.confirmed.get().copied()) {
-            (Confinement::Broken(breach), _) | (_, Some(Err(breach))) => Err(breach),
+            (Confinement::Broken(breach), _) | (Confinement::Expected, Some(Err(breach))) => Err(breach),
             (Confinement::Waived, _) | (Confinement::Expected, None) => Ok(false),
             (Confinement::Expected, Some(Ok(_))) => Ok(true),
         }
@@ -140,8 +139,8 @@ impl Judge {
     /// What the user should know of the confinement.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let breach = self.confined().err().map(|breach| breach.to_string());
-        let elsewhere = matches!(self.confirmed.get(), Some(Ok(Confirmed { writes_elsewhere: true })));
-        breach.into_iter().chain(elsewhere.then(|| WRITES_ELSEWHERE.to_owned()))
+        let memories = matches!(self.confirmed.get(), Some(Ok(Confirmed { writes_memories: true })));
+        breach.into_iter().chain(memories.then(|| WRITES_MEMORIES.to_owned()))
     }
 
     /// The store of `thread`, seen with fresh eyes.

@@ -1,12 +1,23 @@
 // The columns of COMPATIBILITY.md: what the model does, and what is to come of it with each version.
 
+import { existsSync } from 'node:fs';
 import { appendFile, mkdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import type { ExpectStatic } from 'vitest';
 
 import type { CodexImageErrorCode, GeneratedImage, GenerateOptions } from '../../index.js';
-import { copy, draw, fail, say, shell, type Step, think, usageLimit } from '../support/loopback.js';
+import {
+  copy,
+  draw,
+  escalate,
+  fail,
+  say,
+  shell,
+  type Step,
+  think,
+  usageLimit,
+} from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import type { RealCodex } from '../support/real.js';
 import type { Version } from './versions.js';
@@ -20,6 +31,8 @@ export interface Case {
 }
 
 export interface Run {
+  /** What the user's config.toml holds besides. */
+  config?: string;
   script: readonly Step[] | ((real: RealCodex) => Promise<readonly Step[]>);
   options?: Partial<GenerateOptions> | ((real: RealCodex) => Promise<Partial<GenerateOptions>>);
   /** What the backend must have been asked for. */
@@ -76,6 +89,14 @@ function foisting(script: Run['script']): Run[] {
 /** Where Codex keeps the pictures of a thread, by default of the last one that ran. */
 export function storeOf(real: RealCodex, thread = real.threadId() ?? ''): string {
   return path.join(real.home.path, 'generated_images', thread);
+}
+
+/** With this alone, 0.169.0 and 0.171.0 exit with 1. */
+const UNTRUSTED = 'approval_policy = "untrusted"';
+
+/** A file outside of everything that the sandbox lets the agent write to. */
+function leftOutside(real: RealCodex): string {
+  return path.join(real.scratch, 'left-outside');
 }
 
 /** Yesterday's picture, in the store of its own thread, for the agent to hand on. */
@@ -220,6 +241,25 @@ export const CASES: readonly Case[] = [
     name: 'older picture',
     story: "The agent copies an earlier thread's picture, date and all. The same.",
     runs: foisting(reuse),
+  },
+  {
+    name: 'asks to leave the sandbox',
+    story:
+      "The user's config.toml has approvals given by another model, or asked of somebody who is not there. The agent asks to run a command outside of the sandbox, which would plant a picture in the store. It is not run, and the picture that is drawn is returned.",
+    runs: ['approval_policy = "on-request"\napprovals_reviewer = "auto_review"', UNTRUSTED].map(
+      (config) => ({
+        config,
+        script: async (real: RealCodex) => [
+          escalate(`touch '${leftOutside(real)}'`),
+          draw({ image: FIRST }),
+          DONE,
+        ],
+        options: { completion: 'exit' } as const,
+        asked: (real: RealCodex, _version: Version, expect: ExpectStatic) =>
+          expect(existsSync(leftOutside(real))).toBe(false),
+        expected: () => inStore(FIRST),
+      }),
+    ),
   },
   {
     name: 'reference images',

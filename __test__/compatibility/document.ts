@@ -42,7 +42,7 @@ How to read a cell:
 - store: the file that Codex saved for this thread was returned.
 - rollout: Codex saved no file; the picture was returned out of the thread's record.
 - workspace: the file that the agent left at the handed path was returned.
-- unverified: \`verified\` is false; everywhere else it is true.
+- unverified: \`verified\` is false; everywhere else it is true, but for root on Linux with a version older than 0.153.4.
 - a code: what the call was rejected with, after what the error's \`detail\` quotes of the reason.
 
 Every picture that was returned equals the backend's, or what the agent put in its place, byte for byte; no call left a

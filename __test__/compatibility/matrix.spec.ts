@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { describe, expect, type ExpectStatic } from 'vitest';
 
 import type { OnProgress } from '../../index.js';
-import { type RealCodex, test } from '../support/real.js';
+import { misgivings, type RealCodex, test } from '../support/real.js';
 import { failure } from '../support/stub.js';
 import { CASES, type Delivered, type Outcome, type Refused, type Run, storeOf } from './cases.js';
 import { compatibility, FILE } from './document.js';
@@ -35,12 +35,13 @@ test('COMPATIBILITY.md says what has just been seen', async () => {
 
 /** Resolves with the outcome if it is the expected one in every respect. */
 async function perform(
-  { script, options, meanwhile, asked, expected }: Run,
+  { config, script, options, meanwhile, asked, expected }: Run,
   version: Version,
   real: RealCodex,
   expect: ExpectStatic,
 ): Promise<Outcome> {
   const outcome = expected(version);
+  if (config !== undefined) await real.moveTo({ config });
   const steps = typeof script === 'function' ? await script(real) : script;
   const chosen = typeof options === 'function' ? await options(real) : options;
   const { seen, onProgress } = firstSight();
@@ -54,7 +55,15 @@ async function perform(
   async function delivered({ png, source, verified }: Delivered): Promise<void> {
     const image = await call;
     const [threadId, codexVersion] = [real.threadId(), version.cli.version];
-    expect(image).toMatchObject({ source, verified, threadId, codexVersion, warnings: [] });
+    const { confined, warnings } = misgivings(version.cli, chosen?.sandbox);
+    const expectedImage = {
+      source,
+      verified: verified && confined,
+      threadId,
+      codexVersion,
+      warnings,
+    };
+    expect(image).toMatchObject(expectedImage);
     expect(Buffer.compare(image.png, png)).toBe(0);
     if (source === 'rollout') expect(existsSync(storeOf(real))).toBe(false);
   }

@@ -112,6 +112,9 @@ export function mayBeCounted(): boolean {
   return spawnSync(program, args).status === 0;
 }
 
+/** Root, or who is root among the processes that it starts. */
+export const AS_MOUNTER: Wrapper = IS_ROOT ? [] : ['unshare', '--map-root-user'];
+
 const UNSHARE = ['unshare', '--mount', ...(IS_ROOT ? [] : ['--map-root-user'])];
 
 /** Has a file system of its own at `directory`, which `options` keep small. */

@@ -27,7 +27,7 @@ import {
   startBackend,
 } from './loopback.js';
 import { type ModelRequest, readModelRequest, turnMetadata } from './loopback/request.js';
-import { directories, WINDOWS } from './platform.js';
+import { directories, LINUX, WINDOWS } from './platform.js';
 import { Family, look, type RunningProcess } from './real-processes.js';
 import { type Survivor, survivors } from './survivors.js';
 
@@ -62,6 +62,22 @@ export const WAYS: readonly Way[] = [HOSTED, CODE, DIRECT];
 export const SANDBOXES_WITH_SHELL = WINDOWS
   ? (['danger-full-access'] as const)
   : (['workspace-write', 'danger-full-access'] as const);
+
+/** What makes the pictures of that version unverified for whoever runs these tests, and what is said besides. */
+export function misgivings(
+  { version }: CodexCli,
+  sandbox: GenerateOptions['sandbox'] = 'workspace-write',
+): { confined: boolean; warnings: unknown[] } {
+  if (WINDOWS || sandbox !== 'workspace-write') return { confined: true, warnings: [] };
+  const [, minor = NaN, patch = NaN] = version.split('.').map(Number);
+  const holdsRoot = minor > 153 || (minor === 153 && patch >= 4);
+  const confined = holdsRoot || !LINUX || process.getuid?.() !== 0;
+  const warnings = [
+    ...(confined ? [] : [expect.stringMatching(/^The picture is not verified: .* as root\./)]),
+    ...(minor < 140 ? [expect.stringMatching(/^This version of Codex lets .* memories/)] : []),
+  ];
+  return { confined, warnings };
+}
 
 export class RealCodex {
   /** The user's home. */

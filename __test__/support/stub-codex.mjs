@@ -389,28 +389,28 @@ function recordOf(thread = recording.threadId ?? 'no-thread') {
   const time = new Date().toISOString();
   const day = path.join(codexHome(), 'sessions', ...time.slice(0, 10).split('-'));
   mkdirSync(day, { recursive: true });
-  const known = readdirSync(day).find((entry) => entry.endsWith(`-${thread}.jsonl`));
+  const known = readdirSync(day).find((name) => name.endsWith(`-${thread}.jsonl`));
   const started = time.slice(0, 19).replaceAll(':', '-');
   return { file: path.join(day, known ?? `rollout-${started}-${thread}.jsonl`), isNew: !known };
 }
 
 /** A line of a record. @param {string} type @param {object} payload */
-function line(type, payload) {
+function entry(type, payload) {
   return `${JSON.stringify({ timestamp: new Date().toISOString(), type, payload })}\n`;
 }
 
 /** Begins this run's record, in the place of any older one of a thread with the same id. @param {object} context */
 function beginRecord(context) {
   const meta = { id: recording.threadId, cwd: process.cwd() };
-  writeFileSync(recordOf().file, line('session_meta', meta) + line('turn_context', context));
+  writeFileSync(recordOf().file, entry('session_meta', meta) + entry('turn_context', context));
 }
 
 /** @param {Extract<Step, { do: 'record' }>} step */
 function recordPicture({ form, base64, revisedPrompt, thread }) {
   const { file, isNew } = recordOf(thread);
-  if (isNew) writeFileSync(file, line('session_meta', { id: thread, cwd: process.cwd() }));
+  if (isNew) writeFileSync(file, entry('session_meta', { id: thread, cwd: process.cwd() }));
   /** @param {string} type @param {object} payload */
-  const append = (type, payload) => appendFileSync(file, line(type, payload));
+  const append = (type, payload) => appendFileSync(file, entry(type, payload));
   const picture = { status: 'generating', revised_prompt: revisedPrompt ?? null, result: base64 };
   switch (form) {
     case 'end':

@@ -1,6 +1,7 @@
 // A stub codex in a world of its own: home, login, temp directory, orders. Every spec that takes the
 // `codex` fixture also checks, after its own assertions, that no process, no workspace, no descriptor, no thread and no zombie is left.
 
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -163,6 +164,11 @@ export class StubCodex {
     const turns = (await this.recordings()).filter(({ command }) => command === 'exec');
     expect(turns, 'turns started').toHaveLength(1);
     return turns[0] as Recording;
+  }
+
+  /** All of this world belongs to that user from now on. */
+  giveTo(user: number): void {
+    expect(spawnSync('chown', ['-R', String(user), this.root]).status).toBe(0);
   }
 
   survivors(): Survivor[] {

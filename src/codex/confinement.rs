@@ -47,24 +47,31 @@ pub enum Breach {
 /// What a statement that agrees leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
-    /// Whether the agent may write somewhere else than in its workspace. 0.132.0 leaves it
-    /// `$CODEX_HOME/memories`, and no setting closes that.
-    pub writes_elsewhere: bool,
+    /// Whether the agent may write to `$CODEX_HOME/memories`. 0.132.0 lets it, and no setting closes
+    /// that; 0.140.0 does not.
+    pub writes_memories: bool,
 }
 
-/// What the user is told of [`Confirmed::writes_elsewhere`].
-pub const WRITES_ELSEWHERE: &str =
+/// What the user is told of [`Confirmed::writes_memories`].
+pub const WRITES_MEMORIES: &str =
     "This version of Codex lets its agent write to Codex's own memories as well. Update Codex to 0.140.0 or newer.";
 
 impl Confinement {
-    /// What is to be expected of a turn with these settings. Blocks on the disk.
+    /// What is to be expected of a turn with these settings, by a version that is known or not, for a
+    /// process that is [privileged](is_privileged) or not. Blocks on the disk.
     #[must_use]
-    pub fn expected(request: &Request, config: &Config, settings: &[Setting], version: Option<Version>) -> Self {
+    pub fn expected(
+        request: &Request,
+        config: &Config,
+        settings: &[Setting],
+        version: Option<Version>,
+        privileged: bool,
+    ) -> Self {
         if !is_asked_for(request) {
             Self::Waived
         } else if config.outranks(settings) {
             Self::Broken(Breach::Administrator)
-        } else if request.sandbox.has_shell() && is_privileged() && version < Some(Version::CONFINES_ROOT) {
+        } else if request.sandbox.has_shell() && privileged && version < Some(Version::CONFINES_ROOT) {
             Self::Broken(Breach::Privileged)
         } else {
             Self::Expected
@@ -126,16 +133,20 @@ pub fn confirm(statement: &Statement, request: &Request, workspace: &Path) -> Re
         return Err(Breach::Contradicted);
     }
     let protected = protected(&request.codex_home());
-    let mut elsewhere = statement.writable.iter().filter(|root| !is_within(root, workspace)).peekable();
-    let writes_elsewhere = elsewhere.peek().is_some();
+    let elsewhere = || statement.writable.iter().filter(|root| !is_within(root, workspace));
     let reaches = |root: &PathBuf| protected.iter().any(|own| is_within(own, root) || is_within(root, own));
     let contradicts = !request.sandbox.has_shell() && !statement.writable.is_empty();
-    if contradicts || elsewhere.any(reaches) { Err(Breach::Contradicted) } else { Ok(Confirmed { writes_elsewhere }) }
+    if contradicts || elsewhere().any(reaches) {
+        return Err(Breach::Contradicted);
+    }
+    let memories = request.codex_home().join("memories");
+    Ok(Confirmed { writes_memories: elsewhere().any(|root| real(root) == real(&memories)) })
 }
 
 /// Whether this process, and with it the agent, may mount file systems. Other systems than Linux
 /// confine root as they confine others.
-fn is_privileged() -> bool {
+#[must_use]
+pub fn is_privileged() -> bool {
     #[cfg(target_os = "linux")]
     {
         const CAP_SYS_ADMIN: u64 = 1 << 21;
@@ -146,4 +157,105 @@ fn is_privileged() -> bool {
     }
     #[cfg(not(target_os = "linux"))]
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::request::{Completion, Environment, Validation};
+
+    /// A home outside of every temporary directory.
+    const HOME: &str = "/nowhere/codex-home";
+
+    fn request(sandbox: Sandbox) -> Request {
+        Request {
+            prompt: "x".into(),
+            aspect: "1:1".into(),
+            codex_path: None,
+            codex_home: Some(HOME.into()),
+            env: Environment::new(vec![("TMPDIR".into(), "/nowhere/tmp".into())]),
+            node_dir: None,
+            model: None,
+            sandbox,
+            completion: Completion::Image,
+            config: Vec::new(),
+            disable_features: Vec::new(),
+            timeout: Duration::from_secs(1),
+            kill_grace: Duration::ZERO,
+            max_image_bytes: 1,
+            validation: Validation::Full,
+            require_verified: false,
+            references: Vec::new(),
+            transparent: false,
+            lean: true,
+            max_reconnects: 1,
+        }
+    }
+
+    fn version(text: &str) -> Option<Version> {
+        Version::parse(text)
+    }
+
+    #[test]
+    fn confinement_is_expected_only_where_nothing_speaks_against_it() {
+        let shell = request(Sandbox::WorkspaceWrite { network: true });
+        let read_only = request(Sandbox::ReadOnly);
+        let config = Config::default();
+        let expected =
+            |request: &Request, version, privileged| Confinement::expected(request, &config, &[], version, privileged);
+        assert_eq!(expected(&shell, None, false), Confinement::Expected);
+        assert_eq!(expected(&shell, version("0.153.4"), true), Confinement::Expected);
+        assert_eq!(expected(&shell, version("0.150.1"), true), Confinement::Broken(Breach::Privileged));
+        assert_eq!(expected(&shell, None, true), Confinement::Broken(Breach::Privileged), "an unknown version");
+        assert_eq!(expected(&read_only, None, true), Confinement::Expected, "there is no shell to mount with");
+        assert_eq!(expected(&request(Sandbox::DangerFullAccess), None, true), Confinement::Waived);
+        let full = Request { lean: false, ..shell.clone() };
+        assert_eq!(expected(&full, None, false), Confinement::Waived);
+        let below = Request { codex_home: Some("/nowhere/tmp/home".into()), ..shell };
+        assert_eq!(expected(&below, None, false), Confinement::Waived);
+    }
+
+    fn stated(sandbox: &str, writable: &[&str]) -> Statement {
+        Statement {
+            sandbox: sandbox.into(),
+            approval_policy: Some("never".into()),
+            cwd: Some("/nowhere/tmp/run".into()),
+            writable: writable.iter().map(PathBuf::from).collect(),
+            is_understood: true,
+        }
+    }
+
+    #[test]
+    fn only_a_statement_that_agrees_in_every_point_confirms() {
+        let confirmed =
+            |statement: &Statement, sandbox| confirm(statement, &request(sandbox), Path::new("/nowhere/tmp/run"));
+        let shell = Sandbox::WorkspaceWrite { network: true };
+        let plain = Ok(Confirmed { writes_memories: false });
+        let agreeing = || stated("workspace-write", &["/nowhere/tmp/run", "/nowhere/tmp/run/below"]);
+        assert_eq!(confirmed(&agreeing(), shell), plain);
+        assert_eq!(confirmed(&stated("read-only", &[]), Sandbox::ReadOnly), plain);
+        let memories = stated("workspace-write", &["/nowhere/codex-home/memories"]);
+        assert_eq!(confirmed(&memories, shell), Ok(Confirmed { writes_memories: true }));
+        let silent = Statement { approval_policy: None, cwd: None, ..agreeing() };
+        assert_eq!(confirmed(&silent, shell), plain, "a version that does not say it");
+
+        for (sandbox, contradicting) in [
+            (shell, stated("danger-full-access", &[])),
+            (shell, stated("read-only", &[])),
+            (shell, stated("", &[])),
+            (Sandbox::ReadOnly, stated("workspace-write", &[])),
+            (Sandbox::ReadOnly, stated("read-only", &["/nowhere/tmp/run"])),
+            (shell, stated("workspace-write", &["/"])),
+            (shell, stated("workspace-write", &["/nowhere/codex-home"])),
+            (shell, stated("workspace-write", &["/nowhere/codex-home/sessions"])),
+            (shell, stated("workspace-write", &["/nowhere/codex-home/generated_images/thread"])),
+            (shell, Statement { approval_policy: Some("on-request".into()), ..agreeing() }),
+            (shell, Statement { cwd: Some("/nowhere/tmp".into()), ..agreeing() }),
+            (shell, Statement { is_understood: false, ..agreeing() }),
+        ] {
+            assert_eq!(confirmed(&contradicting, sandbox), Err(Breach::Contradicted), "{contradicting:?}");
+        }
+    }
 }
