@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use codex_image::codex::provider::{Provider, judge};
-use codex_image::codex::{lean, login, profile};
+use codex_image::codex::config::{Config, Provider};
+use codex_image::codex::{lean, login};
 use libfuzzer_sys::fuzz_target;
 use toml::{Table, Value};
 
@@ -23,24 +23,26 @@ fuzz_target!(|bytes: &[u8]| {
     // The first line also serves as the value of a setting on the command line.
     let line = text.lines().next().unwrap_or_default().to_owned();
     let overrides = [("model_provider".to_owned(), line.clone())];
+    let layers = Config::of_user(&text);
     for overrides in [&[], overrides.as_slice()] {
-        if let Some(Provider::Relay(name) | Provider::Without(name)) = judge(&text, overrides) {
+        if let Provider::Relay(name) | Provider::Without(name) = layers.provider(overrides) {
             assert!(defined("model_providers").contains_key(&name) && name != "openai", "{name:?} is not defined");
         }
     }
 
-    let mut settings = lean::settings(&text);
+    let mut settings = lean::settings(&layers, None);
+    assert!(!layers.outranks(&settings), "the user's own file never outranks the call");
     let off = settings.iter().map(parsed).find_map(|mut table| table.remove("mcp_servers"));
     let off = off.as_ref().and_then(Value::as_table).cloned().unwrap_or_default();
     assert!(off.keys().eq(defined("mcp_servers").keys()), "every server is switched off by its name");
     assert!(off.values().all(|server| server["enabled"].as_bool() == Some(false)));
 
     let selected = config.get("profile").and_then(Value::as_str);
-    let said = profile::override_of(&text, &settings);
+    let said = layers.profile_override(&settings);
     assert_eq!(said.is_some(), selected.is_some());
     // A setting of the caller's may be anything.
     settings.push(("model".to_owned(), line));
-    let mine = profile::override_of(&text, &settings);
+    let mine = layers.profile_override(&settings);
     for (said, name) in said.into_iter().chain(mine).zip(selected.into_iter().cycle()) {
         let profiles = &parsed(&said)["profiles"];
         assert_eq!(profiles.as_table().map(Table::len), Some(1));

@@ -6,7 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use codex_image::codex::ThreadId;
-use codex_image::codex::command::{Sandbox, exec_args, keeps_agent_out_of};
+use codex_image::codex::command::{Sandbox, exec_args, settings};
+use codex_image::codex::config::Config;
+use codex_image::codex::confinement::Confinement;
 use codex_image::codex::prompt::{Brief, prompt};
 use codex_image::request::{
     Completion, Environment, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
@@ -54,7 +56,8 @@ fn request(texts: &[String; 6]) -> Request {
 }
 
 fn check_command_line(request: &Request) {
-    let args = exec_args(request, Path::new("/w"), &[], ("MARKER", "x"));
+    let settings = settings(request, &Config::default(), None, Path::new("/w"), ("MARKER", "x"));
+    let args = exec_args(request, &settings, Path::new("/w"), &[]);
     let args: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     assert!(args.iter().all(|arg| !arg.contains('\0')));
     let fixed = args.iter().position(|arg| *arg == "--ignore-rules").map_or(0, |at| at + 1);
@@ -99,7 +102,8 @@ fuzz_target!(|bytes: &[u8]| {
 
     let request = request(&texts);
     check_command_line(&request);
-    let confined = keeps_agent_out_of(&request, Path::new("/dev/null/generated_images"));
+    let confinement = Confinement::expected(&request, &Config::default(), &[], None, false);
+    let confined = confinement == Confinement::Expected;
     assert!(!confined || request.lean, "a full turn has servers outside of the sandbox");
     let words = &request.prompt;
     let brief = Brief {

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use codex_image::codex::rollout::{Recorded, pictures_in};
+use codex_image::codex::rollout::{Recorded, pictures_in, statement_in};
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::fuzz_target;
 
@@ -35,6 +35,7 @@ fn all(record: impl Read) -> (Vec<Recorded>, bool) {
 }
 
 fuzz_target!(|bytes: &[u8]| {
+    assert_eq!(statement_in(Slow(bytes)), statement_in(bytes));
     let whole = all(bytes);
     assert_eq!(all(Slow(bytes)), whole);
     for Recorded { bytes: picture, .. } in &whole.0 {
