@@ -42,7 +42,7 @@ pub struct Generated {
     pub picked: Picked,
     /// The thread that drew it.
     pub thread: Option<ThreadId>,
-    /// The CLI's version, where it is known without asking.
+    /// The CLI's version: its npm package's, or what it says itself.
     pub codex_version: Option<String>,
     /// What the turn cost, if it was not stopped before it could tell.
     pub usage: Option<Usage>,

@@ -26,9 +26,9 @@ pub struct GeneratedImage {
     #[napi(ts_type = "'store' | 'workspace' | 'rollout'")]
     pub source: &'static str,
     /// Whether the picture provably came from image_gen: Codex wrote it into this thread's store while the agent could not, or
-    /// this thread's record holds the same bytes.
+    /// this thread's record holds the same bytes. Always false where the sandbox that was asked for was not in force.
     pub verified: bool,
-    /// The CLI's version, where it is known without asking.
+    /// The CLI's version: its npm package's, or what it says itself.
     pub codex_version: Option<String>,
     /// The prompt as the image model was finally given it, where Codex recorded it.
     pub revised_prompt: Option<String>,
