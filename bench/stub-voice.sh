@@ -4,6 +4,11 @@
 
 cat >/dev/null
 read -r thread </proc/sys/kernel/random/uuid
+day="$CODEX_HOME/sessions/2026/01/01"
+mkdir -p "$day"
+# The default sandbox, as Codex states it.
+printf '{"type":"turn_context","payload":{"sandbox_policy":{"type":"workspace-write"}}}\n' \
+  >"$day/rollout-x-$thread.jsonl"
 printf '{"type":"thread.started","thread_id":"%s"}\n' "$thread"
 cat "$STUB_VOICE"
 store="$CODEX_HOME/generated_images/$thread"

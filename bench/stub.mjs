@@ -17,6 +17,14 @@ const gate = process.env['STUB_GATE'];
 const thread = crypto.randomUUID();
 
 readFileSync(0);
+// Its record states the sandbox, as Codex's does: without it no picture is verified by its place.
+const day = `${process.env['CODEX_HOME']}/sessions/2026/01/01`;
+const policy = { type: process.argv[process.argv.indexOf('--sandbox') + 1] };
+mkdirSync(day, { recursive: true });
+writeFileSync(
+  `${day}/rollout-x-${thread}.jsonl`,
+  `${JSON.stringify({ type: 'turn_context', payload: { sandbox_policy: policy } })}\n`,
+);
 emit({ type: 'thread.started', thread_id: thread });
 if (gate) readSync(openSync(gate, 'r'), Buffer.alloc(1));
 const began = performance.now();

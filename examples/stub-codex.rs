@@ -36,7 +36,10 @@ fn exec() -> Result<ExitCode, Box<dyn Error>> {
     let thread_id = env::var("STUB_THREAD")?;
     for order in env::var("STUB_ORDERS")?.split_whitespace() {
         match order {
-            "thread" => say(&format!(r#"{{"type":"thread.started","thread_id":"{thread_id}"}}"#))?,
+            "thread" => {
+                record(&thread_id)?;
+                say(&format!(r#"{{"type":"thread.started","thread_id":"{thread_id}"}}"#))?;
+            }
             "message" => say(concat!(
                 r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","#,
                 r#""text":"I am thinking."}}"#
@@ -49,6 +52,16 @@ fn exec() -> Result<ExitCode, Box<dyn Error>> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The head of the thread's record, which states the sandbox that the command line asks for.
+fn record(thread_id: &str) -> Result<(), Box<dyn Error>> {
+    let day = Path::new(&env::var("CODEX_HOME")?).join("sessions").join("2026").join("01").join("01");
+    fs::create_dir_all(&day)?;
+    let sandbox = env::args().skip_while(|arg| arg != "--sandbox").nth(1).unwrap_or_default();
+    let line = format!(r#"{{"type":"turn_context","payload":{{"sandbox_policy":{{"type":"{sandbox}"}}}}}}"#);
+    fs::write(day.join(format!("rollout-x-{thread_id}.jsonl")), line + "\n")?;
+    Ok(())
 }
 
 /// A picture, where Codex itself puts it.

@@ -7,7 +7,14 @@
 
 say() { printf '%s\n' "$1"; }
 
-thread() { say '{"type":"thread.started","thread_id":"'"$STUB_THREAD"'"}'; }
+# Its record states the default sandbox: without that no picture is verified by its place.
+thread() {
+  day="$CODEX_HOME/sessions/2026/01/01"
+  mkdir -p "$day"
+  say '{"type":"turn_context","payload":{"sandbox_policy":{"type":"workspace-write"}}}' \
+    >"$day/rollout-x-$STUB_THREAD.jsonl"
+  say '{"type":"thread.started","thread_id":"'"$STUB_THREAD"'"}'
+}
 message() {
   say '{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"I am thinking."}}'
 }

@@ -265,26 +265,24 @@ fn parse(line: &[u8]) -> Option<Recorded> {
     (!bytes.is_empty()).then_some(Recorded { bytes, revised_prompt })
 }
 
-/// The thread's record, opened. The directories are named after days of the user's own time zone, which is not worth guessing.
-/// Codex writes one file a thread: where there are two, somebody else has written one of them, and neither is believed.
+/// The thread's record, opened. The directories are named after days of the user's own time zone,
+/// which is not worth guessing. Codex writes one file a thread: where there are two, one of them was
+/// planted, and neither is believed.
 fn find(codex_home: &Path, thread: &ThreadId) -> Option<File> {
     let ending = format!("-{thread}.jsonl");
-    let is_it =
-        |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(&ending));
-    let days =
-        newest(&codex_home.join(DIRECTORY)).into_iter().flat_map(|year| newest(&year)).flat_map(|month| newest(&month));
-    let archived = codex_home.join("archived_sessions");
-    let mut records = days.chain([archived]).flat_map(|dir| newest(&dir)).filter(is_it);
-    let (Some(record), None) = (records.next(), records.next()) else { return None };
-    Dir::open(record.parent()?).ok()?.file(record.file_name()?).ok()
+    let days = entries(codex_home.join(DIRECTORY)).flat_map(entries).flat_map(entries);
+    let mut records = days.chain([codex_home.join("archived_sessions")]).flat_map(|day| {
+        let names = std::fs::read_dir(&day).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let of_thread = names.filter(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()));
+        of_thread.map(|name| (day.clone(), name)).collect::<Vec<_>>()
+    });
+    let (Some((day, name)), None) = (records.next(), records.next()) else { return None };
+    Dir::open(&day).ok()?.file(&name).ok()
 }
 
-/// The entries of a directory, the greatest name first. Nothing if there is no such directory.
-fn newest(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    paths.sort_unstable_by(|a, b| b.cmp(a));
-    paths
+/// The entries of a directory. Nothing if there is no such directory.
+fn entries(dir: PathBuf) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 #[cfg(test)]
