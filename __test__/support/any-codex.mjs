@@ -13,6 +13,12 @@ delete process.env['NODE_OPTIONS'];
 // As Codex does: nothing before the end of stdin.
 const prompt = await buffer(process.stdin);
 const thread = randomUUID();
+// The head of the record, which states the sandbox that the command line asks for.
+const day = path.join(home, 'sessions', '2026', '01', '01');
+const policy = { type: process.argv[process.argv.indexOf('--sandbox') + 1] };
+mkdirSync(day, { recursive: true });
+const context = { type: 'turn_context', payload: { sandbox_policy: policy } };
+writeFileSync(path.join(day, `rollout-x-${thread}.jsonl`), `${JSON.stringify(context)}\n`);
 process.stdout.write(`${JSON.stringify({ type: 'thread.started', thread_id: thread })}\n`);
 if (does === 'draw') {
   const store = path.join(home, 'generated_images', thread);

@@ -182,9 +182,12 @@ export class Mixture {
         (error: unknown) => (error === reason ? 'abort' : codeOf(error)),
       );
       const listeners = getEventListeners(signal, 'abort').length;
-      // Codex's own store is no concern of the addon's: the pictures there stay.
+      // Codex's own store and record are no concern of the addon's: what is there stays.
       const store = path.join(this.home.path, 'generated_images', thread);
-      await Promise.all([rm(file), rm(store, { recursive: true, force: true })]);
+      const record = path.join(this.home.path, 'sessions/2026/01/01', `rollout-x-${thread}.jsonl`);
+      await Promise.all(
+        [file, store, record].map((left) => rm(left, { recursive: true, force: true })),
+      );
 
       const wrong: string[] = [];
       if (outcome !== ends) wrong.push(`${name} ended in ${phase} with ${outcome}, not ${ends}`);
