@@ -165,6 +165,11 @@ export class StubCodex {
     return turns[0] as Recording;
   }
 
+  /** The process id of the daemon that is known by nothing else. */
+  async daemon(): Promise<number> {
+    return Number(await readFile(path.join(this.desk, 'daemon.pid'), 'utf8'));
+  }
+
   survivors(): Survivor[] {
     return survivors(this.marker, this.root);
   }
