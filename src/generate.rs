@@ -256,7 +256,8 @@ async fn draw(
     // Whose signature was enough has not been decoded.
     let decoded = request.validation == Validation::Full || picked.source != Source::Workspace;
     let opaque = request.transparent && decoded && !picked.picture.has_alpha;
-    let mut warnings: Vec<String> = opaque.then(|| "The picture has no transparent pixels.".to_owned()).into_iter().collect();
+    let mut warnings: Vec<String> =
+        opaque.then(|| "The picture has no transparent pixels.".to_owned()).into_iter().collect();
     warnings.extend(ended.may_have_survivors.then(|| SURVIVORS.to_owned()));
     Ok(Generated {
         picked,

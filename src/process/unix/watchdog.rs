@@ -77,7 +77,13 @@ mod tests {
         let mut leader = start("stay apart", place.path()).process_group(0).stdout(Stdio::null()).spawn().unwrap();
         let descendant = holder(place.path());
         let mut shell = Command::new("/bin/sh")
-            .args(["-c", &SCRIPT.replace("/proc/", "/nowhere/"), "codex-image-watchdog", "NAME=nobody has it", "nor this"])
+            .args([
+                "-c",
+                &SCRIPT.replace("/proc/", "/nowhere/"),
+                "codex-image-watchdog",
+                "NAME=nobody has it",
+                "nor this",
+            ])
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn the_real_time_limit_is_read_from_the_text_of_the_kernel() {
-        let text = |soft| format!("Limit  Soft Limit  Hard Limit  Units\nMax realtime timeout      {soft}  unlimited  us\n");
+        let text =
+            |soft| format!("Limit  Soft Limit  Hard Limit  Units\nMax realtime timeout      {soft}  unlimited  us\n");
         assert_eq!(real_time_limit(&text("4611686018427387905")), Some((1 << 62) + 1));
         assert_eq!(real_time_limit(&text("unlimited")), None);
         assert_eq!(real_time_limit(""), None);

@@ -29,9 +29,10 @@ pub struct Process {
 /// The resource limit that stands for the marker on Linux: real-time CPU use, in microseconds, of at least 146,000 years.
 /// It is the marker's hash (FNV-1a), the same in every daemon.
 pub fn limit_of(marker: &Marker) -> u64 {
-    let hash = marker.value.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = marker
+        .value
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     1 << 62 | hash >> 2
 }
 
