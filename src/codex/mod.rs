@@ -7,6 +7,7 @@ pub mod ask;
 pub mod command;
 pub mod events;
 pub mod failure;
+pub mod launcher;
 pub mod lean;
 pub mod locate;
 pub mod login;
