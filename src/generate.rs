@@ -273,19 +273,23 @@ async fn draw(
     // Whose signature was enough has not been decoded.
     let decoded = request.validation == Validation::Full || picked.source != Source::Workspace;
     let opaque = request.transparent && decoded && !picked.picture.has_alpha;
+    let mut warnings: Vec<String> =
+        opaque.then(|| "The picture has no transparent pixels.".to_owned()).into_iter().collect();
+    warnings.extend(judge.warnings());
+    warnings.extend(ended.may_have_survivors.then(|| SURVIVORS.to_owned()));
     Ok(Generated {
         picked,
         thread: ended.heard.transcript.thread,
         codex_version: None,
         usage: ended.heard.transcript.usage,
         timings,
-        warnings: opaque
-            .then(|| "The picture has no transparent pixels.".to_owned())
-            .into_iter()
-            .chain(judge.warnings())
-            .collect(),
+        warnings,
     })
 }
+
+/// What is said where the end of every process could not be made sure of.
+const SURVIVORS: &str = "Some processes that Codex started may still be running: this system does not show all of them, or \
+    they could not be ended. Look for them in its list of processes.";
 
 /// Lays the reference images ready in the workspace.
 async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -> Result<Vec<Staged>, Failure> {
@@ -433,6 +437,9 @@ const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
 fn failure(Diagnosis { cause, resets_at }: Diagnosis, ended: &Ended) -> Failure {
     let Heard { transcript, complaints } = &ended.heard;
     let thread_id = transcript.thread.as_ref().map(ToString::to_string);
-    let detail = detail(transcript, complaints);
+    let mut detail = detail(transcript, complaints);
+    if ended.may_have_survivors {
+        detail = format!("{detail}\n{SURVIVORS}").trim_start().to_owned();
+    }
     Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
 }

@@ -24,6 +24,12 @@ const MAX_DECODER_BYTES: usize = 8 << 20;
 const WINDOW: usize = 32 << 10;
 /// How much all profiles and texts may take once they are inflated. Real ones take a few megabytes at most.
 const MAX_ANCILLARY_BYTES: usize = 16 << 20;
+/// How much the profiles and texts may take as they are, compressed. A byte of it can cost 100 ns: data can consist of
+/// nothing but code tables, 13 bytes each, which are built one after the other.
+const MAX_PACKED_BYTES: usize = 4 << 20;
+/// How many chunks there may be: enough for 1 GiB in pieces of 8 KiB, which is how libpng writes pixels. An empty piece
+/// of pixel data costs 400 ns, a text 2 µs, and 32 MiB hold 2.8 million.
+const MAX_CHUNKS: usize = 1 << 17;
 /// The least size under [`sign_of_png`]: the original contract's guard against placeholder files.
 const SIGNATURE_ONLY_BYTES: usize = 128;
 
@@ -79,13 +85,16 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
     let decoded = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
     // The decoder stops at the last pixel; what comes then, be it a gigabyte, it neither looks at nor mentions.
     let mut length = decoded.length;
-    inflate(&walked.data, &mut length).map_err(|fault| match fault {
+    let mut buffer = vec![0; 4 * WINDOW];
+    inflate(&walked.data, &mut length, &mut buffer).map_err(|fault| match fault {
         Fault::Broken => Flaw::Damaged("its pixels cannot be decoded"),
         Fault::Excess | Fault::Surplus => Flaw::Damaged("its pixel data goes on beyond the picture"),
     })?;
     // What else is wrong with these is no flaw of the picture, but whoever opens it may inflate them.
     let mut left = MAX_ANCILLARY_BYTES;
-    if walked.packed.iter().any(|packed| inflate(&[packed], &mut left) == Err(Fault::Excess)) {
+    let is_too_long = walked.packed.iter().map(|packed| packed.len()).sum::<usize>() > MAX_PACKED_BYTES;
+    let mut is_excessive = |packed: &&[u8]| inflate(&[packed], &mut left, &mut buffer) == Err(Fault::Excess);
+    if is_too_long || walked.packed.iter().any(&mut is_excessive) {
         return Err(Flaw::Damaged("a profile or a text in it takes too much memory"));
     }
     Ok(Picture { width, height, has_alpha: decoded.has_alpha })
@@ -128,7 +137,12 @@ fn walk(bytes: &[u8]) -> Result<Walked<'_>, Flaw> {
     let mut rest = &bytes[SIGNATURE.len()..];
     let mut seen_header = None;
     let (mut data, mut packed) = (Vec::new(), Vec::new());
+    let mut chunks = 0;
     loop {
+        chunks += 1;
+        if chunks > MAX_CHUNKS {
+            return Err(Flaw::Damaged("it is in too many pieces"));
+        }
         let (length, after) = rest.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
         let length = u32::from_be_bytes(*length) as usize;
         if length > i32::MAX as usize {
@@ -247,10 +261,10 @@ enum Fault {
     Surplus,
 }
 
-/// Inflates `data`, piece by piece, in bounded memory, and takes what comes out of it off `left`. All of it must be one stream.
-fn inflate(data: &[&[u8]], left: &mut usize) -> Result<(), Fault> {
+/// Inflates `data`, piece by piece, in a buffer of four windows, and takes what comes out of it off `left`. All of it must
+/// be one stream.
+fn inflate(data: &[&[u8]], left: &mut usize, buffer: &mut [u8]) -> Result<(), Fault> {
     let mut inflater = Decompressor::new();
-    let mut buffer = vec![0; 4 * WINDOW];
     let mut at = 0;
     // The empty piece stands for the end: what fills the buffer is not yet all.
     for (mut piece, is_end) in data.iter().map(|piece| (*piece, false)).chain([(&[][..], true)]) {
@@ -258,7 +272,7 @@ fn inflate(data: &[&[u8]], left: &mut usize) -> Result<(), Fault> {
             if inflater.is_done() {
                 return Err(Fault::Surplus);
             }
-            let (read, written) = inflater.read(piece, &mut buffer, at, is_end).map_err(|_| Fault::Broken)?;
+            let (read, written) = inflater.read(piece, buffer, at, is_end).map_err(|_| Fault::Broken)?;
             piece = &piece[read..];
             *left = left.checked_sub(written).ok_or(Fault::Excess)?;
             at += written;
@@ -358,7 +372,7 @@ mod tests {
     }
 
     fn deflated(bytes: usize) -> Vec<u8> {
-        fdeflate::compress_to_vec(&vec![b' '; bytes])
+        fdeflate::compress_to_vec(&vec![0; bytes])
     }
 
     /// The sample with these chunks after its header.
@@ -383,6 +397,41 @@ mod tests {
         }
         let plain = chunk(b"iTXt", &[&b"Comment\0\0\0\0\0"[..], &bomb].concat());
         assert!(prove(&with_chunks(&[plain])).is_ok(), "what is not compressed takes what it takes");
+    }
+
+    #[test]
+    fn what_profiles_and_texts_take_as_they_are_is_bounded() {
+        let text = |length| chunk(b"zTXt", &[b"Comment\0\0".as_slice(), &vec![0; length]].concat());
+        let (half, rest) = (text(MAX_PACKED_BYTES / 2), text(MAX_PACKED_BYTES - MAX_PACKED_BYTES / 2));
+        assert!(prove(&with_chunks(&[half.clone(), rest.clone()])).is_ok(), "a broken text is no flaw of the picture");
+        let excess = with_chunks(&[half, rest, text(1)]);
+        assert!(matches!(prove(&excess), Err(Flaw::Damaged(words)) if words.contains("memory")));
+    }
+
+    #[test]
+    fn so_many_chunks_are_looked_at_and_no_more_whatever_their_kind() {
+        let sample = sample();
+        let own = chunks(&sample).len();
+        // The shortest zlib stream there is.
+        let empty = *b"\x78\x01\x03\0\0\0\0\x01";
+        let kinds: [(&[u8; 4], Vec<u8>); 5] = [
+            (b"abCd", vec![]),
+            (b"zTXt", [b"x\0\0".as_slice(), &empty].concat()),
+            (b"iTXt", [b"x\0\x01\0\0\0".as_slice(), &empty].concat()),
+            (b"iCCP", [b"x\0\0".as_slice(), &empty].concat()),
+            (b"tEXt", b"x\0".to_vec()),
+        ];
+        for (kind, data) in kinds {
+            let filled = |count| with_chunks(&vec![chunk(kind, &data); count - own]);
+            assert_eq!(prove(&filled(MAX_CHUNKS)), prove(&sample), "{kind:?}");
+            let excess = prove(&filled(MAX_CHUNKS + 1));
+            assert_eq!(excess, Err(Flaw::Damaged("it is in too many pieces")), "{kind:?}");
+        }
+        // Pieces of the pixel data must follow each other.
+        let at = chunks(&sample).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap().0;
+        let pieces = vec![chunk(b"IDAT", &[]); MAX_CHUNKS];
+        let excess = [&sample[..at], &pieces.concat(), &sample[at..]].concat();
+        assert_eq!(prove(&excess), Err(Flaw::Damaged("it is in too many pieces")));
     }
 
     fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {

@@ -5,8 +5,10 @@
 
 import { describe, expect } from 'vitest';
 
-import { WINDOWS } from '../support/platform.js';
+import { generateElsewhere, mayMount, withSmallDisk } from '../support/elsewhere.js';
+import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
+import { processes } from '../support/processes.js';
 import {
   failure,
   type Orders,
@@ -24,6 +26,16 @@ const HANG: Step = { do: 'hang' };
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 const STUBBORN = { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL } as const;
+
+/** A zombie is dead. On Windows there are none. */
+function isAlive(pid: number): boolean {
+  if (!WINDOWS) return processes().some((one) => one.pid === pid && one.state !== 'Z');
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 /** Aborts when as many processes are there as are to be stopped. */
 async function stop(codex: StubCodex, orders: Orders, processes: number): Promise<void> {
@@ -55,6 +67,51 @@ test.for(['environment', 'directory'] as const)(
     await codex.expectNothingLeft();
   },
 );
+
+// The sandbox option changes nothing for a stub; with the real CLI only this one lets a daemon get that far. On macOS such
+// a daemon survives (SECURITY.md); Windows holds it in the job.
+describe.skipIf(MACOS)('a double-forked daemon, known by nothing', () => {
+  const sandbox = 'danger-full-access';
+  const HIDE: Step = { do: 'daemon', knownBy: 'nothing' };
+
+  test('is killed when the call is aborted', async ({ codex }) => {
+    const controller = new AbortController();
+    const options = { signal: controller.signal, killGraceMs: 500, sandbox } as const;
+    const call = codex.generate(turn(HIDE, RUNNING, HANG), options);
+    await codex.reached('running');
+    const daemon = await codex.daemon();
+    expect(isAlive(daemon)).toBe(true);
+    controller.abort('enough');
+    await expect(call).rejects.toBe('enough');
+    expect(isAlive(daemon)).toBe(false);
+  });
+
+  test('is killed when Codex has ended by itself', async ({ codex }) => {
+    const steps = turn(HIDE, save('store', PICTURE));
+    const image = await codex.generateDetailed(steps, { sandbox, completion: 'exit' });
+    expect(image).toMatchObject({ png: PICTURE, warnings: [] });
+    expect(isAlive(await codex.daemon())).toBe(false);
+  });
+});
+
+// It takes a mount namespace to run without /proc.
+describe.skipIf(!LINUX || !mayMount())('where the system does not show its processes', () => {
+  const WITHOUT_PROC = withSmallDisk('/proc', 'size=4k');
+  const DOUBT = /Some processes that Codex started may still be running/;
+
+  test('a picture comes with a warning', async ({ codex }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    const { image } = await generateElsewhere(codex.options(), WITHOUT_PROC);
+    expect(image?.warnings).toEqual([expect.stringMatching(DOUBT)]);
+  });
+
+  test("an error's detail says so", async ({ codex }) => {
+    await codex.order([THREAD, TURN_STARTED, { do: 'exit', code: 1 }]);
+    const { error } = await generateElsewhere(codex.options(), WITHOUT_PROC);
+    expect(error?.code).toBe('CODEX_FAILED');
+    expect(error?.detail).toMatch(DOUBT);
+  });
+});
 
 // Windows leaves nobody a grace.
 test.skipIf(WINDOWS)('children forked during the grace', async ({ codex }) => {

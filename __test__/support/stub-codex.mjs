@@ -244,7 +244,7 @@ function flood({ to, line, bytes }) {
 
 /**
  * What every process of a tool does, for which it travels as text: it lives on, and when it and all it starts are up, says
- * so on descriptor 3.
+ * so on descriptor 3, with its process id.
  *
  * @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan
  * @param {number} lifetimeMs
@@ -256,7 +256,7 @@ function beTool({ generations = 1, ...plan }, lifetimeMs, holdFile, directory) {
   for (const signal of plan.defies ?? []) process.on(signal, () => {});
   setTimeout(() => {}, lifetimeMs);
   if (generations === 1) {
-    require('node:fs').writeSync(3, 'ready');
+    require('node:fs').writeSync(3, String(process.pid));
     return;
   }
   const order = JSON.stringify({ ...plan, generations: generations - 1 });
@@ -296,17 +296,19 @@ async function startDaemon(knownBy) {
   const options = `{ detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] }`;
   const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], ${options})`;
   const parent = `require('node:child_process').${spawned}.unref()`;
-  const started = await startTool(parent, {
+  const { child, pid } = await startTool(parent, {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    ...(knownBy === 'environment' ? { cwd: '/' } : { env: {} }),
+    ...(knownBy === 'directory' ? {} : { cwd: '/' }),
+    ...(knownBy === 'environment' ? {} : { env: {} }),
   });
   // It is up before its parent has ended.
-  if (started.exitCode === null) await once(started, 'exit');
+  if (child.exitCode === null) await once(child, 'exit');
+  if (knownBy === 'nothing') writeFileSync(path.join(desk, 'daemon.pid'), pid);
 }
 
 /**
- * Starts a program and resolves with it when it is ready.
+ * Starts a program and resolves with it and with what it says when it is ready.
  *
  * @param {string} script
  * @param {import('node:child_process').SpawnOptions} options
@@ -314,10 +316,10 @@ async function startDaemon(knownBy) {
 async function startTool(script, options) {
   const child = spawn(process.execPath, ['--eval', script], options);
   const ready = /** @type {import('node:stream').Readable} */ (child.stdio[3]);
-  await once(ready, 'data');
+  const [pid] = await once(ready, 'data');
   ready.destroy();
   child.unref();
-  return child;
+  return { child, pid: String(pid) };
 }
 
 /** @param {Extract<Step, { do: 'plant' }>} step */

@@ -73,8 +73,11 @@ export type Step =
     }
   /** When asked to stop, starts a grandchild that defies everything, reaches `forked on SIGNAL`, and exits 1. */
   | { do: 'forkOn'; signals: NodeJS.Signals[] }
-  /** Forks twice to lose its parents, and sheds all by which it may be known but this. */
-  | { do: 'daemon'; knownBy: 'environment' | 'directory' }
+  /**
+   * Forks twice to lose its parents, and sheds all by which it may be known but this; known by `nothing`, it is found by
+   * the process id that the stub leaves on its desk.
+   */
+  | { do: 'daemon'; knownBy: 'environment' | 'directory' | 'nothing' }
   /** Kills the launcher it runs behind. */
   | { do: 'killShim' }
   | { do: 'exit'; code: number }

@@ -171,6 +171,11 @@ export class StubCodex {
     expect(spawnSync('chown', ['-R', String(user), this.root]).status).toBe(0);
   }
 
+  /** The process id of the daemon that is known by nothing else. */
+  async daemon(): Promise<number> {
+    return Number(await readFile(path.join(this.desk, 'daemon.pid'), 'utf8'));
+  }
+
   survivors(): Survivor[] {
     return survivors(this.marker, this.root);
   }

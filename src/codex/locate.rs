@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::launcher;
 use crate::error::Cause;
+use crate::files::read_regular;
 use crate::request::{Environment, Request};
 
 /// The CLI as it will be run.
@@ -97,7 +99,7 @@ fn dirs_on_path(env: &Environment) -> impl Iterator<Item = PathBuf> {
     dirs.filter(|dir| dir.is_absolute())
 }
 
-/// What the CLI is called. On Windows npm writes a `.cmd` that is never run itself: it leads to the package beside it.
+/// What the CLI is called. On Windows npm writes a `.cmd` that is never run itself: it leads to the package.
 #[cfg(windows)]
 const NAMES: [&str; 2] = ["codex.exe", "codex.cmd"];
 #[cfg(not(windows))]
@@ -233,36 +235,19 @@ const PLATFORM: Option<(&str, &str)> = if cfg!(all(target_os = "linux", target_a
 
 /// The directory of the npm package `@openai/codex` that `found` belongs to.
 fn npm_package(found: &Path) -> Option<PathBuf> {
-    const SCRIPT: &str = "bin/codex.js";
-    let is_package = |dir: &Path| dir.ends_with("@openai/codex") && dir.join(SCRIPT).is_file();
-    // npm on Unix: a link to the script inside the package.
+    const SCRIPT: &str = "@openai/codex/bin/codex.js";
+    // npm on Unix, Yarn 1 and Bun: a link to the script inside the package.
     let real = dunce::canonicalize(found).ok()?;
-    if real.ends_with(SCRIPT) {
-        return real.parent()?.parent().filter(|dir| is_package(dir)).map(Path::to_path_buf);
-    }
-    // npm on Windows and pnpm everywhere: a small script of its own, which names the package relative to its directory.
-    if !is_small_script(&real) {
-        return None;
-    }
-    let dir = real.parent()?;
-    let places = [
-        "node_modules/@openai/codex",
-        "../@openai/codex",
-        "../lib/node_modules/@openai/codex",
-        "global/5/node_modules/@openai/codex",
-    ];
-    let package = places.iter().map(|place| dir.join(place)).find(|package| is_package(package))?;
-    dunce::canonicalize(package).ok()
+    let script = if real.ends_with(SCRIPT) { real } else { dunce::canonicalize(launched_by(&real)?).ok()? };
+    let package = script.parent()?.parent()?;
+    (script.ends_with(SCRIPT) && script.is_file()).then(|| package.to_path_buf())
 }
 
-/// Whether the file is a launcher script that speaks of the npm package. Binaries are hundreds of megabytes.
-fn is_small_script(path: &Path) -> bool {
-    const SCRIPT_BYTES: u64 = 16 << 10;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= SCRIPT_BYTES)
-        && std::fs::read(path).is_ok_and(|bytes| {
-            let text = String::from_utf8_lossy(&bytes).replace('\\', "/");
-            text.contains("@openai/codex/bin/codex.js")
-        })
+/// The script that the launcher of a package manager starts. Binaries are hundreds of megabytes.
+fn launched_by(launcher: &Path) -> Option<PathBuf> {
+    const LAUNCHER_BYTES: u64 = 64 << 10;
+    let text = String::from_utf8(read_regular(launcher, LAUNCHER_BYTES).ok()?).ok()?;
+    Some(launcher.parent()?.join(launcher::target(&text)?))
 }
 
 fn version_of(package: &Path) -> Option<String> {
@@ -288,17 +273,16 @@ mod tests {
         path
     }
 
-    /// What `npm install --global` leaves in its directory on Windows, and pnpm everywhere. The launchers differ in their words, and
-    /// agree in what they lead to.
+    /// What `npm install --global` leaves in its directory on Windows, but for its launchers.
     fn install_package(place: &Path, (platform, triple): (&str, &str), binary: &str) -> PathBuf {
         put(place, "node_modules/@openai/codex/bin/codex.js", "");
         put(place, "node_modules/@openai/codex/package.json", r#"{"version":"0.169.0"}"#);
         put(place, &format!("node_modules/{platform}/vendor/{triple}/bin/{binary}"), "a program")
     }
 
-    const COMMAND: &str =
-        "@ECHO off\r\n\"%~dp0\\node.exe\" \"%~dp0\\node_modules\\@openai\\codex\\bin\\codex.js\" %*\r\n";
-    const SHELL: &str = "#!/bin/sh\nexec node \"$basedir/node_modules/@openai/codex/bin/codex.js\" \"$@\"\n";
+    /// As the package managers write them into the directory of [`install_package`].
+    const COMMAND: &str = include_str!("../../__test__/fixtures/launchers/npm-cmd-shim-8.0.0.cmd");
+    const SHELL: &str = include_str!("../../__test__/fixtures/launchers/npm-cmd-shim-8.0.0.sh");
 
     fn found(program: &Path) -> Cli {
         Cli { program: dunce::canonicalize(program).unwrap(), tools: None, version: Some("0.169.0".into()) }
@@ -312,6 +296,28 @@ mod tests {
             let launcher = put(place.path(), name, content);
             assert_eq!(examine(&launcher), Ok(found(&native)), "{name}");
             std::fs::remove_file(launcher).unwrap();
+        }
+    }
+
+    /// On Windows such a script is refused: cmd.exe would have to be trusted with its arguments.
+    #[cfg(unix)]
+    #[test]
+    fn a_wrapper_of_the_users_is_run_as_it_is_though_it_stands_beside_the_package_and_names_its_script() {
+        let place = tempfile::tempdir().unwrap();
+        install_package(place.path(), PLATFORM.unwrap(), BINARY);
+        let script = "node_modules/@openai/codex/bin/codex.js";
+        let exported = SHELL.replacen("\n\n", "\nexport HTTPS_PROXY=http://proxy\n\n", 1);
+        for text in [
+            format!("#!/bin/sh\nexec firejail \"$(dirname \"$0\")/{script}\" \"$@\"\n"),
+            format!("#!/bin/sh\nulimit -v 4000000\nexec node \"$basedir/{script}\" \"$@\"\n"),
+            exported,
+        ] {
+            let wrapper = put(place.path(), "codex", &text);
+            assert_eq!(examine(&wrapper).unwrap().program, wrapper, "{text}");
+            let link = place.path().join("link");
+            std::os::unix::fs::symlink(&wrapper, &link).unwrap();
+            assert_eq!(examine(&link).unwrap().program, link, "{text}");
+            std::fs::remove_file(link).unwrap();
         }
     }
 

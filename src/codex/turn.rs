@@ -16,7 +16,7 @@ use super::events::{Event, Transcript};
 use super::failure::Complaints;
 use crate::process::pump::{Reader, read};
 use crate::process::tail::redact;
-use crate::process::{Child, Exit, Manner, Marker, Program, spawn};
+use crate::process::{Child, Exit, Manner, Marker, Program, Stopped, spawn};
 use crate::progress::{Phase, Progress};
 
 /// The longest line that is looked at. Events of Codex are small but for those that quote a command's output.
@@ -61,6 +61,8 @@ pub struct Heard {
 pub struct Ended {
     /// How Codex ended.
     pub exit: Exit,
+    /// Whether processes that it started may still run.
+    pub may_have_survivors: bool,
     /// What it said.
     pub heard: Heard,
 }
@@ -112,12 +114,13 @@ impl Turn {
     pub async fn stop(self, manner: Manner) -> Ended {
         let child = self.child;
         // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
-        let exit = tokio::task::spawn_blocking(move || child.stop(manner)).await.unwrap_or(Exit::Code(-1));
+        let lost = Stopped { exit: Exit::Code(-1), may_have_survivors: false };
+        let stopped = tokio::task::spawn_blocking(move || child.stop(manner)).await.unwrap_or(lost);
         for reader in self.readers {
             reader.finish().await;
         }
         let heard = std::mem::take(&mut *lock(&self.heard));
-        Ended { exit, heard }
+        Ended { exit: stopped.exit, may_have_survivors: stopped.may_have_survivors, heard }
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::Marker;
 use super::platform::{Input, Output, Tree};
-use super::stop::Manner;
+use super::stop::{Manner, Stopped};
 use super::wait::{Exit, Waiter};
 
 /// What to start.
@@ -60,10 +60,9 @@ impl Child {
         known.unwrap_or(Exit::Code(-1))
     }
 
-    /// Stops the whole tree and says how the child itself ended. Blocks for as long as that takes: at most the grace and, on a
-    /// machine that is not busy, a second.
+    /// Stops the whole tree. Blocks for as long as that takes: at most the grace and, on a machine that is not busy, a second.
     #[must_use]
-    pub fn stop(self, manner: Manner) -> Exit {
+    pub fn stop(self, manner: Manner) -> Stopped {
         self.0.stop(manner)
     }
 }

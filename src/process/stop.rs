@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::wait::Exit;
+
 /// How much patience the tree deserves.
 #[derive(Debug)]
 pub enum Manner {
@@ -20,4 +22,13 @@ pub enum Manner {
     },
     /// The child has ended by itself, or there is no time: SIGKILL to whatever is left.
     Now,
+}
+
+/// What stopping a tree has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// How the child itself ended.
+    pub exit: Exit,
+    /// Whether processes of the tree may still run: the system does not show all of them, or one outlived its SIGKILL.
+    pub may_have_survivors: bool,
 }

@@ -59,11 +59,27 @@ fn role() {
         "stay" => {
             start("hold", &place).spawn().unwrap().wait().unwrap();
         }
+        // Starts a process that sheds its parents, its session, its group, its environment and its directory.
+        #[cfg(unix)]
+        "hide" => {
+            rustix::process::setsid().unwrap();
+            let script = "echo $$ > \"$0/held\"; mv \"$0/held\" \"$0/holding\"; exec sleep 1000";
+            let mut hidden = Command::new("/bin/sh");
+            hidden.args(["-c", script]).arg(&place).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+            #[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
+            hidden.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        }
+        #[cfg(unix)]
+        "stay, with one hidden" => {
+            start("hide", &place).status().unwrap();
+            wait_for_ever();
+        }
         // Runs a tree, and dies as its parent likes.
-        "daemon" => {
+        "daemon" | "daemon, with one hidden" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let _guard = runtime.enter();
-            let _run = spawn(&program("stay", &place), marker(&place)).unwrap();
+            let runs = if role == "daemon" { "stay" } else { "stay, with one hidden" };
+            let _run = spawn(&program(runs, &place), marker(&place)).unwrap();
             wait_for_ever();
         }
         other => panic!("{other}"),
@@ -154,7 +170,7 @@ async fn a_child_is_told_its_environment_and_its_place() {
     let listen = move |line: &[u8]| drop(say.send(String::from_utf8_lossy(line).into_owned()));
     let reader = read(pipes.stdout, 1 << 20, |_| {}, listen).unwrap();
     assert_eq!(child.exited().await, Exit::Code(0));
-    assert_eq!(child.stop(Manner::Now), Exit::Code(0));
+    assert_eq!(child.stop(Manner::Now).exit, Exit::Code(0));
     reader.finish().await;
     let told: Vec<String> = said.iter().collect();
     let has = |line: String| assert!(told.contains(&line), "{line} in {told:?}");
@@ -168,7 +184,7 @@ async fn its_own_end_is_learnt_from_it() {
     let place = place();
     let (mut child, _stdin, _readers, _said) = run("exit 7", place.path());
     assert_eq!(child.exited().await, Exit::Code(7));
-    assert_eq!(child.stop(Manner::Now), Exit::Code(7));
+    assert_eq!(child.stop(Manner::Now).exit, Exit::Code(7));
     let (mut child, _stdin, _readers, _said) = run("crash", place.path());
     let exit = child.exited().await;
     assert!(if cfg!(unix) { matches!(exit, Exit::Signal(_)) } else { !exit.is_success() }, "{exit:?}");
@@ -236,6 +252,18 @@ async fn a_grandchild_in_a_session_of_its_own_is_stopped_with_its_parent() {
     assert!(!platform::runs(grandchild));
 }
 
+/// macOS has no attribute that is inherited and shown.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_descendant_without_parents_session_environment_and_directory_of_the_tree_is_stopped() {
+    let place = place();
+    let (child, _stdin, _readers, _said) = run("stay, with one hidden", place.path());
+    let hidden = holder(place.path());
+    assert!(platform::runs(hidden));
+    assert!(!child.stop(Manner::Now).may_have_survivors);
+    assert!(!platform::runs(hidden));
+}
+
 #[tokio::test]
 async fn a_grandchild_that_outlives_its_parent_is_stopped_and_holds_nothing_up() {
     let place = place();
@@ -261,8 +289,18 @@ async fn dropping_a_child_stops_everything_too() {
 
 #[test]
 fn a_daemon_that_is_killed_takes_its_tree_along_within_two_seconds() {
+    a_daemon_that_is_killed_takes_its_tree_along("daemon");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_daemon_that_is_killed_takes_hidden_descendants_along_within_two_seconds() {
+    a_daemon_that_is_killed_takes_its_tree_along("daemon, with one hidden");
+}
+
+fn a_daemon_that_is_killed_takes_its_tree_along(role: &str) {
     let place = place();
-    let mut daemon = start("daemon", place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut daemon = start(role, place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let grandchild = holder(place.path());
     daemon.kill().unwrap();
     daemon.wait().unwrap();

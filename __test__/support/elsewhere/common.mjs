@@ -1,13 +1,14 @@
 // What the scripts beside this one have in common: the addon, their input, and a look at themselves.
 
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 import { generateCodexImageDetailed } from '../../../index.js';
 
 /** @import { CodexImageError, GeneratedImage, GenerateOptions } from '../../../index.js' */
 
-const LINUX = process.platform === 'linux';
+/** With its `/proc`, which a test may have taken away. */
+const LINUX = process.platform === 'linux' && existsSync('/proc/self');
 
 /** @type {GenerateOptions} */
 export const options = JSON.parse(process.argv[2] ?? '');

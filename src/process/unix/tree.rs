@@ -3,7 +3,8 @@
 //! A process group does not hold a tree together: Codex starts its tools in sessions of their own, and a daemon forks twice to
 //! lose its parents. What belongs to the tree is therefore found in the table of all processes: what descends from the child
 //! or from something that did, what is in its group, what carries the run's marker in its environment, what works in the
-//! run's directory. Only processes younger than the child can be any of these.
+//! run's directory. Only processes younger than the child can be any of these. On Linux the marker is also a resource limit,
+//! which a process inherits whatever becomes of its parents, its session and its environment.
 //!
 //! A pid alone names nobody, for it is given away again; a pid with its start time does. Signals to the group are safe for as
 //! long as the child is not reaped, and it is reaped last.
@@ -23,11 +24,11 @@ use tokio::sync::watch;
 use super::launch::launch;
 use super::patience::{LOOK_EVERY, Patience};
 use super::pump::Output;
-use super::table::{self, Process, StartTime};
+use super::table::{self, StartTime};
 use super::watchdog::Watchdog;
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
-use crate::process::stop::Manner;
+use crate::process::stop::{Manner, Stopped};
 use crate::process::wait::{Exit, STACK_BYTES, Waiter};
 
 /// A child, the leader of its own group, with its descendants.
@@ -43,6 +44,8 @@ pub struct Tree {
     /// How the leader has ended, once it has.
     exit: watch::Receiver<Option<Exit>>,
     reaped: bool,
+    /// Whether some process of the tree may be alive that no look shows, or that SIGKILL did not end.
+    may_have_survivors: bool,
     /// Dismissed last, when nobody is left to be guarded.
     _watchdog: Option<Watchdog>,
 }
@@ -65,6 +68,8 @@ impl Tree {
                 .process_group(0),
         )?;
         let leader = Pid::from_child(&child);
+        // At once: what the leader starts before this is not marked by it.
+        table::mark(leader, &marker);
         if let Some(watchdog) = &mut watchdog {
             watchdog.guard(leader);
         }
@@ -73,8 +78,17 @@ impl Tree {
         // An unreaped child of ours is in the table, be it as a zombie.
         let since = table::start_time(leader).unwrap_or_default();
         // From here on the tree owns the process: an error below drops it, and with it the process.
-        let tree =
-            Self { leader, child, marker, since, known: HashMap::new(), exit, reaped: false, _watchdog: watchdog };
+        let tree = Self {
+            leader,
+            child,
+            marker,
+            since,
+            known: HashMap::new(),
+            exit,
+            reaped: false,
+            may_have_survivors: false,
+            _watchdog: watchdog,
+        };
         let (Some(stdin), Some(stdout), Some(stderr)) = ends else {
             return Err(io::Error::other("the child has no pipes"));
         };
@@ -92,7 +106,7 @@ impl Tree {
     }
 
     /// Stops everything; see [`Manner`].
-    pub fn stop(mut self, manner: Manner) -> Exit {
+    pub fn stop(mut self, manner: Manner) -> Stopped {
         if let Manner::Firm { grace, hurry } = manner
             && !self.has_ended()
         {
@@ -104,7 +118,8 @@ impl Tree {
         }
         self.kill_all(Patience::new());
         let exit = *self.exit.borrow();
-        exit.unwrap_or(Exit::Signal(Signal::KILL.as_raw()))
+        let exit = exit.unwrap_or(Exit::Signal(Signal::KILL.as_raw()));
+        Stopped { exit, may_have_survivors: self.may_have_survivors }
     }
 
     /// Kills everything until nothing is left, then lets go of the leader.
@@ -122,6 +137,7 @@ impl Tree {
                 looks_again = patience.lasts();
             }
             if !looks_again {
+                self.may_have_survivors = true;
                 break;
             }
         }
@@ -156,8 +172,10 @@ impl Tree {
 
     /// Brings [`Tree::known`] up to date: forgets who is gone, finds who is new.
     fn look(&mut self) {
-        let young: Vec<Process> =
-            table::processes().into_iter().filter(|process| !process.started.is_before(self.since)).collect();
+        let mut young = table::processes();
+        // The leader is not reaped, so a table without it does not show all processes (no /proc, or one with `hidepid`).
+        self.may_have_survivors |= young.iter().all(|process| process.pid != self.leader);
+        young.retain(|process| !process.started.is_before(self.since));
         let alive: HashMap<Pid, StartTime> = young.iter().filter(|p| !p.zombie).map(|p| (p.pid, p.started)).collect();
         // Zombies lead to their children too, so ancestry is followed through them.
         let mut ours: HashMap<Pid, StartTime> = young
@@ -228,6 +246,7 @@ mod tests {
         let (mut tree, _pipes) = Tree::spawn(&program("stay", place.path()), marker(place.path()), waiter).unwrap();
         let leader = tree.leader;
         tree.kill_all(Patience::exhausted());
+        assert!(tree.may_have_survivors);
         drop(tree);
         until(|| table::start_time(leader).is_none());
     }

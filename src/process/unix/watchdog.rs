@@ -2,7 +2,7 @@
 //!
 //! No code of a process runs when it is killed, and `PR_SET_PDEATHSIG` is no help: it fires at the end of the *thread* that started
 //! the child, and costs the fast way of spawning. So a shell waits at the end of a pipe that only the daemon holds. When the pipe
-//! ends, it sends SIGTERM to whatever carries the run's marker, in whatever session, and to the group; a second later SIGKILL. On
+//! ends, it sends SIGTERM to whatever carries the run's marker (the variable or the limit), in whatever session, and to the group; a second later SIGKILL. On
 //! macOS, where a shell cannot see the marker, whatever descends from the leader stands for it. What hides from all of them is found
 //! when the next daemon starts, by its marker or its working directory: see [`crate::workspace::Abandoned`].
 //!
@@ -15,6 +15,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use rustix::process::Pid;
 
 use super::launch::launch;
+use super::table::limit_of;
 use crate::process::Marker;
 
 /// A shell that waits for this process to die. Dropping it dismisses it.
@@ -33,6 +34,7 @@ impl Watchdog {
             Command::new("/bin/sh")
                 .args(["-c", SCRIPT, "codex-image-watchdog"])
                 .arg(format!("{}={}", marker.name, marker.value))
+                .arg(limit_of(marker).to_string())
                 // Of the daemon's environment it needs nothing; the marker must not be in its own.
                 .env_clear()
                 .env("PATH", "/usr/bin:/bin")
@@ -75,7 +77,13 @@ mod tests {
         let mut leader = start("stay apart", place.path()).process_group(0).stdout(Stdio::null()).spawn().unwrap();
         let descendant = holder(place.path());
         let mut shell = Command::new("/bin/sh")
-            .args(["-c", &SCRIPT.replace("/proc/", "/nowhere/"), "codex-image-watchdog", "NAME=nobody has it"])
+            .args([
+                "-c",
+                &SCRIPT.replace("/proc/", "/nowhere/"),
+                "codex-image-watchdog",
+                "NAME=nobody has it",
+                "nor this",
+            ])
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

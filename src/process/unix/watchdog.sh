@@ -1,5 +1,6 @@
-# The argument is NAME=value. The first line of the input is the number of the group's leader, its end the daemon's.
+# The arguments are NAME=value and the limit that stands for it. The first line of the input is the number of the group's leader, its end the daemon's.
 marker=$1
+limit=$2
 read -r leader
 read -r _
 # Without /proc nobody shows a marker, but ps shows who descends from the leader, in whatever session: as long as it lives.
@@ -16,15 +17,15 @@ if [ -n "$leader" ] && [ ! -d /proc/self ]; then
 fi
 strike() {
   # A number may have been given to somebody else meanwhile; the marker has not.
-  if [ -n "$leader" ] && { [ ! -d /proc/self ] || grep -qaFe "$marker" "/proc/$leader/environ"; }; then
+  if [ -n "$leader" ] && { [ ! -d /proc/self ] || grep -qaFe "$marker" -e "$limit" "/proc/$leader/environ" "/proc/$leader/limits"; }; then
     kill -s "$1" -- "-$leader"
   fi
   for process in $descendants; do
     kill -s "$1" "$process"
   done
-  for process in $(grep -laFe "$marker" /proc/[0-9]*/environ); do
+  for process in $(grep -laFe "$marker" -e "$limit" /proc/[0-9]*/environ /proc/[0-9]*/limits); do
     process=${process#/proc/}
-    kill -s "$1" "${process%/environ}"
+    kill -s "$1" "${process%/*}"
   done
 }
 strike TERM

@@ -53,17 +53,20 @@ impl Job {
         self.0.as_raw_handle()
     }
 
-    /// Ends every process of it. Blocks until they have let go of all that they held, or for `limit`.
-    pub fn end(&self, limit: Duration) {
+    /// Ends every process of it, and returns whether it is known to be empty. Blocks until they have let go of all that they
+    /// held, or for `limit`.
+    pub fn end(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         loop {
-            let ids = self.ids().unwrap_or_default();
+            let listed = self.ids();
+            let is_listed = listed.is_ok();
+            let ids = listed.unwrap_or_default();
             // Opened before they are ended: a process that is gone cannot be waited for any more.
             let processes: Vec<OwnedHandle> = ids.iter().filter_map(|&id| self.open(id)).collect();
             // SAFETY: the handle is valid.
             unsafe { TerminateJobObject(self.raw(), EXIT_CODE.cast_unsigned()) };
             if ids.is_empty() {
-                return;
+                return is_listed;
             }
             let left = || deadline.saturating_duration_since(Instant::now());
             for process in &processes {
@@ -71,7 +74,7 @@ impl Job {
             }
             // What does not end by then hangs in the kernel: there is nothing to be done about it.
             if left().is_zero() {
-                return;
+                return false;
             }
             if processes.is_empty() {
                 thread::sleep(LOOK_EVERY);

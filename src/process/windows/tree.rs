@@ -13,7 +13,7 @@ use super::job::{EXIT_CODE, Job};
 use super::pipe::{input, output};
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
-use crate::process::stop::Manner;
+use crate::process::stop::{Manner, Stopped};
 use crate::process::wait::{Exit, Waiter};
 
 /// A child with its descendants.
@@ -45,11 +45,12 @@ impl Tree {
     }
 
     /// Stops everything at once, whatever the manner; see [`crate::process::Manner`].
-    pub fn stop(self, _manner: Manner) -> Exit {
-        self.job.end(PATIENCE);
+    pub fn stop(self, _manner: Manner) -> Stopped {
+        let has_ended = self.job.end(PATIENCE);
         let exit = *self.exit.borrow();
         // Ended by us a moment ago, which the waiter does not know yet.
-        exit.unwrap_or(Exit::Code(EXIT_CODE))
+        let exit = exit.unwrap_or(Exit::Code(EXIT_CODE));
+        Stopped { exit, may_have_survivors: !has_ended }
     }
 }
 

@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal, prlimit,
+};
 
-use super::{Process, start_time};
+use super::{Process, limit_of, start_time};
 use crate::process::Marker;
 
 /// In clock ticks since the machine started: together with the pid it names one process for ever.
@@ -20,9 +22,12 @@ impl StartTime {
     }
 }
 
-/// Every process there is.
+/// Every process that is shown. None at all without a `/proc` of this PID namespace: the numbers of another one mean
+/// other processes here.
 pub fn processes() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let me = getpid().as_raw_nonzero().to_string();
+    let is_ours = fs::read_link("/proc/self").is_ok_and(|to| to.as_os_str() == me.as_str());
+    let Some(entries) = is_ours.then(|| fs::read_dir("/proc").ok()).flatten() else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
     pids.filter_map(process).collect()
 }
@@ -45,15 +50,35 @@ fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
     Some(Process { pid, parent, group, started, zombie: matches!(state, "Z" | "X") })
 }
 
-/// Whether the process carries the marker or works in the marked directory. One that may not be looked into does not.
+/// Marks the process, and with it all that it starts from now on, by a limit: children inherit limits, and neither
+/// a new session nor an empty environment changes them. The limit is on real-time CPU use; at 146,000 years it limits
+/// nothing. Only [`is_marked`] reads it. Where the system refuses, the other signs have to do.
+pub fn mark(pid: Pid, marker: &Marker) {
+    let limit = Rlimit { current: Some(limit_of(marker)), maximum: None };
+    // An unprivileged process cannot raise its hard limit, so this fails where there is one already.
+    let _ = prlimit(Some(pid), Resource::Rttime, limit);
+}
+
+/// The soft limit on real-time CPU use in the text of `/proc/<pid>/limits`; none if it is unlimited.
+fn real_time_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max realtime timeout"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Whether the process has the marker's limit, carries the marker in its environment, or works in the marked directory.
+/// Everybody may read limits. The other two are hidden where the process may not be looked into.
 pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
+    let is_limited = || {
+        let limits = fs::read_to_string(path(pid, "limits")).unwrap_or_default();
+        real_time_limit(&limits) == Some(limit_of(marker))
+    };
     let carries = || {
         let wanted = [marker.name.as_bytes(), b"=", marker.value.as_bytes()].concat();
         fs::read(path(pid, "environ"))
             .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == wanted))
     };
     let works_there = || fs::read_link(path(pid, "cwd")).is_ok_and(|cwd| is_inside(cwd.as_os_str().as_bytes(), marker));
-    carries() || works_there()
+    is_limited() || carries() || works_there()
 }
 
 /// The kernel shows a removed directory as its old path and " (deleted)".
@@ -101,6 +126,16 @@ mod tests {
         assert!(!process.zombie);
         assert!(parse_stat(pid, b"7 (x").is_none());
         assert!(parse_stat(pid, b"7 (x) S 1").is_none());
+    }
+
+    #[test]
+    fn the_real_time_limit_is_read_from_the_text_of_the_kernel() {
+        let text =
+            |soft| format!("Limit  Soft Limit  Hard Limit  Units\nMax realtime timeout      {soft}  unlimited  us\n");
+        assert_eq!(real_time_limit(&text("4611686018427387905")), Some((1 << 62) + 1));
+        assert_eq!(real_time_limit(&text("unlimited")), None);
+        assert_eq!(real_time_limit(""), None);
+        assert_eq!(real_time_limit(&fs::read_to_string("/proc/self/limits").unwrap()), None);
     }
 
     #[test]

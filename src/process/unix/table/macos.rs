@@ -32,6 +32,9 @@ pub fn processes() -> Vec<Process> {
     pids().into_iter().filter_map(Pid::from_raw).filter_map(process).collect()
 }
 
+/// Does nothing: there is no attribute that children inherit and others can read.
+pub const fn mark(_pid: Pid, _marker: &Marker) {}
+
 /// Whether the process carries the marker or works in the marked directory. One that may not be looked into does not.
 ///
 /// With System Integrity Protection Apple's own programs, shells among them, do not show their environment (`omit_env_vars` in

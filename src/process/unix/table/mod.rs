@@ -12,7 +12,9 @@ use macos as system;
 
 use rustix::process::Pid;
 
-pub use system::{StartTime, is_marked, processes, signal};
+use crate::process::Marker;
+
+pub use system::{StartTime, is_marked, mark, processes, signal};
 
 /// One process.
 #[derive(Debug)]
@@ -24,6 +26,16 @@ pub struct Process {
     pub zombie: bool,
 }
 
+/// The resource limit that stands for the marker on Linux: real-time CPU use, in microseconds, of at least 146,000 years.
+/// It is the marker's hash (FNV-1a), the same in every daemon.
+pub fn limit_of(marker: &Marker) -> u64 {
+    let hash = marker
+        .value
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    1 << 62 | hash >> 2
+}
+
 /// When `pid` was started, if it exists.
 pub fn start_time(pid: Pid) -> Option<StartTime> {
     system::process(pid).map(|process| process.started)
@@ -32,4 +44,17 @@ pub fn start_time(pid: Pid) -> Option<StartTime> {
 /// Whether the process that has this pid and was started then still runs.
 pub fn is_alive(pid: Pid, started: StartTime) -> bool {
     system::process(pid).is_some_and(|process| process.started == started && !process.zombie)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_marker_has_a_limit_of_its_own_that_limits_nothing() {
+        let limits = ["", "0000000000000001", "0000000000000002", "ffffffffffffffff"]
+            .map(|value| limit_of(&Marker { name: "X", value: value.into(), dir: None }));
+        assert!(limits.iter().all(|limit| limit >> 62 == 1));
+        assert_eq!(limits.iter().collect::<std::collections::HashSet<_>>().len(), limits.len());
+    }
 }
