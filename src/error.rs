@@ -99,6 +99,10 @@ pub enum Cause {
     #[error("codex image_gen exited {}. The error's detail holds what Codex said.", exit_in_words(*.0))]
     CodexFailed(Exit),
 
+    /// The turn failed, for a reason nobody recognised, and Codex had to be stopped.
+    #[error("Codex reported that its turn failed. The error's detail holds what Codex said.")]
+    TurnFailed,
+
     /// The whole call took longer than allowed.
     #[error(
         "Codex did not deliver an image within {} s. Drawing can take some minutes: raise timeoutMs if this repeats.",
@@ -217,7 +221,7 @@ impl Cause {
             Self::RateLimited => "RATE_LIMITED",
             Self::SafetyRejected => "SAFETY_REJECTED",
             Self::BackendError(_) => "BACKEND_ERROR",
-            Self::CodexFailed(_) => "CODEX_FAILED",
+            Self::CodexFailed(_) | Self::TurnFailed => "CODEX_FAILED",
             Self::Timeout(_) => "TIMEOUT",
             Self::WorkspaceFailed(_) => "WORKSPACE_FAILED",
             Self::Aborted => "ABORTED",
@@ -240,7 +244,11 @@ impl Cause {
             Self::Aborted => 499,
             Self::SpawnFailed(_) | Self::Internal => 500,
             Self::ImageGenUnavailable(_) => 501,
-            Self::NoImage(_) | Self::InvalidImage(_) | Self::BackendError(_) | Self::CodexFailed(_) => 502,
+            Self::NoImage(_)
+            | Self::InvalidImage(_)
+            | Self::BackendError(_)
+            | Self::CodexFailed(_)
+            | Self::TurnFailed => 502,
             Self::Timeout(_) => 504,
             Self::WorkspaceFailed(_) => 507,
         }
@@ -326,6 +334,7 @@ mod tests {
             Cause::BackendError(BackendTrouble::Unreachable),
             Cause::CodexFailed(Exit::Code(1)),
             Cause::CodexFailed(Exit::Signal(11)),
+            Cause::TurnFailed,
             Cause::Timeout(Duration::from_secs(600)),
             Cause::WorkspaceFailed("No space left on device (os error 28)".into()),
             Cause::Aborted,

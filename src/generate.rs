@@ -19,14 +19,15 @@ use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
 use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
-use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, Turn, Veil};
+use crate::codex::store::{self, Store};
+use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, OVER_GRACE, Turn, Veil};
 use crate::codex::version::{Version, version_of};
-use crate::codex::{ThreadId, command, rollout, store};
+use crate::codex::{ThreadId, command, rollout};
 use crate::error::{Cause, Evidence, Failure, Missing, Unmounted, os_words};
 use crate::files::Refusal;
 use crate::harvest::{self, Judge, Picked, Rejection, Source};
 use crate::png::Picture;
-use crate::process::{Manner, Marker};
+use crate::process::{Exit, Manner, Marker};
 use crate::progress::{Phase, Progress};
 use crate::queue::{Place, Ticket};
 use crate::reference::{self, Staged};
@@ -196,6 +197,8 @@ enum Ending {
     Drawn(Picked),
     /// Codex has ended by itself.
     Exited,
+    /// Codex has said how the turn ended, and lives on.
+    Over,
     /// Codex does nothing but connect anew.
     Disconnected,
     /// Somebody or something said stop.
@@ -240,6 +243,7 @@ async fn draw(
         biased;
         picked = image => Ending::Drawn(picked),
         () = turn.exited() => Ending::Exited,
+        () = over(news.clone()) => Ending::Over,
         why = limits.interrupted() => Ending::Interrupted(why),
         () = disconnected(news.clone(), request.max_reconnects) => Ending::Disconnected,
     };
@@ -261,12 +265,14 @@ async fn draw(
         Ending::Disconnected => {
             return Err(failure(diagnose_trouble(&ended.heard.transcript, SystemTime::now()), &ended));
         }
-        Ending::Exited => {
+        Ending::Exited | Ending::Over => {
             let thread = ended.heard.transcript.thread.as_ref().map(ThreadId::as_arc);
             progress.say(Phase::Checking, "Codex has finished; checking the picture", thread);
             let transcript = &ended.heard.transcript;
-            let harvest = || judge.harvest(workspace, transcript, ended.exit.is_success());
-            block_in_place(harvest).map_err(|rejection| without_picture(rejection, request, &ended))?
+            let exit = matches!(ending, Ending::Exited).then_some(ended.exit);
+            let went_well = exit.map_or_else(|| transcript.outcome() == Some(true), Exit::is_success);
+            let harvest = || judge.harvest(workspace, transcript, went_well);
+            block_in_place(harvest).map_err(|rejection| without_picture(rejection, request, &ended, exit))?
         }
     };
     let timings = Timings { start: started - starting, image, stop: stopping.elapsed(), ..Timings::default() };
@@ -340,39 +346,31 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
     // Codex has ended without naming a thread: there is no store to look into.
     let Some(thread) = known else { return std::future::pending().await };
     let say = |phase, message: &str| progress.say(phase, message, Some(thread.as_arc()));
-    let mut store = judge.store(&thread);
+    let mut look = Look { judge: judge.clone(), store: judge.store(&thread), record: judge.record_growth(&thread) };
     let mut announced = false;
-    let mut doubted = None;
-    for looks in 1_u64.. {
-        let (own, of) = (judge.clone(), thread.clone());
+    // A picture that nothing verifies yet, and until when the record may still do so.
+    let mut doubted: Option<(Picked, Instant)> = None;
+    for count in 1_u64.. {
+        let (of, doubts) = (thread.clone(), doubted.is_some() || look.judge.requires_verified());
         let looked = spawn_blocking(move || {
-            // Finding the record takes a look at every day of the user's; soon after the thread has
-            // started it is there.
-            if looks.is_power_of_two() {
-                own.read_statement(&of);
-            }
-            let found = own.look(&mut store, &of);
-            (store, found)
+            let found = look.again(&of, count, doubts);
+            (look, found)
         });
         // Fails only if the runtime is being shut down, and this future with it.
         let Ok((same, found)) = looked.await else { return std::future::pending().await };
-        store = same;
+        look = same;
         let nothing = matches!(found, Err(Rejection::Missing(_)));
         if !nothing && !std::mem::replace(&mut announced, true) {
             say(Phase::Image, "The picture is arriving");
         }
-        // Codex saves a picture just before it records it, and where the agent is not confined only the record verifies it.
-        let doubtful = judge.may_verify()
-            && match &found {
-                Ok(picked) => !picked.verified && doubted.get_or_insert_with(Instant::now).elapsed() < rollout::GRACE,
-                Err(rejection) => matches!(rejection, Rejection::Missing(Missing::Unverified)),
-            };
-        if doubtful {
-            store.forget();
-            tokio::time::sleep(rollout::LOOK_EVERY).await;
-            continue;
-        }
         if let Ok(picked) = found {
+            // Codex saves a picture just before it records it.
+            let may_wait = judge.awaits_record() && !picked.verified;
+            let until = Instant::now() + if may_wait { rollout::GRACE } else { Duration::ZERO };
+            let until = doubted.take().map_or(until, |(_, until)| until);
+            doubted = Some((picked, until));
+        }
+        if let Some((picked, _)) = doubted.take_if(|(picked, until)| picked.verified || Instant::now() >= *until) {
             let Picture { width, height, .. } = picked.picture;
             say(Phase::Checking, &format!("The picture is proven: {width} × {height} pixels"));
             return picked;
@@ -382,12 +380,47 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
     std::future::pending().await
 }
 
+/// What is looked at again and again while a turn runs. Nothing is read twice that has not changed.
+struct Look {
+    judge: Judge,
+    store: Store,
+    record: rollout::Growth,
+}
+
+impl Look {
+    /// The `count`th look, from 1 on. Blocks on the disk. `doubts` tells whether a file that nothing
+    /// verified may have been seen.
+    fn again(&mut self, thread: &ThreadId, count: u64, doubts: bool) -> Result<Picked, Rejection> {
+        // Finding the record takes a look at every day of the user's; soon after the thread has started
+        // it is there.
+        if count.is_power_of_two() {
+            self.judge.read_statement(thread);
+        }
+        let is_due = doubts && self.judge.awaits_record() && count.is_multiple_of(RECORD_LOOKS);
+        if is_due && self.record.has_changed() {
+            self.store.forget();
+        }
+        self.judge.look(&mut self.store, thread)
+    }
+}
+
+/// Every how many looks into the store the record is looked at. It holds the pictures themselves.
+const RECORD_LOOKS: u64 = 5;
+
 /// Resolves when Codex has connected anew more often than `limit`, with nothing in between.
 async fn disconnected(mut news: watch::Receiver<News>, limit: u32) {
     if news.wait_for(|news| news.reconnects > limit).await.is_err() {
-        // Codex has ended, which somebody else will notice.
+        // The stream of events has ended, and Codex may live on: its exit is waited for elsewhere.
         std::future::pending::<()>().await;
     }
+}
+
+/// Resolves when Codex has lived on for [`OVER_GRACE`] after it said how the turn ended.
+async fn over(mut news: watch::Receiver<News>) {
+    if news.wait_for(|news| news.is_over).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(OVER_GRACE).await;
 }
 
 /// How the tree is to be stopped. A grace that is running when the daemon ends is over: the daemon will not wait for it.
@@ -399,7 +432,9 @@ fn manner_of(ending: &Ending, grace: Duration, shutdown: CancellationToken) -> M
         Ending::Interrupted(Interrupt::Shutdown) => {
             Manner::Firm { grace: grace.min(SHUTDOWN_GRACE), hurry: CancellationToken::new() }
         }
-        Ending::Disconnected | Ending::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => firm(grace),
+        Ending::Over | Ending::Disconnected | Ending::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => {
+            firm(grace)
+        }
     }
 }
 
@@ -411,16 +446,18 @@ async fn stop(turn: Turn, manner: Manner, progress: &Progress) -> Ended {
     turn.stop(manner).await
 }
 
-/// Why a turn that ended by itself has brought no picture: what Codex reported, else what was found, else how it ended.
-fn without_picture(rejection: Rejection, request: &Request, ended: &Ended) -> Failure {
-    let otherwise = || match cause_of(rejection, request.max_image_bytes) {
-        cause @ Cause::ImageTooLarge { .. } => cause,
-        _ if !ended.exit.is_success() => Cause::CodexFailed(ended.exit),
-        cause => cause,
+/// Why a turn that ended by itself has brought no picture: what Codex reported, else what was found,
+/// else how it ended. `exit` is none for a Codex that said so and had to be stopped.
+fn without_picture(rejection: Rejection, request: &Request, ended: &Ended, exit: Option<Exit>) -> Failure {
+    let otherwise = || match (cause_of(rejection, request.max_image_bytes), exit) {
+        (cause @ Cause::ImageTooLarge { .. }, _) => cause,
+        (_, Some(exit)) if !exit.is_success() => Cause::CodexFailed(exit),
+        (_, None) if ended.heard.transcript.failed.is_some() => Cause::TurnFailed,
+        (cause, _) => cause,
     };
     let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, SystemTime::now());
     let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), ended);
-    failure.evidence.exit = Some(ended.exit);
+    failure.evidence.exit = exit;
     failure
 }
 
@@ -443,4 +480,73 @@ fn failure(Diagnosis { cause, resets_at }: Diagnosis, ended: &Ended) -> Failure 
         detail.extend([separator, SURVIVORS]);
     }
     Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+
+    use super::*;
+    use crate::codex::command::Sandbox;
+
+    const THREAD: &str = "01a202f5-609c-72c1-8213-7ba33eb17046";
+
+    fn picture() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = ::png::Encoder::new(&mut bytes, 2, 2).write_header().unwrap();
+        writer.write_image_data(&[7; 4]).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    fn append(record: &Path, line: &str) {
+        let mut file = std::fs::File::options().create(true).append(true).open(record).unwrap();
+        writeln!(file, "{line}").unwrap();
+    }
+
+    #[test]
+    fn what_nothing_verifies_is_read_again_only_when_the_record_has_grown() {
+        let home = tempfile::tempdir().unwrap();
+        let thread = ThreadId::parse(THREAD).unwrap();
+        let sandbox = Sandbox::DangerFullAccess;
+        let request = Request { sandbox, require_verified: true, ..Request::example(home.path()) };
+        let judge = Judge::new(Arc::new(request), [].into(), Confinement::Waived, home.path().to_path_buf());
+        let (store, record) = (judge.store(&thread), judge.record_growth(&thread));
+        let mut look = Look { judge, store, record };
+        let mut count = 0;
+        let mut round = || {
+            (0..RECORD_LOOKS)
+                .map(|_| {
+                    count += 1;
+                    look.again(&thread, count, true)
+                })
+                .collect::<Vec<_>>()
+        };
+        let judged = |looks: &[Result<Picked, Rejection>]| {
+            looks.iter().filter(|found| !matches!(found, Err(Rejection::Missing(Missing::NotDrawn)))).count()
+        };
+
+        let day = home.path().join("sessions/2026/11/22");
+        std::fs::create_dir_all(&day).unwrap();
+        let rollout = day.join(format!("rollout-x-{THREAD}.jsonl"));
+        append(&rollout, "{}");
+        assert_eq!(judged(&round()), 0, "there is no picture");
+        let store = home.path().join("generated_images").join(THREAD);
+        std::fs::create_dir_all(&store).unwrap();
+        std::fs::write(store.join("a.png"), picture()).unwrap();
+        let looks = round();
+        assert_eq!(judged(&looks), 1);
+        assert!(matches!(looks[0], Err(Rejection::Missing(Missing::Unverified))));
+        assert_eq!(judged(&round()) + judged(&round()), 0, "nothing has changed");
+        append(&rollout, r#"{"payload":{"type":"agent_message"}}"#);
+        assert_eq!(judged(&round()), 1);
+        assert_eq!(judged(&round()), 0);
+        let result = BASE64.encode(picture());
+        append(&rollout, &format!(r#"{{"payload":{{"type":"image_generation_end","result":"{result}"}}}}"#));
+        assert!(round().into_iter().flatten().next().unwrap().verified);
+    }
 }

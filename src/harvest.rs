@@ -130,10 +130,22 @@ impl Judge {
         }
     }
 
-    /// Whether anything can establish where a picture comes from.
+    /// Whether an unverified picture is refused.
     #[must_use]
-    pub fn may_verify(&self) -> bool {
-        self.confined().is_ok()
+    pub fn requires_verified(&self) -> bool {
+        self.request.require_verified
+    }
+
+    /// What tells when the record of `thread` grows.
+    #[must_use]
+    pub fn record_growth(&self, thread: &ThreadId) -> rollout::Growth {
+        rollout::Growth::new(&self.request.codex_home(), thread)
+    }
+
+    /// Whether the record alone can establish where a picture comes from.
+    #[must_use]
+    pub fn awaits_record(&self) -> bool {
+        self.confined() == Ok(false)
     }
 
     /// What the user should know of the confinement.

@@ -220,6 +220,35 @@ impl Request {
 }
 
 #[cfg(test)]
+impl Request {
+    /// One with the defaults, for tests.
+    pub fn example(codex_home: impl Into<PathBuf>) -> Self {
+        Self {
+            prompt: "a red fox".into(),
+            aspect: "1:1".into(),
+            codex_path: None,
+            codex_home: Some(codex_home.into()),
+            env: Environment::default(),
+            node_dir: None,
+            model: None,
+            sandbox: Sandbox::WorkspaceWrite { network: true },
+            completion: Completion::Image,
+            config: Vec::new(),
+            disable_features: Vec::new(),
+            timeout: Duration::from_secs(600),
+            kill_grace: Duration::from_secs(2),
+            max_image_bytes: 32 << 20,
+            validation: Validation::Full,
+            require_verified: false,
+            references: Vec::new(),
+            transparent: false,
+            lean: true,
+            max_reconnects: 6,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

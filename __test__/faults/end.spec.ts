@@ -51,6 +51,67 @@ describe('exit 1 with image', () => {
   );
 });
 
+describe('a turn that is over, while Codex lives on', () => {
+  const LIMIT = "You've hit your usage limit. Try again later.";
+
+  test.for(['image', 'exit'] as const)(
+    "fails with its cause, completion '%s'",
+    async (completion, { codex }) => {
+      const steps = [THREAD, TURN_STARTED, turnFailed(LIMIT), HANG];
+      const error = await failure(codex.generate(steps, { completion }));
+      expect(error).toMatchObject({ code: 'USAGE_LIMIT' });
+      expect(error.detail).toContain(LIMIT);
+      // It was stopped, and did not end by itself.
+      expect(error).not.toHaveProperty('exitCode');
+      expect(error).not.toHaveProperty('signal');
+    },
+  );
+
+  test('fails with what Codex said, where that is not understood', async ({ codex }) => {
+    const steps = [THREAD, TURN_STARTED, turnFailed('something new'), HANG];
+    const error = await failure(codex.generate(steps));
+    expect(error).toMatchObject({ code: 'CODEX_FAILED', status: 502 });
+    expect(error.message).toContain('its turn failed');
+    expect(error.detail).toContain('something new');
+  });
+
+  test.for(['image', 'exit'] as const)(
+    "delivers the agent's copy, completion '%s'",
+    async (completion, { codex }) => {
+      const steps = [...turn(save('workspace', PICTURE)), HANG];
+      const image = await codex.generateDetailed(steps, { completion });
+      expect(image).toMatchObject({ png: PICTURE, source: 'workspace' });
+    },
+  );
+
+  test('does not deliver the copy of a turn that failed', async ({ codex }) => {
+    const steps = [
+      THREAD,
+      TURN_STARTED,
+      save('workspace', PICTURE),
+      turnFailed('something new'),
+      HANG,
+    ];
+    expect(await failure(codex.generate(steps))).toMatchObject({ code: 'CODEX_FAILED' });
+  });
+});
+
+describe('an output that has ended, while Codex lives on', () => {
+  test('does not keep the picture in the store from being seen', async ({ codex }) => {
+    const steps: Step[] = [
+      THREAD,
+      TURN_STARTED,
+      { do: 'closeOutput' },
+      { do: 'await', gate: 'drawn' },
+      save('store', PICTURE),
+      HANG,
+    ];
+    const call = codex.generateDetailed(steps);
+    await codex.open('drawn');
+    expect(await call).toMatchObject({ png: PICTURE, source: 'store', verified: true });
+  });
+});
+
 describe('timeout', () => {
   /** Enough for the stub to come as far as its mark, which each test checks. */
   const timeoutMs = 10_000;

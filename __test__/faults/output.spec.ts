@@ -90,6 +90,37 @@ test('an event split at every byte offset: the same result', async ({ codex }) =
   expect(said).toEqual(offsets.map(() => text));
 });
 
+describe('thread.started, again and again', () => {
+  const ANOTHER = '0199d2c4-bbbb-7000-8000-0123456789ab';
+  const again = JSON.stringify({ type: 'thread.started', thread_id: ANOTHER });
+
+  test('leads to no other thread, and is told once', async ({ codex }) => {
+    const { events, onProgress } = listener();
+    const elsewhere = save('store', png({ seed: 9 }), { thread: ANOTHER });
+    const steps = [
+      ...turn(print('stdout', `${again}\n`.repeat(100)), elsewhere),
+      { do: 'reach', mark: 'told' },
+    ];
+    const image = codex.generateDetailed(
+      [...(steps as Step[]), save('store', PICTURE), HANG],
+      {},
+      onProgress,
+    );
+    expect(await image).toMatchObject({ png: PICTURE, source: 'store' });
+    const threads = new Set(events.flatMap(({ threadId }) => threadId ?? []));
+    expect(threads).toEqual(new Set([(await codex.turn()).threadId]));
+    expect(events.filter(({ phase }) => phase === 'started')).toHaveLength(1);
+  });
+
+  test('costs no memory', async ({ codex }) => {
+    const flood: Step = { do: 'flood', to: 'stdout', line: again, bytes: 64 * MEGABYTE };
+    await codex.order(turn(flood, save('workspace', PICTURE)));
+    const { image, peakGrowth } = await generateElsewhere(codex.options({ timeoutMs }));
+    expect(image).toMatchObject({ source: 'workspace' });
+    expect(peakGrowth).toBeLessThanOrEqual(8 * MEGABYTE);
+  });
+});
+
 test('one 20 MB line: memory +8 MB at most, later events still seen', async ({ codex }) => {
   const [head = '', tail = ''] = spoken('<>').split('<>');
   const filler = Buffer.alloc(MEGABYTE, 'x').toString('base64');

@@ -183,6 +183,8 @@ async function perform(step) {
     case 'await':
       while (!existsSync(path.join(desk, `${step.gate}.gate`))) await sleep(5);
       return;
+    case 'closeOutput':
+      return closeSync(1);
     case 'hang':
       return new Promise(() => {}); // The lifetime's timer keeps it alive.
     case 'sleep':

@@ -52,6 +52,8 @@ export type Step =
   | { do: 'reach'; mark: string }
   /** Waits until the spec lets it go on. */
   | { do: 'await'; gate: string }
+  /** Closes its stdout, and goes on. */
+  | { do: 'closeOutput' }
   /** Lives on until it is stopped. */
   | { do: 'hang' }
   | { do: 'sleep'; ms: number }

@@ -161,37 +161,12 @@ pub fn is_privileged() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::request::{Completion, Environment, Validation};
-
-    /// A home outside of every temporary directory.
-    const HOME: &str = "/nowhere/codex-home";
+    use crate::request::Environment;
 
     fn request(sandbox: Sandbox) -> Request {
-        Request {
-            prompt: "x".into(),
-            aspect: "1:1".into(),
-            codex_path: None,
-            codex_home: Some(HOME.into()),
-            env: Environment::new(vec![("TMPDIR".into(), "/nowhere/tmp".into())]),
-            node_dir: None,
-            model: None,
-            sandbox,
-            completion: Completion::Image,
-            config: Vec::new(),
-            disable_features: Vec::new(),
-            timeout: Duration::from_secs(1),
-            kill_grace: Duration::ZERO,
-            max_image_bytes: 1,
-            validation: Validation::Full,
-            require_verified: false,
-            references: Vec::new(),
-            transparent: false,
-            lean: true,
-            max_reconnects: 1,
-        }
+        let env = Environment::new(vec![("TMPDIR".into(), "/nowhere/tmp".into())]);
+        Request { sandbox, env, ..Request::example("/nowhere/codex-home") }
     }
 
     fn version(text: &str) -> Option<Version> {

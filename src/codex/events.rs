@@ -100,6 +100,14 @@ impl Event {
 
 /// How much of what the agent says is kept, in bytes.
 const WORDS_BYTES: usize = 8 << 10;
+/// How much of any other message is kept, in bytes. The backend's JSON in `turn.failed` has some
+/// hundred.
+const MESSAGE_BYTES: usize = 16 << 10;
+
+/// The beginning of a message.
+fn beginning(message: &str) -> String {
+    message[..message.floor_char_boundary(MESSAGE_BYTES)].to_owned()
+}
 
 /// What is remembered of a turn's events. Bounded, however long the turn.
 #[derive(Debug)]
@@ -114,6 +122,8 @@ pub struct Transcript {
     pub trouble: Option<String>,
     /// Why the turn failed.
     pub failed: Option<String>,
+    /// Whether the turn completed.
+    pub completed: bool,
     /// What the turn cost, if it completed.
     pub usage: Option<Usage>,
 }
@@ -126,24 +136,39 @@ impl Default for Transcript {
             says_unavailable: false,
             trouble: None,
             failed: None,
+            completed: false,
             usage: None,
         }
     }
 }
 
 impl Transcript {
-    /// Takes in one event.
+    /// How the turn ended, once Codex has said so: well or not.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<bool> {
+        match (&self.failed, self.completed) {
+            (Some(_), _) => Some(false),
+            (None, true) => Some(true),
+            (None, false) => None,
+        }
+    }
+
+    /// Takes in one event. Only the first thread counts: the agent's own threads, or a line that it
+    /// made Codex print, never lead to another store.
     pub fn note(&mut self, event: &Event) {
         match event {
-            Event::ThreadStarted(thread) => self.thread = Some(thread.clone()),
+            Event::ThreadStarted(thread) => _ = self.thread.get_or_insert_with(|| thread.clone()),
             Event::Message(text) => {
                 self.says_unavailable |= text.lines().any(|line| line.trim() == UNAVAILABLE);
                 self.words.push(text.as_bytes());
                 self.words.push(b"\n");
             }
-            Event::Trouble(message) => self.trouble = Some(message.clone()),
-            Event::TurnFailed(message) => self.failed = Some(message.clone()),
-            Event::TurnCompleted(usage) => self.usage = *usage,
+            Event::Trouble(message) => self.trouble = Some(beginning(message)),
+            Event::TurnFailed(message) => self.failed = Some(beginning(message)),
+            Event::TurnCompleted(usage) => {
+                self.completed = true;
+                self.usage = *usage;
+            }
             Event::CommandStarted => {}
         }
     }
@@ -202,6 +227,32 @@ mod tests {
             assert_eq!(parse(line), None, "{line}");
         }
         assert_eq!(Event::parse(b"\xff\xfe{\"type\":\"x\"}"), None);
+    }
+
+    #[test]
+    fn the_first_thread_stays_and_messages_are_kept_in_part() {
+        let (first, second) = ("019e5f2a-7c44-7bb0-9d3e-0123456789ab", "019e5f2a-7c44-7bb0-9d3e-0123456789ac");
+        let mut transcript = Transcript::default();
+        for id in [first, second] {
+            transcript.note(&Event::ThreadStarted(ThreadId::parse(id).unwrap()));
+        }
+        assert_eq!(transcript.thread, ThreadId::parse(first));
+        let long = format!("{}é", "x".repeat(MESSAGE_BYTES - 1)).repeat(60);
+        transcript.note(&Event::Trouble(long.clone()));
+        transcript.note(&Event::TurnFailed(long));
+        for kept in [transcript.trouble, transcript.failed] {
+            assert_eq!(kept.unwrap(), "x".repeat(MESSAGE_BYTES - 1));
+        }
+    }
+
+    #[test]
+    fn a_failure_outweighs_a_completion() {
+        let mut transcript = Transcript::default();
+        assert_eq!(transcript.outcome(), None);
+        transcript.note(&Event::TurnCompleted(None));
+        assert_eq!(transcript.outcome(), Some(true));
+        transcript.note(&Event::TurnFailed("x".into()));
+        assert_eq!(transcript.outcome(), Some(false));
     }
 
     #[test]

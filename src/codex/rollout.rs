@@ -12,6 +12,7 @@
 //! The outputs of the agent's tool calls hold pictures too, but any: those that it looked at, or drew itself. They count for
 //! nothing here.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::ops::ControlFlow;
@@ -23,7 +24,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use super::ThreadId;
-use crate::files::Dir;
+use crate::files::{Dir, Stamp};
 use crate::process::lines::Lines;
 
 /// A picture that image_gen returned.
@@ -40,8 +41,6 @@ pub const DIRECTORY: &str = "sessions";
 
 /// How long a picture that only the record can verify may wait for it.
 pub const GRACE: Duration = Duration::from_millis(500);
-/// The record holds the pictures themselves, so it is not read as often as the store is looked at.
-pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What surrounds the picture in its line.
 const LINE_OVERHEAD: u64 = 64 << 10;
 const READ_BYTES: usize = 64 << 10;
@@ -265,10 +264,10 @@ fn parse(line: &[u8]) -> Option<Recorded> {
     (!bytes.is_empty()).then_some(Recorded { bytes, revised_prompt })
 }
 
-/// The thread's record, opened. The directories are named after days of the user's own time zone,
+/// Where the thread's record is. The directories are named after days of the user's own time zone,
 /// which is not worth guessing. Codex writes one file a thread: where there are two, one of them was
 /// planted, and neither is believed.
-fn find(codex_home: &Path, thread: &ThreadId) -> Option<File> {
+fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, OsString)> {
     let ending = format!("-{thread}.jsonl");
     let days = entries(codex_home.join(DIRECTORY)).flat_map(entries).flat_map(entries);
     let mut records = days.chain([codex_home.join("archived_sessions")]).flat_map(|day| {
@@ -277,7 +276,39 @@ fn find(codex_home: &Path, thread: &ThreadId) -> Option<File> {
         of_thread.map(|name| (day.clone(), name)).collect::<Vec<_>>()
     });
     let (Some((day, name)), None) = (records.next(), records.next()) else { return None };
-    Dir::open(&day).ok()?.file(&name).ok()
+    Some((Dir::open(&day).ok()?, name))
+}
+
+/// The thread's record, opened.
+fn find(codex_home: &Path, thread: &ThreadId) -> Option<File> {
+    let (day, name) = locate(codex_home, thread)?;
+    day.file(&name).ok()
+}
+
+/// Tells when a thread's record grows.
+#[derive(Debug)]
+pub struct Growth {
+    codex_home: PathBuf,
+    thread: ThreadId,
+    record: Option<(Dir, OsString)>,
+    stamp: Option<Stamp>,
+}
+
+impl Growth {
+    /// Of the record of `thread`, of which nothing is known yet.
+    #[must_use]
+    pub fn new(codex_home: &Path, thread: &ThreadId) -> Self {
+        Self { codex_home: codex_home.to_path_buf(), thread: thread.clone(), record: None, stamp: None }
+    }
+
+    /// Whether the record is another than at the last call. Blocks on the disk.
+    pub fn has_changed(&mut self) -> bool {
+        if self.record.is_none() {
+            self.record = locate(&self.codex_home, &self.thread);
+        }
+        let stamp = self.record.as_ref().and_then(|(day, name)| day.stamp(name));
+        std::mem::replace(&mut self.stamp, stamp) != stamp
+    }
 }
 
 /// The entries of a directory. Nothing if there is no such directory.
@@ -439,6 +470,21 @@ mod tests {
         std::fs::create_dir_all(&planted).unwrap();
         std::fs::write(planted.join(format!("rollout-x-{THREAD}.jsonl")), line("end", b"planted")).unwrap();
         assert_eq!(all(home.path(), 100), []);
+    }
+
+    #[test]
+    fn growth_is_told_once() {
+        let home = tempfile::tempdir().unwrap();
+        let mut growth = Growth::new(home.path(), &ThreadId::parse(THREAD).unwrap());
+        assert!(!growth.has_changed(), "there is no record");
+        let day = home.path().join("sessions/2026/11/22");
+        std::fs::create_dir_all(&day).unwrap();
+        let record = day.join(format!("rollout-x-{THREAD}.jsonl"));
+        for content in ["a", "ab"] {
+            std::fs::write(&record, content).unwrap();
+            assert!(growth.has_changed());
+            assert!(!growth.has_changed());
+        }
     }
 
     #[test]

@@ -27,6 +27,10 @@ const SHOWN_BYTES: usize = 4 << 10;
 /// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its work on the picture first, which
 /// takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped by us in either case.
 pub const DRAWN_GRACE: Duration = Duration::from_millis(500);
+/// How long Codex may live on after it has said how its turn ended. It exits within 336 ms (0.132.0)
+/// or 86 ms (0.144.6, 0.171.0; five runs each).
+pub const OVER_GRACE: Duration = Duration::from_secs(3);
+
 /// A running turn. Dropping it kills the whole tree.
 #[derive(Debug)]
 pub struct Turn {
@@ -45,6 +49,8 @@ pub struct News {
     pub thread: Option<ThreadId>,
     /// How often Codex has connected anew without the agent having said or done anything since.
     pub reconnects: u32,
+    /// Whether Codex has said how the turn ended.
+    pub is_over: bool,
 }
 
 /// What the turn has said.
@@ -149,6 +155,9 @@ struct Listener {
 impl Listener {
     fn hear(&self, line: &[u8]) {
         let Some(event) = Event::parse(line) else { return };
+        if matches!(event, Event::ThreadStarted(_)) && self.tell.borrow().thread.is_some() {
+            return;
+        }
         lock(&self.heard).transcript.note(&event);
         self.tell.send_if_modified(|news| match &event {
             Event::ThreadStarted(thread) => {
@@ -160,7 +169,8 @@ impl Listener {
                 true
             }
             Event::Message(_) | Event::CommandStarted => std::mem::take(&mut news.reconnects) > 0,
-            Event::Trouble(_) | Event::TurnCompleted(_) | Event::TurnFailed(_) => false,
+            Event::TurnCompleted(_) | Event::TurnFailed(_) => !std::mem::replace(&mut news.is_over, true),
+            Event::Trouble(_) => false,
         });
         let thread = self.tell.borrow().thread.as_ref().map(|thread| Arc::clone(thread.as_arc()));
         let say = |phase, message: &str| self.progress.say(phase, message, thread.as_ref());
