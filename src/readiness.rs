@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::codex::ask::ask;
 use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Login};
@@ -47,11 +49,12 @@ impl Readiness {
     }
 }
 
-/// Looks at what a run of `request` would use. Spends nothing, asks nobody but the CLI itself.
+/// Looks at what a run of `request` would use. Spends nothing, asks nobody but the CLI itself. The CLI is no longer asked once
+/// `given_up` is cancelled.
 ///
 /// # Errors
 /// Only defects of this package.
-pub async fn check(request: Request) -> Result<Readiness, Failure> {
+pub async fn check(request: Request, given_up: CancellationToken) -> Result<Readiness, Failure> {
     let request = Arc::new(request);
     let asked = Arc::clone(&request);
     let (cli, mut login, provider) = blocking(move || {
@@ -65,7 +68,8 @@ pub async fn check(request: Request) -> Result<Readiness, Failure> {
     match &cli {
         Ok(cli) => {
             // Both take as long as the CLI takes to start, so they are asked at the same time.
-            let (told_version, told_login) = tokio::join!(version_of(cli, &request), login_of(cli, &request, login));
+            let (told_version, told_login) =
+                tokio::join!(version_of(cli, &request, &given_up), login_of(cli, &request, login, &given_up));
             version = told_version?;
             login = told_login?;
         }
@@ -86,21 +90,26 @@ pub async fn check(request: Request) -> Result<Readiness, Failure> {
 }
 
 /// The package's version, or what the CLI says: "codex-cli 0.169.0" (all versions).
-async fn version_of(cli: &Cli, request: &Request) -> Result<Option<String>, Failure> {
+async fn version_of(cli: &Cli, request: &Request, given_up: &CancellationToken) -> Result<Option<String>, Failure> {
     if cli.version.is_some() {
         return Ok(cli.version.clone());
     }
     // A CLI that cannot even be started has its say when a picture is asked for.
-    let told = ask(cli, request, &["--version"], marker()?, std::future::pending::<()>()).await.unwrap_or_default();
+    let told = ask(cli, request, &["--version"], marker()?, given_up.cancelled()).await.unwrap_or_default();
     let mut words = told.lines().filter_map(|line| line.trim().strip_prefix("codex-cli "));
     Ok(words.next().map(str::to_owned))
 }
 
-async fn login_of(cli: &Cli, request: &Request, from_file: Login) -> Result<Login, Failure> {
+async fn login_of(
+    cli: &Cli,
+    request: &Request,
+    from_file: Login,
+    given_up: &CancellationToken,
+) -> Result<Login, Failure> {
     if from_file != Login::Unknown {
         return Ok(from_file);
     }
-    let told = ask(cli, request, &login::STATUS, marker()?, std::future::pending::<()>()).await.unwrap_or_default();
+    let told = ask(cli, request, &login::STATUS, marker()?, given_up.cancelled()).await.unwrap_or_default();
     Ok(login::from_status(&told))
 }
 
