@@ -63,7 +63,9 @@ describe.skipIf(WINDOWS)('no descriptor is left', () => {
       }
       return [...ends, await told(() => generateCodexImage(options))];`;
     const ends = await inOwnRealm(program, codex.options(), FEW);
-    const codes = ends.map((end) => ('rejected' in end ? end.rejected.code : 'a picture'));
+    const codes = ends.map((end) =>
+      typeof end === 'object' && 'rejected' in end ? end.rejected.code : 'a picture',
+    );
     expect(codes.slice(0, 6)).toEqual(Array(6).fill('SPAWN_FAILED'));
     for (const code of codes)
       expect(['SPAWN_FAILED', 'WORKSPACE_FAILED', 'a picture']).toContain(code);
