@@ -12,7 +12,7 @@ const DRAWN = { resolved: PICTURE.toString('base64') };
 
 // Descriptors have a limit that a process can reach, unlike Windows's handles.
 describe.skipIf(WINDOWS)('no descriptor is left', () => {
-  /** Takes all descriptors but `free`; \`giveBack\` closes them. */
+  /** `takeAllBut(free)` opens files until only so many descriptors are free; `giveBack` closes them. */
   const TAKE = `
     const { openSync, closeSync } = require('node:fs');
     const taken = [];
@@ -21,7 +21,7 @@ describe.skipIf(WINDOWS)('no descriptor is left', () => {
       try { for (;;) taken.push(openSync('/dev/null')); } catch {}
       for (const descriptor of taken.splice(taken.length - free)) closeSync(descriptor);
     };`;
-  const FEW = { shell: 'ulimit -n 100' };
+  const FEW = { descriptors: 100 };
 
   test.for([2, 3, 4, 5])(
     'with %i free, the addon loads and a call rejects',
@@ -107,3 +107,13 @@ base.runIf(LINUX)(
     ]);
   },
 );
+
+base('a runtime that cannot be started rejects the call', async () => {
+  // What tokio refuses with a panic.
+  const env = { TOKIO_WORKER_THREADS: '0' };
+  const program = `
+    const { checkCodex } = load();
+    return [await told(() => checkCodex({ codexHome: ${JSON.stringify(NOWHERE)} }))];`;
+  const ends = await inOwnRealm(program, { prompt: 'a red fox' }, { env });
+  expect(ends).toMatchObject([{ rejected: { code: 'INTERNAL', status: 500 } }]);
+});

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 
 import type { GenerateOptions } from '../../index.js';
 
@@ -53,18 +53,18 @@ const PREAMBLE = `
 export async function inOwnRealm<T = Told[]>(
   program: string,
   options: GenerateOptions,
-  { shell = '' }: { shell?: string } = {},
+  { descriptors, env }: { descriptors?: number; env?: Record<string, string> } = {},
 ): Promise<T> {
   const whole = `'use strict';
     const options = ${JSON.stringify(options)};
     const load = () => require(${JSON.stringify(INDEX)});
     ${PREAMBLE}
     (async () => { ${program} })().then((value) => { clean(); stdout.write(stringify(value)); });`;
-  const node = [process.execPath, '--eval', whole] as const;
-  const child =
-    shell === ''
-      ? spawn(node[0], node.slice(1))
-      : spawn('/bin/sh', ['-c', `${shell}; exec "$@"`, 'sh', ...node]);
+  const node = [process.execPath, '--eval', whole];
+  const limited = ['/bin/sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...node];
+  const [file = '', ...args] = descriptors === undefined ? node : limited;
+  const child = spawn(file, args, { env: { ...process.env, ...env } });
+  onTestFinished(() => void child.kill('SIGKILL'));
   child.stdin.end();
   const [stdout, stderr, [code, signal]] = await Promise.all([
     text(child.stdout),
