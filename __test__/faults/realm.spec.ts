@@ -161,11 +161,10 @@ test('a polluted Array.prototype fills no hole', async ({ codex }) => {
 });
 
 describe('a spoilt environment', () => {
-  const RESULT_NAMES = [
-    ...['name', 'message', 'stack', 'code', 'status', 'retryable', 'exitCode', 'signal', 'detail'],
-    ...['threadId', 'resetsAt', 'png', 'width', 'timings', 'usage', 'imageMs', 'codexVersion'],
-    ...['phase', 'elapsedMs', 'codexPath', 'version'],
-  ];
+  /** Members of what this package makes. */
+  const MEMBERS =
+    'name message stack code status retryable exitCode signal detail threadId resetsAt png width ' +
+    'timings usage imageMs codexVersion revisedPrompt phase elapsedMs codexPath version';
 
   test.for<[what: string, spoil: string]>([
     ['Error.prepareStackTrace returns frames', 'Error.prepareStackTrace = (_, frames) => frames;'],
@@ -199,7 +198,7 @@ describe('a spoilt environment', () => {
     ],
     [
       'Object.prototype has setters that throw',
-      `for (const name of ${JSON.stringify(RESULT_NAMES)}) {
+      `for (const name of ${JSON.stringify(MEMBERS.split(' '))}) {
          defineProperty(Object.prototype, name, { __proto__: null, set() { throw cyclic; }, configurable: true });
        }`,
     ],
@@ -361,8 +360,7 @@ describe('an odd callback', () => {
   };
   const hostile = () => {
     const promise = Promise.reject(new Error('boom'));
-    Object.defineProperty(promise, 'catch', { get: boom });
-    Object.defineProperty(promise, 'then', { get: boom });
+    for (const name of ['catch', 'then']) Object.defineProperty(promise, name, { get: boom });
     return promise;
   };
   const unreadable = () => {
@@ -372,11 +370,15 @@ describe('an odd callback', () => {
     return Object.defineProperty(promise, 'constructor', { get: boom });
   };
 
-  test.for<[what: string, onProgress: (...args: unknown[]) => unknown]>([
+  class Odd {
+    readonly odd = true;
+  }
+
+  test.for<[what: string, onProgress: unknown]>([
     ['is frozen', Object.freeze(() => {})],
     ['is a Proxy', new Proxy(() => {}, {})],
     ['is a Proxy that throws', new Proxy(() => {}, { apply: boom, get: boom })],
-    ['is a class', class {} as unknown as () => void],
+    ['is a class', Odd],
     ['returns a promise whose methods throw', hostile],
     ['returns a promise whose constructor throws', unreadable],
     ['returns a Proxy that throws', () => new Proxy({}, { get: boom, getPrototypeOf: boom })],

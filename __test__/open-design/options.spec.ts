@@ -198,18 +198,16 @@ test('the note leaves out a shape that nobody asked for', async ({ codex }) => {
 
 describe('a polluted Object.prototype', () => {
   const RENDERER = new URL('../../dist/open-design.mjs', import.meta.url).href;
-  const NAMES = [
-    ...['surface', 'prompt', 'aspect', 'imageRef', 'imageRefs', 'abs', 'executable', 'environment'],
-    ...['agentCliEnv', 'sandbox', 'timeoutMs', 'signal', 'OD_CODEX_IMAGE_TIMEOUT_MS'],
-    ...['OD_CODEX_DISABLE_PLUGINS', 'OD_CODEX_SANDBOX', 'CODEX_BIN'],
-  ];
+  const NAMES =
+    'surface prompt aspect imageRef imageRefs abs executable environment agentCliEnv sandbox ' +
+    'timeoutMs signal OD_CODEX_IMAGE_TIMEOUT_MS OD_CODEX_DISABLE_PLUGINS OD_CODEX_SANDBOX CODEX_BIN';
   const POLLUTED = `
     const { renderCodexCliImage } = await import('${RENDERER}');
     // Loads the addon: Node's own loader reads what is polluted below.
     await told(() => renderCodexCliImage({ surface: 'image', prompt: '' }));
     const pollute = (prototype, name, value) =>
       defineProperty(prototype, name, { value, writable: true, configurable: true });
-    for (const name of ${JSON.stringify(NAMES)}) pollute(Object.prototype, name, 'danger-full-access');
+    for (const name of ${JSON.stringify(NAMES.split(' '))}) pollute(Object.prototype, name, 'danger-full-access');
     pollute(Array.prototype, 0, { abs: '/nowhere/fox.png' });
     const { codexPath: executable, env: environment } = options;
     const told_ = async (...args) => {

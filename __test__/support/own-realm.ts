@@ -71,6 +71,6 @@ export async function inOwnRealm<T = Told[]>(
     text(child.stderr),
     once(child, 'exit'),
   ]);
-  expect({ code, signal }, stderr).toEqual({ code: 0, signal: null });
+  expect({ code, signal, stderr }).toMatchObject({ code: 0, signal: null });
   return JSON.parse(stdout) as T;
 }

@@ -160,8 +160,8 @@ fn promise<'env>(
     begin: impl FnOnce(&Js<'env>) -> std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>>,
 ) -> Result<PromiseRaw<'env, Resolved>> {
     let js = Js::new(env)?;
-    let begun = catch_unwind(AssertUnwindSafe(|| begin(&js))).unwrap_or_else(|_| Err(Cause::Internal.into()));
-    let failure = match begun {
+    let outcome = catch_unwind(AssertUnwindSafe(|| begin(&js))).unwrap_or_else(|_| Err(Cause::Internal.into()));
+    let failure = match outcome {
         Ok(promise) => return Ok(promise),
         Err(Refusal::Aborted(reason)) => return PromiseRaw::reject(env, reason),
         Err(Refusal::Failure(failure)) => failure,
@@ -180,15 +180,15 @@ fn start<'env, T: Send + 'static, A: Answer + 'static>(
     work: impl Future<Output = std::result::Result<T, Failure>> + Send + 'static,
     answer: fn(T) -> A,
 ) -> std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>> {
-    let begun = || {
+    let prepare = || {
         let runtime = runtime::handle()?;
         // The stack of a rejection would begin nowhere: the caller's frames are remembered now.
         let trace = errors::Trace::capture(js).map_err(Refusal::Defect)?;
         let (deferred, promise) = js.env.create_deferred().map_err(Refusal::Defect)?;
         Ok((runtime, trace, deferred, PromiseRaw::new(js.env.raw(), promise.raw())))
     };
-    let (runtime, trace, deferred, promise) = match begun() {
-        Ok(begun) => begun,
+    let (runtime, trace, deferred, promise) = match prepare() {
+        Ok(prepared) => prepared,
         Err(refusal) => {
             abort.map(|abort| abort.close(js));
             return Err(refusal);
