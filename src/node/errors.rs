@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use napi::bindgen_prelude::{JsObjectValue as _, ObjectRef, Result, Unknown};
-use napi::{Env, JsValue as _, PropertyAttributes};
+use napi::{Env, Error, JsValue as _, PropertyAttributes};
 
 use super::js::{self, Js, define, property};
 use crate::error::{Cause, Failure};
@@ -66,6 +66,12 @@ impl Trace {
         let stack = stack.ok().flatten().unwrap_or_default();
         stack.find("\n    at ").map_or("", |at| &stack[at..]).to_owned()
     }
+}
+
+/// The error to throw from a function that returns no promise.
+pub fn to_throw(js: &Js<'_>, cause: Cause) -> Result<Error> {
+    let error = Trace::capture(js)?.into_error(js, &cause.into())?;
+    Ok(Error::from_unknown_without_coercion(error))
 }
 
 fn milliseconds_since_1970(at: SystemTime) -> f64 {

@@ -5,6 +5,7 @@
 //! stand in `types.d.ts` beside this file and are copied to `index.d.ts` by the build.
 
 mod abort;
+mod call;
 mod errors;
 mod image;
 mod js;
@@ -14,20 +15,19 @@ mod progress;
 mod readiness;
 mod runtime;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-use napi::bindgen_prelude::{Buffer, Object, PromiseRaw, Result, Unknown};
-use napi::{Env, Error, JsValue as _};
+use napi::Env;
+use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, Unknown};
 use napi_derive::napi;
 
 use crate::codex::command::needs_danger_full_access;
-use crate::error::{Cause, Evidence, Failure};
 use crate::generate::{self, Generated, generate};
 use crate::queue::Queue;
 use crate::readiness::check;
 use crate::run::Cancel;
 use abort::{Abort, Start};
+use call::{Begun, Refusal, Resolved, promise, start};
 use image::GeneratedImage;
 use js::{Answer, Js};
 use options::{Recovery, SIGNAL, unreadable};
@@ -102,7 +102,7 @@ pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
             QUEUE.set_limit(limit);
             Ok(())
         }
-        Err(cause) => Err(thrown(&Js::new(env)?, cause)?),
+        Err(cause) => Err(errors::to_throw(&Js::new(env)?, cause)?),
     }
 }
 
@@ -126,105 +126,7 @@ pub fn codex_needs_danger_full_access_sandbox(
     let variables = js::present(variables)?.map_or_else(|| js.process_env(), Ok).and_then(|env| js.environment(env));
     match variables.map_err(unreadable("env")) {
         Ok(variables) => Ok(needs_danger_full_access(&platform, &variables)),
-        Err(cause) => Err(thrown(&js, cause)?),
-    }
-}
-
-/// A failure to throw.
-fn thrown(js: &Js<'_>, cause: Cause) -> Result<Error> {
-    let error = errors::Trace::capture(js)?.into_error(js, &cause.into())?;
-    Ok(Error::from_unknown_without_coercion(error))
-}
-
-/// What a promise of this package resolves with: an [`Answer`], already made.
-type Resolved = Unknown<'static>;
-
-/// Why a call has not begun.
-enum Refusal<'env> {
-    Failure(Failure),
-    /// Its signal was aborted already.
-    Aborted(Unknown<'env>),
-    /// What N-API refuses is a defect of this package.
-    Defect(Error),
-}
-
-impl<C: Into<Failure>> From<C> for Refusal<'_> {
-    fn from(cause: C) -> Self {
-        Self::Failure(cause.into())
-    }
-}
-
-/// The promise that `begin` makes, or a rejected one: no exported function that returns a promise throws.
-fn promise<'env>(
-    env: &'env Env,
-    begin: impl FnOnce(&Js<'env>) -> std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>>,
-) -> Result<PromiseRaw<'env, Resolved>> {
-    let js = Js::new(env)?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| begin(&js))).unwrap_or_else(|_| Err(Cause::Internal.into()));
-    let failure = match outcome {
-        Ok(promise) => return Ok(promise),
-        Err(Refusal::Aborted(reason)) => return PromiseRaw::reject(env, reason),
-        Err(Refusal::Failure(failure)) => failure,
-        Err(Refusal::Defect(error)) => Failure {
-            cause: Cause::Internal,
-            evidence: Box::new(Evidence { detail: error.reason.clone(), ..Evidence::default() }),
-        },
-    };
-    PromiseRaw::reject(env, errors::Trace::capture(&js)?.into_error(&js, &failure)?)
-}
-
-/// Starts `work`, as a call of its JavaScript environment, and returns a promise of what `answer` makes of its outcome.
-fn start<'env, T: Send + 'static, A: Answer + 'static>(
-    js: &Js<'env>,
-    abort: Option<Abort>,
-    work: impl Future<Output = std::result::Result<T, Failure>> + Send + 'static,
-    answer: fn(T) -> A,
-) -> std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>> {
-    let prepare = || {
-        let runtime = runtime::handle()?;
-        // The stack of a rejection would begin nowhere: the caller's frames are remembered now.
-        let trace = errors::Trace::capture(js).map_err(Refusal::Defect)?;
-        let (deferred, promise) = js.env.create_deferred().map_err(Refusal::Defect)?;
-        Ok((runtime, trace, deferred, PromiseRaw::new(js.env.raw(), promise.raw())))
-    };
-    let (runtime, trace, deferred, promise) = match prepare() {
-        Ok(prepared) => prepared,
-        Err(refusal) => {
-            abort.map(|abort| abort.close(js));
-            return Err(refusal);
-        }
-    };
-    // Now, and not where the scheduler starts the task: the environment may end before.
-    let running = js.lifetime.enter();
-    runtime.spawn(async move {
-        let outcome = runtime::contained(work).await;
-        deferred.resolve(move |env| settle(&env, abort, trace, outcome, answer));
-        drop(running);
-    });
-    Ok(promise)
-}
-
-/// On the JavaScript thread: the value to resolve with, or the error to reject with.
-fn settle<T, A: Answer>(
-    env: &Env,
-    abort: Option<Abort>,
-    trace: errors::Trace,
-    outcome: std::result::Result<T, Failure>,
-    answer: fn(T) -> A,
-) -> Result<Resolved> {
-    let js = Js::new(env)?;
-    // Whoever has given up is told so, whatever became of the picture.
-    if let Some(reason) = abort.and_then(|abort| abort.close(&js)) {
-        trace.release(env);
-        return Err(Error::from_unknown_without_coercion(reason));
-    }
-    match outcome {
-        Ok(value) => {
-            trace.release(env);
-            // It lives until the promise has taken it.
-            Ok(Object::from_raw(env.raw(), answer(value).into_js(env)?.raw()).to_unknown())
-        }
-        Err(failure) => Err(Error::from_unknown_without_coercion(trace.into_error(&js, &failure)?)),
+        Err(cause) => Err(errors::to_throw(&js, cause)?),
     }
 }
 
@@ -234,7 +136,7 @@ fn run<'env, A: Answer + 'static>(
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
     answer: fn(Generated) -> A,
-) -> std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>> {
+) -> Begun<'env> {
     let (request, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
     // Now, and not where the scheduler starts the task: the line is in the order of the calls.
