@@ -6,8 +6,11 @@
 
 use std::any::Any;
 use std::io;
+use std::num::NonZero;
 use std::panic::catch_unwind;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -65,25 +68,45 @@ pub async fn contained<T: Send + 'static>(
     }
 }
 
+/// How many of tokio's threads share the work of all calls; most of that is waiting.
+const MAX_WORKERS: usize = 4;
+/// How long the start may take. It takes less than a millisecond.
+const START: Duration = Duration::from_secs(1);
+
+/// Starts a runtime on a thread of its own. Where tokio gets some of its threads and then no more, its panic waits for those
+/// that it has got, which never end.
 fn start() -> Result<Runtime, Cause> {
     let refused = |error: io::Error| Cause::SpawnFailed(os_words(&error));
-    probe_descriptors().map_err(refused)?;
-    let built = catch_unwind(|| Builder::new_multi_thread().enable_all().build());
-    built.map_err(|panic| cause_of(&*panic))?.map_err(refused)
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
+    // What tokio starts, the thread that starts it, and one for work that blocks.
+    probe(workers + 2).map_err(refused)?;
+    let (send, started) = sync_channel(1);
+    let build = move || {
+        let outcome = catch_unwind(|| Builder::new_multi_thread().worker_threads(workers).enable_all().build());
+        // Fails if it took too long; the runtime is then shut down here.
+        let _ = send.send(outcome);
+    };
+    thread::Builder::new().name("codex-image-start".into()).spawn(build).map_err(refused)?;
+    match started.recv_timeout(START) {
+        Ok(outcome) => outcome.map_err(|panic| cause_of(&*panic))?.map_err(refused),
+        Err(_) => Err(refused(io::ErrorKind::WouldBlock.into())),
+    }
 }
 
-/// Fails where tokio would panic: it needs six descriptors, two of them a pair of sockets.
-#[cfg(unix)]
-fn probe_descriptors() -> io::Result<()> {
-    use std::os::unix::net::UnixStream;
-    let _six = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
-    Ok(())
-}
-
-#[cfg(windows)]
-#[allow(clippy::unnecessary_wraps, reason = "only Unix has anything to probe")]
-fn probe_descriptors() -> io::Result<()> {
-    Ok(())
+/// Fails where tokio would panic: where it cannot have so many threads, or the six descriptors that it needs.
+fn probe(threads: usize) -> io::Result<()> {
+    #[cfg(unix)]
+    let _six = {
+        use std::os::unix::net::UnixStream;
+        [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?]
+    };
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        // All of them exist until the gate opens.
+        let _closed = gate.lock();
+        let pass = || drop(gate.lock());
+        (0..threads).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, pass).map(drop))
+    })
 }
 
 /// What a panic means for its call. Where the system refuses a thread, tokio (1.54) panics with the
