@@ -32,6 +32,15 @@ describe('what is not a PNG is named', () => {
 });
 
 describe('a damaged PNG is refused', () => {
+  const EMPTY = Buffer.alloc(0);
+  /** A zlib stream with so many bytes of stored blocks of nothing after its header. */
+  const withEmptyBlocks = (stream: Buffer, bytes: number): Buffer =>
+    Buffer.concat([
+      stream.subarray(0, 2),
+      Buffer.alloc(bytes - (bytes % 5), Buffer.from([0, 0, 0, 0xff, 0xff])),
+      stream.subarray(2),
+    ]);
+
   const data = deflateSync(pixels());
   const flipped = Buffer.from(PICTURE);
   flipped[60] = (flipped[60] ?? 0) ^ 1;
@@ -55,6 +64,11 @@ describe('a damaged PNG is refused', () => {
       '64 MiB of pixels for a handful',
       assemble([header(), chunk('IDAT', deflateSync(Buffer.alloc(64 << 20)))]),
     ],
+    [
+      '1 MiB of empty blocks for a handful of pixels',
+      assemble([header(), chunk('IDAT', withEmptyBlocks(data, 1 << 20))]),
+    ],
+    ['more than 131,072 chunks', png({ ancillary: Array(1 << 17).fill(chunk('abCd', EMPTY)) })],
     ['no pixels at all', assemble([header()])],
     ['no header', assemble([chunk('IDAT', data)])],
     ['no width', assemble([header({ width: 0 }), chunk('IDAT', data)])],

@@ -1,18 +1,29 @@
 // Which codex is run.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../index.js';
-import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from './support/npm-layout.js';
+import {
+  type Installation,
+  installFromNpm,
+  installPackage,
+  launcher,
+  launchers,
+  PLATFORM_PACKAGE,
+  VENDOR,
+} from './support/npm-layout.js';
 import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import { failure, installStub, save, type StubCodex, test, turn } from './support/stub.js';
 
 const PICTURE = png();
+
+/** Where the native binary is below `node_modules/@openai`. */
+const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;
 
 /** Puts a stub at `file`, below the world's own scratch directory unless it is absolute. */
 async function install(codex: StubCodex, file: string): Promise<string> {
@@ -138,7 +149,6 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
 });
 
 describe("behind npm's launcher", () => {
-  const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;
   const installed = (codex: StubCodex, binary: string | null) =>
     installFromNpm(codex.scratch, '0.169.0', binary);
 
@@ -173,5 +183,48 @@ describe("behind npm's launcher", () => {
     const { command: codexPath } = await installed(codex, null);
     const error = await failure(codex.generate(turn(), { codexPath }));
     expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND' });
+  });
+});
+
+// Windows starts no scripts.
+describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
+  const names = (await launchers()).filter((name) => /^pnpm.*\.sh$/.test(name));
+
+  /** Installs it with its package, as many lines of the user's own in it as are given. */
+  async function installFromPnpm(codex: StubCodex, name: string, own = ''): Promise<Installation> {
+    const text = (await launcher(name)).replace('\n\n', `\n${own}\n`);
+    const [, to = ''] = /exec node +"\$basedir\w*"?\/'?([^'"]+)['"]/.exec(text) ?? [];
+    const command = path.join(codex.scratch, 'pnpm/bin/codex');
+    const modules = path.resolve(path.dirname(command), to, '../../..');
+    const native = await installPackage(modules, '0.169.0', BINARY);
+    await mkdir(path.dirname(command), { recursive: true });
+    await writeFile(command, text, { mode: 0o755 });
+    return { command, native };
+  }
+
+  test.for(names)('leads to the native binary: %s', async (name, { codex }) => {
+    const { command, native } = await installFromPnpm(codex, name);
+    expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(native);
+  });
+
+  test.for(names)("is run itself with a line of the user's own: %s", async (name, { codex }) => {
+    const { command } = await installFromPnpm(codex, name, 'export OF_THE_USER=1');
+    await codex.generate(turn(save('store', PICTURE)), { codexPath: command });
+    expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
+  });
+});
+
+describe.skipIf(WINDOWS)("a wrapper of the user's own is run, though it names the package", () => {
+  test.for(['codexPath', 'CODEX_BIN', 'PATH'] as const)('by %s', async (by, { codex }) => {
+    const { command } = await installFromNpm(codex.scratch, '0.169.0', BINARY);
+    const script = path.join(codex.scratch, 'lib/node_modules/@openai/codex/bin/codex.js');
+    await rm(command);
+    const text = `#!/bin/sh\nOF_THE_USER=1 exec node "${script}" "$@"\n`;
+    await writeFile(command, text, { mode: 0o755 });
+    const PATH = `${path.dirname(command)}${path.delimiter}${codex.env['PATH']}`;
+    const env = { ...codex.env, ...(by === 'PATH' ? { PATH } : { CODEX_BIN: command }) };
+    const codexPath = by === 'codexPath' ? command : null;
+    await codex.generate(turn(save('store', PICTURE)), { codexPath, env });
+    expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
   });
 });

@@ -3,7 +3,7 @@
 // puts into a session of its own.
 
 import { getEventListeners } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
@@ -12,7 +12,8 @@ import { type OnProgress, setMaxConcurrentRuns } from '../index.js';
 import { type CodexCli } from './support/codex-cli.js';
 import { copy, draw, say, shell, type Step, talk, think } from './support/loopback.js';
 import { makePng } from './support/picture.js';
-import { MACOS, WINDOWS } from './support/platform.js';
+import { LINUX, MACOS, WINDOWS } from './support/platform.js';
+import { processes } from './support/processes.js';
 import {
   CODE,
   DIRECT,
@@ -275,4 +276,21 @@ describe.concurrent("a tool of the agent's that still runs", () => {
       },
     );
   });
+
+  // Where a limit is inherited and shown, as on Linux alone.
+  test.skipIf(!LINUX)(
+    'with nothing of the run about it: no environment, session, parent or directory',
+    async ({ real, expect }) => {
+      const file = path.join(real.scratch, 'hidden.pid');
+      const hidden = `env -i setsid -f sh -c 'echo $$ >${file}; exec >/dev/null 2>&1; ${SLEEP}'`;
+      const controller = new AbortController();
+      const options = { sandbox: 'danger-full-access', signal: controller.signal } as const;
+      const script = [shell(`cd / && ${hidden}; sleep 1`), think(ENDLESS_MS)];
+      const call = real.generate(DIRECT, script, options);
+      await expectAbort(real, controller, call, real.modelCalled(2));
+      const pid = Number(await readFile(file, 'utf8'));
+      expect(pid).toBeGreaterThan(1);
+      expect(processes().filter((one) => one.pid === pid && one.state !== 'Z')).toEqual([]);
+    },
+  );
 });

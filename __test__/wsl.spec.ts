@@ -7,6 +7,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { checkCodex } from '../index.js';
+import { launcher } from './support/npm-layout.js';
 import { CODEX_IS_INSTALLED, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import { failure, installStub, save, type StubCodex, test, turn } from './support/stub.js';
@@ -29,9 +30,8 @@ async function installFromNpm(codex: StubCodex): Promise<string> {
   await place(codex, `${modules}/codex/bin/codex.js`, '');
   const vendor = 'vendor/x86_64-pc-windows-msvc/bin/codex.exe';
   await place(codex, `${modules}/codex-win32-x64/${vendor}`, PROGRAM);
-  await place(codex, 'codex.cmd', '@node "%~dp0\\node_modules\\@openai\\codex\\bin\\codex.js" %*');
-  const call = 'exec node "$basedir/node_modules/@openai/codex/bin/codex.js" "$@"';
-  return place(codex, 'codex', `#!/bin/sh\n${call}\n`);
+  await place(codex, 'codex.cmd', await launcher('npm-cmd-shim-8.0.0.cmd'));
+  return place(codex, 'codex', await launcher('npm-cmd-shim-8.0.0.sh'));
 }
 
 const FOUND: [what: string, install: (codex: StubCodex) => Promise<string>][] = [

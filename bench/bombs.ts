@@ -20,6 +20,9 @@ const GIGABYTE = 1 << 30;
 const LARGEST = { width: 32_768, height: 4096 } satisfies Picture;
 const SMALL = { width: 8, height: 8 } satisfies Picture;
 
+/** As many as 32 MiB hold. */
+const TEXTS = 1_400_000;
+
 interface Bomb {
   what: string;
   bytes: Buffer;
@@ -67,6 +70,7 @@ async function makeBombs(): Promise<Bomb[]> {
   const gigabyte = await deflatedZeros(GIGABYTE);
   const named = Buffer.concat([Buffer.from('x\0\0', 'latin1'), gigabyte]);
   const pixels = (bytes: number): Buffer => chunk('IDAT', deflateSync(Buffer.alloc(bytes)));
+  const text = chunk('zTXt', Buffer.concat([Buffer.from('x\0\0', 'latin1'), deflateSync('')]));
   const small = pixels(SMALL.height * (1 + SMALL.width * 3));
   const large = chunk('IDAT', await deflatedZeros(LARGEST.height * (1 + LARGEST.width * 3)));
   return [
@@ -88,6 +92,11 @@ async function makeBombs(): Promise<Bomb[]> {
     {
       what: 'a text (zTXt) of 1 GB',
       bytes: assemble([header(SMALL), chunk('zTXt', named), small]),
+      outcome: 'INVALID_IMAGE',
+    },
+    {
+      what: `${TEXTS.toLocaleString('en')} empty texts (zTXt)`,
+      bytes: assemble([header(SMALL), Buffer.concat(Array<Buffer>(TEXTS).fill(text)), small]),
       outcome: 'INVALID_IMAGE',
     },
     {

@@ -476,8 +476,8 @@ fn failure(Diagnosis { cause, resets_at }: Diagnosis, ended: &Ended) -> Failure 
     let thread_id = transcript.thread.as_ref().map(ToString::to_string);
     let mut detail = detail(transcript, complaints);
     if ended.may_have_survivors {
-        let separator = if detail.is_empty() { "" } else { "\n" };
-        detail.extend([separator, SURVIVORS]);
+        detail.extend((!detail.is_empty()).then_some('\n'));
+        detail.push_str(SURVIVORS);
     }
     Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
 }

@@ -25,8 +25,10 @@ const WINDOW: usize = 32 << 10;
 /// How much all profiles and texts may take once they are inflated. Real ones take a few megabytes at most.
 const MAX_ANCILLARY_BYTES: usize = 16 << 20;
 /// How much the profiles and texts may take as they are, compressed. A byte of it can cost 100 ns: data can consist of
-/// nothing but code tables, 13 bytes each, which are built one after the other.
+/// nothing but code tables of 13 bytes each, which yield nothing.
 const MAX_PACKED_BYTES: usize = 4 << 20;
+/// How much longer than a very small picture its pixel data may be.
+const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 /// How many chunks there may be: enough for 1 GiB in pieces of 8 KiB, which is how libpng writes pixels. An empty piece
 /// of pixel data costs 400 ns, a text 2 µs, and 32 MiB hold 2.8 million.
 const MAX_CHUNKS: usize = 1 << 17;
@@ -81,6 +83,12 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
     let Header { width, height } = walked.header;
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(Flaw::TooManyPixels { width, height });
+    }
+    // For the same reason pixel data must not be much longer than the pixels: they have 8 bytes at most, and a row begins with
+    // one of its own. What is not compressible grows by less than a thousandth, but for encoders that flush each row.
+    let pixels = u64::from(width) * u64::from(height) * 8 + u64::from(height);
+    if walked.data.iter().map(|data| data.len() as u64).sum::<u64>() > 2 * pixels + MAX_OVERHEAD_BYTES {
+        return Err(Flaw::Damaged("its pixel data goes on beyond the picture"));
     }
     let decoded = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
     // The decoder stops at the last pixel; what comes then, be it a gigabyte, it neither looks at nor mentions.
@@ -515,6 +523,11 @@ mod tests {
         assert!(matches!(prove(&png), Err(Flaw::Damaged(_))));
     }
 
+    /// 72 zeros in a stored block of a zlib stream, with their Adler-32.
+    fn exact_stored() -> Vec<u8> {
+        [&[0x78, 1, 1, 72, 0, !72, 0xff][..], &[0; 72], &[0, 72, 0, 1]].concat()
+    }
+
     #[test]
     fn data_beyond_the_last_pixel_is_found() {
         let header = &encode(8, 8, ColorType::Grayscale, BitDepth::Eight, &[0; 64])[..33];
@@ -529,6 +542,13 @@ mod tests {
         assert_eq!(with_data(&[&exact, b"x"]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
+        // Empty blocks, before the picture itself: they are data like any other, as long as they are not many.
+        let preceded_by = |blocks: usize| {
+            let blocks = [0, 0, 0, 0xff, 0xff].repeat(blocks);
+            with_data(&[&[&exact_stored()[..2], &blocks, &exact_stored()[2..]].concat()])
+        };
+        assert_eq!(preceded_by(1000), with_data(&[&exact]));
+        assert_eq!(preceded_by(14_000), beyond);
     }
 
     #[test]

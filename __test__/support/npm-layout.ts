@@ -1,6 +1,6 @@
 // Codex as `npm install --global @openai/codex` leaves it, with a stub for the program.
 
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -35,23 +35,45 @@ export async function installFromNpm(
   binary: string | null,
 ): Promise<Installation> {
   const modules = path.join(prefix, ...(WINDOWS ? [] : ['lib']), 'node_modules', '@openai');
+  const native = await installPackage(modules, version, binary);
+  return { command: await installCommand(prefix, path.join(modules, SCRIPT)), native };
+}
+
+const SCRIPT = path.join('codex', 'bin', 'codex.js');
+
+/** Puts the package into `modules`, a `node_modules/@openai`, and returns where its program is. */
+export async function installPackage(
+  modules: string,
+  version: string,
+  binary: string | null,
+): Promise<string> {
   await mkdir(path.join(modules, 'codex', 'bin'), { recursive: true });
   const manifest = { name: '@openai/codex', version, bin: { codex: 'bin/codex.js' } };
   await writeFile(path.join(modules, 'codex', 'package.json'), JSON.stringify(manifest));
-  const script = path.join(modules, 'codex', 'bin', 'codex.js');
   // A copy, because a link would lead out of the package; in a directory without a `type`, so it
   // only says where the stub is.
   const program = `import(${JSON.stringify(pathToFileURL(STUB_SCRIPT))});`;
-  await writeFile(script, `#!/usr/bin/env node\n${program}\n`, { mode: 0o755 });
-  const native = binary === null ? '' : await installStub(path.join(modules, binary));
-  return { command: await installCommand(prefix, script), native };
+  await writeFile(path.join(modules, SCRIPT), `#!/usr/bin/env node\n${program}\n`, { mode: 0o755 });
+  return binary === null ? '' : await installStub(path.join(modules, binary));
+}
+
+const LAUNCHERS = new URL('../fixtures/launchers/', import.meta.url);
+
+/** The names of the launchers that {@link launcher} has. */
+export async function launchers(): Promise<string[]> {
+  return readdir(LAUNCHERS);
+}
+
+/** A launcher as a package manager has written it, but for the user's home. */
+export async function launcher(name: string): Promise<string> {
+  const text = await readFile(new URL(name, LAUNCHERS), 'utf8');
+  return name.endsWith('.cmd') ? text.replaceAll(/\r?\n/g, '\r\n') : text;
 }
 
 async function installCommand(prefix: string, script: string): Promise<string> {
   if (WINDOWS) {
     const command = path.join(prefix, 'codex.cmd');
-    const target = path.relative(prefix, script);
-    await writeFile(command, `@ECHO off\r\n"%~dp0\\node.exe" "%~dp0\\${target}" %*\r\n`);
+    await writeFile(command, await launcher('npm-cmd-shim-8.0.0.cmd'));
     return command;
   }
   const command = path.join(prefix, 'bin', 'codex');

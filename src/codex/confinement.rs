@@ -166,7 +166,7 @@ mod tests {
 
     fn request(sandbox: Sandbox) -> Request {
         let env = Environment::new(vec![("TMPDIR".into(), "/nowhere/tmp".into())]);
-        Request { sandbox, env, ..Request::example("/nowhere/codex-home") }
+        Request { env, sandbox, ..Request::example("/nowhere/codex-home") }
     }
 
     fn version(text: &str) -> Option<Version> {

@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// What each tool has written, by its name; `all` of them are real.
+    /// What the tools have written, by its name.
     fn launchers() -> Vec<(String, String)> {
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/__test__/fixtures/launchers");
         let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);

@@ -5,7 +5,7 @@
 //!
 //! The npm package's `codex` is a Node script that starts the native binary as its child (and, in 0.169.0 on recent Node,
 //! becomes it). Behind it the binary is run directly: 105 ms and 43 MB less, and no intermediate process whose death would
-//! leave Codex running.
+//! leave Codex running. Any other script is the user's own, and is run as it is.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,18 @@
 //! A child process and everything it starts: spawning, waiting, stopping. Knows nothing of Codex.
 //!
-//! What is promised: when [`Child::stop`] has returned, or a [`Child`] was dropped, no process of its tree is alive, not
-//! even one that left the group, the session or its parents behind, and no signal has reached a process outside of it.
+//! What is promised: when [`Child::stop`] has returned, or a [`Child`] was dropped, no process of its tree is alive, and no
+//! signal has reached a process outside of it. A process is of the tree if any of these holds when the tree is stopped:
+//!
+//! * its ancestors lead to the child through processes that are still in the table, zombies included;
+//! * it is in the child's process group;
+//! * it carries the [`Marker`]: as a variable in the environment it was started with, or on Linux as a resource limit, which
+//!   is inherited and survives new sessions, empty environments and the death of all parents;
+//! * it works in the marked directory.
+//!
+//! On Windows a job holds all of them. What is missed: a process that sheds every one of these, for which on Linux it has to
+//! set that limit itself (or the system refused to set it: [`Stopped`] does not tell); on macOS one that leaves its parents,
+//! its group, its environment and its directory behind; and what a service starts on the tree's behalf.
+//! [`Stopped::may_have_survivors`] tells where the system does not show its processes.
 
 pub mod lines;
 pub mod pump;

@@ -43,10 +43,10 @@ fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
     let after_name = stat.len() - stat.iter().rev().position(|&byte| byte == b')')?;
     let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
-    // A process that has just been waited for has the parent 0 and the group -1.
-    let some = |raw: &str| raw.parse().ok().filter(|raw| *raw > 0).and_then(Pid::from_raw);
-    let parent = some(fields.next()?);
-    let group = some(fields.next()?);
+    // Of a process that is being reaped the kernel says that its group is -1 (`do_task_stat` in fs/proc/array.c).
+    let pid_of = |field: &str| field.parse().ok().filter(|&raw: &i32| raw > 0).and_then(Pid::from_raw);
+    let parent = pid_of(fields.next()?);
+    let group = pid_of(fields.next()?);
     // Field 22; state is field 3, parent 4, group 5.
     let started = StartTime(fields.nth(16)?.parse().ok()?);
     Some(Process { pid, parent, group, started, zombie: matches!(state, "Z" | "X") })
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_name_cannot_confuse_the_fields() {
+    fn neither_a_program_name_nor_a_process_being_reaped_confuses_the_fields() {
         let pid = Pid::from_raw(7).unwrap();
         let stat = b"7 (a) Z 1 (b)) S 4 5 6 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
         let process = parse_stat(pid, stat).unwrap();
@@ -126,6 +126,10 @@ mod tests {
         assert_eq!(process.group, Pid::from_raw(5));
         assert_eq!(process.started, StartTime(12345));
         assert!(!process.zombie);
+        let reaped = b"7 (x) X 0 -1 -1 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 0 0 12345 0 0";
+        let process = parse_stat(pid, reaped).unwrap();
+        assert_eq!((process.parent, process.group), (None, None));
+        assert!(process.zombie);
         assert!(parse_stat(pid, b"7 (x").is_none());
         assert!(parse_stat(pid, b"7 (x) S 1").is_none());
     }
@@ -138,14 +142,6 @@ mod tests {
         assert_eq!(real_time_limit(&text("unlimited")), None);
         assert_eq!(real_time_limit(""), None);
         assert_eq!(real_time_limit(&fs::read_to_string("/proc/self/limits").unwrap()), None);
-    }
-
-    #[test]
-    fn a_process_that_was_just_waited_for_has_neither_parent_nor_group() {
-        let stat = b"7 (a) X 0 -1 -1 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 0 0 12345 0 0";
-        let process = parse_stat(Pid::from_raw(7).unwrap(), stat).unwrap();
-        assert_eq!((process.parent, process.group), (None, None));
-        assert!(process.zombie);
     }
 
     #[test]
