@@ -31,7 +31,7 @@ use crate::reference::{self, Staged};
 use crate::request::{Completion, Request, Validation};
 use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
 use crate::sweep;
-use crate::workspace::Workspace;
+use crate::workspace::{Parent, Workspace};
 
 /// A proven picture and how it came about.
 #[derive(Debug)]
@@ -86,8 +86,8 @@ pub async fn generate(
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
     let run = marker()?;
     let cli = preflight(&request, &run, &limits).await?;
-    let workspace = make_workspace(&request, &run).await?;
-    let marker = Marker { dir: Some(workspace.path().to_path_buf()), ..run };
+    let workspace = make_workspace(&request, &run, &limits).await?;
+    let marker = Marker { dir: Some(workspace.root()), ..run };
     let preflight = progress.began().elapsed().saturating_sub(queued);
 
     let drawn = draw(&request, &cli, &workspace, marker, &progress, &limits).await;
@@ -167,13 +167,16 @@ async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Res
     }
 }
 
-async fn make_workspace(request: &Request, run: &Marker) -> Result<Workspace, Failure> {
+async fn make_workspace(request: &Request, run: &Marker, limits: &Limits) -> Result<Workspace, Failure> {
     let (parent, run) = (request.env.temp_dir(), run.value.clone());
-    let make = move || {
+    let sweep = move || {
+        let parent = Parent::open(&parent)?;
         sweep::once(&parent);
-        Workspace::create(&parent, &run)
+        Ok::<_, Cause>(parent)
     };
-    let workspace = blocking(make).await?;
+    // A sweep that takes longer than the call goes on without it.
+    let parent = limits.unless_interrupted(blocking(sweep)).await???;
+    let workspace = blocking(move || Workspace::create(parent, &run)).await?;
     Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
 }
 
@@ -271,9 +274,12 @@ async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -
     if request.references.is_empty() {
         return Ok(Vec::new());
     }
-    let (request, directory) = (Arc::clone(request), workspace.path().to_path_buf());
+    let (request, path) = (Arc::clone(request), workspace.path());
+    let dir = workspace.dir().ok_or(Cause::Internal)?;
     limits.check()?;
-    Ok(blocking(move || reference::stage(&request.references, &directory)).await??)
+    // A disk that hangs keeps its thread, but not the call. The thread writes in the directory that it holds, and there it
+    // can make nothing more once the directory is removed.
+    limits.unless_interrupted(blocking(move || Ok(reference::stage(&request.references, &dir, &path)?))).await??
 }
 
 async fn start(
@@ -296,14 +302,14 @@ async fn start(
     };
     let words = prompt(&brief, &random_hex()?);
     let home = request.env.home().unwrap_or_default();
-    let place = workspace.path().to_path_buf();
+    let (place, working_dir) = (workspace.path(), workspace.working_dir());
     let veil =
         Veil { directories: vec![(place.clone(), "the workspace"), (request.codex_home(), "CODEX_HOME"), (home, "~")] };
     let (request, cli, progress) = (Arc::clone(request), cli.clone(), progress.clone());
     // Not to be interrupted: a process that has started must be known before anything else happens.
     let turn = blocking(move || {
         let args = command::exec_args(&request, &place, &references, (marker.name, &marker.value));
-        Turn::start(&command::program(&cli, &request, args, place), marker, words, progress, veil)
+        Turn::start(&command::program(&cli, &request, args, working_dir), marker, words, progress, veil)
     });
     Ok(turn.await?.map_err(|error| Cause::SpawnFailed(os_words(&error)))?)
 }

@@ -1,68 +1,144 @@
-//! A private directory for one run: made fresh, readable by its owner alone, holding nothing of the user's.
+//! A private directory for one run: made fresh, holding nothing of the user's, locked for as long as its owner lives.
 //!
-//! Its name is the run's, and it is locked for as long as its owner lives: the kernel lets go of the lock of whoever dies, however
-//! that happens. So a directory without a lock has been left behind, and tells by its name whose processes may have been left with
-//! it.
+//! `od-codex-image-RUN` holds two entries: `workspace`, which is the agent's, and `run`, a file that proves that this
+//! package made the directory. The kernel releases a lock when its owner dies, however that happens, so a proven
+//! directory without a lock has been abandoned. The proof is written last and removed last: a directory without it is
+//! nobody's to remove.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::files::{Dir, Refusal, open_up, remove_dir_all};
+use crate::error::{Cause, os_words};
+use crate::files::{Dir, Exposure, Refusal, exposure};
 
-/// The beginning of every workspace's name; the run follows.
-pub const PREFIX: &str = "od-codex-image-";
 /// The file that the agent is asked to leave in the workspace. Callers of the original contract know this name.
 pub const IMAGE_NAME: &str = "od-codex-image.png";
-/// A directory that is not locked yet must not look as if it had been left behind.
-const UNFINISHED: &str = ".od-codex-image-";
+/// The beginning of every directory's name; the run follows.
+const PREFIX: &str = "od-codex-image-";
+/// The agent's directory. Codex's sandbox keeps the agent from what lies beside it.
+const WORKSPACE: &str = "workspace";
+/// The file that proves that this package made the directory.
+const PROOF: &str = "run";
 
-/// One run's directory. Removed when closed, and at the latest when dropped.
+/// The directory for temporary files, held open, in which no other user can exchange anything.
 #[derive(Debug)]
-pub struct Workspace {
-    /// Without links, and on Windows without `\\?\`: the sandbox knows the directory by this name.
+pub struct Parent {
+    /// Without links, and on Windows without `\\?\`.
     path: PathBuf,
-    /// Holds the lock, too. None once it is closed.
-    handle: Option<Dir>,
+    dir: Dir,
 }
 
-impl Workspace {
-    /// Makes a directory below `parent`, for the run of that name. Its mode is 0700; on Windows the user's temporary directory keeps
-    /// others out of all that is in it.
+impl Parent {
+    /// Opens the directory.
     ///
     /// # Errors
-    /// Whatever the operating system says.
-    pub fn create(parent: &Path, run: &str) -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(UNFINISHED);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let parent = dunce::canonicalize(parent)?;
-        let unfinished = builder.tempdir_in(&parent)?.keep();
-        let finish = || {
-            let handle = Dir::open(&unfinished)?;
-            // Where the file system knows no locks, nobody will take this directory for one that was left behind.
-            let _ = handle.lock();
-            let path = parent.join(format!("{PREFIX}{run}"));
-            std::fs::rename(&unfinished, &path)?;
-            Ok(Self { path, handle: Some(handle) })
+    /// [`Cause::WorkspaceFailed`] if it cannot be opened, or if other users could exchange what is made in it.
+    pub fn open(path: &Path) -> Result<Self, Cause> {
+        let failed = |error: io::Error| Cause::WorkspaceFailed(os_words(&error));
+        let path = dunce::canonicalize(path).map_err(failed)?;
+        let problem = match exposure(&path).map_err(failed)? {
+            None => return Ok(Self { dir: Dir::open_unlisted(&path).map_err(failed)?, path }),
+            Some(Exposure::Owned) => {
+                "the directory for temporary files, or one above it, belongs to another user, \
+                 who could exchange what is made there. Set TMPDIR to a directory of your own"
+            }
+            Some(Exposure::Writable) => {
+                "other users can write in the directory for temporary files, or in one above it, \
+                 and could exchange what is made there. Set its sticky bit (chmod +t), \
+                 or set TMPDIR to a directory that only you can write in"
+            }
         };
-        finish().inspect_err(|_| {
-            // Why it could not be finished is the error to tell.
-            let _ = remove(&unfinished);
-        })
+        Err(Cause::WorkspaceFailed(problem.to_owned()))
     }
 
-    /// Where it is, absolute and without links.
+    /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    fn remove(&self, run: &str, dir: Dir) -> io::Result<()> {
+        let path = self.path.join(name_of(run));
+        self.dir.remove(&path, dir, OsStr::new(PROOF)).inspect_err(|_| {
+            // What is left is for the next daemon, which needs the proof.
+            let _ = self.dir.open_dir(&name_of(run)).and_then(|dir| prove(&dir, run));
+        })
+    }
+}
+
+/// One run's directory. Removed when closed, and at the latest when dropped.
+#[derive(Debug)]
+pub struct Workspace {
+    parent: Parent,
+    run: String,
+    /// None once it is closed.
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// Holds the lock, too.
+    dir: Dir,
+    workspace: Arc<Dir>,
+}
+
+impl Workspace {
+    /// Makes a directory in `parent`, for the run of that name.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn create(parent: Parent, run: &str) -> io::Result<Self> {
+        let dir = parent.dir.create_dir(&name_of(run))?;
+        // Where the file system knows no locks, nothing is ever taken for abandoned.
+        let _ = dir.lock();
+        let workspace = dir.create_dir(OsStr::new(WORKSPACE)).and_then(|workspace| {
+            prove(&dir, run)?;
+            Ok(workspace)
+        });
+        match workspace {
+            Ok(workspace) => {
+                let held = Some(Held { dir, workspace: Arc::new(workspace) });
+                Ok(Self { parent, run: run.to_owned(), held })
+            }
+            Err(error) => {
+                // Why it could not be finished is the error to tell.
+                let _ = parent.remove(run, dir);
+                Err(error)
+            }
+        }
+    }
+
+    /// The directory that holds everything of the run, absolute and without links.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.parent.path.join(name_of(&self.run))
+    }
+
+    /// The agent's directory, absolute and without links: the sandbox knows it by this name.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.root().join(WORKSPACE)
+    }
+
+    /// The agent's directory as the working directory of a child that is about to be started: where the system has a path
+    /// for it, the very directory that is held open.
+    #[must_use]
+    pub fn working_dir(&self) -> PathBuf {
+        self.held.as_ref().and_then(|held| held.workspace.held_path()).unwrap_or_else(|| self.path())
+    }
+
+    /// The agent's directory, held open; None once it is closed.
+    #[must_use]
+    pub fn dir(&self) -> Option<Arc<Dir>> {
+        self.held.as_ref().map(|held| Arc::clone(&held.workspace))
+    }
+
     /// The path that the agent is asked to copy the picture to.
     #[must_use]
     pub fn image_path(&self) -> PathBuf {
-        self.path.join(IMAGE_NAME)
+        self.path().join(IMAGE_NAME)
     }
 
     /// Reads the file at the handed path.
@@ -70,7 +146,7 @@ impl Workspace {
     /// # Errors
     /// Why it was not read.
     pub fn read_image(&self, limit: u64) -> Result<Vec<u8>, Refusal> {
-        self.handle.as_ref().map_or(Err(Refusal::Absent), |handle| handle.read(OsStr::new(IMAGE_NAME), limit))
+        self.dir().map_or(Err(Refusal::Absent), |dir| dir.read(OsStr::new(IMAGE_NAME), limit))
     }
 
     /// Removes the directory with everything in it.
@@ -78,38 +154,42 @@ impl Workspace {
     /// # Errors
     /// Whatever the operating system says; the directory may then be left in part.
     pub fn close(mut self) -> io::Result<()> {
-        // Removing takes descriptors, and this may be the last there is.
-        self.handle = None;
-        remove(&self.path)
+        self.remove()
+    }
+
+    fn remove(&mut self) -> io::Result<()> {
+        let Some(Held { dir, workspace }) = self.held.take() else { return Ok(()) };
+        // Removing takes a descriptor, and this may be the last there is.
+        drop(workspace);
+        self.parent.remove(&self.run, dir)
     }
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if self.handle.take().is_some() {
-            let _ = remove(&self.path);
-        }
+        let _ = self.remove();
     }
 }
 
-/// The workspace of an owner who is dead.
+/// The directory of an owner who is dead.
 #[derive(Debug)]
 pub struct Abandoned {
-    path: PathBuf,
     run: String,
-    /// Locked, so that nobody else sees to it at the same time.
-    _handle: Dir,
+    path: PathBuf,
+    /// Locked, so that no other daemon removes it at the same time.
+    dir: Dir,
 }
 
 impl Abandoned {
-    /// The workspaces below `parent` that have no owner any more. Only directories of the user's own are looked at.
-    pub fn find(parent: &Path) -> impl Iterator<Item = Self> {
-        let entries = dunce::canonicalize(parent).and_then(std::fs::read_dir).into_iter().flatten().flatten();
+    /// The directories in `parent` that this package provably made and that have no owner any more.
+    pub fn find(parent: &Parent) -> impl Iterator<Item = Self> {
+        let entries = std::fs::read_dir(&parent.path).into_iter().flatten().flatten();
         entries.filter_map(|entry| {
-            let run = entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned();
-            let handle = Dir::open(&entry.path()).ok()?;
-            let abandoned = handle.is_own() && handle.lock().is_ok();
-            abandoned.then(|| Self { path: entry.path(), run, _handle: handle })
+            let run = entry.file_name().to_str()?.strip_prefix(PREFIX).filter(|run| is_run(run))?.to_owned();
+            let dir = parent.dir.open_dir(&entry.file_name()).ok()?;
+            // The proof before the lock: its owner has the lock by the time it writes the proof.
+            let is_abandoned = dir.is_own() && is_proven(&dir, &run) && dir.lock().is_ok();
+            is_abandoned.then(|| Self { run, path: entry.path(), dir })
         })
     }
 
@@ -125,26 +205,36 @@ impl Abandoned {
         &self.run
     }
 
-    /// Removes it.
+    /// Removes it from `parent`.
     ///
     /// # Errors
     /// Whatever the operating system says; the directory may then be left in part.
-    pub fn remove(self) -> io::Result<()> {
-        remove(&self.path)
+    pub fn remove(self, parent: &Parent) -> io::Result<()> {
+        parent.remove(&self.run, self.dir)
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    // An empty directory can be removed even by a process that cannot open anything any more.
-    let first = std::fs::remove_dir(path).or_else(|_| std::fs::remove_dir_all(path));
-    first.or_else(|_| {
-        // An agent can take away its own right to enter a directory; nobody but root could then remove it.
-        open_up(path);
-        match remove_dir_all(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        }
-    })
+fn name_of(run: &str) -> std::ffi::OsString {
+    format!("{PREFIX}{run}").into()
+}
+
+/// Whether it has the form of a run's name, as [`crate::run::random_hex`] makes them.
+fn is_run(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn prove(dir: &Dir, run: &str) -> io::Result<()> {
+    dir.create_file(OsStr::new(PROOF), proof(dir, run)?.as_bytes())
+}
+
+fn is_proven(dir: &Dir, run: &str) -> bool {
+    let Ok(proof) = proof(dir, run) else { return false };
+    dir.read(OsStr::new(PROOF), proof.len() as u64).is_ok_and(|read| read == proof.as_bytes())
+}
+
+/// What only the directory of this run holds: not one that was renamed, and not a copy.
+fn proof(dir: &Dir, run: &str) -> io::Result<String> {
+    Ok(format!("codex-image run {run} in directory {:016x}\n", dir.id()?))
 }
 
 #[cfg(test)]

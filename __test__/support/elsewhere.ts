@@ -79,6 +79,8 @@ export async function generateWithoutProcesses(
   return run('elsewhere/no-processes.mjs', options, wrapper);
 }
 
+/** Node itself has some 20 open. */
+export const WITH_64_DESCRIPTORS: Wrapper = ['sh', '-c', 'ulimit -n 64 && exec "$0" "$@"'];
 const FEW_DESCRIPTORS: Wrapper = ['sh', '-c', 'ulimit -n 128 && exec "$0" "$@"'];
 const IS_ROOT = process.getuid?.() === 0;
 
@@ -108,6 +110,9 @@ export function withSmallDisk(directory: string, options: string): Wrapper {
   const script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"';
   return [...UNSHARE, 'sh', '-c', script, 'sh', options, directory];
 }
+
+/** Has mounts of its own, which go with it. */
+export const WITH_OWN_MOUNTS: Wrapper = UNSHARE;
 
 /** Whether that may be: it is not for everybody, not in every container, and not outside of Linux. */
 export function mayMount(): boolean {

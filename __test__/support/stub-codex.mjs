@@ -349,7 +349,7 @@ async function plant(step) {
   }
 }
 
-/** @param {Extract<Step, { do: 'leave' }>['what']} what */
+/** @param {import('./stub-orders.js').Leftover} what */
 function leave(what) {
   switch (what) {
     case 'locked directories':
@@ -367,8 +367,59 @@ function leave(what) {
       writeFileSync(Buffer.concat([odd, Buffer.from('/'), odd]), '');
       return;
     }
+    case 'deep directories':
+      return nest(30_000, () => {});
+    case 'many entries':
+      return fill('many');
+    case 'everything':
+      leave('odd names');
+      fill('many');
+      nest(30_000, (level) => {
+        if (level % 1000 === 0) {
+          symlinkSync(desk, 'link to a directory');
+          symlinkSync(path.join(desk, 'orders.json'), 'link to a file');
+        }
+        writeFileSync('file', '');
+      });
+      for (const directory of ['many', 'a', '.']) chmodSync(directory, 0);
+      return;
+    case 'a mount point':
+      mkdirSync('a/b/mounted', { recursive: true });
+      if (spawnSync('mount', ['--bind', desk, 'a/b/mounted']).status !== 0) {
+        throw new Error('nothing can be mounted');
+      }
+      return;
     case 'locked parent':
-      return chmodSync('..', 0o555);
+      return chmodSync('../..', 0o555);
+  }
+}
+
+/** @param {string} directory */
+function fill(directory) {
+  mkdirSync(directory);
+  for (let n = 0; n < 200_000; n += 1) {
+    if (n % 100 === 0) mkdirSync(`${directory}/${n}/x`, { recursive: true });
+    else writeFileSync(`${directory}/${n}`, '');
+  }
+}
+
+/**
+ * Directories in each other, each named `a`. No path is long enough for them, so it works in each in turn. Each is left
+ * without permissions, where `furnish` has left something in it.
+ *
+ * @param {number} levels
+ * @param {(level: number) => void} furnish
+ */
+function nest(levels, furnish) {
+  for (let level = 0; level < levels; level += 1) {
+    mkdirSync('a');
+    process.chdir('a');
+    furnish(level);
+  }
+  for (let level = 0; level < levels; level += 1) {
+    const isFurnished = existsSync('file');
+    process.chdir('..');
+    if (isFurnished) chmodSync('a', 0);
   }
 }
 
