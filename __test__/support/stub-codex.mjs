@@ -368,20 +368,17 @@ function leave(what) {
       return;
     }
     case 'deep directories':
-      return nest(30_000, () => {});
-    case 'many entries':
-      return fill('many');
+      return nest(30_000);
     case 'everything':
       leave('odd names');
-      fill('many');
+      leave('many files');
       nest(30_000, (level) => {
-        if (level % 1000 === 0) {
-          symlinkSync(desk, 'link to a directory');
-          symlinkSync(path.join(desk, 'orders.json'), 'link to a file');
-        }
+        if (level % 1000 !== 0) return;
         writeFileSync('file', '');
+        symlinkSync(desk, 'link to a directory');
+        symlinkSync(path.join(desk, 'orders.json'), 'link to a file');
       });
-      for (const directory of ['many', 'a', '.']) chmodSync(directory, 0);
+      for (const directory of ['many', '.']) chmodSync(directory, 0);
       return;
     case 'a mount point':
       mkdirSync('a/b/mounted', { recursive: true });
@@ -394,32 +391,22 @@ function leave(what) {
   }
 }
 
-/** @param {string} directory */
-function fill(directory) {
-  mkdirSync(directory);
-  for (let n = 0; n < 200_000; n += 1) {
-    if (n % 100 === 0) mkdirSync(`${directory}/${n}/x`, { recursive: true });
-    else writeFileSync(`${directory}/${n}`, '');
-  }
-}
-
 /**
- * Directories in each other, each named `a`. No path is long enough for them, so it works in each in turn. Each is left
- * without permissions, where `furnish` has left something in it.
+ * Directories in each other, each named `a`. No path is long enough for them, so it works in each in turn. Those that are
+ * furnished are left without permissions.
  *
  * @param {number} levels
- * @param {(level: number) => void} furnish
+ * @param {(level: number) => void} [furnish]
  */
 function nest(levels, furnish) {
   for (let level = 0; level < levels; level += 1) {
     mkdirSync('a');
     process.chdir('a');
-    furnish(level);
+    furnish?.(level);
   }
   for (let level = 0; level < levels; level += 1) {
-    const isFurnished = existsSync('file');
     process.chdir('..');
-    if (isFurnished) chmodSync('a', 0);
+    if (furnish !== undefined) chmodSync('a', 0);
   }
 }
 
