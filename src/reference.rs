@@ -48,8 +48,10 @@ pub fn stage(references: &[PathBuf], dir: &Dir, workspace: &Path) -> Result<Vec<
 }
 
 fn stage_one(index: usize, path: &Path, dir: &Dir, workspace: &Path) -> Result<Staged, Cause> {
-    let refused =
-        |problem: &str| Cause::InvalidOption { option: format!("referenceImages[{index}]"), problem: problem.to_owned() };
+    let refused = |problem: &str| Cause::InvalidOption {
+        option: format!("referenceImages[{index}]"),
+        problem: problem.to_owned(),
+    };
     let bytes = read(path).map_err(refused)?;
     let extension = extension_of(&bytes).ok_or_else(|| refused("it must be a PNG, JPEG, WebP or GIF image"))?;
     let name = format!("reference-{}.{extension}", index + 1);
@@ -128,5 +130,42 @@ mod tests {
         assert!(staged(&bytes).is_ok());
         bytes.push(0);
         assert!(staged(&bytes).unwrap_err().contains("16 MiB"));
+    }
+
+    /// A check before the opening would be worth nothing.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_becomes_a_fifo_is_refused_and_never_waited_for() {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::sync::{Arc, mpsc};
+
+        let place = tempfile::tempdir().unwrap();
+        let (file, fifo) = (place.path().join("file"), place.path().join("fifo"));
+        std::fs::write(&file, b"GIF89a").unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let exchange = std::thread::spawn({
+            let (is_over, file) = (Arc::clone(&is_over), file.clone());
+            move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    renameat_with(CWD, &file, CWD, &fifo, RenameFlags::EXCHANGE).unwrap();
+                }
+            }
+        });
+        let (done, outcomes) = mpsc::channel();
+        // Not joined: a thread that waits for a writer waits for ever.
+        std::thread::spawn(move || {
+            let outcomes: Vec<_> = (0..5_000).map(|_| read(&file)).collect();
+            let _ = done.send(outcomes);
+        });
+        let outcomes = outcomes.recv_timeout(std::time::Duration::from_secs(60));
+        is_over.store(true, Ordering::Relaxed);
+        exchange.join().unwrap();
+        let is_known = |outcome: &Result<Vec<u8>, _>| match outcome {
+            Ok(bytes) => bytes == b"GIF89a",
+            Err(problem) => *problem == "it must be a regular file",
+        };
+        assert!(outcomes.expect("it waits for a writer").iter().all(is_known));
     }
 }

@@ -239,27 +239,48 @@ fn proof(dir: &Dir, run: &str) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const RUN: &str = "0123456789abcdef";
+    const OTHER: &str = "fedcba9876543210";
 
     fn count(place: &Path) -> usize {
-        std::fs::read_dir(place).unwrap().count()
+        fs::read_dir(place).unwrap().count()
+    }
+
+    fn create(place: &Path, run: &str) -> Workspace {
+        Workspace::create(Parent::open(place).unwrap(), run).unwrap()
+    }
+
+    /// Leaves a workspace as a daemon does that is killed.
+    fn abandon(place: &Path, run: &str) -> PathBuf {
+        let mut workspace = create(place, run);
+        workspace.held = None;
+        workspace.root()
+    }
+
+    fn found(place: &Path) -> Vec<String> {
+        Abandoned::find(&Parent::open(place).unwrap()).map(|abandoned| abandoned.run().to_owned()).collect()
     }
 
     #[test]
     fn it_is_private_fresh_and_gone_after_closing() {
         let parent = tempfile::tempdir().unwrap();
-        let workspace = Workspace::create(parent.path(), RUN).unwrap();
-        assert_eq!((count(parent.path()), count(workspace.path())), (1, 0));
-        std::fs::create_dir_all(workspace.path().join("a/b")).unwrap();
-        std::fs::write(workspace.path().join("a/b/c"), b"x").unwrap();
+        let workspace = create(parent.path(), RUN);
+        assert_eq!((count(parent.path()), count(&workspace.path())), (1, 0));
+        fs::create_dir_all(workspace.path().join("a/b")).unwrap();
+        fs::write(workspace.path().join("a/b/c"), b"x").unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let metadata = workspace.path().metadata().unwrap();
-            assert_eq!(metadata.permissions().mode() & 0o7777, 0o700);
-            std::fs::set_permissions(workspace.path().join("a"), std::fs::Permissions::from_mode(0o0)).unwrap();
+            for dir in [workspace.root(), workspace.path()] {
+                assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+            }
+            let proof = workspace.root().join(PROOF).metadata().unwrap();
+            assert_eq!(proof.permissions().mode() & 0o777, 0o600);
+            fs::set_permissions(workspace.path().join("a"), fs::Permissions::from_mode(0o0)).unwrap();
         }
         workspace.close().unwrap();
         assert_eq!(count(parent.path()), 0);
@@ -268,34 +289,115 @@ mod tests {
     #[test]
     fn dropping_removes_it_too() {
         let parent = tempfile::tempdir().unwrap();
-        drop(Workspace::create(parent.path(), RUN).unwrap());
+        drop(create(parent.path(), RUN));
         assert_eq!(count(parent.path()), 0);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_an_error_and_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::create_dir(parent.path().join(name_of(RUN))).unwrap();
+        let taken = Workspace::create(Parent::open(parent.path()).unwrap(), RUN);
+        assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(count(parent.path()), 1);
     }
 
     #[test]
     fn a_missing_parent_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
-        let missing = Workspace::create(&parent.path().join("no"), RUN);
-        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let missing = Parent::open(&parent.path().join("no")).unwrap_err();
+        assert_eq!(missing.code(), "WORKSPACE_FAILED");
+        assert!(!missing.to_string().contains(parent.path().to_str().unwrap()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_parent_in_which_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let inside = parent.path().join("a");
+        fs::create_dir(&inside).unwrap();
+        for (mode, is_safe) in [(0o777, false), (0o702, false), (0o1777, true), (0o755, true)] {
+            fs::set_permissions(parent.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Parent::open(parent.path()).is_ok(), is_safe, "{mode:o}");
+            assert_eq!(Parent::open(&inside).is_ok(), is_safe, "below {mode:o}");
+        }
+    }
+
+    /// A directory such as `/tmp` may be closed to listing.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_parent_that_cannot_be_listed_will_do() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o300)).unwrap();
+        create(parent.path(), RUN).close().unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(count(parent.path()), 0);
+    }
+
+    /// Others may have exchanged it by then.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_starts_in_the_directory_that_is_held_whatever_lies_at_its_path() {
+        let parent = tempfile::tempdir().unwrap();
+        let workspace = create(parent.path(), RUN);
+        let aside = parent.path().join("aside");
+        fs::rename(workspace.root(), &aside).unwrap();
+        fs::create_dir_all(workspace.path()).unwrap();
+        let touch = std::process::Command::new("/bin/sh")
+            .args(["-c", "echo > here; exec 2>&1; pwd -P"])
+            .current_dir(workspace.working_dir())
+            .output()
+            .unwrap();
+        let held = aside.canonicalize().unwrap().join(WORKSPACE);
+        assert_eq!(String::from_utf8(touch.stdout).unwrap().trim_end(), held.to_str().unwrap());
+        assert_eq!((count(&held), count(&workspace.path())), (1, 0));
     }
 
     #[test]
     fn only_what_has_lost_its_owner_is_abandoned() {
         let parent = tempfile::tempdir().unwrap();
-        let live = Workspace::create(parent.path(), "live").unwrap();
-        for name in ["od-codex-image-dead", "od-codex-image", "another", "target"] {
-            std::fs::create_dir(parent.path().join(name)).unwrap();
+        let live = create(parent.path(), RUN);
+        let dead = abandon(parent.path(), OTHER);
+        let place = Parent::open(parent.path()).unwrap();
+        let abandoned: Vec<_> = Abandoned::find(&place).collect();
+        assert_eq!(abandoned.iter().map(Abandoned::run).collect::<Vec<_>>(), [OTHER]);
+        assert_eq!(found(parent.path()), [""; 0], "another daemon removes it already");
+        for abandoned in abandoned {
+            abandoned.remove(&place).unwrap();
         }
-        std::fs::write(parent.path().join("od-codex-image-file"), b"").unwrap();
-        #[cfg(unix)]
-        std::os::unix::fs::symlink("target", parent.path().join("od-codex-image-link")).unwrap();
-        let found: Vec<_> = Abandoned::find(parent.path()).collect();
-        assert_eq!(found.iter().map(Abandoned::run).collect::<Vec<_>>(), ["dead"]);
-        assert_eq!(Abandoned::find(parent.path()).count(), 0, "somebody sees to it already");
-        for abandoned in found {
-            abandoned.remove().unwrap();
-        }
-        assert!(!parent.path().join("od-codex-image-dead").exists());
+        assert!(!dead.exists());
         assert!(live.path().is_dir());
+    }
+
+    #[test]
+    fn only_what_this_package_made_is_abandoned() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        for name in ["notes", RUN, "0123456789ABCDEF", "0123456789abcde", "", "../x"] {
+            fs::create_dir_all(path(&format!("{PREFIX}{name}"))).unwrap();
+        }
+        fs::write(path(&format!("{PREFIX}1111111111111111")), b"").unwrap();
+        let dead = abandon(parent.path(), OTHER);
+        assert_eq!(found(parent.path()), [OTHER]);
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(&dead, path(&format!("{PREFIX}2222222222222222"))).unwrap();
+        assert_eq!(found(parent.path()), [OTHER], "a link is not it");
+
+        // Under another name, as a copy, with another proof, and without one.
+        let other = path(&format!("{PREFIX}3333333333333333"));
+        fs::rename(&dead, &other).unwrap();
+        assert_eq!(found(parent.path()), [""; 0]);
+        fs::create_dir(&dead).unwrap();
+        fs::copy(other.join(PROOF), dead.join(PROOF)).unwrap();
+        assert_eq!(found(parent.path()), [""; 0]);
+        fs::remove_dir_all(&dead).unwrap();
+        fs::rename(&other, &dead).unwrap();
+        assert_eq!(found(parent.path()), [OTHER]);
+        fs::write(dead.join(PROOF), b"codex-image run").unwrap();
+        assert_eq!(found(parent.path()), [""; 0]);
+        fs::remove_file(dead.join(PROOF)).unwrap();
+        assert_eq!(found(parent.path()), [""; 0]);
     }
 }

@@ -106,17 +106,15 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
 pub const CODEX_HOME: &str = "CODEX_HOME";
 
 /// The arguments of `codex exec`. Blocks on the disk. There is no positional prompt: it comes on stdin, where no quoting can change it and
-/// no process list shows it. (`-` as a positional was refused by some versions.)
+/// no process list shows it. (`-` as a positional was refused by some versions.) There is no `-C` either: Codex starts in the workspace
+/// (0.132.0 and 0.171.0 take it for their own), and a path would be resolved once more.
 ///
 /// `references` are attached. `marker` is a variable that the agent's shell shall carry, so that whatever it leaves running
 /// can be found.
 #[must_use]
 pub fn exec_args(request: &Request, workspace: &Path, references: &[PathBuf], marker: (&str, &str)) -> Vec<OsString> {
     let mut args: Vec<OsString> =
-        ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str(), "-C"]
-            .map(OsString::from)
-            .into();
-    args.push(workspace.into());
+        ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str()].map(OsString::from).into();
     for path in references {
         args.extend(["-i".into(), path.into()]);
     }

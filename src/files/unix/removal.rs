@@ -19,13 +19,7 @@ use rustix::io::Errno;
 /// # Errors
 /// The first thing that could not be removed, after all that could; [`io::ErrorKind::TimedOut`] if entries still
 /// appear at the deadline.
-pub fn remove(
-    parent: BorrowedFd<'_>,
-    name: &OsStr,
-    dir: OwnedFd,
-    last: &OsStr,
-    deadline: Instant,
-) -> io::Result<()> {
+pub fn remove(parent: BorrowedFd<'_>, name: &OsStr, dir: OwnedFd, last: &OsStr, deadline: Instant) -> io::Result<()> {
     // The descriptor itself is read from: a process that has no other left can still remove what is empty.
     let mut root = Dir::new(dir)?;
     // Fails for a directory of another user's, and then whatever needs it fails, too.
@@ -234,4 +228,154 @@ fn make_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
 #[cfg(not(target_os = "linux"))]
 fn make_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     rustix::fs::chmodat(dir, name, Mode::RWXU, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use rustix::fd::AsFd as _;
+    use rustix::fs::{IFlags, ioctl_setflags, mkdirat};
+
+    use super::*;
+
+    const LAST: &str = "last";
+
+    /// A directory `tree` with the entry that goes last, in a place that nothing of is outside of.
+    fn place() -> tempfile::TempDir {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("tree")).unwrap();
+        fs::write(place.path().join("tree").join(LAST), b"").unwrap();
+        place
+    }
+
+    fn open(path: &Path) -> OwnedFd {
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap()
+    }
+
+    fn remove_tree(place: &Path, limit: Duration) -> io::Result<()> {
+        let (parent, tree) = (open(place), open(&place.join("tree")));
+        remove(parent.as_fd(), OsStr::new("tree"), tree, OsStr::new(LAST), Instant::now() + limit)
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(300);
+
+    #[test]
+    fn removes_deep_and_wide_trees_with_any_names() {
+        let place = place();
+        let mut dir = open(&place.path().join("tree"));
+        for level in 0..3000 {
+            // As those that directories get when they are moved up.
+            for name in ["0", "1", "2999"] {
+                mkdirat(&dir, name, Mode::RWXU).unwrap();
+            }
+            mkdirat(&dir, "0/x", Mode::RWXU).unwrap();
+            openat(&dir, [b'f', 0xff, b'\n'].as_slice(), OFlags::WRONLY | OFlags::CREATE, Mode::RUSR).unwrap();
+            let next = if level % 2 == 0 { "1" } else { "2999" };
+            dir = openat(&dir, next, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        }
+        remove_tree(place.path(), PATIENCE).unwrap();
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn removes_links_and_leaves_what_they_lead_to() {
+        let place = place();
+        let outside = place.path().join("outside");
+        fs::create_dir_all(outside.join("a")).unwrap();
+        fs::write(outside.join("file"), b"of value").unwrap();
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o500)).unwrap();
+        let deep = place.path().join("tree/x/y");
+        fs::create_dir_all(&deep).unwrap();
+        for (number, target) in
+            [&outside, &outside.join("file"), &outside.join("a"), Path::new("..")].into_iter().enumerate()
+        {
+            symlink(target, deep.join(number.to_string())).unwrap();
+            symlink(target, place.path().join("tree").join(number.to_string())).unwrap();
+        }
+        fs::set_permissions(&deep, fs::Permissions::from_mode(0)).unwrap();
+        remove_tree(place.path(), PATIENCE).unwrap();
+        assert_eq!(fs::read(outside.join("file")).unwrap(), b"of value");
+        assert!(outside.join("a").is_dir());
+        assert_eq!(fs::metadata(&outside).unwrap().permissions().mode() & 0o777, 0o500);
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn never_gives_rights_to_what_a_link_leads_to() {
+        let place = place();
+        let target = place.path().join("target");
+        fs::create_dir(&target).unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o500)).unwrap();
+        symlink("target", place.path().join("link")).unwrap();
+        let dir = open(place.path());
+        // On macOS the link's own mode changes.
+        let _ = make_accessible(dir.as_fd(), c"link");
+        assert!(open_up(dir.as_fd(), c"link").is_err());
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o500);
+        make_accessible(dir.as_fd(), c"target").unwrap();
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn reports_what_cannot_be_removed_and_removes_the_rest() {
+        let place = place();
+        let stays = place.path().join("tree/a/b/stays");
+        fs::create_dir_all(stays.join("of value")).unwrap();
+        for other in ["a/x", "a/b/x", "z/x", "x"] {
+            fs::create_dir_all(place.path().join("tree").join(other)).unwrap();
+        }
+        // Takes root, and a file system that has such a flag.
+        let held = open(&stays);
+        if ioctl_setflags(&held, IFlags::IMMUTABLE).is_err() {
+            return;
+        }
+        let error = remove_tree(place.path(), PATIENCE).unwrap_err();
+        ioctl_setflags(&held, IFlags::empty()).unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert!(statat(&held, "of value", AtFlags::empty()).is_ok());
+        let left = |path: &Path| fs::read_dir(path).unwrap().count();
+        assert_eq!(left(&place.path().join("tree")), 2, "the directory around it, and what goes last");
+        remove_tree(place.path(), PATIENCE).unwrap();
+        assert_eq!(left(place.path()), 0);
+    }
+
+    #[test]
+    fn ends_though_a_process_keeps_writing() {
+        let place = place();
+        let deep = place.path().join("tree/a");
+        fs::create_dir(&deep).unwrap();
+        let (dir, is_over) = (open(&deep), AtomicBool::new(false));
+        let removed = thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0_u64.. {
+                    // In the directory itself, wherever it is moved, and in another that appears by its path.
+                    let _ = mkdirat(&dir, number.to_string(), Mode::RWXU);
+                    let _ = fs::create_dir_all(deep.join("x").join(number.to_string()));
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+            let removed = remove_tree(place.path(), Duration::from_millis(300));
+            is_over.store(true, Ordering::Relaxed);
+            removed
+        });
+        assert_eq!(removed.is_ok(), !place.path().join("tree").exists());
+    }
+
+    #[test]
+    fn what_goes_last_stays_while_anything_else_does() {
+        let place = place();
+        fs::create_dir_all(place.path().join("tree/a/b")).unwrap();
+        let error = remove_tree(place.path(), Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(place.path().join("tree").join(LAST).exists());
+    }
 }
