@@ -250,17 +250,20 @@ describe('what cannot be one is refused before anything is spent', () => {
   });
 });
 
-describe.skipIf(!mayHaveDeadDisk())('a disk that answers no more (takes the right to mount)', () => {
-  test('ends the call at its timeout', async ({ codex }) => {
-    const disk = path.join(codex.scratch, 'disk');
-    await mkdir(disk);
-    const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
-    const { error } = await generateElsewhere(options, withDeadDisk(disk));
-    expect(error).toMatchObject({ code: 'TIMEOUT' });
-    expect(await codex.recordings()).toEqual([]);
-    expect(await codex.workspaces()).toEqual([]);
-  });
-});
+describe.skipIf(!mayHaveDeadDisk())(
+  'a disk that answers no more (takes the right to mount)',
+  () => {
+    test('ends the call at its timeout', async ({ codex }) => {
+      const disk = path.join(codex.scratch, 'disk');
+      await mkdir(disk);
+      const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
+      const { error } = await generateElsewhere(options, withDeadDisk(disk));
+      expect(error).toMatchObject({ code: 'TIMEOUT' });
+      expect(await codex.recordings()).toEqual([]);
+      expect(await codex.workspaces()).toEqual([]);
+    });
+  },
+);
 
 describe('a reference that comes back unchanged is no picture', () => {
   const PLACES: [place: string, step: Step][] = [

@@ -277,8 +277,8 @@ async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -
     let (request, path) = (Arc::clone(request), workspace.path());
     let dir = workspace.dir().ok_or(Cause::Internal)?;
     limits.check()?;
-    // A disk that hangs keeps its thread, but not the call. The thread writes in the directory that it holds, and there it
-    // can make nothing more once the directory is removed.
+    // A disk that hangs keeps its thread, but not the call. The thread writes in the directory that
+    // it holds, and there it can make nothing more once the directory is removed.
     limits.unless_interrupted(blocking(move || Ok(reference::stage(&request.references, &dir, &path)?))).await??
 }
 

@@ -36,8 +36,8 @@ pub struct Staged {
     pub fingerprint: Fingerprint,
 }
 
-/// Reads every reference image and leaves a copy in `workspace`, which is open as `dir`, named by its number and its true
-/// type. Blocks on the disk.
+/// Reads every reference image and leaves a copy in `workspace`, which is open as `dir`, named by
+/// its number and its true type. Blocks on the disk.
 ///
 /// # Errors
 /// [`Cause::InvalidOption`] naming the image that is missing, unreadable, too large or of another type;

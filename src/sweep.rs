@@ -8,7 +8,8 @@ use crate::process::kill_orphans;
 use crate::run::marker_of;
 use crate::workspace::{Abandoned, Parent};
 
-/// Sweeps `parent`, unless this process has done so before: only another daemon could have left anything since. Blocks.
+/// Sweeps `parent`, unless this process has done so before: only another daemon could have left
+/// anything since. Blocks.
 pub fn once(parent: &Parent) {
     static SWEPT: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
     let is_first = SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.path().to_path_buf());

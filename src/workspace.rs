@@ -1,9 +1,10 @@
-//! A private directory for one run: made fresh, holding nothing of the user's, locked for as long as its owner lives.
+//! A private directory for one run: made fresh, holding nothing of the user's, locked for as long
+//! as its owner lives.
 //!
-//! `od-codex-image-RUN` holds two entries: `workspace`, which is the agent's, and `run`, a file that proves that this
-//! package made the directory. The kernel releases a lock when its owner dies, however that happens, so a proven
-//! directory without a lock has been abandoned. The proof is written last and removed last: a directory without it is
-//! nobody's to remove.
+//! `od-codex-image-RUN` holds two entries: `workspace`, which is the agent's, and `run`, a file
+//! that proves that this package made the directory. The kernel releases a lock when its owner
+//! dies, however that happens, so a proven directory without a lock has been abandoned. The proof
+//! is written last and removed last: a directory without it is nobody's to remove.
 
 use std::ffi::OsStr;
 use std::io;
@@ -34,7 +35,8 @@ impl Parent {
     /// Opens the directory.
     ///
     /// # Errors
-    /// [`Cause::WorkspaceFailed`] if it cannot be opened, or if other users could exchange what is made in it.
+    /// [`Cause::WorkspaceFailed`] if it cannot be opened, or if other users could exchange what is
+    /// made in it.
     pub fn open(path: &Path) -> Result<Self, Cause> {
         let failed = |error: io::Error| Cause::WorkspaceFailed(os_words(&error));
         let path = dunce::canonicalize(path).map_err(failed)?;
@@ -122,8 +124,8 @@ impl Workspace {
         self.root().join(WORKSPACE)
     }
 
-    /// The agent's directory as the working directory of a child that is about to be started: where the system has a path
-    /// for it, the very directory that is held open.
+    /// The agent's directory as the working directory of a child that is about to be started: where
+    /// the system has a path for it, the very directory that is held open.
     #[must_use]
     pub fn working_dir(&self) -> PathBuf {
         self.held.as_ref().and_then(|held| held.workspace.held_path()).unwrap_or_else(|| self.path())
@@ -280,7 +282,7 @@ mod tests {
             }
             let proof = workspace.root().join(PROOF).metadata().unwrap();
             assert_eq!(proof.permissions().mode() & 0o777, 0o600);
-            fs::set_permissions(workspace.path().join("a"), fs::Permissions::from_mode(0o0)).unwrap();
+            fs::set_permissions(workspace.path().join("a"), fs::Permissions::from_mode(0o000)).unwrap();
         }
         workspace.close().unwrap();
         assert_eq!(count(parent.path()), 0);

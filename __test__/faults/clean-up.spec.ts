@@ -47,15 +47,11 @@ describe('left with', () => {
   test.skipIf(!LINUX)('non-UTF-8 names: removed', ({ codex }) => expectRemoved(codex, 'odd names'));
 });
 
-// A process of Windows's works in no directory whose path is that long, and its handles are not counted. What the tree costs the stub
-// is most of the time.
+// A process of Windows's works in no directory whose path is that long, and its handles are not
+// counted. What the tree costs the stub is most of the time.
 describe.skipIf(WINDOWS)('a daemon removes what no path reaches', () => {
   /** In a process of its own, which a stack that is too deep would end. */
-  async function expectRemoved(
-    codex: StubCodex,
-    what: Leftover,
-    wrapper: Wrapper,
-  ): Promise<void> {
+  async function expectRemoved(codex: StubCodex, what: Leftover, wrapper: Wrapper): Promise<void> {
     await codex.order(turn({ do: 'leave', what }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateElsewhere(options, wrapper);
@@ -96,7 +92,9 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
 
 // By modes, which are Unix's.
 describe.skipIf(WINDOWS)('impossible', () => {
-  /** The workspace is empty by then, but cannot be taken out of its directory. The next daemon can. */
+  /**
+   * The workspace is empty by then, but cannot be taken out of its directory. The next daemon can.
+   */
   async function release(codex: StubCodex): Promise<void> {
     const workspaces = await codex.workspaces();
     expect(workspaces).toHaveLength(1);

@@ -129,8 +129,8 @@ export function withSmallDisk(directory: string, options: string): Wrapper {
 export const WITH_OWN_MOUNTS: Wrapper = UNSHARE;
 
 /**
- * Has a disk at `directory` that answers until a file is read, and then no more: every file there is one of a single byte.
- * Takes the right to mount and `/dev/fuse`.
+ * Has a disk at `directory` that answers until a file is read, and then no more: every file there
+ * is one of a single byte. Takes the right to mount and `/dev/fuse`.
  */
 export function withDeadDisk(directory: string): Wrapper {
   const options = 'fd=3,rootmode=40000,user_id=0,group_id=0';

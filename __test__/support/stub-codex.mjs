@@ -392,8 +392,8 @@ function leave(what) {
 }
 
 /**
- * Directories in each other, each named `a`. No path is long enough for them, so it works in each in turn. Those that are
- * furnished are left without permissions.
+ * Directories in each other, each named `a`. No path is long enough for them, so it works in each
+ * in turn. Those that are furnished are left without permissions.
  *
  * @param {number} levels
  * @param {(level: number) => void} [furnish]

@@ -83,7 +83,10 @@ export type Leftover =
   | 'odd names'
   /** 30,000 levels, which no path is long enough for. */
   | 'deep directories'
-  /** All of these, none with any permission, at every 1000th level links to the desk and to its orders. */
+  /**
+   * All of these, none with any permission, at every 1000th level links to the desk and to its
+   * orders.
+   */
   | 'everything'
   /** The desk, mounted three levels down. Takes a mount namespace of its own. */
   | 'a mount point'

@@ -105,9 +105,10 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
 /// The variable that names Codex's home.
 pub const CODEX_HOME: &str = "CODEX_HOME";
 
-/// The arguments of `codex exec`. Blocks on the disk. There is no positional prompt: it comes on stdin, where no quoting can change it and
-/// no process list shows it. (`-` as a positional was refused by some versions.) There is no `-C` either: Codex starts in the workspace
-/// (0.132.0 and 0.171.0 take it for their own), and a path would be resolved once more.
+/// The arguments of `codex exec`. Blocks on the disk. There is no positional prompt: it comes on
+/// stdin, where no quoting can change it and no process list shows it. (`-` as a positional was
+/// refused by some versions.) There is no `-C` either: Codex starts in the workspace (0.132.0 and
+/// 0.171.0 take it for their own), and a path would be resolved once more.
 ///
 /// `references` are attached. `marker` is a variable that the agent's shell shall carry, so that whatever it leaves running
 /// can be found.

@@ -21,7 +21,8 @@ pub use ancestors::exposure;
 
 pub type Handle = OwnedFd;
 
-/// How a directory is opened whose entries are only made and removed: it may be one that nobody can list.
+/// How a directory is opened whose entries are only made and removed: it may be one that nobody can
+/// list.
 #[cfg(target_os = "linux")]
 const UNLISTED: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
@@ -60,7 +61,8 @@ pub fn id(dir: &Handle) -> io::Result<u64> {
     Ok(rustix::fs::fstat(dir)?.st_ino)
 }
 
-/// A path that leads to the open directory itself, whatever lies where it was. None where `/proc` is not mounted.
+/// A path that leads to the open directory itself, whatever lies where it was. None where `/proc`
+/// is not mounted.
 #[cfg(target_os = "linux")]
 pub fn held_path(dir: &Handle) -> Option<PathBuf> {
     let path = name_of(dir);
@@ -73,7 +75,8 @@ pub const fn held_path(_dir: &Handle) -> Option<PathBuf> {
     None
 }
 
-/// The name that Linux has for an open file; see proc(5). For a child it is valid until it executes its program.
+/// The name that Linux has for an open file; see proc(5). For a child it is valid until it executes
+/// its program.
 #[cfg(target_os = "linux")]
 fn name_of(file: &OwnedFd) -> PathBuf {
     use std::os::fd::AsRawFd as _;

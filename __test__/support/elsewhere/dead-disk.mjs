@@ -1,5 +1,5 @@
-// A disk that dies: a FUSE file system, as libfuse would speak it (linux/fuse.h), on descriptor 3. Whatever is looked up is a file of
-// one byte. Once one is opened, nothing is answered any more.
+// A disk that dies: a FUSE file system, as libfuse would speak it (linux/fuse.h), on descriptor 3.
+// Whatever is looked up is a file of one byte. Once one is opened, nothing is answered any more.
 
 import { readSync, writeSync } from 'node:fs';
 

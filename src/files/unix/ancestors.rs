@@ -1,9 +1,10 @@
-//! Whether other users can exchange what lies at a path. The rule is that of OpenSSH's `StrictModes`, applied to every
-//! directory from the root down: it belongs to root or to this user, and nobody else may write in it, unless its sticky
-//! bit keeps each entry for its owner.
+//! Whether other users can exchange what lies at a path. The rule is that of OpenSSH's
+//! `StrictModes`, applied to every directory from the root down: it belongs to root or to this
+//! user, and nobody else may write in it, unless its sticky bit keeps each entry for its owner.
 //!
-//! Two things that look like other users are not. In a user namespace root shows as the overflow uid, so whoever owns
-//! `/` stands for root. Where each user has a group of their own (umask 002), that group is the user.
+//! Two things that look like other users are not. In a user namespace root shows as the overflow
+//! uid, so whoever owns `/` stands for root. Where each user has a group of their own (umask 002),
+//! that group is the user.
 
 use std::io;
 use std::path::Path;
@@ -16,7 +17,8 @@ use crate::files::Exposure;
 pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     let us = rustix::process::geteuid().as_raw();
     let root = rustix::fs::lstat("/")?.st_uid;
-    // From the root down: what a directory's name leads to is settled once those above it are known to be safe.
+    // From the root down: what a directory's name leads to is settled once those above it are known
+    // to be safe.
     let mut path: Vec<&Path> = path.ancestors().collect();
     while let Some(dir) = path.pop() {
         let stat = rustix::fs::lstat(dir)?;
@@ -38,7 +40,8 @@ fn is_writable_by_others(dir: &Path, stat: &Stat, us: u32) -> bool {
     mode.contains(Mode::WOTH) || mode.contains(Mode::WGRP) && !group::is_private(dir, us, stat.st_gid)
 }
 
-/// Only Linux's distributions have groups of one user. On macOS `/etc/group` does not name the members of `staff`.
+/// Only Linux's distributions have groups of one user. On macOS `/etc/group` does not name the
+/// members of `staff`.
 #[cfg(not(target_os = "linux"))]
 mod group {
     pub const fn is_private(_dir: &std::path::Path, _user: u32, _group: u32) -> bool {
@@ -68,8 +71,8 @@ mod group {
             && databases.is_some_and(|(users, groups)| has_only(&users, &groups, user, group))
     }
 
-    /// Whether `group` is the primary group of `user`, has the user's name, and has nobody else in it. Groups of a
-    /// directory service are not in these files, and never private.
+    /// Whether `group` is the primary group of `user`, has the user's name, and has nobody else in
+    /// it. Groups of a directory service are not in these files, and never private.
     fn has_only(users: &str, groups: &str, user: u32, group: u32) -> bool {
         let (user, group) = (user.to_string(), group.to_string());
         let mut login = None;

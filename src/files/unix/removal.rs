@@ -1,9 +1,10 @@
 //! Removing a directory with everything in it, whatever an agent has made of it.
 //!
-//! Nothing recurses and no path is resolved: a subdirectory that is not empty is moved up into the directory that is
-//! being removed, under a number as its name, and is taken apart there. That takes three descriptors, one buffer and
-//! linear time at any depth. Links are removed, never followed. Mount points stay: `rmdir` refuses them with EBUSY
-//! before anything of theirs is opened.
+//! Nothing recurses and no path is resolved: a subdirectory that is not empty is moved up into the
+//! directory that is being removed, under a number as its name, and is taken apart there. That
+//! takes three descriptors, one buffer and linear time at any depth. Links are removed, never
+//! followed. Mount points stay: `rmdir` refuses them with EBUSY before anything of theirs is
+//! opened.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
@@ -14,13 +15,15 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-/// Removes the directory `name` of `parent`, which is open as `dir`. The entry `last` goes after all others.
+/// Removes the directory `name` of `parent`, which is open as `dir`. The entry `last` goes after
+/// all others.
 ///
 /// # Errors
-/// The first thing that could not be removed, after all that could; [`io::ErrorKind::TimedOut`] if entries still
-/// appear at the deadline.
+/// The first thing that could not be removed, after all that could; [`io::ErrorKind::TimedOut`] if
+/// entries still appear at the deadline.
 pub fn remove(parent: BorrowedFd<'_>, name: &OsStr, dir: OwnedFd, last: &OsStr, deadline: Instant) -> io::Result<()> {
-    // The descriptor itself is read from: a process that has no other left can still remove what is empty.
+    // The descriptor itself is read from: a process that has no other left can still remove what is
+    // empty.
     let mut root = Dir::new(dir)?;
     // Fails for a directory of another user's, and then whatever needs it fails, too.
     let _ = fchmod(root.fd()?, Mode::RWXU);
@@ -48,7 +51,8 @@ impl Removal {
         Self { deadline, moved: 0, taken: 0, removed: 0, failed: 0, error: None }
     }
 
-    /// Removes every entry of `root` but `last`. Passes over it until one finds nothing, or fails and removes nothing.
+    /// Removes every entry of `root` but `last`. Passes over it until one finds nothing, or fails
+    /// and removes nothing.
     fn empty(&mut self, root: &mut Dir, last: &OsStr) -> io::Result<()> {
         loop {
             let removed = self.removed;
@@ -216,8 +220,9 @@ fn open_up(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     Ok(opened)
 }
 
-/// Gives the owner every right to the directory `name` of `dir`, and never to what a link leads to. Linux changes modes
-/// without following links only from 6.6 on (`fchmodat2`), but has names for open files.
+/// Gives the owner every right to the directory `name` of `dir`, and never to what a link leads to.
+/// Linux changes modes without following links only from 6.6 on (`fchmodat2`), but has names for
+/// open files.
 #[cfg(target_os = "linux")]
 fn make_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -240,7 +245,7 @@ mod tests {
     use std::time::Duration;
 
     use rustix::fd::AsFd as _;
-    use rustix::fs::{IFlags, ioctl_setflags, mkdirat};
+    use rustix::fs::mkdirat;
 
     use super::*;
 
@@ -298,7 +303,7 @@ mod tests {
             symlink(target, deep.join(number.to_string())).unwrap();
             symlink(target, place.path().join("tree").join(number.to_string())).unwrap();
         }
-        fs::set_permissions(&deep, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&deep, fs::Permissions::from_mode(0o000)).unwrap();
         remove_tree(place.path(), PATIENCE).unwrap();
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"of value");
         assert!(outside.join("a").is_dir());
@@ -323,8 +328,11 @@ mod tests {
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn reports_what_cannot_be_removed_and_removes_the_rest() {
+        use rustix::fs::{IFlags, ioctl_setflags};
+
         let place = place();
         let stays = place.path().join("tree/a/b/stays");
         fs::create_dir_all(stays.join("of value")).unwrap();
@@ -355,9 +363,9 @@ mod tests {
         let removed = thread::scope(|scope| {
             scope.spawn(|| {
                 for number in 0_u64.. {
-                    // In the directory itself, wherever it is moved, and in another that appears by its path.
+                    // By its descriptor, wherever it is moved, and for as long as it is there.
                     let _ = mkdirat(&dir, number.to_string(), Mode::RWXU);
-                    let _ = fs::create_dir_all(deep.join("x").join(number.to_string()));
+                    let _ = mkdirat(&dir, format!("{number}/x"), Mode::RWXU);
                     if is_over.load(Ordering::Relaxed) {
                         break;
                     }
