@@ -49,7 +49,7 @@ describe('left with', () => {
 
 // A process of Windows's works in no directory whose path is that long, and its handles are not
 // counted. What the tree costs the stub is most of the time.
-describe.skipIf(WINDOWS)('a daemon removes what no path reaches', () => {
+describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
   /** In a process of its own, which a stack that is too deep would end. */
   async function expectRemoved(codex: StubCodex, what: Leftover, wrapper: Wrapper): Promise<void> {
     await codex.order(turn({ do: 'leave', what }, save('store', PICTURE)));
@@ -62,9 +62,9 @@ describe.skipIf(WINDOWS)('a daemon removes what no path reaches', () => {
   test.for<[what: Leftover, how: string, wrapper: Wrapper]>([
     ['deep directories', '', []],
     ['deep directories', ' with 64 descriptors', WITH_64_DESCRIPTORS],
-  ])('%s%s', ([what, , wrapper], { codex }) => expectRemoved(codex, what, wrapper));
+  ])('is removed: %s%s', ([what, , wrapper], { codex }) => expectRemoved(codex, what, wrapper));
 
-  test('everything at once, bound by modes, with 64 descriptors, and nothing that links lead to', async ({
+  test('is removed with everything else at once, bound by modes, with 64 descriptors', async ({
     codex,
   }) => {
     const before = await stat(codex.desk);
@@ -75,7 +75,7 @@ describe.skipIf(WINDOWS)('a daemon removes what no path reaches', () => {
 });
 
 describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
-  test('stays, with all that is mounted there, and is reported', async ({ codex }) => {
+  test('is left with all that is mounted there, and is reported', async ({ codex }) => {
     await codex.order(turn({ do: 'leave', what: 'a mount point' }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateElsewhere(options, WITH_OWN_MOUNTS);

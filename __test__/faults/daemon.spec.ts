@@ -167,7 +167,7 @@ describe('what a dead daemon has left', () => {
     await once(stranger, 'exit');
   });
 
-  describe('a directory that this package did not make is left alone, with who works there', () => {
+  describe('a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
       ['of another name', async ({ temporary }) => made(temporary, `${PREFIX}notes`)],
       ['of a longer name', async ({ temporary }) => made(temporary, `${PREFIX}${'0'.repeat(17)}`)],
@@ -199,7 +199,7 @@ describe('what a dead daemon has left', () => {
           return workspace;
         },
       ],
-    ])('%s', async ([, make], { codex }) => {
+    ])('is left alone with who works there: one %s', async ([, make], { codex }) => {
       const directory = await make(codex);
       const file = path.join(directory, 'file');
       await writeFile(file, 'of value');

@@ -125,19 +125,19 @@ describe('temp dir', () => {
       expect(await readdir(temporary)).toEqual([]);
     }
 
-    test.for(['777', '707', '773'])('of mode %s: error before spawn', async (mode, { codex }) => {
+    test.for(['777', '707', '773'])('is refused before spawn: mode %s', async (mode, { codex }) => {
       await chmod(codex.temporary, Number.parseInt(mode, 8));
       await expectRefused(codex, codex.temporary);
     });
 
-    test('because one above it is: error before spawn', async ({ codex }) => {
+    test('is refused before spawn where one above it is', async ({ codex }) => {
       const temporary = path.join(codex.scratch, 'a', 'b');
       await mkdir(temporary, { recursive: true });
       await chmod(path.join(codex.scratch, 'a'), 0o777);
       await expectRefused(codex, temporary);
     });
 
-    test('because a link leads there: error before spawn', async ({ codex }) => {
+    test('is refused before spawn where a link leads to it', async ({ codex }) => {
       await mkdir(path.join(codex.scratch, 'tmp'), { mode: 0o777 });
       await chmod(path.join(codex.scratch, 'tmp'), 0o777);
       const link = path.join(codex.scratch, 'link');
@@ -146,7 +146,7 @@ describe('temp dir', () => {
     });
 
     test.skipIf(!IS_ROOT)(
-      'because it is theirs, or their group’s: error before spawn (takes root)',
+      'is refused before spawn where it is theirs, or their group’s (takes root)',
       async ({ codex }) => {
         await chown(codex.temporary, COUNTED_USER, 0);
         await expectRefused(codex, codex.temporary);
@@ -156,7 +156,7 @@ describe('temp dir', () => {
       },
     );
 
-    test.for(['1777', '1770', '755', '700'])('not with mode %s', async (mode, { codex }) => {
+    test.for(['1777', '1770', '755', '700'])('is not one of mode %s', async (mode, { codex }) => {
       await chmod(codex.temporary, Number.parseInt(mode, 8));
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     });
@@ -164,7 +164,7 @@ describe('temp dir', () => {
     // Where root is nobody known, it still is root.
     const namespace = namespaceWithoutRoot();
     test.skipIf(namespace === undefined)(
-      'not in a user namespace without root (takes a user other than root, on Linux)',
+      'is not any in a user namespace without root (takes a user other than root, on Linux)',
       async ({ codex }) => {
         giveTo(COUNTED_USER, codex);
         await codex.order(turn(save('store', PICTURE)));

@@ -106,7 +106,9 @@ export function mayBeCounted(): boolean {
 /** A user namespace that knows the counted user alone: root's files are shown as another's. */
 const IN_NAMESPACE_WITHOUT_ROOT: Wrapper = [
   ...AS_COUNTED_USER,
-  ...['unshare', '--user', '--map-user=1000'],
+  'unshare',
+  '--user',
+  '--map-user=1000',
 ];
 
 /** The same, if there may be such a namespace. */

@@ -372,7 +372,7 @@ function leave(what) {
     case 'everything':
       leave('odd names');
       leave('many files');
-      nest(30_000, (level) => {
+      nest(10_000, (level) => {
         if (level % 1000 !== 0) return;
         writeFileSync('file', '');
         symlinkSync(desk, 'link to a directory');

@@ -84,7 +84,7 @@ export type Leftover =
   /** 30,000 levels, which no path is long enough for. */
   | 'deep directories'
   /**
-   * All of these, none with any permission, at every 1000th level links to the desk and to its
+   * Fewer of all of these, none with any permission, at every 1000th level links to the desk and to its
    * orders.
    */
   | 'everything'
