@@ -22,17 +22,18 @@ async function run(codex: StubCodex, options: Partial<GenerateOptions> = {}): Pr
 
 describe('the arguments', () => {
   test('are those of one headless turn', async ({ codex }) => {
-    const { args, cwd } = await run(codex);
+    const { args } = await run(codex);
     expect(args.slice(0, 2)).toEqual(['exec', '--json']);
     expect(args).toContain('--skip-git-repo-check');
     expect(valuesOf('--sandbox', args)).toEqual(['workspace-write']);
-    expect(valuesOf('-C', args)).toEqual([cwd]);
     const config = valuesOf('-c', args);
     expect(config).toContain('sandbox_workspace_write.network_access=true');
     expect(config).toContain('shell_environment_policy.inherit=core');
     expect(args).not.toContain('--disable');
     expect(args).not.toContain('--model');
     expect(args).not.toContain('-');
+    // It starts in the workspace.
+    expect(args).not.toContain('-C');
   });
 
   test.for([
@@ -220,8 +221,9 @@ describe('the environment', () => {
 describe('the directory', () => {
   test('is empty, fresh, in the temp directory, and gone afterwards', async ({ codex }) => {
     const { cwd, cwdEntries } = await run(codex);
-    expect(path.dirname(cwd)).toBe(await realpath(codex.temporary));
-    expect(path.basename(cwd)).toMatch(/^od-codex-image-/);
+    const { dir, base } = path.parse(path.dirname(cwd));
+    expect(dir).toBe(await realpath(codex.temporary));
+    expect(base).toMatch(/^od-codex-image-[0-9a-f]{16}$/);
     expect(cwdEntries).toEqual([]);
     await expect(access(cwd, constants.F_OK)).rejects.toMatchObject({ code: 'ENOENT' });
   });

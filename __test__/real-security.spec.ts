@@ -3,6 +3,8 @@
 
 import { describe, expect } from 'vitest';
 
+import { generateElsewhere } from './support/elsewhere.js';
+
 import { draw, say, shell, talk, think } from './support/loopback.js';
 import { makePng } from './support/picture.js';
 import { LINUX, WINDOWS } from './support/platform.js';
@@ -161,6 +163,39 @@ describe("a profile of the user's own, which 0.132.0 puts before the command lin
     expect(outputs).toHaveLength(3);
     for (const output of outputs) expect(output).not.toContain('hush');
   });
+});
+
+// A process of Windows's works in no directory whose path is that long.
+describe.skipIf(WINDOWS)('what the agent makes of its workspace', () => {
+  test.for([HOSTED, CODE])('30,000 directories in each other go: $name', async (way, { real }) => {
+    // Not every machine has perl; the one that runs these tests has Node.
+    const nest = `for (let n = 0; n < 30_000; n += 1) { fs.mkdirSync("a"); process.chdir("a"); }`;
+    real.backend.play([
+      shell(`'${process.execPath}' -e '${nest}'`),
+      draw({ image: PICTURE }),
+      say('Done.'),
+    ]);
+    // In a process of its own, which a stack that is too deep would end.
+    const { image } = await generateElsewhere(real.options(way));
+    expect(image).toMatchObject({ source: 'store', warnings: [] });
+    // Where the machine is busy it may be at it still when the picture is drawn, and is stopped.
+    expect(real.toolOutputs()[0]).not.toMatch(/error|denied|not found/i);
+    expect(await real.leftovers()).toEqual([]);
+  });
+
+  test.skipIf(!LINUX).for([HOSTED, CODE])(
+    'the proof of its origin is out of reach: $name',
+    async (way, { real }) => {
+      const script = [
+        shell('cat ../run; unlink ../run; test -f ../run && echo KEPT'),
+        draw({ image: PICTURE }),
+        say('Done.'),
+      ];
+      const options = { completion: 'exit' } as const;
+      expect(Buffer.compare(await real.generate(way, script, options), PICTURE)).toBe(0);
+      expect(real.toolOutputs()[0]).toMatch(/codex-image run [0-9a-f]{16}[^]*KEPT/);
+    },
+  );
 });
 
 describe('a brief that would rather be an order', () => {

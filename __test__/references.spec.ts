@@ -7,6 +7,7 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
+import { generateElsewhere, mayHaveDeadDisk, withDeadDisk } from './support/elsewhere.js';
 import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import {
@@ -248,6 +249,21 @@ describe('what cannot be one is refused before anything is spent', () => {
     await refuses(codex, value, option);
   });
 });
+
+describe.skipIf(!mayHaveDeadDisk())(
+  'a disk that answers no more (takes the right to mount)',
+  () => {
+    test('ends the call at its timeout', async ({ codex }) => {
+      const disk = path.join(codex.scratch, 'disk');
+      await mkdir(disk);
+      const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
+      const { error } = await generateElsewhere(options, withDeadDisk(disk));
+      expect(error).toMatchObject({ code: 'TIMEOUT' });
+      expect(await codex.recordings()).toEqual([]);
+      expect(await codex.workspaces()).toEqual([]);
+    });
+  },
+);
 
 describe('a reference that comes back unchanged is no picture', () => {
   const PLACES: [place: string, step: Step][] = [

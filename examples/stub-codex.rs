@@ -29,6 +29,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 fn exec() -> Result<ExitCode, Box<dyn Error>> {
     let desk = PathBuf::from(env::var("STUB_DESK")?);
     fs::write(desk.join("args"), env::args().collect::<Vec<_>>().join("\0"))?;
+    fs::write(desk.join("cwd"), env::current_dir()?.to_string_lossy().as_bytes())?;
     fs::write(desk.join("variables"), env::vars().map(|(name, _)| name).collect::<Vec<_>>().join("\0"))?;
     let mut prompt = Vec::new();
     io::stdin().read_to_end(&mut prompt)?;

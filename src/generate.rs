@@ -4,6 +4,7 @@
 //! answer is given only when the process tree is dead and the workspace removed.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -34,7 +35,7 @@ use crate::reference::{self, Staged};
 use crate::request::{Completion, Request, Validation};
 use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
 use crate::sweep;
-use crate::workspace::Workspace;
+use crate::workspace::{Parent, Workspace};
 
 /// A proven picture and how it came about.
 #[derive(Debug)]
@@ -89,8 +90,8 @@ pub async fn generate(
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
     let run = marker()?;
     let found = preflight(&request, &run, &limits).await?;
-    let workspace = make_workspace(&request, &run).await?;
-    let marker = Marker { dir: Some(workspace.path().to_path_buf()), ..run };
+    let workspace = make_workspace(&request, &run, &limits).await?;
+    let marker = Marker { dir: Some(workspace.root()), ..run };
     let preflight = progress.began().elapsed().saturating_sub(queued);
 
     let drawn = draw(&request, &found, &workspace, marker, &progress, &limits).await;
@@ -181,13 +182,16 @@ async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Res
     }
 }
 
-async fn make_workspace(request: &Request, run: &Marker) -> Result<Workspace, Failure> {
+async fn make_workspace(request: &Request, run: &Marker, limits: &Limits) -> Result<Workspace, Failure> {
     let (parent, run) = (request.env.temp_dir(), run.value.clone());
-    let make = move || {
+    let sweep = move || {
+        let parent = Parent::open(&parent)?;
         sweep::once(&parent);
-        Workspace::create(&parent, &run)
+        Ok::<_, Cause>(parent)
     };
-    let workspace = blocking(make).await?;
+    // A sweep that takes longer than the call goes on without it.
+    let parent = limits.unless_interrupted(blocking(sweep)).await???;
+    let workspace = blocking(move || Workspace::create(parent, &run)).await?;
     Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
 }
 
@@ -217,10 +221,10 @@ async fn draw(
     let staged = stage(request, workspace, limits).await?;
     limits.check()?;
     let version = cli.version.as_deref().and_then(Version::parse);
-    let settings = command::settings(request, config, version, workspace.path(), (marker.name, &marker.value));
+    let settings = command::settings(request, config, version, &workspace.path(), (marker.name, &marker.value));
     let confinement = block_in_place(|| Confinement::expected(request, config, &settings, version, is_privileged()));
     let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
-    let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path().to_path_buf());
+    let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path());
     progress.say(Phase::Starting, "Starting Codex", None);
     let starting = Instant::now();
     let mut turn = start(request, cli, settings, workspace, &staged, marker, progress).await?;
@@ -247,12 +251,15 @@ async fn draw(
         why = limits.interrupted() => Ending::Interrupted(why),
         () = disconnected(news.clone(), request.max_reconnects) => Ending::Disconnected,
     };
+    let known = news.borrow().thread.clone();
     if matches!(ending, Ending::Interrupted(Interrupt::Timeout) | Ending::Disconnected)
         && request.completion == Completion::Image
-        && let Some(thread) = news.borrow().thread.clone()
-        && let Ok(picked) = block_in_place(|| judge.look(&mut judge.store(&thread), &thread))
+        && let Some(thread) = known
     {
-        ending = Ending::Drawn(picked);
+        let judge = judge.clone();
+        if let Ok(Ok(picked)) = judged(limits, move || judge.look(&mut judge.store(&thread), &thread)).await {
+            ending = Ending::Drawn(picked);
+        }
     }
     let image = matches!(ending, Ending::Drawn(_)).then(|| started.elapsed());
 
@@ -271,8 +278,12 @@ async fn draw(
             let transcript = &ended.heard.transcript;
             let exit = matches!(ending, Ending::Exited).then_some(ended.exit);
             let went_well = exit.map_or_else(|| transcript.outcome() == Some(true), Exit::is_success);
-            let harvest = || judge.harvest(workspace, transcript, went_well);
-            block_in_place(harvest).map_err(|rejection| without_picture(rejection, request, &ended, exit))?
+            let (judge, dir, thread) = (judge.clone(), workspace.dir(), transcript.thread.clone());
+            let harvest = move || judge.harvest(dir.as_deref(), thread.as_ref(), went_well);
+            match judged(limits, harvest).await {
+                Ok(found) => found.map_err(|rejection| without_picture(rejection, request, &ended, exit))?,
+                Err(why) => return Err(failure(why.cause(request.timeout).into(), &ended)),
+            }
         }
     };
     let timings = Timings { start: started - starting, image, stop: stopping.elapsed(), ..Timings::default() };
@@ -293,6 +304,28 @@ async fn draw(
     })
 }
 
+/// How much longer than the call's time limit the judging of a picture that is there may take.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// What `work` finds, unless the call is to end before. A thread that still reads or decodes then
+/// holds nothing but memory, and its result is dropped.
+async fn judged<T: Send + 'static>(limits: &Limits, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Interrupt> {
+    let mut found = pin!(spawn_blocking(work));
+    let why = tokio::select! {
+        biased;
+        // Fails only if the work panicked or the runtime is being shut down.
+        found = &mut found => return found.map_err(|_| Interrupt::Shutdown),
+        why = limits.interrupted() => why,
+    };
+    match why {
+        Interrupt::Timeout => match tokio::time::timeout(LAST_LOOK, found).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(_)) | Err(_) => Err(why),
+        },
+        Interrupt::Aborted | Interrupt::Shutdown => Err(why),
+    }
+}
+
 /// What is said where the end of every process could not be made sure of.
 const SURVIVORS: &str = "Some processes that Codex started may still be running: this system does not show all of them, or \
     they could not be ended. Look for them in its list of processes.";
@@ -302,9 +335,12 @@ async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -
     if request.references.is_empty() {
         return Ok(Vec::new());
     }
-    let (request, directory) = (Arc::clone(request), workspace.path().to_path_buf());
+    let (request, path) = (Arc::clone(request), workspace.path());
+    let dir = workspace.dir().ok_or(Cause::Internal)?;
     limits.check()?;
-    Ok(blocking(move || reference::stage(&request.references, &directory)).await??)
+    // A disk that hangs keeps its thread, but not the call. The thread writes in the directory that
+    // it holds, and there it can make nothing more once the directory is removed.
+    limits.unless_interrupted(blocking(move || Ok(reference::stage(&request.references, &dir, &path)?))).await??
 }
 
 async fn start(
@@ -328,14 +364,14 @@ async fn start(
     };
     let words = prompt(&brief, &random_hex()?);
     let home = request.env.home().unwrap_or_default();
-    let place = workspace.path().to_path_buf();
+    let (place, working_dir) = (workspace.path(), workspace.working_dir());
     let veil =
         Veil { directories: vec![(place.clone(), "the workspace"), (request.codex_home(), "CODEX_HOME"), (home, "~")] };
     let (request, cli, progress) = (Arc::clone(request), cli.clone(), progress.clone());
     // Not to be interrupted: a process that has started must be known before anything else happens.
     let turn = blocking(move || {
-        let args = command::exec_args(&request, &settings, &place, &references);
-        Turn::start(&command::program(&cli, &request, args, place), marker, words, progress, veil)
+        let args = command::exec_args(&request, &settings, &references);
+        Turn::start(&command::program(&cli, &request, args, working_dir), marker, words, progress, veil)
     });
     Ok(turn.await?.map_err(|error| Cause::SpawnFailed(os_words(&error)))?)
 }

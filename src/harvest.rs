@@ -9,6 +9,7 @@
 //! call asked for no confinement, the agent could forge the record too: there `verified` is worth as
 //! much as the agent. Where it asked and did not get it, nothing is verified.
 
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -16,15 +17,14 @@ use std::time::SystemTime;
 
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
-use crate::codex::events::Transcript;
 use crate::codex::rollout::{self, Recorded};
 use crate::codex::store::{Sight, Store};
 use crate::error::Missing;
-use crate::files::Refusal;
+use crate::files::{Dir, Refusal};
 use crate::png::{self, Picture};
 use crate::reference::Fingerprint;
 use crate::request::{Completion, Request, Validation};
-use crate::workspace::Workspace;
+use crate::workspace::IMAGE_NAME;
 
 /// Where a picture was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,14 +173,14 @@ impl Judge {
         }
     }
 
-    /// Takes in what a turn that has ended has brought. Blocks on the disk.
+    /// Takes in what the turn of `thread` has left in its workspace, the store and the record. Blocks on the disk.
     ///
     /// # Errors
     /// Why there is nothing to hand out.
     pub fn harvest(
         &self,
-        workspace: &Workspace,
-        transcript: &Transcript,
+        workspace: Option<&Dir>,
+        thread: Option<&ThreadId>,
         went_well: bool,
     ) -> Result<Picked, Rejection> {
         // What the agent left counts only if Codex says that all went well; what Codex itself wrote needs no such word, unless
@@ -193,8 +193,8 @@ impl Judge {
         };
         let mut rejection = Rejection::NOTHING;
         for source in order {
-            let found = match (source, &transcript.thread) {
-                (Source::Workspace, thread) => self.at_handed_path(workspace, thread.as_ref()),
+            let found = match (source, thread) {
+                (Source::Workspace, thread) => self.at_handed_path(workspace, thread),
                 (_, None) => Err(Rejection::NOTHING),
                 (Source::Store, Some(thread)) => self.look(&mut self.store(thread), thread),
                 (Source::Rollout, Some(thread)) => self.in_record(thread),
@@ -207,11 +207,11 @@ impl Judge {
         Err(rejection)
     }
 
-    fn at_handed_path(&self, workspace: &Workspace, thread: Option<&ThreadId>) -> Result<Picked, Rejection> {
-        if !self.request.sandbox.has_shell() {
+    fn at_handed_path(&self, workspace: Option<&Dir>, thread: Option<&ThreadId>) -> Result<Picked, Rejection> {
+        let Some(workspace) = workspace.filter(|_| self.request.sandbox.has_shell()) else {
             return Err(Rejection::NOTHING);
-        }
-        let bytes = match workspace.read_image(self.request.max_image_bytes) {
+        };
+        let bytes = match workspace.read(OsStr::new(IMAGE_NAME), self.request.max_image_bytes) {
             Ok(bytes) => bytes,
             Err(Refusal::Absent) => return Err(Rejection::NOTHING),
             Err(refusal) => return Err(Rejection::Refused(refusal)),

@@ -1,10 +1,11 @@
 //! Reference images: pictures of the caller's that the new one starts from.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::error::Cause;
+use crate::error::{Cause, os_words};
+use crate::files::{Dir, read_regular};
 
 /// The most that Codex takes with one prompt.
 pub const MAX_COUNT: usize = 5;
@@ -35,42 +36,39 @@ pub struct Staged {
     pub fingerprint: Fingerprint,
 }
 
-/// Reads every reference image and leaves a copy in `directory`, named by its number and its true type. Blocks on the disk.
+/// Reads every reference image and leaves a copy in `workspace`, which is open as `dir`, named by
+/// its number and its true type. Blocks on the disk.
 ///
 /// # Errors
 /// [`Cause::InvalidOption`] naming the image that is missing, unreadable, too large or of another type;
 /// [`Cause::WorkspaceFailed`] if the copy cannot be written.
-pub fn stage(references: &[PathBuf], directory: &Path) -> Result<Vec<Staged>, Cause> {
-    references.iter().enumerate().map(|(index, path)| stage_one(index, path, directory)).collect()
+pub fn stage(references: &[PathBuf], dir: &Dir, workspace: &Path) -> Result<Vec<Staged>, Cause> {
+    let stage = |(index, path): (usize, &PathBuf)| stage_one(index, path, dir, workspace);
+    references.iter().enumerate().map(stage).collect()
 }
 
-fn stage_one(index: usize, path: &Path, directory: &Path) -> Result<Staged, Cause> {
-    let bytes = read(path).map_err(|problem| Cause::InvalidOption {
+fn stage_one(index: usize, path: &Path, dir: &Dir, workspace: &Path) -> Result<Staged, Cause> {
+    let refused = |problem: &str| Cause::InvalidOption {
         option: format!("referenceImages[{index}]"),
         problem: problem.to_owned(),
-    })?;
-    let extension = extension_of(&bytes).ok_or_else(|| Cause::InvalidOption {
-        option: format!("referenceImages[{index}]"),
-        problem: "it must be a PNG, JPEG, WebP or GIF image".to_owned(),
-    })?;
-    let copy = directory.join(format!("reference-{}.{extension}", index + 1));
-    std::fs::write(&copy, &bytes).map_err(|error| Cause::WorkspaceFailed(crate::error::os_words(&error)))?;
-    Ok(Staged { path: copy, fingerprint: Fingerprint::of(&bytes) })
+    };
+    let bytes = read(path).map_err(refused)?;
+    let extension = extension_of(&bytes).ok_or_else(|| refused("it must be a PNG, JPEG, WebP or GIF image"))?;
+    let name = format!("reference-{}.{extension}", index + 1);
+    dir.create_file(OsStr::new(&name), &bytes).map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?;
+    Ok(Staged { path: workspace.join(name), fingerprint: Fingerprint::of(&bytes) })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, &'static str> {
-    // Looked at before it is opened: opening a FIFO would wait for its writer.
-    let metadata = std::fs::metadata(path).map_err(|_| "there is no such file, or it may not be read")?;
-    if !metadata.is_file() {
-        return Err("it must be a regular file");
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|_| "it may not be read")?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|_| "it cannot be read")?;
-    match bytes.len() as u64 {
-        0 => Err("it is empty"),
-        1..=MAX_BYTES => Ok(bytes),
-        _ => Err("it must not be larger than 16 MiB"),
+    match read_regular(path, MAX_BYTES) {
+        Ok(bytes) if bytes.is_empty() => Err("it is empty"),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(match error.kind() {
+            ErrorKind::NotFound => "there is no such file",
+            ErrorKind::InvalidInput => "it must be a regular file",
+            ErrorKind::FileTooLarge => "it must not be larger than 16 MiB",
+            _ => "it cannot be read",
+        }),
     }
 }
 
@@ -89,10 +87,15 @@ fn extension_of(bytes: &[u8]) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn stage_in(place: &Path, reference: PathBuf) -> Result<Vec<Staged>, Cause> {
+        let workspace = tempfile::tempdir_in(place).unwrap();
+        stage(&[reference], &Dir::open(workspace.path()).unwrap(), workspace.path())
+    }
+
     fn staged(bytes: &[u8]) -> Result<Vec<Staged>, String> {
         let place = tempfile::tempdir().unwrap();
         std::fs::write(place.path().join("in"), bytes).unwrap();
-        stage(&[place.path().join("in")], place.path()).map_err(|cause| cause.to_string())
+        stage_in(place.path(), place.path().join("in")).map_err(|cause| cause.to_string())
     }
 
     #[test]
@@ -114,7 +117,7 @@ mod tests {
         assert!(staged(b"<svg/>").unwrap_err().contains("referenceImages[0]`: it must be a PNG"));
         assert!(staged(b"").unwrap_err().contains("empty"));
         let place = tempfile::tempdir().unwrap();
-        let refused = |path: PathBuf| stage(&[path], place.path()).unwrap_err().to_string();
+        let refused = |path: PathBuf| stage_in(place.path(), path).unwrap_err().to_string();
         assert!(refused(place.path().join("nothing")).contains("no such file"));
         assert!(refused(place.path().to_path_buf()).contains("regular file"));
     }
@@ -127,5 +130,42 @@ mod tests {
         assert!(staged(&bytes).is_ok());
         bytes.push(0);
         assert!(staged(&bytes).unwrap_err().contains("16 MiB"));
+    }
+
+    /// A check before the opening would be worth nothing.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_becomes_a_fifo_is_refused_and_never_waited_for() {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::sync::{Arc, mpsc};
+
+        let place = tempfile::tempdir().unwrap();
+        let (file, fifo) = (place.path().join("file"), place.path().join("fifo"));
+        std::fs::write(&file, b"GIF89a").unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let exchange = std::thread::spawn({
+            let (is_over, file) = (Arc::clone(&is_over), file.clone());
+            move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    renameat_with(CWD, &file, CWD, &fifo, RenameFlags::EXCHANGE).unwrap();
+                }
+            }
+        });
+        let (done, outcomes) = mpsc::channel();
+        // Not joined: a thread that waits for a writer waits for ever.
+        std::thread::spawn(move || {
+            let outcomes: Vec<_> = (0..5_000).map(|_| read(&file)).collect();
+            let _ = done.send(outcomes);
+        });
+        let outcomes = outcomes.recv_timeout(std::time::Duration::from_secs(60));
+        is_over.store(true, Ordering::Relaxed);
+        exchange.join().unwrap();
+        let is_known = |outcome: &Result<Vec<u8>, _>| match outcome {
+            Ok(bytes) => bytes == b"GIF89a",
+            Err(problem) => *problem == "it must be a regular file",
+        };
+        assert!(outcomes.expect("it waits for a writer").iter().all(is_known));
     }
 }

@@ -1,76 +1,146 @@
-//! A private directory for one run: made fresh, readable by its owner alone, holding nothing of the user's.
+//! A private directory for one run: made fresh, holding nothing of the user's, locked for as long
+//! as its owner lives.
 //!
-//! Its name is the run's, and it is locked for as long as its owner lives: the kernel lets go of the lock of whoever dies, however
-//! that happens. So a directory without a lock has been left behind, and tells by its name whose processes may have been left with
-//! it.
+//! `od-codex-image-RUN` holds two entries: `workspace`, which is the agent's, and `run`, a file
+//! that proves that this package made the directory. The kernel releases a lock when its owner
+//! dies, however that happens, so a proven directory without a lock has been abandoned. The proof
+//! is written last and removed last: a directory without it is nobody's to remove.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::files::{Dir, Refusal, open_up, remove_dir_all};
+use crate::error::{Cause, os_words};
+use crate::files::{Dir, Exposure, exposure};
 
-/// The beginning of every workspace's name; the run follows.
-pub const PREFIX: &str = "od-codex-image-";
 /// The file that the agent is asked to leave in the workspace. Callers of the original contract know this name.
 pub const IMAGE_NAME: &str = "od-codex-image.png";
-/// A directory that is not locked yet must not look as if it had been left behind.
-const UNFINISHED: &str = ".od-codex-image-";
+/// The beginning of every directory's name; the run follows.
+const PREFIX: &str = "od-codex-image-";
+/// The agent's directory. Codex's sandbox keeps the agent from what lies beside it.
+const WORKSPACE: &str = "workspace";
+/// The file that proves that this package made the directory.
+const PROOF: &str = "run";
 
-/// One run's directory. Removed when closed, and at the latest when dropped.
+/// The directory for temporary files, held open, in which no other user can exchange anything.
 #[derive(Debug)]
-pub struct Workspace {
-    /// Without links, and on Windows without `\\?\`: the sandbox knows the directory by this name.
+pub struct Parent {
+    /// Without links, and on Windows without `\\?\`.
     path: PathBuf,
-    /// Holds the lock, too. None once it is closed.
-    handle: Option<Dir>,
+    dir: Dir,
 }
 
-impl Workspace {
-    /// Makes a directory below `parent`, for the run of that name. Its mode is 0700; on Windows the user's temporary directory keeps
-    /// others out of all that is in it.
+impl Parent {
+    /// Opens the directory.
     ///
     /// # Errors
-    /// Whatever the operating system says.
-    pub fn create(parent: &Path, run: &str) -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(UNFINISHED);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let parent = dunce::canonicalize(parent)?;
-        let unfinished = builder.tempdir_in(&parent)?.keep();
-        let finish = || {
-            let handle = Dir::open(&unfinished)?;
-            // Where the file system knows no locks, nobody will take this directory for one that was left behind.
-            let _ = handle.lock();
-            let path = parent.join(format!("{PREFIX}{run}"));
-            std::fs::rename(&unfinished, &path)?;
-            Ok(Self { path, handle: Some(handle) })
+    /// [`Cause::WorkspaceFailed`] if it cannot be opened, or if other users could exchange what is
+    /// made in it.
+    pub fn open(path: &Path) -> Result<Self, Cause> {
+        let failed = |error: io::Error| Cause::WorkspaceFailed(os_words(&error));
+        let path = dunce::canonicalize(path).map_err(failed)?;
+        let problem = match exposure(&path).map_err(failed)? {
+            None => return Ok(Self { dir: Dir::open_unlisted(&path).map_err(failed)?, path }),
+            Some(Exposure::Owned) => {
+                "the directory for temporary files, or one above it, belongs to another user, \
+                 who could exchange what is made there. Set TMPDIR to a directory of your own"
+            }
+            Some(Exposure::Writable) => {
+                "other users can write in the directory for temporary files, or in one above it, \
+                 and could exchange what is made there. Set its sticky bit (chmod +t), \
+                 or set TMPDIR to a directory that only you can write in"
+            }
         };
-        finish().inspect_err(|_| {
-            // Why it could not be finished is the error to tell.
-            let _ = remove(&unfinished);
-        })
+        Err(Cause::WorkspaceFailed(problem.to_owned()))
     }
 
-    /// Where it is, absolute and without links.
+    /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    fn remove(&self, run: &str, dir: Dir) -> io::Result<()> {
+        let path = self.path.join(name_of(run));
+        self.dir.remove(&path, dir, OsStr::new(PROOF)).inspect_err(|_| {
+            // What is left is for the next daemon, which needs the proof.
+            let _ = self.dir.open_dir(&name_of(run)).and_then(|dir| prove(&dir, run));
+        })
+    }
+}
+
+/// One run's directory. Removed when closed, and at the latest when dropped.
+#[derive(Debug)]
+pub struct Workspace {
+    parent: Parent,
+    run: String,
+    /// None once it is closed.
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// Holds the lock, too.
+    dir: Dir,
+    workspace: Arc<Dir>,
+}
+
+impl Workspace {
+    /// Makes a directory in `parent`, for the run of that name.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn create(parent: Parent, run: &str) -> io::Result<Self> {
+        let dir = parent.dir.create_dir(&name_of(run))?;
+        // Where the file system knows no locks, nothing is ever taken for abandoned.
+        let _ = dir.lock();
+        let workspace = dir.create_dir(OsStr::new(WORKSPACE)).and_then(|workspace| {
+            prove(&dir, run)?;
+            Ok(workspace)
+        });
+        match workspace {
+            Ok(workspace) => {
+                let held = Some(Held { dir, workspace: Arc::new(workspace) });
+                Ok(Self { parent, run: run.to_owned(), held })
+            }
+            Err(error) => {
+                // Why it could not be finished is the error to tell.
+                let _ = parent.remove(run, dir);
+                Err(error)
+            }
+        }
+    }
+
+    /// The directory that holds everything of the run, absolute and without links.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.parent.path.join(name_of(&self.run))
+    }
+
+    /// The agent's directory, absolute and without links: the sandbox knows it by this name.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.root().join(WORKSPACE)
+    }
+
+    /// The agent's directory as the working directory of a child that is about to be started: where
+    /// the system has a path for it, the very directory that is held open.
+    #[must_use]
+    pub fn working_dir(&self) -> PathBuf {
+        self.held.as_ref().and_then(|held| held.workspace.held_path()).unwrap_or_else(|| self.path())
+    }
+
+    /// The agent's directory, held open; None once it is closed.
+    #[must_use]
+    pub fn dir(&self) -> Option<Arc<Dir>> {
+        self.held.as_ref().map(|held| Arc::clone(&held.workspace))
+    }
+
     /// The path that the agent is asked to copy the picture to.
     #[must_use]
     pub fn image_path(&self) -> PathBuf {
-        self.path.join(IMAGE_NAME)
-    }
-
-    /// Reads the file at the handed path.
-    ///
-    /// # Errors
-    /// Why it was not read.
-    pub fn read_image(&self, limit: u64) -> Result<Vec<u8>, Refusal> {
-        self.handle.as_ref().map_or(Err(Refusal::Absent), |handle| handle.read(OsStr::new(IMAGE_NAME), limit))
+        self.path().join(IMAGE_NAME)
     }
 
     /// Removes the directory with everything in it.
@@ -78,38 +148,42 @@ impl Workspace {
     /// # Errors
     /// Whatever the operating system says; the directory may then be left in part.
     pub fn close(mut self) -> io::Result<()> {
-        // Removing takes descriptors, and this may be the last there is.
-        self.handle = None;
-        remove(&self.path)
+        self.remove()
+    }
+
+    fn remove(&mut self) -> io::Result<()> {
+        let Some(Held { dir, workspace }) = self.held.take() else { return Ok(()) };
+        // Removing takes a descriptor, and this may be the last there is.
+        drop(workspace);
+        self.parent.remove(&self.run, dir)
     }
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if self.handle.take().is_some() {
-            let _ = remove(&self.path);
-        }
+        let _ = self.remove();
     }
 }
 
-/// The workspace of an owner who is dead.
+/// The directory of an owner who is dead.
 #[derive(Debug)]
 pub struct Abandoned {
-    path: PathBuf,
     run: String,
-    /// Locked, so that nobody else sees to it at the same time.
-    _handle: Dir,
+    path: PathBuf,
+    /// Locked, so that no other daemon removes it at the same time.
+    dir: Dir,
 }
 
 impl Abandoned {
-    /// The workspaces below `parent` that have no owner any more. Only directories of the user's own are looked at.
-    pub fn find(parent: &Path) -> impl Iterator<Item = Self> {
-        let entries = dunce::canonicalize(parent).and_then(std::fs::read_dir).into_iter().flatten().flatten();
+    /// The directories in `parent` that this package provably made and that have no owner any more.
+    pub fn find(parent: &Parent) -> impl Iterator<Item = Self> {
+        let entries = std::fs::read_dir(&parent.path).into_iter().flatten().flatten();
         entries.filter_map(|entry| {
-            let run = entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned();
-            let handle = Dir::open(&entry.path()).ok()?;
-            let abandoned = handle.is_own() && handle.lock().is_ok();
-            abandoned.then(|| Self { path: entry.path(), run, _handle: handle })
+            let run = entry.file_name().to_str()?.strip_prefix(PREFIX).filter(|run| is_run(run))?.to_owned();
+            let dir = parent.dir.open_dir(&entry.file_name()).ok()?;
+            // The proof before the lock: its owner has the lock by the time it writes the proof.
+            let is_abandoned = dir.is_own() && is_proven(&dir, &run) && dir.lock().is_ok();
+            is_abandoned.then(|| Self { run, path: entry.path(), dir })
         })
     }
 
@@ -125,51 +199,82 @@ impl Abandoned {
         &self.run
     }
 
-    /// Removes it.
+    /// Removes it from `parent`.
     ///
     /// # Errors
     /// Whatever the operating system says; the directory may then be left in part.
-    pub fn remove(self) -> io::Result<()> {
-        remove(&self.path)
+    pub fn remove(self, parent: &Parent) -> io::Result<()> {
+        parent.remove(&self.run, self.dir)
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    // An empty directory can be removed even by a process that cannot open anything any more.
-    let first = std::fs::remove_dir(path).or_else(|_| std::fs::remove_dir_all(path));
-    first.or_else(|_| {
-        // An agent can take away its own right to enter a directory; nobody but root could then remove it.
-        open_up(path);
-        match remove_dir_all(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        }
-    })
+fn name_of(run: &str) -> std::ffi::OsString {
+    format!("{PREFIX}{run}").into()
+}
+
+/// Whether it has the form of a run's name, as [`crate::run::random_hex`] makes them.
+fn is_run(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn prove(dir: &Dir, run: &str) -> io::Result<()> {
+    dir.create_file(OsStr::new(PROOF), proof(dir, run)?.as_bytes())
+}
+
+fn is_proven(dir: &Dir, run: &str) -> bool {
+    let Ok(proof) = proof(dir, run) else { return false };
+    dir.read(OsStr::new(PROOF), proof.len() as u64).is_ok_and(|read| read == proof.as_bytes())
+}
+
+/// What only the directory of this run holds: not one that was renamed, and not a copy.
+fn proof(dir: &Dir, run: &str) -> io::Result<String> {
+    Ok(format!("codex-image run {run} in directory {:016x}\n", dir.id()?))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const RUN: &str = "0123456789abcdef";
+    const OTHER: &str = "fedcba9876543210";
 
     fn count(place: &Path) -> usize {
-        std::fs::read_dir(place).unwrap().count()
+        fs::read_dir(place).unwrap().count()
+    }
+
+    fn create(place: &Path, run: &str) -> Workspace {
+        Workspace::create(Parent::open(place).unwrap(), run).unwrap()
+    }
+
+    /// Leaves a workspace as a daemon does that is killed.
+    fn abandon(place: &Path, run: &str) -> PathBuf {
+        let mut workspace = create(place, run);
+        workspace.held = None;
+        workspace.root()
+    }
+
+    fn found(place: &Path) -> Vec<String> {
+        Abandoned::find(&Parent::open(place).unwrap()).map(|abandoned| abandoned.run().to_owned()).collect()
     }
 
     #[test]
     fn it_is_private_fresh_and_gone_after_closing() {
         let parent = tempfile::tempdir().unwrap();
-        let workspace = Workspace::create(parent.path(), RUN).unwrap();
-        assert_eq!((count(parent.path()), count(workspace.path())), (1, 0));
-        std::fs::create_dir_all(workspace.path().join("a/b")).unwrap();
-        std::fs::write(workspace.path().join("a/b/c"), b"x").unwrap();
+        let workspace = create(parent.path(), RUN);
+        assert_eq!((count(parent.path()), count(&workspace.path())), (1, 0));
+        fs::create_dir_all(workspace.path().join("a/b")).unwrap();
+        fs::write(workspace.path().join("a/b/c"), b"x").unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let metadata = workspace.path().metadata().unwrap();
-            assert_eq!(metadata.permissions().mode() & 0o7777, 0o700);
-            std::fs::set_permissions(workspace.path().join("a"), std::fs::Permissions::from_mode(0o0)).unwrap();
+            for dir in [workspace.root(), workspace.path()] {
+                assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+            }
+            let proof = workspace.root().join(PROOF).metadata().unwrap();
+            assert_eq!(proof.permissions().mode() & 0o777, 0o600);
+            fs::set_permissions(workspace.path().join("a"), fs::Permissions::from_mode(0o000)).unwrap();
         }
         workspace.close().unwrap();
         assert_eq!(count(parent.path()), 0);
@@ -178,34 +283,115 @@ mod tests {
     #[test]
     fn dropping_removes_it_too() {
         let parent = tempfile::tempdir().unwrap();
-        drop(Workspace::create(parent.path(), RUN).unwrap());
+        drop(create(parent.path(), RUN));
         assert_eq!(count(parent.path()), 0);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_an_error_and_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::create_dir(parent.path().join(name_of(RUN))).unwrap();
+        let taken = Workspace::create(Parent::open(parent.path()).unwrap(), RUN);
+        assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(count(parent.path()), 1);
     }
 
     #[test]
     fn a_missing_parent_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
-        let missing = Workspace::create(&parent.path().join("no"), RUN);
-        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let missing = Parent::open(&parent.path().join("no")).unwrap_err();
+        assert_eq!(missing.code(), "WORKSPACE_FAILED");
+        assert!(!missing.to_string().contains(parent.path().to_str().unwrap()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_parent_in_which_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let inside = parent.path().join("a");
+        fs::create_dir(&inside).unwrap();
+        for (mode, is_safe) in [(0o777, false), (0o702, false), (0o1777, true), (0o755, true)] {
+            fs::set_permissions(parent.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Parent::open(parent.path()).is_ok(), is_safe, "{mode:o}");
+            assert_eq!(Parent::open(&inside).is_ok(), is_safe, "below {mode:o}");
+        }
+    }
+
+    /// A directory such as `/tmp` may be closed to listing.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_parent_that_cannot_be_listed_will_do() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o300)).unwrap();
+        create(parent.path(), RUN).close().unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(count(parent.path()), 0);
+    }
+
+    /// Others may have exchanged it by then.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_starts_in_the_directory_that_is_held_whatever_lies_at_its_path() {
+        let parent = tempfile::tempdir().unwrap();
+        let workspace = create(parent.path(), RUN);
+        let aside = parent.path().join("aside");
+        fs::rename(workspace.root(), &aside).unwrap();
+        fs::create_dir_all(workspace.path()).unwrap();
+        let touch = std::process::Command::new("/bin/sh")
+            .args(["-c", "echo > here; exec 2>&1; pwd -P"])
+            .current_dir(workspace.working_dir())
+            .output()
+            .unwrap();
+        let held = aside.canonicalize().unwrap().join(WORKSPACE);
+        assert_eq!(String::from_utf8(touch.stdout).unwrap().trim_end(), held.to_str().unwrap());
+        assert_eq!((count(&held), count(&workspace.path())), (1, 0));
     }
 
     #[test]
     fn only_what_has_lost_its_owner_is_abandoned() {
         let parent = tempfile::tempdir().unwrap();
-        let live = Workspace::create(parent.path(), "live").unwrap();
-        for name in ["od-codex-image-dead", "od-codex-image", "another", "target"] {
-            std::fs::create_dir(parent.path().join(name)).unwrap();
+        let live = create(parent.path(), RUN);
+        let dead = abandon(parent.path(), OTHER);
+        let place = Parent::open(parent.path()).unwrap();
+        let abandoned: Vec<_> = Abandoned::find(&place).collect();
+        assert_eq!(abandoned.iter().map(Abandoned::run).collect::<Vec<_>>(), [OTHER]);
+        assert_eq!(found(parent.path()), [""; 0], "another daemon removes it already");
+        for abandoned in abandoned {
+            abandoned.remove(&place).unwrap();
         }
-        std::fs::write(parent.path().join("od-codex-image-file"), b"").unwrap();
-        #[cfg(unix)]
-        std::os::unix::fs::symlink("target", parent.path().join("od-codex-image-link")).unwrap();
-        let found: Vec<_> = Abandoned::find(parent.path()).collect();
-        assert_eq!(found.iter().map(Abandoned::run).collect::<Vec<_>>(), ["dead"]);
-        assert_eq!(Abandoned::find(parent.path()).count(), 0, "somebody sees to it already");
-        for abandoned in found {
-            abandoned.remove().unwrap();
-        }
-        assert!(!parent.path().join("od-codex-image-dead").exists());
+        assert!(!dead.exists());
         assert!(live.path().is_dir());
+    }
+
+    #[test]
+    fn only_what_this_package_made_is_abandoned() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        for name in ["notes", RUN, "0123456789ABCDEF", "0123456789abcde", "", "../x"] {
+            fs::create_dir_all(path(&format!("{PREFIX}{name}"))).unwrap();
+        }
+        fs::write(path(&format!("{PREFIX}1111111111111111")), b"").unwrap();
+        let dead = abandon(parent.path(), OTHER);
+        assert_eq!(found(parent.path()), [OTHER]);
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(&dead, path(&format!("{PREFIX}2222222222222222"))).unwrap();
+        assert_eq!(found(parent.path()), [OTHER], "a link is not it");
+
+        // Under another name, as a copy, with another proof, and without one.
+        let other = path(&format!("{PREFIX}3333333333333333"));
+        fs::rename(&dead, &other).unwrap();
+        assert_eq!(found(parent.path()), [""; 0]);
+        fs::create_dir(&dead).unwrap();
+        fs::copy(other.join(PROOF), dead.join(PROOF)).unwrap();
+        assert_eq!(found(parent.path()), [""; 0]);
+        fs::remove_dir_all(&dead).unwrap();
+        fs::rename(&other, &dead).unwrap();
+        assert_eq!(found(parent.path()), [OTHER]);
+        fs::write(dead.join(PROOF), b"codex-image run").unwrap();
+        assert_eq!(found(parent.path()), [""; 0]);
+        fs::remove_file(dead.join(PROOF)).unwrap();
+        assert_eq!(found(parent.path()), [""; 0]);
     }
 }

@@ -90,7 +90,7 @@ export class World {
   /**
    * What the stub saw.
    *
-   * @param {'args' | 'stdin' | 'variables'} what
+   * @param {'args' | 'cwd' | 'stdin' | 'variables'} what
    */
   saw(what) {
     return readFileSync(path.join(this.desk, what), 'utf8');

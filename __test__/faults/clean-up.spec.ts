@@ -3,15 +3,23 @@
 // Found elsewhere: workspace 0700 under umask 000 (`command.spec.ts`, `the directory`: `is private whatever the umask`).
 
 import { once } from 'node:events';
-import { chmod, readdir, rm } from 'node:fs/promises';
+import { chmod, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
 import { workIn } from '../support/bystander.js';
-import { BOUND_BY_MODES, generateElsewhere } from '../support/elsewhere.js';
+import {
+  BOUND_BY_MODES,
+  generateElsewhere,
+  mayMount,
+  WITH_64_DESCRIPTORS,
+  WITH_OWN_MOUNTS,
+  type Wrapper,
+} from '../support/elsewhere.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
+import type { Leftover } from '../support/stub-orders.js';
 import { save, type Step, type StubCodex, test, turn } from '../support/stub.js';
 
 const PICTURE = png();
@@ -39,18 +47,66 @@ describe('left with', () => {
   test.skipIf(!LINUX)('non-UTF-8 names: removed', ({ codex }) => expectRemoved(codex, 'odd names'));
 });
 
+// A process of Windows's works in no directory whose path is that long, and its handles are not
+// counted. What the tree costs the stub is most of the time.
+describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
+  /** In a process of its own, which a stack that is too deep would end. */
+  async function expectRemoved(codex: StubCodex, what: Leftover, wrapper: Wrapper): Promise<void> {
+    await codex.order(turn({ do: 'leave', what }, save('store', PICTURE)));
+    const options = codex.options({ completion: 'exit' });
+    const { image } = await generateElsewhere(options, wrapper);
+    expect(image).toMatchObject({ source: 'store', warnings: [] });
+    expect(await codex.workspaces()).toEqual([]);
+  }
+
+  test.for<[what: Leftover, how: string, wrapper: Wrapper]>([
+    ['deep directories', '', []],
+    ['deep directories', ' with 64 descriptors', WITH_64_DESCRIPTORS],
+  ])('is removed: %s%s', ([what, , wrapper], { codex }) => expectRemoved(codex, what, wrapper));
+
+  test('is removed with everything else at once, bound by modes, with 64 descriptors', async ({
+    codex,
+  }) => {
+    const before = await stat(codex.desk);
+    await expectRemoved(codex, 'everything', [...WITH_64_DESCRIPTORS, ...BOUND_BY_MODES]);
+    expect((await stat(codex.desk)).mode).toBe(before.mode);
+    expect(await readdir(codex.desk)).toContain('orders.json');
+  });
+});
+
+describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
+  test('is left with all that is mounted there, and is reported', async ({ codex }) => {
+    await codex.order(turn({ do: 'leave', what: 'a mount point' }, save('store', PICTURE)));
+    const options = codex.options({ completion: 'exit' });
+    const { image } = await generateElsewhere(options, WITH_OWN_MOUNTS);
+    expect(image?.warnings).toEqual([
+      expect.stringMatching(/^The workspace could not be removed: .*busy/),
+    ]);
+    expect(await readdir(codex.desk)).toContain('orders.json');
+    // The mount has gone with its namespace, and the next daemon may remove the rest.
+    await codex.order(turn(save('store', PICTURE)));
+    await generateElsewhere(options);
+    expect(await codex.workspaces()).toEqual([]);
+  });
+});
+
 // By modes, which are Unix's.
 describe.skipIf(WINDOWS)('impossible', () => {
-  /** The workspace is empty by then, but cannot be taken out of its directory. */
+  /**
+   * The workspace is empty by then, but cannot be taken out of its directory. The next daemon can.
+   */
   async function release(codex: StubCodex): Promise<void> {
     const workspaces = await codex.workspaces();
     expect(workspaces).toHaveLength(1);
     await chmod(codex.temporary, 0o700);
     for (const workspace of workspaces) {
       const directory = path.join(codex.temporary, workspace);
-      expect(await readdir(directory)).toEqual([]);
-      await rm(directory, { recursive: true });
+      // The proof of its origin, for the next daemon.
+      expect(await readdir(directory)).toEqual(['run']);
     }
+    await codex.order(turn(save('store', PICTURE)));
+    await generateElsewhere(codex.options());
+    expect(await codex.workspaces()).toEqual([]);
   }
 
   test('the image is still returned and the problem reported', async ({ codex }) => {

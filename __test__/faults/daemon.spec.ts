@@ -3,13 +3,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
 import type { GenerateOptions } from '../../index.js';
 import { Daemon, type End, KILLED } from '../support/daemon.js';
+import { generateElsewhere } from '../support/elsewhere.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/processes.js';
 import { png } from '../support/png.js';
@@ -144,7 +145,6 @@ describe('what nobody is told', () => {
 });
 
 describe('what a dead daemon has left', () => {
-  const RUN = '0123456789abcdef';
   /** Lives until it is stopped, far from the tests' own marker. */
   const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
     // Not `sleep`, whose environment macOS shows to nobody.
@@ -153,22 +153,42 @@ describe('what a dead daemon has left', () => {
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   };
-  const leave = async (codex: StubCodex): Promise<string> => {
-    const workspace = path.join(codex.temporary, `od-codex-image-${RUN}`);
-    await mkdir(path.join(workspace, 'deeper'), { recursive: true });
-    return workspace;
+  /** The workspace of a daemon that was killed, and its run. */
+  const leave = async (codex: StubCodex): Promise<{ workspace: string; run: string }> => {
+    const daemon = await busyDaemon(codex);
+    await daemon.die('SIGKILL');
+    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    const [name = ''] = await codex.workspaces();
+    return { workspace: path.join(codex.temporary, name), run: name.replace(PREFIX, '') };
   };
+  const PREFIX = 'od-codex-image-';
 
   test('a workspace is removed', async ({ codex }) => {
-    const workspace = await leave(codex);
+    const { workspace } = await leave(codex);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(existsSync(workspace)).toBe(false);
   });
 
+  // On Windows no process works in a directory whose path is that long.
+  test.skipIf(WINDOWS)('a workspace of 30,000 levels is removed', async ({ codex }) => {
+    const left = { do: 'leave', what: 'deep directories' } as const;
+    await codex.order(turn(left, { do: 'reach', mark: 'running' }, { do: 'hang' }));
+    const daemon = new Daemon(codex.options());
+    await codex.reached('running');
+    await daemon.die('SIGKILL');
+    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    await codex.order(turn(save('store', PICTURE)));
+    // In a process of its own, which a stack that is too deep would end.
+    const { image } = await generateElsewhere(codex.options());
+    expect(image).toMatchObject({ source: 'store' });
+    expect(await codex.workspaces()).toEqual([]);
+  });
+
   // On Windows no process is left of a dead daemon.
   test.skipIf(WINDOWS)('together with its processes', async ({ codex }) => {
-    const workspace = await leave(codex);
-    const marked = orphan('/', { OD_CODEX_IMAGE_RUN: RUN });
+    const { workspace, run } = await leave(codex);
+    await mkdir(path.join(workspace, 'deeper'));
+    const marked = orphan('/', { OD_CODEX_IMAGE_RUN: run });
     const inside = orphan(path.join(workspace, 'deeper'), {});
     const stranger = orphan('/', { OD_CODEX_IMAGE_RUN: 'fedcba9876543210' });
     const ends = Promise.all([once(marked, 'exit'), once(inside, 'exit')]);
@@ -181,6 +201,57 @@ describe('what a dead daemon has left', () => {
     expect(stranger).toMatchObject({ exitCode: null, signalCode: null });
     stranger.kill('SIGKILL');
     await once(stranger, 'exit');
+  });
+
+  describe('a directory that this package did not make', () => {
+    test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
+      ['of another name', async ({ temporary }) => made(temporary, `${PREFIX}notes`)],
+      ['of a longer name', async ({ temporary }) => made(temporary, `${PREFIX}${'0'.repeat(17)}`)],
+      ['of such a name', async ({ temporary }) => made(temporary, `${PREFIX}0123456789abcdef`)],
+      ['of the name it once began with', ({ temporary }) => made(temporary, `.${PREFIX}x`)],
+      [
+        'that was one and has another name',
+        async (codex) => {
+          const other = path.join(codex.temporary, `${PREFIX}0123456789abcdef`);
+          await rename((await leave(codex)).workspace, other);
+          return other;
+        },
+      ],
+      [
+        'that is a copy of one',
+        async (codex) => {
+          const { workspace } = await leave(codex);
+          const aside = path.join(codex.scratch, 'original');
+          await rename(workspace, aside);
+          await cp(aside, workspace, { recursive: true });
+          return workspace;
+        },
+      ],
+      [
+        'whose proof is gone',
+        async (codex) => {
+          const { workspace } = await leave(codex);
+          await rm(path.join(workspace, 'run'));
+          return workspace;
+        },
+      ],
+    ])('is left alone with who works there: one %s', async ([, make], { codex }) => {
+      const directory = await make(codex);
+      const file = path.join(directory, 'file');
+      await writeFile(file, 'of value');
+      const somebody = orphan(directory, {});
+      expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+      expect(existsSync(file)).toBe(true);
+      expect(somebody).toMatchObject({ exitCode: null, signalCode: null });
+      somebody.kill('SIGKILL');
+      await once(somebody, 'exit');
+      await rm(directory, { recursive: true });
+    });
+
+    async function made(parent: string, name: string): Promise<string> {
+      await mkdir(path.join(parent, name));
+      return path.join(parent, name);
+    }
   });
 
   test('a workspace whose owner lives is left alone', async ({ codex }) => {

@@ -2,7 +2,8 @@
 //
 // A NUL in any string is refused option by option in `options.spec.ts`.
 
-import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { chmod, chown, copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
@@ -14,8 +15,10 @@ import {
   generateElsewhere,
   generateWithoutDescriptors,
   generateWithoutProcesses,
+  IS_ROOT,
   mayBeCounted,
   mayMount,
+  namespaceWithoutRoot,
   type StarvedCall,
   withSmallDisk,
 } from '../support/elsewhere.js';
@@ -109,6 +112,68 @@ describe('temp dir', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
+  // By its mode and its owner.
+  describe.skipIf(WINDOWS)('in which other users can exchange what is made', () => {
+    async function expectRefused(codex: StubCodex, temporary: string): Promise<void> {
+      const env = { ...codex.env, ...directories(codex.user, temporary) };
+      const error = await failure(codex.generate(turn(save('store', PICTURE)), { env }));
+      expect(error).toMatchObject(FAILED);
+      expect(error.message).toMatch(/other users can write|belongs to another user/);
+      expect(error.message).toContain('TMPDIR');
+      expect(error.message).not.toContain(codex.scratch);
+      expect(await codex.recordings()).toEqual([]);
+      expect(await readdir(temporary)).toEqual([]);
+    }
+
+    test.for(['777', '707', '773'])('is refused before spawn: mode %s', async (mode, { codex }) => {
+      await chmod(codex.temporary, Number.parseInt(mode, 8));
+      await expectRefused(codex, codex.temporary);
+    });
+
+    test('is refused before spawn where one above it is', async ({ codex }) => {
+      const temporary = path.join(codex.scratch, 'a', 'b');
+      await mkdir(temporary, { recursive: true });
+      await chmod(path.join(codex.scratch, 'a'), 0o777);
+      await expectRefused(codex, temporary);
+    });
+
+    test('is refused before spawn where a link leads to it', async ({ codex }) => {
+      await mkdir(path.join(codex.scratch, 'tmp'), { mode: 0o777 });
+      await chmod(path.join(codex.scratch, 'tmp'), 0o777);
+      const link = path.join(codex.scratch, 'link');
+      await symlink('tmp', link);
+      await expectRefused(codex, link);
+    });
+
+    test.skipIf(!IS_ROOT)(
+      'is refused before spawn where it is theirs, or their group’s (takes root)',
+      async ({ codex }) => {
+        await chown(codex.temporary, COUNTED_USER, 0);
+        await expectRefused(codex, codex.temporary);
+        await chown(codex.temporary, 0, COUNTED_USER);
+        await chmod(codex.temporary, 0o770);
+        await expectRefused(codex, codex.temporary);
+      },
+    );
+
+    test.for(['1777', '1770', '755', '700'])('is not one of mode %s', async (mode, { codex }) => {
+      await chmod(codex.temporary, Number.parseInt(mode, 8));
+      expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+    });
+
+    // Where root is nobody known, it still is root.
+    const namespace = namespaceWithoutRoot();
+    test.skipIf(namespace === undefined)(
+      'is not any in a user namespace without root (takes a user other than root, on Linux)',
+      async ({ codex }) => {
+        giveTo(COUNTED_USER, codex);
+        await codex.order(turn(save('store', PICTURE)));
+        const { image } = await generateElsewhere(codex.options(), namespace);
+        expect(image?.source).toBe('store');
+      },
+    );
+  });
+
   describe.skipIf(!mayMount())('full (takes the right to mount)', () => {
     test('of entries: error before spawn', async ({ codex }) => {
       const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
@@ -162,3 +227,8 @@ describe('at spawn', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 });
+
+function giveTo(user: number, codex: StubCodex): void {
+  const { status } = spawnSync('chown', ['-R', String(user), path.dirname(codex.home)]);
+  expect(status).toBe(0);
+}

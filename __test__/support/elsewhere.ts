@@ -90,8 +90,10 @@ export async function generateWithoutProcesses(
   return run('elsewhere/no-processes.mjs', options, wrapper);
 }
 
+/** Node itself has some 20 open. */
+export const WITH_64_DESCRIPTORS: Wrapper = ['sh', '-c', 'ulimit -n 64 && exec "$0" "$@"'];
 const FEW_DESCRIPTORS: Wrapper = ['sh', '-c', 'ulimit -n 128 && exec "$0" "$@"'];
-const IS_ROOT = process.getuid?.() === 0;
+export const IS_ROOT = process.getuid?.() === 0;
 
 /** The owner of a file is bound by the file's mode, as everybody but root is. */
 export const BOUND_BY_MODES: Wrapper = IS_ROOT
@@ -115,6 +117,22 @@ export function mayBeCounted(): boolean {
 /** Root, or who is root among the processes that it starts. */
 export const AS_MOUNTER: Wrapper = IS_ROOT ? [] : ['unshare', '--map-root-user'];
 
+/** A user namespace that knows the counted user alone: root's files are shown as another's. */
+const IN_NAMESPACE_WITHOUT_ROOT: Wrapper = [
+  ...AS_COUNTED_USER,
+  'unshare',
+  '--user',
+  '--map-user=1000',
+];
+
+/** The same, if there may be such a namespace. */
+export function namespaceWithoutRoot(): Wrapper | undefined {
+  if (!mayBeCounted()) return undefined;
+  const [program = '', ...args] = [...IN_NAMESPACE_WITHOUT_ROOT, 'stat', '--format=%u', '/'];
+  const { status, stdout } = spawnSync(program, args, { encoding: 'utf8' });
+  return status === 0 && stdout.trim() !== '0' ? IN_NAMESPACE_WITHOUT_ROOT : undefined;
+}
+
 const UNSHARE = ['unshare', '--mount', ...(IS_ROOT ? [] : ['--map-root-user'])];
 
 /** Has a file system of its own at `directory`, which `options` keep small. */
@@ -132,6 +150,28 @@ export function withEtc(directory: string): Wrapper {
 /** Whether that may be: it takes what `mayMount` takes, and a kernel with overlays. */
 export function mayOverlay(): boolean {
   const [program = '', ...args] = [...withEtc('/mnt'), 'true'];
+  return spawnSync(program, args).status === 0;
+}
+
+/** Has mounts of its own, which go with it. */
+export const WITH_OWN_MOUNTS: Wrapper = UNSHARE;
+
+/**
+ * Has a disk at `directory` that answers until a file is read, and then no more: every file there
+ * is one of a single byte. Takes the right to mount and `/dev/fuse`.
+ */
+export function withDeadDisk(directory: string): Wrapper {
+  const options = 'fd=3,rootmode=40000,user_id=0,group_id=0';
+  const script =
+    `exec 3<>/dev/fuse && mount -i -t fuse -o ${options} none "$1" && { "$2" "$3" & } && disk=$! && exec 3>&- && ` +
+    'shift 3 && "$@"; status=$?; kill $disk; exit $status';
+  const disk = fileURLToPath(new URL('elsewhere/dead-disk.mjs', import.meta.url));
+  return [...UNSHARE, 'sh', '-c', script, 'sh', directory, process.execPath, disk];
+}
+
+export function mayHaveDeadDisk(): boolean {
+  if (!LINUX) return false;
+  const [program = '', ...args] = [...withDeadDisk('/mnt'), 'test', '-f', '/mnt/file'];
   return spawnSync(program, args).status === 0;
 }
 

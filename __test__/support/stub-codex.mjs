@@ -355,7 +355,7 @@ async function plant(step) {
   }
 }
 
-/** @param {Extract<Step, { do: 'leave' }>['what']} what */
+/** @param {import('./stub-orders.js').Leftover} what */
 function leave(what) {
   switch (what) {
     case 'locked directories':
@@ -373,8 +373,46 @@ function leave(what) {
       writeFileSync(Buffer.concat([odd, Buffer.from('/'), odd]), '');
       return;
     }
+    case 'deep directories':
+      return nest(30_000);
+    case 'everything':
+      leave('odd names');
+      leave('many files');
+      nest(10_000, (level) => {
+        if (level % 1000 !== 0) return;
+        writeFileSync('file', '');
+        symlinkSync(desk, 'link to a directory');
+        symlinkSync(path.join(desk, 'orders.json'), 'link to a file');
+      });
+      for (const directory of ['many', '.']) chmodSync(directory, 0);
+      return;
+    case 'a mount point':
+      mkdirSync('a/b/mounted', { recursive: true });
+      if (spawnSync('mount', ['--bind', desk, 'a/b/mounted']).status !== 0) {
+        throw new Error('nothing can be mounted');
+      }
+      return;
     case 'locked parent':
-      return chmodSync('..', 0o555);
+      return chmodSync('../..', 0o555);
+  }
+}
+
+/**
+ * Directories in each other, each named `a`. No path is long enough for them, so it works in each
+ * in turn. Those that are furnished are left without permissions.
+ *
+ * @param {number} levels
+ * @param {(level: number) => void} [furnish]
+ */
+function nest(levels, furnish) {
+  for (let level = 0; level < levels; level += 1) {
+    mkdirSync('a');
+    process.chdir('a');
+    furnish?.(level);
+  }
+  for (let level = 0; level < levels; level += 1) {
+    process.chdir('..');
+    if (furnish !== undefined) chmodSync('a', 0);
   }
 }
 

@@ -46,8 +46,8 @@ export type Step =
         | 'linked parent';
       to?: string;
     } & Destination)
-  /** What is hard to remove: in the workspace, or (`locked parent`) around it. */
-  | { do: 'leave'; what: 'locked directories' | 'many files' | 'odd names' | 'locked parent' }
+  /** What is hard to remove. */
+  | { do: 'leave'; what: Leftover }
   /** Tells the spec that the stub has come this far. */
   | { do: 'reach'; mark: string }
   /** Waits until the spec lets it go on. */
@@ -84,6 +84,22 @@ export type Step =
   | { do: 'killShim' }
   | { do: 'exit'; code: number }
   | { do: 'die'; of: NodeJS.Signals };
+
+export type Leftover =
+  | 'locked directories'
+  | 'many files'
+  | 'odd names'
+  /** 30,000 levels, which no path is long enough for. */
+  | 'deep directories'
+  /**
+   * Fewer of all of these, none with any permission, at every 1000th level links to the desk and to its
+   * orders.
+   */
+  | 'everything'
+  /** The desk, mounted three levels down. Takes a mount namespace of its own. */
+  | 'a mount point'
+  /** The directory for temporary files, in which nobody can remove anything. */
+  | 'locked parent';
 
 /**
  * The lines in which Codex records a picture: `end` (up to 0.150.1), `call` (the backend's hosted

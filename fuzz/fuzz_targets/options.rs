@@ -57,7 +57,7 @@ fn request(texts: &[String; 6]) -> Request {
 
 fn check_command_line(request: &Request) {
     let settings = settings(request, &Config::default(), None, Path::new("/w"), ("MARKER", "x"));
-    let args = exec_args(request, &settings, Path::new("/w"), &[]);
+    let args = exec_args(request, &settings, &[]);
     let args: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     assert!(args.iter().all(|arg| !arg.contains('\0')));
     let fixed = args.iter().position(|arg| *arg == "--ignore-rules").map_or(0, |at| at + 1);

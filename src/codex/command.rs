@@ -112,14 +112,12 @@ fn disabled(request: &Request) -> impl Iterator<Item = &str> {
 
 /// The arguments of `codex exec` with these settings; `references` are attached. There is no
 /// positional prompt: it comes on stdin, where no quoting can change it and no process list shows it.
-/// (`-` as a positional was refused by some versions.)
+/// (`-` as a positional was refused by some versions.) There is no `-C` either: Codex starts in the
+/// workspace (0.132.0 and 0.171.0 take it for their own), and a path would be resolved once more.
 #[must_use]
-pub fn exec_args(request: &Request, settings: &[Setting], workspace: &Path, references: &[PathBuf]) -> Vec<OsString> {
+pub fn exec_args(request: &Request, settings: &[Setting], references: &[PathBuf]) -> Vec<OsString> {
     let mut args: Vec<OsString> =
-        ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str(), "-C"]
-            .map(OsString::from)
-            .into();
-    args.push(workspace.into());
+        ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str()].map(OsString::from).into();
     for path in references {
         args.extend(["-i".into(), path.into()]);
     }

@@ -1,13 +1,17 @@
-//! Reading a file that somebody else wrote, without being led elsewhere and without hanging.
+//! Files and directories in which somebody else writes: reading, making and removing them without
+//! being led elsewhere and without hanging.
 //!
-//! The agent's shell can write into the workspace, so whatever lies there may be a symbolic link to a secret, a FIFO
-//! that blocks for ever, or a sparse file of terabytes. A file is therefore opened relative to a directory handle, never
-//! through a link, never blocking, and is accepted only as a regular file with one name, of the user's own, and not
-//! larger than allowed.
+//! The agent's shell can write into the workspace, so whatever lies there may be a symbolic link to
+//! a secret, a FIFO that blocks for ever, a sparse file of terabytes, or a directory of 30,000
+//! levels. Everything is therefore done relative to a directory handle and never through a link. A
+//! file is opened without blocking, and is accepted only as a regular file with one name, of the
+//! user's own, and not larger than allowed.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::png::Flaw;
 
@@ -20,8 +24,6 @@ mod windows;
 use unix as platform;
 #[cfg(windows)]
 use windows as platform;
-
-pub(crate) use platform::{open_up, remove_dir_all};
 
 /// A directory, held open since it was known to be the right one.
 #[derive(Debug)]
@@ -47,6 +49,30 @@ pub enum Refusal {
     TooLarge,
 }
 
+/// In what way other users can exchange what lies in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// It, or a directory above it, belongs to one of them.
+    Owned,
+    /// They can write in it, or in a directory above it, and its sticky bit is not set.
+    Writable,
+}
+
+/// In what way other users can exchange what lies in the directory `path`, if they can. The path is
+/// absolute and without links. On Windows the answer is always that they cannot: access lists there
+/// are inherited, and a user's temporary directory lies in the user's profile.
+///
+/// # Errors
+/// Whatever the operating system says.
+pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
+    platform::exposure(path)
+}
+
+/// How long removing a directory may take, for that another process may keep adding to it. 30,000
+/// levels, or 200,000 entries, take 4 s on a busy machine, and a minute where another process keeps
+/// the disk busy.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(300);
+
 impl Dir {
     /// Opens the directory `path`. A symbolic link in the last place is refused.
     ///
@@ -54,6 +80,66 @@ impl Dir {
     /// Whatever the operating system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         platform::open_dir(path).map(Self)
+    }
+
+    /// Opens the directory `path` in order to make, open and remove entries by their names. It need
+    /// not be one that can be listed. A symbolic link in the last place is refused.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn open_unlisted(path: &Path) -> io::Result<Self> {
+        platform::open_unlisted(path).map(Self)
+    }
+
+    /// Opens the directory `name` in this one. A symbolic link is refused.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn open_dir(&self, name: &OsStr) -> io::Result<Self> {
+        platform::open_dir_at(&self.0, name).map(Self)
+    }
+
+    /// Makes the directory `name` in this one. On Unix it is its owner's alone (0700).
+    ///
+    /// # Errors
+    /// Whatever the operating system says, such as that there is something of that name.
+    pub fn create_dir(&self, name: &OsStr) -> io::Result<Self> {
+        platform::create_dir(&self.0, name).map(Self)
+    }
+
+    /// Makes the file `name` in this directory. On Unix it is its owner's alone (0600).
+    ///
+    /// # Errors
+    /// Whatever the operating system says, such as that there is something of that name.
+    pub fn create_file(&self, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+        platform::create_file(&self.0, name, bytes)
+    }
+
+    /// What the directory is known by in its file system, whatever its name. A copy of it has
+    /// another.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn id(&self) -> io::Result<u64> {
+        platform::id(&self.0)
+    }
+
+    /// A path that leads to this very directory, whatever lies at the path by which it was opened.
+    /// It is valid for as long as the handle is open, for this process, and for a child until that
+    /// executes its program. Only Linux has one.
+    #[must_use]
+    pub fn held_path(&self) -> Option<PathBuf> {
+        platform::held_path(&self.0)
+    }
+
+    /// Removes the directory at `path`, an entry of this one and open as `dir`, with everything in
+    /// it. Its entry `last` is removed after all others. Blocks for as long as that takes, but no
+    /// longer than five minutes.
+    ///
+    /// # Errors
+    /// The first thing that could not be removed, after all that could.
+    pub fn remove(&self, path: &Path, dir: Self, last: &OsStr) -> io::Result<()> {
+        platform::remove(&self.0, path, dir.0, last, Instant::now() + REMOVAL_LIMIT)
     }
 
     /// Locks the directory against everybody who asks, for as long as this handle lives.
@@ -80,7 +166,7 @@ impl Dir {
 
     /// The stamp of the entry `name`, without opening it. Links are not followed.
     #[must_use]
-    pub fn stamp(&self, name: &std::ffi::OsStr) -> Option<Stamp> {
+    pub fn stamp(&self, name: &OsStr) -> Option<Stamp> {
         platform::stamp(&self.0, name)
     }
 
@@ -88,7 +174,7 @@ impl Dir {
     ///
     /// # Errors
     /// Why it was not opened.
-    pub fn file(&self, name: &std::ffi::OsStr) -> Result<File, Refusal> {
+    pub fn file(&self, name: &OsStr) -> Result<File, Refusal> {
         platform::open_file(&self.0, name).map(|(file, _)| file)
     }
 
@@ -96,7 +182,7 @@ impl Dir {
     ///
     /// # Errors
     /// Why it was not read.
-    pub fn read(&self, name: &std::ffi::OsStr, limit: u64) -> Result<Vec<u8>, Refusal> {
+    pub fn read(&self, name: &OsStr, limit: u64) -> Result<Vec<u8>, Refusal> {
         let (file, size) = platform::open_file(&self.0, name)?;
         if size > limit {
             return Err(Refusal::TooLarge);
@@ -277,5 +363,34 @@ mod tests {
         assert!(another.lock().is_err());
         drop(dir);
         another.lock().unwrap();
+    }
+
+    #[test]
+    fn what_is_made_is_new_and_what_is_removed_goes_whole() {
+        let (place, dir) = place();
+        let made = dir.create_dir("made".as_ref()).unwrap();
+        made.create_file("file".as_ref(), b"hello").unwrap();
+        assert_eq!(made.read("file".as_ref(), 5).unwrap(), b"hello");
+        assert_eq!(made.create_file("file".as_ref(), b"").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(dir.create_dir("made".as_ref()).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(dir.open_dir("made".as_ref()).unwrap().id().unwrap(), made.id().unwrap());
+        assert_ne!(dir.id().unwrap(), made.id().unwrap());
+        assert!(made.open_dir("file".as_ref()).is_err());
+        assert_eq!(dir.open_dir("none".as_ref()).unwrap_err().kind(), io::ErrorKind::NotFound);
+
+        std::fs::create_dir_all(place.path().join("made/a/b")).unwrap();
+        dir.remove(&place.path().join("made"), made, "file".as_ref()).unwrap();
+        assert!(dir.names().unwrap().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_made_through_a_link() {
+        let (place, dir) = place();
+        std::os::unix::fs::symlink("elsewhere", place.path().join("link")).unwrap();
+        assert_eq!(dir.create_file("link".as_ref(), b"").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(dir.create_dir("link".as_ref()).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        std::fs::create_dir(place.path().join("elsewhere")).unwrap();
+        assert!(dir.open_dir("link".as_ref()).is_err());
     }
 }

@@ -3,21 +3,89 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::io::Write as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Flaw, Refusal, Stamp};
 
+mod ancestors;
+mod removal;
+
+pub use ancestors::exposure;
+
 pub type Handle = OwnedFd;
+
+/// How a directory is opened whose entries are only made and removed: it may be one that nobody can
+/// list.
+#[cfg(target_os = "linux")]
+const UNLISTED: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const UNLISTED: OFlags = OFlags::RDONLY;
 
 pub fn open_dir(path: &Path) -> io::Result<Handle> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+pub fn open_unlisted(path: &Path) -> io::Result<Handle> {
+    let flags = UNLISTED | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+pub fn open_dir_at(dir: &Handle, name: &OsStr) -> io::Result<Handle> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(dir, name.as_bytes(), flags, Mode::empty())?)
+}
+
+pub fn create_dir(dir: &Handle, name: &OsStr) -> io::Result<Handle> {
+    rustix::fs::mkdirat(dir, name.as_bytes(), Mode::RWXU)?;
+    open_dir_at(dir, name).inspect_err(|_| {
+        // Why it could not be opened is the error to tell.
+        let _ = rustix::fs::unlinkat(dir, name.as_bytes(), AtFlags::REMOVEDIR);
+    })
+}
+
+pub fn create_file(dir: &Handle, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(dir, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR)?;
+    File::from(file).write_all(bytes)
+}
+
+pub fn id(dir: &Handle) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(dir)?.st_ino)
+}
+
+/// A path that leads to the open directory itself, whatever lies where it was. None where `/proc`
+/// is not mounted.
+#[cfg(target_os = "linux")]
+pub fn held_path(dir: &Handle) -> Option<PathBuf> {
+    let path = name_of(dir);
+    let (found, held) = (rustix::fs::stat(&path).ok()?, rustix::fs::fstat(dir).ok()?);
+    ((found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)).then_some(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub const fn held_path(_dir: &Handle) -> Option<PathBuf> {
+    None
+}
+
+/// The name that Linux has for an open file; see proc(5). For a child it is valid until it executes
+/// its program.
+#[cfg(target_os = "linux")]
+fn name_of(file: &OwnedFd) -> PathBuf {
+    use std::os::fd::AsRawFd as _;
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+pub fn remove(parent: &Handle, path: &Path, dir: Handle, last: &OsStr, deadline: Instant) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    removal::remove(parent.as_fd(), name, dir, last, deadline)
 }
 
 pub fn open_followed(path: &Path) -> io::Result<File> {
@@ -86,21 +154,4 @@ pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), Refusal> {
 
 fn refuse<T>(what: &'static str) -> Result<T, Refusal> {
     Err(Refusal::Flawed(Flaw::NotRegular(what)))
-}
-
-/// Removes the directory with everything in it.
-pub fn remove_dir_all(path: &Path) -> io::Result<()> {
-    std::fs::remove_dir_all(path)
-}
-
-/// Gives the owner every right to the directories below `path`. Links are not followed.
-pub fn open_up(path: &Path) {
-    // What cannot be changed shows when it is removed.
-    let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700));
-    let Ok(entries) = std::fs::read_dir(path) else { return };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
-    }
 }

@@ -3,12 +3,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::mem::{offset_of, size_of};
 use std::os::windows::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::windows::fs::OpenOptionsExt as _;
 use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
 use std::thread;
@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
-    FILE_OPEN, FILE_OPEN_REPARSE_POINT, FILE_SYNCHRONOUS_IO_NONALERT, NtCreateFile,
+    FILE_CREATE, FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE, FILE_OPEN, FILE_OPEN_REPARSE_POINT,
+    FILE_SYNCHRONOUS_IO_NONALERT, NTCREATEFILE_CREATE_DISPOSITION, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile,
 };
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_DIR_NOT_EMPTY, ERROR_NO_MORE_FILES, ERROR_SHARING_VIOLATION,
-    GENERIC_READ, GetLastError, HANDLE, LocalFree, NTSTATUS, RtlNtStatusToDosError, STATUS_OBJECT_NAME_NOT_FOUND,
-    STATUS_SHARING_VIOLATION, UNICODE_STRING, WIN32_ERROR,
+    GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, LocalFree, NTSTATUS, RtlNtStatusToDosError,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SHARING_VIOLATION, UNICODE_STRING, WIN32_ERROR,
 };
 use windows_sys::Win32::Security::Authorization::{GetSecurityInfo, SE_FILE_OBJECT};
 use windows_sys::Win32::Security::{
@@ -37,7 +38,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, OpenProcessToken};
 
-use super::{Flaw, Refusal, Stamp};
+use super::{Exposure, Flaw, Refusal, Stamp};
 use crate::win32::{check, own, wide};
 
 /// A directory, and its lock once it is locked.
@@ -50,12 +51,48 @@ pub struct Handle {
 pub fn open_dir(path: &Path) -> io::Result<Handle> {
     // A directory is opened like a backup; a link itself, not what it leads to.
     let flags = FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT;
-    let dir = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    directory(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
+}
+
+fn directory(dir: File) -> io::Result<Handle> {
     let attributes = information(dir.as_raw_handle())?.dwFileAttributes;
     if attributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT) != FILE_ATTRIBUTE_DIRECTORY {
         return Err(io::ErrorKind::NotADirectory.into());
     }
     Ok(Handle { dir, lock: OnceLock::new() })
+}
+
+pub fn open_unlisted(path: &Path) -> io::Result<Handle> {
+    open_dir(path)
+}
+
+pub fn open_dir_at(handle: &Handle, name: &OsStr) -> io::Result<Handle> {
+    directory(open_at(handle, name, GENERIC_READ).map_err(error_of)?.into())
+}
+
+pub fn create_dir(handle: &Handle, name: &OsStr) -> io::Result<Handle> {
+    directory(create_at(handle, name, GENERIC_READ, FILE_CREATE, FILE_DIRECTORY_FILE).map_err(error_of)?.into())
+}
+
+pub fn create_file(handle: &Handle, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+    let file = create_at(handle, name, GENERIC_WRITE, FILE_CREATE, FILE_NON_DIRECTORY_FILE).map_err(error_of)?;
+    File::from(file).write_all(bytes)
+}
+
+pub fn id(handle: &Handle) -> io::Result<u64> {
+    let information = information(handle.dir.as_raw_handle())?;
+    Ok(join(information.nFileIndexHigh, information.nFileIndexLow))
+}
+
+/// Whoever may write in a directory is decided by its access list, which a user's temporary
+/// directory inherits from the profile.
+#[allow(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
+pub const fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {
+    Ok(None)
+}
+
+pub const fn held_path(_handle: &Handle) -> Option<PathBuf> {
+    None
 }
 
 pub fn open_followed(path: &Path) -> io::Result<File> {
@@ -141,10 +178,7 @@ fn token(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
 
 pub fn names(handle: &Handle) -> io::Result<Vec<OsString>> {
     // The place in a listing is kept with the handle, so each listing has one of its own.
-    let listing = open_at(handle, OsStr::new(""), FILE_LIST_DIRECTORY).map_err(|status| {
-        // SAFETY: it has no conditions.
-        io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed())
-    })?;
+    let listing = open_at(handle, OsStr::new(""), FILE_LIST_DIRECTORY).map_err(error_of)?;
     let mut names = Vec::new();
     // Aligned as the entries are.
     let mut words = vec![0_u64; 2048];
@@ -230,6 +264,17 @@ fn refuse<T>(what: &'static str) -> Result<T, Refusal> {
 
 /// Opens the entry of the directory, and where it is a link the link itself; without a name the directory once more. Nobody else is kept from anything meanwhile.
 fn open_at(handle: &Handle, name: &OsStr, access: u32) -> Result<OwnedHandle, NTSTATUS> {
+    create_at(handle, name, access, FILE_OPEN, FILE_OPEN_REPARSE_POINT)
+}
+
+/// Opens or makes the entry of the directory.
+fn create_at(
+    handle: &Handle,
+    name: &OsStr,
+    access: u32,
+    disposition: NTCREATEFILE_CREATE_DISPOSITION,
+    options: NTCREATEFILE_CREATE_OPTIONS,
+) -> Result<OwnedHandle, NTSTATUS> {
     let units: Vec<u16> = name.encode_wide().collect();
     let length = u16::try_from(size_of_val(units.as_slice())).unwrap_or(u16::MAX);
     let name = UNICODE_STRING { Length: length, MaximumLength: length, Buffer: units.as_ptr().cast_mut() };
@@ -251,8 +296,8 @@ fn open_at(handle: &Handle, name: &OsStr, access: u32) -> Result<OwnedHandle, NT
             ptr::null(),
             0,
             FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-            FILE_OPEN,
-            FILE_SYNCHRONOUS_IO_NONALERT | FILE_OPEN_REPARSE_POINT,
+            disposition,
+            options | FILE_SYNCHRONOUS_IO_NONALERT,
             ptr::null(),
             0,
         )
@@ -262,6 +307,11 @@ fn open_at(handle: &Handle, name: &OsStr, access: u32) -> Result<OwnedHandle, NT
     }
     // SAFETY: opened, and nobody else's.
     unsafe { own(file) }.map_err(|_| result)
+}
+
+fn error_of(status: NTSTATUS) -> io::Error {
+    // SAFETY: it has no conditions.
+    io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed())
 }
 
 fn information(handle: HANDLE) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
@@ -276,36 +326,56 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Nobody tells when a file is let go of.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Removes the directory with everything in it, as soon as nobody holds any of it, or fails when that takes too long.
-pub fn remove_dir_all(path: &Path) -> io::Result<()> {
-    /// A file that is open, a file that goes when it is closed, and the directory around it.
+/// The handles of the directory itself are closed first: they would keep it. std's removal does not
+/// recurse, opens everything relative to handles and follows no links, so neither the parent nor an
+/// order of entries is needed.
+pub fn remove(_parent: &Handle, path: &Path, dir: Handle, _last: &OsStr, _deadline: Instant) -> io::Result<()> {
+    drop(dir);
+    remove_dir_all(path)
+}
+
+/// Removes the directory with everything in it, as soon as no process holds any of it, or fails
+/// when that takes too long.
+fn remove_dir_all(path: &Path) -> io::Result<()> {
+    /// A file that is open or read-only, a file that goes when it is closed, and the directory
+    /// around it.
     const HELD: [WIN32_ERROR; 3] = [ERROR_SHARING_VIOLATION, ERROR_ACCESS_DENIED, ERROR_DIR_NOT_EMPTY];
     let is_held = |error: &io::Error| {
         error.raw_os_error().is_some_and(|error| HELD.iter().any(|held| held.cast_signed() == error))
     };
     let deadline = Instant::now() + PATIENCE;
+    let mut is_writable = false;
     loop {
         match fs::remove_dir_all(path) {
-            Err(error) if is_held(&error) && Instant::now() < deadline => thread::sleep(LOOK_EVERY),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if is_held(&error) && Instant::now() < deadline => {
+                if !std::mem::replace(&mut is_writable, true) {
+                    make_writable(path);
+                }
+                thread::sleep(LOOK_EVERY);
+            }
             result => return result,
         }
     }
 }
 
-/// Makes everything below `path` removable: what is read-only is not, before Windows 10 1809. Links are not followed.
-pub fn open_up(path: &Path) {
-    let Ok(entries) = fs::read_dir(path) else { return };
-    for entry in entries.flatten() {
-        let Ok(metadata) = entry.metadata() else { continue };
-        let mut permissions = metadata.permissions();
-        if permissions.readonly() && !metadata.is_symlink() {
-            #[allow(clippy::permissions_set_readonly_false, reason = "on Windows this gives nobody any right")]
-            permissions.set_readonly(false);
-            // What cannot be changed shows when it is removed.
-            let _ = fs::set_permissions(entry.path(), permissions);
-        }
-        if metadata.is_dir() {
-            open_up(&entry.path());
+/// Takes the read-only attribute off everything below `path`: before Windows 10 1809 it keeps a
+/// file from being removed. Links are not followed.
+fn make_writable(path: &Path) {
+    let mut directories = vec![path.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else { continue };
+            let mut permissions = metadata.permissions();
+            if permissions.readonly() && !metadata.is_symlink() {
+                #[allow(clippy::permissions_set_readonly_false, reason = "on Windows this gives nobody any right")]
+                permissions.set_readonly(false);
+                // What cannot be changed shows when it is removed.
+                let _ = fs::set_permissions(entry.path(), permissions);
+            }
+            if metadata.is_dir() {
+                directories.push(entry.path());
+            }
         }
     }
 }
@@ -363,7 +433,8 @@ mod tests {
         let mut permissions = fs::metadata(&file).unwrap().permissions();
         permissions.set_readonly(true);
         fs::set_permissions(&file, permissions).unwrap();
-        open_up(&tree);
+        make_writable(&tree);
+        assert!(!fs::metadata(&file).unwrap().permissions().readonly());
         remove_dir_all(&tree).unwrap();
         assert!(!tree.exists());
     }
