@@ -6,6 +6,8 @@ import { promisify } from 'node:util';
 
 import { describe, expect, test } from 'vitest';
 
+import { NOWHERE } from './support/platform.js';
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 const NAMES = [
   'checkCodex',
@@ -83,10 +85,11 @@ test('loading it changes nothing that others see', async () => {
 test('works in a worker, several times over', async () => {
   const program = `
     const { Worker } = require('node:worker_threads');
-    const program = "require('@open-design/codex-image').generateCodexImage({}).catch((error) => " +
-      "require('node:worker_threads').parentPort.postMessage(error.code))";
+    const options = { threadId: '0199d2c4-aaaa-7000-8000-0123456789ab', codexHome: ${JSON.stringify(NOWHERE)} };
+    const program = "const { parentPort, workerData } = require('node:worker_threads');" +
+      "require('@open-design/codex-image').recoverCodexImage(workerData).catch((error) => parentPort.postMessage(error.code))";
     const work = () => new Promise((resolve, reject) => {
-      const worker = new Worker(program, { eval: true });
+      const worker = new Worker(program, { eval: true, workerData: options });
       let code;
       worker.on('message', (message) => (code = message));
       worker.on('error', reject);
@@ -96,6 +99,6 @@ test('works in a worker, several times over', async () => {
       const codes = await Promise.all([work(), work()]);
       console.log(JSON.stringify([...codes, await work()]));
     })();`;
-  const code = 'INVALID_OPTIONS';
+  const code = 'NO_IMAGE';
   expect(await node('commonjs', program)).toEqual([code, code, code]);
 });

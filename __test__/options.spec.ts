@@ -4,7 +4,13 @@ import path from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
-import { generateCodexImage, generateCodexImageDetailed, recoverCodexImage } from '../index.js';
+import {
+  codexNeedsDangerFullAccessSandbox,
+  generateCodexImage,
+  generateCodexImageDetailed,
+  recoverCodexImage,
+  setMaxConcurrentRuns,
+} from '../index.js';
 import { NOWHERE } from './support/platform.js';
 import { failure } from './support/stub.js';
 
@@ -216,8 +222,22 @@ describe('values that are all right', () => {
     await accepts(Object.create(UNFOUND));
   });
 
+  test('options that a class inherits', async () => {
+    class Options {
+      get prompt(): string {
+        return UNFOUND.prompt;
+      }
+    }
+    class Derived extends Options {
+      codexPath = UNFOUND.codexPath;
+    }
+    await accepts(new Derived());
+    await accepts(Object.create(Object.assign(Object.create(null), UNFOUND)));
+  });
+
   test('options behind a Proxy', async () => {
     await accepts(new Proxy(UNFOUND, {}));
+    await accepts(new Proxy({}, { get: (_, name) => Reflect.get(UNFOUND, name) }));
   });
 });
 
@@ -280,6 +300,29 @@ describe('options that fight back', () => {
       [{ ...UNFOUND, referenceImages: new Proxy([], { get: boom }) }],
       'referenceImages',
     );
+  });
+});
+
+describe('the functions that return no promise', () => {
+  const boom = () => {
+    throw new Error('boom');
+  };
+
+  test.each(titled([undefined, null, 0, 1001, 1.5, NaN, -1, '2', 2n, {}, [2]]))(
+    'setMaxConcurrentRuns throws for %s',
+    (_title, value) => {
+      const call = () => setMaxConcurrentRuns(value as number);
+      expect(call).toThrow(TypeError);
+      expect(call).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', status: 400 }));
+    },
+  );
+
+  test('codexNeedsDangerFullAccessSandbox throws for an environment that does', () => {
+    const env = Object.defineProperty({}, 'OD_CODEX_SANDBOX', { get: boom, enumerable: true });
+    const call = () => codexNeedsDangerFullAccessSandbox('linux', env);
+    expect(call).toThrow(TypeError);
+    expect(call).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+    expect(call).toThrow('`env`');
   });
 });
 

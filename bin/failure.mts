@@ -109,10 +109,11 @@ export function explain(error: unknown, references: readonly string[] = []): Fai
     return { code, message: `${message}.`, exit: EXIT_CODES[code], detail, members };
   }
   if (error instanceof Error && error.name === 'CodexImageError') {
-    const { code, detail, ...members } = error as Error & {
-      code: CodexImageErrorCode;
-      detail?: string;
-    };
+    const own: { code: CodexImageErrorCode; detail?: string } = Object.assign(
+      Object.create(null),
+      error,
+    );
+    const { code, detail, ...members } = own;
     const message = inWordsOfThisCommand(error.message, references).replace(/\.?$/, '.');
     return { code, message, exit: EXIT_CODES[code], detail, members };
   }
@@ -121,15 +122,15 @@ export function explain(error: unknown, references: readonly string[] = []): Fai
   return { code: 'INTERNAL', message: told, exit: EXIT.failed, detail: stack, members: {} };
 }
 
-/** What the options of the API are called here. */
-const FLAGS: Record<string, string> = {
-  aspect: '--aspect',
-  codexHome: '--codex-home',
-  codexPath: '--codex',
-  model: '--model',
-  threadId: '--recover',
-  timeoutMs: '--timeout',
-};
+/** What the options of the API are called here. A map, which knows no `constructor`. */
+const FLAGS = new Map([
+  ['aspect', '--aspect'],
+  ['codexHome', '--codex-home'],
+  ['codexPath', '--codex'],
+  ['model', '--model'],
+  ['threadId', '--recover'],
+  ['timeoutMs', '--timeout'],
+]);
 
 /** The API speaks of its options; whoever reads this has only ours. */
 export function inWordsOfThisCommand(text: string, references: readonly string[] = []): string {
@@ -137,7 +138,7 @@ export function inWordsOfThisCommand(text: string, references: readonly string[]
     .replace(/`referenceImages\[(\d+)\]`/, (_, index) => `\`--ref ${references[Number(index)]}\``)
     .replace(/`referenceImages`/, '`--ref`')
     .replaceAll(/`(\w+)`|\b(codexPath|timeoutMs)\b/g, (name, quoted?: string, bare?: string) => {
-      const flag = FLAGS[quoted ?? bare ?? ''];
+      const flag = FLAGS.get(quoted ?? bare ?? '');
       if (flag === undefined) return name;
       return quoted === undefined ? flag : `\`${flag}\``;
     });

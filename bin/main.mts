@@ -26,8 +26,8 @@ export async function main(args: string[]): Promise<number> {
   let references: string[] = [];
   try {
     const command = parse(args);
-    if ('manner' in command) reporter = reporterFor(command.manner);
-    if ('references' in command) references = command.references;
+    if (command.do !== 'help' && command.do !== 'version') reporter = reporterFor(command.manner);
+    if (command.do === 'draw') references = command.references;
     return await perform(command, reporter);
   } catch (error) {
     const failure = explain(error, references);

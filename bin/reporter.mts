@@ -31,7 +31,9 @@ export function forPrograms(): Reporter {
 
 /** Sentences on stderr, and on stdout what a shell would want to keep. */
 export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter {
-  const { stderr, env } = process;
+  const { stderr } = process;
+  // A variable that is not set is undefined, whatever `Object.prototype` holds.
+  const env: NodeJS.ProcessEnv = Object.assign(Object.create(null), process.env);
   const live = isLive(stderr, env);
   let progress: Progress = { show() {}, end() {} };
   if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
@@ -65,7 +67,8 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
       say(`codex-image: ${message} [${code}]`);
       if (detail !== undefined && verbose) say(detail.replaceAll(/^/gm, '  '));
       else if (detail !== undefined) say('--verbose shows more.');
-      if ('path' in members) await offer(`${String(members.path)}\n`);
+      if (Object.hasOwn(members, 'path') && 'path' in members)
+        await offer(`${String(members.path)}\n`);
     },
   };
 }

@@ -6,6 +6,7 @@ import type { GenerateOptions } from '@open-design/codex-image';
 import { RenderError } from './errors.mjs';
 import { CODEX_CLI_PROVIDER } from './models.mjs';
 import { Throttle } from './progress.mjs';
+import { read } from './read.mjs';
 
 /** What this renderer reads of the dispatcher's context. `model` and `wireModel` name a tool, and say nothing about Codex's own model. */
 export interface RenderContext {
@@ -67,7 +68,7 @@ export async function renderCodexCliImage(
   onProgress?: ((line: string) => void) | null | undefined,
   overrides: RenderOverrides = {},
 ): Promise<CodexCliImage> {
-  if (context.surface !== 'image') {
+  if (read(context, 'surface') !== 'image') {
     throw new RenderError('INVALID_OPTIONS', 400, 'The Codex CLI draws images only.');
   }
   const options = optionsFrom(context, overrides);
@@ -75,34 +76,43 @@ export async function renderCodexCliImage(
   const throttle = new Throttle((line) => onProgress?.(line));
   try {
     const bytes = await generateCodexImage(options, (line) => throttle.say(line));
-    return { bytes, providerNote: noteOn(bytes, context), suggestedExt: '.png' };
+    return { bytes, providerNote: noteOn(bytes, options.aspect), suggestedExt: '.png' };
   } finally {
     throttle.stop();
   }
 }
 
 function optionsFrom(context: RenderContext, overrides: RenderOverrides): GenerateOptions {
-  const env = { ...(overrides.environment ?? process.env), ...overrides.agentCliEnv };
-  const references = [context.imageRef, ...(context.imageRefs ?? [])].flatMap(
-    (ref) => ref?.abs ?? [],
+  const env: Environment = Object.assign(
+    Object.create(null),
+    read(overrides, 'environment') ?? process.env,
+    read(overrides, 'agentCliEnv'),
+  );
+  // Unlike a spread, this takes no element of `Array.prototype` for a hole.
+  const imageRefs = Object.values(read(context, 'imageRefs') ?? []);
+  const references = [read(context, 'imageRef'), ...imageRefs].flatMap(
+    (ref) => (ref && read(ref, 'abs')) ?? [],
   );
   return {
-    prompt: context.prompt,
-    aspect: context.aspect,
+    // Refused by the addon where there is none.
+    prompt: read(context, 'prompt') as string,
+    aspect: read(context, 'aspect'),
     referenceImages: [...new Set(references)],
-    codexPath: overrides.executable,
+    codexPath: read(overrides, 'executable'),
     env,
-    sandbox: overrides.sandbox,
+    sandbox: read(overrides, 'sandbox'),
     disableFeatures: env['OD_CODEX_DISABLE_PLUGINS'] === '1' ? ['plugins'] : [],
-    timeoutMs: overrides.timeoutMs ?? timeoutOf(env),
-    signal: overrides.signal,
+    timeoutMs: read(overrides, 'timeoutMs') ?? timeoutOf(env),
+    signal: read(overrides, 'signal'),
   };
 }
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The longest `timeoutMs` there is, repeated here so that the message names what the user has set. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
-function timeoutOf(env: Readonly<Record<string, string | undefined>>): number | undefined {
+function timeoutOf(env: Environment): number | undefined {
   const text = env['OD_CODEX_IMAGE_TIMEOUT_MS']?.trim();
   if (!text) return undefined;
   const timeoutMs = /^\d+$/.test(text) ? Number(text) : NaN;
@@ -131,7 +141,7 @@ async function loadAddon(): Promise<typeof import('@open-design/codex-image')> {
   }
 }
 
-function noteOn(bytes: Buffer, { aspect }: RenderContext): string {
+function noteOn(bytes: Buffer, aspect: string | null | undefined): string {
   const facts = [
     `${CODEX_CLI_PROVIDER.id}/image_gen`,
     aspect,

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::codex::ask::ask;
 use crate::codex::config::{Config, Places, Provider};
 use crate::codex::locate::{Cli, locate};
@@ -48,11 +50,12 @@ impl Readiness {
     }
 }
 
-/// Looks at what a run of `request` would use. Spends nothing, asks nobody but the CLI itself.
+/// Looks at what a run of `request` would use. Spends nothing, asks nobody but the CLI itself. The CLI is no longer asked once
+/// `given_up` is cancelled.
 ///
 /// # Errors
 /// Only defects of this package.
-pub async fn check(request: Request) -> Result<Readiness, Failure> {
+pub async fn check(request: Request, given_up: CancellationToken) -> Result<Readiness, Failure> {
     let request = Arc::new(request);
     let asked = Arc::clone(&request);
     let (cli, mut login, provider) = blocking(move || {
@@ -68,8 +71,8 @@ pub async fn check(request: Request) -> Result<Readiness, Failure> {
         Ok(cli) => {
             // Both take as long as the CLI takes to start, so they are asked at the same time.
             let (told_version, told_login) = tokio::join!(
-                version_of(cli, &request, marker()?, std::future::pending::<()>()),
-                login_of(cli, &request, login)
+                version_of(cli, &request, marker()?, given_up.cancelled()),
+                login_of(cli, &request, login, &given_up)
             );
             version = told_version;
             login = told_login?;
@@ -90,11 +93,16 @@ pub async fn check(request: Request) -> Result<Readiness, Failure> {
     Ok(Readiness { codex_path: cli.ok().map(|cli| cli.program), version, login, image_tool, problems })
 }
 
-async fn login_of(cli: &Cli, request: &Request, from_file: Login) -> Result<Login, Failure> {
+async fn login_of(
+    cli: &Cli,
+    request: &Request,
+    from_file: Login,
+    given_up: &CancellationToken,
+) -> Result<Login, Failure> {
     if from_file != Login::Unknown {
         return Ok(from_file);
     }
-    let told = ask(cli, request, &login::STATUS, marker()?, std::future::pending::<()>()).await.unwrap_or_default();
+    let told = ask(cli, request, &login::STATUS, marker()?, given_up.cancelled()).await.unwrap_or_default();
     Ok(login::from_status(&told))
 }
 

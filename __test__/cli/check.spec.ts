@@ -71,3 +71,12 @@ test('it looks at the Codex and the home that are named', async ({ codex, world 
   const env = { ...MISSING, CODEX_HOME: '/nowhere', PATH: world.env['PATH'] ?? '' };
   expect(await run(world, args, { env })).toMatchObject({ code: 0 });
 });
+
+test('a provider that is named like a property of every object keeps its name', async ({
+  codex,
+  world,
+}) => {
+  await codex.config('model_provider = "constructor"\n[model_providers.constructor]\nname = "x"\n');
+  const { stdout } = await run(world, ['--check']);
+  expect(stdout.toString()).toContain('the model provider `constructor`');
+});

@@ -13,7 +13,7 @@ import { Daemon, type End, KILLED } from '../support/daemon.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/processes.js';
 import { png } from '../support/png.js';
-import { save, type Step, type StubCodex, test, turn } from '../support/stub.js';
+import { type Orders, save, type Step, type StubCodex, test, turn } from '../support/stub.js';
 
 const PICTURE = png();
 /** What takes its time on a busy machine is waited for, not measured. */
@@ -72,6 +72,42 @@ describe('what Node tells its addons', () => {
       expect(await daemon.leave()).toEqual([0, null]);
     },
   );
+});
+
+describe('a readiness check that waits for the CLI', () => {
+  const QUESTIONS: [question: string, mark: string, orders: Orders][] = [
+    ['login status', 'asked', { login: 'silent', exec: [] }],
+    ['--version', 'asked for its version', { version: 'silent', exec: [] }],
+  ];
+
+  async function checkingDaemon(
+    codex: StubCodex,
+    mark: string,
+    orders: Orders,
+    inWorker: boolean,
+  ): Promise<Daemon> {
+    await codex.login(null);
+    await codex.order(orders);
+    const daemon = new Daemon(codex.options(), { inWorker, call: 'checkCodex' });
+    await codex.reached(mark);
+    return daemon;
+  }
+
+  test.for(QUESTIONS)('process.exit during %s: nothing is left', async (question, { codex }) => {
+    const [, mark, orders] = question;
+    const daemon = await checkingDaemon(codex, mark, orders, false);
+    expect(await daemon.die('process.exit')).toEqual([3, null]);
+    await codex.expectNothingLeft();
+  });
+
+  describe.each(['a worker terminated', 'a worker exiting'])('%s', (way) => {
+    test.for(QUESTIONS)('during %s: nothing is left', async ([, mark, orders], { codex }) => {
+      const daemon = await checkingDaemon(codex, mark, orders, true);
+      await daemon.endWorker(way);
+      await codex.expectNothingLeft();
+      expect(await daemon.leave()).toEqual([0, null]);
+    });
+  });
 });
 
 describe('what nobody is told', () => {

@@ -12,6 +12,7 @@ import {
   type RenderContext,
   type RenderOverrides,
 } from '../../dist/open-design.mjs';
+import { inOwnRealm } from '../support/own-realm.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { failure, save, STUB, type StubCodex, test, turn, valuesOf } from '../support/stub.js';
@@ -193,4 +194,53 @@ test('the note leaves out a shape that nobody asked for', async ({ codex }) => {
   const { providerNote } = await render(codex, { executable: STUB, environment: codex.env });
   const size = `${PICTURE.length} bytes`;
   expect(providerNote).toBe(`codex-cli/image_gen · ${size} · ChatGPT subscription (no API key)`);
+});
+
+describe('a polluted Object.prototype', () => {
+  const RENDERER = new URL('../../dist/open-design.mjs', import.meta.url).href;
+  const NAMES =
+    'surface prompt aspect imageRef imageRefs abs executable environment agentCliEnv sandbox ' +
+    'timeoutMs signal OD_CODEX_IMAGE_TIMEOUT_MS OD_CODEX_DISABLE_PLUGINS OD_CODEX_SANDBOX CODEX_BIN';
+  const POLLUTED = `
+    const { renderCodexCliImage } = await import('${RENDERER}');
+    // Loads the addon: Node's own loader reads what is polluted below.
+    await told(() => renderCodexCliImage({ surface: 'image', prompt: '' }));
+    const pollute = (prototype, name, value) =>
+      defineProperty(prototype, name, { value, writable: true, configurable: true });
+    for (const name of ${JSON.stringify(NAMES.split(' '))}) pollute(Object.prototype, name, 'danger-full-access');
+    pollute(Array.prototype, 0, { abs: '/nowhere/fox.png' });
+    const { codexPath: executable, env: environment } = options;
+    const told_ = async (...args) => {
+      const end = await told(() => renderCodexCliImage(...args));
+      return end.resolved ? end.resolved.bytes.toString('base64') : end;
+    };`;
+  const DRAWN = PICTURE.toString('base64');
+
+  test('gives nothing that neither the dispatcher nor the daemon has', async ({ codex }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    const program = `${POLLUTED}
+      const overrides = { executable, environment };
+      return [
+        await told_({ surface: 'image', prompt: 'a red fox', imageRefs: [,] }, null, overrides),
+        await told_({ surface: 'image' }, null, overrides),
+        await told_({ prompt: 'a red fox' }, null, overrides),
+      ];`;
+    expect(await inOwnRealm(program, codex.options())).toMatchObject([
+      DRAWN,
+      { rejected: { code: 'INVALID_OPTIONS', message: expect.stringContaining('`prompt`') } },
+      { rejected: { code: 'INVALID_OPTIONS', message: expect.stringContaining('images only') } },
+    ]);
+    const { args, cwdEntries } = await codex.turn();
+    expect(args).not.toContain('danger-full-access');
+    expect(cwdEntries).toEqual([]);
+  });
+
+  test('hides nothing that they have', async ({ codex }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    const program = `${POLLUTED}
+      class Context { get surface() { return 'image'; } get prompt() { return 'a red fox'; } }
+      const overrides = Object.assign(Object.create(null), { executable, environment });
+      return [await told_(new Context(), null, Object.create(overrides))];`;
+    expect(await inOwnRealm(program, codex.options())).toEqual([DRAWN]);
+  });
 });

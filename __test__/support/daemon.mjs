@@ -1,12 +1,12 @@
-// A daemon with a generation under way, for the specs in which it dies. Its argument has the options of the call and
-// whether a worker makes it; a line on its stdin names the way to die.
+// A daemon with a call under way, for the specs in which it dies. Its argument has the function to call, its options and
+// whether a worker makes the call; a line on its stdin names the way to die.
 
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 /** @type {import('../../index.js')} */
-const { generateCodexImage } = createRequire(import.meta.url)('../../index.js');
+const addon = createRequire(import.meta.url)('../../index.js');
 
 /** @type {Record<string, () => void>} */
 const WAYS = {
@@ -38,15 +38,22 @@ let onStopping = () => {};
 if (isMainThread) await live(JSON.parse(process.argv[2] ?? '{}'));
 else work(workerData);
 
-/** @param {{ options: import('../../index.js').GenerateOptions, inWorker: boolean }} order */
-async function live({ options, inWorker }) {
+/**
+ * @typedef {object} Order
+ * @property {'generateCodexImage' | 'checkCodex'} call
+ * @property {import('../../index.js').GenerateOptions} options
+ * @property {boolean} inWorker
+ */
+
+/** @param {Order} order */
+async function live({ call, options, inWorker }) {
   const worker = inWorker
-    ? new Worker(new URL(import.meta.url), { workerData: options })
+    ? new Worker(new URL(import.meta.url), { workerData: { call, options } })
     : undefined;
   // Whatever becomes of it here is the end of this process, or the call's only witness.
   const { signal } = noLongerWanted;
   if (!inWorker) {
-    void generateCodexImage({ ...options, signal }, (_message, { phase }) => {
+    void addon[call]({ ...options, signal }, (_message, { phase }) => {
       if (phase === 'stopping') onStopping();
     });
   }
@@ -64,8 +71,8 @@ async function live({ options, inWorker }) {
   await once(process.stdin, 'end');
 }
 
-/** @param {import('../../index.js').GenerateOptions} options */
-function work(options) {
-  void generateCodexImage(options);
+/** @param {Pick<Order, 'call' | 'options'>} order */
+function work({ call, options }) {
+  void addon[call](options);
   parentPort?.on('message', () => process.exit());
 }

@@ -16,8 +16,8 @@ export class Daemon {
   readonly #ended: Promise<End>;
 
   /** Makes the call, in a worker if need be. */
-  constructor(options: GenerateOptions, { inWorker = false } = {}) {
-    const order = JSON.stringify({ options, inWorker });
+  constructor(options: GenerateOptions, { inWorker = false, call = 'generateCodexImage' } = {}) {
+    const order = JSON.stringify({ call, options, inWorker });
     this.#process = spawn(process.execPath, [SCRIPT, order], { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#ended = once(this.#process, 'exit') as Promise<End>;
     onTestFinished(() => void this.#process.kill('SIGKILL'));

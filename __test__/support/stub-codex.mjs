@@ -115,6 +115,7 @@ function answerLoginStatus() {
 
 function answerVersion() {
   if (args[0] === '--version') {
+    if (orders.version === 'silent') return reach('asked for its version');
     write(1, 'codex-cli 0.169.0\n');
     process.exit(0);
   }

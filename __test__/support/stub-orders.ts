@@ -100,6 +100,8 @@ interface Destination {
 export interface Orders {
   /** What `codex login status` prints and how it exits; `silent` reaches the mark `asked` and never answers. */
   login?: { text: string; exitCode: number } | 'silent';
+  /** What becomes of `--version`: `silent` reaches the mark `asked for its version` and never answers. */
+  version?: 'silent';
   /** What becomes of stdin. Like the real CLI, the stub reads all of it first unless told otherwise. */
   stdin?: 'read' | 'read slowly' | 'ignore' | 'close';
   /** Runs behind another process, as behind npm's shim, which passes no signal on. */

@@ -19,6 +19,7 @@ import {
   type GenerateOptions,
   type OnProgress,
   type ProgressEvent,
+  recoverCodexImage,
 } from '../../index.js';
 import { footprint, heldSince } from './footprint.js';
 import { directories, WINDOWS } from './platform.js';
@@ -212,8 +213,12 @@ export async function installStub(file: string): Promise<string> {
   return program;
 }
 
+/** The first call starts the runtime, which keeps its descriptors and threads for those that follow. */
+const runtime = recoverCodexImage({ threadId: randomUUID(), codexHome: HOMES }).catch(() => {});
+
 export const test = base.extend<{ codex: StubCodex }>({
   codex: async ({ task }, use) => {
+    await runtime;
     const before = footprint();
     const codex = await StubCodex.create();
     await use(codex);

@@ -2,15 +2,14 @@
 //!
 //! napi's own `AbortSignal` type takes over the user's `onabort`, ignores a signal that is already aborted, and is disarmed
 //! by whoever sets `onabort` later. So the signal is used as any JavaScript program would use it.
+//!
+//! A signal may throw at any use. At the start that is an invalid option; at the end it changes nothing.
 
-use napi::bindgen_prelude::{FnArgs, Function, FunctionRef, JsObjectValue as _, Object, ObjectRef, Result, Unknown};
-use napi::{Env, Error, JsValue as _};
+use napi::bindgen_prelude::{FromNapiValue as _, FunctionRef, Object, ObjectRef, Result, Unknown};
+use napi::{Env, JsValue as _};
 use tokio_util::sync::CancellationToken;
 
-use super::js::Js;
-use super::lifetime::JsEnvironment;
-
-type ListenerCall<'a> = Function<'a, FnArgs<(&'static str, Function<'a, (), ()>)>, Unknown<'a>>;
+use super::js::{self, Js};
 
 /// A live connection to a signal.
 pub struct Abort {
@@ -28,25 +27,26 @@ pub enum Start<'env> {
 }
 
 impl Abort {
-    pub fn listen<'env>(
-        js: &Js<'env>,
-        signal: Option<Object<'env>>,
-        environment: &JsEnvironment,
-    ) -> Result<Start<'env>> {
-        let token = environment.ending().child_token();
+    /// Fails if the signal throws; it is then not listened to.
+    pub fn listen<'env>(js: &Js<'env>, signal: Option<Unknown<'env>>) -> Result<Start<'env>> {
+        let token = js.lifetime.ending().child_token();
         let Some(signal) = signal else { return Ok(Start::Live(Self { token, signal: None })) };
-        if signal.get_named_property::<bool>("aborted")? {
-            return Ok(Start::Aborted(js.get(signal.to_unknown(), "reason")?));
+        if is_aborted(js, signal)? {
+            return Ok(Start::Aborted(js.read(signal, "reason")?));
         }
         let cancel = token.clone();
         let listener = js.env.create_function_from_closure::<(), (), _>("abort", move |_| {
             cancel.cancel();
             Ok(())
         })?;
-        let held = listener.create_ref()?;
-        let add: ListenerCall<'_> = signal.get_named_property("addEventListener")?;
-        add.apply(signal, ("abort", listener).into())?;
-        Ok(Start::Live(Self { token, signal: Some((signal.create_ref()?, held)) }))
+        let listening = js.listen(signal, listener);
+        let abort = Self { token, signal: Some((Object::from_unknown(signal)?.create_ref()?, listener.create_ref()?)) };
+        if let Err(error) = listening {
+            // It may have thrown after it added the listener.
+            abort.close(js);
+            return Err(error);
+        }
+        Ok(Start::Live(abort))
     }
 
     /// Cancelled when the signal is.
@@ -54,20 +54,29 @@ impl Abort {
         self.token.clone()
     }
 
-    /// Stops listening; on the JavaScript thread, when the call settles. The result is the signal's reason, as a value to
-    /// reject with unchanged, if it was aborted meanwhile.
-    pub fn close(self, env: &Env) -> Result<Option<Error>> {
-        let Some((signal, listener)) = self.signal else { return Ok(None) };
-        let object = signal.get_value(env)?;
-        let remove: ListenerCall<'_> = object.get_named_property("removeEventListener")?;
-        remove.apply(object, ("abort", listener.borrow_back(env)?).into())?;
-        let aborted = object.get_named_property::<bool>("aborted")?;
-        let reason = if aborted {
-            Some(Error::from_unknown_without_coercion(object.get_named_property("reason")?))
-        } else {
-            None
-        };
-        signal.unref(env)?;
-        Ok(reason)
+    /// Stops listening; on the JavaScript thread, when the call settles. The result is the signal's reason, if it was aborted
+    /// meanwhile and still says so.
+    pub fn close<'env>(self, js: &Js<'env>) -> Option<Unknown<'env>> {
+        let (signal, listener) = self.signal?;
+        let reason = farewell(js, &signal, &listener);
+        // Fails only where the environment has gone, and the reference with it.
+        let _ = signal.unref(js.env);
+        reason.ok().flatten()
     }
+}
+
+fn farewell<'env>(
+    js: &Js<'env>,
+    signal: &ObjectRef<false>,
+    listener: &FunctionRef<(), ()>,
+) -> Result<Option<Unknown<'env>>> {
+    let env: &'env Env = js.env;
+    let signal = signal.get_value(env)?.to_unknown();
+    // Should it throw, the listener stays with the signal, where it changes nothing any more.
+    let _ = js.unlisten(signal, listener.borrow_back(env)?);
+    is_aborted(js, signal)?.then(|| js.read(signal, "reason")).transpose()
+}
+
+fn is_aborted<'env>(js: &Js<'env>, signal: Unknown<'env>) -> Result<bool> {
+    js::boolean(js.read(signal, "aborted")?).map(Option::unwrap_or_default)
 }

@@ -2,88 +2,70 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use napi::bindgen_prelude::{JsObjectValue as _, Object, ObjectRef, Result, Unknown};
-use napi::{Env, Error, JsTypeError, JsValue as _, Property, PropertyAttributes, Status};
+use napi::bindgen_prelude::{JsObjectValue as _, ObjectRef, Result, Unknown};
+use napi::{Env, JsValue as _, PropertyAttributes};
 
+use super::js::{self, Js, define, property};
 use crate::error::{Cause, Failure};
 use crate::process::{Exit, signal_name};
 
 const NAME: &str = "CodexImageError";
-
-/// An error of the caller's own making, as a `TypeError`.
-pub fn type_error<'env>(env: &'env Env, cause: &Cause) -> Result<Unknown<'env>> {
-    let mut error = bare_type_error(env);
-    let stack: String = error.get_named_property("stack")?;
-    describe(env, &mut error, cause, &stack)?;
-    Ok(error.to_unknown())
-}
-
-fn bare_type_error(env: &Env) -> Object<'_> {
-    let error: JsTypeError = Error::new(Status::InvalidArg, String::new()).into();
-    Object::from_raw(env.raw(), error.into_unknown(*env).raw())
-}
 
 /// The caller's stack, taken when the call was made. Not checked for leaks: an environment that goes away takes its
 /// references along.
 pub struct Trace(ObjectRef<false>);
 
 impl Trace {
-    pub fn capture(env: &Env) -> Result<Self> {
-        Ok(Self(env.create_error(Error::from_reason(""))?.create_ref()?))
+    pub fn capture(js: &Js<'_>) -> Result<Self> {
+        Ok(Self(js.trace()?.create_ref()?))
     }
 
     /// For calls that do not fail.
-    pub fn release(self, env: &Env) -> Result<()> {
-        self.0.unref(env)
+    pub fn release(self, env: &Env) {
+        // Fails only where the environment has gone, and the reference with it.
+        let _ = self.0.unref(env);
     }
 
     /// The failure as an error with the caller's stack.
-    pub fn into_error<'env>(self, env: &'env Env, failure: &Failure) -> Result<Unknown<'env>> {
-        let traced = self.0.get_value(env)?;
-        self.0.unref(env)?;
-        let stack: String = traced.get_named_property("stack")?;
-        // Some options can only be judged off the JavaScript thread, such as the files they name.
-        let mut error =
-            if matches!(failure.cause, Cause::InvalidOption { .. }) { bare_type_error(env) } else { traced };
-        describe(env, &mut error, &failure.cause, &stack)?;
-        let evidence = &failure.evidence;
-        match evidence.exit {
-            Some(Exit::Code(code)) => error.set("exitCode", code)?,
-            Some(Exit::Signal(signal)) => error.set("signal", signal_name(signal))?,
-            None => {}
-        }
-        if let Some(thread_id) = &evidence.thread_id {
-            error.set("threadId", thread_id.as_str())?;
-        }
-        if let Some(at) = evidence.resets_at {
-            error.set("resetsAt", env.create_date(milliseconds_since_1970(at))?)?;
-        }
-        if !evidence.detail.is_empty() {
-            error.set("detail", evidence.detail.as_str())?;
-        }
+    pub fn into_error<'env>(self, js: &Js<'env>, failure: &Failure) -> Result<Unknown<'env>> {
+        let env = js.env;
+        let stack = self.frames(js);
+        self.release(env);
+        let Failure { cause, evidence } = failure;
+        let message = cause.to_string();
+        // Not the traced one: `Error.prepareStackTrace` has seen it, and may have frozen it.
+        let mut error = js.error(matches!(cause, Cause::InvalidOption { .. }))?;
+        // Not enumerable, as in any error.
+        let hidden = PropertyAttributes::Writable | PropertyAttributes::Configurable;
+        let shown = PropertyAttributes::default();
+        error.define_properties(&[
+            property(env, "name", NAME, hidden)?,
+            property(env, "message", message.as_str(), hidden)?,
+            property(env, "stack", format!("{NAME}: {message}{stack}"), hidden)?,
+            property(env, "code", cause.code(), shown)?,
+            property(env, "status", u32::from(cause.status()), shown)?,
+            property(env, "retryable", cause.retryable(), shown)?,
+        ])?;
+        let (code, signal) = match evidence.exit {
+            Some(Exit::Code(code)) => (Some(code), None),
+            Some(Exit::Signal(signal)) => (None, Some(signal_name(signal))),
+            None => (None, None),
+        };
+        let resets_at = evidence.resets_at.map(|at| env.create_date(milliseconds_since_1970(at))).transpose()?;
+        define(env, &mut error, "exitCode", code)?;
+        define(env, &mut error, "signal", signal)?;
+        define(env, &mut error, "threadId", evidence.thread_id.as_deref())?;
+        define(env, &mut error, "resetsAt", resets_at)?;
+        define(env, &mut error, "detail", Some(evidence.detail.as_str()).filter(|detail| !detail.is_empty()))?;
         Ok(error.to_unknown())
     }
-}
 
-/// Gives `error` what every error of this package has. Name, message and stack are not enumerable, as in any error.
-fn describe(env: &Env, error: &mut Object<'_>, cause: &Cause, stack: &str) -> Result<()> {
-    let message = cause.to_string();
-    let frames = stack.find("\n    at ").map_or("", |at| &stack[at..]);
-    let hidden = |name: &str, value: &str| -> Result<Property> {
-        let attributes = PropertyAttributes::Writable | PropertyAttributes::Configurable;
-        Ok(Property::new()
-            .with_utf8_name(name)?
-            .with_value(&env.create_string(value)?)
-            .with_property_attributes(attributes))
-    };
-    error.define_properties(&[
-        hidden("name", NAME)?,
-        hidden("message", &message)?,
-        hidden("stack", &format!("{NAME}: {message}{frames}"))?,
-    ])?;
-    error.set("code", cause.code())?;
-    error.set("status", u32::from(cause.status()))?;
-    error.set("retryable", cause.retryable())
+    /// The lines below the first. Empty where `Error.prepareStackTrace` or `Error.stackTraceLimit` leaves none.
+    fn frames(&self, js: &Js<'_>) -> String {
+        let stack = self.0.get_value(js.env).and_then(|error| js.read(error.to_unknown(), "stack")).and_then(js::text);
+        let stack = stack.ok().flatten().unwrap_or_default();
+        stack.find("\n    at ").map_or("", |at| &stack[at..]).to_owned()
+    }
 }
 
 fn milliseconds_since_1970(at: SystemTime) -> f64 {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use napi::bindgen_prelude::Buffer;
+use napi::Env;
+use napi::JsValue as _;
+use napi::bindgen_prelude::{Buffer, JsObjectValue as _, Object, Result, ToNapiValue as _, Unknown};
 use napi_derive::napi;
 
+use super::js::{Answer, define, object_from};
 use crate::codex::events;
 use crate::generate::{self, Generated};
 use crate::harvest::Picked;
@@ -92,6 +95,37 @@ impl From<Generated> for GeneratedImage {
             timings: Timings::from(timings),
             warnings,
         }
+    }
+}
+
+impl Answer for GeneratedImage {
+    fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
+        let (thread_id, codex_version) = (self.thread_id.take(), self.codex_version.take());
+        let (revised_prompt, usage) = (self.revised_prompt.take(), self.usage.take());
+        let image_ms = self.timings.image_ms.take();
+        let mut image = object_from(env, self)?;
+        define(env, &mut image, "threadId", thread_id)?;
+        define(env, &mut image, "codexVersion", codex_version)?;
+        define(env, &mut image, "revisedPrompt", revised_prompt)?;
+        define(env, &mut image, "usage", usage.map(|usage| usage.into_js(env)).transpose()?)?;
+        let mut timings: Object<'_> = image.get_named_property("timings")?;
+        define(env, &mut timings, "imageMs", image_ms)?;
+        Ok(image.to_unknown())
+    }
+}
+
+impl Answer for Usage {
+    fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
+        let reasoning_output_tokens = self.reasoning_output_tokens.take();
+        let mut usage = object_from(env, self)?;
+        define(env, &mut usage, "reasoningOutputTokens", reasoning_output_tokens)?;
+        Ok(usage.to_unknown())
+    }
+}
+
+impl Answer for Buffer {
+    fn into_js(self, env: &Env) -> Result<Unknown<'_>> {
+        self.into_unknown(env)
     }
 }
 

@@ -5,14 +5,22 @@
 //! to end, and wait, for a bounded time, until they have. The threads of the runtime go on meanwhile, so there is one way of
 //! stopping a run, and this is it too.
 
-use std::cell::RefCell;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use napi::Env;
-use napi::bindgen_prelude::{FnArgs, Function, JsObjectValue as _, Object, Result, Unknown};
+use napi::bindgen_prelude::{FnArgs, Function, JsObjectValue as _, Object, ObjectRef, Result, Unknown};
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
+
+use super::runtime;
+
+/// What belongs to an environment for as long as it lives: Node-API's instance data.
+pub(super) struct Loaded {
+    pub(super) environment: JsEnvironment,
+    /// The record that `realm.js` returns. Not checked for leaks: an environment that goes away takes its references along.
+    pub(super) realm: ObjectRef<false>,
+}
 
 /// The main thread's environment, or a worker's.
 #[derive(Clone, Default)]
@@ -33,19 +41,7 @@ pub struct Call(Arc<Running>);
 /// How long the end of an environment may be held up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-type ListenerCall<'a> = Function<'a, FnArgs<(&'static str, Function<'a, (), ()>)>, Unknown<'a>>;
-
-thread_local! {
-    static CURRENT: RefCell<JsEnvironment> = RefCell::default();
-}
-
 impl JsEnvironment {
-    /// The environment of this thread.
-    #[must_use]
-    pub fn current() -> Self {
-        CURRENT.with_borrow(Clone::clone)
-    }
-
     /// Cancelled when the environment ends.
     #[must_use]
     pub fn ending(&self) -> CancellationToken {
@@ -81,15 +77,19 @@ impl Drop for Call {
 #[napi(module_exports)]
 pub fn init(_exports: Object, env: Env) -> Result<()> {
     let environment = JsEnvironment::default();
-    CURRENT.with_borrow_mut(|current| *current = environment.clone());
-    let process: Object = env.get_global()?.get_named_property("process")?;
+    let realm: Object = env.run_script(include_str!("realm.js"))?;
     let at_exit = environment.clone();
     let hook = env.create_function_from_closure::<(), (), _>("endCodexImageCalls", move |_| {
         at_exit.end();
         Ok(())
     })?;
-    let once: ListenerCall<'_> = process.get_named_property("once")?;
-    once.apply(process, ("exit", hook).into())?;
-    env.add_env_cleanup_hook(environment, |environment| environment.end())?;
+    let on_exit: Function<'_, FnArgs<(Function<'_, (), ()>,)>, Unknown<'_>> = realm.get_named_property("onExit")?;
+    on_exit.call((hook,).into())?;
+    env.set_instance_data(Loaded { environment: environment.clone(), realm: realm.create_ref()? }, (), |_| {})?;
+    runtime::retain();
+    env.add_env_cleanup_hook(environment, |environment| {
+        environment.end();
+        runtime::release();
+    })?;
     Ok(())
 }

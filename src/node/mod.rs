@@ -12,13 +12,14 @@ pub mod lifetime;
 mod options;
 mod progress;
 mod readiness;
+mod runtime;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, ToNapiValue, Unknown};
-use napi::{Env, Error};
+use napi::bindgen_prelude::{Buffer, Object, PromiseRaw, Result, Unknown};
+use napi::{Env, Error, JsValue as _};
 use napi_derive::napi;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::codex::command::needs_danger_full_access;
 use crate::error::{Cause, Evidence, Failure};
@@ -28,9 +29,8 @@ use crate::readiness::check;
 use crate::run::Cancel;
 use abort::{Abort, Start};
 use image::GeneratedImage;
-use js::Js;
-use lifetime::JsEnvironment;
-use options::Recovery;
+use js::{Answer, Js};
+use options::{Recovery, SIGNAL, unreadable};
 use progress::Reporter;
 use readiness::Readiness;
 
@@ -48,8 +48,8 @@ pub fn generate_codex_image<'env>(
     env: &'env Env,
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
-) -> Result<PromiseRaw<'env, Buffer>> {
-    run(env, options, on_progress, |generated| Buffer::from(generated.picked.png))
+) -> Result<PromiseRaw<'env, Resolved>> {
+    promise(env, |js| run(js, options, on_progress, |generated| Buffer::from(generated.picked.png)))
 }
 
 /// Like `generateCodexImage`, but resolves with what is known about the picture beside its bytes.
@@ -63,8 +63,8 @@ pub fn generate_codex_image_detailed<'env>(
     env: &'env Env,
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
-) -> Result<PromiseRaw<'env, GeneratedImage>> {
-    run(env, options, on_progress, GeneratedImage::from)
+) -> Result<PromiseRaw<'env, Resolved>> {
+    promise(env, |js| run(js, options, on_progress, GeneratedImage::from))
 }
 
 /// Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own record. For a daemon that
@@ -73,19 +73,21 @@ pub fn generate_codex_image_detailed<'env>(
 /// Rejects with `NO_IMAGE` if there is none.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options: RecoverOptions", ts_return_type = "Promise<GeneratedImage>")]
-pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, GeneratedImage>> {
-    let js = Js::new(env)?;
-    settle(env, options::parse_recovery(&js, options), |Recovery { thread, codex_home, max_image_bytes }| async move {
-        generate::recover(codex_home, thread, max_image_bytes).await.map(GeneratedImage::from)
+pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
+    promise(env, |js| {
+        let Recovery { thread, codex_home, max_image_bytes } = options::parse_recovery(js, options)?;
+        start(js, None, generate::recover(codex_home, thread, max_image_bytes), GeneratedImage::from)
     })
 }
 
 /// Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options?: CheckOptions | null | undefined", ts_return_type = "Promise<Readiness>")]
-pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Readiness>> {
-    let js = Js::new(env)?;
-    settle(env, options::parse_check(&js, options), |request| async move { check(request).await.map(Readiness::from) })
+pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
+    promise(env, |js| {
+        let request = options::parse_check(js, options)?;
+        start(js, None, check(request, js.lifetime.ending()), Readiness::from)
+    })
 }
 
 /// How many generations of this process may run Codex at the same time, 1 to 1000; 2 by default. The others wait in the order
@@ -100,7 +102,7 @@ pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
             QUEUE.set_limit(limit);
             Ok(())
         }
-        Err(cause) => Err(Error::from_unknown_without_coercion(errors::type_error(env, &cause)?)),
+        Err(cause) => Err(thrown(&Js::new(env)?, cause)?),
     }
 }
 
@@ -121,99 +123,137 @@ pub fn codex_needs_danger_full_access_sandbox(
 ) -> Result<bool> {
     let js = Js::new(env)?;
     let platform = js::text(platform)?.map_or_else(|| js.platform(), Ok)?;
-    let variables = js::present(variables)?.map_or_else(|| js.process_env(), Ok)?;
-    Ok(needs_danger_full_access(&platform, &js.environment(variables)?))
+    let variables = js::present(variables)?.map_or_else(|| js.process_env(), Ok).and_then(|env| js.environment(env));
+    match variables.map_err(unreadable("env")) {
+        Ok(variables) => Ok(needs_danger_full_access(&platform, &variables)),
+        Err(cause) => Err(thrown(&js, cause)?),
+    }
 }
 
-/// A promise of what `work` makes of the arguments.
-fn settle<A, F, T>(
-    env: &Env,
-    arguments: std::result::Result<A, Cause>,
-    work: impl FnOnce(A) -> F,
-) -> Result<PromiseRaw<'_, T>>
-where
-    F: Future<Output = std::result::Result<T, Failure>> + Send + 'static,
-    T: ToNapiValue + Send + 'static,
-{
-    let arguments = match arguments {
-        Ok(arguments) => arguments,
-        Err(cause) => return PromiseRaw::reject(env, errors::type_error(env, &cause)?),
-    };
-    let trace = errors::Trace::capture(env)?;
-    let work = work(arguments);
-    env.spawn_future_with_callback(async move { Ok(work.await) }, move |env, outcome| match outcome {
-        Ok(value) => {
-            trace.release(env)?;
-            Ok(value)
-        }
-        Err(failure) => Err(Error::from_unknown_without_coercion(trace.into_error(env, &failure)?)),
-    })
+/// A failure to throw.
+fn thrown(js: &Js<'_>, cause: Cause) -> Result<Error> {
+    let error = errors::Trace::capture(js)?.into_error(js, &cause.into())?;
+    Ok(Error::from_unknown_without_coercion(error))
 }
 
-/// One call, from JavaScript's arguments to a promise of what `answer` makes of the picture.
-fn run<'env, T: ToNapiValue + 'static>(
+/// What a promise of this package resolves with: an [`Answer`], already made.
+type Resolved = Unknown<'static>;
+
+/// Why a call has not begun.
+enum Refusal<'env> {
+    Failure(Failure),
+    /// Its signal was aborted already.
+    Aborted(Unknown<'env>),
+    /// What N-API refuses is a defect of this package.
+    Defect(Error),
+}
+
+impl<C: Into<Failure>> From<C> for Refusal<'_> {
+    fn from(cause: C) -> Self {
+        Self::Failure(cause.into())
+    }
+}
+
+/// The promise that `begin` makes, or a rejected one: no exported function that returns a promise throws.
+fn promise<'env>(
     env: &'env Env,
-    options: Unknown<'env>,
-    on_progress: Unknown<'env>,
-    answer: fn(Generated) -> T,
-) -> Result<PromiseRaw<'env, T>> {
-    // What N-API itself refuses is nobody's mistake but ours, and still no reason to throw.
-    begin(env, options, on_progress, answer).or_else(|error| {
-        let failure = Failure {
+    begin: impl FnOnce(&Js<'env>) -> std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>>,
+) -> Result<PromiseRaw<'env, Resolved>> {
+    let js = Js::new(env)?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| begin(&js))).unwrap_or_else(|_| Err(Cause::Internal.into()));
+    let failure = match outcome {
+        Ok(promise) => return Ok(promise),
+        Err(Refusal::Aborted(reason)) => return PromiseRaw::reject(env, reason),
+        Err(Refusal::Failure(failure)) => failure,
+        Err(Refusal::Defect(error)) => Failure {
             cause: Cause::Internal,
             evidence: Box::new(Evidence { detail: error.reason.clone(), ..Evidence::default() }),
-        };
-        PromiseRaw::reject(env, errors::Trace::capture(env)?.into_error(env, &failure)?)
-    })
+        },
+    };
+    PromiseRaw::reject(env, errors::Trace::capture(&js)?.into_error(&js, &failure)?)
 }
 
-fn begin<'env, T: ToNapiValue + 'static>(
-    env: &'env Env,
+/// Starts `work`, as a call of its JavaScript environment, and returns a promise of what `answer` makes of its outcome.
+fn start<'env, T: Send + 'static, A: Answer + 'static>(
+    js: &Js<'env>,
+    abort: Option<Abort>,
+    work: impl Future<Output = std::result::Result<T, Failure>> + Send + 'static,
+    answer: fn(T) -> A,
+) -> std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>> {
+    let prepare = || {
+        let runtime = runtime::handle()?;
+        // The stack of a rejection would begin nowhere: the caller's frames are remembered now.
+        let trace = errors::Trace::capture(js).map_err(Refusal::Defect)?;
+        let (deferred, promise) = js.env.create_deferred().map_err(Refusal::Defect)?;
+        Ok((runtime, trace, deferred, PromiseRaw::new(js.env.raw(), promise.raw())))
+    };
+    let (runtime, trace, deferred, promise) = match prepare() {
+        Ok(prepared) => prepared,
+        Err(refusal) => {
+            abort.map(|abort| abort.close(js));
+            return Err(refusal);
+        }
+    };
+    // Now, and not where the scheduler starts the task: the environment may end before.
+    let running = js.lifetime.enter();
+    runtime.spawn(async move {
+        let outcome = runtime::contained(work).await;
+        deferred.resolve(move |env| settle(&env, abort, trace, outcome, answer));
+        drop(running);
+    });
+    Ok(promise)
+}
+
+/// On the JavaScript thread: the value to resolve with, or the error to reject with.
+fn settle<T, A: Answer>(
+    env: &Env,
+    abort: Option<Abort>,
+    trace: errors::Trace,
+    outcome: std::result::Result<T, Failure>,
+    answer: fn(T) -> A,
+) -> Result<Resolved> {
+    let js = Js::new(env)?;
+    // Whoever has given up is told so, whatever became of the picture.
+    if let Some(reason) = abort.and_then(|abort| abort.close(&js)) {
+        trace.release(env);
+        return Err(Error::from_unknown_without_coercion(reason));
+    }
+    match outcome {
+        Ok(value) => {
+            trace.release(env);
+            // It lives until the promise has taken it.
+            Ok(Object::from_raw(env.raw(), answer(value).into_js(env)?.raw()).to_unknown())
+        }
+        Err(failure) => Err(Error::from_unknown_without_coercion(trace.into_error(&js, &failure)?)),
+    }
+}
+
+/// One generation, from JavaScript's arguments to a promise of what `answer` makes of the picture.
+fn run<'env, A: Answer + 'static>(
+    js: &Js<'env>,
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
-    answer: fn(Generated) -> T,
-) -> Result<PromiseRaw<'env, T>> {
-    let js = Js::new(env)?;
-    let parsed = options::parse(&js, options).and_then(|parsed| Ok((parsed, options::callback(on_progress)?)));
-    let ((request, signal), callback) = match parsed {
-        Ok(parsed) => parsed,
-        Err(cause) => return PromiseRaw::reject(env, errors::type_error(env, &cause)?),
-    };
-    let environment = JsEnvironment::current();
+    answer: fn(Generated) -> A,
+) -> std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>> {
+    let (request, signal) = options::parse(js, options)?;
+    let callback = options::callback(on_progress)?;
     // Now, and not where the scheduler starts the task: the line is in the order of the calls.
     let ticket = QUEUE.line_up();
-    let reporter = Reporter::new(callback)?;
-    let abort = match Abort::listen(&js, signal, &environment)? {
-        Start::Aborted(reason) => return PromiseRaw::reject(env, reason),
+    let reporter = Reporter::new(callback).map_err(Refusal::Defect)?;
+    let abort = match Abort::listen(js, signal).map_err(unreadable(SIGNAL))? {
+        Start::Aborted(reason) => return Err(Refusal::Aborted(reason)),
         Start::Live(abort) => abort,
     };
-    // The stack of a rejection would begin nowhere: the caller's frames are remembered now.
-    let trace = errors::Trace::capture(env)?;
-    let cancel = Cancel { abort: abort.token(), shutdown: environment.ending() };
-    let future = async move {
-        let _running = environment.enter();
+    let cancel = Cancel { abort: abort.token(), shutdown: js.lifetime.ending() };
+    let work = async move {
         let delivery = reporter.start(cancel.shutdown.clone());
-        // A task of its own, so that a panic becomes an error, and everything it held is still let go of.
-        let task = tokio::spawn(generate(request, ticket, delivery.progress(), cancel));
-        let mut outcome = AbortOnDropHandle::new(task).await.unwrap_or_else(|_| Err(Cause::Internal.into()));
+        // A task of its own, so that a panic still leaves everything said delivered.
+        let mut outcome = runtime::contained(generate(request, ticket, delivery.progress(), cancel)).await;
         let threw = delivery.close().await;
         if let (Ok(generated), true) = (&mut outcome, threw) {
             generated.warnings.push("The progress callback threw an error.".to_owned());
         }
-        Ok(outcome)
+        outcome
     };
-    env.spawn_future_with_callback(future, move |env, outcome| {
-        // Whoever has given up is told so, whatever became of the picture.
-        if let Some(reason) = abort.close(env)? {
-            trace.release(env)?;
-            return Err(reason);
-        }
-        match outcome {
-            Ok(generated) => {
-                trace.release(env)?;
-                Ok(answer(generated))
-            }
-            Err(failure) => Err(Error::from_unknown_without_coercion(trace.into_error(env, &failure)?)),
-        }
-    })
+    start(js, Some(abort), work, answer)
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use napi::JsValue as _;
-use napi::bindgen_prelude::{FnArgs, FromNapiValue as _, Function, Object, Unknown, ValueType};
+use napi::bindgen_prelude::{FromNapiValue as _, Function, Object, Unknown, ValueType};
 
 use super::js::{self, Js};
-use super::progress::ProgressEvent;
+use super::progress::{Arguments, Returned};
 use crate::codex::ThreadId;
 use crate::codex::command::{CODEX_HOME, Sandbox, needs_danger_full_access};
 use crate::error::Cause;
@@ -20,8 +20,9 @@ use crate::request::{
 };
 
 /// `onProgress`, as a function of JavaScript's.
-pub type Callback<'env> = Function<'env, FnArgs<(String, ProgressEvent)>, super::progress::Returned>;
+pub type Callback<'env> = Function<'env, Arguments, Returned>;
 
+pub const SIGNAL: &str = "signal";
 /// The most that Node's own timers can wait, in milliseconds.
 const MAX_TIMEOUT_MS: u64 = i32::MAX as u64;
 const MAX_GRACE_MS: u64 = 600_000;
@@ -32,10 +33,10 @@ const MAX_RECONNECTS: u64 = 1_000;
 /// waited for.
 const DEFAULT_RECONNECTS: u64 = 6;
 
-type Parsed<T> = std::result::Result<T, Cause>;
+pub type Parsed<T> = std::result::Result<T, Cause>;
 
 /// Reads the options of a generation. The second part is the signal, if there is one.
-pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Request, Option<Object<'env>>)> {
+pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Request, Option<Unknown<'env>>)> {
     let reader = Reader::new(js, options)?;
     let prompt = reader.required_text("prompt")?;
     Ok((reader.request(prompt)?, reader.signal()?))
@@ -85,8 +86,13 @@ pub fn callback(value: Unknown<'_>) -> Parsed<Option<Callback<'_>>> {
     }
 }
 
-fn invalid(option: &str, problem: &str) -> Cause {
+pub fn invalid(option: &str, problem: &str) -> Cause {
     Cause::InvalidOption { option: option.to_owned(), problem: problem.to_owned() }
+}
+
+/// For `map_err`: what is wrong with an option whose getter or Proxy has thrown.
+pub fn unreadable(option: &str) -> impl FnOnce(napi::Error) -> Cause {
+    move |_| invalid(option, "reading it threw an error")
 }
 
 /// The text, unless there is something wrong with it.
@@ -194,7 +200,7 @@ impl<'js, 'env> Reader<'js, 'env> {
 
     /// The option, unless it is absent: missing, undefined or null.
     fn get(&self, option: &str) -> Parsed<Option<Unknown<'env>>> {
-        let value = self.js.get(self.options, option).map_err(|_| invalid(option, "reading it threw an error"))?;
+        let value = self.js.read(self.options, option).map_err(unreadable(option))?;
         js::present(value).map_err(|_| Cause::Internal)
     }
 
@@ -205,10 +211,9 @@ impl<'js, 'env> Reader<'js, 'env> {
         convert: impl FnOnce(Unknown<'env>) -> napi::Result<Option<T>>,
     ) -> Parsed<Option<T>> {
         let Some(value) = self.get(option)? else { return Ok(None) };
-        match convert(value) {
-            Ok(Some(value)) => Ok(Some(value)),
-            Ok(None) => Err(invalid(option, &format!("it must be {wanted}, not {}", kind(value)))),
-            Err(_) => Err(invalid(option, "reading it threw an error")),
+        match convert(value).map_err(unreadable(option))? {
+            Some(value) => Ok(Some(value)),
+            None => Err(invalid(option, &format!("it must be {wanted}, not {}", kind(value)))),
         }
     }
 
@@ -272,11 +277,10 @@ impl<'js, 'env> Reader<'js, 'env> {
         else {
             return Ok(None);
         };
-        let threw = |_| invalid(option, "reading it threw an error");
         let mut entries = Vec::new();
-        for key in self.js.keys(object).map_err(threw)? {
+        for key in self.js.keys(object).map_err(unreadable(option))? {
             let at = format!("{option}.{key}");
-            let value = self.js.get(object, &key).map_err(|_| invalid(&at, "reading it threw an error"))?;
+            let value = self.js.own(object, &key).map_err(unreadable(&at))?;
             if matches!(value.get_type(), Ok(ValueType::Undefined)) {
                 continue;
             }
@@ -311,19 +315,18 @@ impl<'js, 'env> Reader<'js, 'env> {
         inherited.map_err(|_| invalid("env", "it is not given, and reading process.env threw an error"))
     }
 
-    fn signal(&self) -> Parsed<Option<Object<'env>>> {
-        const OPTION: &str = "signal";
-        let Some(signal) = self.typed(OPTION, "an AbortSignal", |value| Ok(js::object(value)?.map(|_| value)))? else {
+    fn signal(&self) -> Parsed<Option<Unknown<'env>>> {
+        let Some(signal) = self.typed(SIGNAL, "an AbortSignal", |value| Ok(js::object(value)?.map(|_| value)))? else {
             return Ok(None);
         };
-        let kind_of = |name: &str| self.js.get(signal, name).and_then(|value| value.get_type());
-        let is_signal = matches!(kind_of("aborted"), Ok(ValueType::Boolean))
-            && matches!(kind_of("addEventListener"), Ok(ValueType::Function))
-            && matches!(kind_of("removeEventListener"), Ok(ValueType::Function));
-        if !is_signal {
-            return Err(invalid(OPTION, "it must be an AbortSignal"));
-        }
-        Object::from_unknown(signal).map(Some).map_err(|_| Cause::Internal)
+        let is = |name: &str, kind: ValueType| {
+            let value = self.js.read(signal, name).map_err(unreadable(SIGNAL))?;
+            Ok::<_, Cause>(matches!(value.get_type(), Ok(found) if found == kind))
+        };
+        let is_signal = is("aborted", ValueType::Boolean)?
+            && is("addEventListener", ValueType::Function)?
+            && is("removeEventListener", ValueType::Function)?;
+        if is_signal { Ok(Some(signal)) } else { Err(invalid(SIGNAL, "it must be an AbortSignal")) }
     }
 }
 

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use napi::bindgen_prelude::{FnArgs, FromNapiValue as _, PromiseRaw, Result, Unknown};
+use napi::bindgen_prelude::{FnArgs, Object, Result, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{JsValue as _, Status};
+use napi::{Env, JsValue as _, Status};
 use napi_derive::napi;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::js::{Answer, Js, define, object_from};
 use super::options::Callback;
 use crate::progress::{Event, Phase, Progress};
 
@@ -30,11 +31,23 @@ pub struct ProgressEvent {
     pub thread_id: Option<String>,
 }
 
+impl Answer for ProgressEvent {
+    fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
+        let thread_id = self.thread_id.take();
+        let mut event = object_from(env, self)?;
+        define(env, &mut event, "threadId", thread_id)?;
+        Ok(event.to_unknown())
+    }
+}
+
+/// What `onProgress` gets: the message and the event.
+pub type Arguments = FnArgs<(String, Object<'static>)>;
+
 /// What `onProgress` may return: anything.
 pub type Returned = Unknown<'static>;
 
 /// Weak: a callback alone never keeps the process alive. The promise does.
-type Function = ThreadsafeFunction<Event, Returned, FnArgs<(String, ProgressEvent)>, Status, false, true>;
+type Function = ThreadsafeFunction<Event, Returned, Arguments, Status, false, true>;
 
 /// Events that JavaScript has not taken yet. Beyond these, what repeats itself is left out: a listener that is too slow must
 /// cost neither memory nor time.
@@ -43,8 +56,12 @@ const MAX_WAITING: usize = 4096;
 /// its loop, and from each of the calls that run at the same time.
 const BATCH: usize = 8;
 
+/// Calls `onProgress` with one event; the result resolves when it has been called. Boxed: an async function cannot hold a
+/// [`Function`] of arguments with a lifetime.
+type Call = Box<dyn Fn(Event, Arc<AtomicBool>) -> oneshot::Receiver<()> + Send + Sync>;
+
 /// Reports to `onProgress`, if there is one.
-pub struct Reporter(Option<Function>);
+pub struct Reporter(Option<Call>);
 
 impl Reporter {
     pub fn new(callback: Option<Callback<'_>>) -> Result<Self> {
@@ -54,17 +71,19 @@ impl Reporter {
             let thread_id = thread_id.map(|id| id.to_string());
             let elapsed_ms = elapsed.as_secs_f64() * 1e3;
             let event = ProgressEvent { phase: phase.as_str(), message: message.clone(), elapsed_ms, thread_id };
+            // Lives as long as the call of `onProgress`, for which it is made.
+            let event = Object::from_raw(context.env.raw(), event.into_js(&context.env)?.raw());
             Ok((message, event).into())
         })?;
-        Ok(Self(Some(function)))
+        Ok(Self(Some(Box::new(move |event, threw| call(&function, event, threw)))))
     }
 
     /// Begins to deliver, until `shutdown`. Needs a tokio runtime.
     pub fn start(self, shutdown: CancellationToken) -> Delivery {
-        let Some(function) = self.0 else { return Delivery(None) };
+        let Some(call) = self.0 else { return Delivery(None) };
         let (queue, events) = mpsc::unbounded_channel();
         let line = Arc::new(Line { queue, waiting: AtomicUsize::new(0) });
-        let task = tokio::spawn(deliver(function, events, Arc::clone(&line), shutdown));
+        let task = tokio::spawn(deliver(call, events, Arc::clone(&line), shutdown));
         Delivery(Some((line, task)))
     }
 }
@@ -112,7 +131,7 @@ impl Line {
 /// Hands the events over in small batches, each after JavaScript has taken the one before. Tells whether the callback ever
 /// threw.
 async fn deliver(
-    function: Function,
+    call: Call,
     mut events: mpsc::UnboundedReceiver<Option<Event>>,
     line: Arc<Line>,
     shutdown: CancellationToken,
@@ -123,7 +142,7 @@ async fn deliver(
         let is_last = batch.iter().any(Option::is_none);
         let said: Vec<Event> = batch.drain(..).map_while(|event| event).collect();
         line.waiting.fetch_sub(said.len(), Ordering::Relaxed);
-        let taken = said.into_iter().map(|event| call(&function, event, Arc::clone(&threw))).last();
+        let taken = said.into_iter().map(|event| call(event, Arc::clone(&threw))).last();
         if let Some(taken) = taken {
             // napi does not even drop what it could not deliver to an environment that has gone.
             tokio::select! {
@@ -141,8 +160,8 @@ async fn deliver(
 /// Calls `onProgress` with one event; the result resolves when it has been called.
 fn call(function: &Function, event: Event, threw: Arc<AtomicBool>) -> oneshot::Receiver<()> {
     let (taken, receiver) = oneshot::channel();
-    function.call_with_return_value(event, ThreadsafeFunctionCallMode::NonBlocking, move |returned, _env| {
-        threw.fetch_or(returned.and_then(forgive).is_err(), Ordering::Relaxed);
+    function.call_with_return_value(event, ThreadsafeFunctionCallMode::NonBlocking, move |returned, env| {
+        threw.fetch_or(returned.and_then(|returned| forgive(&env, returned)).is_err(), Ordering::Relaxed);
         // Nobody waits for any but the last of a batch.
         let _ = taken.send(());
         Ok(())
@@ -150,11 +169,7 @@ fn call(function: &Function, event: Event, threw: Arc<AtomicBool>) -> oneshot::R
     receiver
 }
 
-/// Gives a promise that the callback returned a handler: its rejection is not for the daemon to die of. It is not waited
-/// for.
-fn forgive(returned: Returned) -> Result<()> {
-    if returned.is_promise()? {
-        PromiseRaw::<()>::from_unknown(returned)?.catch::<Unknown<'_>, (), _>(|_| Ok(()))?;
-    }
-    Ok(())
+/// Gives a promise that the callback returned a handler: its rejection is not for the daemon to die of.
+fn forgive(env: &Env, returned: Returned) -> Result<()> {
+    if returned.is_promise()? { Js::new(env)?.forgive(returned) } else { Ok(()) }
 }

@@ -1,7 +1,10 @@
 //! The answer of a readiness check as JavaScript sees it.
 
+use napi::bindgen_prelude::{Result, Unknown};
+use napi::{Env, JsValue as _};
 use napi_derive::napi;
 
+use super::js::{Answer, define, object_from};
 use crate::readiness;
 
 /// Whether this machine can draw, and what to do if not.
@@ -56,5 +59,15 @@ impl From<readiness::Readiness> for Readiness {
             image_tool: if found.image_tool { "likely" } else { "unlikely" },
             problems: problems.collect(),
         }
+    }
+}
+
+impl Answer for Readiness {
+    fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
+        let (codex_path, version) = (self.codex_path.take(), self.version.take());
+        let mut readiness = object_from(env, self)?;
+        define(env, &mut readiness, "codexPath", codex_path)?;
+        define(env, &mut readiness, "version", version)?;
+        Ok(readiness.to_unknown())
     }
 }

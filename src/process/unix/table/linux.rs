@@ -43,8 +43,10 @@ fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
     let after_name = stat.len() - stat.iter().rev().position(|&byte| byte == b')')?;
     let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
-    let parent = fields.next()?.parse().ok().and_then(Pid::from_raw);
-    let group = fields.next()?.parse().ok().and_then(Pid::from_raw);
+    // A process that has just been waited for has the parent 0 and the group -1.
+    let some = |raw: &str| raw.parse().ok().filter(|raw| *raw > 0).and_then(Pid::from_raw);
+    let parent = some(fields.next()?);
+    let group = some(fields.next()?);
     // Field 22; state is field 3, parent 4, group 5.
     let started = StartTime(fields.nth(16)?.parse().ok()?);
     Some(Process { pid, parent, group, started, zombie: matches!(state, "Z" | "X") })
@@ -136,6 +138,14 @@ mod tests {
         assert_eq!(real_time_limit(&text("unlimited")), None);
         assert_eq!(real_time_limit(""), None);
         assert_eq!(real_time_limit(&fs::read_to_string("/proc/self/limits").unwrap()), None);
+    }
+
+    #[test]
+    fn a_process_that_was_just_waited_for_has_neither_parent_nor_group() {
+        let stat = b"7 (a) X 0 -1 -1 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 0 0 12345 0 0";
+        let process = parse_stat(Pid::from_raw(7).unwrap(), stat).unwrap();
+        assert_eq!((process.parent, process.group), (None, None));
+        assert!(process.zombie);
     }
 
     #[test]

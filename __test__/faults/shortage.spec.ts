@@ -1,0 +1,119 @@
+// A process that has no descriptor or no thread left: loading the addon costs neither, and a call rejects.
+
+import { describe, expect, test as base } from 'vitest';
+
+import { inOwnRealm, type Told } from '../support/own-realm.js';
+import { LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import { save, test, turn } from '../support/stub.js';
+
+const PICTURE = png();
+const DRAWN = { resolved: PICTURE.toString('base64') };
+
+// Descriptors have a limit that a process can reach, unlike Windows's handles.
+describe.skipIf(WINDOWS)('no descriptor is left', () => {
+  /** `takeAllBut(free)` opens files until only so many descriptors are free; `giveBack` closes them. */
+  const TAKE = `
+    const { openSync, closeSync } = require('node:fs');
+    const taken = [];
+    const giveBack = () => { for (const descriptor of taken.splice(0)) closeSync(descriptor); };
+    const takeAllBut = (free) => {
+      try { for (;;) taken.push(openSync('/dev/null')); } catch {}
+      for (const descriptor of taken.splice(taken.length - free)) closeSync(descriptor);
+    };`;
+  const FEW = { descriptors: 100 };
+
+  test.for([2, 3, 4, 5])(
+    'with %i free, the addon loads and a call rejects',
+    async (free, { codex }) => {
+      await codex.order(turn(save('workspace', PICTURE)));
+      const program = `
+      ${TAKE}
+      takeAllBut(${free});
+      const { generateCodexImage, checkCodex } = load();
+      const refused = [
+        await told(() => generateCodexImage(options)),
+        await told(() => checkCodex({ codexHome: ${JSON.stringify(NOWHERE)} })),
+      ];
+      giveBack();
+      return [...refused, await told(() => generateCodexImage(options))];`;
+      const refused = {
+        code: 'SPAWN_FAILED',
+        retryable: true,
+        message: expect.stringContaining('Too many open files'),
+      };
+      expect(await inOwnRealm(program, codex.options(), FEW)).toMatchObject([
+        { rejected: refused },
+        { rejected: refused },
+        DRAWN,
+      ]);
+    },
+  );
+
+  test('with any number free, a call ends, and the next one draws', async ({ codex }) => {
+    await codex.order(turn(save('workspace', PICTURE)));
+    const program = `
+      ${TAKE}
+      const { generateCodexImage } = load();
+      const ends = [];
+      for (let free = 0; free <= 30; free += 1) {
+        takeAllBut(free);
+        ends.push(await told(() => generateCodexImage(options)));
+        giveBack();
+      }
+      return [...ends, await told(() => generateCodexImage(options))];`;
+    const ends = await inOwnRealm(program, codex.options(), FEW);
+    const codes = ends.map((end) =>
+      typeof end === 'object' && 'rejected' in end ? end.rejected.code : 'a picture',
+    );
+    expect(codes.slice(0, 6)).toEqual(Array(6).fill('SPAWN_FAILED'));
+    for (const code of codes)
+      expect(['SPAWN_FAILED', 'WORKSPACE_FAILED', 'a picture']).toContain(code);
+    expect(ends.at(-1)).toEqual(DRAWN);
+  });
+});
+
+// The limit counts the threads of a user, and root has none.
+base.runIf(LINUX)(
+  'loading the addon starts no thread, and without one a call rejects',
+  async () => {
+    const program = `
+    const { readdirSync } = require('node:fs');
+    const { spawnSync } = require('node:child_process');
+    const threads = () => readdirSync('/proc/self/task').length;
+    const before = threads();
+    const { generateCodexImage, checkCodex } = load();
+    const started = threads() - before;
+    const { status } = spawnSync('prlimit', ['--pid', String(process.pid), '--nproc=1']);
+    if (status !== 0) throw new Error('prlimit is missing');
+    if (process.getuid() === 0) process.setuid(65534);
+    return { started, ends: [
+      await told(() => generateCodexImage(options)),
+      await told(() => checkCodex({ codexHome: ${JSON.stringify(NOWHERE)} })),
+      await told(() => generateCodexImage({ ...options, timeoutMs: -1 })),
+    ] };`;
+    const options = { prompt: 'a red fox', codexPath: process.execPath };
+    const { started, ends } = await inOwnRealm<{ started: number; ends: Told[] }>(program, options);
+    expect(started).toBe(0);
+    const refused = {
+      code: 'SPAWN_FAILED',
+      retryable: true,
+      message: expect.stringContaining('Resource temporarily unavailable'),
+    };
+    expect(ends).toMatchObject([
+      { rejected: refused },
+      { rejected: refused },
+      { rejected: { code: 'INVALID_OPTIONS' } },
+    ]);
+  },
+);
+
+base('a runtime that cannot be started rejects the call', async () => {
+  // What tokio refuses with a panic.
+  const env = { TOKIO_WORKER_THREADS: '0' };
+  const program = `
+    const { checkCodex } = load();
+    return [await told(() => checkCodex({ codexHome: ${JSON.stringify(NOWHERE)} }))];`;
+  const ends = await inOwnRealm(program, { prompt: 'a red fox' }, { env });
+  expect(ends).toMatchObject([{ rejected: { code: 'INTERNAL', status: 500 } }]);
+});
