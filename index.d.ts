@@ -173,10 +173,10 @@ export interface GeneratedImage {
   source: 'store' | 'workspace' | 'rollout'
   /**
    * Whether the picture provably came from image_gen: Codex wrote it into this thread's store while the agent could not, or
-   * this thread's record holds the same bytes.
+   * this thread's record holds the same bytes. Always false where the sandbox that was asked for was not in force.
    */
   verified: boolean
-  /** The CLI's version, where it is known without asking. */
+  /** The CLI's version: its npm package's, or what it says itself. */
   codexVersion?: string
   /** The prompt as the image model was finally given it, where Codex recorded it. */
   revisedPrompt?: string

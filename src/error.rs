@@ -106,6 +106,10 @@ pub enum Cause {
     )]
     Timeout(Duration),
 
+    /// The disk of `CODEX_HOME` does not answer.
+    #[error("Codex's home directory does not answer. Check the disk or network drive that it lies on, then try again.")]
+    HomeUnanswered,
+
     /// No private directory to work in.
     #[error("A private working directory could not be made: {0}.")]
     WorkspaceFailed(String),
@@ -218,7 +222,7 @@ impl Cause {
             Self::SafetyRejected => "SAFETY_REJECTED",
             Self::BackendError(_) => "BACKEND_ERROR",
             Self::CodexFailed(_) => "CODEX_FAILED",
-            Self::Timeout(_) => "TIMEOUT",
+            Self::Timeout(_) | Self::HomeUnanswered => "TIMEOUT",
             Self::WorkspaceFailed(_) => "WORKSPACE_FAILED",
             Self::Aborted => "ABORTED",
             Self::Internal => "INTERNAL",
@@ -241,7 +245,7 @@ impl Cause {
             Self::SpawnFailed(_) | Self::Internal => 500,
             Self::ImageGenUnavailable(_) => 501,
             Self::NoImage(_) | Self::InvalidImage(_) | Self::BackendError(_) | Self::CodexFailed(_) => 502,
-            Self::Timeout(_) => 504,
+            Self::Timeout(_) | Self::HomeUnanswered => 504,
             Self::WorkspaceFailed(_) => 507,
         }
     }
@@ -257,6 +261,7 @@ impl Cause {
                 | Self::RateLimited
                 | Self::BackendError(_)
                 | Self::Timeout(_)
+                | Self::HomeUnanswered
         )
     }
 }
@@ -327,6 +332,7 @@ mod tests {
             Cause::CodexFailed(Exit::Code(1)),
             Cause::CodexFailed(Exit::Signal(11)),
             Cause::Timeout(Duration::from_secs(600)),
+            Cause::HomeUnanswered,
             Cause::WorkspaceFailed("No space left on device (os error 28)".into()),
             Cause::Aborted,
             Cause::Internal,
