@@ -70,7 +70,7 @@ pub async fn read_patiently<T: Send + 'static>(
 
 type Lanes = Mutex<HashMap<(Kind, OsString), Weak<Lane>>>;
 
-/// Those in use.
+/// The lanes in use.
 static LANES: LazyLock<Lanes> = LazyLock::new(Mutex::default);
 
 fn lane(kind: Kind, place: OsString) -> Arc<Lane> {
@@ -223,7 +223,7 @@ mod tests {
             .unzip();
         assert_eq!(calls.join_all().await, [None; 50]);
         assert_eq!(started.load(Ordering::SeqCst), 2);
-        assert_eq!(impatient(&lane, || ()).await, None, "nobody waits again for what is known");
+        assert_eq!(impatient(&lane, || ()).await, None, "a place known to be dead was waited for again");
         drop(disks);
         assert_eq!(Arc::clone(&lane).read(|| 7, Patience::Endless).await.unwrap(), Some(7));
     }
@@ -303,6 +303,6 @@ mod tests {
             call.await.unwrap().unwrap();
         }
         let known = LANES.lock().unwrap().get(&(Kind::Home, "dead".into())).is_some_and(|lane| lane.strong_count() > 0);
-        assert!(!known, "nothing is kept of a place that nobody reads");
+        assert!(!known, "a place without readers is kept");
     }
 }

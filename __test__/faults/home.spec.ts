@@ -1,4 +1,4 @@
-// A home that does not answer: files that nobody writes to, and a disk that is dead.
+// A home that does not answer: FIFOs without a writer, and a dead disk.
 
 import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ const PNG = png();
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
 const FILES = ['auth.json', 'config.toml'];
 
-/** A file that blocks everybody who opens it, until somebody writes. */
+/** Makes a file that blocks a plain open until it has a writer. */
 async function makeFifo(codex: StubCodex, name: string): Promise<void> {
   const file = path.join(codex.home, name);
   await rm(file, { force: true });
@@ -60,7 +60,7 @@ describe.skipIf(!mayHaveDeadDisk())(
   () => {
     const CALLS = 20;
 
-    test('fails its own calls, takes few threads, and leaves other homes alone', async ({
+    test('fails the calls for it, takes few threads, and leaves other homes alone', async ({
       codex,
     }) => {
       await codex.order([]);
@@ -90,7 +90,7 @@ describe.skipIf(!mayHaveDeadDisk())(
       expect(found.threads).toBeLessThan(CALLS);
     });
 
-    test('ends a generation at its timeout', async ({ codex }) => {
+    test('does not keep a generation from ending at its timeout', async ({ codex }) => {
       const disk = path.join(codex.scratch, 'disk');
       await mkdir(disk);
       const options = codex.options({ codexHome: disk, timeoutMs: 1000 });

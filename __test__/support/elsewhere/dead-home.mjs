@@ -3,12 +3,11 @@
 import { readdirSync } from 'node:fs';
 
 import { checkCodex, recoverCodexImage } from '../../../index.js';
-import { options } from './common.mjs';
 
-const { dead, healthy, threadId, calls } = options;
+const { dead, healthy, threadId, calls } = JSON.parse(process.argv[2] ?? '');
 const threads = () => readdirSync('/proc/self/task').length;
 
-// What the first call starts is no matter of the dead home.
+// The first call starts the runtime's own threads.
 await checkCodex(healthy);
 const before = threads();
 const recovery = { threadId, codexHome: dead.codexHome, env: dead.env };
