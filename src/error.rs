@@ -110,6 +110,10 @@ pub enum Cause {
     )]
     Timeout(Duration),
 
+    /// The disk of `CODEX_HOME` does not answer.
+    #[error("Codex's home directory does not answer. Check the disk or network drive that it lies on, then try again.")]
+    HomeUnanswered,
+
     /// No private directory to work in.
     #[error("A private working directory could not be made: {0}.")]
     WorkspaceFailed(String),
@@ -222,7 +226,7 @@ impl Cause {
             Self::SafetyRejected => "SAFETY_REJECTED",
             Self::BackendError(_) => "BACKEND_ERROR",
             Self::CodexFailed(_) | Self::TurnFailed => "CODEX_FAILED",
-            Self::Timeout(_) => "TIMEOUT",
+            Self::Timeout(_) | Self::HomeUnanswered => "TIMEOUT",
             Self::WorkspaceFailed(_) => "WORKSPACE_FAILED",
             Self::Aborted => "ABORTED",
             Self::Internal => "INTERNAL",
@@ -249,7 +253,7 @@ impl Cause {
             | Self::BackendError(_)
             | Self::CodexFailed(_)
             | Self::TurnFailed => 502,
-            Self::Timeout(_) => 504,
+            Self::Timeout(_) | Self::HomeUnanswered => 504,
             Self::WorkspaceFailed(_) => 507,
         }
     }
@@ -265,6 +269,7 @@ impl Cause {
                 | Self::RateLimited
                 | Self::BackendError(_)
                 | Self::Timeout(_)
+                | Self::HomeUnanswered
         )
     }
 }
@@ -336,6 +341,7 @@ mod tests {
             Cause::CodexFailed(Exit::Signal(11)),
             Cause::TurnFailed,
             Cause::Timeout(Duration::from_secs(600)),
+            Cause::HomeUnanswered,
             Cause::WorkspaceFailed("No space left on device (os error 28)".into()),
             Cause::Aborted,
             Cause::Internal,

@@ -17,7 +17,7 @@ use crate::codex::config::{Config, Places, Provider, Setting};
 use crate::codex::confinement::{Confinement, is_privileged};
 use crate::codex::events::Usage;
 use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
-use crate::codex::locate::{Cli, locate};
+use crate::codex::locate::{Cli, locate, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::{self, Store};
@@ -25,7 +25,8 @@ use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, OVER_GRACE, Turn, Veil
 use crate::codex::version::{Version, version_of};
 use crate::codex::{ThreadId, command, rollout};
 use crate::error::{Cause, Evidence, Failure, Missing, Unmounted, os_words};
-use crate::files::Refusal;
+use crate::files::{Refusal, request};
+use crate::gate::{self, Kind};
 use crate::harvest::{self, Judge, Picked, Rejection, Source};
 use crate::png::Picture;
 use crate::process::{Exit, Manner, Marker};
@@ -119,14 +120,13 @@ pub async fn generate(
 /// Finds the picture of a thread that was drawn earlier. Starts nothing.
 ///
 /// # Errors
-/// [`Cause::NoImage`], or what was wrong with the only one there is.
+/// [`Cause::NoImage`], or what was wrong with the only one there is. [`Cause::HomeUnanswered`] if the
+/// disk does not answer.
 pub async fn recover(codex_home: PathBuf, thread: ThreadId, limit: u64) -> Result<Generated, Failure> {
     let began = Instant::now();
-    let of = thread.clone();
-    let found = blocking(move || harvest::recover(&codex_home, &of, limit)).await?;
-    let picked = found.map_err(|rejection| Failure {
-        cause: cause_of(rejection, limit),
-        evidence: Box::new(Evidence { thread_id: Some(thread.to_string()), ..Evidence::default() }),
+    let picked = read_thread(codex_home, thread.clone(), limit).await.map_err(|mut failure| {
+        failure.evidence.thread_id = Some(thread.to_string());
+        failure
     })?;
     Ok(Generated {
         picked,
@@ -136,6 +136,16 @@ pub async fn recover(codex_home: PathBuf, thread: ThreadId, limit: u64) -> Resul
         timings: Timings { total: began.elapsed(), ..Timings::default() },
         warnings: Vec::new(),
     })
+}
+
+async fn read_thread(codex_home: PathBuf, thread: ThreadId, limit: u64) -> Result<Picked, Failure> {
+    let (place, probed) = (codex_home.clone(), codex_home.clone());
+    // A dead disk takes the few threads of this, instead of the many that read long records.
+    let probe = move || request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
+    gate::read(Kind::Home, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
+    let read = move || harvest::recover(&codex_home, &thread, limit);
+    let found = gate::read(Kind::Thread, &place, read).await?.ok_or(Cause::HomeUnanswered)?;
+    Ok(found.map_err(|rejection| cause_of(rejection, limit))?)
 }
 
 async fn wait(ticket: Ticket, progress: &Progress) -> Place {
@@ -157,14 +167,14 @@ struct Found {
 
 /// Finds the CLI and makes sure, without spending anything, that it can draw. Only certainty refuses; doubt passes.
 async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
-    let asked = Arc::clone(request);
-    let look = move || {
-        let home = asked.codex_home();
-        let cli = locate(&asked)?;
-        let config = Config::read(&Places::here(&home, &asked.env));
-        Ok::<_, Cause>((cli, login::from_file(&home), config))
-    };
-    let (mut cli, mut login, config) = limits.unless_interrupted(blocking(look)).await???;
+    let (sought, asked) = (Arc::clone(request), Arc::clone(request));
+    let search = gate::read_patiently(Kind::Programs, searched(request), move || locate(&sought));
+    let mut cli = limits.unless_interrupted(search).await???;
+    let home = request.codex_home();
+    let files = gate::read_patiently(Kind::Home, home.clone(), move || {
+        (login::from_file(&home), Config::read(&Places::here(&home, &asked.env)))
+    });
+    let (mut login, config) = limits.unless_interrupted(files).await??;
     if login == Login::Unknown {
         let told = ask(&cli, request, &login::STATUS, run.clone(), limits.interrupted()).await;
         login = login::from_status(&told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?);

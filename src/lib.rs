@@ -11,7 +11,7 @@
 //! The rooms, and who may call whom (arrows point one way):
 //!
 //! ```text
-//! node → { generate, readiness } → { harvest, sweep, run } → { codex, process, png, files, workspace, reference, queue }
+//! node → { generate, readiness } → { harvest, sweep, run } → { codex, gate, process, png, files, workspace, reference, queue }
 //!      → { request, progress, error }
 //! ```
 //!
@@ -20,6 +20,7 @@
 //! * [`readiness`]: whether this machine can draw, and what to do if not.
 //! * [`queue`], [`reference`]: whose turn it is, and the pictures to start from.
 //! * [`run`]: what every call has besides its work: limits, a name for its processes, a place to block.
+//! * [`gate`]: reading a place whose disk may not answer, with few threads.
 //! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go wrong.
 //! * [`codex`]: everything known about the Codex CLI, each fact in one place.
 //! * [`process`]: a child and all its descendants; knows nothing of Codex.
@@ -32,6 +33,7 @@
 pub mod codex;
 pub mod error;
 pub mod files;
+pub mod gate;
 pub mod generate;
 pub mod harvest;
 pub mod node;

@@ -7,12 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
 use crate::codex::config::{Config, Places, Provider};
-use crate::codex::locate::{Cli, locate};
+use crate::codex::locate::{Cli, locate, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::version::version_of;
 use crate::error::{Cause, Failure};
+use crate::gate::{self, Kind};
 use crate::request::Request;
-use crate::run::{blocking, marker};
+use crate::run::marker;
 
 /// What was found out.
 #[derive(Debug)]
@@ -50,24 +51,26 @@ impl Readiness {
     }
 }
 
-/// Looks at what a run of `request` would use. Spends nothing, asks nobody but the CLI itself. The CLI is no longer asked once
-/// `given_up` is cancelled.
+/// Looks at what a run of `request` would use. Spends nothing, asks nobody but the CLI itself. What
+/// is not known when `given_up` is cancelled, or because a disk does not answer, stays unknown.
 ///
 /// # Errors
 /// Only defects of this package.
 pub async fn check(request: Request, given_up: CancellationToken) -> Result<Readiness, Failure> {
     let request = Arc::new(request);
-    let asked = Arc::clone(&request);
-    let (cli, mut login, provider) = blocking(move || {
-        let home = asked.codex_home();
-        let config = Config::read(&Places::here(&home, &asked.env));
-        (locate(&asked), login::from_file(&home), config.provider(&asked.config))
-    })
-    .await?;
+    let reading = async { tokio::try_join!(find(&request), read_home(&request)) };
+    let (cli, home) = tokio::select! {
+        found = reading => found?,
+        () = given_up.cancelled() => (Err(Cause::CodexNotFound), None),
+    };
 
     let mut problems = Vec::new();
     let mut version = None;
+    let answered = home.is_some();
+    let (mut login, provider) = home.unwrap_or((Login::Unknown, Provider::OpenAi));
     match &cli {
+        // Codex reads its home at every start: it would not answer either.
+        Ok(cli) if !answered => version.clone_from(&cli.version),
         Ok(cli) => {
             // Both take as long as the CLI takes to start, so they are asked at the same time.
             let (told_version, told_login) = tokio::join!(
@@ -87,10 +90,41 @@ pub async fn check(request: Request, given_up: CancellationToken) -> Result<Read
             blocking: true,
         }),
     }
-    problems.extend(about_login(login, cli.is_ok()));
+    if answered {
+        problems.extend(about_login(login, cli.is_ok()));
+    } else {
+        problems.push(home_unanswered());
+    }
     problems.extend(about_provider(&provider));
-    let image_tool = matches!(login, Login::ChatGpt | Login::Unknown) && !matches!(provider, Provider::Without(_));
+    let image_tool =
+        answered && matches!(login, Login::ChatGpt | Login::Unknown) && !matches!(provider, Provider::Without(_));
     Ok(Readiness { codex_path: cli.ok().map(|cli| cli.program), version, login, image_tool, problems })
+}
+
+/// The CLI. One on a disk that does not answer cannot be run.
+async fn find(request: &Arc<Request>) -> Result<Result<Cli, Cause>, Failure> {
+    let sought = Arc::clone(request);
+    let found = gate::read(Kind::Programs, searched(request), move || locate(&sought)).await?;
+    Ok(found.unwrap_or(Err(Cause::CodexNotFound)))
+}
+
+/// What the files in `CODEX_HOME` say, if their disk answers.
+async fn read_home(request: &Arc<Request>) -> Result<Option<(Login, Provider)>, Failure> {
+    let (asked, home) = (Arc::clone(request), request.codex_home());
+    let read = move || {
+        let config = Config::read(&Places::here(&home, &asked.env));
+        (login::from_file(&home), config.provider(&asked.config))
+    };
+    gate::read(Kind::Home, request.codex_home(), read).await
+}
+
+fn home_unanswered() -> Problem {
+    Problem {
+        code: "LOGIN_UNKNOWN",
+        message: "Codex's home directory does not answer, so it could not be found out how Codex is signed in.".into(),
+        fix: "Check the disk or network drive that Codex's home directory lies on.".into(),
+        blocking: true,
+    }
 }
 
 async fn login_of(

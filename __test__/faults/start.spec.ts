@@ -24,7 +24,7 @@ import {
 } from '../support/elsewhere.js';
 import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, save, STUB, test, turn } from '../support/stub.js';
+import { failure, save, STUB, type StubCodex, test, turn } from '../support/stub.js';
 
 const PICTURE = png();
 

@@ -67,6 +67,25 @@ export async function checkElsewhere(options: CheckOptions, wrapper: Wrapper): P
   return run('elsewhere/check.mjs', options, wrapper);
 }
 
+/** What becomes of many calls for a home whose disk does not answer, and then of one for another. */
+export interface DeadHome {
+  checks: Readiness[];
+  /** The errors of the recoveries. */
+  recoveries: Pick<CodexImageError, 'code' | 'message' | 'status' | 'retryable' | 'threadId'>[];
+  /** What is said of a home that answers, while the calls for the dead one still hang in the kernel. */
+  healthy: Readiness;
+  /** How many threads more the process has than before. */
+  threads: number;
+}
+
+/** `calls` times each of `checkCodex` and `recoverCodexImage`, all at once. */
+export async function readDeadHome(
+  options: { dead: CheckOptions; healthy: CheckOptions; threadId: string; calls: number },
+  wrapper: Wrapper,
+): Promise<DeadHome> {
+  return run('elsewhere/dead-home.mjs', options, wrapper);
+}
+
 /** One call for every number of free descriptors, from none to as many as it takes. */
 export async function generateWithoutDescriptors(options: GenerateOptions): Promise<StarvedCall[]> {
   return run('elsewhere/few-descriptors.mjs', options, FEW_DESCRIPTORS);
@@ -141,24 +160,9 @@ export function withSmallDisk(directory: string, options: string): Wrapper {
   return [...UNSHARE, 'sh', '-c', script, 'sh', options, directory];
 }
 
-/** Sees the files below `directory` as if they lay in `/etc`, beside what is there. */
-export function withEtc(directory: string): Wrapper {
-  const script = 'mount -t overlay -o "lowerdir=$1:/etc" none /etc && shift && exec "$@"';
-  return [...UNSHARE, 'sh', '-c', script, 'sh', directory];
-}
-
-/** Whether that may be: it takes what `mayMount` takes, and a kernel with overlays. */
-export function mayOverlay(): boolean {
-  const [program = '', ...args] = [...withEtc('/mnt'), 'true'];
-  return spawnSync(program, args).status === 0;
-}
-
-/** Has mounts of its own, which go with it. */
-export const WITH_OWN_MOUNTS: Wrapper = UNSHARE;
-
 /**
- * Has a disk at `directory` that answers until a file is read, and then no more: every file there
- * is one of a single byte. Takes the right to mount and `/dev/fuse`.
+ * Has a disk at `directory` that answers until a file is read, and then no more: every file there is one of a single byte.
+ * Takes the right to mount and `/dev/fuse`.
  */
 export function withDeadDisk(directory: string): Wrapper {
   const options = 'fd=3,rootmode=40000,user_id=0,group_id=0';
@@ -174,6 +178,21 @@ export function mayHaveDeadDisk(): boolean {
   const [program = '', ...args] = [...withDeadDisk('/mnt'), 'test', '-f', '/mnt/file'];
   return spawnSync(program, args).status === 0;
 }
+
+/** Sees the files below `directory` as if they lay in `/etc`, beside what is there. */
+export function withEtc(directory: string): Wrapper {
+  const script = 'mount -t overlay -o "lowerdir=$1:/etc" none /etc && shift && exec "$@"';
+  return [...UNSHARE, 'sh', '-c', script, 'sh', directory];
+}
+
+/** Whether that may be: it takes what `mayMount` takes, and a kernel with overlays. */
+export function mayOverlay(): boolean {
+  const [program = '', ...args] = [...withEtc('/mnt'), 'true'];
+  return spawnSync(program, args).status === 0;
+}
+
+/** Has mounts of its own, which go with it. */
+export const WITH_OWN_MOUNTS: Wrapper = UNSHARE;
 
 /** Whether that may be: it is not for everybody, not in every container, and not outside of Linux. */
 export function mayMount(): boolean {

@@ -14,7 +14,7 @@ use crate::process::tail::Tail;
 use crate::process::{Manner, Marker, spawn};
 use crate::request::Request;
 
-/// How long the CLI may take to answer. It takes 0.03 to 0.3 s.
+/// How long the CLI may take to start, and then to answer. It takes 0.03 to 0.3 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any known answer.
 const ANSWER_BYTES: usize = 4 << 10;
@@ -33,7 +33,9 @@ pub async fn ask(
 ) -> io::Result<String> {
     let args = args.iter().map(OsString::from).collect();
     let program = command::program(cli, request, args, request.env.temp_dir());
-    let (mut child, pipes) = spawn_blocking(move || spawn(&program, marker)).await??;
+    // A program on a disk that does not answer starts late or never. Dropped then, it is killed.
+    let starting = spawn_blocking(move || spawn(&program, marker));
+    let (mut child, pipes) = tokio::time::timeout(TIMEOUT, starting).await???;
     drop(pipes.stdin);
     let said = Arc::new(Mutex::new(Tail::new(ANSWER_BYTES)));
     let note = || {

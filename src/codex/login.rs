@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
+use crate::files::read_regular;
+
 /// How Codex is signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
@@ -46,10 +48,14 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     Ok(Option::<IgnoredAny>::deserialize(value)?.is_some())
 }
 
-/// What `auth.json` says. It says nothing where the credentials live in the system's keyring.
+/// The largest `auth.json` that is read, in bytes. A real one has some kilobytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What `auth.json` says. It says nothing where the credentials live in the system's keyring, and
+/// where it is no regular file. Blocks on the disk.
 #[must_use]
 pub fn from_file(codex_home: &Path) -> Login {
-    std::fs::read(codex_home.join("auth.json")).map_or(Login::Unknown, |bytes| from_auth(&bytes))
+    read_regular(&codex_home.join("auth.json"), MAX_BYTES).map_or(Login::Unknown, |bytes| from_auth(&bytes))
 }
 
 /// [`from_file`] of the bytes of an `auth.json`.
@@ -118,6 +124,18 @@ mod tests {
             assert_eq!(auth(text), Login::Unknown, "{text}");
         }
         assert_eq!(from_file(Path::new("/nonexistent")), Login::Unknown);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_auth_json_that_is_no_regular_file_says_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("auth.json");
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        assert_eq!(from_file(home.path()), Login::Unknown);
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        assert_eq!(from_file(home.path()), Login::Unknown);
     }
 
     #[test]

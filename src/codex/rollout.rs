@@ -13,7 +13,7 @@
 //! nothing here.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::{BufRead as _, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use super::ThreadId;
-use crate::files::{Dir, Stamp};
+use crate::files::{Dir, InRequests, Stamp, request};
 use crate::process::lines::Lines;
 
 /// A picture that image_gen returned.
@@ -269,9 +269,10 @@ fn parse(line: &[u8]) -> Option<Recorded> {
 /// planted, and neither is believed.
 fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, OsString)> {
     let ending = format!("-{thread}.jsonl");
-    let days = entries(codex_home.join(DIRECTORY)).flat_map(entries).flat_map(entries);
+    let below = |dir: PathBuf| entries(&dir).map(|entry| entry.path());
+    let days = below(codex_home.join(DIRECTORY)).flat_map(below).flat_map(below);
     let mut records = days.chain([codex_home.join("archived_sessions")]).flat_map(|day| {
-        let names = std::fs::read_dir(&day).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let names = entries(&day).map(|entry| entry.file_name());
         let of_thread = names.filter(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()));
         of_thread.map(|name| (day.clone(), name)).collect::<Vec<_>>()
     });
@@ -280,7 +281,7 @@ fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, OsString)> {
 }
 
 /// The thread's record, opened.
-fn find(codex_home: &Path, thread: &ThreadId) -> Option<File> {
+fn find(codex_home: &Path, thread: &ThreadId) -> Option<InRequests<File>> {
     let (day, name) = locate(codex_home, thread)?;
     day.file(&name).ok()
 }
@@ -312,8 +313,9 @@ impl Growth {
 }
 
 /// The entries of a directory. Nothing if there is no such directory.
-fn entries(dir: PathBuf) -> impl Iterator<Item = PathBuf> {
-    std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
+fn entries(dir: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+    let mut entries = request(|| std::fs::read_dir(dir)).into_iter().flatten();
+    std::iter::from_fn(move || request(|| entries.next())).flatten()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use super::ask::ask;
 use super::locate::Cli;
+use crate::files;
+use crate::gate::{self, Kind};
 use crate::process::Marker;
 use crate::request::Request;
 
@@ -37,7 +39,9 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
     if cli.version.is_some() {
         return cli.version.clone();
     }
-    let program = Stamped::of(cli);
+    let (place, asked) = (cli.program.clone(), cli.program.clone());
+    let stamp = gate::read(Kind::Programs, place, move || files::request(|| Stamped::of(asked)));
+    let program = stamp.await.ok().flatten().flatten();
     if let Some(program) = &program
         && let Some(known) = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).get(program)
     {
@@ -61,9 +65,9 @@ struct Stamped {
 }
 
 impl Stamped {
-    fn of(cli: &Cli) -> Option<Self> {
-        let metadata = std::fs::metadata(&cli.program).ok()?;
-        Some(Self { path: cli.program.clone(), size: metadata.len(), modified: metadata.modified().ok()? })
+    fn of(path: PathBuf) -> Option<Self> {
+        let metadata = std::fs::metadata(&path).ok()?;
+        Some(Self { path, size: metadata.len(), modified: metadata.modified().ok()? })
     }
 }
 

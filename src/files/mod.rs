@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::png::Flaw;
 
+mod requests;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -24,6 +25,8 @@ mod windows;
 use unix as platform;
 #[cfg(windows)]
 use windows as platform;
+
+pub use requests::{InRequests, Requests, request};
 
 /// A directory, held open since it was known to be the right one.
 #[derive(Debug)]
@@ -79,7 +82,7 @@ impl Dir {
     /// # Errors
     /// Whatever the operating system says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        platform::open_dir(path).map(Self)
+        request(|| platform::open_dir(path)).map(Self)
     }
 
     /// Opens the directory `path` in order to make, open and remove entries by their names. It need
@@ -161,21 +164,21 @@ impl Dir {
     /// # Errors
     /// Whatever the operating system says.
     pub fn names(&self) -> io::Result<Vec<std::ffi::OsString>> {
-        platform::names(&self.0)
+        request(|| platform::names(&self.0))
     }
 
     /// The stamp of the entry `name`, without opening it. Links are not followed.
     #[must_use]
     pub fn stamp(&self, name: &OsStr) -> Option<Stamp> {
-        platform::stamp(&self.0, name)
+        request(|| platform::stamp(&self.0, name))
     }
 
     /// Opens the regular file `name`, for whoever cannot hold all of it.
     ///
     /// # Errors
     /// Why it was not opened.
-    pub fn file(&self, name: &OsStr) -> Result<File, Refusal> {
-        platform::open_file(&self.0, name).map(|(file, _)| file)
+    pub fn file(&self, name: &OsStr) -> Result<InRequests<File>, Refusal> {
+        request(|| platform::open_file(&self.0, name)).map(|(file, _)| InRequests(file))
     }
 
     /// Reads the regular file `name`, if it is not larger than `limit` bytes.
@@ -183,7 +186,7 @@ impl Dir {
     /// # Errors
     /// Why it was not read.
     pub fn read(&self, name: &OsStr, limit: u64) -> Result<Vec<u8>, Refusal> {
-        let (file, size) = platform::open_file(&self.0, name)?;
+        let (file, size) = request(|| platform::open_file(&self.0, name))?;
         if size > limit {
             return Err(Refusal::TooLarge);
         }
@@ -197,8 +200,8 @@ impl Dir {
 /// # Errors
 /// Whatever the operating system says; [`io::ErrorKind::InvalidInput`] if it is not a regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let file = platform::open_followed(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    let file = request(|| platform::open_followed(path))?;
+    if request(|| file.metadata())?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 /// Reads what [`open_regular`] opens, if it is not larger than `limit` bytes.
@@ -207,7 +210,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// As there; [`io::ErrorKind::FileTooLarge`] if it is larger.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    InRequests(open_regular(path)?).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
@@ -215,7 +218,8 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 fn read_bounded(file: File, size: u64, limit: u64) -> Result<Vec<u8>, Refusal> {
     // One byte more than the limit tells a file that is just as large as allowed from one that is larger.
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
-    file.take(limit.saturating_add(1))
+    InRequests(file)
+        .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|_| Refusal::Flawed(Flaw::NotRegular("it cannot be read")))?;
     if bytes.len() as u64 > limit { Err(Refusal::TooLarge) } else { Ok(bytes) }
