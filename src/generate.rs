@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
-use tokio::task::{block_in_place, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
@@ -232,7 +231,13 @@ async fn draw(
     limits.check()?;
     let version = cli.version.as_deref().and_then(Version::parse);
     let settings = command::settings(request, config, version, &workspace.path(), (marker.name, &marker.value));
-    let confinement = block_in_place(|| Confinement::expected(request, config, &settings, version, is_privileged()));
+    let confinement = {
+        let (request, config, settings) = (Arc::clone(request), config.clone(), settings.clone());
+        gate::read_patiently(Kind::Home, request.codex_home(), move || {
+            Confinement::expected(&request, &config, &settings, version, is_privileged())
+        })
+    };
+    let confinement = limits.unless_interrupted(confinement).await??;
     let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
     let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path());
     progress.say(Phase::Starting, "Starting Codex", None);
@@ -267,7 +272,9 @@ async fn draw(
         && let Some(thread) = known
     {
         let judge = judge.clone();
-        if let Ok(Ok(picked)) = judged(limits, move || judge.look(&mut judge.store(&thread), &thread)).await {
+        if let Ok(Ok(picked)) =
+            judged(limits, request.codex_home(), move || judge.look(&mut judge.store(&thread), &thread)).await
+        {
             ending = Ending::Drawn(picked);
         }
     }
@@ -290,7 +297,7 @@ async fn draw(
             let went_well = exit.map_or_else(|| transcript.outcome() == Some(true), Exit::is_success);
             let (judge, dir, thread) = (judge.clone(), workspace.dir(), transcript.thread.clone());
             let harvest = move || judge.harvest(dir.as_deref(), thread.as_ref(), went_well);
-            match judged(limits, harvest).await {
+            match judged(limits, request.codex_home(), harvest).await {
                 Ok(found) => found.map_err(|rejection| without_picture(rejection, request, &ended, exit))?,
                 Err(why) => return Err(failure(why.cause(request.timeout).into(), &ended)),
             }
@@ -319,8 +326,12 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// What `work` finds, unless the call is to end before. A thread that still reads or decodes then
 /// holds nothing but memory, and its result is dropped.
-async fn judged<T: Send + 'static>(limits: &Limits, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Interrupt> {
-    let mut found = pin!(spawn_blocking(work));
+async fn judged<T: Send + 'static>(
+    limits: &Limits,
+    codex_home: PathBuf,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Interrupt> {
+    let mut found = pin!(gate::read_patiently(Kind::Thread, codex_home, work));
     let why = tokio::select! {
         biased;
         // Fails only if the work panicked or the runtime is being shut down.
@@ -398,7 +409,7 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
     let mut doubted: Option<(Picked, Instant)> = None;
     for count in 1_u64.. {
         let (of, doubts) = (thread.clone(), doubted.is_some() || look.judge.requires_verified());
-        let looked = spawn_blocking(move || {
+        let looked = gate::read_patiently(Kind::Thread, judge.codex_home(), move || {
             let found = look.again(&of, count, doubts);
             (look, found)
         });
@@ -552,6 +563,28 @@ mod tests {
     fn append(record: &Path, line: &str) {
         let mut file = std::fs::File::options().create(true).append(true).open(record).unwrap();
         writeln!(file, "{line}").unwrap();
+    }
+
+    #[tokio::test]
+    async fn judging_that_takes_long_holds_up_neither_an_abort_nor_a_timeout() {
+        let home = tempfile::tempdir().unwrap();
+        for (timeout, abort, expected) in
+            [(Duration::from_secs(600), true, Interrupt::Aborted), (Duration::ZERO, false, Interrupt::Timeout)]
+        {
+            let cancel = Cancel { abort: CancellationToken::new(), shutdown: CancellationToken::new() };
+            if abort {
+                cancel.abort.cancel();
+            }
+            let limits = Limits::new(Instant::now(), timeout, cancel);
+            let (release, released) = std::sync::mpsc::channel::<()>();
+            let found = judged(&limits, home.path().to_path_buf(), move || released.recv()).await;
+            assert_eq!(found.unwrap_err(), expected);
+            drop(release);
+        }
+        let cancel = Cancel { abort: CancellationToken::new(), shutdown: CancellationToken::new() };
+        let late = Limits::new(Instant::now(), Duration::ZERO, cancel);
+        let found = judged(&late, home.path().to_path_buf(), || 7).await;
+        assert_eq!(found, Ok(7), "what is there at the limit is delivered");
     }
 
     #[test]

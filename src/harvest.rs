@@ -130,6 +130,12 @@ impl Judge {
         }
     }
 
+    /// The home of the Codex that runs.
+    #[must_use]
+    pub fn codex_home(&self) -> PathBuf {
+        self.request.codex_home()
+    }
+
     /// Whether an unverified picture is refused.
     #[must_use]
     pub fn requires_verified(&self) -> bool {
