@@ -178,6 +178,27 @@ describe('where they are the same', () => {
   });
 });
 
+describe('a second `thread.started`', () => {
+  const another: Step = { do: 'emit', event: { type: 'thread.started', thread_id: ANOTHER_ID } };
+
+  test("does not make another thread's picture this one's", async ({ codex }) => {
+    const steps = [KNOWN_THREAD, another, save('store', FAKED, { thread: ANOTHER_ID })];
+    const error = await failure(codex.generate(steps));
+    expect(error).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
+  });
+
+  test.for(['image', 'exit'] as const)(
+    "does not hide this thread's picture, completion '%s'",
+    async (completion, { codex }) => {
+      const image = await codex.generateDetailed(turn(another, save('store', DRAWN)), {
+        completion,
+      });
+      const { threadId } = await codex.turn();
+      expect(image).toMatchObject({ png: DRAWN, source: 'store', verified: true, threadId });
+    },
+  );
+});
+
 describe('what is older than the run', () => {
   test.for(['image', 'exit'] as const)(
     "is never taken, completion '%s'",

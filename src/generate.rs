@@ -240,6 +240,7 @@ async fn draw(
     let confinement = limits.unless_interrupted(confinement).await??;
     let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
     let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path());
+    let _reading = judge.give_up_on_drop();
     progress.say(Phase::Starting, "Starting Codex", None);
     let starting = Instant::now();
     let mut turn = start(request, cli, settings, workspace, &staged, marker, progress).await?;

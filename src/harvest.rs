@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use tokio_util::sync::{CancellationToken, DropGuard};
+
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, Recorded};
@@ -94,6 +96,8 @@ pub struct Judge {
     confirmed: Arc<OnceLock<Result<Confirmed, Breach>>>,
     /// What is older than the run cannot have come from it.
     since: SystemTime,
+    /// Ends every look and reading that is still under way.
+    given_up: CancellationToken,
 }
 
 impl Judge {
@@ -106,7 +110,14 @@ impl Judge {
         workspace: PathBuf,
     ) -> Self {
         let confirmed = Arc::default();
-        Self { request, references, confinement, workspace, confirmed, since: SystemTime::now() }
+        let (since, given_up) = (SystemTime::now(), CancellationToken::new());
+        Self { request, references, confinement, workspace, confirmed, since, given_up }
+    }
+
+    /// Ends every look and reading when it is dropped.
+    #[must_use]
+    pub fn give_up_on_drop(&self) -> DropGuard {
+        self.given_up.clone().drop_guard()
     }
 
     /// Reads Codex's statement of the sandbox, unless that is known already; at best before the agent
@@ -172,7 +183,7 @@ impl Judge {
     /// # Errors
     /// Why there is nothing to hand out yet.
     pub fn look(&self, store: &mut Store, thread: &ThreadId) -> Result<Picked, Rejection> {
-        match store.look() {
+        match store.look(&self.given_up) {
             Sight::Nothing => Err(Rejection::NOTHING),
             Sight::Refused(refusal) => Err(Rejection::Refused(refusal)),
             Sight::Image(proven) => self.judge(proven.bytes, proven.picture, Source::Store, thread),
@@ -241,7 +252,7 @@ impl Judge {
 
     fn in_record(&self, thread: &ThreadId) -> Result<Picked, Rejection> {
         self.read_statement(thread);
-        let found = first_recorded(&self.request.codex_home(), thread, self.request.max_image_bytes);
+        let found = first_recorded(&self.request.codex_home(), thread, self.request.max_image_bytes, &self.given_up);
         found
             .map_err(|refusal| refusal.map_or(Rejection::NOTHING, Rejection::Refused))
             .and_then(|picked| self.admit(Picked { verified: self.confined().is_ok(), ..picked }))
@@ -254,7 +265,7 @@ impl Judge {
         // Where the place itself proves enough, the record is not read any further: it is large.
         let confined = self.confined();
         let by_place = confined == Ok(true) && (source == Source::Store || self.store(thread).holds(&png));
-        let recorded = if by_place { None } else { recorded(&home, thread, &png) };
+        let recorded = if by_place { None } else { recorded(&home, thread, &png, &self.given_up) };
         let verified = confined.is_ok() && (by_place || recorded.is_some());
         let revised_prompt = recorded.and_then(|recorded| recorded.revised_prompt);
         self.admit(Picked { png, picture, source, verified, revised_prompt })
@@ -279,9 +290,10 @@ impl Judge {
 /// Why there is nothing to hand out.
 pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Picked, Rejection> {
     let mut store = Store::new(codex_home, thread, limit, SystemTime::UNIX_EPOCH);
-    let rejection = match store.look() {
+    let never = CancellationToken::new();
+    let rejection = match store.look(&never) {
         Sight::Image(proven) => {
-            let recorded = recorded(codex_home, thread, &proven.bytes);
+            let recorded = recorded(codex_home, thread, &proven.bytes, &never);
             return Ok(Picked {
                 png: proven.bytes,
                 picture: proven.picture,
@@ -293,23 +305,28 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Picke
         Sight::Nothing => Rejection::Missing(Missing::NotKept),
         Sight::Refused(refusal) => Rejection::Refused(refusal),
     };
-    first_recorded(codex_home, thread, limit)
+    first_recorded(codex_home, thread, limit, &never)
         .map_err(|refusal| rejection.or(refusal.map_or(Rejection::Missing(Missing::NotKept), Rejection::Refused)))
 }
 
 /// The entry of the thread's record that holds the same bytes.
-fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8]) -> Option<Recorded> {
+fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &CancellationToken) -> Option<Recorded> {
     let same = |recorded: Recorded| (recorded.bytes == png).then_some(recorded);
-    first(codex_home, thread, png.len() as u64, same).ok()
+    first(codex_home, thread, png.len() as u64, given_up, same).ok()
 }
 
 /// The first proven picture in the thread's record; what was wrong if there is one that was refused.
-fn first_recorded(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Picked, Option<Refusal>> {
+fn first_recorded(
+    codex_home: &Path,
+    thread: &ThreadId,
+    limit: u64,
+    given_up: &CancellationToken,
+) -> Result<Picked, Option<Refusal>> {
     let proven = |Recorded { bytes: png, revised_prompt }| {
         let picture = png::prove(&png).ok()?;
         Some(Picked { png, picture, source: Source::Rollout, verified: true, revised_prompt })
     };
-    first(codex_home, thread, limit, proven).map_err(|too_large| too_large.then_some(Refusal::TooLarge))
+    first(codex_home, thread, limit, given_up, proven).map_err(|too_large| too_large.then_some(Refusal::TooLarge))
 }
 
 /// The first entry that is wanted, or whether there was one that is too large.
@@ -317,10 +334,11 @@ fn first<T>(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
+    given_up: &CancellationToken,
     wanted: impl Fn(Recorded) -> Option<T>,
 ) -> Result<T, bool> {
     let mut found = None;
-    let too_large = rollout::pictures(codex_home, thread, limit, |recorded| {
+    let too_large = rollout::pictures(codex_home, thread, limit, given_up, |recorded| {
         found = wanted(recorded);
         if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

@@ -3,10 +3,14 @@
 // Found elsewhere: abort while queued (`queue.spec.ts`, `whoever gives up while waiting`: `by an abort: nothing was started, and
 // the others move up`), and of what is hard to stop (`cancel.spec.ts`, `abort`).
 
+import { mkdir, truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
 import { describe, expect } from 'vitest';
 
 import { generateCodexImage, type GenerateOptions, type ProgressEvent } from '../../index.js';
 import { listenersOf, rejection } from '../support/abort.js';
+import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import {
   failure,
@@ -107,6 +111,44 @@ describe('abort while', () => {
     });
     await expectAborted(codex, call, signal);
   });
+});
+
+// On Windows such a file would take as much of the disk as it claims.
+describe.skipIf(WINDOWS)('judging that takes very long', () => {
+  const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
+  /** The agent's copy is looked up in a record of 1 TiB. */
+  const STEPS: Step[] = [{ do: 'thread', id: ID, states: null }, save('workspace', PICTURE)];
+
+  async function leaveGiantRecord(codex: StubCodex): Promise<void> {
+    const directory = path.join(codex.home, 'sessions/2026/03/09');
+    await mkdir(directory, { recursive: true });
+    const file = path.join(directory, `rollout-2026-03-09T10-11-12-${ID}.jsonl`);
+    await writeFile(file, '');
+    await truncate(file, 2 ** 40);
+  }
+
+  test.for(['image', 'exit'] as const)(
+    "ends with the abort, completion '%s'",
+    async (completion, { codex }) => {
+      await leaveGiantRecord(codex);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const call = codex.generate(STEPS, { signal, completion }, (_message, { phase }) => {
+        if (phase === 'checking') controller.abort('enough');
+      });
+      await expectAborted(codex, call, signal);
+    },
+  );
+
+  test.for(['image', 'exit'] as const)(
+    "ends with the timeout, completion '%s'",
+    async (completion, { codex }) => {
+      await leaveGiantRecord(codex);
+      const call = codex.generate(STEPS, { timeoutMs: 5000, completion });
+      expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', threadId: ID });
+      await codex.expectNothingLeft();
+    },
+  );
 });
 
 describe('cancel', () => {

@@ -84,6 +84,22 @@ describe('a turn that is over, while Codex lives on', () => {
     },
   );
 
+  test('says that there is no picture, where Codex said that all went well', async ({ codex }) => {
+    const error = await failure(codex.generate([...turn(), HANG]));
+    expect(error).toMatchObject({ code: 'NO_IMAGE' });
+    expect(error).not.toHaveProperty('signal');
+  });
+
+  test('leaves Codex the time to exit by itself', async ({ codex }) => {
+    const exits: Step[] = [
+      { do: 'sleep', ms: 200 },
+      { do: 'exit', code: 7 },
+    ];
+    const steps = [THREAD, TURN_STARTED, turnFailed('something new'), ...exits];
+    const error = await failure(codex.generate(steps));
+    expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
+  });
+
   test('does not deliver the copy of a turn that failed', async ({ codex }) => {
     const steps = [
       THREAD,

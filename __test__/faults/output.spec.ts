@@ -8,6 +8,7 @@ import { describe, expect } from 'vitest';
 import { generateElsewhere } from '../support/elsewhere.js';
 import { png } from '../support/png.js';
 import {
+  failure,
   listener,
   print,
   save,
@@ -17,6 +18,7 @@ import {
   turn,
   TURN_COMPLETED,
   TURN_STARTED,
+  turnFailed,
 } from '../support/stub.js';
 
 const PICTURE = png();
@@ -138,6 +140,13 @@ test('one 20 MB line: memory +8 MB at most, later events still seen', async ({ c
   expect(threadId).toBeDefined();
   expect(image).toMatchObject({ source: 'store', threadId });
   expect(peakGrowth).toBeLessThanOrEqual(8 * MEGABYTE);
+});
+
+test('a huge `turn.failed` costs no more than what is shown of it', async ({ codex }) => {
+  const message = `a new kind of failure ${'x'.repeat(900_000)}`;
+  const error = await failure(codex.generate([THREAD, turnFailed(message)]));
+  expect(error.detail).toContain('a new kind of failure');
+  expect(error.detail?.length).toBeLessThanOrEqual(64 * 1024);
 });
 
 describe('1 GB', () => {

@@ -14,7 +14,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirEntry, File};
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
 use crate::files::{Dir, InRequests, Stamp, request};
@@ -47,16 +48,29 @@ const READ_BYTES: usize = 64 << 10;
 /// What every line that records a picture contains, and few others do.
 const SIGN: &[u8] = b"\"image_gen";
 
-/// Calls `each` for every picture in the thread's record that is not larger than `limit` bytes, in order, until it breaks. A
-/// picture that is recorded twice is handed over twice. Tells whether there was one that is larger. Blocks on the disk; holds one
-/// line at a time.
+/// Calls `each` for every picture in the thread's record that is not larger than `limit` bytes, in order,
+/// until it breaks. A picture that is recorded twice is handed over twice. Returns whether there was one
+/// that is larger. Blocks on the disk, until it was `given_up`; holds one line at a time.
 pub fn pictures(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
+    given_up: &CancellationToken,
     each: impl FnMut(Recorded) -> ControlFlow<()>,
 ) -> bool {
-    find(codex_home, thread).is_some_and(|record| pictures_in(record, limit, each))
+    find(codex_home, thread).is_some_and(|record| pictures_in(UntilGivenUp { record, given_up }, limit, each))
+}
+
+/// A record that cannot be read any further once its reader was given up.
+struct UntilGivenUp<'a, R> {
+    record: R,
+    given_up: &'a CancellationToken,
+}
+
+impl<R: Read> Read for UntilGivenUp<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.given_up.is_cancelled() { Err(io::Error::other("given up")) } else { self.record.read(buffer) }
+    }
 }
 
 /// [`pictures`], of a record that is open. What cannot be read to its end has told what it could.
@@ -355,7 +369,7 @@ mod tests {
 
     fn all(home: &Path, limit: u64) -> Vec<Recorded> {
         let mut found = Vec::new();
-        pictures(home, &ThreadId::parse(THREAD).unwrap(), limit, |recorded| {
+        pictures(home, &ThreadId::parse(THREAD).unwrap(), limit, &CancellationToken::new(), |recorded| {
             found.push(recorded);
             ControlFlow::Continue(())
         });
@@ -394,8 +408,9 @@ mod tests {
         let home = home_with(&[line("end", &vec![7; 200_000]), line("end", &[7; 50])]);
         assert_eq!(all(home.path(), 50).len(), 1);
         assert_eq!(all(home.path(), 49).len(), 0);
-        let too_large =
-            |limit| pictures(home.path(), &ThreadId::parse(THREAD).unwrap(), limit, |_| ControlFlow::Continue(()));
+        let thread = ThreadId::parse(THREAD).unwrap();
+        let go_on = |_| ControlFlow::Continue(());
+        let too_large = |limit| pictures(home.path(), &thread, limit, &CancellationToken::new(), go_on);
         assert!(too_large(50) && too_large(49) && !too_large(300_000));
     }
 
@@ -474,6 +489,21 @@ mod tests {
         assert_eq!(all(home.path(), 100), []);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn reading_stops_when_it_is_given_up() {
+        let home = home_with(&[]);
+        let record = home.path().join(format!("sessions/2026/11/22/rollout-2026-11-22T11-12-45-{THREAD}.jsonl"));
+        // A hole that takes minutes to read.
+        File::options().write(true).open(record).unwrap().set_len(1 << 40).unwrap();
+        let (given_up, thread) = (CancellationToken::new(), ThreadId::parse(THREAD).unwrap());
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(|| pictures(home.path(), &thread, 100, &given_up, |_| unreachable!()));
+            given_up.cancel();
+            reading.join().unwrap();
+        });
+    }
+
     #[test]
     fn growth_is_told_once() {
         let home = tempfile::tempdir().unwrap();
@@ -493,7 +523,7 @@ mod tests {
     fn reading_stops_when_told() {
         let home = home_with(&[line("end", b"one"), line("end", b"two")]);
         let mut count = 0;
-        pictures(home.path(), &ThreadId::parse(THREAD).unwrap(), 100, |_| {
+        pictures(home.path(), &ThreadId::parse(THREAD).unwrap(), 100, &CancellationToken::new(), |_| {
             count += 1;
             ControlFlow::Break(())
         });

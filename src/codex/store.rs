@@ -9,6 +9,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use tokio_util::sync::CancellationToken;
+
 use super::ThreadId;
 use crate::files::{Dir, Refusal, Stamp};
 use crate::png::{self, Picture};
@@ -62,9 +64,9 @@ impl Store {
         Self { path, limit, since, dir: None, seen: HashMap::new() }
     }
 
-    /// Looks for a picture among the files that are new or have changed since the last look, oldest first. Blocks on the
-    /// disk.
-    pub fn look(&mut self) -> Sight {
+    /// Looks for a picture among the files that are new or have changed since the last look, oldest
+    /// first. Blocks on the disk, until it was `given_up`.
+    pub fn look(&mut self, given_up: &CancellationToken) -> Sight {
         // The directory appears with the first picture; until then there is nothing to open.
         if self.dir.is_none() {
             self.dir = Dir::open(&self.path).ok();
@@ -79,6 +81,9 @@ impl Store {
         fresh.sort_by(|(a, a_name), (b, b_name)| (a.modified, a_name).cmp(&(b.modified, b_name)));
         let mut sight = Sight::Nothing;
         for (stamp, name) in fresh {
+            if given_up.is_cancelled() {
+                break;
+            }
             let proven = dir.read(&name, self.limit).and_then(|bytes| {
                 let picture = png::prove(&bytes).map_err(Refusal::Flawed)?;
                 Ok(Proven { bytes, picture })
@@ -137,12 +142,27 @@ mod tests {
         (home, path, store)
     }
 
+    fn look(store: &mut Store) -> Sight {
+        store.look(&CancellationToken::new())
+    }
+
+    #[test]
+    fn a_look_that_was_given_up_judges_nothing_more() {
+        let (_home, path, mut store) = store();
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("a"), picture(1)).unwrap();
+        let given_up = CancellationToken::new();
+        given_up.cancel();
+        assert!(matches!(store.look(&given_up), Sight::Nothing));
+        assert!(matches!(look(&mut store), Sight::Image(_)), "it was not seen");
+    }
+
     #[test]
     fn nothing_is_seen_before_codex_writes() {
         let (_home, path, mut store) = store();
-        assert!(matches!(store.look(), Sight::Nothing));
+        assert!(matches!(look(&mut store), Sight::Nothing));
         std::fs::create_dir_all(&path).unwrap();
-        assert!(matches!(store.look(), Sight::Nothing));
+        assert!(matches!(look(&mut store), Sight::Nothing));
     }
 
     #[test]
@@ -151,10 +171,10 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         let bytes = picture(7);
         std::fs::write(path.join("exec-1.anything"), &bytes[..20]).unwrap();
-        assert!(matches!(store.look(), Sight::Refused(Refusal::Flawed(Flaw::Truncated))));
-        assert!(matches!(store.look(), Sight::Nothing), "an unchanged file is not read again");
+        assert!(matches!(look(&mut store), Sight::Refused(Refusal::Flawed(Flaw::Truncated))));
+        assert!(matches!(look(&mut store), Sight::Nothing), "an unchanged file is not read again");
         std::fs::write(path.join("exec-1.anything"), &bytes).unwrap();
-        assert!(matches!(store.look(), Sight::Image(proven) if proven.bytes == bytes));
+        assert!(matches!(look(&mut store), Sight::Image(proven) if proven.bytes == bytes));
     }
 
     #[cfg(windows)]
@@ -167,9 +187,9 @@ mod tests {
         let mut alone = std::fs::OpenOptions::new();
         let mut held = alone.write(true).create_new(true).share_mode(0).open(path.join("a")).unwrap();
         held.write_all(&picture(1)).unwrap();
-        assert!(matches!(store.look(), Sight::Nothing));
+        assert!(matches!(look(&mut store), Sight::Nothing));
         drop(held);
-        assert!(matches!(store.look(), Sight::Image(_)));
+        assert!(matches!(look(&mut store), Sight::Image(_)));
     }
 
     #[test]
@@ -177,9 +197,9 @@ mod tests {
         let (_home, path, mut store) = store();
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), b"<html>").unwrap();
-        assert!(matches!(store.look(), Sight::Refused(Refusal::Flawed(Flaw::Other("an HTML page")))));
+        assert!(matches!(look(&mut store), Sight::Refused(Refusal::Flawed(Flaw::Other("an HTML page")))));
         std::fs::write(path.join("b"), picture(1)).unwrap();
-        assert!(matches!(store.look(), Sight::Image(_)));
+        assert!(matches!(look(&mut store), Sight::Image(_)));
     }
 
     #[test]
@@ -188,7 +208,7 @@ mod tests {
         let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, SystemTime::UNIX_EPOCH);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), picture(1)).unwrap();
-        assert!(matches!(store.look(), Sight::Refused(Refusal::TooLarge)));
+        assert!(matches!(look(&mut store), Sight::Refused(Refusal::TooLarge)));
     }
 
     #[test]
@@ -200,10 +220,10 @@ mod tests {
         let now = SystemTime::now();
         let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 1 << 20, now);
         std::fs::File::open(&file).unwrap().set_modified(now - Duration::from_secs(60)).unwrap();
-        assert!(matches!(store.look(), Sight::Nothing));
+        assert!(matches!(look(&mut store), Sight::Nothing));
         assert!(!store.holds(&picture(1)));
         std::fs::File::open(&file).unwrap().set_modified(now).unwrap();
         assert!(store.holds(&picture(1)) && !store.holds(&picture(2)));
-        assert!(matches!(store.look(), Sight::Image(_)));
+        assert!(matches!(look(&mut store), Sight::Image(_)));
     }
 }

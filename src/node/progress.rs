@@ -119,7 +119,8 @@ impl Delivery {
 
 impl Line {
     fn send(&self, event: Event) {
-        let repeats = matches!(event.phase, Phase::Message | Phase::Command | Phase::Reconnecting);
+        // The other phases are said a few times at most, whatever Codex prints.
+        let repeats = matches!(event.phase, Phase::Queued | Phase::Message | Phase::Command | Phase::Reconnecting);
         if repeats && self.waiting.load(Ordering::Relaxed) >= MAX_WAITING {
             return;
         }
