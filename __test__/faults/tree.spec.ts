@@ -38,11 +38,11 @@ function isAlive(pid: number): boolean {
 }
 
 /** Aborts when as many processes are there as are to be stopped. */
-async function stop(codex: StubCodex, orders: Orders, processes: number): Promise<void> {
+async function stop(codex: StubCodex, orders: Orders, live: number): Promise<void> {
   const controller = new AbortController();
   const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 500 });
   await codex.reached('running');
-  expect(codex.survivors()).toHaveLength(processes);
+  expect(codex.survivors()).toHaveLength(live);
   controller.abort('enough');
   await expect(call).rejects.toBe('enough');
   await codex.expectNothingLeft();
