@@ -18,7 +18,7 @@ export async function readiness(): Promise<Section> {
     title: 'Readiness',
     text:
       '`checkCodex` with the real Codex CLI, once where everything stands in files, and once where the CLI itself has to be asked: a ' +
-      'native program without an npm package around it for its version, a home without `auth.json` for its login, at the same time.',
+      'native program without an npm package around it for its version, the first time, and a home without `auth.json` for its login.',
     rows: [
       ...(await rowsOf(await installCodex('0.132.0'))),
       ...(await rowsOf(await installCodex('0.169.0'))),

@@ -1,17 +1,23 @@
 // What it costs to read a picture out of Codex's record of a thread.
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+import { generateCodexImageDetailed } from '../index.js';
 import { makePng } from '../__test__/support/picture.js';
+import type { Place } from '../__test__/support/place.js';
 import { recoverAlone } from './recover.js';
-import type { Section } from './report.js';
+import type { Row, Section } from './report.js';
 import { median } from './statistics.js';
-import { makeStubPlace } from './stubs.js';
+import { makeStubPlace, PROMPT, STUB } from './stubs.js';
 
 const RUNS = 5;
 const MOST_MB = 40;
+/** How many calls with each record. */
+const HEADS = 20;
+const RECORD_MB = 64;
+const MOST_MS = 10;
 /** About 8 MB as base64, which stands twice in the record of most versions. */
 const PICTURE = makePng({ width: 1600, height: 1300, minBytes: 6_000_000 });
 
@@ -28,10 +34,14 @@ export async function recovery(): Promise<Section> {
     return {
       title: 'Reading a record',
       text:
+        'A picture is verified by its place only if the head of the thread’s record states the sandbox that was asked for. A stub Codex leaves ' +
+        `a record that is nothing but this head, or one with ${RECORD_MB} MB of other lines behind it, and then a picture of one pixel; the time ` +
+        'is from its start to the proven picture. ' +
         `\`recoverCodexImage\` finds a picture of ${megabytes(PICTURE.length)} MB in a record of ${megabytes(bytes)} MB, whose longest line has ` +
         `${megabytes((PICTURE.length * 4) / 3)} MB, decodes it whole and returns it. The memory is the highest resident set of a fresh process ` +
         "above what it was just before the call, the returned buffer included; it is compared with the picture's own size.",
       rows: [
+        await headRow(place),
         {
           what: 'peak memory above the start',
           unit: 'MB',
@@ -46,6 +56,41 @@ export async function recovery(): Promise<Section> {
   } finally {
     await place.remove();
   }
+}
+
+/** What it costs to read the head of a record, whatever stands behind it. */
+async function headRow({ env }: Place): Promise<Row> {
+  const head = { type: 'turn_context', payload: { sandbox_policy: { type: 'workspace-write' } } };
+  const filler = `${JSON.stringify({ type: 'event_msg', payload: { text: 'x'.repeat(1e6) } })}\n`;
+  const home = env['CODEX_HOME'] ?? '';
+  const record = path.join(home, 'record.jsonl');
+  const times: Record<'long' | 'short', number[]> = { long: [], short: [] };
+  for (let run = 0; run < HEADS; run += 1) {
+    for (const length of run % 2 === 0
+      ? (['long', 'short'] as const)
+      : (['short', 'long'] as const)) {
+      await writeFile(record, `${JSON.stringify(head)}\n`);
+      if (length === 'long') await appendFile(record, filler.repeat(RECORD_MB));
+      const { timings, verified } = await generateCodexImageDetailed({
+        prompt: PROMPT,
+        codexPath: STUB,
+        env: { ...env, STUB_RECORD: record },
+        sandbox: 'workspace-write',
+      });
+      if (!verified) throw new Error('the head of the record was not read');
+      times[length].push(timings.imageMs ?? NaN);
+      await rm(path.join(home, 'sessions'), { recursive: true });
+    }
+  }
+  return {
+    what: 'head of the record read',
+    unit: 'ms',
+    ours: median(times.long),
+    peer: { name: 'a record without more', value: median(times.short) },
+    compared: 'difference',
+    limit: { of: 'comparison', most: MOST_MS },
+    runs: HEADS,
+  };
 }
 
 /** As 0.140.0 leaves it for a picture that it did not save. */

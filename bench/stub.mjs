@@ -3,7 +3,15 @@
 // picture, ends. STUB_EVENTS is the number of events, STUB_MS the time over which they are spread; STUB_GATE, if set, a
 // FIFO out of which it takes one byte before the first of them.
 
-import { mkdirSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PNG = Buffer.from(
@@ -17,14 +25,13 @@ const gate = process.env['STUB_GATE'];
 const thread = crypto.randomUUID();
 
 readFileSync(0);
-// Its record states the sandbox, as Codex's does: without it no picture is verified by its place.
+// Its record states the sandbox, as Codex's does: without it no picture is verified by its place. STUB_RECORD, if set, is a
+// record that lies ready.
 const day = `${process.env['CODEX_HOME']}/sessions/2026/01/01`;
-const policy = { type: process.argv[process.argv.indexOf('--sandbox') + 1] };
+const record = `${day}/rollout-x-${thread}.jsonl`;
 mkdirSync(day, { recursive: true });
-writeFileSync(
-  `${day}/rollout-x-${thread}.jsonl`,
-  `${JSON.stringify({ type: 'turn_context', payload: { sandbox_policy: policy } })}\n`,
-);
+if (process.env['STUB_RECORD']) renameSync(process.env['STUB_RECORD'], record);
+else writeFileSync(record, headOf(process.argv[process.argv.indexOf('--sandbox') + 1]));
 emit({ type: 'thread.started', thread_id: thread });
 if (gate) readSync(openSync(gate, 'r'), Buffer.alloc(1));
 const began = performance.now();
@@ -37,6 +44,12 @@ for (let n = 1; n <= events; n += 1) {
 const store = `${process.env['CODEX_HOME']}/generated_images/${thread}`;
 mkdirSync(store, { recursive: true });
 writeFileSync(`${store}/exec-1.png`, PNG);
+
+/** @param {string | undefined} sandbox */
+function headOf(sandbox) {
+  const payload = { sandbox_policy: { type: sandbox } };
+  return `${JSON.stringify({ type: 'turn_context', payload })}\n`;
+}
 
 /** @param {object} event */
 function emit(event) {
