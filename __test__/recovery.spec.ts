@@ -335,7 +335,7 @@ describe('recoverCodexImage after', () => {
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
     const { threadId = '', cwd } = await codex.turn();
     // Until the next daemon starts, nobody is there to remove it.
-    await rm(cwd, { recursive: true, maxRetries: 3 });
+    await rm(path.dirname(cwd), { recursive: true, maxRetries: 3 });
 
     expect(await recover(codex, threadId)).toMatchObject({ png: DRAWN, source: 'rollout' });
   });

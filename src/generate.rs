@@ -101,7 +101,6 @@ pub async fn generate(
     let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error)));
     match drawn {
         Ok(mut generated) => {
-            generated.codex_version = found.cli.version;
             generated.timings.queue = queued;
             generated.timings.preflight = preflight;
             generated.timings.stop += closing.elapsed();
@@ -159,7 +158,6 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 
 /// What was found before anything is spent.
 struct Found {
-    /// Its version is known, if it says it.
     cli: Cli,
     config: Config,
 }
@@ -168,7 +166,7 @@ struct Found {
 async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
     let (sought, asked) = (Arc::clone(request), Arc::clone(request));
     let search = gate::read_patiently(Kind::Programs, searched(request), move || locate(&sought));
-    let mut cli = limits.unless_interrupted(search).await???;
+    let cli = limits.unless_interrupted(search).await???;
     let home = request.codex_home();
     let files = gate::read_patiently(Kind::Home, home.clone(), move || {
         (login::from_file(&home), Config::read(&Places::here(&home, &asked.env)))
@@ -183,11 +181,7 @@ async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Res
         (Login::None, _) => Err(Cause::NotSignedIn.into()),
         (Login::Programmatic, _) => Err(Cause::ApiKeyLogin.into()),
         (_, Provider::Without(name)) => Err(Cause::ImageGenUnavailable(Unmounted::Provider(name)).into()),
-        (Login::ChatGpt | Login::Unknown, Provider::OpenAi | Provider::Relay(_)) => {
-            cli.version = version_of(&cli, request, run.clone(), limits.interrupted()).await;
-            limits.check()?;
-            Ok(Found { cli, config })
-        }
+        (Login::ChatGpt | Login::Unknown, Provider::OpenAi | Provider::Relay(_)) => Ok(Found { cli, config }),
     }
 }
 
@@ -229,7 +223,9 @@ async fn draw(
 ) -> Result<Generated, Failure> {
     let staged = stage(request, workspace, limits).await?;
     limits.check()?;
-    let version = cli.version.as_deref().and_then(Version::parse);
+    let codex_version = version_of(cli, request, marker.clone(), limits.interrupted()).await;
+    limits.check()?;
+    let version = codex_version.as_deref().and_then(Version::parse);
     let settings = command::settings(request, config, version, &workspace.path(), (marker.name, &marker.value));
     let confinement = {
         let (request, config, settings) = (Arc::clone(request), config.clone(), settings.clone());
@@ -315,7 +311,7 @@ async fn draw(
     Ok(Generated {
         picked,
         thread: ended.heard.transcript.thread,
-        codex_version: None,
+        codex_version,
         usage: ended.heard.transcript.usage,
         timings,
         warnings,

@@ -79,6 +79,8 @@ describe('programs', () => {
       height: 4,
       hasAlpha: false,
       threadId,
+      // Node, which is the stub on Windows, tells no version of Codex.
+      ...(WINDOWS ? {} : { codexVersion: '0.169.0' }),
       source: 'store',
       verified: expect.any(Boolean),
       timings: expect.objectContaining({ totalMs: expect.any(Number) }),
