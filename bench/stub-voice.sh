@@ -2,6 +2,7 @@
 # A Codex that costs next to nothing while it talks: it passes on what another process writes into the FIFO named by
 # STUB_VOICE. Then it leaves a picture, and ends.
 
+[ "$1" = exec ] || exec echo codex-cli 0.169.0
 cat >/dev/null
 read -r thread </proc/sys/kernel/random/uuid
 day="$CODEX_HOME/sessions/2026/01/01"

@@ -24,6 +24,10 @@ const duration = Number(process.env['STUB_MS']);
 const gate = process.env['STUB_GATE'];
 const thread = crypto.randomUUID();
 
+if (process.argv[2] !== 'exec') {
+  console.log('codex-cli 0.169.0');
+  process.exit();
+}
 readFileSync(0);
 // Its record states the sandbox, as Codex's does: without it no picture is verified by its place. STUB_RECORD, if set, is a
 // record that lies ready.

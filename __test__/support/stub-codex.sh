@@ -49,6 +49,10 @@ defy() { trap '' TERM INT HUP; }
 fail() { exit 1; }
 die() { kill -s KILL $$; }
 
+if [ "$1" = --version ]; then
+  say 'codex-cli 0.169.0'
+  exit
+fi
 if [ "$1" = login ]; then
   say 'Not logged in' >&2
   exit 1

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::ask::ask;
 use super::locate::Cli;
@@ -43,17 +43,20 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
     let stamp = gate::read(Kind::Programs, place, move || files::request(|| Stamped::of(asked)));
     let program = stamp.await.ok().flatten().flatten();
     if let Some(program) = &program
-        && let Some(known) = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).get(program)
+        && let Some((known, when)) = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).get(program)
+        && when.elapsed() < KEPT
     {
-        return Some(known.clone());
+        return known.clone();
     }
     // A CLI that cannot even be started tells why when a picture is asked for.
     let answer = ask(cli, request, &["--version"], marker, given_up).await.unwrap_or_default();
-    let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli "))?.to_owned();
-    if let Some(program) = program {
-        ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).insert(program, version.clone());
+    let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned);
+    if let Some(program) = program
+        && !answer.is_empty()
+    {
+        ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).insert(program, (version.clone(), Instant::now()));
     }
-    Some(version)
+    version
 }
 
 /// A program as it was when it answered. An update changes its size or its time.
@@ -71,8 +74,12 @@ impl Stamped {
     }
 }
 
-/// The question takes as long as the CLI takes to start, so each program is asked once.
-static ANSWERS: LazyLock<Mutex<HashMap<Stamped, String>>> = LazyLock::new(Mutex::default);
+type Answers = HashMap<Stamped, (Option<String>, Instant)>;
+
+/// The question takes as long as the CLI takes to start, so answers are kept for a while.
+static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
+/// The program of a version manager stays the same when it leads to another version.
+const KEPT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
