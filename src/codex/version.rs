@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::Mutex;
 
 use super::ask::ask;
 use super::locate::Cli;
@@ -39,22 +42,31 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
     if cli.version.is_some() {
         return cli.version.clone();
     }
+    let mut given_up = pin!(given_up);
     let (place, asked) = (cli.program.clone(), cli.program.clone());
     let stamp = gate::read(Kind::Programs, place, move || files::request(|| Stamped::of(asked)));
-    let program = stamp.await.ok().flatten().flatten();
-    if let Some(program) = &program
-        && let Some((known, when)) = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).get(program)
+    let program = stamp.await.ok().flatten().flatten()?;
+    // Held while the CLI is asked: calls that begin together start it once.
+    let mut answers = tokio::select! {
+        biased;
+        answers = ANSWERS.lock() => answers,
+        _ = &mut given_up => return None,
+    };
+    if let Some((known, when)) = answers.get(&program)
         && when.elapsed() < KEPT
     {
         return known.clone();
     }
+    let mut is_given_up = false;
+    let given_up = async {
+        given_up.await;
+        is_given_up = true;
+    };
     // A CLI that cannot even be started tells why when a picture is asked for.
     let answer = ask(cli, request, &["--version"], marker, given_up).await.unwrap_or_default();
     let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned);
-    if let Some(program) = program
-        && !answer.is_empty()
-    {
-        ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).insert(program, (version.clone(), Instant::now()));
+    if !is_given_up {
+        answers.insert(program, (version.clone(), Instant::now()));
     }
     version
 }
