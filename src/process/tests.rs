@@ -69,8 +69,10 @@ fn role() {
             #[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
             hidden.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         }
+        // As Codex waits for its prompt.
         #[cfg(unix)]
-        "stay, with one hidden" => {
+        "once told, stay with one hidden" => {
+            std::io::stdin().read_line(&mut String::new()).unwrap();
             start("hide", &place).status().unwrap();
             wait_for_ever();
         }
@@ -121,8 +123,9 @@ fn role() {
         "daemon" | "daemon, with one hidden" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let _guard = runtime.enter();
-            let runs = if role == "daemon" { "stay" } else { "stay, with one hidden" };
-            let _run = spawn(&program(runs, &place), marker(&place)).unwrap();
+            let runs = if role == "daemon" { "stay" } else { "once told, stay with one hidden" };
+            let (_child, mut pipes) = spawn(&program(runs, &place), marker(&place)).unwrap();
+            runtime.block_on(pipes.stdin.write_all(b"\n")).unwrap();
             wait_for_ever();
         }
         other => panic!("{other}"),
@@ -310,7 +313,8 @@ async fn a_grandchild_in_a_session_of_its_own_is_stopped_with_its_parent() {
 #[tokio::test]
 async fn a_descendant_without_parents_session_environment_and_directory_of_the_tree_is_stopped() {
     let place = place();
-    let (child, _stdin, _readers, _said) = run("stay, with one hidden", place.path());
+    let (child, mut stdin, _readers, _said) = run("once told, stay with one hidden", place.path());
+    stdin.write_all(b"\n").await.unwrap();
     let hidden = holder(place.path());
     assert!(platform::runs(hidden));
     assert!(!child.stop(Manner::Now).may_have_survivors);

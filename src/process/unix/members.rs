@@ -71,3 +71,68 @@ impl Members {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pid(raw: i32) -> Pid {
+        Pid::from_raw(raw).unwrap()
+    }
+
+    fn members() -> Members {
+        let marker = Marker { name: "X", value: "1".into(), dir: None };
+        Members { leader: pid(7), since: StartTime::default(), marker, known: HashMap::new() }
+    }
+
+    /// In a group of its own.
+    fn process(raw: i32, parent: i32, zombie: bool) -> Process {
+        let started = StartTime::default();
+        Process { pid: pid(raw), parent: Pid::from_raw(parent), group: Some(pid(raw)), started, zombie }
+    }
+
+    fn known(members: &Members) -> Vec<i32> {
+        let mut known: Vec<i32> = members.known.keys().map(|pid| pid.as_raw_nonzero().get()).collect();
+        known.sort_unstable();
+        known
+    }
+
+    #[test]
+    fn a_process_stays_known_without_its_parents_and_brings_its_children_along() {
+        let mut members = members();
+        members.update(&[process(7, 1, false), process(8, 7, true), process(9, 8, false)], |_| false);
+        assert_eq!(known(&members), [9]);
+        members.update(&[process(7, 1, false), process(9, 1, false), process(10, 9, false)], |_| false);
+        assert_eq!(known(&members), [9, 10]);
+        members.update(&[process(7, 1, false), process(9, 1, true), process(10, 1, false)], |_| false);
+        assert_eq!(known(&members), [10]);
+    }
+
+    #[test]
+    fn a_table_without_the_leader_is_not_followed() {
+        let mut members = members();
+        members.known.insert(pid(9), StartTime::default());
+        members.follow(&[process(8, 7, false)]);
+        assert_eq!(known(&members), [9]);
+    }
+
+    /// As on a machine on which the leader gets the processor before whoever has started it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_leader_started_before_it_was_marked_is_marked_by_the_first_scan() {
+        use std::process::Stdio;
+
+        use crate::process::tests::{holder, marker, place, start};
+
+        let place = place();
+        let mut leader = start("stay", place.path()).stdout(Stdio::null()).spawn().unwrap();
+        let descendant = pid(holder(place.path()).try_into().unwrap());
+        let marker = marker(place.path());
+        let mut members = Members::new(Pid::from_child(&leader), marker.clone());
+        assert!(!table::is_marked(descendant, &marker));
+        members.follow(&table::processes());
+        assert!(table::is_marked(descendant, &marker));
+        table::signal(descendant, members.known[&descendant], rustix::process::Signal::KILL);
+        leader.wait().unwrap();
+    }
+}

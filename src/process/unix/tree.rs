@@ -72,7 +72,7 @@ impl Tree {
         }
         let ends = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let exit = waiter.watch(leader);
-        // What the leader has started before it was marked. Nobody has told it yet what to do.
+        // Marks what the leader has started before it was marked, ahead of the first thing it is told.
         members.follow(&table::processes());
         scanner::follow(members.clone());
         // From here on the tree owns the process: an error below drops it, and with it the process.
