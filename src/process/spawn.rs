@@ -60,6 +60,12 @@ impl Child {
         known.unwrap_or(Exit::Code(-1))
     }
 
+    /// Whether the tree has been found to hold that process, while it runs.
+    #[cfg(all(test, unix))]
+    pub fn knows(&self, id: u32) -> bool {
+        self.0.knows(id)
+    }
+
     /// Stops the whole tree. Blocks for as long as that takes: at most the grace and, on a machine that is not busy, a second.
     #[must_use]
     pub fn stop(self, manner: Manner) -> Stopped {

@@ -69,20 +69,76 @@ fn role() {
             #[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
             hidden.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         }
+        // As Codex waits for its prompt.
         #[cfg(unix)]
-        "stay, with one hidden" => {
+        "once told, stay with one hidden" => {
+            std::io::stdin().read_line(&mut String::new()).unwrap();
             start("hide", &place).status().unwrap();
             wait_for_ever();
+        }
+        #[cfg(unix)]
+        "stay, with one shedding" => {
+            start("shed with a parent", &place).status().unwrap();
+            wait_for_ever();
+        }
+        // The parent of a process that has no sign of the tree but this parent, until it is to end.
+        #[cfg(unix)]
+        "shed with a parent" => {
+            lift_limit();
+            let mut child = start("shed", &place);
+            child.env_clear().env(ROLE, "shed").env(PLACE, &place).current_dir("/");
+            #[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
+            child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            until(|| place.join("end the parent").exists());
+        }
+        #[cfg(unix)]
+        "shed" => {
+            rustix::process::setsid().unwrap();
+            let parent = rustix::process::getppid();
+            std::fs::write(place.join("held"), std::process::id().to_string()).unwrap();
+            std::fs::rename(place.join("held"), place.join("holding")).unwrap();
+            until(|| rustix::process::getppid() != parent);
+            lift_limit();
+            std::fs::write(place.join("shed"), "").unwrap();
+            wait_for_ever();
+        }
+        // Runs a tree and stops it, and sees the thread that scans for it come and go.
+        #[cfg(target_os = "linux")]
+        "scan and end" => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let _guard = runtime.enter();
+            let scans = || {
+                let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+                let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+                names.any(|name| name.starts_with("codex-image-sca"))
+            };
+            let (first, _pipes) = spawn(&program("stay", &place), marker(&place)).unwrap();
+            let (second, _more_pipes) = spawn(&program("stay", &place), marker(&place)).unwrap();
+            until(scans);
+            let _ = first.stop(Manner::Now);
+            let _ = second.stop(Manner::Now);
+            until(|| !scans());
         }
         // Runs a tree, and dies as its parent likes.
         "daemon" | "daemon, with one hidden" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let _guard = runtime.enter();
-            let runs = if role == "daemon" { "stay" } else { "stay, with one hidden" };
-            let _run = spawn(&program(runs, &place), marker(&place)).unwrap();
+            let runs = if role == "daemon" { "stay" } else { "once told, stay with one hidden" };
+            let (_child, mut pipes) = spawn(&program(runs, &place), marker(&place)).unwrap();
+            runtime.block_on(pipes.stdin.write_all(b"\n")).unwrap();
             wait_for_ever();
         }
         other => panic!("{other}"),
+    }
+}
+
+/// Sheds the limit that marks the run.
+#[cfg(unix)]
+fn lift_limit() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        setrlimit(Resource::Rttime, Rlimit { current: None, maximum: None }).unwrap();
     }
 }
 
@@ -257,11 +313,33 @@ async fn a_grandchild_in_a_session_of_its_own_is_stopped_with_its_parent() {
 #[tokio::test]
 async fn a_descendant_without_parents_session_environment_and_directory_of_the_tree_is_stopped() {
     let place = place();
-    let (child, _stdin, _readers, _said) = run("stay, with one hidden", place.path());
+    let (child, mut stdin, _readers, _said) = run("once told, stay with one hidden", place.path());
+    stdin.write_all(b"\n").await.unwrap();
     let hidden = holder(place.path());
     assert!(platform::runs(hidden));
     assert!(!child.stop(Manner::Now).may_have_survivors);
     assert!(!platform::runs(hidden));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_descendant_that_sheds_every_sign_after_a_scan_has_found_it_is_stopped() {
+    let place = place();
+    let (child, _stdin, _readers, _said) = run("stay, with one shedding", place.path());
+    let shedding = holder(place.path());
+    until(|| child.knows(shedding));
+    std::fs::write(place.path().join("end the parent"), "").unwrap();
+    until(|| place.path().join("shed").exists());
+    assert!(platform::runs(shedding));
+    assert!(!child.stop(Manner::Now).may_have_survivors);
+    assert!(!platform::runs(shedding));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_thread_that_scans_ends_with_the_last_tree() {
+    let place = place();
+    assert!(start("scan and end", place.path()).stdout(Stdio::null()).status().unwrap().success());
 }
 
 #[tokio::test]

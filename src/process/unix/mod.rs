@@ -1,9 +1,11 @@
 //! Processes as Unix has them: groups, signals, zombies, and a table of all of them.
 
 mod launch;
+mod members;
 mod orphans;
 mod patience;
 mod pump;
+mod scanner;
 mod table;
 mod tree;
 mod watchdog;

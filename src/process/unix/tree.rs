@@ -9,7 +9,6 @@
 //! A pid alone names nobody, for it is given away again; a pid with its start time does. Signals to the group are safe for as
 //! long as the child is not reaped, and it is reaped last.
 
-use std::collections::HashMap;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -22,9 +21,11 @@ use tokio::process::ChildStdin;
 use tokio::sync::watch;
 
 use super::launch::launch;
+use super::members::Members;
 use super::patience::{LOOK_EVERY, Patience};
 use super::pump::Output;
-use super::table::{self, StartTime};
+use super::scanner;
+use super::table;
 use super::watchdog::Watchdog;
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
@@ -36,11 +37,8 @@ use crate::process::wait::{Exit, STACK_BYTES, Waiter};
 pub struct Tree {
     leader: Pid,
     child: std::process::Child,
-    marker: Marker,
-    /// When the leader was started; what is older cannot belong to it.
-    since: StartTime,
-    /// Every living process of the tree that the last look found, the leader excepted.
-    known: HashMap<Pid, StartTime>,
+    /// As of the start of the tree; while it runs, the scanner's copy is the newer one.
+    members: Members,
     /// How the leader has ended, once it has.
     exit: watch::Receiver<Option<Exit>>,
     reaped: bool,
@@ -68,27 +66,17 @@ impl Tree {
                 .process_group(0),
         )?;
         let leader = Pid::from_child(&child);
-        // At once: what the leader starts before this is not marked by it.
-        table::mark(leader, &marker);
+        let mut members = Members::new(leader, marker);
         if let Some(watchdog) = &mut watchdog {
             watchdog.guard(leader);
         }
         let ends = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let exit = waiter.watch(leader);
-        // An unreaped child of ours is in the table, be it as a zombie.
-        let since = table::start_time(leader).unwrap_or_default();
+        // Marks what the leader has started before it was marked, ahead of the first thing it is told.
+        members.follow(&table::processes());
+        scanner::follow(members.clone());
         // From here on the tree owns the process: an error below drops it, and with it the process.
-        let tree = Self {
-            leader,
-            child,
-            marker,
-            since,
-            known: HashMap::new(),
-            exit,
-            reaped: false,
-            may_have_survivors: false,
-            _watchdog: watchdog,
-        };
+        let tree = Self { leader, child, members, exit, reaped: false, may_have_survivors: false, _watchdog: watchdog };
         let (Some(stdin), Some(stdout), Some(stderr)) = ends else {
             return Err(io::Error::other("the child has no pipes"));
         };
@@ -105,11 +93,19 @@ impl Tree {
         &mut self.exit
     }
 
+    /// Whether a scan has found that process, while the tree runs.
+    #[cfg(test)]
+    pub fn knows(&self, id: u32) -> bool {
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+        pid.is_some_and(|pid| scanner::knows(self.leader, pid))
+    }
+
     /// Stops everything; see [`Manner`].
     pub fn stop(mut self, manner: Manner) -> Stopped {
         if let Manner::Firm { grace, hurry } = manner
             && !self.has_ended()
         {
+            self.take_members();
             self.look();
             self.signal_all(Signal::TERM);
             // A stopped process takes the signal only once it goes on.
@@ -124,11 +120,12 @@ impl Tree {
 
     /// Kills everything until nothing is left, then lets go of the leader.
     fn kill_all(&mut self, mut patience: Patience) {
+        self.take_members();
         loop {
             // Nobody is left to start anything exactly if the leader had ended before a look that found nobody.
             let had_ended = self.has_ended();
             self.look();
-            if had_ended && self.known.is_empty() {
+            if had_ended && self.members.known.is_empty() {
                 break;
             }
             self.signal_all(Signal::KILL);
@@ -153,13 +150,13 @@ impl Tree {
 
     /// Whether the leader and all that the last look found are gone.
     fn is_gone(&mut self) -> bool {
-        self.known.retain(|&pid, &mut started| table::is_alive(pid, started));
-        self.known.is_empty() && self.has_ended()
+        self.members.known.retain(|&pid, &mut started| table::is_alive(pid, started));
+        self.members.known.is_empty() && self.has_ended()
     }
 
     fn signal_all(&self, signal: Signal) {
         self.signal_group(signal);
-        for (&pid, &started) in &self.known {
+        for (&pid, &started) in &self.members.known {
             table::signal(pid, started, signal);
         }
     }
@@ -170,38 +167,19 @@ impl Tree {
         let _ = kill_process_group(self.leader, signal);
     }
 
-    /// Brings [`Tree::known`] up to date: forgets who is gone, finds who is new.
+    /// Brings the members up to date, by every sign there is.
     fn look(&mut self) {
-        let mut young = table::processes();
-        // The leader is not reaped, so a table without it does not show all processes (no /proc, or one with `hidepid`).
-        self.may_have_survivors |= young.iter().all(|process| process.pid != self.leader);
-        young.retain(|process| !process.started.is_before(self.since));
-        let alive: HashMap<Pid, StartTime> = young.iter().filter(|p| !p.zombie).map(|p| (p.pid, p.started)).collect();
-        // Zombies lead to their children too, so ancestry is followed through them.
-        let mut ours: HashMap<Pid, StartTime> = young
-            .iter()
-            .filter(|process| {
-                process.pid != self.leader
-                    && (self.known.get(&process.pid) == Some(&process.started)
-                        || process.group == Some(self.leader)
-                        || table::is_marked(process.pid, &self.marker))
-            })
-            .map(|process| (process.pid, process.started))
-            .collect();
-        loop {
-            let children = young.iter().filter(|process| {
-                let parent_is_ours =
-                    process.parent.is_some_and(|parent| parent == self.leader || ours.contains_key(&parent));
-                parent_is_ours && process.pid != self.leader && !ours.contains_key(&process.pid)
-            });
-            let found: Vec<_> = children.map(|process| (process.pid, process.started)).collect();
-            if found.is_empty() {
-                break;
-            }
-            ours.extend(found);
+        let table = table::processes();
+        self.may_have_survivors |= !self.members.is_shown_in(&table);
+        let marker = self.members.marker.clone();
+        self.members.update(&table, |pid| table::is_marked(pid, &marker));
+    }
+
+    /// Ends the scans that go on while the tree runs, and takes over what they have found.
+    fn take_members(&mut self) {
+        if let Some(members) = scanner::release(self.leader) {
+            self.members = members;
         }
-        ours.retain(|pid, started| alive.get(pid) == Some(started));
-        self.known = ours;
     }
 }
 
