@@ -62,8 +62,7 @@ impl Child {
 
     /// Whether the tree has been found to hold that process, while it runs.
     #[cfg(all(test, unix))]
-    #[must_use]
-    pub fn knows(&self, id: u32) -> bool {
+    pub(super) fn knows(&self, id: u32) -> bool {
         self.0.knows(id)
     }
 

@@ -16,6 +16,8 @@ use crate::process::wait::STACK_BYTES;
 /// After a tree's start. The pause then doubles with the tree's age, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Of the time, at most this part (one in so many) is spent scanning.
+const SHARE: u32 = 20;
 
 struct Running {
     members: Members,
@@ -70,17 +72,23 @@ pub fn knows(leader: Pid, pid: Pid) -> bool {
 /// The thread.
 fn scan() {
     let mut scanner = scanner();
+    let mut earliest = Instant::now();
     while let Some(next) = scanner.trees.iter().map(|tree| tree.next_scan).min() {
-        let pause = next.saturating_duration_since(Instant::now());
+        let pause = next.max(earliest).saturating_duration_since(Instant::now());
         if !pause.is_zero() {
             scanner = CHANGED.wait_timeout(scanner, pause).unwrap_or_else(PoisonError::into_inner).0;
             continue;
         }
         drop(scanner);
+        let began = Instant::now();
         let table = table::processes();
         scanner = self::scanner();
         for tree in &mut scanner.trees {
             tree.members.follow(&table);
+        }
+        // Hundreds of trees that start one after the other must not keep the thread busy.
+        earliest = Instant::now() + began.elapsed() * (SHARE - 1);
+        for tree in &mut scanner.trees {
             let age = tree.since.elapsed();
             tree.next_scan = Instant::now() + age.clamp(FIRST_PAUSE, LONGEST_PAUSE);
         }

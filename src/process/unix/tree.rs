@@ -4,7 +4,8 @@
 //! lose its parents. What belongs to the tree is therefore found in the table of all processes: what descends from the child
 //! or from something that did, what is in its group, what carries the run's marker in its environment, what works in the
 //! run's directory. Only processes younger than the child can be any of these. On Linux the marker is also a resource limit,
-//! which a process inherits whatever becomes of its parents, its session and its environment.
+//! which a process inherits whatever becomes of its parents, its session and its environment. What the scanner has found
+//! while the tree ran is of the tree, too.
 //!
 //! A pid alone names nobody, for it is given away again; a pid with its start time does. Signals to the group are safe for as
 //! long as the child is not reaped, and it is reaped last.
@@ -167,7 +168,7 @@ impl Tree {
         let _ = kill_process_group(self.leader, signal);
     }
 
-    /// Brings the members up to date, by every sign there is.
+    /// Updates the members by every sign.
     fn look(&mut self) {
         let table = table::processes();
         self.may_have_survivors |= !self.members.is_shown_in(&table);
@@ -175,7 +176,7 @@ impl Tree {
         self.members.update(&table, |pid| table::is_marked(pid, &marker));
     }
 
-    /// Ends the scans that go on while the tree runs, and takes over what they have found.
+    /// Ends the scans of the running tree and takes over what they have found.
     fn take_members(&mut self) {
         if let Some(members) = scanner::release(self.leader) {
             self.members = members;

@@ -8,7 +8,7 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal, prlimit,
 };
 
-use super::{Process, limit_of, start_time};
+use super::{Process, is_limit_of_a_run, limit_of, start_time};
 use crate::process::Marker;
 
 /// In clock ticks since the machine started: together with the pid it names one process for ever.
@@ -67,20 +67,21 @@ fn real_time_limit(limits: &str) -> Option<u64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Whether the process has the marker's limit, carries the marker in its environment, or works in the marked directory.
-/// Everybody may read limits. The other two are hidden where the process may not be looked into.
+/// Whether the process has the marker's limit, carries the marker in its environment, or works in
+/// the marked directory. Everybody may read limits; a process with the limit of another run is that
+/// run's. The other two are hidden where the process may not be looked into.
 pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
-    let is_limited = || {
-        let limits = fs::read_to_string(path(pid, "limits")).unwrap_or_default();
-        real_time_limit(&limits) == Some(limit_of(marker))
-    };
+    let limit = real_time_limit(&fs::read_to_string(path(pid, "limits")).unwrap_or_default());
+    if let Some(limit) = limit.filter(|&limit| is_limit_of_a_run(limit)) {
+        return limit == limit_of(marker);
+    }
     let carries = || {
         let wanted = [marker.name.as_bytes(), b"=", marker.value.as_bytes()].concat();
         fs::read(path(pid, "environ"))
             .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == wanted))
     };
     let works_there = || fs::read_link(path(pid, "cwd")).is_ok_and(|cwd| is_inside(cwd.as_os_str().as_bytes(), marker));
-    is_limited() || carries() || works_there()
+    carries() || works_there()
 }
 
 /// The kernel shows a removed directory as its old path and " (deleted)".

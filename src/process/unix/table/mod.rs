@@ -36,6 +36,11 @@ pub fn limit_of(marker: &Marker) -> u64 {
     1 << 62 | hash >> 2
 }
 
+/// Whether [`limit_of`] some marker can be that limit.
+pub const fn is_limit_of_a_run(limit: u64) -> bool {
+    limit >> 62 == 1
+}
+
 /// When `pid` was started, if it exists.
 pub fn start_time(pid: Pid) -> Option<StartTime> {
     system::process(pid).map(|process| process.started)
@@ -54,7 +59,8 @@ mod tests {
     fn each_marker_has_a_limit_of_its_own_that_limits_nothing() {
         let limits = ["", "0000000000000001", "0000000000000002", "ffffffffffffffff"]
             .map(|value| limit_of(&Marker { name: "X", value: value.into(), dir: None }));
-        assert!(limits.iter().all(|limit| limit >> 62 == 1));
+        assert!(limits.iter().all(|&limit| is_limit_of_a_run(limit)));
+        assert!(!is_limit_of_a_run(u64::MAX) && !is_limit_of_a_run(1_000_000));
         assert_eq!(limits.iter().collect::<std::collections::HashSet<_>>().len(), limits.len());
     }
 }
