@@ -62,8 +62,7 @@ impl Parent {
     }
 
     fn remove(&self, run: &str, dir: Dir) -> io::Result<()> {
-        let path = self.path.join(name_of(run));
-        self.dir.remove(&path, dir, OsStr::new(PROOF)).inspect_err(|_| {
+        self.dir.remove(&name_of(run), dir, OsStr::new(PROOF)).inspect_err(|_| {
             // What is left is for the next daemon, which needs the proof.
             let _ = self.dir.open_dir(&name_of(run)).and_then(|dir| prove(&dir, run));
         })
