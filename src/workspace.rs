@@ -368,7 +368,7 @@ mod tests {
     fn only_what_this_package_made_is_abandoned() {
         let parent = tempfile::tempdir().unwrap();
         let path = |name: &str| parent.path().join(name);
-        for name in ["notes", RUN, "0123456789ABCDEF", "0123456789abcde", "", "../x"] {
+        for name in ["notes", RUN, "0123456789ABCDEF", "0123456789abcde", "", "..x"] {
             fs::create_dir_all(path(&format!("{PREFIX}{name}"))).unwrap();
         }
         fs::write(path(&format!("{PREFIX}1111111111111111")), b"").unwrap();

@@ -282,6 +282,11 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(path("fifo")).status().unwrap().success());
         assert_eq!(read_regular(&path("fifo"), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         assert_eq!(read_regular(Path::new("/dev/zero"), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_directory_is_not_read_as_a_file_of_the_users_own_choosing() {
+        let (place, _) = place();
         assert_eq!(read_regular(place.path(), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 

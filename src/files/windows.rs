@@ -96,8 +96,9 @@ pub const fn held_path(_handle: &Handle) -> Option<PathBuf> {
     None
 }
 
+/// Opens directories too: that they are no regular files is for the caller to see.
 pub fn open_followed(path: &Path) -> io::Result<File> {
-    File::open(path)
+    OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
 /// There are no locks on directories. A kernel object that is named after the directory serves as well: it is there for as long as

@@ -262,21 +262,24 @@ mod tests {
         fs::set_permissions(path, permissions).unwrap();
     }
 
+    /// Built from its end: a path of 63,000 characters, which the system does not make.
     #[test]
     fn removes_deep_and_wide_trees_with_any_names() {
         let place = place();
-        let mut dir = open_dir(&place.path().join("tree")).unwrap();
-        for level in 0..3000 {
-            // The first three are names that directories get when they are moved up.
-            for name in [&number(0), &number(1), &number(2999), "empty"] {
-                create_dir(&dir, OsStr::new(name)).unwrap();
-            }
-            create_file(&dir, OsStr::new("\u{1f98a}"), b"x").unwrap();
-            let sibling = open_dir_at(&dir, OsStr::new(&number(0))).unwrap();
+        let tree = open_dir(&place.path().join("tree")).unwrap();
+        // Numbers are the names of directories that are moved up.
+        let (top, around) = (number(0), number(2999));
+        create_dir(&tree, OsStr::new(&top)).unwrap();
+        for _ in 0..3000 {
+            let next = create_dir(&tree, OsStr::new(&around)).unwrap();
+            create_file(&next, OsStr::new("\u{1f98a}"), b"x").unwrap();
+            let sibling = create_dir(&next, OsStr::new(&number(1))).unwrap();
             create_dir(&sibling, OsStr::new("x")).unwrap();
-            dir = open_dir_at(&dir, OsStr::new(&number(if level % 2 == 0 { 1 } else { 2999 }))).unwrap();
+            rename(&tree, OsStr::new(&top), &next, &top).unwrap();
+            drop((next, sibling));
+            rename(&tree, OsStr::new(&around), &tree, &top).unwrap();
         }
-        drop(dir);
+        drop(tree);
         remove_tree(place.path(), LIMIT).unwrap();
         assert_eq!(count(place.path()), 0);
     }
