@@ -1,5 +1,5 @@
 // `npm run check:targets`: clippy of the whole crate, tests included, for the platforms that this machine is not. Nothing is linked,
-// so no linker, C compiler or system library of theirs is needed. Names choose targets (`npm run check:targets -- aarch64-apple-darwin`).
+// so no linker, C compiler or system library of theirs is needed; only Windows' std wants import libraries made. Names choose targets (`npm run check:targets -- aarch64-apple-darwin`).
 //
 // Where rustup has the targets, it is used. Elsewhere Debian's own toolchain, which comes with std's source, builds std as well:
 // that takes minutes the first time, and then nothing (`.cache/targets`).
@@ -23,6 +23,8 @@ const DEBIAN = {
   'cargo-web': '/usr/bin/cargo',
   'rust-web-src': '/usr/lib/rustlib/src/rust/library/std/Cargo.toml',
   'rust-web-clippy': '/usr/bin/clippy-driver',
+  // rustc makes the import libraries that std names with it.
+  'binutils-mingw-w64-x86-64': '/usr/bin/x86_64-w64-mingw32-dlltool',
 };
 
 await main(async () => {

@@ -62,8 +62,7 @@ impl Parent {
     }
 
     fn remove(&self, run: &str, dir: Dir) -> io::Result<()> {
-        let path = self.path.join(name_of(run));
-        self.dir.remove(&path, dir, OsStr::new(PROOF)).inspect_err(|_| {
+        self.dir.remove(&name_of(run), dir, OsStr::new(PROOF)).inspect_err(|_| {
             // What is left is for the next daemon, which needs the proof.
             let _ = self.dir.open_dir(&name_of(run)).and_then(|dir| prove(&dir, run));
         })
@@ -369,7 +368,7 @@ mod tests {
     fn only_what_this_package_made_is_abandoned() {
         let parent = tempfile::tempdir().unwrap();
         let path = |name: &str| parent.path().join(name);
-        for name in ["notes", RUN, "0123456789ABCDEF", "0123456789abcde", "", "../x"] {
+        for name in ["notes", RUN, "0123456789ABCDEF", "0123456789abcde", "", "..x"] {
             fs::create_dir_all(path(&format!("{PREFIX}{name}"))).unwrap();
         }
         fs::write(path(&format!("{PREFIX}1111111111111111")), b"").unwrap();

@@ -98,7 +98,8 @@ export class World {
 
   /** Resolves when the stub's tool is up. */
   async running() {
-    while (this.pids().length === 0) await sleep(20);
+    // Unreferenced: waiting for a daemon that has failed must not keep this process.
+    while (this.pids().length === 0) await sleep(20, undefined, { ref: false });
     assert.equal(this.pids().filter(isAlive).length, 2, 'the stub and its tool live');
     assert.equal(this.workspaces().length, 1);
   }
@@ -131,7 +132,8 @@ export class World {
    * @returns {Promise<ChildProcess>}
    */
   async daemon(options) {
-    const [program, ...args] = [...NODE, DAEMON, JSON.stringify({ options, inWorker: false })];
+    const order = JSON.stringify({ call: 'generateCodexImage', options, inWorker: false });
+    const [program, ...args] = [...NODE, DAEMON, order];
     const daemon = spawn(program, args, { stdio: ['pipe', 'ignore', 'inherit'] });
     await Promise.race([
       this.running(),

@@ -165,7 +165,8 @@ mod tests {
     use crate::request::Environment;
 
     fn request(sandbox: Sandbox) -> Request {
-        let env = Environment::new(vec![("TMPDIR".into(), "/nowhere/tmp".into())]);
+        let temporary = if cfg!(windows) { "TEMP" } else { "TMPDIR" };
+        let env = Environment::new(vec![(temporary.into(), "/nowhere/tmp".into())]);
         Request { env, sandbox, ..Request::example("/nowhere/codex-home") }
     }
 

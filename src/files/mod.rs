@@ -135,14 +135,14 @@ impl Dir {
         platform::held_path(&self.0)
     }
 
-    /// Removes the directory at `path`, an entry of this one and open as `dir`, with everything in
-    /// it. Its entry `last` is removed after all others. Blocks for as long as that takes, but no
-    /// longer than five minutes.
+    /// Removes the directory `name` in this one, which is open as `dir`, with everything in it. Its
+    /// entry `last` is removed after all others. Blocks for as long as that takes, but no longer
+    /// than five minutes.
     ///
     /// # Errors
     /// The first thing that could not be removed, after all that could.
-    pub fn remove(&self, path: &Path, dir: Self, last: &OsStr) -> io::Result<()> {
-        platform::remove(&self.0, path, dir.0, last, Instant::now() + REMOVAL_LIMIT)
+    pub fn remove(&self, name: &OsStr, dir: Self, last: &OsStr) -> io::Result<()> {
+        platform::remove(&self.0, name, dir.0, last, Instant::now() + REMOVAL_LIMIT)
     }
 
     /// Locks the directory against everybody who asks, for as long as this handle lives.
@@ -282,6 +282,11 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(path("fifo")).status().unwrap().success());
         assert_eq!(read_regular(&path("fifo"), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         assert_eq!(read_regular(Path::new("/dev/zero"), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_directory_is_not_read_as_a_file_of_the_users_own_choosing() {
+        let (place, _) = place();
         assert_eq!(read_regular(place.path(), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
@@ -383,7 +388,7 @@ mod tests {
         assert_eq!(dir.open_dir("none".as_ref()).unwrap_err().kind(), io::ErrorKind::NotFound);
 
         std::fs::create_dir_all(place.path().join("made/a/b")).unwrap();
-        dir.remove(&place.path().join("made"), made, "file".as_ref()).unwrap();
+        dir.remove("made".as_ref(), made, "file".as_ref()).unwrap();
         assert!(dir.names().unwrap().is_empty());
     }
 

@@ -83,8 +83,7 @@ fn name_of(file: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-pub fn remove(parent: &Handle, path: &Path, dir: Handle, last: &OsStr, deadline: Instant) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+pub fn remove(parent: &Handle, name: &OsStr, dir: Handle, last: &OsStr, deadline: Instant) -> io::Result<()> {
     removal::remove(parent.as_fd(), name, dir, last, deadline)
 }
 

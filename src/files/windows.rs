@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the calls into Windows")]
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::mem::{offset_of, size_of};
 use std::os::windows::ffi::{OsStrExt as _, OsStringExt as _};
@@ -11,8 +11,6 @@ use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{
@@ -20,9 +18,8 @@ use windows_sys::Wdk::Storage::FileSystem::{
     FILE_SYNCHRONOUS_IO_NONALERT, NTCREATEFILE_CREATE_DISPOSITION, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile,
 };
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_DIR_NOT_EMPTY, ERROR_NO_MORE_FILES, ERROR_SHARING_VIOLATION,
-    GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, LocalFree, NTSTATUS, RtlNtStatusToDosError,
-    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SHARING_VIOLATION, UNICODE_STRING, WIN32_ERROR,
+    ERROR_ALREADY_EXISTS, ERROR_NO_MORE_FILES, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, LocalFree, NTSTATUS,
+    RtlNtStatusToDosError, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SHARING_VIOLATION, UNICODE_STRING,
 };
 use windows_sys::Win32::Security::Authorization::{GetSecurityInfo, SE_FILE_OBJECT};
 use windows_sys::Win32::Security::{
@@ -40,6 +37,10 @@ use windows_sys::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, Ope
 
 use super::{Exposure, Flaw, Refusal, Stamp};
 use crate::win32::{check, own, wide};
+
+mod removal;
+
+pub use removal::remove;
 
 /// A directory, and its lock once it is locked.
 #[derive(Debug)]
@@ -95,8 +96,9 @@ pub const fn held_path(_handle: &Handle) -> Option<PathBuf> {
     None
 }
 
+/// Opens directories too: that they are no regular files is for the caller to see.
 pub fn open_followed(path: &Path) -> io::Result<File> {
-    File::open(path)
+    OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
 /// There are no locks on directories. A kernel object that is named after the directory serves as well: it is there for as long as
@@ -321,65 +323,6 @@ fn information(handle: HANDLE) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
     Ok(information)
 }
 
-/// How long others may hold what is to be removed: scanners and indexers look at every new file.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Nobody tells when a file is let go of.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
-/// The handles of the directory itself are closed first: they would keep it. std's removal does not
-/// recurse, opens everything relative to handles and follows no links, so neither the parent nor an
-/// order of entries is needed.
-pub fn remove(_parent: &Handle, path: &Path, dir: Handle, _last: &OsStr, _deadline: Instant) -> io::Result<()> {
-    drop(dir);
-    remove_dir_all(path)
-}
-
-/// Removes the directory with everything in it, as soon as no process holds any of it, or fails
-/// when that takes too long.
-fn remove_dir_all(path: &Path) -> io::Result<()> {
-    /// A file that is open or read-only, a file that goes when it is closed, and the directory
-    /// around it.
-    const HELD: [WIN32_ERROR; 3] = [ERROR_SHARING_VIOLATION, ERROR_ACCESS_DENIED, ERROR_DIR_NOT_EMPTY];
-    let is_held = |error: &io::Error| {
-        error.raw_os_error().is_some_and(|error| HELD.iter().any(|held| held.cast_signed() == error))
-    };
-    let deadline = Instant::now() + PATIENCE;
-    let mut is_writable = false;
-    loop {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) if is_held(&error) && Instant::now() < deadline => {
-                if !std::mem::replace(&mut is_writable, true) {
-                    make_writable(path);
-                }
-                thread::sleep(LOOK_EVERY);
-            }
-            result => return result,
-        }
-    }
-}
-
-/// Takes the read-only attribute off everything below `path`: before Windows 10 1809 it keeps a
-/// file from being removed. Links are not followed.
-fn make_writable(path: &Path) {
-    let mut directories = vec![path.to_path_buf()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let Ok(metadata) = entry.metadata() else { continue };
-            let mut permissions = metadata.permissions();
-            if permissions.readonly() && !metadata.is_symlink() {
-                #[allow(clippy::permissions_set_readonly_false, reason = "on Windows this gives nobody any right")]
-                permissions.set_readonly(false);
-                // What cannot be changed shows when it is removed.
-                let _ = fs::set_permissions(entry.path(), permissions);
-            }
-            if metadata.is_dir() {
-                directories.push(entry.path());
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,45 +340,5 @@ mod tests {
         assert!(matches!(open_file(&dir, OsStr::new("held")), Err(Refusal::Absent)));
         drop(held);
         assert!(open_file(&dir, OsStr::new("held")).is_ok());
-    }
-
-    #[test]
-    fn a_file_that_somebody_holds_is_removed_once_it_is_let_go_of() {
-        let place = tempfile::tempdir().unwrap();
-        let tree = place.path().join("tree");
-        fs::create_dir(&tree).unwrap();
-        let held = hold(&tree.join("held"));
-        assert!(fs::remove_dir_all(&tree).is_err());
-        thread::scope(|scope| {
-            let removing = scope.spawn(|| remove_dir_all(&tree));
-            drop(held);
-            removing.join().unwrap().unwrap();
-        });
-        assert!(!tree.exists());
-    }
-
-    #[test]
-    fn a_file_that_is_never_let_go_of_is_an_error_in_time() {
-        let place = tempfile::tempdir().unwrap();
-        let tree = place.path().join("tree");
-        fs::create_dir(&tree).unwrap();
-        let _held = hold(&tree.join("held"));
-        assert!(remove_dir_all(&tree).is_err());
-    }
-
-    #[test]
-    fn what_is_read_only_is_removed() {
-        let place = tempfile::tempdir().unwrap();
-        let tree = place.path().join("tree");
-        fs::create_dir_all(tree.join("a/b")).unwrap();
-        let file = tree.join("a/b/file");
-        fs::write(&file, b"").unwrap();
-        let mut permissions = fs::metadata(&file).unwrap().permissions();
-        permissions.set_readonly(true);
-        fs::set_permissions(&file, permissions).unwrap();
-        make_writable(&tree);
-        assert!(!fs::metadata(&file).unwrap().permissions().readonly());
-        remove_dir_all(&tree).unwrap();
-        assert!(!tree.exists());
     }
 }
