@@ -1,8 +1,8 @@
 //! Reading a place whose disk may not answer.
 //!
-//! A request to a dead network drive blocks its thread in the kernel, possibly for ever; opening files
-//! non-blocking does not help. The thread is lost to the pool that all calls share, so each place gets
-//! a few threads at most, and every other place keeps its own.
+//! A request to a dead network drive blocks its thread in the kernel, possibly for ever; opening
+//! files non-blocking does not help. The thread is lost to the pool that all calls share, so each
+//! place gets a few threads at most, and every other place keeps its own.
 //!
 //! A reader is *stalled* while one single request ([`crate::files::request`]) has not been answered
 //! for two seconds. Time that it spends computing, or in many requests, does not count: a record of
@@ -55,7 +55,8 @@ pub async fn read<T: Send + 'static>(
     lane(kind, place.into()).read(work, Patience::UntilStalled).await
 }
 
-/// As [`read`], but waits for an answer however long that takes. For callers with limits of their own.
+/// As [`read`], but waits for an answer however long that takes. For callers with limits of their
+/// own.
 ///
 /// # Errors
 /// [`Cause::Internal`] if it panicked.
@@ -99,8 +100,8 @@ struct Lane {
     tick: Duration,
 }
 
-/// How often a reader is looked at. Looks are counted instead of the time between them: a process that
-/// was stopped for a while, or starved, is not taken for a disk that does not answer.
+/// How often a reader is looked at. Looks are counted instead of the time between them: a process
+/// that was stopped for a while, or starved, is not taken for a disk that does not answer.
 const TICK: Duration = Duration::from_millis(500);
 /// After how many looks at the same request its reader is stalled.
 const LOOKS: u32 = 4;
@@ -187,7 +188,8 @@ mod tests {
         Arc::new(Lane::new(2, Duration::from_millis(5)))
     }
 
-    /// Of two threads. Its readers are stalled after 0.2 s, which a request of a millisecond is far from.
+    /// Of two threads. Its readers are stalled after 0.2 s, which a request of a millisecond is far
+    /// from.
     fn calm_lane() -> Arc<Lane> {
         Arc::new(Lane::new(2, Duration::from_millis(50)))
     }

@@ -118,8 +118,8 @@ pub async fn generate(
 /// Finds the picture of a thread that was drawn earlier. Starts nothing.
 ///
 /// # Errors
-/// [`Cause::NoImage`], or what was wrong with the only one there is. [`Cause::HomeUnanswered`] if the
-/// disk does not answer.
+/// [`Cause::NoImage`], or what was wrong with the only one there is. [`Cause::HomeUnanswered`] if
+/// the disk does not answer.
 pub async fn recover(codex_home: PathBuf, thread: ThreadId, limit: u64) -> Result<Generated, Failure> {
     let began = Instant::now();
     let picked = read_thread(codex_home, thread.clone(), limit).await.map_err(|mut failure| {
@@ -442,11 +442,11 @@ struct Look {
 }
 
 impl Look {
-    /// The `count`th look, from 1 on. Blocks on the disk. `doubts` tells whether a file that nothing
-    /// verified may have been seen.
+    /// The `count`th look, from 1 on. Blocks on the disk. `doubts` tells whether a file that
+    /// nothing verified may have been seen.
     fn again(&mut self, thread: &ThreadId, count: u64, doubts: bool) -> Result<Picked, Rejection> {
-        // Finding the record takes a look at every day of the user's; soon after the thread has started
-        // it is there.
+        // Finding the record takes a look at every day of the user's; soon after the thread has
+        // started it is there.
         if count.is_power_of_two() {
             self.judge.read_statement(thread);
         }
@@ -500,8 +500,8 @@ async fn stop(turn: Turn, manner: Manner, progress: &Progress) -> Ended {
     turn.stop(manner).await
 }
 
-/// Why a turn that ended by itself has brought no picture: what Codex reported, else what was found,
-/// else how it ended. `exit` is none for a Codex that said so and had to be stopped.
+/// Why a turn that ended by itself has brought no picture: what Codex reported, else what was
+/// found, else how it ended. `exit` is none for a Codex that said so and had to be stopped.
 fn without_picture(rejection: Rejection, request: &Request, ended: &Ended, exit: Option<Exit>) -> Failure {
     let otherwise = || match (cause_of(rejection, request.max_image_bytes), exit) {
         (cause @ Cause::ImageTooLarge { .. }, _) => cause,

@@ -3,11 +3,12 @@
 //! Three places may hold the picture of a thread: Codex's own store, the path that was handed to the agent, and the thread's
 //! record. They are asked in this order, but for a caller who waits for the agent's exit, who wants its file first.
 //!
-//! A picture is *verified* if it provably came from image_gen: Codex wrote it into this thread's store
-//! while its own statement says that the agent could not, or this thread's record holds the same bytes.
-//! Agents do draw substitutes with a script, or copy an older file; those are never verified. Where the
-//! call asked for no confinement, the agent could forge the record too: there `verified` is worth as
-//! much as the agent. Where it asked and did not get it, nothing is verified.
+//! A picture is *verified* if it provably came from image_gen: Codex wrote it into this thread's
+//! store while its own statement says that the agent could not, or this thread's record holds the
+//! same bytes. Agents do draw substitutes with a script, or copy an older file; those are never
+//! verified. Where the call asked for no confinement, the agent could forge the record too: there
+//! `verified` is worth as much as the agent. Where it asked and did not get it, nothing is
+//! verified.
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -120,8 +121,8 @@ impl Judge {
         self.given_up.clone().drop_guard()
     }
 
-    /// Reads Codex's statement of the sandbox, unless that is known already; at best before the agent
-    /// has done anything. Blocks on the disk.
+    /// Reads Codex's statement of the sandbox, unless that is known already; at best before the
+    /// agent has done anything. Blocks on the disk.
     pub fn read_statement(&self, thread: &ThreadId) {
         if self.confirmed.get().is_none()
             && let Some(statement) = rollout::statement(&self.request.codex_home(), thread)
@@ -131,8 +132,8 @@ impl Judge {
         }
     }
 
-    /// Whether the agent provably could not write to Codex's own files; none where it could, and the
-    /// call did not mind.
+    /// Whether the agent provably could not write to Codex's own files; none where it could, and
+    /// the call did not mind.
     fn confined(&self) -> Result<bool, Breach> {
         match (self.confinement, self.confirmed.get().copied()) {
             (Confinement::Broken(breach), _) | (Confinement::Expected, Some(Err(breach))) => Err(breach),
@@ -190,7 +191,8 @@ impl Judge {
         }
     }
 
-    /// Takes in what the turn of `thread` has left in its workspace, the store and the record. Blocks on the disk.
+    /// Takes in what the turn of `thread` has left in its workspace, the store and the record.
+    /// Blocks on the disk.
     ///
     /// # Errors
     /// Why there is nothing to hand out.

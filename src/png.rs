@@ -24,13 +24,13 @@ const MAX_DECODER_BYTES: usize = 8 << 20;
 const WINDOW: usize = 32 << 10;
 /// How much all profiles and texts may take once they are inflated. Real ones take a few megabytes at most.
 const MAX_ANCILLARY_BYTES: usize = 16 << 20;
-/// How much the profiles and texts may take as they are, compressed. A byte of it can cost 100 ns: data can consist of
-/// nothing but code tables of 13 bytes each, which yield nothing.
+/// How much the profiles and texts may take as they are, compressed. A byte of it can cost 100 ns:
+/// data can consist of nothing but code tables of 13 bytes each, which yield nothing.
 const MAX_PACKED_BYTES: usize = 4 << 20;
 /// How much longer than a very small picture its pixel data may be.
 const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
-/// How many chunks there may be: enough for 1 GiB in pieces of 8 KiB, which is how libpng writes pixels. An empty piece
-/// of pixel data costs 400 ns, a text 2 µs, and 32 MiB hold 2.8 million.
+/// How many chunks there may be: enough for 1 GiB in pieces of 8 KiB, which is how libpng writes
+/// pixels. An empty piece of pixel data costs 400 ns, a text 2 µs, and 32 MiB hold 2.8 million.
 const MAX_CHUNKS: usize = 1 << 17;
 /// The least size under [`sign_of_png`]: the original contract's guard against placeholder files.
 const SIGNATURE_ONLY_BYTES: usize = 128;
@@ -84,8 +84,9 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(Flaw::TooManyPixels { width, height });
     }
-    // For the same reason pixel data must not be much longer than the pixels: they have 8 bytes at most, and a row begins with
-    // one of its own. What is not compressible grows by less than a thousandth, but for encoders that flush each row.
+    // For the same reason pixel data must not be much longer than the pixels: they have 8 bytes at
+    // most, and a row begins with one of its own. What is not compressible grows by less than a
+    // thousandth, but for encoders that flush each row.
     let pixels = u64::from(width) * u64::from(height) * 8 + u64::from(height);
     if walked.data.iter().map(|data| data.len() as u64).sum::<u64>() > 2 * pixels + MAX_OVERHEAD_BYTES {
         return Err(Flaw::Damaged("its pixel data goes on beyond the picture"));
@@ -269,8 +270,8 @@ enum Fault {
     Surplus,
 }
 
-/// Inflates `data`, piece by piece, in a buffer of four windows, and takes what comes out of it off `left`. All of it must
-/// be one stream.
+/// Inflates `data`, piece by piece, in a buffer of four windows, and takes what comes out of it off
+/// `left`. All of it must be one stream.
 fn inflate(data: &[&[u8]], left: &mut usize, buffer: &mut [u8]) -> Result<(), Fault> {
     let mut inflater = Decompressor::new();
     let mut at = 0;
@@ -542,7 +543,8 @@ mod tests {
         assert_eq!(with_data(&[&exact, b"x"]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
-        // Empty blocks, before the picture itself: they are data like any other, as long as they are not many.
+        // Empty blocks, before the picture itself: they are data like any other, as long as they
+        // are not many.
         let preceded_by = |blocks: usize| {
             let blocks = [0, 0, 0, 0xff, 0xff].repeat(blocks);
             with_data(&[&[&exact_stored()[..2], &blocks, &exact_stored()[2..]].concat()])

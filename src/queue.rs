@@ -3,9 +3,9 @@
 //! One Codex weighs 200 to 300 MB, and all of them share one login whose refresh tokens work once: two that renew it at the
 //! same moment sign the user out. So only so many run at a time, and the others wait in the order in which they came.
 //!
-//! Joining, leaving and starting take a time that grows with the logarithm of the queue's length, so that a daemon can
-//! abort thousands of waiting calls at once. For the same reason a waiter far back is not told of every step forward:
-//! see [`milestones`].
+//! Joining, leaving and starting take a time that grows with the logarithm of the queue's length,
+//! so that a daemon can abort thousands of waiting calls at once. For the same reason a waiter far
+//! back is not told of every step forward: see [`milestones`].
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,7 +95,8 @@ impl State {
         }
     }
 
-    /// Takes the waiter out of the line, and wakes it and those behind it that thereby come to a milestone.
+    /// Takes the waiter out of the line, and wakes it and those behind it that thereby come to a
+    /// milestone.
     fn leave(&mut self, slot: usize) {
         let first = self.waiting.position(slot);
         let Some(waiter) = self.waiting.remove(slot) else { return };
@@ -110,8 +111,9 @@ impl State {
     }
 }
 
-/// The positions from `first` on of which waiters are told: all up to 16, then those with at most four significant binary
-/// digits. A waiter that moves up is told eight times while its position halves.
+/// The positions from `first` on of which waiters are told: all up to 16, then those with at most
+/// four significant binary digits. A waiter that moves up is told eight times while its position
+/// halves.
 fn milestones(first: usize) -> impl Iterator<Item = usize> {
     // The last of four significant digits.
     let step = |position: usize| 1 << (position.ilog2().saturating_sub(3));
@@ -120,8 +122,8 @@ fn milestones(first: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Ticket {
-    /// Resolves when it is the holder's turn. `waiting` is told the position, from 1 on, at first and at each milestone.
-    /// Dropping the future gives the place in the line up.
+    /// Resolves when it is the holder's turn. `waiting` is told the position, from 1 on, at first
+    /// and at each milestone. Dropping the future gives the place in the line up.
     pub async fn turn(mut self, mut waiting: impl FnMut(usize)) -> Place {
         let mut told = 0;
         while let Some(waiter) = &self.waiter {
@@ -162,12 +164,13 @@ impl Drop for Place {
     }
 }
 
-/// Those who wait, in order, in slots that are left empty when they leave. A Fenwick tree counts the full slots.
+/// Those who wait, in order, in slots that are left empty when they leave. A Fenwick tree counts
+/// the full slots.
 #[derive(Debug, Default)]
 struct Line {
     slots: Vec<Option<Arc<Waiter>>>,
-    /// `counts[n - 1]` is the number of full slots among the last `n & n.wrapping_neg()` up to slot `n - 1`. As many as
-    /// the slots there may be, a power of two.
+    /// `counts[n - 1]` is the number of full slots among the last `n & n.wrapping_neg()` up to slot
+    /// `n - 1`. As many as the slots there may be, a power of two.
     counts: Vec<usize>,
     length: usize,
     /// Counts visited so far.
@@ -240,7 +243,8 @@ impl Line {
         }
     }
 
-    /// Closes the gaps, and makes at least as much room as is taken: until the next time as many come as there are now.
+    /// Closes the gaps, and makes at least as much room as is taken: until the next time as many
+    /// come as there are now.
     fn compact(&mut self) {
         self.slots.retain(Option::is_some);
         let room = (2 * self.length).next_power_of_two().max(16);

@@ -82,8 +82,8 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
 /// The variable that names Codex's home.
 pub const CODEX_HOME: &str = "CODEX_HOME";
 
-/// The `-c` settings of a turn. The last one of a key wins: what a picture needs comes after what it
-/// does not, and the caller's own word last.
+/// The `-c` settings of a turn. The last one of a key wins: what a picture needs comes after what
+/// it does not, and the caller's own word last.
 ///
 /// `marker` is a variable that the agent's shell carries, so that whatever it leaves running can be
 /// found.
@@ -103,17 +103,18 @@ pub fn settings(
     settings
 }
 
-/// The features that a turn goes without. `--disable` refuses unknown names, so of this package's own
-/// only those that every version knows: all versions draw without a shell.
+/// The features that a turn goes without. `--disable` refuses unknown names, so of this package's
+/// own only those that every version knows: all versions draw without a shell.
 fn disabled(request: &Request) -> impl Iterator<Item = &str> {
     let shell: &[&str] = if request.sandbox.has_shell() { &[] } else { &["shell_tool", "unified_exec"] };
     shell.iter().copied().chain(request.disable_features.iter().map(String::as_str))
 }
 
 /// The arguments of `codex exec` with these settings; `references` are attached. There is no
-/// positional prompt: it comes on stdin, where no quoting can change it and no process list shows it.
-/// (`-` as a positional was refused by some versions.) There is no `-C` either: Codex starts in the
-/// workspace (0.132.0 and 0.171.0 take it for their own), and a path would be resolved once more.
+/// positional prompt: it comes on stdin, where no quoting can change it and no process list shows
+/// it. (`-` as a positional was refused by some versions.) There is no `-C` either: Codex starts in
+/// the workspace (0.132.0 and 0.171.0 take it for their own), and a path would be resolved once
+/// more.
 #[must_use]
 pub fn exec_args(request: &Request, settings: &[Setting], references: &[PathBuf]) -> Vec<OsString> {
     let mut args: Vec<OsString> =

@@ -1,9 +1,9 @@
 //! The user's effective configuration of Codex: all layers, read once per call and passed on.
 //!
-//! Lowest first, Codex merges the system's `config.toml`, the user's, the call's own `-c`, and above
-//! these the administrator's `managed_config.toml` and macOS's managed preferences (0.132.0 to
-//! 0.171.0: run on Linux, read in the source for macOS and Windows). `requirements.toml` constrains
-//! the result. What an organisation delivers over the network is not visible here.
+//! Lowest first, Codex merges the system's `config.toml`, the user's, the call's own `-c`, and
+//! above these the administrator's `managed_config.toml` and macOS's managed preferences (0.132.0
+//! to 0.171.0: run on Linux, read in the source for macOS and Windows). `requirements.toml`
+//! constrains the result. What an organisation delivers over the network is not visible here.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -189,8 +189,9 @@ impl Config {
     /// `profile`, if one is selected.
     ///
     /// In 0.132.0 a profile goes before `-c` and `--disable`: with `shell_tool = true` among its
-    /// features even `read-only` has a shell. So the settings are repeated within the profile, where
-    /// `-c` does win. From 0.140.0 on Codex refuses such profiles, whether or not this is done.
+    /// features even `read-only` has a shell. So the settings are repeated within the profile,
+    /// where `-c` does win. From 0.140.0 on Codex refuses such profiles, whether or not this is
+    /// done.
     #[must_use]
     pub fn profile_override(&self, settings: &[Setting]) -> Option<Setting> {
         let selected = settings.iter().rev().find(|(key, _)| key == "profile").map(|(_, value)| value_of(value));
@@ -329,8 +330,8 @@ fn adds(required: &Table, ours: &Table) -> bool {
 ///
 /// All versions mount `image_gen` for OpenAI's own, for a custom one with `requires_openai_auth =
 /// true`, and for one that sends the actor header; a custom one without either certainly lacks it.
-/// Only what is certain is refused: a file that cannot be read, a provider that is not defined or an
-/// unknown built-in one is left to Codex.
+/// Only what is certain is refused: a file that cannot be read, a provider that is not defined or
+/// an unknown built-in one is left to Codex.
 ///
 /// Measured: with a ChatGPT login, 0.132.0 and 0.140.0 declare the hosted tool to such a provider
 /// too, and hand it the ChatGPT token along with it; from 0.144.6 on the tool is gone. A relay that

@@ -1,8 +1,8 @@
 //! Whether the agent's tools are kept out of Codex's own files, and how far that is established.
 //!
 //! What this package asks for is only the beginning: an administrator's settings outrank it, old
-//! versions do not confine root, and Codex itself states at the head of the thread's record what was
-//! in force. Nothing counts as confined before that statement agrees.
+//! versions do not confine root, and Codex itself states at the head of the thread's record what
+//! was in force. Nothing counts as confined before that statement agrees.
 
 use std::path::{Path, PathBuf};
 
@@ -47,8 +47,8 @@ pub enum Breach {
 /// What a statement that agrees leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
-    /// Whether the agent may write to `$CODEX_HOME/memories`. 0.132.0 lets it, and no setting closes
-    /// that; 0.140.0 does not.
+    /// Whether the agent may write to `$CODEX_HOME/memories`. 0.132.0 lets it, and no setting
+    /// closes that; 0.140.0 does not.
     pub writes_memories: bool,
 }
 
@@ -57,8 +57,8 @@ pub const WRITES_MEMORIES: &str =
     "This version of Codex lets its agent write to Codex's own memories as well. Update Codex to 0.140.0 or newer.";
 
 impl Confinement {
-    /// What is to be expected of a turn with these settings, by a version that is known or not, for a
-    /// process that is [privileged](is_privileged) or not. Blocks on the disk.
+    /// What is to be expected of a turn with these settings, by a version that is known or not, for
+    /// a process that is [privileged](is_privileged) or not. Blocks on the disk.
     #[must_use]
     pub fn expected(
         request: &Request,

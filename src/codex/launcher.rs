@@ -1,18 +1,19 @@
 //! The scripts by which npm and pnpm start a package's script, where they do not link to it.
 //!
-//! Only what they write, line by line, is taken for theirs. A script with any other line, be it one `export`, is the
-//! user's own and has to be run as it is. So is a launcher of a version that is not known here: it works, but needs
-//! `node` on the PATH. (Yarn 1, Bun, and npm on Unix make links. Volta's, asdf's and mise's launchers choose a version
-//! when they are run.)
+//! Only what they write, line by line, is taken for theirs. A script with any other line, be it one
+//! `export`, is the user's own and has to be run as it is. So is a launcher of a version that is
+//! not known here: it works, but needs `node` on the PATH. (Yarn 1, Bun, and npm on Unix make
+//! links. Volta's, asdf's and mise's launchers choose a version when they are run.)
 
-/// The beginnings of known launchers: how many lines they have, and the CRC-32 of these. `__test__/fixtures/launchers/`
-/// holds each of them as a tool has written it.
+/// The beginnings of known launchers: how many lines they have, and the CRC-32 of these.
+/// `__test__/fixtures/launchers/` holds each of them as a tool has written it.
 const HEADS: [(usize, u32); 11] = [
     // cmd-shim 4 and 5 (npm 7 to 9).
     (7, 0x6110_a926),
     // cmd-shim 6 to 8 (npm 10 and 11), pnpm 10 to 11.5.
     (11, 0x7e1e_f10a),
-    // pnpm 8 and 9, 11.10 to 11.20, 11.22 to 12.0, 11.27, 11.28.0, 12.4, 11.28.5 to 12.18, 12.20 and 12.21.
+    // pnpm 8 and 9, 11.10 to 11.20, 11.22 to 12.0, 11.27, 11.28.0, 12.4, 11.28.5 to 12.18, 12.20
+    // and 12.21.
     (7, 0x1a58_59b1),
     (26, 0x8cef_0de5),
     (38, 0x50a7_8ec6),
@@ -28,7 +29,8 @@ const HEADS: [(usize, u32); 11] = [
 /// What stands in [`NODE_PATHS`] and [`TAILS`] for a path.
 const PATH: char = '…';
 
-/// How pnpm sets `NODE_PATH`, between the beginning and the end. It does not matter to the native binary.
+/// How pnpm sets `NODE_PATH`, between the beginning and the end. It does not matter to the native
+/// binary.
 const NODE_PATHS: [&str; 3] = [
     r#"if [ -z "$NODE_PATH" ]; then
   export NODE_PATH="…"
@@ -113,8 +115,8 @@ endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%"  "%dp0%\…" 
 )"#,
 ];
 
-/// The path of the script that the launcher starts, relative to the launcher's directory and with `/` between its
-/// parts; none if the text is not exactly what npm or pnpm writes.
+/// The path of the script that the launcher starts, relative to the launcher's directory and with
+/// `/` between its parts; none if the text is not exactly what npm or pnpm writes.
 pub fn target(text: &str) -> Option<String> {
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     // pnpm from 11 on repeats the target in a comment.

@@ -79,8 +79,8 @@ pub fn settings(config: &Config, version: Option<Version>) -> Vec<Setting> {
     features.chain(fixed).chain(without_servers(config)).collect()
 }
 
-/// Switches the user's MCP servers off, each by its name: an empty `mcp_servers` does not clear those
-/// of the files. They would be started for every picture, outside of the sandbox.
+/// Switches the user's MCP servers off, each by its name: an empty `mcp_servers` does not clear
+/// those of the files. They would be started for every picture, outside of the sandbox.
 fn without_servers(config: &Config) -> Option<Setting> {
     let off = Table::from_iter([("enabled".to_owned(), Value::from(false))]);
     // One inline table: a dotted key of `-c` cannot hold a name with a dot.

@@ -110,7 +110,8 @@ fn dirs_on_path(env: &Environment) -> impl Iterator<Item = PathBuf> {
     dirs.filter(|dir| dir.is_absolute())
 }
 
-/// What the CLI is called. On Windows npm writes a `.cmd` that is never run itself: it leads to the package.
+/// What the CLI is called. On Windows npm writes a `.cmd` that is never run itself: it leads to the
+/// package.
 #[cfg(windows)]
 const NAMES: [&str; 2] = ["codex.exe", "codex.cmd"];
 #[cfg(not(windows))]

@@ -48,9 +48,10 @@ const READ_BYTES: usize = 64 << 10;
 /// What every line that records a picture contains, and few others do.
 const SIGN: &[u8] = b"\"image_gen";
 
-/// Calls `each` for every picture in the thread's record that is not larger than `limit` bytes, in order,
-/// until it breaks. A picture that is recorded twice is handed over twice. Returns whether there was one
-/// that is larger. Blocks on the disk, until it was `given_up`; holds one line at a time.
+/// Calls `each` for every picture in the thread's record that is not larger than `limit` bytes, in
+/// order, until it breaks. A picture that is recorded twice is handed over twice. Returns whether
+/// there was one that is larger. Blocks on the disk, until it was `given_up`; holds one line at a
+/// time.
 pub fn pictures(
     codex_home: &Path,
     thread: &ThreadId,
@@ -279,8 +280,8 @@ fn parse(line: &[u8]) -> Option<Recorded> {
 }
 
 /// Where the thread's record is. The directories are named after days of the user's own time zone,
-/// which is not worth guessing. Codex writes one file a thread: where there are two, one of them was
-/// planted, and neither is believed.
+/// which is not worth guessing. Codex writes one file a thread: where there are two, one of them
+/// was planted, and neither is believed.
 fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, OsString)> {
     let ending = format!("-{thread}.jsonl");
     let below = |dir: PathBuf| entries(&dir).map(|entry| entry.path());

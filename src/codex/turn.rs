@@ -27,8 +27,8 @@ const SHOWN_BYTES: usize = 4 << 10;
 /// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its work on the picture first, which
 /// takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped by us in either case.
 pub const DRAWN_GRACE: Duration = Duration::from_millis(500);
-/// How long Codex may live on after it has said how its turn ended. It exits within 336 ms (0.132.0)
-/// or 86 ms (0.144.6, 0.171.0; five runs each).
+/// How long Codex may live on after it has said how its turn ended. It exits within 336 ms
+/// (0.132.0) or 86 ms (0.144.6, 0.171.0; five runs each).
 pub const OVER_GRACE: Duration = Duration::from_secs(3);
 
 /// A running turn. Dropping it kills the whole tree.

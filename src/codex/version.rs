@@ -36,8 +36,8 @@ impl Version {
     }
 }
 
-/// The CLI's version: its npm package's, or what it says itself, "codex-cli 0.169.0" (all versions).
-/// None if it does not say, or `given_up` resolved before.
+/// The CLI's version: its npm package's, or what it says itself, "codex-cli 0.169.0" (all
+/// versions). None if it does not say, or `given_up` resolved before.
 pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: impl Future) -> Option<String> {
     if cli.version.is_some() {
         return cli.version.clone();

@@ -194,8 +194,9 @@ impl Dir {
     }
 }
 
-/// Opens the regular file at `path` without blocking, and follows links: for files of the user's own choosing, such as
-/// `config.toml` or a reference image. A FIFO, a device or a directory is refused instead of waited for.
+/// Opens the regular file at `path` without blocking, and follows links: for files of the user's
+/// own choosing, such as `config.toml` or a reference image. A FIFO, a device or a directory is
+/// refused instead of waited for.
 ///
 /// # Errors
 /// Whatever the operating system says; [`io::ErrorKind::InvalidInput`] if it is not a regular file.

@@ -1,4 +1,5 @@
-//! Counts what a thread asks of the file system, so that another can tell "works" from "does not answer".
+//! Counts what a thread asks of the file system, so that another can tell "works" from "does not
+//! answer".
 
 use std::cell::RefCell;
 use std::io::{self, Read};

@@ -3,7 +3,8 @@
 //! napi's own `AbortSignal` type takes over the user's `onabort`, ignores a signal that is already aborted, and is disarmed
 //! by whoever sets `onabort` later. So the signal is used as any JavaScript program would use it.
 //!
-//! A signal may throw at any use. At the start that is an invalid option; at the end it changes nothing.
+//! A signal may throw at any use. At the start that is an invalid option; at the end it changes
+//! nothing.
 
 use napi::bindgen_prelude::{FromNapiValue as _, FunctionRef, Object, ObjectRef, Result, Unknown};
 use napi::{Env, JsValue as _};
@@ -54,8 +55,8 @@ impl Abort {
         self.token.clone()
     }
 
-    /// Stops listening; on the JavaScript thread, when the call settles. The result is the signal's reason, if it was aborted
-    /// meanwhile and still says so.
+    /// Stops listening; on the JavaScript thread, when the call settles. The result is the signal's
+    /// reason, if it was aborted meanwhile and still says so.
     pub fn close<'env>(self, js: &Js<'env>) -> Option<Unknown<'env>> {
         let (signal, listener) = self.signal?;
         let reason = farewell(js, &signal, &listener);

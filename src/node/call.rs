@@ -1,7 +1,7 @@
 //! One call: from the arguments to a promise, and from the outcome to its settlement.
 //!
-//! No exported function that returns a promise throws: what goes wrong before the work is started rejects the promise, as
-//! what goes wrong later does.
+//! No exported function that returns a promise throws: what goes wrong before the work is started
+//! rejects the promise, as what goes wrong later does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -54,7 +54,8 @@ pub fn promise<'env>(
     PromiseRaw::reject(env, Trace::capture(&js)?.into_error(&js, &failure)?)
 }
 
-/// Starts `work`, as a call of its JavaScript environment, and returns a promise of what `answer` makes of its outcome.
+/// Starts `work`, as a call of its JavaScript environment, and returns a promise of what `answer`
+/// makes of its outcome.
 pub fn start<'env, T: Send + 'static, A: Answer + 'static>(
     js: &Js<'env>,
     abort: Option<Abort>,

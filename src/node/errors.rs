@@ -60,7 +60,8 @@ impl Trace {
         Ok(error.to_unknown())
     }
 
-    /// The lines below the first. Empty where `Error.prepareStackTrace` or `Error.stackTraceLimit` leaves none.
+    /// The lines below the first. Empty where `Error.prepareStackTrace` or `Error.stackTraceLimit`
+    /// leaves none.
     fn frames(&self, js: &Js<'_>) -> String {
         let stack = self.0.get_value(js.env).and_then(|error| js.read(error.to_unknown(), "stack")).and_then(js::text);
         let stack = stack.ok().flatten().unwrap_or_default();

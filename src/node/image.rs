@@ -28,8 +28,9 @@ pub struct GeneratedImage {
     /// Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the thread's record.
     #[napi(ts_type = "'store' | 'workspace' | 'rollout'")]
     pub source: &'static str,
-    /// Whether the picture provably came from image_gen: Codex wrote it into this thread's store while the agent could not, or
-    /// this thread's record holds the same bytes. Always false where the sandbox that was asked for was not in force.
+    /// Whether the picture provably came from image_gen: Codex wrote it into this thread's store
+    /// while the agent could not, or this thread's record holds the same bytes. Always false where
+    /// the sandbox that was asked for was not in force.
     pub verified: bool,
     /// The CLI's version: its npm package's, or what it says itself.
     pub codex_version: Option<String>,

@@ -1,7 +1,8 @@
 //! Reading JavaScript values without being surprised by them.
 //!
-//! A getter or a proxy may throw at any read, prototypes may be polluted, and globals replaced. So whatever belongs to the
-//! caller is read by the functions of `realm.js`; a failed N-API read would leave its exception pending.
+//! A getter or a proxy may throw at any read, prototypes may be polluted, and globals replaced. So
+//! whatever belongs to the caller is read by the functions of `realm.js`; a failed N-API read would
+//! leave its exception pending.
 
 use napi::bindgen_prelude::{
     FnArgs, FromNapiValue as _, Function, JsObjectValue as _, Object, Result, ToNapiValue, Unknown, ValueType,
@@ -39,7 +40,8 @@ impl<'env> Js<'env> {
         })
     }
 
-    /// The property `name` of an object, unless it is `Object.prototype`'s. Fails if reading it throws.
+    /// The property `name` of an object, unless it is `Object.prototype`'s. Fails if reading it
+    /// throws.
     pub fn read(&self, object: Unknown<'env>, name: &str) -> Result<Unknown<'env>> {
         // The name lives as long as the call, which is all that is needed of it.
         self.read.call((object, name).into())
@@ -56,7 +58,8 @@ impl<'env> Js<'env> {
         keys.call((object,).into())
     }
 
-    /// The elements if the value is an array; a hole is undefined, whatever `Array.prototype` holds.
+    /// The elements if the value is an array; a hole is undefined, whatever `Array.prototype`
+    /// holds.
     pub fn array(&self, value: Unknown<'env>) -> Result<Option<Vec<Unknown<'env>>>> {
         if value.get_type()? != ValueType::Object || !Object::from_unknown(value)?.is_array()? {
             return Ok(None);
@@ -92,7 +95,8 @@ impl<'env> Js<'env> {
         function.call((signal, listener).into()).map(drop)
     }
 
-    /// Gives a promise a handler of its rejection, and does not wait for it. Fails if the promise throws.
+    /// Gives a promise a handler of its rejection, and does not wait for it. Fails if the promise
+    /// throws.
     pub fn forgive(&self, promise: Unknown<'env>) -> Result<()> {
         let forgive: Function<'env, FnArgs<(Unknown<'env>,)>, Unknown<'env>> =
             self.realm.get_named_property("forgive")?;
@@ -132,8 +136,9 @@ impl<'env> Js<'env> {
     }
 }
 
-/// What JavaScript is given, as napi would make it of a struct, but for the properties that may be absent: napi sets these, and
-/// `Object.prototype` may have a setter of their name. They are taken out before and defined after.
+/// What JavaScript is given, as napi would make it of a struct, but for the properties that may be
+/// absent: napi sets these, and `Object.prototype` may have a setter of their name. They are taken
+/// out before and defined after.
 pub trait Answer {
     fn into_js(self, env: &Env) -> Result<Unknown<'_>>;
 }

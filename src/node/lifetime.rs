@@ -18,7 +18,8 @@ use super::runtime;
 /// What belongs to an environment for as long as it lives: Node-API's instance data.
 pub(super) struct Loaded {
     pub(super) environment: JsEnvironment,
-    /// The record that `realm.js` returns. Not checked for leaks: an environment that goes away takes its references along.
+    /// The record that `realm.js` returns. Not checked for leaks: an environment that goes away
+    /// takes its references along.
     pub(super) realm: ObjectRef<false>,
 }
 

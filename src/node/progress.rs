@@ -56,8 +56,8 @@ const MAX_WAITING: usize = 4096;
 /// its loop, and from each of the calls that run at the same time.
 const BATCH: usize = 8;
 
-/// Calls `onProgress` with one event; the result resolves when it has been called. Boxed: an async function cannot hold a
-/// [`Function`] of arguments with a lifetime.
+/// Calls `onProgress` with one event; the result resolves when it has been called. Boxed: an async
+/// function cannot hold a [`Function`] of arguments with a lifetime.
 type Call = Box<dyn Fn(Event, Arc<AtomicBool>) -> oneshot::Receiver<()> + Send + Sync>;
 
 /// Reports to `onProgress`, if there is one.
@@ -170,7 +170,8 @@ fn call(function: &Function, event: Event, threw: Arc<AtomicBool>) -> oneshot::R
     receiver
 }
 
-/// Gives a promise that the callback returned a handler: its rejection is not for the daemon to die of.
+/// Gives a promise that the callback returned a handler: its rejection is not for the daemon to die
+/// of.
 fn forgive(env: &Env, returned: Returned) -> Result<()> {
     if returned.is_promise()? { Js::new(env)?.forgive(returned) } else { Ok(()) }
 }

@@ -73,8 +73,8 @@ const MAX_WORKERS: usize = 4;
 /// How long the start may take. It takes less than a millisecond.
 const START: Duration = Duration::from_secs(1);
 
-/// Starts a runtime on a thread of its own. Where tokio gets some of its threads and then no more, its panic waits for those
-/// that it has got, which never end.
+/// Starts a runtime on a thread of its own. Where tokio gets some of its threads and then no more,
+/// its panic waits for those that it has got, which never end.
 fn start() -> Result<Runtime, Cause> {
     let refused = |error: io::Error| Cause::SpawnFailed(os_words(&error));
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
@@ -93,7 +93,8 @@ fn start() -> Result<Runtime, Cause> {
     }
 }
 
-/// Fails where tokio would panic: where it cannot have so many threads, or the six descriptors that it needs.
+/// Fails where tokio would panic: where it cannot have so many threads, or the six descriptors that
+/// it needs.
 fn probe(threads: usize) -> io::Result<()> {
     #[cfg(unix)]
     let _six = {

@@ -66,7 +66,8 @@ impl Child {
         self.0.knows(id)
     }
 
-    /// Stops the whole tree. Blocks for as long as that takes: at most the grace and, on a machine that is not busy, a second.
+    /// Stops the whole tree. Blocks for as long as that takes: at most the grace and, on a machine
+    /// that is not busy, a second.
     #[must_use]
     pub fn stop(self, manner: Manner) -> Stopped {
         self.0.stop(manner)

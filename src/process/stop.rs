@@ -29,6 +29,7 @@ pub enum Manner {
 pub struct Stopped {
     /// How the child itself ended.
     pub exit: Exit,
-    /// Whether processes of the tree may still run: the system does not show all of them, or one outlived its SIGKILL.
+    /// Whether processes of the tree may still run: the system does not show all of them, or one
+    /// outlived its SIGKILL.
     pub may_have_survivors: bool,
 }

@@ -59,7 +59,8 @@ fn role() {
         "stay" => {
             start("hold", &place).spawn().unwrap().wait().unwrap();
         }
-        // Starts a process that sheds its parents, its session, its group, its environment and its directory.
+        // Starts a process that sheds its parents, its session, its group, its environment and its
+        // directory.
         #[cfg(unix)]
         "hide" => {
             rustix::process::setsid().unwrap();

@@ -14,7 +14,8 @@ pub struct Members {
     /// When the leader was started; what is older cannot belong to it.
     since: StartTime,
     pub marker: Marker,
-    /// All but the leader. A process stays here until it is dead, even if no sign but its pid and start time is left.
+    /// All but the leader. A process stays here until it is dead, even if no sign but its pid and
+    /// start time is left.
     pub known: HashMap<Pid, StartTime>,
 }
 
@@ -28,14 +29,14 @@ impl Members {
         Self { leader, since, marker, known: HashMap::new() }
     }
 
-    /// Whether the table shows the leader. As long as it is not reaped, a table without it is incomplete
-    /// (no /proc, or one with `hidepid`), or was read before the leader was started.
+    /// Whether the table shows the leader. As long as it is not reaped, a table without it is
+    /// incomplete (no /proc, or one with `hidepid`), or was read before the leader was started.
     pub fn is_shown_in(&self, table: &[Process]) -> bool {
         table.iter().any(|process| process.pid == self.leader && process.started == self.since)
     }
 
-    /// Updates [`Self::known`] from a table: forgets the dead; adds the group and the descendants of the leader and of
-    /// the known, and what `is_marked` tells.
+    /// Updates [`Self::known`] from a table: forgets the dead; adds the group and the descendants
+    /// of the leader and of the known, and what `is_marked` tells.
     pub fn update(&mut self, table: &[Process], is_marked: impl Fn(Pid) -> bool) {
         let young = || table.iter().filter(|p| p.pid != self.leader && !p.started.is_before(self.since));
         let is_known = |process: &Process| self.known.get(&process.pid) == Some(&process.started);
@@ -57,8 +58,8 @@ impl Members {
         self.known = alive.map(|process| (process.pid, process.started)).collect();
     }
 
-    /// Updates from a table that was read while the tree runs, by ancestry and group, and marks what is known:
-    /// whatever the known processes start from now on inherits the mark.
+    /// Updates from a table that was read while the tree runs, by ancestry and group, and marks
+    /// what is known: whatever the known processes start from now on inherits the mark.
     pub fn follow(&mut self, table: &[Process]) {
         if self.is_shown_in(table) {
             self.update(table, |_| false);

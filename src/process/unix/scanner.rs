@@ -1,7 +1,8 @@
-//! Scans for the descendants of all running trees while their ancestors live. What is found stays known, and marked.
+//! Scans for the descendants of all running trees while their ancestors live. What is found stays
+//! known, and marked.
 //!
-//! One thread serves all trees with one reading of the table, and ends with the last tree. A scan takes 13 µs of CPU
-//! per process of the machine, which is why settled trees get one a second.
+//! One thread serves all trees with one reading of the table, and ends with the last tree. A scan
+//! takes 13 µs of CPU per process of the machine, which is why settled trees get one a second.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -37,8 +38,8 @@ fn scanner() -> MutexGuard<'static, Scanner> {
     SCANNER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Scans for the members of this tree until [`release`]. Where there can be no further thread, its processes are found
-/// only when it is stopped.
+/// Scans for the members of this tree until [`release`]. Where there can be no further thread, its
+/// processes are found only when it is stopped.
 pub fn follow(members: Members) {
     let mut scanner = scanner();
     let since = Instant::now();
@@ -51,8 +52,8 @@ pub fn follow(members: Members) {
     }
 }
 
-/// Ends the scans for the tree of this leader and returns its members, unless that has been done before. To be called
-/// before the leader is reaped: a scan trusts its pid.
+/// Ends the scans for the tree of this leader and returns its members, unless that has been done
+/// before. To be called before the leader is reaped: a scan trusts its pid.
 pub fn release(leader: Pid) -> Option<Members> {
     let mut scanner = scanner();
     let index = scanner.trees.iter().position(|tree| tree.members.leader == leader)?;

@@ -1,11 +1,12 @@
 //! A child and its descendants on Unix.
 //!
-//! A process group does not hold a tree together: Codex starts its tools in sessions of their own, and a daemon forks twice to
-//! lose its parents. What belongs to the tree is therefore found in the table of all processes: what descends from the child
-//! or from something that did, what is in its group, what carries the run's marker in its environment, what works in the
-//! run's directory. Only processes younger than the child can be any of these. On Linux the marker is also a resource limit,
-//! which a process inherits whatever becomes of its parents, its session and its environment. What the scanner has found
-//! while the tree ran is of the tree, too.
+//! A process group does not hold a tree together: Codex starts its tools in sessions of their own,
+//! and a daemon forks twice to lose its parents. What belongs to the tree is therefore found in the
+//! table of all processes: what descends from the child or from something that did, what is in its
+//! group, what carries the run's marker in its environment, what works in the run's directory. Only
+//! processes younger than the child can be any of these. On Linux the marker is also a resource
+//! limit, which a process inherits whatever becomes of its parents, its session and its
+//! environment. What the scanner has found while the tree ran is of the tree, too.
 //!
 //! A pid alone names nobody, for it is given away again; a pid with its start time does. Signals to the group are safe for as
 //! long as the child is not reaped, and it is reaped last.
@@ -43,7 +44,8 @@ pub struct Tree {
     /// How the leader has ended, once it has.
     exit: watch::Receiver<Option<Exit>>,
     reaped: bool,
-    /// Whether some process of the tree may be alive that no look shows, or that SIGKILL did not end.
+    /// Whether some process of the tree may be alive that no look shows, or that SIGKILL did not
+    /// end.
     may_have_survivors: bool,
     /// Dismissed last, when nobody is left to be guarded.
     _watchdog: Option<Watchdog>,
@@ -73,7 +75,8 @@ impl Tree {
         }
         let ends = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let exit = waiter.watch(leader);
-        // Marks what the leader has started before it was marked, ahead of the first thing it is told.
+        // Marks what the leader has started before it was marked, ahead of the first thing it is
+        // told.
         members.follow(&table::processes());
         scanner::follow(members.clone());
         // From here on the tree owns the process: an error below drops it, and with it the process.

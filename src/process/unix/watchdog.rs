@@ -1,10 +1,12 @@
 //! What stops a tree when the daemon itself is killed, or aborts, and nobody is left to do it.
 //!
-//! No code of a process runs when it is killed, and `PR_SET_PDEATHSIG` is no help: it fires at the end of the *thread* that started
-//! the child, and costs the fast way of spawning. So a shell waits at the end of a pipe that only the daemon holds. When the pipe
-//! ends, it sends SIGTERM to whatever carries the run's marker (the variable or the limit), in whatever session, and to the group; a second later SIGKILL. On
-//! macOS, where a shell cannot see the marker, whatever descends from the leader stands for it. What hides from all of them is found
-//! when the next daemon starts, by its marker or its working directory: see [`crate::workspace::Abandoned`].
+//! No code of a process runs when it is killed, and `PR_SET_PDEATHSIG` is no help: it fires at the
+//! end of the *thread* that started the child, and costs the fast way of spawning. So a shell waits
+//! at the end of a pipe that only the daemon holds. When the pipe ends, it sends SIGTERM to
+//! whatever carries the run's marker (the variable or the limit), in whatever session, and to the
+//! group; a second later SIGKILL. On macOS, where a shell cannot see the marker, whatever descends
+//! from the leader stands for it. What hides from all of them is found when the next daemon starts,
+//! by its marker or its working directory: see [`crate::workspace::Abandoned`].
 //!
 //! A run does not depend on it: where there is no shell, or somebody kills it, nothing else changes.
 

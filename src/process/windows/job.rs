@@ -53,8 +53,8 @@ impl Job {
         self.0.as_raw_handle()
     }
 
-    /// Ends every process of it, and returns whether it is known to be empty. Blocks until they have let go of all that they
-    /// held, or for `limit`.
+    /// Ends every process of it, and returns whether it is known to be empty. Blocks until they
+    /// have let go of all that they held, or for `limit`.
     pub fn end(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         loop {

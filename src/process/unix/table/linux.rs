@@ -22,8 +22,8 @@ impl StartTime {
     }
 }
 
-/// Every process that is shown. None at all without a `/proc` of this PID namespace: the numbers of another one mean
-/// other processes here.
+/// Every process that is shown. None at all without a `/proc` of this PID namespace: the numbers of
+/// another one mean other processes here.
 pub fn processes() -> Vec<Process> {
     let me = getpid().as_raw_nonzero().to_string();
     let is_ours = fs::read_link("/proc/self").is_ok_and(|to| to.as_os_str() == me.as_str());
@@ -43,7 +43,8 @@ fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
     let after_name = stat.len() - stat.iter().rev().position(|&byte| byte == b')')?;
     let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
-    // Of a process that is being reaped the kernel says that its group is -1 (`do_task_stat` in fs/proc/array.c).
+    // Of a process that is being reaped the kernel says that its group is -1 (`do_task_stat` in
+    // fs/proc/array.c).
     let pid_of = |field: &str| field.parse().ok().filter(|&raw: &i32| raw > 0).and_then(Pid::from_raw);
     let parent = pid_of(fields.next()?);
     let group = pid_of(fields.next()?);
@@ -52,16 +53,19 @@ fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
     Some(Process { pid, parent, group, started, zombie: matches!(state, "Z" | "X") })
 }
 
-/// Marks the process, and with it all that it starts from now on, by a limit: children inherit limits, and neither
-/// a new session nor an empty environment changes them. The limit is on real-time CPU use; at 146,000 years it limits
-/// nothing. Only [`is_marked`] reads it. Where the system refuses, the other signs have to do.
+/// Marks the process, and with it all that it starts from now on, by a limit: children inherit
+/// limits, and neither a new session nor an empty environment changes them. The limit is on
+/// real-time CPU use; at 146,000 years it limits nothing. Only [`is_marked`] reads it. Where the
+/// system refuses, the other signs have to do.
 pub fn mark(pid: Pid, marker: &Marker) {
     let limit = Rlimit { current: Some(limit_of(marker)), maximum: None };
-    // An unprivileged process cannot raise its hard limit, so this fails where there is one already.
+    // An unprivileged process cannot raise its hard limit, so this fails where there is one
+    // already.
     let _ = prlimit(Some(pid), Resource::Rttime, limit);
 }
 
-/// The soft limit on real-time CPU use in the text of `/proc/<pid>/limits`; none if it is unlimited.
+/// The soft limit on real-time CPU use in the text of `/proc/<pid>/limits`; none if it is
+/// unlimited.
 fn real_time_limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max realtime timeout"))?;
     line.split_ascii_whitespace().next()?.parse().ok()

@@ -26,8 +26,8 @@ pub struct Process {
     pub zombie: bool,
 }
 
-/// The resource limit that stands for the marker on Linux: real-time CPU use, in microseconds, of at least 146,000 years.
-/// It is the marker's hash (FNV-1a), the same in every daemon.
+/// The resource limit that stands for the marker on Linux: real-time CPU use, in microseconds, of
+/// at least 146,000 years. It is the marker's hash (FNV-1a), the same in every daemon.
 pub fn limit_of(marker: &Marker) -> u64 {
     let hash = marker
         .value
