@@ -99,7 +99,7 @@ pub enum Cause {
     #[error("codex image_gen exited {}. The error's detail holds what Codex said.", exit_in_words(*.0))]
     CodexFailed(Exit),
 
-    /// The turn failed, for a reason nobody recognised, and Codex had to be stopped.
+    /// The turn failed, for an unrecognised reason, and Codex had to be stopped.
     #[error("Codex reported that its turn failed. The error's detail holds what Codex said.")]
     TurnFailed,
 

@@ -51,7 +51,7 @@ impl Readiness {
     }
 }
 
-/// Looks at what a run of `request` would use. Spends nothing, asks nobody but the CLI itself. What
+/// Looks at what a run of `request` would use. Spends nothing and asks only the CLI itself. What
 /// is not known when `given_up` is cancelled, or because a disk does not answer, stays unknown.
 ///
 /// # Errors

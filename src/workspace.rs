@@ -4,7 +4,7 @@
 //! `od-codex-image-RUN` holds two entries: `workspace`, which is the agent's, and `run`, a file
 //! that proves that this package made the directory. The kernel releases a lock when its owner
 //! dies, however that happens, so a proven directory without a lock has been abandoned. The proof
-//! is written last and removed last: a directory without it is nobody's to remove.
+//! is written last and removed last: a directory without it is left alone.
 
 use std::ffi::OsStr;
 use std::io;

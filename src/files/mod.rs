@@ -1,5 +1,5 @@
-//! Files and directories in which somebody else writes: reading, making and removing them without
-//! being led elsewhere and without hanging.
+//! Reading, making and removing files and directories in which others write, without being led
+//! elsewhere and without hanging.
 //!
 //! The agent's shell can write into the workspace, so whatever lies there may be a symbolic link to
 //! a secret, a FIFO that blocks for ever, a sparse file of terabytes, or a directory of 30,000

@@ -21,8 +21,8 @@ pub use ancestors::exposure;
 
 pub type Handle = OwnedFd;
 
-/// How a directory is opened whose entries are only made and removed: it may be one that nobody can
-/// list.
+/// How a directory is opened whose entries are only made and removed: it may be one that cannot be
+/// listed.
 #[cfg(target_os = "linux")]
 const UNLISTED: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]

@@ -85,8 +85,8 @@ pub fn id(handle: &Handle) -> io::Result<u64> {
     Ok(join(information.nFileIndexHigh, information.nFileIndexLow))
 }
 
-/// Whoever may write in a directory is decided by its access list, which a user's temporary
-/// directory inherits from the profile.
+/// The access list decides who may write in a directory. A user's temporary directory inherits it
+/// from the profile.
 #[allow(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
 pub const fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {
     Ok(None)

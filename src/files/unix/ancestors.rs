@@ -1,9 +1,9 @@
 //! Whether other users can exchange what lies at a path. The rule is that of OpenSSH's
 //! `StrictModes`, applied to every directory from the root down: it belongs to root or to this
-//! user, and nobody else may write in it, unless its sticky bit keeps each entry for its owner.
+//! user, and no other user may write in it, unless its sticky bit keeps each entry for its owner.
 //!
 //! Two things that look like other users are not. In a user namespace root shows as the overflow
-//! uid, so whoever owns `/` stands for root. Where each user has a group of their own (umask 002),
+//! uid, so the owner of `/` stands for root. Where each user has a group of their own (umask 002),
 //! that group is the user.
 
 use std::io;
@@ -71,8 +71,8 @@ mod group {
             && databases.is_some_and(|(users, groups)| has_only(&users, &groups, user, group))
     }
 
-    /// Whether `group` is the primary group of `user`, has the user's name, and has nobody else in
-    /// it. Groups of a directory service are not in these files, and never private.
+    /// Whether `group` is the primary group of `user`, has the user's name, and has no other member.
+    /// Groups of a directory service are not in these files, and never private.
     fn has_only(users: &str, groups: &str, user: u32, group: u32) -> bool {
         let (user, group) = (user.to_string(), group.to_string());
         let mut login = None;

@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(known(&members), [9]);
     }
 
-    /// As on a machine on which the leader gets the processor before whoever has started it.
+    /// As on a machine on which the leader gets the processor before the process that started it.
     #[cfg(target_os = "linux")]
     #[test]
     fn what_the_leader_started_before_it_was_marked_is_marked_by_the_first_scan() {
