@@ -10,6 +10,8 @@ use linux as system;
 #[cfg(target_os = "macos")]
 use macos as system;
 
+use std::collections::HashMap;
+
 use rustix::process::Pid;
 
 use crate::process::Marker;
@@ -24,6 +26,52 @@ pub struct Process {
     pub group: Option<Pid>,
     pub started: StartTime,
     pub zombie: bool,
+}
+
+/// All processes at one time, indexed: many trees are looked up in one table.
+#[derive(Debug, Default)]
+pub struct Table {
+    processes: HashMap<Pid, Process>,
+    children: HashMap<Pid, Vec<Pid>>,
+    groups: HashMap<Pid, Vec<Pid>>,
+}
+
+impl Table {
+    pub fn read() -> Self {
+        processes().into_iter().collect()
+    }
+
+    pub fn process(&self, pid: Pid) -> Option<&Process> {
+        self.processes.get(&pid)
+    }
+
+    pub fn pids(&self) -> impl Iterator<Item = Pid> {
+        self.processes.keys().copied()
+    }
+
+    pub fn children(&self, parent: Pid) -> &[Pid] {
+        self.children.get(&parent).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn group(&self, leader: Pid) -> &[Pid] {
+        self.groups.get(&leader).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl FromIterator<Process> for Table {
+    fn from_iter<T: IntoIterator<Item = Process>>(processes: T) -> Self {
+        let mut table = Self::default();
+        for process in processes {
+            if let Some(parent) = process.parent {
+                table.children.entry(parent).or_default().push(process.pid);
+            }
+            if let Some(group) = process.group {
+                table.groups.entry(group).or_default().push(process.pid);
+            }
+            table.processes.insert(process.pid, process);
+        }
+        table
+    }
 }
 
 /// The resource limit that stands for the marker on Linux: real-time CPU use, in microseconds, of at least 146,000 years.
