@@ -140,8 +140,8 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /**
  * Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page.
  *
- * Where the disk of `CODEX_HOME` has left a single request unanswered for two seconds, the login is `'unknown'` and
- * `LOGIN_UNKNOWN` a blocking problem.
+ * Where the disk of `CODEX_HOME` has left a single request unanswered for two seconds, the login
+ * is `'unknown'` and `LOGIN_UNKNOWN` a blocking problem.
  */
 export declare function checkCodex(options?: CheckOptions | null | undefined): Promise<Readiness>
 
@@ -177,8 +177,9 @@ export interface GeneratedImage {
   /** Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the thread's record. */
   source: 'store' | 'workspace' | 'rollout'
   /**
-   * Whether the picture provably came from image_gen: Codex wrote it into this thread's store while the agent could not, or
-   * this thread's record holds the same bytes. Always false where the sandbox that was asked for was not in force.
+   * Whether the picture provably came from image_gen: Codex wrote it into this thread's store
+   * while the agent could not, or this thread's record holds the same bytes. Always false where
+   * the sandbox that was asked for was not in force.
    */
   verified: boolean
   /** The CLI's version: its npm package's, or what it says itself. */
@@ -237,8 +238,9 @@ export interface ReadinessProblem {
  * Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own record. For a daemon that
  * died meanwhile, and for callers that gave up: a picture that was paid for is not lost. Starts nothing and spends nothing.
  *
- * Rejects with `NO_IMAGE` if there is none. May take as long as reading a large record takes, but rejects with `TIMEOUT`
- * once the disk of `CODEX_HOME` has left a single request unanswered for two seconds.
+ * Rejects with `NO_IMAGE` if there is none. May take as long as reading a large record takes, but
+ * rejects with `TIMEOUT` once the disk of `CODEX_HOME` has left a single request unanswered for
+ * two seconds.
  */
 export declare function recoverCodexImage(options: RecoverOptions): Promise<GeneratedImage>
 

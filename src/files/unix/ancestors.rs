@@ -71,8 +71,8 @@ mod group {
             && databases.is_some_and(|(users, groups)| has_only(&users, &groups, user, group))
     }
 
-    /// Whether `group` is the primary group of `user`, has the user's name, and has no other member.
-    /// Groups of a directory service are not in these files, and never private.
+    /// Whether `group` is the primary group of `user`, has the user's name, and has no other
+    /// member. Groups of a directory service are not in these files, and never private.
     fn has_only(users: &str, groups: &str, user: u32, group: u32) -> bool {
         let (user, group) = (user.to_string(), group.to_string());
         let mut login = None;

@@ -1,10 +1,10 @@
 //! The processes of one tree, as the table of processes shows them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rustix::process::Pid;
 
-use super::table::{self, Process, StartTime};
+use super::table::{self, StartTime, Table};
 use crate::process::Marker;
 
 /// The leader of a tree and every living process of it that a scan has found.
@@ -13,7 +13,7 @@ pub struct Members {
     pub leader: Pid,
     /// When the leader was started; what is older cannot belong to it.
     since: StartTime,
-    pub marker: Marker,
+    marker: Marker,
     /// All but the leader. A process stays here until it is dead, even if no sign but its pid and
     /// start time is left.
     pub known: HashMap<Pid, StartTime>,
@@ -31,38 +31,22 @@ impl Members {
 
     /// Whether the table shows the leader. As long as it is not reaped, a table without it is
     /// incomplete (no /proc, or one with `hidepid`), or was read before the leader was started.
-    pub fn is_shown_in(&self, table: &[Process]) -> bool {
-        table.iter().any(|process| process.pid == self.leader && process.started == self.since)
+    pub fn is_shown_in(&self, table: &Table) -> bool {
+        table.process(self.leader).is_some_and(|leader| leader.started == self.since)
     }
 
-    /// Updates [`Self::known`] from a table: forgets the dead; adds the group and the descendants
-    /// of the leader and of the known, and what `is_marked` tells.
-    pub fn update(&mut self, table: &[Process], is_marked: impl Fn(Pid) -> bool) {
-        let young = || table.iter().filter(|p| p.pid != self.leader && !p.started.is_before(self.since));
-        let is_known = |process: &Process| self.known.get(&process.pid) == Some(&process.started);
-        let is_signed =
-            |process: &&Process| is_known(process) || process.group == Some(self.leader) || is_marked(process.pid);
-        // Zombies lead to their children too, so ancestry is followed through them.
-        let mut ours: HashMap<Pid, &Process> =
-            young().filter(is_signed).map(|process| (process.pid, process)).collect();
-        loop {
-            let is_ours = |pid: Pid| pid == self.leader || ours.contains_key(&pid);
-            let found: Vec<_> =
-                young().filter(|p| p.parent.is_some_and(is_ours) && !ours.contains_key(&p.pid)).collect();
-            if found.is_empty() {
-                break;
-            }
-            ours.extend(found.into_iter().map(|process| (process.pid, process)));
-        }
-        let alive = ours.into_values().filter(|process| !process.zombie);
-        self.known = alive.map(|process| (process.pid, process.started)).collect();
+    /// Updates [`Self::known`] by ancestry, group and marker.
+    pub fn update(&mut self, table: &Table) {
+        let is_young = |pid: &Pid| table.process(*pid).is_some_and(|process| !process.started.is_before(self.since));
+        let marked = table.pids().filter(is_young).filter(|&pid| table::is_marked(pid, &self.marker)).collect();
+        self.update_from(table, marked);
     }
 
-    /// Updates from a table that was read while the tree runs, by ancestry and group, and marks
-    /// what is known: whatever the known processes start from now on inherits the mark.
-    pub fn follow(&mut self, table: &[Process]) {
+    /// Updates [`Self::known`] by ancestry and group, and marks what is known: whatever it starts
+    /// from now on inherits the mark. For a table that was read while the tree runs.
+    pub fn follow(&mut self, table: &Table) {
         if self.is_shown_in(table) {
-            self.update(table, |_| false);
+            self.update_from(table, Vec::new());
             for (&pid, &started) in &self.known {
                 // The pid may have been given to another process since the table was read.
                 if table::start_time(pid) == Some(started) {
@@ -71,11 +55,33 @@ impl Members {
             }
         }
     }
+
+    /// Forgets the dead. Adds what descends from the leader, its group, the known and the `marked`.
+    fn update_from(&mut self, table: &Table, marked: Vec<Pid>) {
+        let is_known = |pid: Pid, started| table.process(pid).is_some_and(|process| process.started == started);
+        let mut pending = marked;
+        pending.extend(self.known.drain().filter(|&(pid, started)| is_known(pid, started)).map(|(pid, _)| pid));
+        pending.extend(table.group(self.leader));
+        pending.extend(table.children(self.leader));
+        let mut visited = HashSet::from([self.leader]);
+        while let Some(pid) = pending.pop() {
+            let Some(process) = table.process(pid) else { continue };
+            if process.started.is_before(self.since) || !visited.insert(pid) {
+                continue;
+            }
+            // Zombies lead to their children too, so ancestry is followed through them.
+            pending.extend(table.children(pid));
+            if !process.zombie {
+                self.known.insert(pid, process.started);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::unix::table::Process;
 
     fn pid(raw: i32) -> Pid {
         Pid::from_raw(raw).unwrap()
@@ -92,6 +98,10 @@ mod tests {
         Process { pid: pid(raw), parent: Pid::from_raw(parent), group: Some(pid(raw)), started, zombie }
     }
 
+    fn follow<const N: usize>(members: &mut Members, processes: [Process; N]) {
+        members.update_from(&processes.into_iter().collect(), Vec::new());
+    }
+
     fn known(members: &Members) -> Vec<i32> {
         let mut known: Vec<i32> = members.known.keys().map(|pid| pid.as_raw_nonzero().get()).collect();
         known.sort_unstable();
@@ -101,11 +111,11 @@ mod tests {
     #[test]
     fn a_process_stays_known_without_its_parents_and_brings_its_children_along() {
         let mut members = members();
-        members.update(&[process(7, 1, false), process(8, 7, true), process(9, 8, false)], |_| false);
+        follow(&mut members, [process(7, 1, false), process(8, 7, true), process(9, 8, false)]);
         assert_eq!(known(&members), [9]);
-        members.update(&[process(7, 1, false), process(9, 1, false), process(10, 9, false)], |_| false);
+        follow(&mut members, [process(7, 1, false), process(9, 1, false), process(10, 9, false)]);
         assert_eq!(known(&members), [9, 10]);
-        members.update(&[process(7, 1, false), process(9, 1, true), process(10, 1, false)], |_| false);
+        follow(&mut members, [process(7, 1, false), process(9, 1, true), process(10, 1, false)]);
         assert_eq!(known(&members), [10]);
     }
 
@@ -113,7 +123,7 @@ mod tests {
     fn a_table_without_the_leader_is_not_followed() {
         let mut members = members();
         members.known.insert(pid(9), StartTime::default());
-        members.follow(&[process(8, 7, false)]);
+        members.follow(&[process(8, 7, false)].into_iter().collect());
         assert_eq!(known(&members), [9]);
     }
 
@@ -131,7 +141,7 @@ mod tests {
         let marker = marker(place.path());
         let mut members = Members::new(Pid::from_child(&leader), marker.clone());
         assert!(!table::is_marked(descendant, &marker));
-        members.follow(&table::processes());
+        members.follow(&Table::read());
         assert!(table::is_marked(descendant, &marker));
         table::signal(descendant, members.known[&descendant], rustix::process::Signal::KILL);
         leader.wait().unwrap();

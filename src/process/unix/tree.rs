@@ -27,7 +27,7 @@ use super::members::Members;
 use super::patience::{LOOK_EVERY, Patience};
 use super::pump::Output;
 use super::scanner;
-use super::table;
+use super::table::{self, Table};
 use super::watchdog::Watchdog;
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
@@ -69,15 +69,12 @@ impl Tree {
                 .process_group(0),
         )?;
         let leader = Pid::from_child(&child);
-        let mut members = Members::new(leader, marker);
+        let members = Members::new(leader, marker);
         if let Some(watchdog) = &mut watchdog {
             watchdog.guard(leader);
         }
         let ends = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let exit = waiter.watch(leader);
-        // Marks what the leader has started before it was marked, ahead of the first thing it is
-        // told.
-        members.follow(&table::processes());
         scanner::follow(members.clone());
         // From here on the tree owns the process: an error below drops it, and with it the process.
         let tree = Self { leader, child, members, exit, reaped: false, may_have_survivors: false, _watchdog: watchdog };
@@ -173,10 +170,9 @@ impl Tree {
 
     /// Updates the members by every sign.
     fn look(&mut self) {
-        let table = table::processes();
+        let table = Table::read();
         self.may_have_survivors |= !self.members.is_shown_in(&table);
-        let marker = self.members.marker.clone();
-        self.members.update(&table, |pid| table::is_marked(pid, &marker));
+        self.members.update(&table);
     }
 
     /// Ends the scans of the running tree and takes over what they have found.
