@@ -36,7 +36,7 @@ export async function recovery(): Promise<Section> {
       text:
         'A picture is verified by its place only if the head of the thread’s record states the sandbox that was asked for. A stub Codex leaves ' +
         `a record that is nothing but this head, or one with ${RECORD_MB} MB of other lines behind it, and then a picture of one pixel; the time ` +
-        'is from its start to the proven picture. ' +
+        'is that of the whole call. ' +
         `\`recoverCodexImage\` finds a picture of ${megabytes(PICTURE.length)} MB in a record of ${megabytes(bytes)} MB, whose longest line has ` +
         `${megabytes((PICTURE.length * 4) / 3)} MB, decodes it whole and returns it. The memory is the highest resident set of a fresh process ` +
         "above what it was just before the call, the returned buffer included; it is compared with the picture's own size.",
@@ -78,7 +78,7 @@ async function headRow({ env }: Place): Promise<Row> {
         sandbox: 'workspace-write',
       });
       if (!verified) throw new Error('the head of the record was not read');
-      times[length].push(timings.imageMs ?? NaN);
+      times[length].push(timings.totalMs);
       await rm(path.join(home, 'sessions'), { recursive: true });
     }
   }
