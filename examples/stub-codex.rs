@@ -46,6 +46,7 @@ fn exec() -> Result<ExitCode, Box<dyn Error>> {
                 r#""text":"I am thinking."}}"#
             ))?,
             "save" => save(&thread_id)?,
+            "copy" => fs::write("od-codex-image.png", fs::read(env::var("STUB_PICTURE")?)?)?,
             "tool" => start_tool(&desk)?,
             "hang" => thread::sleep(LIFETIME),
             "fail" => return Ok(ExitCode::FAILURE),

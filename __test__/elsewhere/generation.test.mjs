@@ -53,6 +53,12 @@ describe('a picture', () => {
     assert.deepEqual(recovered.png, PICTURE);
   });
 
+  test('is taken from the workspace', LIMIT, async (t) => {
+    const world = new World(t);
+    const image = await generateCodexImageDetailed(world.options('thread copy'));
+    assert.deepEqual([image.png, image.source], [PICTURE, 'workspace']);
+  });
+
   test('is asked for in the very words', LIMIT, async (t) => {
     const world = new World(t);
     const prompt = 'a "fox" \\ %PATH% $(x) `y` ^& 🦊\r\n\t-- and\na second line';

@@ -262,15 +262,15 @@ mod tests {
         fs::set_permissions(path, permissions).unwrap();
     }
 
-    /// Built from its end: a path of thousands of characters, which the system does not make.
+    /// Built from its end: a path of 42,000 characters, which the system does not make.
     #[test]
     fn removes_deep_and_wide_trees_with_any_names() {
         let place = place();
         let tree = open_dir(&place.path().join("tree")).unwrap();
         // Numbers are the names of directories that are moved up.
-        let (top, around) = (number(0), number(299));
+        let (top, around) = (number(0), number(1999));
         create_dir(&tree, OsStr::new(&top)).unwrap();
-        for _ in 0..300 {
+        for _ in 0..2000 {
             let next = create_dir(&tree, OsStr::new(&around)).unwrap();
             create_file(&next, OsStr::new("\u{1f98a}"), b"x").unwrap();
             let sibling = create_dir(&next, OsStr::new(&number(1))).unwrap();
