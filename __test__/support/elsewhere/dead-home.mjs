@@ -11,10 +11,11 @@ const threads = () => readdirSync('/proc/self/task').length;
 await checkCodex(healthy);
 const before = threads();
 const recovery = { threadId, codexHome: dead.codexHome, env: dead.env };
-const [checks, recoveries] = await Promise.all([
-  Promise.all(Array.from({ length: calls }, () => checkCodex(dead))),
-  Promise.all(Array.from({ length: calls }, () => recoverCodexImage(recovery).catch(told))),
-]);
+const checks = await Promise.all(Array.from({ length: calls }, () => checkCodex(dead)));
+// By now the disk is dead for certain: before that it answers, and a recovery finds no picture.
+const recoveries = await Promise.all(
+  Array.from({ length: calls }, () => recoverCodexImage(recovery).catch(told)),
+);
 const outcome = { checks, recoveries, healthy: await checkCodex(healthy) };
 console.log(JSON.stringify({ ...outcome, threads: threads() - before }));
 
