@@ -382,7 +382,7 @@ describe("Codex's own statement of the sandbox, at the head of the record", () =
 
   test.for<[what: string, states: (codex: StubCodex) => object]>([
     ['another sandbox', () => policy('danger-full-access')],
-    ['a sandbox that nobody knows', () => policy('something-new')],
+    ['an unknown sandbox', () => policy('something-new')],
     ['no sandbox', () => ({ sandbox_policy: null })],
     ['approvals that may be given', () => ({ approval_policy: 'on-request' })],
     ['another directory', ({ scratch }) => ({ cwd: scratch })],
@@ -398,7 +398,7 @@ describe("Codex's own statement of the sandbox, at the head of the record", () =
       'a writable place without a name',
       () => profile(writes({ type: 'special', value: { kind: 'root' } })),
     ],
-    ['permissions that confine nobody', () => ({ permission_profile: { type: 'disabled' } })],
+    ['disabled permissions', () => ({ permission_profile: { type: 'disabled' } })],
   ])('contradicts: %s', async ([, states], { codex }) => {
     const steps = drawnUnder(states(codex) as Record<string, unknown>);
     const image = await codex.generateDetailed(steps);
@@ -457,7 +457,7 @@ describe.skipIf(!LINUX)('an agent that may mount', () => {
     const { image } = await generateElsewhere(codex.options({ codexPath }), AS_MOUNTER);
     const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
     expect(image).toMatchObject({ verified: holds, warnings });
-    // Without a shell there is nobody to mount.
+    // Without a shell the agent cannot mount.
     const readOnly = codex.options({ codexPath, sandbox: 'read-only' });
     const { image: unshelled } = await generateElsewhere(readOnly, AS_MOUNTER);
     expect(unshelled).toMatchObject({ verified: true, warnings: [] });

@@ -11,7 +11,8 @@
 //! The rooms, and who may call whom (arrows point one way):
 //!
 //! ```text
-//! node → { generate, readiness } → { harvest, sweep, run } → { codex, gate, process, png, files, workspace, reference, queue }
+//! node → { generate, readiness } → { harvest, sweep, run }
+//!      → { codex, gate, process, png, files, workspace, reference, queue }
 //!      → { request, progress, error }
 //! ```
 //!

@@ -245,7 +245,7 @@ export const CASES: readonly Case[] = [
   {
     name: 'asks to leave the sandbox',
     story:
-      "The user's config.toml has approvals given by another model, or asked of a user who is not there. The agent asks to run a command outside of the sandbox, which would plant a picture in the store. It is not run, and the picture that is drawn is returned.",
+      "The user's config.toml has approvals given by another model, or asked of a user who is not there. The agent asks to run a command outside of the sandbox, which would leave a file there. It is not run, and the picture that is drawn is returned.",
     runs: ['approval_policy = "on-request"\napprovals_reviewer = "auto_review"', UNTRUSTED].map(
       (config) => ({
         config,

@@ -239,12 +239,12 @@ describe('what a dead daemon has left', () => {
       const directory = await make(codex);
       const file = path.join(directory, 'file');
       await writeFile(file, 'of value');
-      const somebody = orphan(directory, {});
+      const bystander = orphan(directory, {});
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
       expect(existsSync(file)).toBe(true);
-      expect(somebody).toMatchObject({ exitCode: null, signalCode: null });
-      somebody.kill('SIGKILL');
-      await once(somebody, 'exit');
+      expect(bystander).toMatchObject({ exitCode: null, signalCode: null });
+      bystander.kill('SIGKILL');
+      await once(bystander, 'exit');
       await rm(directory, { recursive: true });
     });
 

@@ -161,7 +161,7 @@ describe('temp dir', () => {
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     });
 
-    // Where root is nobody known, it still is root.
+    // Where the namespace does not know root, the owner of `/` stands for it.
     const namespace = namespaceWithoutRoot();
     test.skipIf(namespace === undefined)(
       'is not any in a user namespace without root (takes a user other than root, on Linux)',
