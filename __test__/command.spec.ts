@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 import { type GenerateOptions } from '../index.js';
 import { WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
-import { type Recording, save, type StubCodex, test, turn, valuesOf } from './support/stub.js';
+import { failure, type Recording, save, type StubCodex, test, turn, valuesOf } from './support/stub.js';
 
 const PICTURE = png();
 
@@ -192,8 +192,7 @@ describe('the environment', () => {
       const { HOME: _, CODEX_HOME: __, ...named } = codex.env;
       // It may be anybody's home: nothing is to be drawn there.
       const login = { text: 'Not logged in', exitCode: 1 };
-      const call = codex.generate({ login, exec: [] }, { env: { ...named, ...blank } });
-      await expect(call).rejects.toThrow();
+      await failure(codex.generate({ login, exec: [] }, { env: { ...named, ...blank } }));
       const [{ env } = expect.unreachable('nothing was started')] = await codex.recordings();
       expect(env).toMatchObject({ HOME: userInfo().homedir });
       expect(env).not.toHaveProperty('CODEX_HOME');

@@ -143,11 +143,14 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
     ['PNPM_HOME', '', 'bin'],
     ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'pnpm', 'bin'] as const]),
     ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'mise', 'shims'] as const]),
-  ] as const)('those that %s moves: %s/%s', async ([variable, ...below], { codex }) => {
-    const moved = path.join(codex.scratch, 'moved');
-    const there = await install(codex, path.join(moved, ...below, 'codex'));
-    expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
-  });
+  ] as const)(
+    'are also looked for where %s says: %s/%s',
+    async ([variable, ...below], { codex }) => {
+      const moved = path.join(codex.scratch, 'moved');
+      const there = await install(codex, path.join(moved, ...below, 'codex'));
+      expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
+    },
+  );
 
   // On Windows none of them is in a directory of its version.
   test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
@@ -205,7 +208,7 @@ describe("behind npm's launcher", () => {
 describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
   const names = (await launchers()).filter((name) => /^pnpm.*\.sh$/.test(name));
 
-  /** Installs it with its package into pnpm's home, with a line of the user's own if one is given. */
+  /** Installs it with its package into a home of pnpm's; `own` is a line of the user's in it. */
   async function installFromPnpm(
     codex: StubCodex,
     name: string,

@@ -49,7 +49,7 @@ function homeless(real: RealCodex): Record<string, string> {
 
 // What takes the place of /etc is Linux's, and takes the right to mount.
 describe.skipIf(!mayOverlay())('without a variable that names a home (takes overlays)', () => {
-  test.for(WAYS)("Codex's home is in the user database's: $name", async (way, { real }) => {
+  test.for(WAYS)("Codex's home lies in the user database's: $name", async (way, { real }) => {
     const wrapper = await withHome(real, real.user);
     await symlink(real.home.path, path.join(real.user, '.codex'));
     real.backend.play(DRAWS);

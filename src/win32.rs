@@ -44,12 +44,15 @@ pub fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
 
 /// The profile directory of the user that this process runs as, whatever `USERPROFILE` says.
 pub fn profile_dir() -> Option<PathBuf> {
-    let mut path: PWSTR = ptr::null_mut();
+    let (folder, mut path): (_, PWSTR) = (FOLDERID_Profile, ptr::null_mut());
     // SAFETY: both pointers are valid for the call; no token stands for the process's own user.
-    let result = unsafe { SHGetKnownFolderPath(&FOLDERID_Profile, 0, ptr::null_mut(), &mut path) };
+    let result = unsafe { SHGetKnownFolderPath(&raw const folder, 0, ptr::null_mut(), &raw mut path) };
     let found = (result == 0).then(|| {
-        // SAFETY: after a success it points to a text that ends with a NUL.
-        let text = unsafe { slice::from_raw_parts(path, (0..).take_while(|&at| *path.add(at) != 0).count()) };
+        // SAFETY: after a success it points to a text that ends with a NUL. No path is this long.
+        let text = unsafe {
+            let length = (0..usize::from(u16::MAX)).take_while(|&at| *path.add(at) != 0).count();
+            slice::from_raw_parts(path, length)
+        };
         OsString::from_wide(text).into()
     });
     // SAFETY: to be freed once, after a failure as well; the text has been copied.

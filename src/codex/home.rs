@@ -44,6 +44,12 @@ impl CodexHome {
         &self.path
     }
 
+    /// Whether it was named. Codex then insists that it exists.
+    #[must_use]
+    pub const fn is_named(&self) -> bool {
+        self.is_named
+    }
+
     /// The variable and the value by which Codex finds this very directory. `HOME` for one that was
     /// not named: what is unset, blank or relative here would mean another directory to Codex,
     /// whose user database need not be the same (musl's knows `/etc/passwd` alone).

@@ -117,11 +117,9 @@ const NAMES: [&str; 2] = ["codex.exe", "codex.cmd"];
 #[cfg(not(windows))]
 const NAMES: [&str; 1] = ["codex"];
 
-/// Where pnpm's launchers lie in its home: in `bin` from 11 on, before that in the home itself.
-const PNPM_DIRS: [&str; 2] = ["bin", ""];
-
-/// The directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm, cargo, nvm, fnm; scoop and npm on
-/// Windows.
+/// The directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm, cargo, nvm,
+/// fnm; scoop, npm and pnpm on Windows. pnpm's launchers lie in `bin` of its home from 11 on, and
+/// before that in the home itself.
 fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     let mut add = |base: Option<PathBuf>, rest: &str| dirs.extend(base.map(|base| base.join(rest)));
@@ -131,7 +129,8 @@ fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     if cfg!(windows) {
         add(var("APPDATA"), "npm");
         for home in [var("PNPM_HOME"), var("LOCALAPPDATA").map(|data| data.join("pnpm"))] {
-            PNPM_DIRS.iter().for_each(|dir| add(home.clone(), dir));
+            add(home.clone(), "bin");
+            add(home, "");
         }
         add(at_home(), "scoop\\shims");
         add(at_home(), ".bun\\bin");
@@ -148,10 +147,13 @@ fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     let data_dirs = [var("XDG_DATA_HOME"), at_home().map(|home| home.join(".local/share"))];
     let in_data = |name: &str| data_dirs.each_ref().map(|dir| dir.as_ref().map(|dir| dir.join(name)));
     add(var("MISE_DATA_DIR"), "shims");
-    in_data("mise").into_iter().for_each(|mise| add(mise, "shims"));
+    for mise in in_data("mise") {
+        add(mise, "shims");
+    }
     let in_library = at_home().map(|home| home.join("Library/pnpm"));
     for home in [var("PNPM_HOME")].into_iter().chain(in_data("pnpm")).chain([in_library]) {
-        PNPM_DIRS.iter().for_each(|dir| add(home.clone(), dir));
+        add(home.clone(), "bin");
+        add(home, "");
     }
     add(at_home(), ".cargo/bin");
     for dir in ["/opt/homebrew/bin", "/usr/local/bin", "/home/linuxbrew/.linuxbrew/bin", "/usr/bin"] {

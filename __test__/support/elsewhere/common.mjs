@@ -28,8 +28,9 @@ export function generate() {
  */
 export function shown(outcome) {
   if ('error' in outcome) {
-    const { code, message, status, detail } = outcome.error;
-    return { error: { code, message, status, detail } };
+    const { error } = outcome;
+    const { code, message, detail } = error;
+    return { error: { code, message, status: error.status, detail } };
   }
   const { png: _png, ...image } = outcome.image;
   return { image };
