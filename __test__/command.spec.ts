@@ -10,7 +10,15 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 import { type GenerateOptions } from '../index.js';
 import { WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
-import { failure, type Recording, save, type StubCodex, test, turn, valuesOf } from './support/stub.js';
+import {
+  failure,
+  type Recording,
+  save,
+  type StubCodex,
+  test,
+  turn,
+  valuesOf,
+} from './support/stub.js';
 
 const PICTURE = png();
 
