@@ -47,6 +47,13 @@ pub enum Cause {
     #[error("Codex is not signed in. Run `codex login` and sign in with ChatGPT.")]
     NotSignedIn,
 
+    /// Nobody can be: the user has no home directory, and `CODEX_HOME` names none.
+    #[error(
+        "Codex is not signed in: the user that it would run as has no home directory. \
+         Set the variable HOME or CODEX_HOME, then run `codex login` and sign in with ChatGPT."
+    )]
+    HomeUnknown,
+
     /// Signed in, but in a way that does not come with the image tool.
     #[error(
         "Codex is signed in with an API key or another programmatic login, which cannot draw images. \
@@ -215,7 +222,7 @@ impl Cause {
             Self::InvalidOption { .. } => "INVALID_OPTIONS",
             Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
             Self::SpawnFailed(_) => "SPAWN_FAILED",
-            Self::NotSignedIn => "NOT_SIGNED_IN",
+            Self::NotSignedIn | Self::HomeUnknown => "NOT_SIGNED_IN",
             Self::ApiKeyLogin => "API_KEY_LOGIN",
             Self::ImageGenUnavailable(_) => "IMAGE_GEN_UNAVAILABLE",
             Self::NoImage(_) => "NO_IMAGE",
@@ -239,7 +246,7 @@ impl Cause {
     pub const fn status(&self) -> u16 {
         match self {
             Self::InvalidOption { .. } => 400,
-            Self::NotSignedIn => 401,
+            Self::NotSignedIn | Self::HomeUnknown => 401,
             Self::ApiKeyLogin => 403,
             Self::ImageTooLarge { .. } => 413,
             Self::SafetyRejected => 422,
@@ -323,6 +330,7 @@ mod tests {
             Cause::CodexUnusable("it is a directory"),
             Cause::SpawnFailed("Permission denied (os error 13)".into()),
             Cause::NotSignedIn,
+            Cause::HomeUnknown,
             Cause::ApiKeyLogin,
             Cause::ImageGenUnavailable(Unmounted::Provider("relay".into())),
             Cause::ImageGenUnavailable(Unmounted::Reported),

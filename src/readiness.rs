@@ -101,6 +101,18 @@ pub async fn check(request: Request, given_up: CancellationToken) -> Result<Read
     Ok(Readiness { codex_path: cli.ok().map(|cli| cli.program), version, login, image_tool, problems })
 }
 
+/// What is said where Codex can have no home: nobody can be signed in, whatever CLI there is.
+#[must_use]
+pub fn without_home() -> Readiness {
+    let problem = Problem {
+        code: Cause::HomeUnknown.code(),
+        message: "Codex is not signed in: the user that it would run as has no home directory.".into(),
+        fix: "Set the variable HOME or CODEX_HOME, then run `codex login` and sign in with ChatGPT.".into(),
+        blocking: true,
+    };
+    Readiness { codex_path: None, version: None, login: Login::None, image_tool: false, problems: vec![problem] }
+}
+
 /// The CLI. One on a disk that does not answer cannot be run.
 async fn find(request: &Arc<Request>) -> Result<Result<Cli, Cause>, Failure> {
     let sought = Arc::clone(request);

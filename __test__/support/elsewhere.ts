@@ -11,6 +11,7 @@ import {
   type GeneratedImage,
   type GenerateOptions,
   type Readiness,
+  type RecoverOptions,
 } from '../../index.js';
 import { LINUX } from './platform.js';
 
@@ -65,6 +66,14 @@ export async function generateElsewhere(
 /** What `checkCodex` says there. */
 export async function checkElsewhere(options: CheckOptions, wrapper: Wrapper): Promise<Readiness> {
   return run('elsewhere/check.mjs', options, wrapper);
+}
+
+/** What `recoverCodexImage` finds there. */
+export async function recoverElsewhere(
+  options: RecoverOptions,
+  wrapper: Wrapper,
+): Promise<Omit<Outcome, 'peakGrowth'>> {
+  return run('elsewhere/recover.mjs', options, wrapper);
 }
 
 /** What becomes of many calls for a home whose disk does not answer, and then of one for another. */

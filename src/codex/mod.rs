@@ -9,6 +9,7 @@ pub mod config;
 pub mod confinement;
 pub mod events;
 pub mod failure;
+pub mod home;
 pub mod launcher;
 pub mod lean;
 pub mod locate;
