@@ -2,6 +2,7 @@
 // or memory that nobody else uses.
 
 import { execFile, spawnSync } from 'node:child_process';
+import { chmodSync, rmdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -13,6 +14,7 @@ import {
   type Readiness,
   type RecoverOptions,
 } from '../../index.js';
+import { makeHomeDirectory } from './homes.mjs';
 import { LINUX } from './platform.js';
 
 /** What comes before `node` on the command line. */
@@ -134,12 +136,23 @@ export const AS_COUNTED_USER: Wrapper = IS_ROOT
   ? ['setpriv', `--reuid=${COUNTED_USER}`, '--clear-groups', '--bounding-set=-all']
   : [];
 
-/** Whether that user may run the addon: root may have it where nobody else gets to. Only Linux limits a process that runs. */
+/**
+ * Whether that user may run the addon in the home of a test: root may have both where nobody else
+ * gets to. Only Linux limits a process that runs.
+ */
 export function mayBeCounted(): boolean {
   if (!LINUX) return false;
   const addon = fileURLToPath(new URL('../../index.js', import.meta.url));
-  const [program = '', ...args] = [...AS_COUNTED_USER, process.execPath, addon];
-  return spawnSync(program, args).status === 0;
+  const home = makeHomeDirectory();
+  try {
+    chmodSync(home, 0o755);
+    const script = 'require(process.argv[1]); require("fs").readdirSync(process.argv[2])';
+    const call = [...AS_COUNTED_USER, process.execPath, '--eval', script, addon, home];
+    const [program = '', ...args] = call;
+    return spawnSync(program, args).status === 0;
+  } finally {
+    rmdirSync(home);
+  }
 }
 
 /** Root, or who is root among the processes that it starts. */
