@@ -64,6 +64,27 @@ describe('a warning, not a failure', () => {
     },
   );
 
+  test("where it is missing under validation 'signature', which decodes what it can", async ({
+    codex,
+  }) => {
+    const options = { transparent: true, validation: 'signature' } as const;
+    const image = await codex.generateDetailed(turn(save('workspace', OPAQUE)), options);
+    expect(image).toMatchObject({ png: OPAQUE, source: 'workspace', hasAlpha: false });
+    expect(image.warnings).toEqual([expect.stringMatching(/transparent/)]);
+    const transparent = turn(save('workspace', TRANSPARENT));
+    expect(await codex.generateDetailed(transparent, options)).toMatchObject({
+      hasAlpha: true,
+      warnings: [],
+    });
+    // Nothing is known of what cannot be decoded.
+    const broken = assemble([header(), chunk('IDAT', Buffer.alloc(128, 7))]);
+    expect(await codex.generateDetailed(turn(save('workspace', broken)), options)).toMatchObject({
+      png: broken,
+      hasAlpha: false,
+      warnings: [],
+    });
+  });
+
   test.for(PLACES)('none where it is there: %s', async ([source, , transparent], { codex }) => {
     const image = await codex.generateDetailed(turn(transparent), { transparent: true });
     expect(image).toMatchObject({ source, hasAlpha: true, warnings: [] });
