@@ -19,20 +19,20 @@ use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
 use crate::codex::locate::{Cli, locate, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
-use crate::codex::store::{self, Store};
+use crate::codex::store::{self, Baseline, Store};
 use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, OVER_GRACE, Turn, Veil};
 use crate::codex::version::{Version, version_of};
 use crate::codex::{ThreadId, command, rollout};
 use crate::error::{Cause, Evidence, Failure, Missing, Unmounted, os_words};
 use crate::files::{Refusal, request};
 use crate::gate::{self, Kind};
-use crate::harvest::{self, Judge, Picked, Rejection, Source};
+use crate::harvest::{self, Judge, Picked, Rejection};
 use crate::png::Picture;
 use crate::process::{Exit, Manner, Marker};
 use crate::progress::{Phase, Progress};
 use crate::queue::{Place, Ticket};
 use crate::reference::{self, Staged};
-use crate::request::{Completion, Request, Validation};
+use crate::request::{Completion, Request};
 use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
 use crate::sweep;
 use crate::workspace::{Parent, Workspace};
@@ -227,15 +227,16 @@ async fn draw(
     limits.check()?;
     let version = codex_version.as_deref().and_then(Version::parse);
     let settings = command::settings(request, config, version, &workspace.path(), (marker.name, &marker.value));
-    let confinement = {
+    let before = {
         let (request, config, settings) = (Arc::clone(request), config.clone(), settings.clone());
         gate::read_patiently(Kind::Home, request.codex_home(), move || {
-            Confinement::expected(&request, &config, &settings, version, is_privileged())
+            let confinement = Confinement::expected(&request, &config, &settings, version, is_privileged());
+            (confinement, Baseline::take(&request.codex_home()))
         })
     };
-    let confinement = limits.unless_interrupted(confinement).await??;
+    let (confinement, baseline) = limits.unless_interrupted(before).await??;
     let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
-    let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path());
+    let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path(), baseline);
     let _reading = judge.give_up_on_drop();
     progress.say(Phase::Starting, "Starting Codex", None);
     let starting = Instant::now();
@@ -301,9 +302,7 @@ async fn draw(
         }
     };
     let timings = Timings { start: started - starting, image, stop: stopping.elapsed(), ..Timings::default() };
-    // Whose signature was enough has not been decoded.
-    let decoded = request.validation == Validation::Full || picked.source != Source::Workspace;
-    let opaque = request.transparent && decoded && !picked.picture.has_alpha;
+    let opaque = request.transparent && picked.picture.has_alpha == Some(false);
     let mut warnings: Vec<String> =
         opaque.then(|| "The picture has no transparent pixels.".to_owned()).into_iter().collect();
     warnings.extend(judge.warnings());
@@ -590,7 +589,8 @@ mod tests {
         let thread = ThreadId::parse(THREAD).unwrap();
         let sandbox = Sandbox::DangerFullAccess;
         let request = Request { sandbox, require_verified: true, ..Request::example(home.path()) };
-        let judge = Judge::new(Arc::new(request), [].into(), Confinement::Waived, home.path().to_path_buf());
+        let baseline = Baseline::take(home.path());
+        let judge = Judge::new(Arc::new(request), [].into(), Confinement::Waived, home.path().to_path_buf(), baseline);
         let (store, record) = (judge.store(&thread), judge.record_growth(&thread));
         let mut look = Look { judge, store, record };
         let mut count = 0;

@@ -266,7 +266,13 @@ export function listener(): {
 export function save(
   where: 'store' | 'workspace',
   bytes: Uint8Array,
-  rest: { name?: string; thread?: string; pieces?: number; everyMs?: number } = {},
+  rest: {
+    name?: string;
+    thread?: string;
+    pieces?: number;
+    everyMs?: number;
+    modified?: string;
+  } = {},
 ): Step {
   return { do: 'save', where, base64: Buffer.from(bytes).toString('base64'), ...rest };
 }
