@@ -296,7 +296,9 @@ describe('each cause has its own code', () => {
     ],
     [
       'a request that is taken for an attack',
-      failedTurn('This content was flagged for possible cybersecurity risk. If this seems wrong, …'),
+      failedTurn(
+        'This content was flagged for possible cybersecurity risk. If this seems wrong, …',
+      ),
       SAFETY,
     ],
     [
@@ -499,7 +501,10 @@ describe('what is known besides', () => {
     ['beyond all dates', 8_640_000_000_001],
     ['larger than a number that JavaScript has', 2 ** 64],
   ])('no resetsAt where the reset is %s', async ([, resets], { codex }) => {
-    for (const body of [usageLimit({ resets_at: resets }), usageLimit({ resets_in_seconds: resets })]) {
+    for (const body of [
+      usageLimit({ resets_at: resets }),
+      usageLimit({ resets_in_seconds: resets }),
+    ]) {
       const error = await failure(codex.generate(turn(toolError('429 Too Many Requests', body))));
       expect(error).toMatchObject({ code: 'USAGE_LIMIT', retryable: false });
       expect(error).not.toHaveProperty('resetsAt');

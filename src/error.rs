@@ -194,7 +194,9 @@ pub enum Allowance {
     #[error("Your OpenAI account has no quota or balance left for this. Check its plan and billing details.")]
     Quota,
     /// A plan without Codex has none.
-    #[error("Your ChatGPT plan does not include Codex. Upgrade it, or run `codex login` and sign in with another account.")]
+    #[error(
+        "Your ChatGPT plan does not include Codex. Upgrade it, or run `codex login` and sign in with another account."
+    )]
     Plan,
 }
 
@@ -457,7 +459,10 @@ mod tests {
     #[test]
     fn only_what_may_pass_is_to_be_tried_again_later() {
         for cause in every_cause() {
-            assert!(cause.retryable() || !cause.to_string().contains("again later") || cause.status() == 429, "{cause}");
+            assert!(
+                cause.retryable() || !cause.to_string().contains("again later") || cause.status() == 429,
+                "{cause}"
+            );
         }
         for http in 300..600 {
             let cause = Cause::BackendError(BackendTrouble::Http(http, "a reason"));

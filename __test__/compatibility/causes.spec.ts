@@ -1,6 +1,10 @@
 // Why there is no picture: every way in which a backend, a login, a configuration or an agent makes the real
 // Codex CLI fail, with each supported version, whatever words it has for it.
 
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
 import { describe } from 'vitest';
 
 import {
@@ -51,6 +55,8 @@ interface Cause {
   expected: Expected;
   /** What is different where OpenAI's hosted tool draws. */
   hosted?: Partial<Expected>;
+  /** The version that tells of it in other words. */
+  except?: string;
   /** It takes half a minute: the oldest and the newest version have to do. */
   slow?: true;
 }
@@ -75,6 +81,14 @@ function refusal(
   message: string,
 ): HttpFailure {
   return { status, body: { error: { type, code, message, param: null } } };
+}
+
+/** The answer to a model call that tells in its head which limit is reached. */
+function reached(limit: string): HttpFailure {
+  return {
+    ...refusal(429, 'usage_limit_reached', null, 'The usage limit has been reached'),
+    headers: { 'x-codex-rate-limit-reached-type': limit },
+  };
 }
 
 function resetOf({ body }: HttpFailure): Date {
@@ -119,8 +133,35 @@ const CAUSES: readonly Cause[] = [
     },
   },
   {
+    what: 'a workspace without credits, at the model call',
+    script: [fail(reached('workspace_member_credits_depleted'))],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /workspace is out of credits/,
+      says: /out of credits\. Add credits/,
+    },
+    // Which takes it for the limit of the plan.
+    except: '0.132.0',
+  },
+  {
+    what: 'a spend cap that is reached, at the model call',
+    script: [fail(reached('workspace_owner_usage_limit_reached'))],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /hit your spend cap/,
+      says: /spend cap/,
+    },
+    // Which takes it for the limit of the plan.
+    except: '0.132.0',
+  },
+  {
     what: 'a balance that is used up, at the image call',
-    script: [draw({ failure: refusal(403, null, 'INSUFFICIENT_BALANCE', 'Insufficient balance') }), SORRY],
+    script: [
+      draw({ failure: refusal(403, null, 'INSUFFICIENT_BALANCE', 'Insufficient balance') }),
+      SORRY,
+    ],
     expected: {
       code: 'USAGE_LIMIT',
       retryable: false,
@@ -162,7 +203,9 @@ const CAUSES: readonly Cause[] = [
   },
   {
     what: 'a workspace that was deactivated, at the model call',
-    script: [fail(refusal(402, null, 'deactivated_workspace', 'This workspace has been deactivated.'))],
+    script: [
+      fail(refusal(402, null, 'deactivated_workspace', 'This workspace has been deactivated.')),
+    ],
     expected: {
       code: 'NOT_SIGNED_IN',
       retryable: false,
@@ -434,8 +477,9 @@ const ENDS = new Set([VERSIONS[0], VERSIONS.at(-1)]);
 
 // Side by side, hence with an `expect` of their own.
 describe.concurrent('each cause has its own code', () => {
-  for (const { what, script = [], options, home, slow, expected, hosted } of CAUSES) {
-    for (const version of VERSIONS.filter((one) => slow !== true || ENDS.has(one))) {
+  for (const { what, script = [], options, home, except, slow, expected, hosted } of CAUSES) {
+    const versions = VERSIONS.filter(({ name }) => name !== except);
+    for (const version of versions.filter((one) => slow !== true || ENDS.has(one))) {
       test(`${what}: ${version.name}`, async ({ real, expect }) => {
         if (home !== undefined) await real.moveTo(home);
         const error = await failure(real.generate(version, script, { ...PATIENT, ...options }));
@@ -448,4 +492,27 @@ describe.concurrent('each cause has its own code', () => {
       });
     }
   }
+});
+
+describe.concurrent('a login that cannot be renewed', () => {
+  test.for([
+    [500, { code: 'BACKEND_ERROR', retryable: true }],
+    [400, { code: 'NOT_SIGNED_IN', retryable: false }],
+  ] as const)('by HTTP %i: the newest', async ([status, expected], { real, expect }) => {
+    const version = VERSIONS.at(-1) ?? expect.unreachable('no version');
+    const server = createServer((_request, response) => response.writeHead(status).end('{}'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const renewal = `http://127.0.0.1:${port}/`;
+      const env = { ...real.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: renewal };
+      const call = real.generate(version, [fail(unauthorized)], { ...PATIENT, env });
+      const error = await failure(call);
+      await real.expectNothingLeft();
+      expect(error).toMatchObject(expected);
+      expect(error.detail).toMatch(new RegExp(`Failed to refresh token: ${status}`));
+    } finally {
+      server.close();
+    }
+  });
 });

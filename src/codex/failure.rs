@@ -1,12 +1,10 @@
 //! Why a turn delivered no picture, read from what Codex printed.
 //!
-//! [`CAUSES`] is the one table of what is known: the backend's own codes, the words of Codex and of
-//! the backend, and HTTP statuses. The rest of this module finds the report to look up there:
-//! stderr's report of the image call, then the event that ends a failed turn, then the sentinel,
-//! then the last line of stderr of a Codex that failed without any of them.
+//! What each report establishes stands in [`CAUSES`]. This module finds the report to look up
+//! there: stderr's report of the image call, then the sentinel, then the event that ends a failed
+//! turn, then the last line of stderr of a Codex that exited with an error and without that event.
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
@@ -15,171 +13,11 @@ use jiff::civil::{Date, Time};
 use regex::Regex;
 use serde_json::Value;
 
+use super::causes::{CAUSES, Means, Sign};
 use super::events::{Transcript, beginning};
-use crate::error::{Allowance, BackendTrouble, Cause, Unmounted};
+use crate::error::{BackendTrouble, Cause, Unmounted};
 use crate::process::Exit;
 use crate::process::tail::{Tail, redact};
-
-use Means::{Http, Is};
-use Sign::{Code, Says, Status};
-
-/// What a report is recognised by.
-#[derive(Debug)]
-enum Sign {
-    /// The type or the code in the backend's JSON.
-    Code(&'static str),
-    /// Words anywhere in the report. Neither these nor codes depend on upper and lower case.
-    Says(&'static str),
-    /// The HTTP status.
-    Status(RangeInclusive<u16>),
-}
-
-/// What a sign establishes.
-#[derive(Debug)]
-enum Means {
-    Is(Cause),
-    /// The backend's refusal or failure, with the reason that its status stands for.
-    Http(&'static str),
-}
-
-const ROLLING: Means = Is(Cause::UsageLimit { resets_in: None });
-const CREDITS: Means = Is(Cause::Exhausted(Allowance::Credits));
-const SPEND_CAP: Means = Is(Cause::Exhausted(Allowance::SpendCap));
-const QUOTA: Means = Is(Cause::Exhausted(Allowance::Quota));
-const PLAN: Means = Is(Cause::Exhausted(Allowance::Plan));
-const RATE: Means = Is(Cause::RateLimited);
-const SAFETY: Means = Is(Cause::SafetyRejected);
-const LOGIN: Means = Is(Cause::NotSignedIn);
-const DEACTIVATED: Means = Is(Cause::Deactivated);
-const BLOCKED: Means = Is(Cause::BackendError(BackendTrouble::Blocked));
-const NO_SUCH_MODEL: Means = Is(Cause::BackendError(BackendTrouble::NoSuchModel));
-const TOO_LONG: Means = Is(Cause::BackendError(BackendTrouble::TooLong));
-const UNREADABLE: Means = Is(Cause::BackendError(BackendTrouble::UnreadableImage));
-const AT_CAPACITY: Means = Is(Cause::BackendError(BackendTrouble::AtCapacity));
-const OVERLOADED: Means = Is(Cause::BackendError(BackendTrouble::Overloaded));
-const FAILED: Means = Is(Cause::BackendError(BackendTrouble::Failed));
-const UNREACHABLE: Means = Is(Cause::BackendError(BackendTrouble::Unreachable));
-
-/// What each report establishes: the first row that fits counts. Codes come before words, words
-/// that are specific before the statuses, and words that only say that something failed behind
-/// them. The code, the sentence and whether to try again follow from the [`Cause`].
-///
-/// Codex's own words are those of openai/codex, codex-rs/protocol/src/error.rs unless said
-/// otherwise, and were found in the programs of the versions named; "all" are 0.132.0 to 0.171.0.
-/// [M] was also brought about with the real CLI.
-static CAUSES: [(Sign, Means); ROWS] = [
-    // The account's allowance. Words and codes of workspaces: 0.132.0 and later; the spend limits:
-    // 0.169.0 and later. A balance: openai/codex issue 42482 (0.152.1, HTTP 403). The billing
-    // codes: OpenAI's API reference.
-    (Code("workspace_owner_credits_depleted"), CREDITS),
-    (Code("workspace_member_credits_depleted"), CREDITS),
-    (Says("Your workspace is out of credits"), CREDITS),
-    (Code("workspace_owner_usage_limit_reached"), SPEND_CAP),
-    (Code("workspace_member_usage_limit_reached"), SPEND_CAP),
-    (Says("You hit your spend cap"), SPEND_CAP),
-    (Code("usage_not_included"), PLAN),
-    (Says("To use Codex with your ChatGPT plan, upgrade"), PLAN),
-    (Code("insufficient_quota"), QUOTA),
-    (Code("credit_balance_exhausted"), QUOTA),
-    (Code("organization_spend_limit_exceeded"), QUOTA),
-    (Code("project_spend_limit_exceeded"), QUOTA),
-    (Code("organization_usage_limit_exceeded"), QUOTA),
-    (Code("insufficient_balance"), QUOTA),
-    (Code("billing_hard_limit_reached"), QUOTA),
-    (Code("billing_not_active"), QUOTA),
-    (Says("Quota exceeded"), QUOTA),
-    (Says("Insufficient balance"), QUOTA),
-    (Says("Billing hard limit has been reached"), QUOTA),
-    (Code("usage_limit_reached"), ROLLING),
-    (Says("hit your usage limit"), ROLLING),
-    (Says("usage limit has been reached"), ROLLING),
-    // The safety system.
-    (Code("moderation_blocked"), SAFETY),
-    (Code("content_policy_violation"), SAFETY),
-    (Code("cyber_policy"), SAFETY),
-    (Code("bio_policy"), SAFETY),
-    (Code("misalignment_policy_violation"), SAFETY),
-    (Says("rejected by the safety system"), SAFETY),
-    (Says("flagged for possible cybersecurity risk"), SAFETY),
-    (Says("flagged for possible biological risk"), SAFETY),
-    (Says("misalignment policy violation"), SAFETY),
-    (Says("your prompt was flagged"), SAFETY),
-    (Says("limited access to this content for safety reasons"), SAFETY),
-    (Says("response returned, reason: content_filter"), SAFETY),
-    // The login.
-    (Code("account_deactivated"), DEACTIVATED),
-    (Code("deactivated_workspace"), DEACTIVATED),
-    (Says("account has been deactivated"), DEACTIVATED),
-    (Says("workspace has been deactivated"), DEACTIVATED),
-    (Code("token_expired"), LOGIN),
-    (Code("token_invalidated"), LOGIN),
-    (Code("token_revoked"), LOGIN),
-    (Says("access token could not be refreshed"), LOGIN),
-    (Says("authentication token is expired"), LOGIN),
-    (Says("Failed to refresh token: 400"), LOGIN),
-    (Says("No more recovery steps available"), LOGIN),
-    (Says("Token data is not available"), LOGIN),
-    (Says("Not logged in"), LOGIN),
-    // Too many requests, of this account or of all.
-    (Code("flex_unavailable"), AT_CAPACITY),
-    (Says("Flex capacity unavailable"), AT_CAPACITY),
-    (Code("server_is_overloaded"), AT_CAPACITY),
-    (Says("model is at capacity"), AT_CAPACITY),
-    (Code("rate_limit_exceeded"), RATE),
-    (Code("slow_down"), RATE),
-    (Says("rate limit exceeded"), RATE),
-    (Says("Rate limit reached"), RATE),
-    (Says("request was rate limited"), RATE),
-    (Says("Too Many Requests"), RATE),
-    // The request itself.
-    (Code("model_not_found"), NO_SUCH_MODEL),
-    (Code("model_not_supported"), NO_SUCH_MODEL),
-    (Code("unsupported_model"), NO_SUCH_MODEL),
-    (Says("model is not supported when using Codex"), NO_SUCH_MODEL),
-    (Says("requires a newer version of Codex"), NO_SUCH_MODEL),
-    (Code("context_length_exceeded"), TOO_LONG),
-    (Says("ran out of room in the model"), TOO_LONG),
-    (Says("Invalid image in your last message"), UNREADABLE),
-    (Says("Image poisoning"), UNREADABLE),
-    (Says("Access blocked by Cloudflare"), BLOCKED),
-    // Statuses. The words follow "HTTP 403: ".
-    (Status(400..=400), Http("the request is not accepted")),
-    (Status(401..=401), LOGIN),
-    (Status(402..=402), QUOTA),
-    (Status(403..=403), Http("access is denied")),
-    (Status(404..=404), Http("there is no such service or model")),
-    (Status(408..=408), Http("the request took too long")),
-    (Status(413..=413), Http("the request is too large")),
-    (Status(425..=425), Http("the request came too early")),
-    (Status(429..=429), RATE),
-    (Status(400..=499), Http("the request is refused")),
-    (Status(500..=599), Http("an error of the server")),
-    (Status(0..=u16::MAX), Http("an unexpected answer")),
-    // Whatever else failed over there, or on the way.
-    (Says("experiencing high demand"), OVERLOADED),
-    (Says("servers are currently overloaded"), OVERLOADED),
-    (Says("server had an error"), FAILED),
-    (Says("error occurred while processing your request"), FAILED),
-    (Says("Incomplete response returned"), FAILED),
-    (Says("failed to decode image"), FAILED),
-    (Says("retry limit reached"), FAILED),
-    (Says("error sending request"), UNREACHABLE),
-    (Says("network error"), UNREACHABLE),
-    (Says("workspace routing discovery failed"), UNREACHABLE),
-    (Says("stream disconnected"), UNREACHABLE),
-    (Says("Connection failed: "), UNREACHABLE),
-    (Says("Error while reading the server response"), UNREACHABLE),
-    (Says("request timed out"), UNREACHABLE),
-    (Says("timeout waiting for child process to exit"), UNREACHABLE),
-    (Says("image generation failed: timeout"), UNREACHABLE),
-    (Says("Connection refused"), UNREACHABLE),
-    (Says("Connection reset"), UNREACHABLE),
-    (Says("Network is unreachable"), UNREACHABLE),
-    (Says("failed to lookup address information"), UNREACHABLE),
-];
-
-/// How many rows there are.
-const ROWS: usize = 99;
 
 /// How much of stderr is kept, in bytes.
 const STDERR_BYTES: usize = 16 << 10;
@@ -206,7 +44,10 @@ impl Complaints {
         // 0.132.0 under a relay, and 0.169.0 with direct tools; in code mode nothing is printed.
         self.unsupported |= find("unsupported call: image_gen").is_some();
         if let Some(at) = find(IMAGE_CALL_FAILED) {
-            self.image_call = Some(Report::of_image_call(&String::from_utf8_lossy(&line[at..])));
+            let report = Report::of_image_call(&String::from_utf8_lossy(&line[at..]));
+            if report.means().is_some() {
+                self.image_call = Some(report);
+            }
         }
     }
 
@@ -234,6 +75,8 @@ const IMAGE_CALL_FAILED: &str = "image generation failed: ";
 struct Report<'a> {
     /// All of it, as text.
     text: Cow<'a, str>,
+    /// The same in lower case.
+    words: String,
     /// The HTTP status.
     status: Option<u16>,
     /// The JSON within, if there is any that can be read.
@@ -251,7 +94,7 @@ impl<'a> Report<'a> {
         // (codex-rs/codex-api/src/api_bridge.rs).
         let bare = (body.is_some() && text.starts_with('{')).then_some(BAD_REQUEST);
         let status = in_words.or(body.as_ref().and_then(|body| body.status)).or(bare);
-        Self { text, status, body }
+        Self { words: text.to_ascii_lowercase(), text, status, body }
     }
 
     /// What stderr says from [`IMAGE_CALL_FAILED`] on.
@@ -265,23 +108,26 @@ impl<'a> Report<'a> {
 
     /// Whether the report shows that sign.
     fn shows(&self, sign: &Sign) -> bool {
-        let says = |words: &str| self.text.to_ascii_lowercase().contains(&words.to_ascii_lowercase());
+        let says = |words: &str| self.words.contains(&words.to_ascii_lowercase());
         match (sign, &self.body) {
-            (Code(code), Some(body)) => body.codes.iter().any(|found| found.eq_ignore_ascii_case(code)),
+            (Sign::Code(code), Some(body)) => body.codes.iter().any(|found| found.eq_ignore_ascii_case(code)),
             // Codex shortens long bodies, which then are no JSON any more.
-            (Code(code), None) => says(&format!("\"{code}\"")),
-            (Says(words), _) => says(words),
-            (Status(range), _) => self.status.is_some_and(|status| range.contains(&status)),
+            (Sign::Code(code), None) => says(&format!("\"{code}\"")),
+            (Sign::Says(words), _) => says(words),
+            (Sign::Status(range), _) => self.status.is_some_and(|status| range.contains(&status)),
         }
     }
 
     /// What the first row of [`CAUSES`] that fits establishes.
+    fn means(&self) -> Option<&'static Means> {
+        CAUSES.iter().find(|(sign, _)| self.shows(sign)).map(|(_, means)| means)
+    }
+
     fn diagnosis(&self, now: SystemTime) -> Option<Diagnosis> {
-        let (_, means) = CAUSES.iter().find(|(sign, _)| self.shows(sign))?;
-        match means {
-            Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(now)),
-            Is(cause) => Some(cause.clone().into()),
-            Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
+        match self.means()? {
+            Means::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(now)),
+            Means::Is(cause) => Some(cause.clone().into()),
+            Means::Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
         }
     }
 
@@ -332,11 +178,19 @@ impl Body {
                 .filter_map(|value| value?.as_str().map(str::to_owned))
                 .collect(),
             // A failed call over a WebSocket is reported with its status (0.140.0 and later).
-            status: root.get("status").and_then(Value::as_u64).and_then(|status| status.try_into().ok()),
+            status: root
+                .get("status")
+                .and_then(Value::as_u64)
+                .and_then(|status| status.try_into().ok())
+                .filter(is_failure),
             resets_in_seconds: number("resets_in_seconds"),
             resets_at: number("resets_at"),
         })
     }
+}
+
+const fn is_failure(status: &u16) -> bool {
+    matches!(status, 400..=599)
 }
 
 /// The content of a Rust string literal, up to its closing quote.
@@ -439,14 +293,14 @@ static RETRY_TIME: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"[Tt]ry again at ((?P<day>[A-Z][a-z]{2} \d{1,2})[a-z]{2}, (?P<year>\d{4}) )?(?P<time>\d{1,2}:\d{2} [AP]M)")
 });
 
-/// Where a sentence names a status: "unexpected status 401 Unauthorized: …", "exceeded retry limit,
-/// last status: 429 Too Many Requests", "Access blocked by Cloudflare. … (status 403 Forbidden)",
+/// Where a sentence names a status: "unexpected status 401 Unauthorized: …", "exceeded retry
+/// limit, last status: 429 Too Many Requests", "Access blocked by Cloudflare. … (status 403 Forbidden)",
 /// "Failed to refresh token: 500 Internal Server Error", "HTTP error: 403 Forbidden".
 static STATUS: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"(unexpected status|last status:|\(status|refresh token:|HTTP error:) (?P<status>[1-5]\d{2})\b")
 });
 
-/// A line of Codex's log: "2026-06-01T12:00:00.101448Z ERROR codex_core::tools::router: …".
+/// A line of Codex's log: `2026-06-01T12:00:00.101448Z ERROR codex_core::tools::router: …`.
 static LOG_LINE: LazyLock<Regex> =
     LazyLock::new(|| regex(r"^\d{4}-\d{2}-\d{2}T\S+\s+(ERROR|WARN|INFO|DEBUG|TRACE)\s+(?P<target>\w+)"));
 
@@ -584,104 +438,424 @@ mod tests {
     /// Texts of the real CLI with the code, whether to try again, and what of the sentence shows
     /// that it is the right one. Those of the image call stand behind `image generation failed: `
     /// on stderr, the others in `turn.failed`.
-    const TOLD: [(&str, &str, bool, &str); 98] = [
+    const TOLD: [(&str, &str, bool, &str); 103] = [
         ("You've hit your usage limit. Try again later.", "USAGE_LIMIT", false, "resets on a rolling window"),
         ("You've hit your usage limit. Try again at 12:16 PM.", "USAGE_LIMIT", false, "resets on a rolling window"),
-        ("You've hit your usage limit. To get more access now, send a request to your admin or try again later.", "USAGE_LIMIT", false, "resets on a rolling window"),
-        ("You've hit your usage limit. Upgrade to Plus to continue using Codex (https://chatgpt.com/explore/plus), or try again at Nov 25th, 2026 12:16 PM.", "USAGE_LIMIT", false, "resets on a rolling window"),
-        ("You've hit your usage limit. Visit https://chatgpt.com/codex/settings/usage to purchase more credits or try again later.", "USAGE_LIMIT", false, "resets on a rolling window"),
-        ("You\u{2019}ve hit your usage limit for codex_other. Switch to another model now, or try again later.", "USAGE_LIMIT", false, "resets on a rolling window"),
-        ("Your workspace is out of credits. Add credits to continue.", "USAGE_LIMIT", false, "out of credits. Add credits"),
-        ("Your workspace is out of credits. Ask your workspace owner to refill in order to continue.", "USAGE_LIMIT", false, "out of credits. Add credits"),
-        ("You hit your spend cap set in your workspace. Increase your spend cap to continue.", "USAGE_LIMIT", false, "spend cap of your ChatGPT workspace"),
-        ("You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to continue.", "USAGE_LIMIT", false, "spend cap of your ChatGPT workspace"),
+        (
+            "You've hit your usage limit. To get more access now, send a request to your admin or try again later.",
+            "USAGE_LIMIT",
+            false,
+            "resets on a rolling window",
+        ),
+        (
+            "You've hit your usage limit. Upgrade to Plus to continue using Codex (https://chatgpt.com/explore/plus), or try again at Nov 25th, 2026 12:16 PM.",
+            "USAGE_LIMIT",
+            false,
+            "resets on a rolling window",
+        ),
+        (
+            "You've hit your usage limit. Visit https://chatgpt.com/codex/settings/usage to purchase more credits or try again later.",
+            "USAGE_LIMIT",
+            false,
+            "resets on a rolling window",
+        ),
+        (
+            "You\u{2019}ve hit your usage limit for codex_other. Switch to another model now, or try again later.",
+            "USAGE_LIMIT",
+            false,
+            "resets on a rolling window",
+        ),
+        (
+            "Your workspace is out of credits. Add credits to continue.",
+            "USAGE_LIMIT",
+            false,
+            "out of credits. Add credits",
+        ),
+        (
+            "Your workspace is out of credits. Ask your workspace owner to refill in order to continue.",
+            "USAGE_LIMIT",
+            false,
+            "out of credits. Add credits",
+        ),
+        (
+            "You hit your spend cap set in your workspace. Increase your spend cap to continue.",
+            "USAGE_LIMIT",
+            false,
+            "spend cap of your ChatGPT workspace",
+        ),
+        (
+            "You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to continue.",
+            "USAGE_LIMIT",
+            false,
+            "spend cap of your ChatGPT workspace",
+        ),
         ("Quota exceeded. Check your plan and billing details.", "USAGE_LIMIT", false, "plan and billing"),
-        ("To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus.", "USAGE_LIMIT", false, "does not include Codex"),
-        ("To use Codex with your ChatGPT plan, upgrade to Plus: https://openai.com/chatgpt/pricing.", "USAGE_LIMIT", false, "does not include Codex"),
-        ("unexpected status 402 Payment Required: Insufficient Balance, url: https://127.0.0.1:9/x", "USAGE_LIMIT", false, "plan and billing"),
+        (
+            "To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus.",
+            "USAGE_LIMIT",
+            false,
+            "does not include Codex",
+        ),
+        (
+            "To use Codex with your ChatGPT plan, upgrade to Plus: https://openai.com/chatgpt/pricing.",
+            "USAGE_LIMIT",
+            false,
+            "does not include Codex",
+        ),
+        (
+            "unexpected status 402 Payment Required: Insufficient Balance, url: https://127.0.0.1:9/x",
+            "USAGE_LIMIT",
+            false,
+            "plan and billing",
+        ),
         ("image generation failed: http 402 Payment Required: None", "USAGE_LIMIT", false, "plan and billing"),
-        (r#"image generation failed: http 403 Forbidden: Some("{\"code\":\"INSUFFICIENT_BALANCE\",\"message\":\"The balance is not sufficient.\"}")"#, "USAGE_LIMIT", false, "plan and billing"),
-        (r#"image generation failed: http 400 Bad Request: Some("{\"error\":{\"type\":\"billing_limit_user_error\",\"code\":\"billing_hard_limit_reached\",\"message\":\"Billing hard limit has been reached.\",\"param\":null}}")"#, "USAGE_LIMIT", false, "plan and billing"),
-        (r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\",\"message\":\"You exceeded your current quota.\"}}")"#, "USAGE_LIMIT", false, "plan and billing"),
-        (r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"usage_limit_reached\",\"rate_limit_reached_type\":\"workspace_member_credits_depleted\"}}")"#, "USAGE_LIMIT", false, "out of credits"),
-        (r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"type\":\"usage_not_included\",\"message\":\"x\"}}")"#, "USAGE_LIMIT", false, "does not include Codex"),
+        (
+            r#"image generation failed: http 403 Forbidden: Some("{\"code\":\"INSUFFICIENT_BALANCE\",\"message\":\"The balance is not sufficient.\"}")"#,
+            "USAGE_LIMIT",
+            false,
+            "plan and billing",
+        ),
+        (
+            r#"image generation failed: http 400 Bad Request: Some("{\"error\":{\"type\":\"billing_limit_user_error\",\"code\":\"billing_hard_limit_reached\",\"message\":\"Billing hard limit has been reached.\",\"param\":null}}")"#,
+            "USAGE_LIMIT",
+            false,
+            "plan and billing",
+        ),
+        (
+            r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\",\"message\":\"You exceeded your current quota.\"}}")"#,
+            "USAGE_LIMIT",
+            false,
+            "plan and billing",
+        ),
+        (
+            r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"usage_limit_reached\",\"rate_limit_reached_type\":\"workspace_member_credits_depleted\"}}")"#,
+            "USAGE_LIMIT",
+            false,
+            "out of credits",
+        ),
+        (
+            r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"type\":\"usage_not_included\",\"message\":\"x\"}}")"#,
+            "USAGE_LIMIT",
+            false,
+            "does not include Codex",
+        ),
         ("rate limit exceeded: Slow down", "RATE_LIMITED", true, "limiting the rate"),
-        ("stream disconnected before completion: Encountered exception: <class 'oai_errors.errors.TooManyRequests'>: image generation request was rate limited", "RATE_LIMITED", true, "limiting the rate"),
-        ("exceeded retry limit, last status: 429 Too Many Requests, request id: req_1", "RATE_LIMITED", true, "limiting the rate"),
-        ("Selected model is at capacity. Please try a different model.", "BACKEND_ERROR", true, "at capacity). Try again later"),
+        (
+            "stream disconnected before completion: Encountered exception: <class 'oai_errors.errors.TooManyRequests'>: image generation request was rate limited",
+            "RATE_LIMITED",
+            true,
+            "limiting the rate",
+        ),
+        (
+            "exceeded retry limit, last status: 429 Too Many Requests, request id: req_1",
+            "RATE_LIMITED",
+            true,
+            "limiting the rate",
+        ),
+        (
+            "Selected model is at capacity. Please try a different model.",
+            "BACKEND_ERROR",
+            true,
+            "at capacity). Try again later",
+        ),
+        ("Policy-restricted capacity is unavailable. Please try again later.", "BACKEND_ERROR", true, "at capacity"),
+        (
+            "Your authentication session could not be refreshed automatically. Please log out and sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        ("workspace routing discovery unauthorized (401)", "NOT_SIGNED_IN", false, "not signed in"),
+        ("workspace routing discovery timed out", "BACKEND_ERROR", true, "no connection"),
+        (
+            "Failed to load cloud config bundle (workspace-managed policies).",
+            "BACKEND_ERROR",
+            true,
+            "its servers report an error",
+        ),
         ("Flex capacity unavailable.", "BACKEND_ERROR", true, "at capacity"),
-        ("stream disconnected before completion: Our servers are currently overloaded. Please try again later.", "BACKEND_ERROR", true, "high demand"),
-        ("This content was flagged for possible cybersecurity risk. If this seems wrong, try rephrasing your request. To get authorized for security work, join the Trusted Access for Cyber program: https://chatgpt.com/cyber", "SAFETY_REJECTED", false, "safety system"),
+        (
+            "stream disconnected before completion: Our servers are currently overloaded. Please try again later.",
+            "BACKEND_ERROR",
+            true,
+            "high demand",
+        ),
+        (
+            "This content was flagged for possible cybersecurity risk. If this seems wrong, try rephrasing your request. To get authorized for security work, join the Trusted Access for Cyber program: https://chatgpt.com/cyber",
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
         ("This request has been flagged for possible cybersecurity risk.", "SAFETY_REJECTED", false, "safety system"),
         ("This content was flagged for possible biological risk.", "SAFETY_REJECTED", false, "safety system"),
         ("This request was blocked due to a misalignment policy violation.", "SAFETY_REJECTED", false, "safety system"),
-        ("Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt: https://platform.openai.com/docs/guides/reasoning#advice-on-prompting", "SAFETY_REJECTED", false, "safety system"),
-        ("Invalid prompt: we've limited access to this content for safety reasons.", "SAFETY_REJECTED", false, "safety system"),
-        (r#"{"error":{"message":"This content was flagged.","type":"invalid_request","param":null,"code":"cyber_policy"}}"#, "SAFETY_REJECTED", false, "safety system"),
-        ("stream disconnected before completion: Incomplete response returned, reason: content_filter", "SAFETY_REJECTED", false, "safety system"),
+        (
+            "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt: https://platform.openai.com/docs/guides/reasoning#advice-on-prompting",
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
+        (
+            "Invalid prompt: we've limited access to this content for safety reasons.",
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
+        (
+            r#"{"error":{"message":"This content was flagged.","type":"invalid_request","param":null,"code":"cyber_policy"}}"#,
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
+        (
+            "stream disconnected before completion: Incomplete response returned, reason: content_filter",
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
         ("Failed to refresh token: 500 Internal Server Error: upstream error", "BACKEND_ERROR", true, "HTTP 500"),
         ("Failed to refresh token: 502 Bad Gateway: upstream error", "BACKEND_ERROR", true, "HTTP 502"),
         ("Failed to refresh token: 503 Service Unavailable: upstream error", "BACKEND_ERROR", true, "HTTP 503"),
         ("Failed to refresh token: 429 Too Many Requests: slow down", "RATE_LIMITED", true, "limiting the rate"),
-        ("Failed to refresh token: 400 Bad Request: Invalid 'refresh_token': empty string. Expected a string with minimum length 1, but got an empty string instead.", "NOT_SIGNED_IN", false, "not signed in. Run `codex login`"),
-        ("Failed to refresh token: 401 Unauthorized: Your refresh token has already been used to generate a new access token. Please try signing in again.", "NOT_SIGNED_IN", false, "not signed in"),
-        ("Your access token could not be refreshed because your refresh token was already used. Please log out and sign in again.", "NOT_SIGNED_IN", false, "not signed in"),
-        ("Your access token could not be refreshed because your refresh token was revoked. Please log out and sign in again.", "NOT_SIGNED_IN", false, "not signed in"),
-        ("Your access token could not be refreshed because you have since logged out or signed in to another account. Please sign in again.", "NOT_SIGNED_IN", false, "not signed in"),
-        ("Your access token could not be refreshed. Please log out and sign in again.", "NOT_SIGNED_IN", false, "not signed in"),
-        ("unexpected status 401 Unauthorized: Your OpenAI account has been deactivated, please check your email for more information., url: https://127.0.0.1:9/x", "NOT_SIGNED_IN", false, "deactivated"),
-        (r#"unexpected status 402 Payment Required: {"detail":{"code":"deactivated_workspace"}}, url: https://127.0.0.1:9/x"#, "NOT_SIGNED_IN", false, "deactivated"),
-        (r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"code\":\"account_deactivated\",\"message\":\"x\"}}")"#, "NOT_SIGNED_IN", false, "deactivated"),
-        ("Access blocked by Cloudflare. This usually happens when connecting from a restricted region (status 403 Forbidden), url: https://127.0.0.1:9/x, cf-ray: 1", "BACKEND_ERROR", false, "region is blocked"),
-        ("Codex ran out of room in the model's context window. Start a new thread or clear earlier history before retrying.", "BACKEND_ERROR", false, "too long"),
-        ("Invalid image in your last message. Please remove it and try again.", "BACKEND_ERROR", false, "reference images"),
-        (r#"{"detail":"The 'gpt-5.3-codex' model is not supported when using Codex with a ChatGPT account."}"#, "BACKEND_ERROR", false, "another model"),
-        (r#"{"type":"error","status":400,"error":{"type":"invalid_request_error","message":"The 'gpt-5.6' model requires a newer version of Codex. Please upgrade to the latest app or CLI and try again."}}"#, "BACKEND_ERROR", false, "Update Codex"),
-        (r#"{"error":{"type":"invalid_request_error","message":"Unknown parameter: flux."}}"#, "BACKEND_ERROR", false, "HTTP 400"),
-        (r#"{"type":"error","status":503,"error":{"type":"server_error","message":"x"}}"#, "BACKEND_ERROR", true, "HTTP 503"),
-        ("unexpected status 400 Bad Request: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", false, "The same request would fail again"),
+        (
+            "Failed to refresh token: 400 Bad Request: Invalid 'refresh_token': empty string. Expected a string with minimum length 1, but got an empty string instead.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in. Run `codex login`",
+        ),
+        (
+            "Failed to refresh token: 401 Unauthorized: Your refresh token has already been used to generate a new access token. Please try signing in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "Your access token could not be refreshed because your refresh token was already used. Please log out and sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "Your access token could not be refreshed because your refresh token was revoked. Please log out and sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "Your access token could not be refreshed because you have since logged out or signed in to another account. Please sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "Your access token could not be refreshed. Please log out and sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "unexpected status 401 Unauthorized: Your OpenAI account has been deactivated, please check your email for more information., url: https://127.0.0.1:9/x",
+            "NOT_SIGNED_IN",
+            false,
+            "deactivated",
+        ),
+        (
+            r#"unexpected status 402 Payment Required: {"detail":{"code":"deactivated_workspace"}}, url: https://127.0.0.1:9/x"#,
+            "NOT_SIGNED_IN",
+            false,
+            "deactivated",
+        ),
+        (
+            r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"code\":\"account_deactivated\",\"message\":\"x\"}}")"#,
+            "NOT_SIGNED_IN",
+            false,
+            "deactivated",
+        ),
+        (
+            "Access blocked by Cloudflare. This usually happens when connecting from a restricted region (status 403 Forbidden), url: https://127.0.0.1:9/x, cf-ray: 1",
+            "BACKEND_ERROR",
+            false,
+            "region is blocked",
+        ),
+        (
+            "Codex ran out of room in the model's context window. Start a new thread or clear earlier history before retrying.",
+            "BACKEND_ERROR",
+            false,
+            "too long",
+        ),
+        (
+            "Invalid image in your last message. Please remove it and try again.",
+            "BACKEND_ERROR",
+            false,
+            "reference images",
+        ),
+        (
+            r#"{"detail":"The 'gpt-5.3-codex' model is not supported when using Codex with a ChatGPT account."}"#,
+            "BACKEND_ERROR",
+            false,
+            "another model",
+        ),
+        (
+            r#"{"type":"error","status":400,"error":{"type":"invalid_request_error","message":"The 'gpt-5.6' model requires a newer version of Codex. Please upgrade to the latest app or CLI and try again."}}"#,
+            "BACKEND_ERROR",
+            false,
+            "Update Codex",
+        ),
+        (
+            r#"{"error":{"type":"invalid_request_error","message":"Unknown parameter: flux."}}"#,
+            "BACKEND_ERROR",
+            false,
+            "HTTP 400",
+        ),
+        (
+            r#"{"type":"error","status":503,"error":{"type":"server_error","message":"x"}}"#,
+            "BACKEND_ERROR",
+            true,
+            "HTTP 503",
+        ),
+        (
+            "unexpected status 400 Bad Request: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
         ("image generation failed: http 400 Bad Request: None", "BACKEND_ERROR", false, "HTTP 400: "),
-        ("unexpected status 403 Forbidden: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", false, "The same request would fail again"),
+        (
+            "unexpected status 403 Forbidden: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
         ("image generation failed: http 403 Forbidden: None", "BACKEND_ERROR", false, "HTTP 403: "),
-        ("unexpected status 404 Not Found: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", false, "The same request would fail again"),
+        (
+            "unexpected status 404 Not Found: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
         ("image generation failed: http 404 Not Found: None", "BACKEND_ERROR", false, "HTTP 404: "),
-        ("unexpected status 405 Method Not Allowed: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", false, "The same request would fail again"),
+        (
+            "unexpected status 405 Method Not Allowed: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
         ("image generation failed: http 405 Method Not Allowed: None", "BACKEND_ERROR", false, "HTTP 405: "),
-        ("unexpected status 408 Request Timeout: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", true, "Try again later"),
+        (
+            "unexpected status 408 Request Timeout: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
         ("image generation failed: http 408 Request Timeout: None", "BACKEND_ERROR", true, "HTTP 408: "),
-        ("unexpected status 409 Conflict: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", false, "The same request would fail again"),
+        (
+            "unexpected status 409 Conflict: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
         ("image generation failed: http 409 Conflict: None", "BACKEND_ERROR", false, "HTTP 409: "),
-        ("unexpected status 413 Payload Too Large: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", false, "The same request would fail again"),
+        (
+            "unexpected status 413 Payload Too Large: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
         ("image generation failed: http 413 Payload Too Large: None", "BACKEND_ERROR", false, "HTTP 413: "),
-        ("unexpected status 422 Unprocessable Entity: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", false, "The same request would fail again"),
+        (
+            "unexpected status 422 Unprocessable Entity: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
         ("image generation failed: http 422 Unprocessable Entity: None", "BACKEND_ERROR", false, "HTTP 422: "),
-        ("unexpected status 425 Too Early: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", true, "Try again later"),
+        (
+            "unexpected status 425 Too Early: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
         ("image generation failed: http 425 Too Early: None", "BACKEND_ERROR", true, "HTTP 425: "),
-        ("unexpected status 451 Unavailable For Legal Reasons: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", false, "The same request would fail again"),
+        (
+            "unexpected status 451 Unavailable For Legal Reasons: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
         ("image generation failed: http 451 Unavailable For Legal Reasons: None", "BACKEND_ERROR", false, "HTTP 451: "),
-        ("unexpected status 500 Internal Server Error: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", true, "Try again later"),
+        (
+            "unexpected status 500 Internal Server Error: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
         ("image generation failed: http 500 Internal Server Error: None", "BACKEND_ERROR", true, "HTTP 500: "),
-        ("unexpected status 502 Bad Gateway: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", true, "Try again later"),
+        (
+            "unexpected status 502 Bad Gateway: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
         ("image generation failed: http 502 Bad Gateway: None", "BACKEND_ERROR", true, "HTTP 502: "),
-        ("unexpected status 503 Service Unavailable: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", true, "Try again later"),
+        (
+            "unexpected status 503 Service Unavailable: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
         ("image generation failed: http 503 Service Unavailable: None", "BACKEND_ERROR", true, "HTTP 503: "),
-        ("unexpected status 504 Gateway Timeout: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", true, "Try again later"),
+        (
+            "unexpected status 504 Gateway Timeout: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
         ("image generation failed: http 504 Gateway Timeout: None", "BACKEND_ERROR", true, "HTTP 504: "),
-        ("unexpected status 529 <unknown status code>: Unknown error, url: https://127.0.0.1:9/x", "BACKEND_ERROR", true, "Try again later"),
+        (
+            "unexpected status 529 <unknown status code>: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
         ("image generation failed: http 529 <unknown status code>: None", "BACKEND_ERROR", true, "HTTP 529: "),
         ("exceeded retry limit, last status: 503 Service Unavailable", "BACKEND_ERROR", true, "HTTP 503"),
         ("request timed out", "BACKEND_ERROR", true, "no connection"),
         ("timeout waiting for child process to exit", "BACKEND_ERROR", true, "no connection"),
         ("Connection failed: error sending request", "BACKEND_ERROR", true, "no connection"),
-        ("Error while reading the server response: error decoding response body, request id: req_1", "BACKEND_ERROR", true, "no connection"),
+        (
+            "Error while reading the server response: error decoding response body, request id: req_1",
+            "BACKEND_ERROR",
+            true,
+            "no connection",
+        ),
         ("stream disconnected before completion: idle timeout waiting for SSE", "BACKEND_ERROR", true, "no connection"),
-        ("stream disconnected before completion: stream closed before response.completed", "BACKEND_ERROR", true, "no connection"),
+        (
+            "stream disconnected before completion: stream closed before response.completed",
+            "BACKEND_ERROR",
+            true,
+            "no connection",
+        ),
         ("image generation failed: timeout", "BACKEND_ERROR", true, "no connection"),
         ("image generation failed: network error: error sending request", "BACKEND_ERROR", true, "no connection"),
         ("Connection reset by peer (os error 104)", "BACKEND_ERROR", true, "no connection"),
-        ("stream disconnected before completion: An error occurred while processing your request. You can retry your request, or contact us through our help center at help.openai.com if the error persists.", "BACKEND_ERROR", true, "its servers report an error"),
-        ("stream disconnected before completion: Incomplete response returned, reason: max_output_tokens", "BACKEND_ERROR", true, "its servers report an error"),
-        ("image generation failed: stream error: failed to decode image generation response: missing field `data`", "BACKEND_ERROR", true, "its servers report an error"),
+        (
+            "stream disconnected before completion: An error occurred while processing your request. You can retry your request, or contact us through our help center at help.openai.com if the error persists.",
+            "BACKEND_ERROR",
+            true,
+            "its servers report an error",
+        ),
+        (
+            "stream disconnected before completion: Incomplete response returned, reason: max_output_tokens",
+            "BACKEND_ERROR",
+            true,
+            "its servers report an error",
+        ),
+        (
+            "image generation failed: stream error: failed to decode image generation response: missing field `data`",
+            "BACKEND_ERROR",
+            true,
+            "its servers report an error",
+        ),
         ("image generation failed: retry limit reached", "BACKEND_ERROR", true, "its servers report an error"),
     ];
 
@@ -706,9 +880,9 @@ mod tests {
         let mut reached = std::collections::HashSet::new();
         for (sign, _) in &CAUSES {
             let report = match sign {
-                Code(code) => Report::new(format!(r#"{{"error":{{"code":"{code}"}}}}"#)),
-                Says(words) => Report::new(*words),
-                Status(range) => Report { status: Some(*range.end()), ..Report::new("") },
+                Sign::Code(code) => Report::new(format!(r#"{{"error":{{"code":"{code}"}}}}"#)),
+                Sign::Says(words) => Report::new(*words),
+                Sign::Status(range) => Report { status: Some(*range.end()), ..Report::new("") },
             };
             let row = CAUSES.iter().position(|(sign, _)| report.shows(sign));
             assert!(reached.insert(row), "{sign:?} is hidden by a row before it");
@@ -723,6 +897,7 @@ mod tests {
             "interrupted (Ctrl-C). Something went wrong? Hit `/feedback` to report the issue.",
             "no thread with id: 019e5f2a-7c44-7bb0-9d3e-0123456789ab",
             "agent thread limit reached",
+            "budget reached",
             "session configured event was not the first event in the stream",
             "spawn failed: child stdout/stderr not captured",
             "internal error; agent loop died unexpectedly",
@@ -752,7 +927,10 @@ mod tests {
         for (line, expected) in [
             ("ERROR: You've hit your usage limit. Try again later.", "USAGE_LIMIT"),
             ("Error: Your workspace is out of credits. Add credits to continue.", "USAGE_LIMIT"),
-            ("Error: Not logged in", "NOT_SIGNED_IN"),
+            (
+                "Error: Your authentication session could not be refreshed automatically. Please log out and sign in again.",
+                "NOT_SIGNED_IN",
+            ),
             ("Error: error sending request for url (https://127.0.0.1:9/backend-api/codex/responses)", "BACKEND_ERROR"),
             ("    2: Connection refused (os error 111)", "BACKEND_ERROR"),
             ("ERROR: Selected model is at capacity. Please try a different model.", "BACKEND_ERROR"),
@@ -881,6 +1059,15 @@ mod tests {
         transcript.note(&Event::TurnFailed("You've hit your usage limit.".into()));
         transcript.note(&Event::Message("IMAGE_GEN_UNAVAILABLE".into()));
         assert_eq!(code(diagnose(&transcript, &complaints, None, NOW)), Some("BACKEND_ERROR"));
+    }
+
+    #[test]
+    fn the_last_report_of_the_image_call_that_is_understood_counts() {
+        let mut complaints = Complaints::default();
+        for line in ["http 500 Internal Server Error: None", "http 402 Payment Required: None", "something new"] {
+            complaints.note(format!("{IMAGE_CALL_FAILED}{line}").as_bytes());
+        }
+        assert_eq!(code(diagnose(&Transcript::default(), &complaints, None, NOW)), Some("USAGE_LIMIT"));
     }
 
     #[test]
