@@ -66,6 +66,7 @@ const BACKEND: Expected = {
   retryable: true,
   message: /backend.*Try again later/,
 };
+const REFUSED: Expected = { ...BACKEND, retryable: false, message: /backend.*HTTP 400.*detail/ };
 const NOT_SIGNED_IN: Expected = {
   code: 'NOT_SIGNED_IN',
   status: 401,
@@ -436,7 +437,7 @@ test.for([HOSTED, CODE])(
     };
     const script = [say(`My token is ${token}.`), fail(refused)];
     const error = await failure(real.generate(way, script));
-    expectError(error, codexFailed('exit 1'));
+    expectError(error, REFUSED);
     expect(error.detail).toMatch(/Incorrect API key/);
     expect(error.detail).toMatch(/My token is/);
     expect(everythingIn(error)).not.toContain(key);

@@ -508,7 +508,7 @@ fn without_picture(rejection: Rejection, request: &Request, ended: &Ended, exit:
         (_, None) if ended.heard.transcript.failed.is_some() => Cause::TurnFailed,
         (cause, _) => cause,
     };
-    let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, SystemTime::now());
+    let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, exit, SystemTime::now());
     let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), ended);
     failure.evidence.exit = exit;
     failure
