@@ -149,7 +149,6 @@ impl<'js, 'env> Reader<'js, 'env> {
             prompt,
             aspect,
             codex_path: self.absolute_path("codexPath")?,
-            codex_home: codex_home.or_else(|| CodexHome::of(&env)).ok_or(Cause::HomeUnknown)?,
             node_dir: exec_path.and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
             model: self.name("model")?,
             sandbox: match sandbox {
@@ -179,6 +178,8 @@ impl<'js, 'env> Reader<'js, 'env> {
             transparent: self.boolean("transparent")?.unwrap_or(false),
             lean: self.boolean("lean")?.unwrap_or(true),
             max_reconnects: u32::try_from(max_reconnects).map_err(|_| Cause::Internal)?,
+            // Last, so that a mistake in an option is told first.
+            codex_home: codex_home.or_else(|| CodexHome::of(&env)).ok_or(Cause::HomeUnknown)?,
             env,
         })
     }
