@@ -12,6 +12,7 @@ use jiff::civil::{Date, Time};
 use regex::Regex;
 use serde::Deserialize;
 
+use super::code_mode;
 use super::events::Transcript;
 use crate::error::{BackendTrouble, Cause, Unmounted};
 use crate::process::tail::{Tail, redact};
@@ -26,11 +27,12 @@ pub struct Complaints {
     pub tail: Tail,
     image_call: Option<Refusal>,
     unsupported: bool,
+    code_mode: Option<Unmounted>,
 }
 
 impl Default for Complaints {
     fn default() -> Self {
-        Self { tail: Tail::new(STDERR_BYTES), image_call: None, unsupported: false }
+        Self { tail: Tail::new(STDERR_BYTES), image_call: None, unsupported: false, code_mode: None }
     }
 }
 
@@ -40,6 +42,7 @@ impl Complaints {
         let find = |words: &str| memchr::memmem::find(line, words.as_bytes());
         // 0.132.0 under a relay, and 0.169.0 with direct tools; in code mode nothing is printed.
         self.unsupported |= find("unsupported call: image_gen").is_some();
+        self.code_mode = self.code_mode.take().or_else(|| code_mode::trouble(line));
         if let Some(at) = find(IMAGE_CALL_FAILED) {
             let report = String::from_utf8_lossy(&line[at + IMAGE_CALL_FAILED.len()..]);
             self.image_call = Refusal::parse(&report).or(self.image_call.take());
@@ -189,6 +192,9 @@ impl From<Cause> for Diagnosis {
 pub fn diagnose(transcript: &Transcript, complaints: &Complaints, now: SystemTime) -> Option<Diagnosis> {
     if let Some(refusal) = &complaints.image_call {
         return Some(refusal.diagnosis(now));
+    }
+    if let Some(trouble) = &complaints.code_mode {
+        return Some(Cause::ImageGenUnavailable(trouble.clone()).into());
     }
     if complaints.unsupported || transcript.says_unavailable {
         return Some(Cause::ImageGenUnavailable(Unmounted::Reported).into());

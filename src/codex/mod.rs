@@ -4,6 +4,7 @@
 //! one tried, 0.132.0 to 0.171.0.
 
 pub mod ask;
+pub mod code_mode;
 pub mod command;
 pub mod config;
 pub mod confinement;
