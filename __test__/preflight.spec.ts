@@ -152,12 +152,15 @@ describe('a login that the configuration does not accept', () => {
       loginTo(null),
       /another ChatGPT workspace.*codex login/,
     ],
-  ])('is refused, so that Codex does not sign out: %s', async ([, toml, auth, message], { codex }) => {
-    await codex.login(auth);
-    await codex.config(toml);
-    await expectRefused(codex, notSignedIn(message));
-    expect(await codex.recordings()).toEqual([]);
-  });
+  ])(
+    'is refused, so that Codex does not sign out: %s',
+    async ([, toml, auth, message], { codex }) => {
+      await codex.login(auth);
+      await codex.config(toml);
+      await expectRefused(codex, notSignedIn(message));
+      expect(await codex.recordings()).toEqual([]);
+    },
+  );
 
   test('is refused where the call demands another one', async ({ codex }) => {
     const asked = { config: { forced_login_method: '"api"' } };

@@ -18,9 +18,12 @@ const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const DRAWS = [draw({ image: PICTURE }), say('Done.')];
 const HOST = `codex-code-mode-host${WINDOWS ? '.exe' : ''}`;
 
-const [OLDEST, IN_PROCESS, EARLY, NEWEST] = await Promise.all(
-  ['0.132.0', '0.144.6', '0.150.1', '0.171.0'].map(way),
-);
+const [OLDEST, IN_PROCESS, EARLY, NEWEST] = await Promise.all([
+  way('0.132.0'),
+  way('0.144.6'),
+  way('0.150.1'),
+  way('0.171.0'),
+]);
 
 async function way(version: string): Promise<Way> {
   const cli = await installCodex(version);

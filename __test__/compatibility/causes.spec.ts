@@ -1,6 +1,9 @@
 // Why there is no picture: every way in which a backend, a login, a configuration or an agent makes the real
 // Codex CLI fail, with each supported version, whatever words it has for it.
 
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
 import { describe } from 'vitest';
 
 import {
@@ -206,9 +209,9 @@ const CAUSES: readonly Cause[] = [
     expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false, told: /^agent: IMAGE_GEN/m },
   },
   {
-    what: 'a tool that is switched off, and called all the same',
+    what: 'a tool that is switched off by an earlier name, and called all the same',
     script: [draw({ image: PICTURE, route: 'direct' }), SORRY],
-    options: { model: 'gpt-5.5', disableFeatures: ['image_generation'] },
+    options: { model: 'gpt-5.5', config: { 'features.imagegenext': 'false' } },
     expected: {
       code: 'IMAGE_GEN_UNAVAILABLE',
       retryable: false,
@@ -249,7 +252,32 @@ const CAUSES: readonly Cause[] = [
   {
     what: 'a model provider that nobody defined',
     options: { config: { model_provider: '"nowhere"' } },
-    expected: { code: 'CODEX_FAILED', retryable: false, told: /nowhere/ },
+    expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false },
+  },
+  {
+    what: 'an image tool that is switched off',
+    home: { config: 'features.image_generation = false' },
+    expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false },
+  },
+  {
+    what: 'another method of signing in that is demanded',
+    home: { config: 'forced_login_method = "api"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'another workspace that is demanded',
+    home: { config: 'forced_chatgpt_workspace_id = "theirs"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'a keyring without a login',
+    home: { config: 'cli_auth_credentials_store = "keyring"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'a home that does not exist',
+    options: { codexHome: path.join(tmpdir(), 'no-such-codex-home') },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
   },
   {
     what: 'a config.toml that is none',
