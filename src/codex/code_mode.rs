@@ -32,8 +32,8 @@ fn can_be_run(path: &Path) -> bool {
     path.is_file() && is_executable
 }
 
-/// What keeps code mode from drawing, if this line of stderr tells it (0.147.0 to 0.171.0; of a host
-/// that cannot be executed 0.144.6 tells it too).
+/// What keeps code mode from drawing, if this line of stderr tells it (0.147.0 to 0.171.0; 0.144.6
+/// tells of a host that cannot be executed).
 #[must_use]
 pub fn trouble(line: &[u8]) -> Option<Unmounted> {
     let says = |words: &str| memchr::memmem::find(line, words.as_bytes()).is_some();

@@ -167,7 +167,7 @@ impl Config {
         servers.flat_map(Table::keys).map(String::as_str).collect()
     }
 
-    /// What the layers say that a legacy profile may say too, highest first: it goes before the files,
+    /// The highest layer's word on what a legacy profile may set, too: that goes before the files,
     /// and `-c` before the profile.
     fn said<T>(&self, settings: &[Setting], of: impl Fn(&Table) -> Option<T>) -> Option<T> {
         let (effective, commanded) = (self.effective(settings), table_of(settings));
@@ -206,10 +206,10 @@ impl Config {
         required.or_else(|| self.said(settings, of)) == Some(false)
     }
 
-    /// Whether the user, the administrator or the call names the model.
+    /// Whether the user, the administrator or the call names the model, or may.
     #[must_use]
     pub fn names_model(&self, settings: &[Setting]) -> bool {
-        self.said(settings, |layer| layer.get("model").cloned()).is_some()
+        self.is_in_part_unknown() || self.said(settings, |layer| layer.get("model").cloned()).is_some()
     }
 
     /// Which logins a call with these `-c` settings accepts, and where they are kept.
@@ -320,13 +320,17 @@ const HARMLESS: [&str; 33] = [
 ];
 
 /// Keys of `requirements.toml` that only restrict, or whose effect the record states.
-const RESTRICTING: [&str; 15] = [
+const RESTRICTING: [&str; 19] = [
     "allow_managed_hooks_only",
     "allowed_approval_policies",
     "allowed_approvals_reviewers",
+    "allowed_chatgpt_workspaces",
+    "allowed_login_methods",
     "allowed_permission_profiles",
     "allowed_sandbox_modes",
     "allowed_web_search_modes",
+    "chatgpt_base_url",
+    "cli_auth_credentials_store",
     "default_permissions",
     "enforce_residency",
     "experimental_network",
@@ -638,6 +642,7 @@ mod tests {
         assert!(Config::of_user("model = 'x'").names_model(&[]) && system("model = 'x'").names_model(&[]));
         assert!(Config::of_user("profile = 'p'\n[profiles.p]\nmodel = 'x'").names_model(&[]));
         assert!(Config::default().names_model(&pairs(&[("model", "x")])));
+        assert!(Config { has_preferences: true, ..Config::default() }.names_model(&[]), "they cannot be read");
     }
 
     #[test]
@@ -794,6 +799,7 @@ mod tests {
             "default_permissions = ':danger-full-access'\n[allowed_permission_profiles]\n':workspace' = true",
             "allowed_sandbox_modes = ['read-only']\n[features]\nhooks = false\nplugins = false",
             "[mcp_servers.a.identity]\ncommand = 'x'",
+            "allowed_login_methods = ['chatgpt']\nallowed_chatgpt_workspaces = ['a']\ncli_auth_credentials_store = 'file'",
         ] {
             assert!(!required(restricting).outranks(&ours), "{restricting}");
         }

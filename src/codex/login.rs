@@ -101,8 +101,8 @@ fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<Workspace>, D
     Ok(claims.map(|claims| claims.auth.chatgpt_account_id.map_or(Workspace::None, Workspace::Of)))
 }
 
-/// Whether Codex would not start with a home of this name: it takes only an existing directory. Blocks
-/// on the disk.
+/// Whether Codex would not start with this home: it takes only an existing directory. Blocks on the
+/// disk.
 #[must_use]
 pub fn is_no_home(codex_home: &Path) -> bool {
     match codex_home.metadata() {
@@ -135,17 +135,18 @@ pub fn from_auth(bytes: &[u8]) -> Account {
     Account { login, workspace: auth.tokens.and_then(|tokens| tokens.workspace).unwrap_or(Workspace::Unknown) }
 }
 
-/// The arguments that make the CLI tell how it is signed in with these `-c` settings; it also knows the
-/// system's keyring.
+/// The arguments that make the CLI tell how it is signed in with these `-c` settings; it also knows
+/// the system's keyring.
 #[must_use]
 pub fn status_args(settings: &[Setting]) -> Vec<OsString> {
     let settings = settings.iter().flat_map(|(key, value)| ["-c".to_owned(), format!("{key}={value}")]);
     ["login", "status"].map(str::to_owned).into_iter().chain(settings).map(OsString::from).collect()
 }
 
-/// What `codex login status` printed, on stderr in all versions. Only known texts are believed: the whole lines "Logged in
-/// using ChatGPT" and "Not logged in", and the beginnings of the programmatic ones of 0.132.0 to 0.169.0. A login that cannot
-/// be loaded, as from a keyring that does not answer, is none: a turn has no better one (0.132.0 to 0.171.0).
+/// What `codex login status` printed, on stderr in all versions. Only known texts are believed: the
+/// whole lines "Logged in using ChatGPT" and "Not logged in", and the beginnings of the programmatic
+/// ones of 0.132.0 to 0.169.0. A login that cannot be loaded, such as one in a keyring that does not
+/// answer, is none: a turn has no other (0.132.0 to 0.171.0).
 #[must_use]
 pub fn from_status(output: &str) -> Login {
     const PROGRAMMATIC: [&str; 6] = [
