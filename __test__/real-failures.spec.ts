@@ -238,14 +238,6 @@ const CASES: Case[] = [
     evidence: /IMAGE_GEN_UNAVAILABLE/,
   },
   {
-    what: 'a tool that is switched off by an earlier name, and called all the same',
-    ways: [DIRECT],
-    script: [draw({ image: PICTURE, route: 'direct' }), SORRY],
-    options: { disableFeatures: ['imagegenext'] },
-    expected: UNAVAILABLE,
-    evidence: /unsupported call/,
-  },
-  {
     what: 'a web page instead of a picture',
     ways: WAYS,
     script: [draw({ image: Buffer.from('<!doctype html>\n<h1>502 Bad Gateway</h1>\n') }), copy()],

@@ -198,6 +198,31 @@ describe('what Codex draws with', () => {
   });
 });
 
+describe('a tool that is switched off by its earlier name', () => {
+  const config = 'features.imagegenext = false';
+
+  test('is refused by the versions that have renamed it', async ({ real }) => {
+    await real.moveTo({ config });
+    const message = /feature imagegenext is switched off/;
+    await expectRefused(real, NEWEST, { code: 'IMAGE_GEN_UNAVAILABLE', message });
+  });
+
+  test.for([OLDEST, NEWEST])('draws where its name says so: $name', async (by, { real }) => {
+    await real.moveTo({ config: `${config}\nfeatures.image_generation = true` });
+    expect(await check(real, by)).toMatchObject({ ready: true, problems: [] });
+    expect(await real.generate(by, DRAWS)).toEqual(PICTURE);
+  });
+
+  test('was another tool before, which draws without the one of now', async ({ real }) => {
+    const earlier = await way('0.142.5');
+    await real.moveTo({
+      config: 'features.image_generation = false\nfeatures.imagegenext = true',
+    });
+    expect(await check(real, earlier)).toMatchObject({ ready: true, problems: [] });
+    expect(await real.generate({ ...earlier, route: 'direct' }, DRAWS)).toEqual(PICTURE);
+  });
+});
+
 // What takes the place of /etc is Linux's, and takes the right to mount.
 describe.skipIf(!mayOverlay())("what this machine's administrator requires", () => {
   test.for<[what: string, requirements: string, code: string]>([

@@ -179,16 +179,16 @@ async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Res
         login = login::from_status(&told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?);
         limits.check()?;
     }
-    if let Some(cause) = configuration.obstacles(login).into_iter().next() {
+    let obstacle = |version| configuration.obstacles(login, version).into_iter().next();
+    if let Some(cause) = obstacle(None) {
         return Err(cause.into());
     }
     let codex_version = version_of(cli, request, run.clone(), limits.interrupted()).await;
     limits.check()?;
     let version = codex_version.as_deref().and_then(Version::parse);
+    let of_model = || installation.obstacle(version, &configuration);
     // Another model may do without.
-    if !configuration.names_model()
-        && let Some(cause) = installation.obstacle(version, &configuration)
-    {
+    if let Some(cause) = obstacle(version).or_else(|| of_model().filter(|_| !configuration.names_model())) {
         return Err(cause.into());
     }
     Ok(Found { cli: installation.cli, codex_version, config: configuration.config })

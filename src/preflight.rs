@@ -10,6 +10,7 @@ use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Account, Login, Workspace};
 use crate::codex::version::Version;
 use crate::error::{Cause, Demand, Unmounted};
+use crate::files;
 use crate::request::Request;
 
 /// The CLI, as it is installed.
@@ -27,7 +28,7 @@ impl Installation {
     /// Those of [`locate`].
     pub fn find(request: &Request) -> Result<Self, Cause> {
         let cli = locate(request)?;
-        let lacks_host = code_mode::lacks_host(&cli);
+        let lacks_host = files::request(|| code_mode::lacks_host(&cli));
         Ok(Self { cli, lacks_host })
     }
 
@@ -36,7 +37,9 @@ impl Installation {
     pub fn obstacle(&self, version: Option<Version>, configuration: &Configuration) -> Option<Cause> {
         let unmounted = match () {
             () if version < Some(Version::NEEDS_CODE_MODE_HOST) => return None,
-            () if configuration.switches_off(code_mode::FEATURE) => Unmounted::SwitchedOff(code_mode::FEATURE),
+            () if configuration.feature(code_mode::FEATURE) == Some(false) => {
+                Unmounted::SwitchedOff(code_mode::FEATURE)
+            }
             () if self.lacks_host => Unmounted::Incomplete,
             () => return None,
         };
@@ -46,6 +49,8 @@ impl Installation {
 
 /// The feature that mounts the image tool (0.132.0 to 0.171.0).
 const IMAGE_GENERATION: &str = "image_generation";
+/// Its earlier name: see [`Version::RENAMES_IMAGE_FEATURE`].
+const IMAGEGENEXT: &str = "imagegenext";
 
 /// What is configured: in the home of Codex, by the administrator, and by the call itself.
 #[derive(Debug, Clone)]
@@ -99,13 +104,25 @@ impl Configuration {
         self.names_model
     }
 
-    fn switches_off(&self, feature: &str) -> bool {
-        self.config.switches_off(feature, &self.settings)
+    fn feature(&self, name: &str) -> Option<bool> {
+        self.config.feature(name, &self.settings)
     }
 
-    /// Everything that keeps a Codex that is signed in like this from drawing.
+    /// The feature whose being switched off leaves no image tool.
+    fn switched_off(&self, version: Option<Version>) -> Option<&'static str> {
+        let is_renamed = version >= Some(Version::RENAMES_IMAGE_FEATURE);
+        match (self.feature(IMAGE_GENERATION), self.feature(IMAGEGENEXT)) {
+            (Some(false), Some(true)) if !is_renamed => None,
+            (Some(false), _) => Some(IMAGE_GENERATION),
+            (None, Some(false)) if is_renamed => Some(IMAGEGENEXT),
+            _ => None,
+        }
+    }
+
+    /// Everything that keeps Codex from drawing if it is signed in like this, and of this version, if
+    /// that is known.
     #[must_use]
-    pub fn obstacles(&self, login: Login) -> Vec<Cause> {
+    pub fn obstacles(&self, login: Login, version: Option<Version>) -> Vec<Cause> {
         if self.is_home_missing {
             return vec![Cause::HomeMissing];
         }
@@ -114,7 +131,7 @@ impl Configuration {
             Provider::Undefined(name) => Some(Unmounted::Undefined(name)),
             Provider::OpenAi | Provider::Relay(_) => None,
         };
-        let off = self.switches_off(IMAGE_GENERATION).then_some(Unmounted::SwitchedOff(IMAGE_GENERATION));
+        let off = self.switched_off(version).map(Unmounted::SwitchedOff);
         let unmounted = unmounted.into_iter().chain(off).map(Cause::ImageGenUnavailable);
         self.login_obstacle(login).into_iter().chain(unmounted).collect()
     }

@@ -92,8 +92,8 @@ pub async fn check(request: Request, given_up: CancellationToken) -> Result<Read
     }
     let mut image_tool = false;
     if let Some(configuration) = configuration {
-        let mut obstacles = configuration.obstacles(login);
         let told = version.as_deref().and_then(Version::parse);
+        let mut obstacles = configuration.obstacles(login, told);
         let of_model = installation.as_ref().ok().and_then(|found| found.obstacle(told, &configuration));
         // Another model may do without.
         let (hint, obstacle) = if configuration.names_model() { (of_model, None) } else { (None, of_model) };

@@ -209,16 +209,6 @@ const CAUSES: readonly Cause[] = [
     expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false, told: /^agent: IMAGE_GEN/m },
   },
   {
-    what: 'a tool that is switched off by an earlier name, and called all the same',
-    script: [draw({ image: PICTURE, route: 'direct' }), SORRY],
-    options: { model: 'gpt-5.5', config: { 'features.imagegenext': 'false' } },
-    expected: {
-      code: 'IMAGE_GEN_UNAVAILABLE',
-      retryable: false,
-      told: /unsupported call: image_gen/,
-    },
-  },
-  {
     what: 'an agent that only talks',
     script: [say('Imagine a red fox.')],
     expected: { code: 'NO_IMAGE', retryable: true, told: /^agent: Imagine a red fox\./m },

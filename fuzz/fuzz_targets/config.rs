@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
             Provider::Undefined(name) => assert!(!is_defined(&name), "{name:?} is defined"),
         }
         let _ = layers.login_rules(overrides);
-        let _ = layers.switches_off("image_generation", overrides);
+        let _ = layers.feature("image_generation", overrides);
     }
 
     let mut settings = lean::settings(&layers, None);

@@ -197,13 +197,13 @@ impl Config {
         }
     }
 
-    /// Whether a call with these `-c` settings certainly lacks this feature.
+    /// Whether a call with these `-c` settings has this feature, if a layer says so.
     #[must_use]
-    pub fn switches_off(&self, feature: &str, settings: &[Setting]) -> bool {
+    pub fn feature(&self, feature: &str, settings: &[Setting]) -> Option<bool> {
         let of = |layer: &Table| layer.get("features")?.get(feature)?.as_bool();
         // What is required holds against every layer.
         let required = self.requirements.table().and_then(of);
-        required.or_else(|| self.said(settings, of)) == Some(false)
+        required.or_else(|| self.said(settings, of))
     }
 
     /// Whether the user, the administrator or the call names the model, or may.
@@ -621,7 +621,7 @@ mod tests {
         const OFF: &str = "[features]\nimage_generation = false";
         const ON: &str = "[features]\nimage_generation = true";
         let is_off =
-            |config: &Config, settings: &[(&str, &str)]| config.switches_off("image_generation", &pairs(settings));
+            |config: &Config, settings: &[_]| config.feature("image_generation", &pairs(settings)) == Some(false);
         let by_call = [("features.image_generation", "true")];
         assert!(!is_off(&Config::default(), &[]) && !is_off(&Config::of_user("features = 5"), &[]));
         for config in [Config::of_user(OFF), system(OFF)] {
@@ -634,6 +634,7 @@ mod tests {
         assert!(is_off(&Config::of_user(profile), &[]) && !is_off(&Config::of_user(profile), &by_call));
         assert!(is_off(&managed(OFF), &by_call) && is_off(&required(OFF), &by_call), "the administrator's is above");
         assert!(!is_off(&Config { user: Layer::parse(OFF), ..required(ON) }, &[]));
+        assert_eq!(Config::of_user(ON).feature("another", &[]), None);
     }
 
     #[test]

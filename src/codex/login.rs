@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use super::config::Setting;
-use crate::files::read_regular;
+use crate::files::{read_regular, request};
 
 /// How Codex is signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<Workspace>, D
 /// disk.
 #[must_use]
 pub fn is_no_home(codex_home: &Path) -> bool {
-    match codex_home.metadata() {
+    match request(|| codex_home.metadata()) {
         Ok(metadata) => !metadata.is_dir(),
         Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
     }
