@@ -239,22 +239,6 @@ const CASES: Case[] = [
     evidence: /IMAGE_GEN_UNAVAILABLE/,
   },
   {
-    what: 'a tool that is switched off',
-    ways: WAYS,
-    script: [draw({ image: PICTURE }), copy()],
-    options: { disableFeatures: ['image_generation'] },
-    expected: UNAVAILABLE,
-    evidence: /IMAGE_GEN_UNAVAILABLE/,
-  },
-  {
-    what: 'a tool that is switched off and called all the same',
-    ways: [DIRECT],
-    script: [draw({ image: PICTURE, route: 'direct' }), SORRY],
-    options: { disableFeatures: ['image_generation'] },
-    expected: UNAVAILABLE,
-    evidence: /unsupported call/,
-  },
-  {
     what: 'a web page instead of a picture',
     ways: WAYS,
     script: [draw({ image: Buffer.from('<!doctype html>\n<h1>502 Bad Gateway</h1>\n') }), copy()],
@@ -286,14 +270,6 @@ const CASES: Case[] = [
     options: { disableFeatures: ['flux_capacitor'] },
     expected: codexFailed('exit [12]'),
     evidence: /flux_capacitor/,
-  },
-  {
-    what: 'a model provider that nobody defined',
-    ways: [HOSTED, CODE],
-    script: [],
-    options: { config: { model_provider: '"nowhere"' } },
-    expected: codexFailed('exit 1'),
-    evidence: /nowhere/,
   },
 ];
 

@@ -61,6 +61,17 @@ pub enum Cause {
     )]
     Deactivated,
 
+    /// `CODEX_HOME` names no directory: Codex does not start.
+    #[error(
+        "The home directory that is set for Codex does not exist, so Codex is not signed in there. \
+         Create it and run `codex login` with it as CODEX_HOME, or correct that setting."
+    )]
+    HomeMissing,
+
+    /// Signed in, or not, but not as Codex's configuration demands: Codex would sign out.
+    #[error("{0}.")]
+    LoginRefused(Demand),
+
     /// Signed in, but in a way that does not come with the image tool.
     #[error(
         "Codex is signed in with an API key or another programmatic login, which cannot draw images. \
@@ -171,6 +182,29 @@ pub enum Missing {
     NotKept,
 }
 
+/// What Codex's configuration demands of a login, and this one does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Demand {
+    /// Another method than ChatGPT.
+    #[error(
+        "Codex's configuration does not allow to sign in with ChatGPT, as drawing needs it. \
+         Change forced_login_method there, or ask the administrator who has set it"
+    )]
+    AnotherMethod,
+    /// ChatGPT.
+    #[error(
+        "Codex's configuration demands to be signed in with ChatGPT, and it is signed in with an API key or another \
+         programmatic login. Run `codex login` and sign in with ChatGPT"
+    )]
+    ChatGpt,
+    /// Another ChatGPT workspace.
+    #[error(
+        "Codex is signed in to another ChatGPT workspace than its configuration demands. \
+         Run `codex login` and choose that workspace, or correct forced_chatgpt_workspace_id"
+    )]
+    AnotherWorkspace,
+}
+
 /// How it is known that the image tool is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unmounted {
@@ -180,6 +214,18 @@ pub enum Unmounted {
          Use OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on"
     )]
     Provider(String),
+    /// `config.toml` selects a provider that does not exist: Codex does not start.
+    #[error(
+        "the model provider `{0}` selected in config.toml is not defined there. \
+         Define it in model_providers, or use OpenAI's own provider"
+    )]
+    Undefined(String),
+    /// The configuration or the call switches off this feature, without which there is none.
+    #[error("the feature {0} is switched off in Codex's configuration. Switch it on there, or leave it out")]
+    SwitchedOff(&'static str),
+    /// A program that belongs to Codex is not there.
+    #[error("its program codex-code-mode-host is missing, so Codex is not completely installed. Reinstall Codex")]
+    Incomplete,
     /// Codex, or its model, said so during the turn.
     #[error(
         "Codex reports that it has no such tool. Update Codex, make sure that `codex login` was done with ChatGPT, \
@@ -291,7 +337,9 @@ impl Cause {
             Self::InvalidOption { .. } => "INVALID_OPTIONS",
             Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
             Self::SpawnFailed(_) => "SPAWN_FAILED",
-            Self::NotSignedIn | Self::HomeUnknown | Self::Deactivated => "NOT_SIGNED_IN",
+            Self::NotSignedIn | Self::HomeUnknown | Self::HomeMissing | Self::LoginRefused(_) | Self::Deactivated => {
+                "NOT_SIGNED_IN"
+            }
             Self::ApiKeyLogin => "API_KEY_LOGIN",
             Self::ImageGenUnavailable(_) => "IMAGE_GEN_UNAVAILABLE",
             Self::NoImage(_) => "NO_IMAGE",
@@ -315,7 +363,9 @@ impl Cause {
     pub const fn status(&self) -> u16 {
         match self {
             Self::InvalidOption { .. } => 400,
-            Self::NotSignedIn | Self::HomeUnknown | Self::Deactivated => 401,
+            Self::NotSignedIn | Self::HomeUnknown | Self::HomeMissing | Self::LoginRefused(_) | Self::Deactivated => {
+                401
+            }
             Self::ApiKeyLogin => 403,
             Self::ImageTooLarge { .. } => 413,
             Self::SafetyRejected => 422,
@@ -401,8 +451,15 @@ mod tests {
             Cause::NotSignedIn,
             Cause::HomeUnknown,
             Cause::Deactivated,
+            Cause::HomeMissing,
+            Cause::LoginRefused(Demand::AnotherMethod),
+            Cause::LoginRefused(Demand::ChatGpt),
+            Cause::LoginRefused(Demand::AnotherWorkspace),
             Cause::ApiKeyLogin,
             Cause::ImageGenUnavailable(Unmounted::Provider("relay".into())),
+            Cause::ImageGenUnavailable(Unmounted::Undefined("relay".into())),
+            Cause::ImageGenUnavailable(Unmounted::SwitchedOff("image_generation")),
+            Cause::ImageGenUnavailable(Unmounted::Incomplete),
             Cause::ImageGenUnavailable(Unmounted::Reported),
             Cause::NoImage(Missing::NotDrawn),
             Cause::NoImage(Missing::Reference),

@@ -12,22 +12,23 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
-use crate::codex::config::{Config, Places, Provider, Setting};
+use crate::codex::config::{Config, Setting};
 use crate::codex::confinement::{Confinement, is_privileged};
 use crate::codex::events::Usage;
 use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
-use crate::codex::locate::{Cli, locate, searched};
+use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::{self, Baseline, Store};
 use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, OVER_GRACE, Turn, Veil};
 use crate::codex::version::{Version, version_of};
 use crate::codex::{ThreadId, command, rollout};
-use crate::error::{Cause, Evidence, Failure, Missing, Unmounted, os_words};
+use crate::error::{Cause, Evidence, Failure, Missing, os_words};
 use crate::files::{Refusal, request};
 use crate::gate::{self, Kind};
 use crate::harvest::{self, Judge, Picked, Rejection};
 use crate::png::Picture;
+use crate::preflight::{Configuration, Installation};
 use crate::process::{Exit, Manner, Marker};
 use crate::progress::{Phase, Progress};
 use crate::queue::{Place, Ticket};
@@ -159,30 +160,38 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 /// What was found before anything is spent.
 struct Found {
     cli: Cli,
+    codex_version: Option<String>,
     config: Config,
 }
 
 /// Finds the CLI and makes sure, without spending anything, that it can draw. Only certainty refuses; doubt passes.
 async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
     let (sought, asked) = (Arc::clone(request), Arc::clone(request));
-    let search = gate::read_patiently(Kind::Programs, searched(request), move || locate(&sought));
-    let cli = limits.unless_interrupted(search).await???;
-    let home = request.codex_home();
-    let files = gate::read_patiently(Kind::Home, home.clone(), move || {
-        (login::from_file(&home), Config::read(&Places::here(&home, &asked.env)))
-    });
-    let (mut login, config) = limits.unless_interrupted(files).await??;
+    let search = gate::read_patiently(Kind::Programs, searched(request), move || Installation::find(&sought));
+    let installation = limits.unless_interrupted(search).await???;
+    let files = gate::read_patiently(Kind::Home, request.codex_home(), move || Configuration::read(&asked));
+    let configuration = limits.unless_interrupted(files).await??;
+    let cli = &installation.cli;
+    let mut login = configuration.login();
     if login == Login::Unknown {
-        let told = ask(&cli, request, &login::STATUS, run.clone(), limits.interrupted()).await;
+        let args = login::status_args(&request.config);
+        let told = ask(cli, request, args, run.clone(), limits.interrupted()).await;
         login = login::from_status(&told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?);
         limits.check()?;
     }
-    match (login, config.provider(&request.config)) {
-        (Login::None, _) => Err(Cause::NotSignedIn.into()),
-        (Login::Programmatic, _) => Err(Cause::ApiKeyLogin.into()),
-        (_, Provider::Without(name)) => Err(Cause::ImageGenUnavailable(Unmounted::Provider(name)).into()),
-        (Login::ChatGpt | Login::Unknown, Provider::OpenAi | Provider::Relay(_)) => Ok(Found { cli, config }),
+    let obstacle = |version| configuration.obstacles(login, version).into_iter().next();
+    if let Some(cause) = obstacle(None) {
+        return Err(cause.into());
     }
+    let codex_version = version_of(cli, request, run.clone(), limits.interrupted()).await;
+    limits.check()?;
+    let version = codex_version.as_deref().and_then(Version::parse);
+    let of_model = || installation.obstacle(version, &configuration);
+    // Another model may do without.
+    if let Some(cause) = obstacle(version).or_else(|| of_model().filter(|_| !configuration.names_model())) {
+        return Err(cause.into());
+    }
+    Ok(Found { cli: installation.cli, codex_version, config: configuration.config })
 }
 
 async fn make_workspace(request: &Request, run: &Marker, limits: &Limits) -> Result<Workspace, Failure> {
@@ -215,15 +224,13 @@ enum Ending {
 /// Runs the turn and takes in what it brings. The tree is dead when this returns.
 async fn draw(
     request: &Arc<Request>,
-    Found { cli, config }: &Found,
+    Found { cli, codex_version, config }: &Found,
     workspace: &Workspace,
     marker: Marker,
     progress: &Progress,
     limits: &Limits,
 ) -> Result<Generated, Failure> {
     let staged = stage(request, workspace, limits).await?;
-    limits.check()?;
-    let codex_version = version_of(cli, request, marker.clone(), limits.interrupted()).await;
     limits.check()?;
     let version = codex_version.as_deref().and_then(Version::parse);
     let settings = command::settings(request, config, version, &workspace.path(), (marker.name, &marker.value));
@@ -310,7 +317,7 @@ async fn draw(
     Ok(Generated {
         picked,
         thread: ended.heard.transcript.thread,
-        codex_version,
+        codex_version: codex_version.clone(),
         usage: ended.heard.transcript.usage,
         timings,
         warnings,

@@ -4,6 +4,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 
 import { describe } from 'vitest';
 
@@ -411,16 +413,6 @@ const CAUSES: readonly Cause[] = [
     expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false, told: /^agent: IMAGE_GEN/m },
   },
   {
-    what: 'a tool that is switched off, and called all the same',
-    script: [draw({ image: PICTURE, route: 'direct' }), SORRY],
-    options: { model: 'gpt-5.5', disableFeatures: ['image_generation'] },
-    expected: {
-      code: 'IMAGE_GEN_UNAVAILABLE',
-      retryable: false,
-      told: /unsupported call: image_gen/,
-    },
-  },
-  {
     what: 'an agent that only talks',
     script: [say('Imagine a red fox.')],
     expected: { code: 'NO_IMAGE', retryable: true, told: /^agent: Imagine a red fox\./m },
@@ -459,7 +451,32 @@ const CAUSES: readonly Cause[] = [
   {
     what: 'a model provider that nobody defined',
     options: { config: { model_provider: '"nowhere"' } },
-    expected: { code: 'CODEX_FAILED', retryable: false, told: /nowhere/ },
+    expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false },
+  },
+  {
+    what: 'an image tool that is switched off',
+    home: { config: 'features.image_generation = false' },
+    expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false },
+  },
+  {
+    what: 'another method of signing in that is demanded',
+    home: { config: 'forced_login_method = "api"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'another workspace that is demanded',
+    home: { config: 'forced_chatgpt_workspace_id = "theirs"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'a keyring without a login',
+    home: { config: 'cli_auth_credentials_store = "keyring"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'a home that does not exist',
+    options: { codexHome: path.join(tmpdir(), 'no-such-codex-home') },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
   },
   {
     what: 'a config.toml that is none',

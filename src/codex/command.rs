@@ -97,9 +97,22 @@ pub fn settings(
     let mut settings = if request.lean { lean::settings(config, version) } else { Vec::new() };
     settings.extend(needed(request.sandbox, workspace, marker));
     settings.extend(request.config.iter().cloned());
-    let disabled = disabled(request).map(|name| (format!("features.{name}"), "false".to_owned()));
-    settings.extend(config.profile_override(&settings.iter().cloned().chain(disabled).collect::<Vec<_>>()));
+    settings.extend(
+        config.profile_override(&settings.iter().cloned().chain(without_features(request)).collect::<Vec<_>>()),
+    );
     settings
+}
+
+/// The caller's own settings. None of this package's own concerns what they are asked about: login,
+/// provider, model, image tool.
+#[must_use]
+pub fn callers_settings(request: &Request) -> Vec<Setting> {
+    request.config.iter().cloned().chain(without_features(request)).collect()
+}
+
+/// `--disable` as settings. It goes before `-c`.
+fn without_features(request: &Request) -> impl Iterator<Item = Setting> {
+    disabled(request).map(|name| (format!("features.{name}"), "false".to_owned()))
 }
 
 /// The features that a turn goes without. `--disable` refuses unknown names, so of this package's

@@ -14,6 +14,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::causes::{CAUSES, Means, Sign};
+use super::code_mode;
 use super::events::{Transcript, beginning};
 use crate::error::{BackendTrouble, Cause, Unmounted};
 use crate::process::Exit;
@@ -29,11 +30,12 @@ pub struct Complaints {
     pub tail: Tail,
     image_call: Option<Report<'static>>,
     unsupported: bool,
+    code_mode: Option<Unmounted>,
 }
 
 impl Default for Complaints {
     fn default() -> Self {
-        Self { tail: Tail::new(STDERR_BYTES), image_call: None, unsupported: false }
+        Self { tail: Tail::new(STDERR_BYTES), image_call: None, unsupported: false, code_mode: None }
     }
 }
 
@@ -43,6 +45,7 @@ impl Complaints {
         let find = |words: &str| memchr::memmem::find(line, words.as_bytes());
         // 0.132.0 under a relay, and 0.169.0 with direct tools; in code mode nothing is printed.
         self.unsupported |= find("unsupported call: image_gen").is_some();
+        self.code_mode = self.code_mode.take().or_else(|| code_mode::trouble(line));
         if let Some(at) = find(IMAGE_CALL_FAILED) {
             let report = Report::of_image_call(&String::from_utf8_lossy(&line[at..]));
             if report.means().is_some() {
@@ -257,6 +260,9 @@ pub fn diagnose(
 ) -> Option<Diagnosis> {
     if let Some(diagnosis) = complaints.image_call.as_ref().and_then(|report| report.diagnosis(now)) {
         return Some(diagnosis);
+    }
+    if let Some(trouble) = &complaints.code_mode {
+        return Some(Cause::ImageGenUnavailable(trouble.clone()).into());
     }
     if complaints.unsupported || transcript.says_unavailable {
         return Some(Cause::ImageGenUnavailable(Unmounted::Reported).into());

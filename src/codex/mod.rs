@@ -5,6 +5,7 @@
 
 pub mod ask;
 mod causes;
+pub mod code_mode;
 pub mod command;
 pub mod config;
 pub mod confinement;
