@@ -12,11 +12,13 @@ use jiff::civil::{Date, Time};
 use regex::Regex;
 use serde::Deserialize;
 
-use super::events::Transcript;
+use super::events::{MESSAGE_BYTES, Transcript};
 use crate::error::{BackendTrouble, Cause, Unmounted};
-use crate::process::tail::{Tail, redact};
+use crate::text::beginning;
+use crate::text::redact::Redactor;
+use crate::text::tail::Tail;
 
-/// How much of stderr is kept, in bytes.
+/// How much of stderr is shown, in bytes.
 const STDERR_BYTES: usize = 16 << 10;
 
 /// What is remembered of stderr. Bounded, however much comes.
@@ -157,11 +159,13 @@ fn unescape(literal: &str) -> String {
     text
 }
 
-/// What was said, for whoever debugs: the failed turn's own message, the agent's last words, the end of stderr. Redacted.
+/// What was said, for logs: the failed turn's own message, the agent's last words, the end of
+/// stderr. Each is bounded once more after `redactor` has made it longer.
 #[must_use]
-pub fn detail(transcript: &Transcript, complaints: &Complaints) -> String {
-    let told = transcript.failed.as_deref().or(transcript.trouble.as_deref()).map(redact).unwrap_or_default();
-    [("codex", told), ("agent", transcript.words.text()), ("stderr", complaints.tail.text())]
+pub fn detail(transcript: &Transcript, complaints: &Complaints, redactor: &Redactor) -> String {
+    let told = transcript.failed.as_deref().or(transcript.trouble.as_deref()).unwrap_or_default();
+    let told = beginning(&redactor.redact(told), MESSAGE_BYTES).to_owned();
+    [("codex", told), ("agent", transcript.words.redacted(redactor)), ("stderr", complaints.tail.redacted(redactor))]
         .into_iter()
         .filter(|(_, text)| !text.is_empty())
         .map(|(who, text)| format!("{who}: {text}"))
