@@ -139,8 +139,8 @@ pub static RULES: [Rule; 21] = [
         source: "RFC 5322, as far as it is in use",
     },
     Rule {
-        pattern: r"\[redacted\]([A-Za-z0-9_*-]+)",
-        hides: "the end of a secret that an escape sequence had torn",
+        pattern: r"((?:eyJ[A-Za-z0-9_-]{8,}\.)?\[redacted\][A-Za-z0-9_*-]+|eyJ[A-Za-z0-9_-]{8,}\.\[redacted\])",
+        hides: "what is left of a secret that an escape sequence had torn",
         source: "this module",
     },
 ];
