@@ -14,6 +14,7 @@ use crate::error::{Cause, Failure};
 use crate::gate::{self, Kind};
 use crate::request::Request;
 use crate::run::marker;
+use crate::text::name;
 
 /// What was found out.
 #[derive(Debug)]
@@ -80,15 +81,7 @@ pub async fn check(request: Request, given_up: CancellationToken) -> Result<Read
             version = told_version;
             login = told_login?;
         }
-        Err(cause) => problems.push(Problem {
-            code: cause.code(),
-            message: match cause {
-                Cause::CodexForWindows => "Only a Codex CLI for Windows was found, which cannot work here.".into(),
-                _ => "The Codex CLI was not found, or cannot be run.".into(),
-            },
-            fix: "Install it with `npm install -g @openai/codex`, or set CODEX_BIN to where it is.".into(),
-            blocking: true,
-        }),
+        Err(cause) => problems.push(about_cli(cause)),
     }
     if answered {
         problems.extend(about_login(login, cli.is_ok()));
@@ -116,6 +109,18 @@ async fn read_home(request: &Arc<Request>) -> Result<Option<(Login, Provider)>, 
         (login::from_file(&home), config.provider(&asked.config))
     };
     gate::read(Kind::Home, request.codex_home(), read).await
+}
+
+fn about_cli(cause: &Cause) -> Problem {
+    Problem {
+        code: cause.code(),
+        message: match cause {
+            Cause::CodexForWindows => "Only a Codex CLI for Windows was found, which cannot work here.".into(),
+            _ => "The Codex CLI was not found, or cannot be run.".into(),
+        },
+        fix: "Install it with `npm install -g @openai/codex`, or put the directory that it is in on the PATH.".into(),
+        blocking: true,
+    }
 }
 
 fn home_unanswered() -> Problem {
@@ -161,21 +166,52 @@ fn about_login(login: Login, could_ask: bool) -> Option<Problem> {
 fn about_provider(provider: &Provider) -> Option<Problem> {
     match provider {
         Provider::OpenAi => None,
-        Provider::Relay(name) => Some(Problem {
+        Provider::Relay(relay) => Some(Problem {
             code: "CUSTOM_PROVIDER",
             message: format!(
-                "config.toml selects the model provider `{name}`, which may or may not pass the image tool on."
+                "config.toml selects the model provider `{}`, which may or may not pass the image tool on.",
+                name(relay)
             ),
             fix: "If drawing fails, select OpenAI's own provider.".into(),
             blocking: false,
         }),
-        Provider::Without(name) => Some(Problem {
+        Provider::Without(relay) => Some(Problem {
             code: "IMAGE_GEN_UNAVAILABLE",
-            message: format!("config.toml selects the model provider `{name}`, which does not offer the image tool."),
+            message: format!(
+                "config.toml selects the model provider `{}`, which does not offer the image tool.",
+                name(relay)
+            ),
             fix:
                 "Select OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on."
                     .into(),
             blocking: true,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::sentences::{assert_names_no_option, assert_sentence};
+
+    #[test]
+    fn every_problem_and_its_fix_is_fit_for_its_readers() {
+        let clis = [Cause::CodexNotFound, Cause::CodexForWindows, Cause::CodexUnusable("it is a directory")];
+        let logins = [Login::None, Login::Programmatic, Login::Unknown];
+        let evil = format!("x\u{202e}\n\u{1b}[31m`{}", "y".repeat(100_000));
+        let providers = [Provider::Relay(evil.clone()), Provider::Without(evil)];
+        let problems: Vec<_> = [home_unanswered()]
+            .into_iter()
+            .chain(clis.iter().map(about_cli))
+            .chain(logins.into_iter().filter_map(|login| about_login(login, true)))
+            .chain(providers.iter().filter_map(about_provider))
+            .collect();
+        assert_eq!(problems.len(), 9);
+        for Problem { message, fix, .. } in problems {
+            for text in [message, fix] {
+                assert_sentence(&text);
+                assert_names_no_option(&text);
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ pub mod redact;
 pub mod tail;
 
 /// The longest name that stands in a sentence, in characters.
-const NAME_CHARS: usize = 64;
+const NAME_CHARS: usize = 100;
 
 /// A name that somebody else has chosen, as it may stand between backticks in a message.
 #[must_use]

@@ -36,7 +36,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     let text = SEQUENCES.replace_all(text, "");
     let mut shown = String::with_capacity(text.len());
     let mut last = Last::Gap;
-    let mut chars = text.chars().filter(|&c| is_break(c) || c == '\t' || !(c.is_control() || is_invisible(c))).peekable();
+    let mut chars =
+        text.chars().filter(|&c| is_break(c) || c == '\t' || !(c.is_control() || is_invisible(c))).peekable();
     while let Some(c) = chars.next() {
         let next = chars.peek().copied();
         let (kept, kind) = match c {

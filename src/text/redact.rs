@@ -150,7 +150,7 @@ const PARTS: [(&str, &str); 8] = [
     (
         "{names}",
         concat!(
-            "token|secret|passw(?:or)?d|passphrase|passcode|credentials?|_auth|code[_-]?verifier",
+            r"token|secret|passw(?:or)?d|passphrase|passcode|credentials?|(?-u:\b)_auth|code[_-]?verifier",
             "|(?:access|account|api|auth|encryption|private|secret|session|shared|signing|subscription)[ _-]?key",
             "(?:[ _-]?id)?",
             "|(?:auth|authorization|device|user)[_-]?code",
@@ -231,10 +231,16 @@ fn hide(text: Cow<'_, str>) -> Cow<'_, str> {
     })
 }
 
+/// What says in a program's own words that there is no secret.
+const NOTHING: [&str; 4] = ["None", "null", "true", "false"];
+
 /// What is shown of a match: all but its group.
 fn hidden(found: &Captures<'_>) -> String {
     let whole = found.get_match();
     let Some(secret) = found.iter().skip(1).flatten().next() else { return HIDDEN.to_owned() };
+    if NOTHING.contains(&secret.as_str()) {
+        return whole.as_str().to_owned();
+    }
     let (start, end) = (secret.start() - whole.start(), secret.end() - whole.start());
     format!("{}{HIDDEN}{}", &whole.as_str()[..start], &whole.as_str()[end..])
 }
@@ -517,6 +523,7 @@ mod tests {
             "pull mcr.example.org/x@sha256:0123456789abcdef and left-pad@1.3.0, @openai/codex@0.169.0-linux-x64",
             "TOML parse error at line 1, column 9: unknown variant `hihg`, expected one of `low`, `high`",
             "a fox 🦊 in Zürich, 狐狸, and a family 👨‍👩‍👧",
+            "requires_openai_auth: yes, auth_mode=\"Chatgpt\" auth.header_name=\"authorization\" endpoint=\"/models\"",
             "PWD=. OLDPWD=- keyboard: qwerty monkey: banana",
             "Invalid option `env.OPENAI_API_KEY`: it must be a string, not a number.",
             &format!("sha256 {hex}, sha1 {}, md5 {}", &hex[..40], &hex[..32]),
@@ -538,7 +545,10 @@ mod tests {
             ("Authorization: Bearer abc then more", "Authorization: [redacted] then more"),
             ("http://me:abc@proxy.example:80/ failed", "http://[redacted]@proxy.example:80/ failed"),
             ("email: Some(\"me@example.org\"), plan: Plus", "email: Some(\"[redacted]\"), plan: Plus"),
-            ("account_id: None, \"token\":\"\"", "account_id: [redacted], \"token\":\"\""),
+            (
+                "account_id: None, \"token\":\"\", \"secret\":null, token=true",
+                "account_id: None, \"token\":\"\", \"secret\":null, token=true",
+            ),
             ("token=<your token>", "token=<your token>"),
         ] {
             assert_eq!(redact(text), shown);
