@@ -100,7 +100,7 @@ const codexFailed = (exit: string): Expected => ({
   code: 'CODEX_FAILED',
   status: 502,
   retryable: false,
-  message: new RegExp(`codex image_gen exited ${exit}\\b.*detail`),
+  message: new RegExp(`codex image_gen exited ${exit}\\. Update Codex`),
 });
 
 function expectError(error: CodexImageError, { message, ...expected }: Expected): void {
