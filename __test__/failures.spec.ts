@@ -543,7 +543,7 @@ describe('detail tells nothing of where the user works', () => {
 test('detail is bounded as a whole, however much longer it becomes when secrets are taken out', async ({
   codex,
 }) => {
-  const flood = 'password=x '.repeat(10_000);
+  const flood = 'password=x\n'.repeat(10_000);
   const steps = [
     print('stderr', flood),
     say(flood),

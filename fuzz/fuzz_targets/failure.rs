@@ -12,7 +12,7 @@ use codex_image::text::redact::{Redactor, redact};
 use libfuzzer_sys::fuzz_target;
 
 /// A secret of every known shape, each with the part that must never be seen. In each such part is a [`MARK`].
-const SECRETS: [(&str, &str); 13] = [
+const SECRETS: [(&str, &str); 12] = [
     ("eyJhbGciOiJub25lIn0.eyJGcmVkIjoiUVEifQ.UVFRUVFRUQ", "eyJGcmVkIjoiUVEifQ"),
     ("sk-proj-QQwertyQQ", "QQwertyQQ"),
     ("sess-QQwertyQQ", "QQwertyQQ"),
@@ -23,7 +23,6 @@ const SECRETS: [(&str, &str); 13] = [
     ("\\\"refresh_token\\\":\\\"QQwertyQQ\\\"", "QQwertyQQ"),
     ("password=QQwertyQQ", "QQwertyQQ"),
     ("Cookie: a=1; b=QQwertyQQ", "QQwertyQQ"),
-    ("Authorization: Digest username=\"u\", response=\"QQwertyQQ\"", "QQwertyQQ"),
     ("glpat-QQwertyQQ", "QQwertyQQ"),
     ("QQwertyQQ@example.org", "QQwertyQQ"),
 ];

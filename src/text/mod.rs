@@ -6,11 +6,13 @@ pub mod tail;
 
 /// The longest name that stands in a sentence, in characters.
 const NAME_CHARS: usize = 100;
+/// How much of a name is looked at, in bytes.
+const LONGEST_NAME_BYTES: usize = 4 << 10;
 
 /// A name that somebody else has chosen, as it may stand between backticks in a message.
 #[must_use]
 pub fn name(text: &str) -> String {
-    printable::one_line(&redact::redact(text), NAME_CHARS).replace('`', "'")
+    printable::one_line(beginning(text, LONGEST_NAME_BYTES), NAME_CHARS).replace('`', "'")
 }
 
 /// The beginning of `text`, at most `bytes` of it. A word that would be torn is left out, unless it

@@ -30,7 +30,10 @@ pub struct Rule {
 /// that digests, identifiers and addresses stay readable.
 pub static RULES: [Rule; 21] = [
     Rule {
-        pattern: r"-----BEGIN [A-Z ]*PRIVATE KEY-----([A-Za-z0-9+/=\s\\]{16,})",
+        pattern: concat!(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+            r"((?:{break}[A-Za-z0-9+/=]{16,})+(?:{break}[A-Za-z0-9+/=]{1,15}{break}-----END)?)",
+        ),
         hides: "private keys",
         source: "RFC 7468, also with its line breaks escaped",
     },
@@ -100,16 +103,15 @@ pub static RULES: [Rule; 21] = [
         source: "RFC 3986, 3.2.1",
     },
     Rule {
-        pattern: r#"[?&](?:code|key|sig|auth)=([^\s"'&#\\<>)]+)"#,
-        hides: "codes, keys and signatures in the query of a URL",
-        source: "RFC 6749, 4.1.2; cloud.google.com; learn.microsoft.com: shared access signatures",
-    },
-    Rule {
         pattern: concat!(
-            r"(?i)(?:(?:authorization|cookies?|{names}){is}[\\]*[\x22']?[a-z0-9_.-]*)*(?:",
-            r"authorization{is}(?:{quoted}|((?:{schemes}[ \t]+)?(?:{parameter}(?:[ \t]*,[ \t]*{parameter})*|{word})))",
-            r"|cookies?{is}(?:{quoted}|({cookie}(?:;[ \t]*{cookie})*))",
-            r"|(?:{names}){is}(?:{quoted}|({word})))",
+            r"(?i)(?:{any}){is}(?:",
+            // Another name, and what follows that one.
+            r"((?:(?:\\*[\x22'][a-z0-9_.-]*(?:{any})\\*[\x22']|[^\s\x22'`,;&]*?(?:{any})){is})+",
+            r"(?:\\*\x22[^\x22\n]+|\\*'[^'\n]+|(?:{schemes}[ \t]+)?(?:{parameter}|{word}){more}))",
+            r"|{quoted})",
+            r"|authorization{is}((?:{schemes}[ \t]+)?(?:{parameter}{more}|{word}))",
+            r"|cookies?{is}({cookie}{more})",
+            r"|(?:{names}){is}({word})",
         ),
         hides: "what follows the name of a secret, of a person or of an account: one word, or all that is quoted; \
                 all parameters of an authorization, all cookies",
@@ -119,6 +121,11 @@ pub static RULES: [Rule; 21] = [
         pattern: r"(?i)--[a-z0-9-]*(?:token|secret|password|passphrase|api-?key|access-?key)[ \t]+(?:{quoted}|({word}))",
         hides: "secrets on a command line",
         source: "the options of npm, docker, vault and others",
+    },
+    Rule {
+        pattern: r#"[?&](?:code|key|sig|auth)=([^\s"'&#\\<>)]+)"#,
+        hides: "codes, keys and signatures in the query of a URL",
+        source: "RFC 6749, 4.1.2; cloud.google.com; learn.microsoft.com: shared access signatures",
     },
     Rule {
         pattern: r"(?i)(?-u:\b)(?:bearer|basic|negotiate|ntlm)[ \t]+([A-Za-z0-9._~+/-]{16,}=*)",
@@ -146,7 +153,9 @@ pub static RULES: [Rule; 21] = [
 ];
 
 /// What the patterns have in common.
-const PARTS: [(&str, &str); 8] = [
+const PARTS: [(&str, &str); 11] = [
+    ("{break}", r"(?:\s|\\[nr])*"),
+    ("{any}", "authorization|cookies?|{names}"),
     (
         "{names}",
         concat!(
@@ -163,8 +172,10 @@ const PARTS: [(&str, &str); 8] = [
     ("{quoted}", r#""((?:[^"\\\n]|\\[^\n])+)|\\+["']([^"'\\\n]+)|['`]([^'`\n]+)|(\[["'][^\]\n]*\])"#),
     ("{word}", r#"[^\s"'`\\,;&)}<\x00-\x1f\x7f-\u{9f}]+"#),
     ("{schemes}", "(?:bearer|basic|digest|negotiate|ntlm|hawk|dpop|oauth|token|api-?key|aws4-hmac-sha256)"),
+    // Of an authorization, or of a cookie.
+    ("{more}", r"(?:[ \t]*,[ \t]*{parameter}|;[ \t]*{cookie})*"),
     ("{parameter}", r"[A-Za-z0-9_-]+[ \t]*=[ \t]*{value}"),
-    ("{value}", r#"(?:\\*"[^"\n]*"|[^\s,"'\\\x00-\x1f]+)"#),
+    ("{value}", r#"(?:\\*"[^"\n]*"|[^\s,;"'\\\x00-\x1f]+)"#),
     ("{cookie}", r#"[^\s;,"'`=)}\\\x00-\x1f]+(?:[ \t]*=[ \t]*(?:\\*"[^"\n]*"|[^\s;,"'\\\x00-\x1f]*))?"#),
 ];
 
@@ -224,7 +235,16 @@ impl Redactor {
     }
 }
 
+/// Whether any rule could apply: each takes one of these characters, or a word as long. Most of
+/// what is said while a turn runs has neither, and the rules take 20 ms to be compiled.
+fn may_hold_secrets(text: &str) -> bool {
+    text.bytes().any(|byte| b"-_:=@".contains(&byte)) || text.split_whitespace().any(|word| word.len() >= 11)
+}
+
 fn hide(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !may_hold_secrets(&text) {
+        return text;
+    }
     PATTERNS.iter().fold(text, |text, pattern| match pattern.replace_all(&text, hidden) {
         Cow::Borrowed(_) => text,
         Cow::Owned(hidden) => hidden.into(),
