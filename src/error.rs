@@ -325,7 +325,7 @@ pub fn os_words(error: &std::io::Error) -> String {
 
 /// What every sentence for people has to be, whoever says it.
 #[cfg(test)]
-pub mod sentences {
+pub(crate) mod sentences {
     use crate::text::printable::printable;
     use crate::text::redact::redact;
 
