@@ -531,7 +531,8 @@ describe('detail tells nothing of where the user works', () => {
 
   // What Windows starts is no script.
   test.skipIf(WINDOWS)('the workspace, and a home behind a link', async ({ codex }) => {
-    const [codexPath, codexHome] = ['codex', 'link'].map((name) => path.join(codex.scratch, name));
+    const codexPath = path.join(codex.scratch, 'codex');
+    const codexHome = path.join(codex.scratch, 'link');
     await symlink(codex.home, codexHome);
     const script = '#!/bin/sh\necho "at $PWD, $(cd "$CODEX_HOME" && pwd -P)." >&2\nexit 3\n';
     await writeFile(codexPath, script, { mode: 0o755 });
