@@ -1,5 +1,7 @@
 // Every way in which Codex fails has its own code, status, and a sentence that is fit for end users.
 
+import { symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { inspect } from 'node:util';
 
 import { describe, expect } from 'vitest';
@@ -535,6 +537,11 @@ describe('the error is one that JavaScript knows', () => {
   });
 });
 
+/** Made up, and put together here: what looks like a secret in a file is taken for one. */
+function like(prefix: string, part = 'aB3x'): string {
+  return prefix + part.repeat(10).slice(0, prefix === 'AKIA' ? 16 : 36);
+}
+
 describe('no secret is repeated', () => {
   // Shaped like real ones; the values are made up.
   const JWT =
@@ -557,6 +564,24 @@ describe('no secret is repeated', () => {
     ['a form', 'grant=x&client_secret=Ab12Cd34Ef56Gh78Ij90&scope=y', 'Ab12Cd34Ef56'],
     ['a setting', 'api_key = Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
     ['a password', 'password: Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+    ['the second cookie of a line', 'Cookie: a=1; b=Ab12Cd34Ef56Gh78Ij90', 'Ab12Cd34Ef56'],
+    [
+      'a digest',
+      'Authorization: Digest username="u", realm="r r", response="Ab12Cd34Ef56Gh78Ij90"',
+      'Ab12Cd34Ef56',
+    ],
+    ['a token by its name', 'token=Ab12Cd34Ef56', 'Ab12Cd34Ef56'],
+    ['a secret by its name', 'secret: Ab12Cd34Ef56', 'Ab12Cd34Ef56'],
+    ['a secret of two words', 'secret: "two Ab12Cd34Ef56"', 'Ab12Cd34Ef56'],
+    ['a key id of AWS', `key ${like('AKIA', 'Z9Q7')}`, 'Z9Q7Z9Q7'],
+    ['a key of AWS', `aws_secret_access_key = ${like('', 'aB3/')}`, 'aB3/aB3/'],
+    ['a token of Slack', `using ${like('xoxb-1-')}`, 'aB3xaB3x'],
+    ['a token of GitHub', `using ${like('ghp_')}`, 'aB3xaB3x'],
+    ['a token of GitLab', `using ${like('glpat-')}`, 'aB3xaB3x'],
+    ['a token of Hugging Face', `using ${like('hf_')}`, 'aB3xaB3x'],
+    ['a token of npm', `using ${like('npm_')}`, 'aB3xaB3x'],
+    ['an e-mail address', 'user.email="jane.doe@example.org"', 'jane.doe'],
+    ['an account', 'user.account_id="Ab12Cd34-Ef56"', 'Ab12Cd34'],
   ])('%s', async ([, text, secret], { codex }) => {
     const line = `before ${text} after\n`;
     const ways: Step[][] = [
@@ -599,6 +624,16 @@ describe('no secret is repeated', () => {
     expect(detail).not.toMatch(/[\0\x07\x1b]/);
   });
 
+  test('long texts without any stay whole', async ({ codex }) => {
+    const harmless = [
+      `sha256 ${'0123456789abcdef'.repeat(4)}`,
+      'thread 019e5f2a-7c44-7bb0-9d3e-0123456789ab of https://chatgpt.com/backend-api/codex/responses',
+      'a long sentence about nothing in particular. '.repeat(100).trim(),
+    ];
+    const { detail } = await failure(codex.generate(failedTurn(harmless.join('\n'))));
+    for (const text of harmless) expect(detail).toContain(text);
+  });
+
   /** All that anyone can see of an error, hidden members included. */
   function everythingIn(error: CodexImageError): string {
     const members = Object.fromEntries(
@@ -606,4 +641,61 @@ describe('no secret is repeated', () => {
     );
     return JSON.stringify(members) + inspect(error, { depth: null, showHidden: true });
   }
+});
+
+describe('detail tells nothing of where the user works', () => {
+  test('home and CODEX_HOME', async ({ codex }) => {
+    const told = `read ${codex.home}/auth.json, ${codex.user}/.netrc, and ${codex.user}`;
+    const steps = [print('stderr', `${told}\n`), say(told), turnFailed(told)];
+    const { detail } = await failure(codex.generate([THREAD, ...steps]));
+    expect(detail).not.toContain(codex.home);
+    expect(detail).not.toContain(codex.user);
+    expect(detail?.match(/read CODEX_HOME\/auth\.json, ~\/\.netrc, and ~/g)).toHaveLength(3);
+  });
+
+  // What Windows starts is no script.
+  test.skipIf(WINDOWS)('the workspace, and a home behind a link', async ({ codex }) => {
+    const codexPath = path.join(codex.scratch, 'codex');
+    const codexHome = path.join(codex.scratch, 'link');
+    await symlink(codex.home, codexHome);
+    const script = '#!/bin/sh\necho "at $PWD, $(cd "$CODEX_HOME" && pwd -P)." >&2\nexit 3\n';
+    await writeFile(codexPath, script, { mode: 0o755 });
+    const { detail } = await failure(codex.generate([], { codexPath, codexHome }));
+    expect(detail).toBe('stderr: at the workspace, CODEX_HOME.');
+  });
+});
+
+test('detail is bounded as a whole, however much longer it becomes when secrets are taken out', async ({
+  codex,
+}) => {
+  const flood = 'password=x\n'.repeat(10_000);
+  const steps = [
+    print('stderr', flood),
+    say(flood),
+    turnFailed(flood),
+    print('stderr', '\nthe end\n'),
+  ];
+  const { detail } = await failure(codex.generate([THREAD, ...steps, { do: 'exit', code: 1 }]));
+  expect(detail).toMatch(/the end$/);
+  expect(detail?.length).toBeLessThanOrEqual(48 * 1024);
+});
+
+test('the end of a long line without a break is in detail', async ({ codex }) => {
+  const steps: Step[] = [
+    print('stderr', `${'word '.repeat(20_000)}the end`),
+    { do: 'exit', code: 1 },
+  ];
+  expect((await failure(codex.generate(steps))).detail).toMatch(/^stderr: .*word the end$/);
+});
+
+test("a provider's name enters a message as printable text", async ({ codex }) => {
+  const name = `a\u202eb\u200b\u001b[31mc\u2066${'d'.repeat(5000)}`;
+  await codex.config(
+    `model_provider = ${JSON.stringify(name)}\n[model_providers.${JSON.stringify(name)}]\nname = "x"\nbase_url = "http://127.0.0.1:9"\n`,
+  );
+  const { code, message } = await failure(codex.generate([]));
+  expect(code).toBe('IMAGE_GEN_UNAVAILABLE');
+  expect(message).toContain('provider `abcdd');
+  expect(message).toBe(message.replaceAll(/[\p{Cc}\p{Cf}]/gu, ''));
+  expect(message.length).toBeLessThanOrEqual(350);
 });

@@ -122,6 +122,38 @@ test('says nothing but what can be shown in one row', async ({ codex }) => {
   expect(messages.join('\n')).toContain('first line second line third fourth fifth');
 });
 
+test('says nothing that a terminal or an eye is misled by', async ({ codex }) => {
+  const { messages, onProgress } = listener();
+  const disguises = [
+    '\u202eright to left\u202c \u2066isolated\u2069 \u200e\u200f\u061c',
+    'zero\u200bwidth \ufeffmark soft\u00adhyphen',
+    'tags \u{e0041}\u{e0042}\u{e007f} end',
+    '\x1b[31mred\x1b[0m \x1b[2K \x1b]0;title\x07 \x1b]8;;x\x1b\\link \x1bP1$r\x1b\\ \x1b(B \x1b lone',
+    '\x9b31meight\x9b0m \x9d0;title\x9c \x90dcs\x9c bits\x85next',
+  ];
+  const family = '👨‍👩‍👧‍👦 ❤️‍🔥 🇩🇪 می‌خواهم';
+  const trouble = `Reconnecting... 1/5 (${disguises.join(' ')})`;
+  const orders = turn(...disguises.map(say), say(family), {
+    do: 'emit',
+    event: { type: 'error', message: trouble },
+  });
+  await failure(codex.generate(orders, {}, onProgress));
+  const said = messages.join('\n');
+  // Joiners alone may be invisible.
+  expect(said.replaceAll(/[\u200c\u200d]/g, '')).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}]/u);
+  for (const message of messages) expect(message).not.toMatch(/\p{Cc}/u);
+  expect(messages).toEqual(
+    expect.arrayContaining([
+      'right to left isolated',
+      'zerowidth mark softhyphen',
+      'tags end',
+      'red link lone',
+      'eight bits next',
+      family,
+    ]),
+  );
+});
+
 test('repeats no secret', async ({ codex }) => {
   const { messages, onProgress } = listener();
   const secret = 'sk-proj-Ab12Cd34Ef56Gh78Ij90';

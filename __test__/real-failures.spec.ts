@@ -23,6 +23,7 @@ import {
   unavailable,
   usageLimit,
 } from './support/loopback.js';
+import { ACCOUNT } from './support/loopback/home.js';
 import { makePng } from './support/picture.js';
 import { WINDOWS } from './support/platform.js';
 import { CODE, DIRECT, HOSTED, type RealCodex, test, type Way, WAYS } from './support/real.js';
@@ -101,7 +102,7 @@ const codexFailed = (exit: string): Expected => ({
   code: 'CODEX_FAILED',
   status: 502,
   retryable: false,
-  message: new RegExp(`codex image_gen exited ${exit}\\b.*detail`),
+  message: new RegExp(`codex image_gen exited ${exit}\\. Update Codex`),
 });
 
 function expectError(error: CodexImageError, { message, ...expected }: Expected): void {
@@ -400,6 +401,22 @@ describe('an agent that would rather draw it itself', () => {
     },
   );
 });
+
+test.for([HOSTED, CODE])(
+  'detail names nobody, whatever Codex logs: $name',
+  async (way, { real }) => {
+    // What Codex logs for its own telemetry at this level: the account's e-mail address and id, in every line.
+    const env = { ...real.env, RUST_LOG: 'codex_otel=trace' };
+    const { detail = '' } = await failure(real.generate(way, [say('No.')], { env }));
+    expect(detail).toContain('user.email="[redacted]"');
+    expect(detail).toContain('user.account_id="[redacted]"');
+    expect(detail).not.toContain('loopback@example.com');
+    expect(detail).not.toContain(ACCOUNT);
+    for (const place of [real.home.path, real.user, real.temporary]) {
+      expect(detail).not.toContain(place);
+    }
+  },
+);
 
 test.for([HOSTED, CODE])(
   'no secret that Codex repeats is repeated: $name',

@@ -4,6 +4,8 @@ import { getSystemErrorMap } from 'node:util';
 
 import type { CodexImageErrorCode } from 'codex-image';
 
+import type { Command } from './arguments.mjs';
+
 /** What this command exits with. Stable: scripts may switch on it. The numbers are those of BSD's sysexits.h. */
 export const EXIT = {
   ok: 0,
@@ -93,8 +95,8 @@ export class Stopped extends Error {
   }
 }
 
-/** `references` are what `--ref` named, in its words. */
-export function explain(error: unknown, references: readonly string[] = []): Failure {
+/** What went wrong with `command`, where its arguments could be read. */
+export function explain(error: unknown, command?: Command): Failure {
   if (error instanceof Stopped) {
     const { message, signal } = error;
     return {
@@ -114,7 +116,10 @@ export function explain(error: unknown, references: readonly string[] = []): Fai
       error,
     );
     const { code, detail, ...members } = own;
-    const message = inWordsOfThisCommand(error.message, references).replace(/\.?$/, '.');
+    const drawing = command?.do === 'draw';
+    const told = inWordsOfThisCommand(error.message, drawing ? command.references : []);
+    // The other commands have no such options, or tell it themselves.
+    const message = `${told}${drawing ? adviceOn(code) : ''}`;
     return { code, message, exit: EXIT_CODES[code], detail, members };
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
@@ -132,14 +137,25 @@ const FLAGS = new Map([
   ['timeoutMs', '--timeout'],
 ]);
 
-/** The API speaks of its options; whoever reads this has only ours. */
+/** The API speaks of its options; whoever reads this has only ours. `references` are what `--ref` named, in its words. */
 export function inWordsOfThisCommand(text: string, references: readonly string[] = []): string {
   return text
     .replace(/`referenceImages\[(\d+)\]`/, (_, index) => `\`--ref ${references[Number(index)]}\``)
     .replace(/`referenceImages`/, '`--ref`')
-    .replaceAll(/`(\w+)`|\b(codexPath|timeoutMs)\b/g, (name, quoted?: string, bare?: string) => {
-      const flag = FLAGS.get(quoted ?? bare ?? '');
-      if (flag === undefined) return name;
-      return quoted === undefined ? flag : `\`${flag}\``;
+    .replaceAll(/`(\w+)`/g, (quoted, name: string) => {
+      const flag = FLAGS.get(name);
+      return flag === undefined ? quoted : `\`${flag}\``;
     });
+}
+
+/** What the messages of the API cannot advise: they are for readers without these options. */
+const ADVICE = new Map([
+  ['CODEX_NOT_FOUND', 'Or say where it is with --codex.'],
+  ['TIMEOUT', 'Allow more time with --timeout.'],
+]);
+
+/** A sentence to be put behind the message of `code`, or nothing. */
+export function adviceOn(code: string): string {
+  const advice = ADVICE.get(code);
+  return advice === undefined ? '' : ` ${advice}`;
 }

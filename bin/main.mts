@@ -10,6 +10,7 @@ import { type Command, type Manner, parse, type Target, wantsJson } from './argu
 import { CommandError, EXIT, explain } from './failure.mjs';
 import { HELP, version } from './help.mjs';
 import { type Place, prepare, save } from './output.mjs';
+import { printable } from './printable.mjs';
 import { forPeople, forPrograms, type Reporter } from './reporter.mjs';
 import { stopOnSignal } from './stop.mjs';
 import { offer, outliveReaders, print } from './streams.mjs';
@@ -23,16 +24,15 @@ export async function main(args: string[]): Promise<number> {
     verbose: false,
     preview: false,
   });
-  let references: string[] = [];
+  let command: Command | undefined;
   try {
-    const command = parse(args);
+    command = parse(args);
     if (command.do !== 'help' && command.do !== 'version') reporter = reporterFor(command.manner);
-    if (command.do === 'draw') references = command.references;
     return await perform(command, reporter);
   } catch (error) {
-    const failure = explain(error, references);
+    const failure = explain(error, command);
     await reporter.failed(failure).catch((untold: unknown) => {
-      process.stderr.write(`codex-image: ${explain(untold).message}\n`);
+      process.stderr.write(printable(`codex-image: ${explain(untold).message}\n`));
     });
     return failure.exit;
   }

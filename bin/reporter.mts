@@ -3,8 +3,9 @@
 import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
 import type { Manner } from './arguments.mjs';
-import { type Failure, inWordsOfThisCommand } from './failure.mjs';
+import { adviceOn, type Failure, inWordsOfThisCommand } from './failure.mjs';
 import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
+import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
 import { offer } from './streams.mjs';
 
@@ -18,7 +19,7 @@ export interface Reporter {
 
 /** One JSON object a line; docs/command-line.md has their shapes. */
 export function forPrograms(): Reporter {
-  const line = (type: string, members: object) => `${JSON.stringify({ type, ...members })}\n`;
+  const line = (type: string, members: object) => `${printableJson({ type, ...members })}\n`;
   return {
     // What goes wrong with stdout, the last line tells.
     progress: (event) => void process.stdout.write(line('progress', event)),
@@ -37,7 +38,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
   const live = isLive(stderr, env);
   let progress: Progress = { show() {}, end() {} };
   if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
-  const say = (line: string) => void stderr.write(`${line}\n`);
+  const say = (line: string) => void stderr.write(`${printable(line)}\n`);
 
   const show = ({ png, width, height }: GeneratedImage) => {
     const protocol = protocolOf(env);
@@ -47,7 +48,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
   };
 
   return {
-    progress: ({ message }) => progress.show(message),
+    progress: ({ message }) => progress.show(printable(message)),
 
     async done(image, file) {
       progress.end();
@@ -59,7 +60,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
     },
 
     async readiness(readiness) {
-      await offer(`${describe(readiness).join('\n')}\n`);
+      await offer(printable(`${describe(readiness).join('\n')}\n`));
     },
 
     async failed({ code, message, detail, members }) {
@@ -105,7 +106,7 @@ function describe({ ready, codexPath, version, login, imageTool, problems }: Rea
     ...problems.flatMap(({ code, message, fix, blocking }) => [
       '',
       `${blocking ? 'Problem' : 'Hint'}: ${inWordsOfThisCommand(message)} [${code}]`,
-      `  To do: ${inWordsOfThisCommand(fix)}`,
+      `  To do: ${inWordsOfThisCommand(fix)}${adviceOn(code)}`,
     ]),
   ];
 }

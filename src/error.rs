@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::png::Flaw;
 use crate::process::Exit;
+use crate::text::name;
 
 /// Why there is no image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// The caller's own mistake; nothing was started.
-    #[error("Invalid option `{option}`: {problem}")]
+    #[error("Invalid option `{}`: {problem}.", name(.option))]
     InvalidOption {
         /// The option's name as the caller wrote it, e.g. `timeoutMs` or `env.PATH`.
         option: String,
@@ -24,7 +25,7 @@ pub enum Cause {
     /// No Codex CLI in any of the usual places.
     #[error(
         "The Codex CLI was not found. Install it with `npm install -g @openai/codex`, \
-         or say where it is with the option codexPath or the variable CODEX_BIN."
+         or put the directory that it is in on the PATH."
     )]
     CodexNotFound,
 
@@ -36,11 +37,14 @@ pub enum Cause {
     CodexForWindows,
 
     /// `codexPath` names something that cannot be run.
-    #[error("The Codex CLI named by the option codexPath cannot be run: {0}.")]
+    #[error(
+        "The chosen Codex CLI cannot be run: {0}. Choose another, \
+         or install it with `npm install -g @openai/codex`."
+    )]
     CodexUnusable(&'static str),
 
     /// The operating system refused to start the CLI.
-    #[error("Codex could not be started: {0}.")]
+    #[error("Codex could not be started: {0}. Try again in a minute.")]
     SpawnFailed(String),
 
     /// Nobody is signed in.
@@ -88,11 +92,11 @@ pub enum Cause {
     NoImage(Missing),
 
     /// There is a file, and it is not a picture.
-    #[error("What Codex delivered is not a valid PNG: {0}.")]
+    #[error("What Codex delivered is not a valid PNG: {0}. Try again.")]
     InvalidImage(Flaw),
 
     /// There is a file, and it is larger than the caller allows.
-    #[error("The image is larger than maxImageBytes allows ({limit} bytes).")]
+    #[error("The image is larger than the {limit} bytes that are allowed here. Ask for a smaller or simpler one.")]
     ImageTooLarge {
         /// The limit in force, in bytes.
         limit: u64,
@@ -125,16 +129,23 @@ pub enum Cause {
     BackendError(BackendTrouble),
 
     /// Codex ended badly, for a reason nobody recognised.
-    #[error("codex image_gen exited {}. The error's detail holds what Codex said.", exit_in_words(*.0))]
+    #[error(
+        "codex image_gen exited {}. Update Codex and try again. If that does not help, \
+         run `codex` in a terminal to see what it reports.",
+        exit_in_words(*.0)
+    )]
     CodexFailed(Exit),
 
     /// The turn failed, for an unrecognised reason, and Codex had to be stopped.
-    #[error("Codex reported that its turn failed. The error's detail holds what Codex said.")]
+    #[error(
+        "Codex reported that its turn failed. Update Codex and try again. If that does not help, \
+         run `codex` in a terminal to see what it reports."
+    )]
     TurnFailed,
 
     /// The whole call took longer than allowed.
     #[error(
-        "Codex did not deliver an image within {} s. Drawing can take some minutes: raise timeoutMs if this repeats.",
+        "Codex did not deliver an image within {} s. Drawing can take some minutes. Try again.",
         .0.as_secs_f64()
     )]
     Timeout(Duration),
@@ -162,7 +173,7 @@ pub enum Missing {
     /// None came of the turn.
     #[error(
         "Codex finished, but there is no image at the requested path or in its own store: it answered without drawing. \
-         What it said is in the error's detail. Trying again, or wording the request differently, may help"
+         Trying again, or wording the request differently, may help"
     )]
     NotDrawn,
     /// One came of it that is a reference image, unchanged.
@@ -173,8 +184,8 @@ pub enum Missing {
     Reference,
     /// One came of it that may be from anywhere.
     #[error(
-        "Codex finished, but there is no image at the requested path that provably came from image_gen, \
-         as requireVerified demands. Trying again may help"
+        "Codex finished, but there is no image at the requested path that provably came from image_gen. \
+         Trying again may help"
     )]
     Unverified,
     /// None is left of a thread that may have drawn one.
@@ -210,14 +221,16 @@ pub enum Demand {
 pub enum Unmounted {
     /// `config.toml` selects a provider that certainly does not offer it.
     #[error(
-        "the model provider `{0}` selected in config.toml does not offer it. \
-         Use OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on"
+        "the model provider `{}` selected in config.toml does not offer it. \
+         Use OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on",
+        name(.0)
     )]
     Provider(String),
     /// `config.toml` selects a provider that does not exist: Codex does not start.
     #[error(
-        "the model provider `{0}` selected in config.toml is not defined there. \
-         Define it in model_providers, or use OpenAI's own provider"
+        "the model provider `{}` selected in config.toml is not defined there. \
+         Define it in model_providers, or use OpenAI's own provider",
+        name(.0)
     )]
     Undefined(String),
     /// The configuration or the call switches off this feature, without which there is none.
@@ -304,7 +317,7 @@ impl BackendTrouble {
             Self::NoSuchModel => "Update Codex, or select another model.",
             Self::TooLong => "Shorten the prompt, or use fewer reference images.",
             Self::UnreadableImage => "Use other reference images.",
-            _ => "The same request would fail again. The error's detail holds what Codex said.",
+            _ => "The same request would fail again. Change it, or update Codex.",
         }
     }
 }
@@ -437,8 +450,41 @@ pub fn os_words(error: &std::io::Error) -> String {
     if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
 }
 
+/// What every sentence for people has to be, whoever says it.
+#[cfg(test)]
+pub(crate) mod sentences {
+    use crate::text::printable::printable;
+    use crate::text::redact::redact;
+
+    /// One printable line of some whole sentences, without a path.
+    pub fn assert_sentence(text: &str) {
+        assert!(text.ends_with('.') && !text.ends_with(".."), "{text}");
+        assert!(!text.contains('\n') && text.len() < 350, "{text}");
+        assert!(!text.contains(" /") && !text.contains(":\\") && !text.contains("~/"), "{text}");
+        assert_eq!(printable(text), text);
+        assert_eq!(redact(text), text);
+    }
+
+    /// The options of the API, and the members of its errors: nothing that a reader could set or see. Names that are words
+    /// as well are not looked for.
+    pub fn assert_names_no_option(text: &str) {
+        let declared = include_str!("node/types.d.ts").lines().filter_map(|line| line.strip_prefix("  "));
+        let names = declared.filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim_end_matches('?'));
+        let is_name = |name: &&str| name.chars().all(char::is_alphanumeric) && name.contains(char::is_uppercase);
+        let names: Vec<_> = names.filter(is_name).collect();
+        for known in ["codexPath", "timeoutMs", "maxImageBytes", "requireVerified", "threadId"] {
+            assert!(names.contains(&known), "{names:?}");
+        }
+        let words: Vec<_> = text.split(|c: char| !c.is_alphanumeric()).collect();
+        for name in names.into_iter().chain(["detail", "onProgress"]) {
+            assert!(!words.contains(&name), "{name} in {text}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::sentences::{assert_names_no_option, assert_sentence};
     use super::*;
 
     fn every_cause() -> Vec<Cause> {
@@ -499,10 +545,27 @@ mod tests {
     }
 
     #[test]
-    fn every_message_is_one_public_line() {
+    fn every_message_is_fit_for_its_readers() {
         for cause in every_cause() {
             let message = cause.to_string();
-            assert!(!message.contains('\n') && !message.contains(" /") && message.len() < 300, "{message}");
+            assert_sentence(&message);
+            // Whoever passes options is told which one is wrong.
+            if !matches!(cause, Cause::InvalidOption { .. }) {
+                assert_names_no_option(&message);
+            }
+        }
+    }
+
+    #[test]
+    fn what_others_have_named_is_quoted_in_printable_words() {
+        let evil = format!("x\u{202e}\n\u{1b}[31m\u{200b}`{}", "y".repeat(100_000));
+        for cause in [
+            Cause::ImageGenUnavailable(Unmounted::Provider(evil.clone())),
+            Cause::InvalidOption { option: format!("env.{evil}"), problem: "it must be a string".into() },
+        ] {
+            let message = cause.to_string();
+            assert_sentence(&message);
+            assert!(message.matches('`').count() == 2 && message.contains("x 'yyy"), "{message}");
         }
     }
 

@@ -20,7 +20,7 @@ use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::{self, Baseline, Store};
-use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, OVER_GRACE, Turn, Veil};
+use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, OVER_GRACE, Turn};
 use crate::codex::version::{Version, version_of};
 use crate::codex::{ThreadId, command, rollout};
 use crate::error::{Cause, Evidence, Failure, Missing, os_words};
@@ -36,6 +36,7 @@ use crate::reference::{self, Staged};
 use crate::request::{Completion, Request};
 use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
 use crate::sweep;
+use crate::text::redact::Redactor;
 use crate::workspace::{Parent, Workspace};
 
 /// A proven picture and how it came about.
@@ -110,7 +111,7 @@ pub async fn generate(
             Ok(generated)
         }
         Err(mut failure) => {
-            failure.evidence.detail.extend(warning);
+            append(&mut failure.evidence.detail, warning.as_deref());
             Err(failure)
         }
     }
@@ -236,18 +237,19 @@ async fn draw(
     let settings = command::settings(request, config, version, &workspace.path(), (marker.name, &marker.value));
     let before = {
         let (request, config, settings) = (Arc::clone(request), config.clone(), settings.clone());
+        let workspace = workspace.path();
         gate::read_patiently(Kind::Home, request.codex_home(), move || {
             let confinement = Confinement::expected(&request, &config, &settings, version, is_privileged());
-            (confinement, Baseline::take(&request.codex_home()))
+            (confinement, Baseline::take(&request.codex_home()), redactor(&request, workspace))
         })
     };
-    let (confinement, baseline) = limits.unless_interrupted(before).await??;
+    let (confinement, baseline, redactor) = limits.unless_interrupted(before).await??;
     let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
     let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path(), baseline);
     let _reading = judge.give_up_on_drop();
     progress.say(Phase::Starting, "Starting Codex", None);
     let starting = Instant::now();
-    let mut turn = start(request, cli, settings, workspace, &staged, marker, progress).await?;
+    let mut turn = start(request, cli, settings, workspace, &staged, marker, &progress.redacted(redactor)).await?;
     let started = Instant::now();
 
     let news = turn.news();
@@ -367,6 +369,14 @@ async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -
     limits.unless_interrupted(blocking(move || Ok(reference::stage(&request.references, &dir, &path)?))).await??
 }
 
+/// What takes out of all that is shown of a run what must not be shown. Blocks on the disk.
+fn redactor(request: &Request, workspace: PathBuf) -> Redactor {
+    // The environment of the call may name another home than that of this process, where the CLI lies.
+    let homes = [request.env.home(), std::env::home_dir()].into_iter().flatten().map(|home| (home, "~"));
+    let own = [(workspace, "the workspace"), (request.codex_home(), "CODEX_HOME")];
+    Redactor::new(&own.into_iter().chain(homes).collect::<Vec<_>>())
+}
+
 async fn start(
     request: &Arc<Request>,
     cli: &Cli,
@@ -387,15 +397,12 @@ async fn start(
         copy_to: copy_to.as_deref(),
     };
     let words = prompt(&brief, &random_hex()?);
-    let home = request.env.home().unwrap_or_default();
-    let (place, working_dir) = (workspace.path(), workspace.working_dir());
-    let veil =
-        Veil { directories: vec![(place.clone(), "the workspace"), (request.codex_home(), "CODEX_HOME"), (home, "~")] };
+    let working_dir = workspace.working_dir();
     let (request, cli, progress) = (Arc::clone(request), cli.clone(), progress.clone());
     // Not to be interrupted: a process that has started must be known before anything else happens.
     let turn = blocking(move || {
         let args = command::exec_args(&request, &settings, &references);
-        Turn::start(&command::program(&cli, &request, args, working_dir), marker, words, progress, veil)
+        Turn::start(&command::program(&cli, &request, args, working_dir), marker, words, progress)
     });
     Ok(turn.await?.map_err(|error| Cause::SpawnFailed(os_words(&error)))?)
 }
@@ -534,12 +541,16 @@ const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
 fn failure(Diagnosis { cause, resets_at }: Diagnosis, ended: &Ended) -> Failure {
     let Heard { transcript, complaints } = &ended.heard;
     let thread_id = transcript.thread.as_ref().map(ToString::to_string);
-    let mut detail = detail(transcript, complaints);
-    if ended.may_have_survivors {
-        detail.extend((!detail.is_empty()).then_some('\n'));
-        detail.push_str(SURVIVORS);
-    }
+    let mut detail = detail(transcript, complaints, &ended.redactor);
+    append(&mut detail, ended.may_have_survivors.then_some(SURVIVORS));
     Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
+}
+
+/// Adds a sentence on a line of its own.
+fn append(detail: &mut String, sentence: Option<&str>) {
+    let Some(sentence) = sentence else { return };
+    detail.extend((!detail.is_empty()).then_some('\n'));
+    detail.push_str(sentence);
 }
 
 #[cfg(test)]

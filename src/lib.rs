@@ -13,7 +13,7 @@
 //! ```text
 //! node → { generate, readiness } → { harvest, preflight, sweep, run }
 //!      → { codex, gate, process, png, files, workspace, reference, queue }
-//!      → { request, progress, error }
+//!      → { request, progress, error, text }
 //! ```
 //!
 //! * [`generate`]: the story itself; [`harvest`]: which picture counts, and what is known of where it came from.
@@ -26,6 +26,7 @@
 //! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go wrong.
 //! * [`codex`]: everything known about the Codex CLI, each fact in one place.
 //! * [`process`]: a child and all its descendants; knows nothing of Codex.
+//! * [`text`]: what others wrote, bounded, printable and without secrets.
 //! * [`png`], [`files`], [`workspace`]: proving bytes, reading files nobody can swap, a private directory.
 //! * `win32`: what every use of the Windows API needs.
 //! * `node`: the only room in which N-API is spoken.
@@ -49,6 +50,7 @@ pub mod reference;
 pub mod request;
 pub mod run;
 pub mod sweep;
+pub mod text;
 #[cfg(windows)]
 mod win32;
 pub mod workspace;

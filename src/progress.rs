@@ -4,6 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::text::beginning;
+use crate::text::printable::one_line;
+use crate::text::redact::Redactor;
+
 /// Where in its story a generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -63,11 +67,14 @@ pub struct Event {
 
 /// The longest message, in characters: listeners store these lines and show them in one row.
 pub const MESSAGE_CHARS: usize = 200;
+/// How much of a message is looked at, in bytes: more than one line can show.
+const LOOKED_AT_BYTES: usize = 4 << 10;
 
 /// Says things to whoever listens. Cheap to clone; never blocks.
 #[derive(Clone)]
 pub struct Progress {
     began: Instant,
+    redactor: Redactor,
     listener: Arc<dyn Fn(Event) + Send + Sync>,
 }
 
@@ -81,7 +88,19 @@ impl Progress {
     /// Everything said goes to `listener`, with the time since now.
     #[must_use]
     pub fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { began: Instant::now(), listener: Arc::new(listener) }
+        Self { began: Instant::now(), redactor: Redactor::default(), listener: Arc::new(listener) }
+    }
+
+    /// The same, without what `redactor` takes out.
+    #[must_use]
+    pub fn redacted(&self, redactor: Redactor) -> Self {
+        Self { redactor, ..self.clone() }
+    }
+
+    /// What takes out of a message what must not be shown.
+    #[must_use]
+    pub const fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Since when the time is counted.
@@ -90,58 +109,11 @@ impl Progress {
         self.began
     }
 
-    /// Says `message`, shortened to one line.
+    /// Says `message`, as one printable line without secrets. What is blank is not said.
     pub fn say(&self, phase: Phase, message: &str, thread_id: Option<&Arc<str>>) {
-        let message = one_line(message);
-        (self.listener)(Event { phase, message, elapsed: self.began.elapsed(), thread_id: thread_id.cloned() });
-    }
-}
-
-/// The text as one printable line of at most [`MESSAGE_CHARS`] characters: white space and control characters folded
-/// to single spaces, what does not fit replaced by an ellipsis.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len().min(4 * MESSAGE_CHARS));
-    let mut chars = 0;
-    let printable = |c: char| !c.is_whitespace() && !c.is_control();
-    for word in text.split(|c| !printable(c)).filter(|word| !word.is_empty()) {
-        if chars > 0 {
-            line.push(' ');
-            chars += 1;
+        let message = one_line(&self.redactor.redact(beginning(message, LOOKED_AT_BYTES)), MESSAGE_CHARS);
+        if !message.is_empty() {
+            (self.listener)(Event { phase, message, elapsed: self.began.elapsed(), thread_id: thread_id.cloned() });
         }
-        for c in word.chars() {
-            if chars >= MESSAGE_CHARS {
-                let keep = line.char_indices().nth(MESSAGE_CHARS - 1).map_or(line.len(), |(at, _)| at);
-                line.truncate(keep);
-                line.truncate(line.trim_end().len());
-                line.push('…');
-                return line;
-            }
-            line.push(c);
-            chars += 1;
-        }
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_one_printable_line() {
-        assert_eq!(one_line("  a\n\tb\u{0}c\r\n\u{1b}[31m d "), "a b c [31m d");
-        assert_eq!(one_line(""), "");
-        assert_eq!(one_line("\n \n"), "");
-    }
-
-    #[test]
-    fn a_long_message_is_cut_to_the_limit_in_characters_not_bytes() {
-        for text in ["é".repeat(1000), "ab ".repeat(1000), "x".repeat(201), format!("{} y", "x".repeat(199))] {
-            let line = one_line(&text);
-            assert!(line.chars().count() <= MESSAGE_CHARS, "{}", line.chars().count());
-            assert!(line.ends_with('…'));
-        }
-        assert_eq!(one_line(&"x".repeat(200)), "x".repeat(200));
     }
 }

@@ -15,6 +15,7 @@ use crate::gate::{self, Kind};
 use crate::preflight::{Configuration, Installation};
 use crate::request::Request;
 use crate::run::marker;
+use crate::text::name;
 
 /// What was found out.
 #[derive(Debug)]
@@ -80,15 +81,7 @@ pub async fn check(request: Request, given_up: CancellationToken) -> Result<Read
             version = told_version;
             login = told_login?;
         }
-        (Err(cause), _) => problems.push(Problem {
-            code: cause.code(),
-            message: match cause {
-                Cause::CodexForWindows => "Only a Codex CLI for Windows was found, which cannot work here.".into(),
-                _ => "The Codex CLI was not found, or cannot be run.".into(),
-            },
-            fix: "Install it with `npm install -g @openai/codex`, or set CODEX_BIN to where it is.".into(),
-            blocking: true,
-        }),
+        (Err(cause), _) => problems.push(about_cli(cause)),
     }
     let mut image_tool = false;
     if let Some(configuration) = configuration {
@@ -128,6 +121,18 @@ async fn find(request: &Arc<Request>) -> Result<Result<Installation, Cause>, Fai
 async fn read_configuration(request: &Arc<Request>) -> Result<Option<Configuration>, Failure> {
     let asked = Arc::clone(request);
     gate::read(Kind::Home, request.codex_home(), move || Configuration::read(&asked)).await
+}
+
+fn about_cli(cause: &Cause) -> Problem {
+    Problem {
+        code: cause.code(),
+        message: match cause {
+            Cause::CodexForWindows => "Only a Codex CLI for Windows was found, which cannot work here.".into(),
+            _ => "The Codex CLI was not found, or cannot be run.".into(),
+        },
+        fix: "Install it with `npm install -g @openai/codex`, or put the directory that it is in on the PATH.".into(),
+        blocking: true,
+    }
 }
 
 fn home_unanswered() -> Problem {
@@ -170,13 +175,40 @@ fn about_unknown_login(login: Login) -> Option<Problem> {
 }
 
 fn about_relay(provider: &Provider) -> Option<Problem> {
-    let Provider::Relay(name) = provider else { return None };
+    let Provider::Relay(relay) = provider else { return None };
     Some(Problem {
         code: "CUSTOM_PROVIDER",
         message: format!(
-            "config.toml selects the model provider `{name}`, which may or may not pass the image tool on."
+            "config.toml selects the model provider `{}`, which may or may not pass the image tool on.",
+            name(relay)
         ),
         fix: "If drawing fails, select OpenAI's own provider.".into(),
         blocking: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::sentences::{assert_names_no_option, assert_sentence};
+
+    #[test]
+    fn every_problem_and_its_fix_is_fit_for_its_readers() {
+        let clis = [Cause::CodexNotFound, Cause::CodexForWindows, Cause::CodexUnusable("it is a directory")];
+        let evil = Provider::Relay(format!("x\u{202e}\n\u{1b}[31m`{}", "y".repeat(100_000)));
+        let problems: Vec<_> = [home_unanswered()]
+            .into_iter()
+            .chain(clis.iter().map(about_cli))
+            .chain(about_unknown_login(Login::Unknown))
+            .chain(about_relay(&evil))
+            .chain([about(&Cause::NotSignedIn, true)])
+            .collect();
+        assert_eq!(problems.len(), 7);
+        for Problem { message, fix, .. } in problems {
+            for text in [message, fix] {
+                assert_sentence(&text);
+                assert_names_no_option(&text);
+            }
+        }
+    }
 }

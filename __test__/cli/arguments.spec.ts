@@ -152,7 +152,7 @@ describe('--timeout', () => {
     const { code, stderr } = await run(world, ['a fox', '--timeout', time]);
     expect(code).toBe(75);
     expect(stderr).toContain(`within ${seconds} s.`);
-    expect(stderr).toContain('raise --timeout if');
+    expect(stderr).toContain('Allow more time with --timeout. [TIMEOUT]');
     await codex.expectNothingLeft();
   });
 });

@@ -5,7 +5,16 @@ import { describe, expect } from 'vitest';
 import { run, test } from '../support/command.js';
 import { CODEX_IS_INSTALLED, directories } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { type Orders, print, save, type Step, STUB, turn, turnFailed } from '../support/stub.js';
+import {
+  type Orders,
+  print,
+  save,
+  say,
+  type Step,
+  STUB,
+  turn,
+  turnFailed,
+} from '../support/stub.js';
 
 function failed(message: string): Step[] {
   return [...turn(turnFailed(message)), { do: 'exit', code: 1 }];
@@ -93,13 +102,42 @@ describe.for<Case>([
 });
 
 test.skipIf(CODEX_IS_INSTALLED)(
-  'CODEX_NOT_FOUND names the option by which it is told',
+  'CODEX_NOT_FOUND names the option that says where it is',
   async ({ world }) => {
     const env = { CODEX_BIN: '', PATH: '/nowhere' };
-    expect((await run(world, ['a fox'], { env })).stderr).toContain('the option --codex or');
+    expect((await run(world, ['a fox'], { env })).stderr).toContain(
+      'say where it is with --codex.',
+    );
     const args = ['a fox', '--codex', '/nowhere'];
     expect(
       (await run({ ...world, env: { ...world.env, CODEX_BIN: STUB } }, args)).stderr,
-    ).toContain('named by the option --codex cannot be run');
+    ).toContain('The chosen Codex CLI cannot be run');
   },
 );
+
+describe('nothing is printed that a terminal acts on', () => {
+  const DISGUISE =
+    // oxlint-disable-next-line no-control-regex
+    /[\0-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]|[\u{e0000}-\u{e007f}]/u;
+  const disguised = 'a\u202e\x1b[31mb\x9b32m\u200b\u{e0041}\u2066c';
+
+  test('of what Codex said', async ({ codex, world }) => {
+    await codex.order([...turn(say(disguised), turnFailed(disguised)), { do: 'exit', code: 1 }]);
+    const { stderr } = await run(world, ['a fox', '--verbose']);
+    expect(stderr).toMatch(/codex: abc\n/);
+    expect(stderr).not.toMatch(DISGUISE);
+  });
+
+  test('of the arguments', async ({ world }) => {
+    const { stderr } = await run(world, ['--check', disguised]);
+    expect(stderr).toContain('takes no prompt');
+    expect(stderr).not.toMatch(DISGUISE);
+  });
+
+  test('of either as JSON, which means the same', async ({ world }) => {
+    const { stdout } = await run(world, ['--json', '--check', disguised]);
+    const text = stdout.toString();
+    expect(text).not.toMatch(DISGUISE);
+    expect((JSON.parse(text) as { message: string }).message).toContain(disguised);
+  });
+});

@@ -75,7 +75,7 @@ describe('codex', () => {
     const env = { ...codex.env, CODEX_BIN: STUB };
     const error = await failure(codex.generate([], { codexPath, env }));
     expect(error).toMatchObject(expected);
-    if (expected === NOT_FOUND) expect(error.message).toContain('codexPath');
+    if (expected === NOT_FOUND) expect(error.message).toContain('The chosen Codex CLI');
     expect(error.message).not.toContain(codex.scratch);
     expect(await codex.recordings()).toEqual([]);
   });

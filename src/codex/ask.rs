@@ -10,9 +10,9 @@ use tokio::task::spawn_blocking;
 use super::command;
 use super::locate::Cli;
 use crate::process::pump::read;
-use crate::process::tail::Tail;
 use crate::process::{Manner, Marker, spawn};
 use crate::request::Request;
+use crate::text::tail::Tail;
 
 /// How long the CLI may take to start, and then to answer. It takes 0.03 to 0.3 s.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::ThreadId;
 use super::prompt::UNAVAILABLE;
-use crate::process::tail::Tail;
+use crate::text::beginning;
+use crate::text::tail::Tail;
 
 /// One line of stdout, as far as it matters.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,16 +99,11 @@ impl Event {
     }
 }
 
-/// How much of what the agent says is kept, in bytes.
+/// How much of what the agent says is shown, in bytes.
 const WORDS_BYTES: usize = 8 << 10;
 /// How much of any other message is kept, in bytes. The backend's JSON in `turn.failed` has some
 /// hundred.
-const MESSAGE_BYTES: usize = 16 << 10;
-
-/// The beginning of a message.
-pub(super) fn beginning(message: &str) -> String {
-    message[..message.floor_char_boundary(MESSAGE_BYTES)].to_owned()
-}
+pub const MESSAGE_BYTES: usize = 16 << 10;
 
 /// What is remembered of a turn's events. Bounded, however long the turn.
 #[derive(Debug)]
@@ -163,8 +159,8 @@ impl Transcript {
                 self.words.push(text.as_bytes());
                 self.words.push(b"\n");
             }
-            Event::Trouble(message) => self.trouble = Some(beginning(message)),
-            Event::TurnFailed(message) => self.failed = Some(beginning(message)),
+            Event::Trouble(message) => self.trouble = Some(beginning(message, MESSAGE_BYTES).to_owned()),
+            Event::TurnFailed(message) => self.failed = Some(beginning(message, MESSAGE_BYTES).to_owned()),
             Event::TurnCompleted(usage) => {
                 self.completed = true;
                 self.usage = *usage;

@@ -15,12 +15,14 @@ use serde_json::Value;
 
 use super::causes::{CAUSES, Means, Sign};
 use super::code_mode;
-use super::events::{Transcript, beginning};
+use super::events::{MESSAGE_BYTES, Transcript};
 use crate::error::{BackendTrouble, Cause, Unmounted};
 use crate::process::Exit;
-use crate::process::tail::{Tail, redact};
+use crate::text::beginning;
+use crate::text::redact::Redactor;
+use crate::text::tail::Tail;
 
-/// How much of stderr is kept, in bytes.
+/// How much of stderr is shown, in bytes.
 const STDERR_BYTES: usize = 16 << 10;
 
 /// What is remembered of stderr. Bounded, however much comes.
@@ -58,10 +60,9 @@ impl Complaints {
     /// of the turn and the login count: others tell of side requests, such as for the list of
     /// models, which fail in good runs too.
     fn last_words(&self) -> Option<String> {
-        let text = self.tail.text();
-        let line = text.lines().next_back()?;
-        let is_aside = LOG_LINE.captures(line).is_some_and(|log| !OWN_LOGS.contains(&&log["target"]));
-        (!is_aside).then(|| line.to_owned())
+        let line = self.tail.last_line()?;
+        let is_aside = LOG_LINE.captures(&line).is_some_and(|log| !OWN_LOGS.contains(&&log["target"]));
+        (!is_aside).then_some(line)
     }
 }
 
@@ -102,7 +103,7 @@ impl<'a> Report<'a> {
 
     /// What stderr says from [`IMAGE_CALL_FAILED`] on.
     fn of_image_call(report: &str) -> Report<'static> {
-        let report = beginning(report);
+        let report = beginning(report, MESSAGE_BYTES).to_owned();
         let answer = report.strip_prefix(IMAGE_CALL_FAILED).and_then(|reason| reason.strip_prefix("http "));
         let Some(status) = answer.and_then(leading_number) else { return Report::new(report) };
         let text = report.split_once("Some(\"").map(|(_, literal)| unescape(literal)).unwrap_or_default();
@@ -221,12 +222,13 @@ fn unescape(literal: &str) -> String {
     text
 }
 
-/// What was said, for whoever debugs: the failed turn's own message, the agent's last words, the
-/// end of stderr. Redacted.
+/// What was said, for logs: the failed turn's own message, the agent's last words, the end of
+/// stderr. Each is bounded once more after `redactor` has made it longer.
 #[must_use]
-pub fn detail(transcript: &Transcript, complaints: &Complaints) -> String {
-    let told = transcript.failed.as_deref().or(transcript.trouble.as_deref()).map(redact).unwrap_or_default();
-    [("codex", told), ("agent", transcript.words.text()), ("stderr", complaints.tail.text())]
+pub fn detail(transcript: &Transcript, complaints: &Complaints, redactor: &Redactor) -> String {
+    let told = transcript.failed.as_deref().or(transcript.trouble.as_deref()).unwrap_or_default();
+    let told = beginning(&redactor.redact(told), MESSAGE_BYTES).to_owned();
+    [("codex", told), ("agent", transcript.words.redacted(redactor)), ("stderr", complaints.tail.redacted(redactor))]
         .into_iter()
         .filter(|(_, text)| !text.is_empty())
         .map(|(who, text)| format!("{who}: {text}"))

@@ -3,7 +3,6 @@
 //! Writing the prompt, reading stdout and reading stderr go on at the same time and for as long as the child lives: a child
 //! that never reads blocks the writer, and one whose full pipes nobody reads blocks itself.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,14 +14,12 @@ use super::ThreadId;
 use super::events::{Event, Transcript};
 use super::failure::Complaints;
 use crate::process::pump::{Reader, read};
-use crate::process::tail::redact;
 use crate::process::{Child, Exit, Manner, Marker, Program, Stopped, spawn};
 use crate::progress::{Phase, Progress};
+use crate::text::redact::Redactor;
 
 /// The longest line that is looked at. Events of Codex are small but for those that quote a command's output.
 const LINE_BYTES: usize = 1 << 20;
-/// More of a message than one line of progress can show.
-const SHOWN_BYTES: usize = 4 << 10;
 
 /// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its work on the picture first, which
 /// takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped by us in either case.
@@ -40,6 +37,7 @@ pub struct Turn {
     /// The writer of stdin, which ends early if nobody reads.
     _writer: AbortOnDropHandle<()>,
     readers: [Reader; 2],
+    redactor: Redactor,
 }
 
 /// What whoever follows a turn must know at once.
@@ -71,6 +69,8 @@ pub struct Ended {
     pub may_have_survivors: bool,
     /// What it said.
     pub heard: Heard,
+    /// What takes out of it what must not be shown.
+    pub redactor: Redactor,
 }
 
 impl Turn {
@@ -78,17 +78,12 @@ impl Turn {
     ///
     /// # Errors
     /// Whatever the operating system says.
-    pub fn start(
-        program: &Program,
-        marker: Marker,
-        prompt: String,
-        progress: Progress,
-        veil: Veil,
-    ) -> std::io::Result<Self> {
+    pub fn start(program: &Program, marker: Marker, prompt: String, progress: Progress) -> std::io::Result<Self> {
         let (child, pipes) = spawn(program, marker)?;
         let heard = Arc::new(Mutex::new(Heard::default()));
         let (tell, news) = watch::channel(News::default());
-        let listener = Listener { heard: Arc::clone(&heard), tell, progress, veil };
+        let redactor = progress.redactor().clone();
+        let listener = Listener { heard: Arc::clone(&heard), tell, progress };
         let complaints = Arc::clone(&heard);
         let readers = [
             read(pipes.stdout, LINE_BYTES, |_| {}, move |line| listener.hear(line))?,
@@ -102,7 +97,7 @@ impl Turn {
                 move |line| lock(&complaints).complaints.note(line),
             )?,
         ];
-        Ok(Self { child, heard, news, _writer: write(pipes.stdin, prompt), readers })
+        Ok(Self { child, heard, news, _writer: write(pipes.stdin, prompt), readers, redactor })
     }
 
     /// The thread of the turn as soon as it is known, and the state of its connection.
@@ -126,7 +121,8 @@ impl Turn {
             reader.finish().await;
         }
         let heard = std::mem::take(&mut *lock(&self.heard));
-        Ended { exit: stopped.exit, may_have_survivors: stopped.may_have_survivors, heard }
+        let Stopped { exit, may_have_survivors } = stopped;
+        Ended { exit, may_have_survivors, heard, redactor: self.redactor }
     }
 }
 
@@ -149,7 +145,6 @@ struct Listener {
     heard: Arc<Mutex<Heard>>,
     tell: watch::Sender<News>,
     progress: Progress,
-    veil: Veil,
 }
 
 impl Listener {
@@ -176,14 +171,9 @@ impl Listener {
         let say = |phase, message: &str| self.progress.say(phase, message, thread.as_ref());
         match &event {
             Event::ThreadStarted(_) => say(Phase::Started, "Codex has started"),
-            Event::Message(text) => {
-                let shown = self.veil.cover(text);
-                if !shown.trim().is_empty() {
-                    say(Phase::Message, &shown);
-                }
-            }
+            Event::Message(text) => say(Phase::Message, text),
             Event::CommandStarted => say(Phase::Command, "Codex runs a command"),
-            Event::Trouble(text) if text.starts_with(RECONNECTING) => say(Phase::Reconnecting, &self.veil.cover(text)),
+            Event::Trouble(text) if text.starts_with(RECONNECTING) => say(Phase::Reconnecting, text),
             Event::Trouble(_) | Event::TurnCompleted(_) | Event::TurnFailed(_) => {}
         }
     }
@@ -191,21 +181,3 @@ impl Listener {
 
 /// How Codex tells that it connects anew: "Reconnecting... 2/5 (…)" (all versions).
 const RECONNECTING: &str = "Reconnecting";
-
-/// Keeps secrets and the user's own directories out of what is shown while a turn runs.
-#[derive(Debug, Default)]
-pub struct Veil {
-    /// Directories with the words shown instead, the innermost first.
-    pub directories: Vec<(PathBuf, &'static str)>,
-}
-
-impl Veil {
-    fn cover(&self, text: &str) -> String {
-        let text = &text[..text.floor_char_boundary(SHOWN_BYTES)];
-        let shown = redact(text);
-        self.directories.iter().fold(shown, |shown, (directory, word)| match directory.to_str() {
-            Some(directory) if directory.len() > 1 => shown.replace(directory, word),
-            _ => shown,
-        })
-    }
-}

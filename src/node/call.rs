@@ -13,6 +13,7 @@ use super::errors::Trace;
 use super::js::{Answer, Js};
 use super::runtime;
 use crate::error::{Cause, Evidence, Failure};
+use crate::text::redact::redact;
 
 /// What a promise of this package resolves with: an [`Answer`], already made.
 pub type Resolved = Unknown<'static>;
@@ -48,7 +49,7 @@ pub fn promise<'env>(
         Err(Refusal::Failure(failure)) => failure,
         Err(Refusal::Defect(error)) => Failure {
             cause: Cause::Internal,
-            evidence: Box::new(Evidence { detail: error.reason.clone(), ..Evidence::default() }),
+            evidence: Box::new(Evidence { detail: redact(&error.reason), ..Evidence::default() }),
         },
     };
     PromiseRaw::reject(env, Trace::capture(&js)?.into_error(&js, &failure)?)

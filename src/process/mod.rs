@@ -36,7 +36,6 @@ pub mod lines;
 pub mod pump;
 mod spawn;
 mod stop;
-pub mod tail;
 mod wait;
 
 #[cfg(unix)]

@@ -1,0 +1,241 @@
+//! Text without what a terminal or a reader's eye would be misled by: escape sequences, controls,
+//! invisible characters.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Terminal sequences (ECMA-48), in their 7-bit and their 8-bit form. Where one ends is only
+/// believed for the ends in use: of a sequence that is cut off, the escape character goes and the
+/// letters stay, so that no beginning of a secret is taken along.
+#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
+static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        // OSC, DCS, SOS, PM, APC: titles, links, pictures. On one line, up to BEL or ST.
+        r"(?:\x1b[\]PX^_]|[\x{90}\x{98}\x{9d}-\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})",
+        // CSI: colours, cursor movements, modes.
+        r#"|(?:\x1b\[|\x{9b})[0-?]*(?:[@-~]|[ "]q|!p|[$'*][@-~])"#,
+        // Character sets, cursor and keypad.
+        r"|\x1b(?:\([0B]|[78=>DEHMNOZ\\])",
+    ))
+    .expect("a constant pattern")
+});
+
+/// The text without terminal sequences, control characters and invisible characters. Line breaks
+/// of every kind are `\n`, and tabs stay.
+///
+/// Joiners stay where they join: emoji of several parts, and scripts that are written with them.
+/// The tags that make a flag such as England's do not: what is spelled in tags is read by models
+/// and not by people.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let text = SEQUENCES.replace_all(text, "");
+    let mut shown = String::with_capacity(text.len());
+    let mut last = Last::Gap;
+    let mut chars =
+        text.chars().filter(|&c| is_break(c) || c == '\t' || !(c.is_control() || is_invisible(c))).peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        let (kept, kind) = match c {
+            '\r' if next == Some('\n') => continue,
+            c if is_break(c) => ('\n', Last::Gap),
+            c if c.is_whitespace() => (c, Last::Gap),
+            c if is_selector(c) && matches!(last, Last::Visible) => (c, Last::Selector),
+            c if is_joiner(c) && !matches!(last, Last::Gap | Last::Joiner) && next.is_some_and(is_visible) => {
+                (c, Last::Joiner)
+            }
+            c if is_selector(c) || is_joiner(c) => continue,
+            c => (c, Last::Visible),
+        };
+        shown.push(kept);
+        last = kind;
+    }
+    Cow::Owned(shown)
+}
+
+/// What was kept last.
+enum Last {
+    Gap,
+    Visible,
+    Selector,
+    Joiner,
+}
+
+/// Whether `c` is printable whatever stands beside it.
+fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~' | '\n' | '\t') || !(c.is_control() || is_break(c) || is_attached(c) || is_invisible(c))
+}
+
+fn is_visible(c: char) -> bool {
+    is_plain(c) && !c.is_whitespace()
+}
+
+/// What ends a line. A tab counts as a character of its line.
+const fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// Unicode's `Variation_Selector`.
+const fn is_selector(c: char) -> bool {
+    matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+const fn is_attached(c: char) -> bool {
+    is_joiner(c) || is_selector(c)
+}
+
+/// Unicode's `Default_Ignorable_Code_Point` (16.0) without joiners and variation selectors, and
+/// interlinear annotations: all that reorders text, has no width, or spells in secret.
+const fn is_invisible(c: char) -> bool {
+    !is_attached(c)
+        && matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The text as one printable line of at most `max` characters: white space is folded to single
+/// spaces, and what does not fit replaced by an ellipsis.
+#[must_use]
+pub fn one_line(text: &str, max: usize) -> String {
+    let text = printable(text);
+    let mut words = text.split_whitespace();
+    let first = words.next().unwrap_or_default().chars();
+    let line = first.chain(words.flat_map(|word| [' '].into_iter().chain(word.chars())));
+    // One more than fits tells that it does not fit.
+    let mut line: Vec<char> = line.take(max + 1).collect();
+    if line.len() > max {
+        let fitting = max.saturating_sub(1);
+        let is_end = |&at: &usize| at > 0 && !is_one(line[at - 1], line[at]);
+        let end = (fitting / 2..=fitting).rev().find(is_end).unwrap_or(fitting);
+        line.truncate(end);
+        while line.last().is_some_and(|c| c.is_whitespace()) {
+            line.pop();
+        }
+        line.push('…');
+    }
+    line.into_iter().collect()
+}
+
+/// Whether two characters that follow each other are shown as one.
+const fn is_one(first: char, second: char) -> bool {
+    is_joiner(first) || is_attached(second) || matches!(second, '\u{300}'..='\u{36f}' | '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_sequences_are_taken_out_whole() {
+        for (text, shown) in [
+            ("\u{1b}[1;31mred\u{1b}[0m", "red"),
+            ("\u{1b}[38;2;1;2;3mred\u{1b}[m", "red"),
+            ("\u{9b}31mred\u{9b}0m", "red"),
+            ("\u{1b}[?25l\u{1b}[2J\u{1b}[Hhome", "home"),
+            ("\u{1b}[2 qcursor\u{1b}[!preset", "cursorreset"),
+            ("\u{1b}[?2026$pmode", "mode"),
+            ("\u{1b}]0;a title\u{7}text", "text"),
+            ("\u{1b}]8;;https://example.org\u{1b}\\link\u{1b}]8;;\u{1b}\\", "link"),
+            ("\u{9d}0;a title\u{9c}text", "text"),
+            ("\u{1b}P1$r0m\u{1b}\\text", "text"),
+            ("\u{90}q#0\u{9c}text", "text"),
+            ("\u{1b}_Ga=T;AAAA\u{1b}\\text", "text"),
+            ("\u{1b}^private\u{1b}\\\u{1b}Xstring\u{1b}\\text", "text"),
+            ("\u{1b}(B\u{1b}7\u{1b}8\u{1b}=\u{1b}Mtext", "text"),
+            // Cut off, or none that is known: only the escape character goes.
+            ("\u{1b}]0;no end", "]0;no end"),
+            ("\u{1b}]0;no end\nnext\u{7}", "]0;no end\nnext"),
+            ("a lone \u{1b} escape \u{1b}", "a lone  escape "),
+            ("\u{1b}[12", "[12"),
+        ] {
+            assert_eq!(printable(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn controls_and_invisible_characters_are_taken_out() {
+        let all = ('\0'..=char::MAX).filter(|&c| c.is_control() || is_invisible(c)).filter(|&c| !is_break(c));
+        for c in all.filter(|&c| c != '\t') {
+            assert_eq!(printable(&format!("a{c}é")), "aé", "{c:?}");
+        }
+        // Those by which text was seen to be disguised.
+        for c in "\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{200e}\u{200f}\u{61c}\u{feff}\u{e0001}\u{e007f}".chars() {
+            assert!(is_invisible(c), "{c:?}");
+        }
+        assert_eq!(printable("a\r\nb\rc\u{85}d\u{2028}e\u{2029}f\u{b}g\u{c}h\ti\n"), "a\nb\nc\nd\ne\nf\ng\nh\ti\n");
+    }
+
+    #[test]
+    fn what_is_written_with_joiners_stays_whole() {
+        for text in [
+            "a family \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466}",
+            "a heart on fire \u{2764}\u{fe0f}\u{200d}\u{1f525}",
+            "a flag \u{1f1e9}\u{1f1ea}, a rainbow \u{1f3f3}\u{fe0f}\u{200d}\u{1f308}",
+            "a key 1\u{fe0f}\u{20e3}, a hand \u{1f44b}\u{1f3fd}",
+            "\u{0645}\u{06cc}\u{200c}\u{062e}\u{0648}\u{0627}\u{0647}\u{0645}",
+            "\u{0915}\u{094d}\u{200d}\u{0937}",
+            "\u{845b}\u{e0100}",
+        ] {
+            assert_eq!(printable(text), text);
+        }
+    }
+
+    #[test]
+    fn joiners_that_join_nothing_spell_nothing() {
+        assert_eq!(printable("a\u{200d}\u{200c}\u{200d}b"), "a\u{200d}b");
+        assert_eq!(printable("\u{200d}a \u{200c} b\u{200d}"), "a  b");
+        assert_eq!(printable("a\u{fe0f}\u{fe00}\u{e0100}b"), "a\u{fe0f}b");
+        assert_eq!(printable(" \u{fe0f}a"), " a");
+        let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+        assert_eq!(printable(england), "\u{1f3f4}");
+    }
+
+    #[test]
+    fn what_is_printable_stays_as_it_is() {
+        let all: String = ('\0'..=char::MAX).filter(|&c| is_plain(c)).collect();
+        assert!(matches!(printable(&all), Cow::Borrowed(_)));
+        for text in
+            ["\u{1b}[31m\u{9b}x\u{1b}", "a\u{1b}\u{1b}[31m[31mb", "a\u{200d}\u{200b}\u{200d}b", "\u{1b}\u{200b}[31m"]
+        {
+            let once = printable(text).into_owned();
+            assert_eq!(printable(&once), once, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_printable_line() {
+        assert_eq!(one_line("  a\n\tb\u{0}c\r\n\u{1b}[31md\u{2028} e ", 200), "a bc d e");
+        assert_eq!(one_line("", 200), "");
+        assert_eq!(one_line("\n \n", 200), "");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_to_the_limit_in_characters_not_bytes() {
+        for text in ["é".repeat(1000), "ab ".repeat(1000), "x".repeat(201), format!("{} y", "x".repeat(199))] {
+            let line = one_line(&text, 200);
+            assert!(line.chars().count() <= 200, "{}", line.chars().count());
+            assert!(line.ends_with('…') && !line.ends_with(" …"));
+        }
+        assert_eq!(one_line(&"x".repeat(200), 200), "x".repeat(200));
+    }
+
+    #[test]
+    fn a_message_is_cut_between_characters_as_they_are_seen() {
+        let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
+        assert_eq!(one_line(&format!("aaaaaa{family}"), 10), "aaaaaa…");
+        assert_eq!(one_line(&format!("aaaa{family} c"), 10), format!("aaaa{family}…"));
+        assert_eq!(one_line(&"e\u{301}".repeat(10), 10), format!("{}…", "e\u{301}".repeat(4)));
+        // One that is as long as the line is cut nevertheless.
+        assert_eq!(one_line(&"\u{1f468}\u{200d}".repeat(100), 10).chars().count(), 10);
+    }
+}

@@ -1,0 +1,620 @@
+//! What is taken out of everything that is shown: secrets, what names a person, and where the
+//! user's own directories lie.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use regex::{Captures, Regex};
+
+use super::printable::printable;
+
+/// What stands in the place of what is hidden.
+const HIDDEN: &str = "[redacted]";
+
+/// One kind of what is hidden.
+#[derive(Debug)]
+pub struct Rule {
+    /// How it is recognised. The groups of the expression are what is hidden; words in braces stand
+    /// for the [`PARTS`] of that name. A word begins as in ASCII: for Unicode's own boundaries the
+    /// fast engines give up at the first other character.
+    pub pattern: &'static str,
+    /// What it hides.
+    pub hides: &'static str,
+    /// Who says that it looks like this.
+    pub source: &'static str,
+}
+
+/// All that is hidden, in the order in which it is looked for: first what is recognised by itself,
+/// then what is recognised by its name. None of it is a length or a look of randomness alone, so
+/// that digests, identifiers and addresses stay readable.
+pub static RULES: [Rule; 21] = [
+    Rule {
+        pattern: concat!(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+            r"((?:{break}[A-Za-z0-9+/=]{16,})+(?:{break}[A-Za-z0-9+/=]{1,15}{break}-----END)?)",
+        ),
+        hides: "private keys",
+        source: "RFC 7468, also with its line breaks escaped",
+    },
+    Rule {
+        pattern: r"(?-u:\b)(eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_-]*){0,3})",
+        hides: "JSON Web Tokens: Codex's access and id tokens",
+        source: "RFC 7519, also without a signature, and encrypted ones (RFC 7516)",
+    },
+    Rule {
+        pattern: r"(?-u:\b)((?:sk|sess)[-_][A-Za-z0-9_*.-]{6,})",
+        hides: "keys of OpenAI, Anthropic, Stripe and others, whole or masked, and sessions of OpenAI",
+        source: "platform.openai.com/docs, and what Codex prints of a key",
+    },
+    Rule {
+        pattern: r"(?-u:\b)(rt(?:_|\.[0-9]\.)[A-Za-z0-9_.-]{6,})",
+        hides: "refresh tokens of ChatGPT",
+        source: "Codex's auth.json",
+    },
+    Rule {
+        pattern: r"(?-u:\b)((?:gh[opsur]|github_pat)_[A-Za-z0-9_]{6,})",
+        hides: "tokens of GitHub",
+        source: "docs.github.com: GitHub's token formats",
+    },
+    Rule {
+        pattern: r"(?-u:\b)(gl(?:pat|ptt|dt|rt|rtr|soat|ft|oas|cbt|agent|imt|ffct|wt)-[A-Za-z0-9_.-]{6,})",
+        hides: "tokens of GitLab",
+        source: "docs.gitlab.com: token prefixes",
+    },
+    Rule {
+        pattern: r"(?-u:\b)((?:xox[a-z]|xapp|xwfp)-[A-Za-z0-9.-]{6,})",
+        hides: "tokens of Slack",
+        source: "docs.slack.dev: token types",
+    },
+    Rule {
+        pattern: r"hooks\.slack\.com/[a-z]+/([A-Za-z0-9/_-]+)",
+        hides: "webhooks of Slack",
+        source: "docs.slack.dev: incoming webhooks",
+    },
+    Rule {
+        pattern: r"(?-u:\b)((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,})",
+        hides: "access key ids of AWS",
+        source: "docs.aws.amazon.com: IAM unique identifiers",
+    },
+    Rule {
+        pattern: r"(?-u:\b)((?:hf|api_org)_[A-Za-z0-9]{16,})",
+        hides: "tokens of Hugging Face",
+        source: "huggingface.co/docs: user access tokens",
+    },
+    Rule {
+        pattern: r"(?-u:\b)((?:npm|pypi|dckr_pat|gsk|r8|rk_(?:live|test)|dop_v1)[_-][A-Za-z0-9_-]{16,})",
+        hides: "tokens of npm, PyPI, Docker, Groq, Replicate, Stripe and DigitalOcean",
+        source: "docs.npmjs.com, pypi.org/help, docs.docker.com, console.groq.com, replicate.com, docs.stripe.com",
+    },
+    Rule {
+        pattern: r"(?-u:\b)((?:xai|nvapi|pplx)-[A-Za-z0-9_-]{16,})",
+        hides: "keys of xAI, NVIDIA and Perplexity",
+        source: "docs.x.ai, docs.nvidia.com, docs.perplexity.ai",
+    },
+    Rule {
+        pattern: r"(?-u:\b)(AIza[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_.-]{6,}|GOCSPX-[A-Za-z0-9_-]{6,})",
+        hides: "keys, access tokens and client secrets of Google",
+        source: "cloud.google.com/docs/authentication",
+    },
+    Rule {
+        pattern: r"[A-Za-z][A-Za-z0-9+.-]*://([^/\s?#\x00-\x1f]+)@",
+        hides: "the user of a URL, whose password may hold an @ of its own",
+        source: "RFC 3986, 3.2.1",
+    },
+    Rule {
+        pattern: concat!(
+            r"(?i)(?:{any}){is}(?:",
+            // Another name, and what follows that one.
+            r"((?:(?:\\*[\x22'][a-z0-9_.-]*(?:{any})\\*[\x22']|[^\s\x22'`,;&]*?(?:{any})){is})+",
+            r"(?:\\*\x22[^\x22\n]+|\\*'[^'\n]+|(?:{schemes}[ \t]+)?(?:{parameter}|{word}){more}))",
+            r"|{quoted})",
+            r"|authorization{is}((?:{schemes}[ \t]+)?(?:{parameter}{more}|{word}))",
+            r"|cookies?{is}({cookie}{more})",
+            r"|(?:{names}){is}({word})",
+        ),
+        hides: "what follows the name of a secret, of a person or of an account: one word, or all that is quoted; \
+                all parameters of an authorization, all cookies",
+        source: "RFC 9110, 11.4; RFC 6265, 4; RFC 6749; JSON, Rust's Debug and TOML",
+    },
+    Rule {
+        pattern: r"(?i)--[a-z0-9-]*(?:token|secret|password|passphrase|api-?key|access-?key)[ \t]+(?:{quoted}|({word}))",
+        hides: "secrets on a command line",
+        source: "the options of npm, docker, vault and others",
+    },
+    Rule {
+        pattern: r#"[?&](?:code|key|sig|auth)=([^\s"'&#\\<>)]+)"#,
+        hides: "codes, keys and signatures in the query of a URL",
+        source: "RFC 6749, 4.1.2; cloud.google.com; learn.microsoft.com: shared access signatures",
+    },
+    Rule {
+        pattern: r"(?i)(?-u:\b)(?:bearer|basic|negotiate|ntlm)[ \t]+([A-Za-z0-9._~+/-]{16,}=*)",
+        hides: "credentials without the name of their header",
+        source: "RFC 6750, RFC 7617, RFC 4559",
+    },
+    Rule {
+        pattern: concat!(
+            r"(?i)(?-u:\b)digest[ \t]+((?:username|realm|nonce|uri|response|qop|algorithm|opaque|cnonce|nc)=",
+            r"{value}(?:[ \t]*,[ \t]*{parameter})*)",
+        ),
+        hides: "digests without the name of their header",
+        source: "RFC 7616",
+    },
+    Rule {
+        pattern: r"([\w.%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})",
+        hides: "e-mail addresses: Codex logs that of the account with RUST_LOG=trace",
+        source: "RFC 5322, as far as it is in use",
+    },
+    Rule {
+        pattern: r"((?:eyJ[A-Za-z0-9_-]{8,}\.)?\[redacted\][A-Za-z0-9_*-]+|eyJ[A-Za-z0-9_-]{8,}\.\[redacted\])",
+        hides: "what is left of a secret that an escape sequence had torn",
+        source: "this module",
+    },
+];
+
+/// What the patterns have in common.
+const PARTS: [(&str, &str); 11] = [
+    ("{break}", r"(?:\s|\\[nr])*"),
+    ("{any}", "authorization|cookies?|{names}"),
+    (
+        "{names}",
+        concat!(
+            r"token|secret|passw(?:or)?d|passphrase|passcode|credentials?|(?-u:\b)_auth|code[_-]?verifier",
+            "|(?:access|account|api|auth|encryption|private|secret|session|shared|signing|subscription)[ _-]?key",
+            "(?:[ _-]?id)?",
+            "|(?:auth|authorization|device|user)[_-]?code",
+            "|x-(?:amz|goog)-(?:signature|credential)",
+            "|e-?mail(?:[_-]?address)?|(?:account|device|installation|org|organi[sz]ation|user|workspace)[_-]?id",
+        ),
+    ),
+    // The first bracket opens Rust's Some("…") or HeaderValue("…").
+    ("{is}", r#"[\\"']*[ \t]*(?:=>|:=|[:=])[ \t]*(?:[A-Za-z]+\()?"#),
+    ("{quoted}", r#""((?:[^"\\\n]|\\[^\n])+)|\\+["']([^"'\\\n]+)|['`]([^'`\n]+)|(\[["'][^\]\n]*\])"#),
+    ("{word}", r#"[^\s"'`\\,;&)}<\x00-\x1f\x7f-\u{9f}]+"#),
+    ("{schemes}", "(?:bearer|basic|digest|negotiate|ntlm|hawk|dpop|oauth|token|api-?key|aws4-hmac-sha256)"),
+    // Of an authorization, or of a cookie.
+    ("{more}", r"(?:[ \t]*,[ \t]*{parameter}|;[ \t]*{cookie})*"),
+    ("{parameter}", r"[A-Za-z0-9_-]+[ \t]*=[ \t]*{value}"),
+    ("{value}", r#"(?:\\*"[^"\n]*"|[^\s,;"'\\\x00-\x1f]+)"#),
+    ("{cookie}", r#"[^\s;,"'`=)}\\\x00-\x1f]+(?:[ \t]*=[ \t]*(?:\\*"[^"\n]*"|[^\s;,"'\\\x00-\x1f]*))?"#),
+];
+
+static PATTERNS: LazyLock<[Regex; RULES.len()]> = LazyLock::new(|| {
+    RULES.each_ref().map(|rule| {
+        let pattern = PARTS.iter().fold(rule.pattern.to_owned(), |text, (name, part)| text.replace(name, part));
+        regex(&pattern)
+    })
+});
+
+#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles all of them")]
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a constant pattern")
+}
+
+/// The text, printable and without secrets.
+#[must_use]
+pub fn redact(text: &str) -> String {
+    Redactor::default().redact(text)
+}
+
+/// Takes out what must not be shown of a run: secrets, and the paths of the user's own directories.
+/// Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Redactor {
+    /// Each with the word that is shown instead, the longest first.
+    directories: Arc<[(String, &'static str)]>,
+}
+
+impl Redactor {
+    /// For a run with these directories, each with the word that is shown instead. Blocks on the
+    /// disk: a program may name a directory by the path that links lead to.
+    #[must_use]
+    pub fn new(directories: &[(PathBuf, &'static str)]) -> Self {
+        let mut named: Vec<_> =
+            directories.iter().flat_map(|(path, word)| spellings(path).map(|path| (path, *word))).collect();
+        named.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+        Self { directories: named.into() }
+    }
+
+    /// The text, printable, without secrets, and with words instead of the directories.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let text = match printable(text) {
+            Cow::Borrowed(text) => Cow::Borrowed(text),
+            // What is taken out may have torn a secret, or stood where one begins.
+            Cow::Owned(_) => Cow::Owned(printable(&hide(text.into())).into_owned()),
+        };
+        hide(self.without_directories(text)).into_owned()
+    }
+
+    fn without_directories<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
+        self.directories.iter().fold(text, |text, (path, word)| match replaced(&text, path, word) {
+            Some(replaced) => replaced.into(),
+            None => text,
+        })
+    }
+}
+
+/// Whether any rule could apply: each takes one of these characters, or a word as long. Most of
+/// what is said while a turn runs has neither, and the rules take 20 ms to be compiled.
+fn may_hold_secrets(text: &str) -> bool {
+    text.bytes().any(|byte| b"-_:=@".contains(&byte)) || text.split_whitespace().any(|word| word.len() >= 11)
+}
+
+fn hide(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !may_hold_secrets(&text) {
+        return text;
+    }
+    PATTERNS.iter().fold(text, |text, pattern| match pattern.replace_all(&text, hidden) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(hidden) => hidden.into(),
+    })
+}
+
+/// What says in a program's own words that there is no secret.
+const NOTHING: [&str; 4] = ["None", "null", "true", "false"];
+
+/// What is shown of a match: all but its group.
+fn hidden(found: &Captures<'_>) -> String {
+    let whole = found.get_match();
+    let Some(secret) = found.iter().skip(1).flatten().next() else { return HIDDEN.to_owned() };
+    if NOTHING.contains(&secret.as_str()) {
+        return whole.as_str().to_owned();
+    }
+    let (start, end) = (secret.start() - whole.start(), secret.end() - whole.start());
+    format!("{}{HIDDEN}{}", &whole.as_str()[..start], &whole.as_str()[end..])
+}
+
+/// How a directory may be written: as it is named, as it is without links, and either as a quoted
+/// text. None for what is no directory of anybody's own.
+fn spellings(path: &Path) -> impl Iterator<Item = String> {
+    let real = dunce::canonicalize(path).ok();
+    let own = [Some(path.to_path_buf()), real].into_iter().flatten().filter(|path| path.parent().is_some());
+    own.flat_map(|path| {
+        // Without a separator at its end.
+        let path = path.components().as_path().to_string_lossy().into_owned();
+        let quoted = path.contains('\\').then(|| path.replace('\\', r"\\"));
+        let slashed = (cfg!(windows) && path.contains('\\')).then(|| path.replace('\\', "/"));
+        [Some(path), quoted, slashed].into_iter().flatten()
+    })
+}
+
+/// The text with `word` for each `path` that does not go on as another name; None if there is none.
+fn replaced(text: &str, path: &str, word: &str) -> Option<String> {
+    // Where the system ignores the case of names. The length of a text stays the same.
+    let folded =
+        |text: &str| if cfg!(any(windows, target_os = "macos")) { text.to_ascii_lowercase() } else { text.to_owned() };
+    let (searched, path) = (folded(text), folded(path));
+    let goes_on = |at: usize| text[at..].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    let (mut shown, mut from) = (String::new(), 0);
+    for (at, _) in searched.match_indices(&path) {
+        let end = at + path.len();
+        if !goes_on(end) {
+            shown.push_str(&text[from..at]);
+            shown.push_str(word);
+            from = end;
+        }
+    }
+    if from == 0 {
+        return None;
+    }
+    shown.push_str(&text[from..]);
+    Some(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made-up values, put together here: what looks like a secret in a file is taken for one by
+    /// those who look for such.
+    fn made_up(prefix: &str) -> String {
+        format!("{prefix}{}", "aB3xY9".repeat(7))
+    }
+
+    /// The made-up part of [`made_up`].
+    const MADE_UP: &str = "aB3xY9";
+
+    /// What such values begin with.
+    const SHAPES: &[&str] = &[
+        "sk-proj-",
+        "sk-ant-api03-",
+        "sk_live_",
+        "sess-",
+        "rt_",
+        "rt.1.",
+        "ghp_",
+        "gho_",
+        "ghs_",
+        "ghu_",
+        "ghr_",
+        "github_pat_",
+        "glpat-",
+        "glptt-",
+        "gldt-",
+        "glrt-",
+        "xoxb-1234-",
+        "xoxp-",
+        "xoxe.xoxp-1-",
+        "xapp-1-",
+        "hf_",
+        "api_org_",
+        "npm_",
+        "pypi-",
+        "dckr_pat_",
+        "gsk_",
+        "r8_",
+        "rk_live_",
+        "xai-",
+        "nvapi-",
+        "pplx-",
+        "AIza",
+        "ya29.",
+        "GOCSPX-",
+        "https://hooks.slack.com/services/T0/B0/",
+    ];
+
+    /// What they are called.
+    const NAMES: &[&str] = &[
+        "access_token",
+        "refreshToken",
+        "id-token",
+        "token",
+        "Token",
+        "secret",
+        "client_secret",
+        "password",
+        "passwd",
+        "passphrase",
+        "api_key",
+        "API key",
+        "apikey",
+        "OPENAI_API_KEY",
+        "GITHUB_TOKEN",
+        "HF_TOKEN",
+        "NPM_TOKEN",
+        "aws_secret_access_key",
+        "AWS_SESSION_TOKEN",
+        "SecretAccessKey",
+        "AccountKey",
+        "x-api-key",
+        "_authToken",
+        "_auth",
+        "credential",
+        "X-Amz-Signature",
+        "code_verifier",
+        "device_code",
+        "cookie",
+        "Set-Cookie",
+        "authorization",
+        "Proxy-Authorization",
+        "chatgpt_account_id",
+        "chatgpt-account-id",
+        "user.account_id",
+        "accountId",
+        "user_id",
+        "email",
+        "user.email",
+    ];
+
+    /// What they stand in.
+    const TEXTS: &[&str] = &[
+        "Cookie: a=1; b={}",
+        "cookie: a=1; __Secure-b={}; c=3",
+        "Cookie: a=\"x y\"; b={}",
+        "\"cookie\": \"a=1; b={}\"",
+        "\"set-cookie\": [\"a=1\", \"b={}\"]",
+        "cookie: a = 1; b = {}",
+        "\\\"cookie\\\":\\\"a=1; b={}\\\"",
+        "Authorization: Bearer {}",
+        "authorization: bearer {}",
+        "Authorization: Basic {}==",
+        "\"authorization\": \"Bearer {}\"",
+        "Authorization: Digest username=\"u\", realm=\"r r\", response=\"{}\"",
+        "Authorization: Digest username=\"{}\", uri=\"/\", qop=auth, response=\"0\"",
+        "\\\"authorization\\\": Digest username=\\\"u\\\", response=\\\"{}\\\"",
+        "Digest username=\"u\", response=\"{}\"",
+        "digest nonce={}, qop=auth",
+        "Authorization: AWS4-HMAC-SHA256 Credential=A/b, SignedHeaders=host;x-date, Signature={}",
+        "Bearer {}",
+        "basic {}=",
+        "GET /x?a=1&code={}&state=2",
+        "https://example.org/x?key={}#y",
+        "https://user:{}@proxy.example:8080/",
+        "https://user:a@{}@proxy.example:8080/",
+        "postgres://{}@db.example/x",
+        "--token {}",
+        "--api-key \"a b {}\"",
+        "--registry-password={}",
+        "-----BEGIN RSA PRIVATE KEY-----\n{}\n{}\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\\n{}\\n-----END PRIVATE KEY-----\\n",
+        "write to {}@mail.example.org",
+        "secret: authorization: Bearer {}",
+        "authorization: password: {}",
+        "cookie: password = {}",
+        "cookie: \\\"refresh_token\\\":\\\"{}\\\"",
+    ];
+
+    /// Texts with a secret of every kind, at least one for each rule, and what must not be seen.
+    fn secrets() -> Vec<(String, &'static str)> {
+        let jwt = format!("{}.{}.c2ln", made_up("eyJ"), made_up("eyJ"));
+        let plain = SHAPES.iter().map(|shape| (made_up(shape), MADE_UP));
+        let named = NAMES.iter().flat_map(|name| {
+            let value = made_up("");
+            [
+                format!("{name}={value}"),
+                format!("{name}: {value}"),
+                format!("{name} = \"{value}\""),
+                format!("{name}: Some(\"{value}\")"),
+                format!("{{\"{name}\":\"{value}\",\"x\":1}}"),
+                format!("{{ '{name}' : '{value}' }}"),
+                format!("Some(\"{{\\\"{name}\\\":\\\"{value}\\\"}}\")"),
+                format!("{name}=\"a b {value}\""),
+                format!("{name}: \"a \\\" b {value}\""),
+                format!("{name} => {value}"),
+                format!("{name}: {name}: {value}"),
+            ]
+            .map(|text| (text, MADE_UP))
+        });
+        let texts = TEXTS.iter().map(|text| (text.replace("{}", &made_up("")), MADE_UP));
+        let others = [
+            (format!("{jwt} end"), MADE_UP),
+            (format!("AKIA{}", "Z9Q7".repeat(4)), "Z9Q7"),
+            (format!("ASIA{}", "Z9Q7".repeat(4)), "Z9Q7"),
+            ("API key configured - sk-abc***xyz".to_owned(), "abc"),
+            ("password = hunter2".to_owned(), "hunter2"),
+            ("token=hunter2".to_owned(), "hunter2"),
+            ("my secret: hunter2".to_owned(), "hunter2"),
+            ("Basic authorization: hunter2".to_owned(), "hunter2"),
+            ("account someone@example.org".to_owned(), "someone"),
+        ];
+        plain.chain(named).chain(texts).chain(others).collect()
+    }
+
+    /// What stands around a secret.
+    const AROUND: [(&str, &str); 8] = [
+        ("", ""),
+        ("before ", " after"),
+        ("(", ")"),
+        ("\"", "\""),
+        ("\n", "\n"),
+        ("clé", " clé"),
+        ("\u{1b}[31m", "\u{1b}[0m"),
+        ("\u{1b}[ ", "\u{1b}["),
+    ];
+
+    #[test]
+    fn no_secret_survives() {
+        for (text, secret) in secrets() {
+            for (before, after) in AROUND {
+                let text = format!("{before}{text}{after}");
+                let shown = redact(&text);
+                assert!(!shown.contains(secret), "{text:?} -> {shown:?}");
+                assert!(shown.contains(HIDDEN), "{text:?} -> {shown:?}");
+                assert_eq!(redact(&shown), shown, "what is shown is shown as it is: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_secret_survives_behind_another() {
+        let secrets = secrets();
+        for (first, _) in secrets.iter().step_by(17) {
+            for (text, secret) in secrets.iter().step_by(11) {
+                let text = format!("{first} {text}");
+                let shown = redact(&text);
+                assert!(!shown.contains(secret), "{text:?} -> {shown:?}");
+                assert_eq!(redact(&shown), shown, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_torn_is_still_one() {
+        let secret = made_up("sk-proj-");
+        for torn in ["\u{1b}[0m", "\0", "\u{200b}", "\u{1b}[1 q", "\u{9b}1m", "\u{ad}", "\u{1b}"] {
+            for at in 0..secret.len() {
+                let (head, tail) = secret.split_at(at);
+                for text in [format!("key {head}{torn}{tail} end"), format!("password={head}{torn}{tail} end")] {
+                    let shown = redact(&text);
+                    assert!(!shown.contains(MADE_UP) && shown.ends_with(" end"), "{text:?} -> {shown:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_hides_something() {
+        let secrets = secrets();
+        for (rule, pattern) in RULES.iter().zip(PATTERNS.iter()) {
+            assert!(!rule.hides.is_empty() && !rule.source.is_empty());
+            let found = secrets.iter().any(|(text, _)| pattern.is_match(text)) || rule.pattern.contains("redacted");
+            assert!(found, "no text here has {}", rule.hides);
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_lost() {
+        let hex = "0123456789abcdef".repeat(4);
+        let base64 = "iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAIAAADwf7zU".repeat(200);
+        for text in [
+            "ERROR codex_core::tools::router: error=image generation failed: http 429 Too Many Requests\n\tat task-runner",
+            "see https://example.org/a@b and https://example.org/x?size=3&page=2#top",
+            "url: https://chatgpt.com/backend-api/codex/responses, cf-ray: 8f1e2d3c4b5a6978-FRA, request id: req_0123456789",
+            "unexpected status 401 Unauthorized: Missing bearer or basic authentication in header",
+            "thread 019e5f2a-7c44-7bb0-9d3e-0123456789ab, session_id: 019e5f2a-7c44-7bb0-9d3e-0123456789ac",
+            "thread_id=019e5f2a-7c44-7bb0-9d3e-0123456789ab turn_id=5 call_id=call_abcDEF0123456789abcDEF01",
+            "input_tokens: 1200, max_tokens=4096, total_tokens: 1300, tokenizer: o200k",
+            "sk-learn rt-kernel npm_config_registry hf_hub_download basic PNG, the digest of a bearer of secrets",
+            "pull mcr.example.org/x@sha256:0123456789abcdef and left-pad@1.3.0, @openai/codex@0.169.0-linux-x64",
+            "TOML parse error at line 1, column 9: unknown variant `hihg`, expected one of `low`, `high`",
+            "a fox 🦊 in Zürich, 狐狸, and a family 👨‍👩‍👧",
+            "requires_openai_auth: yes, auth_mode=\"Chatgpt\" auth.header_name=\"authorization\" endpoint=\"/models\"",
+            "PWD=. OLDPWD=- keyboard: qwerty monkey: banana",
+            "Invalid option `env.OPENAI_API_KEY`: it must be a string, not a number.",
+            &format!("sha256 {hex}, sha1 {}, md5 {}", &hex[..40], &hex[..32]),
+            &format!("data:image/png;base64,{base64}"),
+            &"a long harmless sentence about nothing in particular. ".repeat(400),
+        ] {
+            assert_eq!(redact(text), text);
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_a_secret_stays() {
+        for (text, shown) in [
+            ("{\"access_token\":\"abc\",\"expires_in\":1}", "{\"access_token\":\"[redacted]\",\"expires_in\":1}"),
+            ("{\\\"token\\\":\\\"abc\\\",\\\"x\\\":1}", "{\\\"token\\\":\\\"[redacted]\\\",\\\"x\\\":1}"),
+            ("token=abc, thread=7", "token=[redacted], thread=7"),
+            ("grant=x&client_secret=abc&scope=y", "grant=x&client_secret=[redacted]&scope=y"),
+            ("Cookie: a=1; b=2 then more", "Cookie: [redacted] then more"),
+            ("Authorization: Bearer abc then more", "Authorization: [redacted] then more"),
+            ("http://me:abc@proxy.example:80/ failed", "http://[redacted]@proxy.example:80/ failed"),
+            ("email: Some(\"me@example.org\"), plan: Plus", "email: Some(\"[redacted]\"), plan: Plus"),
+            (
+                "account_id: None, \"token\":\"\", \"secret\":null, token=true",
+                "account_id: None, \"token\":\"\", \"secret\":null, token=true",
+            ),
+            ("token=<your token>", "token=<your token>"),
+        ] {
+            assert_eq!(redact(text), shown);
+        }
+    }
+
+    #[test]
+    fn directories_are_shown_as_words() {
+        let home = tempfile::tempdir().unwrap();
+        let real = dunce::canonicalize(home.path()).unwrap();
+        let (user, codex) = (real.join("jane"), real.join("jane").join("codex home"));
+        std::fs::create_dir_all(&codex).unwrap();
+        let root = real.ancestors().last().unwrap().to_path_buf();
+        let redactor = Redactor::new(&[
+            (codex.clone(), "CODEX_HOME"),
+            (user.join(""), "~"),
+            (root, "nothing"),
+            (PathBuf::new(), "nothing"),
+            (PathBuf::from("/does/not/exist"), "elsewhere"),
+        ]);
+        let (user, codex) = (user.to_str().unwrap(), codex.to_str().unwrap());
+        let shown = |text: &str| redactor.redact(text);
+        assert_eq!(shown(&format!("read {codex}/auth.json")), "read CODEX_HOME/auth.json");
+        assert_eq!(shown(&format!("in {user}, \"{user}\" and {user}.")), "in ~, \"~\" and ~.");
+        assert_eq!(shown(&format!("{user}:{user}/bin")), "~:~/bin");
+        assert_eq!(shown(&format!("{user}tte {user}-old")), format!("{user}tte {user}-old"));
+        assert_eq!(shown("at /does/not/exist/x"), "at elsewhere/x");
+        assert_eq!(shown(&format!("{}\u{1b}[0m{}", &user[..5], &user[5..])), "~");
+        assert_eq!(shown(&format!("token={user}")), "token=[redacted]");
+        assert_eq!(shown(&format!("{:?}", std::path::Path::new(user))), "\"~\"");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_behind_a_link_is_known_by_both_names() {
+        let place = tempfile::tempdir().unwrap();
+        let (real, link) = (place.path().join("real"), place.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let redactor = Redactor::new(&[(link.clone(), "~")]);
+        assert_eq!(redactor.redact(&format!("{} {}", real.display(), link.display())), "~ ~");
+    }
+}
