@@ -167,9 +167,19 @@ describe("validation 'signature' asks of the handed path no more than a signatur
   test.for<[what: string, bytes: Buffer, width: number, height: number]>([
     ['of a picture is', PICTURE, 40, 30],
     ['of a header before broken pixels is', broken, 3, 2],
-    ['of a header before nothing is', Buffer.concat([PICTURE.subarray(0, 33), Buffer.alloc(95)]), 40, 30],
+    [
+      'of a header before nothing is',
+      Buffer.concat([PICTURE.subarray(0, 33), Buffer.alloc(95)]),
+      40,
+      30,
+    ],
     ['that a damaged header tells is not', damagedHeader, 0, 0],
-    ['of another chunk than a header is not', assemble([chunk('caBX', Buffer.alloc(128, 7))]), 0, 0],
+    [
+      'of another chunk than a header is not',
+      assemble([chunk('caBX', Buffer.alloc(128, 7))]),
+      0,
+      0,
+    ],
   ])('the size %s told', async ([, bytes, width, height], { codex }) => {
     const image = await codex.generateDetailed(turn(save('workspace', bytes)), { validation });
     expect(image).toMatchObject({ png: bytes, width, height, source: 'workspace' });

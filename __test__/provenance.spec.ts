@@ -225,9 +225,12 @@ describe('a picture whose time lies before the run, in a directory that does not
   const modified = LONG_AGO.toISOString();
   const drawn = save('store', DRAWN, { modified });
 
-  test.for(['image', 'exit'] as const)("is taken, completion '%s'", async (completion, { codex }) => {
-    await expectVerified(codex, turn(drawn), 'store', { completion });
-  });
+  test.for(['image', 'exit'] as const)(
+    "is taken, completion '%s'",
+    async (completion, { codex }) => {
+      await expectVerified(codex, turn(drawn), 'store', { completion });
+    },
+  );
 
   test('is taken before the end', async ({ codex }) => {
     await expectVerified(codex, turn(drawn, { do: 'hang' }), 'store', { timeoutMs: 20_000 });

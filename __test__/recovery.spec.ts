@@ -364,7 +364,10 @@ describe('a record that was compressed', () => {
   });
 
   test('is given up where it stands for gigabytes', async ({ codex }) => {
-    await leaveCompressed(codex, Buffer.concat([bomb('x', 2 ** 32), frame(Buffer.from('\n')), frame(lines)]));
+    await leaveCompressed(
+      codex,
+      Buffer.concat([bomb('x', 2 ** 32), frame(Buffer.from('\n')), frame(lines)]),
+    );
     // A line of that length is taken for a picture.
     expect(await failure(recover(codex, ID))).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
   });
@@ -418,14 +421,20 @@ describe('a recorded picture', () => {
   });
 
   test('that is no base64 is named', async ({ codex }) => {
-    await leaveRecord(codex, line(DRAWN, () => 'https://example.com/a.png'));
+    await leaveRecord(
+      codex,
+      line(DRAWN, () => 'https://example.com/a.png'),
+    );
     const error = await failure(recover(codex, ID));
     expect(error).toMatchObject({ code: 'INVALID_IMAGE' });
     expect(error.message).toMatch(/plain text/);
   });
 
   test('that is larger than allowed is told before one that is none', async ({ codex }) => {
-    await leaveRecord(codex, line(Buffer.from('GIF89a')) + line(DRAWN) + line(Buffer.from('GIF89a')));
+    await leaveRecord(
+      codex,
+      line(Buffer.from('GIF89a')) + line(DRAWN) + line(Buffer.from('GIF89a')),
+    );
     const error = await failure(recover(codex, ID, { maxImageBytes: DRAWN.length - 1 }));
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
   });

@@ -569,7 +569,7 @@ mod tests {
                 assert_eq!(with_data(&with_empty), with_data(&[&exact]), "{surplus:?}");
             }
         }
-        assert_eq!(with_data(&[&exact, &[0; 1 << 20]]), beyond, "there is a bound");
+        assert_eq!(with_data(&[&exact, &vec![0; 1 << 20]]), beyond, "there is a bound");
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
         // Empty blocks, before the picture itself: they are data like any other, as long as they

@@ -17,8 +17,8 @@ export type Step =
   | { do: 'flood'; to: 'stdout' | 'stderr'; line: string; bytes: number }
   /**
    * A picture, where Codex itself puts it (`store`) or where the agent was told to put it
-   * (`workspace`). Several `pieces` arrive `everyMs`, as from a slow writer. With `modified`, a date, it
-   * is there at once, and has that time.
+   * (`workspace`). Several `pieces` arrive `everyMs`, as from a slow writer. With `modified`, a date,
+   * it is there at once, and has that time.
    */
   | ({
       do: 'save';

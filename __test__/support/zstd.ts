@@ -1,7 +1,7 @@
 // Zstandard frames made by hand (RFC 8878): Node 20 has no encoder. Nothing is compressed in them.
 
 const LARGEST_BLOCK = 2 ** 17;
-/** Windows of 2 MiB, as Codex asks for, and of the largest size that is read and of a larger one. */
+/** Windows as frame headers tell them: 2 MiB, as Codex asks for, 8 MiB and 16 MiB. */
 export const WINDOW = { usual: 11 << 3, largest: 13 << 3, larger: 14 << 3 };
 
 export interface Frame {
@@ -21,7 +21,7 @@ export function frame(content: Uint8Array, { window = WINDOW.usual, isWhole = tr
   return Buffer.concat([frameHeader(window), ...blocks]);
 }
 
-/** A frame that holds `byte` so many times, rounded up to blocks of four bytes that stand for 128 KiB. */
+/** A frame that holds `byte` so many times, rounded up to blocks: four bytes stand for 128 KiB. */
 export function bomb(byte: string, times: number): Buffer {
   const block = Buffer.concat([blockHeader(REPEATED, LARGEST_BLOCK, false), Buffer.from(byte)]);
   const blocks = Buffer.alloc(block.length * Math.ceil(times / LARGEST_BLOCK), block);

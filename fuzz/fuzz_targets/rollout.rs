@@ -1,4 +1,5 @@
-//! Codex's record of a thread, plain or compressed: what it hands over stands in it, and keeps to the limit.
+//! Codex's record of a thread, plain or compressed: what it hands over stands in it, and keeps to
+//! the limit.
 
 #![no_main]
 
@@ -67,11 +68,14 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(all(Slow(bytes)), whole);
     for Recorded { bytes: picture, .. } in &whole.0 {
         assert!(!picture.is_empty() && picture.len() as u64 <= LIMIT);
-        let mut lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
+        let is_there = bytes.split(|byte| *byte == b'\n').any(|line| {
             let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-            serde_json::from_slice::<Value>(line).ok()
+            match serde_json::from_slice::<Value>(line) {
+                Ok(value) => texts(&value).into_iter().any(|text| stands_for(text, picture)),
+                // What is wrong with a part that does not count is not looked at.
+                Err(_) => memchr::memmem::find(line, b"\"image_gen").is_some(),
+            }
         });
-        let is_there = lines.any(|line| texts(&line).into_iter().any(|text| stands_for(text, picture)));
         assert!(is_there, "{picture:?} is not in the record");
     }
 

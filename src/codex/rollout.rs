@@ -9,9 +9,10 @@
 //! * `response_item` / `image_generation_call` (the hosted tool),
 //! * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
 //!
-//! Once a record has not changed for seven days, Codex may compress it: in the same directory there is `….jsonl.zst` instead,
-//! one frame of zstd's level 3 without a checksum (feature `local_thread_store_compression`, off by default; 0.140.0 to 0.171.0).
-//! While it replaces one form by the other both are there, and Codex reads the plain one.
+//! Once a record has not changed for seven days, Codex may compress it: in the same directory there
+//! is `….jsonl.zst` instead, one frame of zstd's level 3 without a checksum (0.140.0; the feature
+//! `local_thread_store_compression` is in all versions from there on, off by default). While it
+//! replaces one form by the other both are there, and Codex reads the plain one.
 //!
 //! The outputs of the agent's tool calls hold pictures too, but any: those that it looked at, or drew itself. They count for
 //! nothing here.

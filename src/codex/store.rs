@@ -60,7 +60,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Lists the store. Blocks on the disk: a millisecond for 3,000 threads.
+    /// Lists the store. Blocks on the disk: some milliseconds for 3,000 threads.
     #[must_use]
     pub fn take(codex_home: &Path) -> Self {
         let taken = SystemTime::now();
