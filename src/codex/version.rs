@@ -22,6 +22,9 @@ pub struct Version(u32, u32, u32);
 impl Version {
     /// The first that heeds `agents.enabled`; 0.144.6 and earlier refuse to start with it.
     pub const SWITCHES_AGENTS: Self = Self(0, 147, 0);
+    /// The first of those tried that tolerates `features.code_mode` as a table; 0.132.0 refuses to
+    /// start with it.
+    pub const EXCLUDES_TOOLS: Self = Self(0, 140, 0);
     /// The first whose `workspace-write` holds against root on Linux: up to 0.147.0 `mount -o
     /// remount,rw,bind /` leaves it.
     pub const CONFINES_ROOT: Self = Self(0, 153, 4);
