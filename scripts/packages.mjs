@@ -1,6 +1,6 @@
-// `npm run packages [-- DIRECTORY]`: what a release publishes, in `packages/`: the package, and below
-// `platforms/` a package with each of the addons in `artifacts/`, all of which have to be there. Of
-// the directory, or else of this one, package.json is left as it is published.
+// `npm run packages [-- DIRECTORY]`: what a release publishes, in `packages/`: the package, and
+// below `platforms/` a package with each of the addons in `artifacts/`, all of which have to be
+// there. Of the directory, or else of this one, package.json is left as it is published.
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';

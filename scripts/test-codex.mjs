@@ -1,6 +1,6 @@
 // `npm run test:codex`: every supported version of the real Codex CLI, case by case; writes COMPATIBILITY.md.
-// With versions (`npm run test:codex -- 0.172.0`) only those, whether supported or not: prints their
-// rows, in which bold is what has changed, and writes nothing. Other arguments go to vitest
+// With versions (`npm run test:codex -- 0.172.0`) only those, whether supported or not: prints
+// their rows, in which bold is what has changed, and writes nothing. Other arguments go to vitest
 // (`npm run test:codex -- causes`).
 
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -43,8 +43,8 @@ const HEAD = `\
 
 What comes of a call with each version of the real Codex CLI, case by case. Every cell was run on Linux x64: the CLI, its
 sandbox and its store are real, only OpenAI's backend is a stand-in on 127.0.0.1. \`npm run test:codex\` runs all of them anew
-and writes this file; in CI it fails if the file would change. \`npm run test:codex -- VERSION\` prints the row of any other
-version, and writes nothing.`;
+and writes this file; in CI it fails if the file would change. \`npm run test:codex -- VERSION\`
+prints the row of any other version, and writes nothing.`;
 
 const LEGEND = `\
 How to read a cell:

@@ -1,18 +1,20 @@
 //! What a picture does not need, switched off for the turn.
 //!
-//! Every setting here was tried with every version of COMPATIBILITY.md, 0.132.0 to 0.171.0, through every way they draw.
-//! `-c features.X=false` is used throughout, because `--disable X` refuses what it does not know. Login, provider, proxy
-//! and certificate settings are not touched.
+//! Every setting here was tried with every version of COMPATIBILITY.md, 0.132.0 to 0.171.0, through
+//! every way they draw. `-c features.X=false` is used throughout, because `--disable X` refuses what
+//! it does not know. Login, provider, proxy and certificate settings are not touched.
 //!
-//! How much smaller and faster a turn becomes stands in BENCHMARKS.md. What is left of the first request of 0.171.0, 40 KB,
-//! is the model's base instructions (21.5 KB), the tool `exec` of code mode (13 KB), `wait` and a tool for messages to the
-//! user (2 KB), and this package's prompt. Of these no setting takes away a part without which a picture can still be
-//! copied: the instructions are one text of the model's entry in the catalogue, which also lists the tools of its own.
+//! How much smaller and faster a turn becomes stands in BENCHMARKS.md. What 0.171.0 still sends at
+//! first is 40 KB: the base instructions (21.5 KB, one text of the model's entry in the catalogue),
+//! code mode's tool `exec` with those that it describes (13 KB), two more tools (2.3 KB; the
+//! catalogue asks for one of them), the prompt, and metadata. Excluding the shell from code mode as
+//! well would save 5 KB, and leave the agent nothing to copy the picture with.
 //!
-//! Not possible this way: no setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request, so the prompt asks the agent to
-//! leave it aside. (A home made of links to the user's own, but for that file, works with 0.132.0 to 0.169.0. It was not built: a
-//! version that replaced `auth.json` by renaming would leave the renewed token, which is good for one use, in a directory that is
-//! about to be removed.)
+//! Not possible this way: no setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request,
+//! so the prompt asks the agent to leave it aside. (A home made of links to the user's own, but for
+//! that file, works with 0.132.0 to 0.169.0. It was not built: a version that replaced `auth.json` by
+//! renaming would leave the renewed token, which is good for one use, in a directory that is about to
+//! be removed.)
 
 use toml::{Table, Value};
 
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_are_left_out_of_code_mode_where_the_version_tolerates_it_and_the_shell_only_with_the_shell() {
+    fn code_mode_excludes_tools_where_the_version_tolerates_it() {
         let excluded = |has_shell, version: Option<&str>| {
             let settings = settings(&Config::default(), has_shell, version.and_then(Version::parse));
             let is_it = |(key, _): &Setting| key == "features.code_mode.excluded_tool_namespaces";
