@@ -388,6 +388,21 @@ describe('an agent that would rather draw it itself', () => {
     expect(real.asked().shellRoute).toBeUndefined();
   });
 
+  test.for(['read-only', 'workspace-write'] as const)(
+    'is told in code mode of no tool that a picture does not need, %s',
+    async (sandbox, { real }) => {
+      const picture = draw({ image: PICTURE });
+      await real.generate(CODE, [picture, say('Done.')], { sandbox });
+      const request = JSON.stringify(real.modelCalls()[0]?.body);
+      const nested = [...request.matchAll(/declare const tools: \{ (\w+)\(/g)];
+      const named = nested.map(([, name]) => name);
+      expect(named).toContain('image_gen__imagegen');
+      expect(named).not.toContain('clock__curr_time');
+      expect(named.includes('exec_command')).toBe(sandbox === 'workspace-write');
+      expect(named.includes('apply_patch')).toBe(sandbox === 'workspace-write');
+    },
+  );
+
   // By Codex's sandbox, which the package does not ask for on Windows.
   test.skipIf(WINDOWS).for(WAYS)(
     "cannot write into Codex's own store: $name",

@@ -25,12 +25,12 @@ const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const PLANTED = makePng({ width: 96, height: 64, seed: 2 });
 const DRAWS = [draw({ image: DRAWN }), say('Done.')];
 
-const NEWEST: Way = {
-  name: '0.171.0, code mode',
+const EARLIER: Way = {
+  name: '0.169.0, code mode',
   route: 'code',
-  cli: await installCodex('0.171.0'),
+  cli: await installCodex('0.169.0'),
 };
-const WAYS = [CODE, NEWEST];
+const WAYS = [EARLIER, CODE];
 
 /** Sees these files in /etc/codex. */
 async function administered(
@@ -116,10 +116,10 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
 
     test('name a relay without the image tool: seen before a turn is spent', async ({ real }) => {
       const wrapper = await administered(real, { [file]: RELAY });
-      const { error } = await generate(real, NEWEST, DRAWS, wrapper);
+      const { error } = await generate(real, CODE, DRAWS, wrapper);
       expect(error).toMatchObject({ code: 'IMAGE_GEN_UNAVAILABLE' });
       expect(real.backend.requests).toEqual([]);
-      const { codexPath, env } = real.options(NEWEST);
+      const { codexPath, env } = real.options(CODE);
       const readiness = await checkElsewhere({ codexPath, env }, wrapper);
       expect(readiness.problems.map(({ code }) => code)).toEqual(['IMAGE_GEN_UNAVAILABLE']);
     });

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { generateCodexImage } from '../index.js';
-import { type CodexCli, installCodex } from '../__test__/support/codex-cli.js';
+import { type CodexCli, installCodex, NEWEST, OLDEST } from '../__test__/support/codex-cli.js';
 import {
   type Backend,
   copy,
@@ -75,9 +75,9 @@ export async function realCodex(): Promise<Section> {
       "gone. What is uploaded are the model requests that began after the last byte of the picture's answer, by which Codex shows " +
       "the model its own picture; a few kilobytes of Codex's telemetry are not counted.",
     rows: [
-      // Code mode is 0.169.0's own choice; no model is named.
-      ...(await rowsOf(await installCodex('0.169.0'), { most: 400 })),
-      ...(await rowsOf(await installCodex('0.132.0'))),
+      // Code mode is its own choice; no model is named.
+      ...(await rowsOf(await installCodex(NEWEST), { most: 400 })),
+      ...(await rowsOf(await installCodex(OLDEST))),
     ],
   };
 }

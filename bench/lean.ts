@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { generateCodexImage, type GenerateOptions } from '../index.js';
-import { type CodexCli, installCodex } from '../__test__/support/codex-cli.js';
+import { type CodexCli, installCodex, NEWEST, OLDEST } from '../__test__/support/codex-cli.js';
 import { type Backend, copy, draw, say, startBackend } from '../__test__/support/loopback.js';
 import { makePng } from '../__test__/support/picture.js';
 import { makePlace, type Place } from '../__test__/support/place.js';
@@ -51,8 +51,8 @@ export async function lean(): Promise<Section> {
       'does. Tokens cannot be counted without an account; the first request is sent again with each later one. Memory is that of all ' +
       'processes together, shared pages counted once, in runs of their own.',
     rows: [
-      ...(await rowsOf(await installCodex('0.132.0'), 0.6)),
-      ...(await rowsOf(await installCodex('0.169.0'), 0.7)),
+      ...(await rowsOf(await installCodex(OLDEST), 0.6)),
+      ...(await rowsOf(await installCodex(NEWEST), 0.55)),
     ],
   };
 }

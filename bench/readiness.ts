@@ -4,7 +4,7 @@ import { unlink } from 'node:fs/promises';
 import path from 'node:path';
 
 import { checkCodex } from '../index.js';
-import { type CodexCli, installCodex } from '../__test__/support/codex-cli.js';
+import { type CodexCli, installCodex, NEWEST, OLDEST } from '../__test__/support/codex-cli.js';
 import { startBackend } from '../__test__/support/loopback.js';
 import { makePlace } from '../__test__/support/place.js';
 import type { Row, Section } from './report.js';
@@ -20,8 +20,8 @@ export async function readiness(): Promise<Section> {
       '`checkCodex` with the real Codex CLI, once where everything stands in files, and once where the CLI itself has to be asked: a ' +
       'native program without an npm package around it for its version, the first time, and a home without `auth.json` for its login.',
     rows: [
-      ...(await rowsOf(await installCodex('0.132.0'))),
-      ...(await rowsOf(await installCodex('0.169.0'))),
+      ...(await rowsOf(await installCodex(OLDEST))),
+      ...(await rowsOf(await installCodex(NEWEST))),
     ],
   };
 }

@@ -7,11 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { type GenerateOptions, type GeneratedImage, generateCodexImageDetailed } from '../index.js';
-import { installCodex } from '../__test__/support/codex-cli.js';
+import { installCodex, NEWEST } from '../__test__/support/codex-cli.js';
 import { copy, draw, startBackend, talk, think } from '../__test__/support/loopback.js';
 import { drawPrompt } from '../__test__/support/picture.js';
 
-const CODEX = '0.169.0';
 const OUTPUT = fileURLToPath(new URL('../demo.png', import.meta.url));
 
 const { values, positionals } = parseArgs({
@@ -41,12 +40,12 @@ try {
 /** The real CLI against a backend on this machine that draws a picture out of the prompt's words. */
 async function generateOnLoopback(options: GenerateOptions): Promise<GeneratedImage> {
   console.log(
-    `Codex CLI ${CODEX} is real, and so is everything this package does. OpenAI is not: a stand-in on 127.0.0.1\n` +
+    `Codex CLI ${NEWEST} is real, and so is everything this package does. OpenAI is not: a stand-in on 127.0.0.1\n` +
       'plays the model, so this needs no account, costs nothing, and its picture is a pattern made from the prompt.\n' +
       `For a real picture with your own Codex login: npm run demo -- --real "${prompt}"\n`,
   );
-  progress.show(`Installing Codex ${CODEX} from npm, unless it is there already`);
-  const cli = await installCodex(CODEX);
+  progress.show(`Installing Codex ${NEWEST} from npm, unless it is there already`);
+  const cli = await installCodex(NEWEST);
   const backend = await startBackend([
     think(800),
     draw({ ms: 1500, prompt: briefOf, image: (brief) => drawPrompt(brief, values.aspect) }),

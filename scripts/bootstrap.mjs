@@ -29,9 +29,13 @@ export class StepFailed extends Error {
   }
 }
 
+/** What the caller of a script can mend. Its message is all they are shown. */
+export class Refusal extends Error {}
+
 /**
  * Runs a script's body; a failed step ends the process with that step's exit code, and adds nothing
- * to its output: the last lines belong to the tool that spoke last.
+ * to its output: the last lines belong to the tool that spoke last. Refusals and programs that are
+ * not installed are told in one sentence.
  *
  * @param {() => Promise<void>} body
  */
@@ -39,8 +43,14 @@ export async function main(body) {
   try {
     await body();
   } catch (error) {
-    if (!(error instanceof StepFailed)) throw error;
-    process.exitCode = error.exitCode;
+    if (error instanceof StepFailed) {
+      process.exitCode = error.exitCode;
+      return;
+    }
+    const sentence = error instanceof Refusal ? error.message : missingProgram(error);
+    if (sentence === undefined) throw error;
+    console.error(sentence);
+    process.exitCode = 1;
   }
 }
 
@@ -68,12 +78,6 @@ export async function run(
       child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));
     });
     if (exitCode !== 0) throw new StepFailed([program, ...args].join(' '), exitCode);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    console.error(
-      `${program} is needed and was not found. CONTRIBUTING.md tells what has to be there.`,
-    );
-    throw new StepFailed(program, 1);
   } finally {
     process.off('SIGINT', wait).off('SIGTERM', pass);
   }
@@ -160,7 +164,14 @@ function modified(name) {
   return Math.max(stats.mtimeMs, ...entries.map((entry) => modified(path.join(name, entry))));
 }
 
-/** @param {unknown} error */
-function isMissing(error) {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+/**
+ * What to say of a program that could not be started because it is not there.
+ *
+ * @param {unknown} error
+ */
+function missingProgram(error) {
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return undefined;
+  const [call, program] = String(error.syscall).split(' ', 2);
+  if (error.code !== 'ENOENT' || !call?.startsWith('spawn')) return undefined;
+  return `${program} is needed and was not found. CONTRIBUTING.md tells what has to be there.`;
 }

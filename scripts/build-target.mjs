@@ -5,19 +5,17 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { ensureDependencies, main, root, tool } from './bootstrap.mjs';
-import { assertGlibcFloor } from './glibc.mjs';
+import { ensureDependencies, main, Refusal, root, tool } from './bootstrap.mjs';
+import { assertGlibcFloor, PROMISED_GLIBC } from './glibc.mjs';
 import { ensurePython, ZIG } from './python.mjs';
 
-/** What Rust's own std asks for. */
-const GLIBC = '2.17';
 const ARTIFACTS = 'artifacts';
 
 await main(async () => {
   const { napi } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
   const target = process.argv[2] ?? hostTarget();
   if (!napi.targets.includes(target)) {
-    throw new Error(`one of these, please: ${napi.targets.join(', ')}`);
+    throw new Refusal(`${target} is not published. What is: ${napi.targets.join(', ')}`);
   }
   await ensureDependencies();
 
@@ -35,7 +33,7 @@ await main(async () => {
     ZIG_GLOBAL_CACHE_DIR: cache,
   });
   const gnu = target.endsWith('-gnu');
-  const linked = gnu ? `${target}.${GLIBC}` : target;
+  const linked = gnu ? `${target}.${PROMISED_GLIBC}` : target;
   await tool('@napi-rs/cli', ...build, '--cross-compile', '--target', linked);
   if (gnu) {
     const arch = target.startsWith('x86_64') ? 'x64' : 'arm64';

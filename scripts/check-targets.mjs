@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { main, root, run } from './bootstrap.mjs';
+import { main, Refusal, root, run } from './bootstrap.mjs';
 
 const TARGETS = [
   'x86_64-pc-windows-gnu',
@@ -31,7 +31,7 @@ await main(async () => {
   const targets = process.argv.length > 2 ? process.argv.slice(2) : TARGETS;
   const unknown = targets.filter((target) => !TARGETS.includes(target));
   if (unknown.length > 0) {
-    throw new Error(`no target is named ${unknown.join(', ')}: ${TARGETS.join(', ')}`);
+    throw new Refusal(`no target is named ${unknown.join(', ')}: ${TARGETS.join(', ')}`);
   }
   if (hasStdOf(targets)) {
     await clippy('cargo', [], targets, {});

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { cargo, main, root, run } from './bootstrap.mjs';
+import { cargo, main, Refusal, root, run } from './bootstrap.mjs';
 
 /** A version of its own, not the user's. */
 const CARGO_FUZZ = '0.13.2';
@@ -20,13 +20,14 @@ await main(async () => {
     allowPositionals: true,
   });
   const seconds = Number(values.seconds);
-  if (!Number.isSafeInteger(seconds) || seconds < 1) throw new Error('--seconds: a whole number');
+  if (!Number.isSafeInteger(seconds) || seconds < 1)
+    throw new Refusal('--seconds takes a whole number');
   const targets = readdirSync(path.join(root, 'fuzz', 'fuzz_targets')).map((file) =>
     path.basename(file, '.rs'),
   );
   const unknown = positionals.filter((name) => !targets.includes(name));
   if (unknown.length > 0) {
-    throw new Error(`no target is named ${unknown.join(', ')}: ${targets.join(', ')}`);
+    throw new Refusal(`no target is named ${unknown.join(', ')}: ${targets.join(', ')}`);
   }
   if (!hasNightly()) {
     console.error('Fuzzing needs a nightly Rust toolchain: rustup toolchain install nightly');

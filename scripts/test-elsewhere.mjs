@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { ensureDependencies, main, root, run } from './bootstrap.mjs';
+import { ensureDependencies, main, Refusal, root, run } from './bootstrap.mjs';
 import { built, cargoFor } from './elsewhere/cargo.mjs';
 import { CACHE, npmPackage } from './elsewhere/fetch.mjs';
 import { launcher } from './elsewhere/launcher.mjs';
@@ -23,7 +23,7 @@ await main(async () => {
   const unknown = chosen.filter((name) => !(name in PLATFORMS));
   if (unknown.length > 0) {
     const known = Object.keys(PLATFORMS).join(', ');
-    throw new Error(`no platform is named ${unknown.join(', ')}: ${known}`);
+    throw new Refusal(`no platform is named ${unknown.join(', ')}: ${known}`);
   }
   mkdirSync(CACHE, { recursive: true });
   await ensureDependencies();

@@ -3,11 +3,16 @@
 
 import path from 'node:path';
 
-import { cargo, main, root, run } from './bootstrap.mjs';
+import { cargo, ensureAddon, ensureDependencies, main, root, run } from './bootstrap.mjs';
 
 const STUB = `stub-codex${process.platform === 'win32' ? '.exe' : ''}`;
 
 await main(async () => {
+  // Where the addon is given, nothing else is installed.
+  if (process.env['NAPI_RS_NATIVE_LIBRARY_PATH'] === undefined) {
+    await ensureDependencies();
+    await ensureAddon();
+  }
   if (process.env['STUB_PROGRAM'] === undefined) {
     await cargo('build', '--locked', '--example', 'stub-codex');
     process.env['STUB_PROGRAM'] = path.join(root, 'target', 'debug', 'examples', STUB);

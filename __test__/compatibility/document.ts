@@ -9,22 +9,31 @@ import { CASES, type Outcome } from './cases.js';
 
 export const FILE = fileURLToPath(new URL('../../COMPATIBILITY.md', import.meta.url));
 
+/** What was seen of a case with a version. */
+export type Cell = (version: string, name: string) => readonly Outcome[];
+
 /** The whole file, as prettier wants it. */
-export async function compatibility(
-  cell: (version: string, name: string) => readonly Outcome[],
-): Promise<string> {
-  const names = CASES.map(({ name }) => name);
-  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const rowOf = (version: string): string =>
-    row([version, ...names.map((name) => cell(version, name).map(inWords).join('; '))]);
-  const head = [row(['Codex', ...names]), row(['---', ...names.map(() => '---')])];
+export async function compatibility(cell: Cell): Promise<string> {
   const text = [
     HEAD,
-    [...head, ...SUPPORTED.map(rowOf)].join('\n'),
+    table(SUPPORTED, (version, name) => inWords(cell(version, name))),
     LEGEND,
     CASES.map(({ name, story }) => `- **${name}**: ${story}`).join('\n'),
   ].join('\n\n');
   return format(text, { ...(await resolveConfig(FILE)), parser: 'markdown' });
+}
+
+/** A row for each version, a column for each case. */
+export function table(
+  versions: readonly string[],
+  words: (version: string, name: string) => string,
+): string {
+  const names = CASES.map(({ name }) => name);
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const rows = versions.map((version) =>
+    row([version, ...names.map((name) => words(version, name))]),
+  );
+  return [row(['Codex', ...names]), row(['---', ...names.map(() => '---')]), ...rows].join('\n');
 }
 
 const HEAD = `\
@@ -34,7 +43,8 @@ const HEAD = `\
 
 What comes of a call with each version of the real Codex CLI, case by case. Every cell was run on Linux x64: the CLI, its
 sandbox and its store are real, only OpenAI's backend is a stand-in on 127.0.0.1. \`npm run test:codex\` runs all of them anew
-and writes this file; in CI it fails if the file would change.`;
+and writes this file; in CI it fails if the file would change. \`npm run test:codex -- VERSION\`
+prints the row of any other version, and writes nothing.`;
 
 const LEGEND = `\
 How to read a cell:
@@ -50,7 +60,11 @@ process or a file behind. Unless a case says otherwise, calls are made with the 
 
 The cases; where there is more than one outcome, they stand in this order:`;
 
-function inWords(outcome: Outcome): string {
+export function inWords(outcomes: readonly Outcome[]): string {
+  return outcomes.map(sentence).join('; ');
+}
+
+function sentence(outcome: Outcome): string {
   if (!('code' in outcome))
     return outcome.verified ? outcome.source : `${outcome.source}, unverified`;
   const { code, because } = outcome;

@@ -25,5 +25,8 @@ function versionOf(cli: CodexCli): Version {
   };
 }
 
+/** Those that `npm run test:codex -- VERSION` names. */
+const ASKED = process.env['CODEX_IMAGE_TEST_VERSIONS']?.split(' ');
+
 /** Oldest first. Fetched before any test's clock starts: the first time, they come from npm. */
-export const VERSIONS = (await Promise.all(SUPPORTED.map(installCodex))).map(versionOf);
+export const VERSIONS = (await Promise.all((ASKED ?? SUPPORTED).map(installCodex))).map(versionOf);

@@ -8,11 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { npmInstall } from './npm.js';
 import { WINDOWS } from './platform.js';
 
-/**
- * Every version that COMPATIBILITY.md speaks of, oldest first. To support another one, add it here and run
- * `npm run test:codex`.
- */
-export const SUPPORTED = ['0.132.0', '0.140.0', '0.144.6', '0.150.1', '0.169.0'] as const;
+export { NEWEST, OLDEST, SUPPORTED } from './codex-versions.mjs';
 
 export interface CodexCli {
   version: string;
@@ -37,7 +33,7 @@ export function installCodex(version: string): Promise<CodexCli> {
 }
 
 async function findOrInstall(version: string): Promise<CodexCli> {
-  if (!/^\d+\.\d+\.\d+$/.test(version)) throw new TypeError(`not a version: ${version}`);
+  if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) throw new TypeError(`not a version: ${version}`);
   const cache = process.env['CODEX_IMAGE_CLI_CACHE'] ?? fileURLToPath(DEFAULT_CACHE);
   const home = join(cache, version);
   return (await find(home, version)) ?? (await install(cache, home, version));

@@ -32,8 +32,8 @@ export function makeHomeDirectory() {
     }
   }
   throw new Error(
-    'There is no place for the home of a test: neither this checkout nor your home directory is one that ' +
-      `only you can write to, outside of ${temporaryDirectories().join(', ')}. ` +
+    'There is no place for the home of a test: neither this checkout nor your home directory is ' +
+      `one that only you can write to, outside of ${temporaryDirectories().join(', ')}. ` +
       `Set ${WINDOWS ? 'USERPROFILE' : 'HOME'} to a directory that is.`,
   );
 }

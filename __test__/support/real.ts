@@ -15,7 +15,7 @@ import {
   type GenerateOptions,
   type OnProgress,
 } from '../../index.js';
-import { type CodexCli, installCodex } from './codex-cli.js';
+import { type CodexCli, installCodex, NEWEST, OLDEST } from './codex-cli.js';
 import { makeHomeDirectory } from './homes.mjs';
 import {
   type Backend,
@@ -41,12 +41,12 @@ export interface Way {
 }
 
 // Before any test's clock starts: the first time, they come from npm.
-const [HOSTED_CLI, OWN_CLI] = await Promise.all([installCodex('0.132.0'), installCodex('0.169.0')]);
+const [HOSTED_CLI, OWN_CLI] = await Promise.all([installCodex(OLDEST), installCodex(NEWEST)]);
 
-export const HOSTED: Way = { name: '0.132.0, hosted tool', route: 'hosted', cli: HOSTED_CLI };
-export const CODE: Way = { name: '0.169.0, code mode', route: 'code', cli: OWN_CLI };
+export const HOSTED: Way = { name: `${OLDEST}, hosted tool`, route: 'hosted', cli: HOSTED_CLI };
+export const CODE: Way = { name: `${NEWEST}, code mode`, route: 'code', cli: OWN_CLI };
 export const DIRECT: Way = {
-  name: '0.169.0, direct tool',
+  name: `${NEWEST}, direct tool`,
   route: 'direct',
   cli: OWN_CLI,
   model: 'gpt-5.5',

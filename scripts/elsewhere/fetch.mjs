@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { npm, root, run, StepFailed } from '../bootstrap.mjs';
+import { npm, Refusal, root, run } from '../bootstrap.mjs';
 
 export const CACHE = path.join(root, '.cache', 'elsewhere');
 
@@ -18,10 +18,9 @@ export async function debian(...packages) {
   if (missing.length === 0) return;
   const install = ['install', '--yes', '--no-install-recommends', ...missing];
   if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) {
-    console.error(
+    throw new Refusal(
       `This needs packages of Debian's, and root to install them: ${missing.join(' ')}`,
     );
-    throw new StepFailed('apt-get install', 1);
   }
   // Somebody else may be installing, too.
   const patiently = ['-o', 'DPkg::Lock::Timeout=600'];
@@ -84,7 +83,7 @@ export async function debianFiles(release, name, architecture) {
 function debianMirror() {
   const format = ['indextargets', '--format', '$(SITE)', 'Label: Debian', 'Component: main'];
   const [mirror] = execFileSync('apt-get', format).toString().split('\n');
-  if (!mirror) throw new Error('apt-get knows of no Debian mirror: apt-get update');
+  if (!mirror) throw new Refusal('apt-get knows of no Debian mirror: apt-get update');
   return mirror;
 }
 

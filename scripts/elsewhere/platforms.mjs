@@ -3,6 +3,7 @@
 import { existsSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 
+import { NEWEST } from '../../__test__/support/codex-versions.mjs';
 import { debian, debianFiles, npmPackage, pythonPackage } from './fetch.mjs';
 import { launcher } from './launcher.mjs';
 import { stop, WINE, WINE_PIPED, windows, windowsPath } from './wine.mjs';
@@ -33,7 +34,7 @@ const LINUX = { pathOf: (/** @type {string} */ file) => file, close: async () =>
 /** Its image tool is called directly; code mode would bring a V8 of its own. */
 const DIRECT = 'gpt-5.5';
 const CODEX_LINUX_ARM64 = {
-  version: '0.169.0',
+  version: NEWEST,
   program: 'vendor/aarch64-unknown-linux-musl/bin/codex',
   model: DIRECT,
 };
@@ -53,7 +54,7 @@ export const PLATFORMS = {
   musl: {
     triple: 'x86_64-unknown-linux-musl',
     name: 'linux-x64',
-    codex: [{ version: '0.169.0', program: 'vendor/x86_64-unknown-linux-musl/bin/codex' }],
+    codex: [{ version: NEWEST, program: 'vendor/x86_64-unknown-linux-musl/bin/codex' }],
     async prepare() {
       const loader = path.join(await muslFiles('amd64'), 'lib', 'ld-musl-x86_64.so.1');
       // The tests' own programs are linked statically, and need no loader.

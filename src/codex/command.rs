@@ -94,7 +94,8 @@ pub fn settings(
     workspace: &Path,
     marker: (&str, &str),
 ) -> Vec<Setting> {
-    let mut settings = if request.lean { lean::settings(config, version) } else { Vec::new() };
+    let mut settings =
+        if request.lean { lean::settings(config, request.sandbox.has_shell(), version) } else { Vec::new() };
     settings.extend(needed(request.sandbox, workspace, marker));
     settings.extend(request.config.iter().cloned());
     settings.extend(

@@ -1,15 +1,20 @@
 //! What a picture does not need, switched off for the turn.
 //!
-//! Every setting here was tried with 0.132.0, 0.140.0, 0.144.6, 0.150.1 and 0.169.0, through every way they draw. `-c
-//! features.X=false` is used throughout, because `--disable X` refuses what it does not know. Login, provider, proxy and
-//! certificate settings are not touched.
+//! Every setting here was tried with every version of COMPATIBILITY.md, 0.132.0 to 0.171.0, through
+//! every way they draw. `-c features.X=false` is used throughout, because `--disable X` refuses what
+//! it does not know. Login, provider, proxy and certificate settings are not touched.
 //!
-//! How much smaller and faster a turn becomes stands in BENCHMARKS.md.
+//! How much smaller and faster a turn becomes stands in BENCHMARKS.md. What 0.171.0 still sends at
+//! first is 40 KB: the base instructions (21.5 KB, one text of the model's entry in the catalogue),
+//! code mode's tool `exec` with those that it describes (13 KB), two more tools (2.3 KB; the
+//! catalogue asks for one of them), the prompt, and metadata. Excluding the shell from code mode as
+//! well would save 5 KB, and leave the agent nothing to copy the picture with.
 //!
-//! Not possible this way: no setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request, so the prompt asks the agent to
-//! leave it aside. (A home made of links to the user's own, but for that file, works with all five versions. It was not built: a
-//! version that replaced `auth.json` by renaming would leave the renewed token, which is good for one use, in a directory that is
-//! about to be removed.)
+//! Not possible this way: no setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request,
+//! so the prompt asks the agent to leave it aside. (A home made of links to the user's own, but for
+//! that file, works with 0.132.0 to 0.169.0. It was not built: a version that replaced `auth.json` by
+//! renaming would leave the renewed token, which is good for one use, in a directory that is about to
+//! be removed.)
 
 use toml::{Table, Value};
 
@@ -17,11 +22,13 @@ use super::config::{Config, Setting};
 use super::version::Version;
 
 /// Features that bring tools, instructions, side requests or programs of their own.
-const FEATURES: [&str; 18] = [
+const FEATURES: [&str; 20] = [
     "apps",
     "browser_use",
     "browser_use_external",
     "computer_use",
+    // What each part of a message is, repeated beside it (0.153.4 and newer).
+    "content_item_kinds",
     "goals",
     "hooks",
     "in_app_browser",
@@ -33,6 +40,7 @@ const FEATURES: [&str; 18] = [
     "sleep_tool",
     "tool_search_always_defer_mcp_tools",
     "tool_suggest",
+    "unified_exec_tty",
     "view_image",
     "workspace_dependencies",
     "worktrees",
@@ -40,8 +48,9 @@ const FEATURES: [&str; 18] = [
 
 /// Instructions, tools and habits. Not among them, because it breaks pictures:
 /// `features.code_mode_host`, without which code mode cannot draw (0.150.1, 0.169.0). Replacing the
-/// base instructions would save most of what is left of the request, but the backend has refused
-/// foreign ones.
+/// base instructions (`model_instructions_file`, `model_catalog_json`) would save most of what is
+/// left of the request, but the backend has refused foreign ones, and the model might behave
+/// differently.
 const SETTINGS: [(&str, &str); 18] = [
     // Of the agent's shell; 100 ms and more.
     ("allow_login_shell", "false"),
@@ -70,12 +79,22 @@ const SETTINGS: [(&str, &str); 18] = [
 /// takes 6 to 7 KB of the request.
 const AGENTS: (&str, &str) = ("agents.enabled", "false");
 
-/// The `-c` settings of a lean turn.
+/// Tools that code mode describes in its own: a clock, and where there is no shell also those for
+/// editing files and for MCP servers, which are in the shell's namespace. That of image_gen is
+/// another.
+const fn excluded(has_shell: bool) -> (&'static str, &'static str) {
+    let namespaces = if has_shell { "[\"clock\"]" } else { "[\"clock\", \"functions\"]" };
+    ("features.code_mode.excluded_tool_namespaces", namespaces)
+}
+
+/// The `-c` settings of a lean turn, whose agent has a shell or not.
 #[must_use]
-pub fn settings(config: &Config, version: Option<Version>) -> Vec<Setting> {
+pub fn settings(config: &Config, has_shell: bool, version: Option<Version>) -> Vec<Setting> {
     let features = FEATURES.iter().map(|name| (format!("features.{name}"), "false".to_owned()));
-    let agents = (version >= Some(Version::SWITCHES_AGENTS)).then_some(&AGENTS);
-    let fixed = SETTINGS.iter().chain(agents).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let agents = (version >= Some(Version::SWITCHES_AGENTS)).then_some(AGENTS);
+    let excluded = (version >= Some(Version::EXCLUDES_TOOLS)).then_some(excluded(has_shell));
+    let fixed = SETTINGS.into_iter().chain(agents).chain(excluded);
+    let fixed = fixed.map(|(key, value)| (key.to_owned(), value.to_owned()));
     features.chain(fixed).chain(without_servers(config)).collect()
 }
 
@@ -112,7 +131,7 @@ mod tests {
     #[test]
     fn sub_agents_are_switched_off_where_the_version_heeds_it() {
         let switches = |version: Option<&str>| {
-            let settings = settings(&Config::default(), version.and_then(Version::parse));
+            let settings = settings(&Config::default(), true, version.and_then(Version::parse));
             settings.iter().any(|(key, value)| key == "agents.enabled" && value == "false")
         };
         assert!(switches(Some("0.147.0")) && switches(Some("0.171.0")));
@@ -120,8 +139,22 @@ mod tests {
     }
 
     #[test]
+    fn code_mode_excludes_tools_where_the_version_tolerates_it() {
+        let excluded = |has_shell, version: Option<&str>| {
+            let settings = settings(&Config::default(), has_shell, version.and_then(Version::parse));
+            let is_it = |(key, _): &Setting| key == "features.code_mode.excluded_tool_namespaces";
+            settings.into_iter().find(is_it).map(|(_, value)| value)
+        };
+        assert_eq!(excluded(true, Some("0.171.0")).as_deref(), Some("[\"clock\"]"));
+        assert_eq!(excluded(false, Some("0.140.0")).as_deref(), Some("[\"clock\", \"functions\"]"));
+        assert_eq!(excluded(true, Some("0.132.0")), None);
+        assert_eq!(excluded(true, None), None);
+    }
+
+    #[test]
     fn every_value_is_toml() {
-        for (key, value) in SETTINGS.into_iter().chain([AGENTS]) {
+        let version = Version::parse("0.171.0");
+        for (key, value) in settings(&Config::default(), false, version) {
             assert!(format!("{key} = {value}").parse::<Table>().is_ok(), "{key}={value}");
         }
     }

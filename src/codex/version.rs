@@ -22,6 +22,9 @@ pub struct Version(u32, u32, u32);
 impl Version {
     /// The first that heeds `agents.enabled`; 0.144.6 and earlier refuse to start with it.
     pub const SWITCHES_AGENTS: Self = Self(0, 147, 0);
+    /// The first of those tried that tolerates `features.code_mode` as a table; 0.132.0 refuses to
+    /// start with it.
+    pub const EXCLUDES_TOOLS: Self = Self(0, 140, 0);
     /// The first for which the feature `imagegenext` is an earlier name of `image_generation`. In
     /// 0.140.0 and 0.142.5 it is a tool of its own, off by default, which draws without the other.
     pub const RENAMES_IMAGE_FEATURE: Self = Self(0, 144, 6);

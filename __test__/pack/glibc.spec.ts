@@ -1,0 +1,41 @@
+// The glibc that the documentation promises is the one that a release is held to.
+
+import { readFileSync } from 'node:fs';
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { expect, onTestFinished, test, vi } from 'vitest';
+
+import { assertGlibcFloor } from '../../scripts/glibc.mjs';
+import { makeHomeDirectory } from '../support/homes.mjs';
+import { WINDOWS } from '../support/platform.js';
+
+/** A `readelf` that tells of a program with these needs comes first on PATH. */
+async function needs(...versions: string[]): Promise<void> {
+  const directory = makeHomeDirectory();
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const readelf = path.join(directory, 'readelf');
+  const lines = versions.map((version) => `echo '  Name: GLIBC_${version}  Flags: none'`);
+  await writeFile(readelf, `#!/bin/sh\n${lines.join('\n')}\n`);
+  await chmod(readelf, 0o755);
+  vi.stubEnv('PATH', [directory, process.env['PATH']].join(path.delimiter));
+  onTestFinished(() => void vi.unstubAllEnvs());
+}
+
+const promises = ['README.md', 'CHANGELOG.md', 'docs/releasing.md'].flatMap((name) => {
+  const text = readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+  const all = [...text.matchAll(/glibc (\d+\.\d+)|needs and refuses more than (\d+\.\d+)/g)];
+  return all.map(([, floor, most]): [string, string] => [name, floor ?? most ?? '']);
+});
+
+test('every document makes the promise', () => {
+  expect(new Set(promises.map(([name]) => name)).size).toBe(3);
+});
+
+test.skipIf(WINDOWS).for(promises)('%s: an addon may need %s, and no more', async ([, promise]) => {
+  await needs('2.2.5', '2.9', promise);
+  expect(() => assertGlibcFloor('addon.node')).not.toThrow();
+  const [major, minor = NaN] = promise.split('.').map(Number);
+  await needs('2.9', `${major}.${minor + 1}`, promise);
+  expect(() => assertGlibcFloor('addon.node')).toThrow(/needs glibc/);
+});
