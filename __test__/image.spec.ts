@@ -150,7 +150,7 @@ describe.for(PLACES)('maxImageBytes (%s)', (place) => {
     const call = codex.generate(turn(save(place, PICTURE)), { maxImageBytes: PICTURE.length - 1 });
     const error = await failure(call);
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413, retryable: false });
-    expect(error.message).toContain('maxImageBytes');
+    expect(error.message).toContain(`the ${PICTURE.length - 1} bytes that are allowed`);
   });
 });
 

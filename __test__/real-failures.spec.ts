@@ -256,7 +256,7 @@ const CASES: Case[] = [
     ways: [HOSTED, CODE],
     script: [draw({ image: PICTURE }), copy()],
     options: { maxImageBytes: 1000 },
-    expected: { code: 'IMAGE_TOO_LARGE', status: 413, retryable: false, message: /maxImageBytes/ },
+    expected: { code: 'IMAGE_TOO_LARGE', status: 413, retryable: false, message: /larger than the 1000 bytes/ },
   },
   {
     what: 'something broken that the agent left instead of a picture',

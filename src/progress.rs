@@ -68,7 +68,7 @@ pub struct Event {
 /// The longest message, in characters: listeners store these lines and show them in one row.
 pub const MESSAGE_CHARS: usize = 200;
 /// How much of a message is looked at, in bytes: more than one line can show.
-const LOOKED_AT_BYTES: usize = 4 << 10;
+const LOOKED_AT_BYTES: usize = 1 << 10;
 
 /// Says things to whoever listens. Cheap to clone; never blocks.
 #[derive(Clone)]
