@@ -108,7 +108,7 @@ describe('bundled by esbuild', () => {
 /** The package as it was installed, but for what makes it native, which is added by `add`. */
 async function installWith(add: (directory: string) => Promise<void>): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-package-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
   for (const name of ['package.json', 'dist']) {
     await cp(path.join(root, name), path.join(directory, name), { recursive: true });
   }

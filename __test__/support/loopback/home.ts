@@ -13,6 +13,8 @@ export interface HomeOptions {
   relay?: boolean;
   /** The model, where it should not be the CLI's own default: it decides between code mode and direct tools. */
   model?: string;
+  /** The directory in which the home is made; by default this checkout's. */
+  parent?: string;
   /** More of config.toml, after everything else: top-level keys first, then tables. */
   config?: string;
 }
@@ -33,7 +35,7 @@ export interface Place {
 
 /** A CODEX_HOME as a sign-in would leave it, whose account and backend are both the loopback's. */
 export async function makeHome({ origin, ca }: Place, options: HomeOptions = {}): Promise<Home> {
-  const parent = await homesDirectory();
+  const parent = options.parent ?? (await homesDirectory());
   await mkdir(parent, { recursive: true });
   const path = await mkdtemp(join(parent, 'home-'));
   const caFile = join(path, 'ca.pem');
