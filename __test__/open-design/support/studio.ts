@@ -32,6 +32,9 @@ export class Studio {
   readonly log: string[] = [];
   #runtime: Runtime | undefined;
   #policy: MediaExecutionPolicy = { mode: 'enabled' };
+  readonly #listening = vi
+    .spyOn(console, 'error')
+    .mockImplementation((line: unknown) => void this.log.push(String(line)));
   readonly #root: string;
   readonly #files: string;
 
@@ -42,7 +45,6 @@ export class Studio {
     this.#root = path.join(scratch, 'open-design');
     this.#files = path.join(this.#root, '.od', 'projects', Client.PROJECT);
     this.client = new Client('');
-    vi.spyOn(console, 'error').mockImplementation((line: unknown) => void this.log.push(String(line)));
   }
 
   static async open(scratch: string, daemon: Daemon): Promise<Studio> {
@@ -66,6 +68,11 @@ export class Studio {
   async stop(): Promise<void> {
     await this.#runtime?.stop();
     this.#runtime = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    this.#listening.mockRestore();
   }
 
   /** Goes on with another daemon. */
@@ -162,9 +169,8 @@ async function useStudio(
   try {
     await use(studio);
   } finally {
-    await studio.stop();
+    await studio.close();
     vi.unstubAllEnvs();
-    vi.mocked(console.error).mockRestore();
   }
 }
 
