@@ -6,7 +6,7 @@ import { renderError } from './errors.mjs';
 export const ADDON_UNAVAILABLE = {
   code: 'CODEX_IMAGE_ADDON_UNAVAILABLE',
   message: 'The Codex image addon is not installed for this system, or cannot be loaded.',
-  fix: 'Reinstall Open Design, or choose another image model.',
+  fix: 'Reinstall OpenDesign, or choose another image model.',
 } as const;
 
 /** Imported by the call, so that a machine without the addon fails this call and nothing else. */

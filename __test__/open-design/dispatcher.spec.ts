@@ -253,18 +253,16 @@ const CASES: Record<
       message: /`aspect`.*16:9/,
     },
   },
-  CODEX_NOT_FOUND: {
-    ...(CODEX_IS_INSTALLED
-      ? {}
-      : {
-          'none anywhere': {
-            environment: ({ scratch }) => ({ CODEX_BIN: undefined, PATH: scratch }),
-            status: 424,
-            retryable: false,
-            message: /npm install -g @openai\/codex/,
-          },
-        }),
-  },
+  CODEX_NOT_FOUND: CODEX_IS_INSTALLED
+    ? {}
+    : {
+        'none anywhere': {
+          environment: ({ scratch }) => ({ CODEX_BIN: undefined, PATH: scratch }),
+          status: 424,
+          retryable: false,
+          message: /npm install -g @openai\/codex/,
+        },
+      },
   SPAWN_FAILED: {
     'a bad interpreter, or no program': {
       prepare: ({ scratch }) => writeFile(broken(scratch), '#!/nowhere/node\n', { mode: 0o755 }),

@@ -21,7 +21,9 @@ test.for(['apps/daemon', 'apps/web', 'tools/pack'] as const)(
 );
 
 test('every place has its block, and every fenced block of TypeScript names one', async () => {
-  const filled = blocks.flatMap(({ file, place }) => (place === undefined ? [] : `${file}#${place}`));
+  const filled = blocks.flatMap(({ file, place }) =>
+    place === undefined ? [] : `${file}#${place}`,
+  );
   expect(filled.toSorted()).toEqual((await places()).toSorted());
   const text = await readFile(path.join(ROOT, 'docs/open-design.md'), 'utf8');
   expect(text.match(/^```tsx?\b/gm)).toHaveLength(blocks.length);

@@ -195,7 +195,9 @@ describe('without the addon', () => {
       ];
       for (const { renderCodexCliImage } of copies) {
         const context = { surface: 'image', prompt: 'a red fox' };
-        const error: unknown = await renderCodexCliImage(context).catch((reason: unknown) => reason);
+        const error: unknown = await renderCodexCliImage(context).catch(
+          (reason: unknown) => reason,
+        );
         // What was wrong stays for the logs.
         const cause: unknown = expect.any(Error);
         expect(error).toMatchObject({ name: 'CodexImageError', cause, ...UNAVAILABLE });
@@ -207,6 +209,6 @@ describe('without the addon', () => {
     code: 'CODEX_IMAGE_ADDON_UNAVAILABLE',
     status: 424,
     retryable: false,
-    message: expect.stringMatching(/Reinstall Open ?Design, or choose another image model\.$/),
+    message: expect.stringMatching(/Reinstall OpenDesign, or choose another image model\.$/),
   };
 });

@@ -46,21 +46,33 @@ switch (PLAYED) {
 `;
 
 /** The program for this test, and what it plays. */
-const test = studioTest.extend<{ play: (what: string, rest?: object) => Promise<void> }>({
-  play: async ({ codex, studio }, use) => {
-    const program = programOf(codex);
-    await writeFile(program, PROGRAM);
-    await chmod(program, 0o755);
-    await use(async (what, rest) => {
-      const PICTURE = SOUND.toString('base64');
-      studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1', CODEX_BIN: program, PICTURE, PLAYED: what, ...rest });
-    });
-  },
-}).runIf(!WINDOWS);
+const test = studioTest
+  .extend<{ play: (what: string, rest?: object) => Promise<void> }>({
+    play: async ({ codex, studio }, use) => {
+      const program = programOf(codex);
+      await writeFile(program, PROGRAM);
+      await chmod(program, 0o755);
+      await use(async (what, rest) => {
+        const PICTURE = SOUND.toString('base64');
+        studio.resolve({
+          OD_MEDIA_ALLOW_STUBS: '1',
+          CODEX_BIN: program,
+          PICTURE,
+          PLAYED: what,
+          ...rest,
+        });
+      });
+    },
+  })
+  .runIf(!WINDOWS);
 
 async function expectPicture(studio: Studio): Promise<void> {
   const { file } = await studio.client.draw({ output: 'concept.png' });
-  expect(file).toMatchObject({ name: 'concept.png', providerId: 'codex-cli', usedStubFallback: false });
+  expect(file).toMatchObject({
+    name: 'concept.png',
+    providerId: 'codex-cli',
+    usedStubFallback: false,
+  });
   expect(file?.providerNote).toMatch(/^codex-cli\/image_gen · /);
   expect(await studio.read('concept.png')).toEqual(SOUND);
 }

@@ -26,7 +26,11 @@ export interface Block {
 export async function readBlocks(): Promise<Block[]> {
   const text = await readFile(DOCUMENT, 'utf8');
   const fenced = /^```(?:ts|tsx) ([^\s#]+)(?:#(\S+))?\n(.*?)^```$/gms;
-  return [...text.matchAll(fenced)].map(([, file = '', place, code = '']) => ({ file, place, code }));
+  return [...text.matchAll(fenced)].map(([, file = '', place, code = '']) => ({
+    file,
+    place,
+    code,
+  }));
 }
 
 /** Writes the sources, edited, into a directory of their own. Its `node_modules` holds `codex-image`, if any. */
@@ -62,7 +66,10 @@ function insert(source: string, place: string, code: string): string {
 }
 
 /** What TypeScript says about a composed directory: its files by their part of Open Design. */
-export function typeErrors(directory: string, part: 'apps/daemon' | 'apps/web' | 'tools/pack'): string[] {
+export function typeErrors(
+  directory: string,
+  part: 'apps/daemon' | 'apps/web' | 'tools/pack',
+): string[] {
   const web = part === 'apps/web';
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,

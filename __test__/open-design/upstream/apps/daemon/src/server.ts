@@ -23,7 +23,12 @@ export async function startServer({ projectRoot, mediaExecution }: StartServerOp
 
   const app = createApp();
   const PROJECTS_DIR = path.join(projectRoot, '.od', 'projects');
-  registerMediaRoutes(app, { PROJECT_ROOT: projectRoot, PROJECTS_DIR, mediaTaskStore, mediaExecution });
+  registerMediaRoutes(app, {
+    PROJECT_ROOT: projectRoot,
+    PROJECTS_DIR,
+    mediaTaskStore,
+    mediaExecution,
+  });
 
   let daemonShutdownStarted = false;
   const shutdownDaemonRuns = async () => {
@@ -36,7 +41,12 @@ export async function startServer({ projectRoot, mediaExecution }: StartServerOp
   app.server.listen(0, '127.0.0.1');
   await once(app.server, 'listening');
   const url = `http://127.0.0.1:${app.port()}`;
-  return { url, server: app.server, shutdown: shutdownDaemonRuns, mediaTasks: mediaTaskStore.mediaTasks };
+  return {
+    url,
+    server: app.server,
+    shutdown: shutdownDaemonRuns,
+    mediaTasks: mediaTaskStore.mediaTasks,
+  };
 }
 
 /** Runs, terminals, browsers, analytics. */

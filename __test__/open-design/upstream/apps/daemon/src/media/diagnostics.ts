@@ -9,6 +9,10 @@ export function formatMediaTaskDiagnostic(input: {
   error?: string | undefined;
 }): string {
   const { error, ...rest } = input;
-  const told = error?.replace(/sk-\S+/g, '[redacted]').replace(/\s+/g, ' ').trim().slice(0, 2_000);
+  const told = error
+    ?.replace(/sk-\S+/g, '[redacted]')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 2_000);
   return `[media] ${JSON.stringify({ ...rest, ...(told && { error: told }) })}`;
 }

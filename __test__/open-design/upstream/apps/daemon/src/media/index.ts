@@ -123,7 +123,17 @@ export async function generateMedia(args: {
   await writeFile(file, bytes);
   const mime = MIME_TYPES[path.extname(name)] ?? 'application/octet-stream';
   const { size } = await stat(file);
-  return { name, size, mime, model, surface, providerNote, providerId, providerError, usedStubFallback };
+  return {
+    name,
+    size,
+    mime,
+    model,
+    surface,
+    providerNote,
+    providerId,
+    providerError,
+    usedStubFallback,
+  };
 }
 
 /** A placeholder: the shortest GIF. */

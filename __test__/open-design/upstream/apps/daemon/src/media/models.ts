@@ -29,8 +29,21 @@ export const MEDIA_PROVIDERS: MediaProvider[] = [
 ];
 
 export const IMAGE_MODELS: MediaModel[] = [
-  { id: 'vela/gpt-image-2', label: 'Cloud', hint: 'Managed', provider: 'vela', caps: ['t2i'], default: true },
-  { id: 'gpt-image-2', label: 'gpt-image-2', hint: 'OpenAI', provider: 'openai', caps: ['t2i', 'i2i'] },
+  {
+    id: 'vela/gpt-image-2',
+    label: 'Cloud',
+    hint: 'Managed',
+    provider: 'vela',
+    caps: ['t2i'],
+    default: true,
+  },
+  {
+    id: 'gpt-image-2',
+    label: 'gpt-image-2',
+    hint: 'OpenAI',
+    provider: 'openai',
+    caps: ['t2i', 'i2i'],
+  },
   // @edit model
 ];
 

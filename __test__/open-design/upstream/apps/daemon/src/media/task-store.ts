@@ -71,7 +71,8 @@ export function createMediaTaskStore(db: TaskDatabase) {
   }
 
   function persistMediaTask(task: LiveMediaTask): void {
-    const { id, projectId, status, surface, model, progress, file, error, startedAt, endedAt } = task;
+    const { id, projectId, status, surface, model, progress, file, error, startedAt, endedAt } =
+      task;
     db.put({ id, projectId, status, surface, model, progress, file, error, startedAt, endedAt });
   }
 

@@ -49,7 +49,11 @@ export class TaskDatabase {
 
 /** What a daemon that ended without a word left behind. */
 export function reconcileMediaTasksOnBoot(db: TaskDatabase): void {
-  const error = { message: 'media task interrupted by daemon restart', status: 5, code: 'DAEMON_RESTART' };
+  const error = {
+    message: 'media task interrupted by daemon restart',
+    status: 5,
+    code: 'DAEMON_RESTART',
+  };
   for (const row of db.all()) {
     if (row.status !== 'queued' && row.status !== 'running') continue;
     db.put({ ...row, status: 'interrupted', error, endedAt: Date.now() });

@@ -34,7 +34,8 @@ function mediaTaskErrorFromFailure(err: any): MediaTaskError {
 
 export function registerMediaRoutes(app: App, ctx: MediaRoutesDeps) {
   const { PROJECT_ROOT, PROJECTS_DIR } = ctx;
-  const { createMediaTask, persistMediaTask, appendTaskProgress, notifyTaskWaiters } = ctx.mediaTaskStore;
+  const { createMediaTask, persistMediaTask, appendTaskProgress, notifyTaskWaiters } =
+    ctx.mediaTaskStore;
   const { getLiveMediaTask, mediaTaskSnapshot } = ctx.mediaTaskStore;
   const getResolvedPort = () => app.port();
   const isLocalSameOrigin = (req: any, port: number) => req.get('host') === `127.0.0.1:${port}`;
@@ -72,7 +73,9 @@ export function registerMediaRoutes(app: App, ctx: MediaRoutesDeps) {
         task.endedAt = Date.now();
         persistMediaTask(task);
         notifyTaskWaiters(task);
-        console.error(formatMediaTaskDiagnostic({ ...diagnosticContext, event: 'done', status: task.status }));
+        console.error(
+          formatMediaTaskDiagnostic({ ...diagnosticContext, event: 'done', status: task.status }),
+        );
       })
       .catch((err: any) => {
         task.status = 'failed';

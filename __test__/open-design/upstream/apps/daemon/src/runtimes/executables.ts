@@ -10,7 +10,9 @@ export function resolveAgentExecutable(
 ): string | null {
   const configured = configuredEnv.CODEX_BIN ?? process.env.CODEX_BIN ?? '';
   if (path.isAbsolute(configured) && isExecutable(configured)) return configured;
-  const found = (process.env.PATH ?? '').split(path.delimiter).map((dir) => path.join(dir, def.bin));
+  const found = (process.env.PATH ?? '')
+    .split(path.delimiter)
+    .map((dir) => path.join(dir, def.bin));
   return found.find(isExecutable) ?? null;
 }
 

@@ -1,5 +1,6 @@
 // The web's copy of the registry: ids are a union.
 
+// prettier-ignore
 export type MediaProviderId =
   // @edit id
   | 'openai' | 'vela' | 'hyperframes';
