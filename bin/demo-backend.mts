@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// A stand-in for OpenAI's side, with which a real Codex CLI draws without an account. For trying out an integration: nothing of this
-// package is replaced.
+// A stand-in for OpenAI's side, with which a real Codex CLI draws without an account. For trying out
+// an integration: nothing of this package is replaced.
 
 import { rmdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -19,7 +19,7 @@ import {
 } from '../__test__/support/loopback.js';
 import { briefOf } from '../__test__/support/loopback/request.js';
 
-const HELP = `Plays OpenAI's part on 127.0.0.1, so that a real Codex CLI draws without an account and at no cost.
+const HELP = `Plays OpenAI's part on 127.0.0.1: a real Codex CLI draws without an account, at no cost.
 
 Usage: codex-image-demo-backend
 

@@ -1,4 +1,5 @@
-// What a render can fail with before the addon is called. The addon's own errors pass through unchanged.
+// What a render can fail with before the addon is called. The addon's own errors pass through
+// unchanged.
 
 import type { CodexImageErrorCode } from '@open-design/codex-image';
 

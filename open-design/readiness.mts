@@ -26,14 +26,14 @@ export interface CodexCliReadiness {
   problems: CodexCliProblem[];
 }
 
-/** How long an answer is kept. Short, so that a user who has just signed in is not told otherwise. */
+/** How long an answer is kept. Short: a user who has just signed in should see it soon. */
 const MAX_AGE_MS = 10_000;
 
 let latest: { question: string; askedAt: number; answer: Promise<CodexCliReadiness> } | undefined;
 
 /**
- * Whether this machine can draw. Offline and free; calls that ask the same within ten seconds share one answer. A
- * missing addon is a problem like the others.
+ * Whether this machine can draw. Offline and free; calls that ask the same within ten seconds share
+ * one answer. A missing addon is a problem like the others.
  */
 export function checkCodexCli(overrides: CodexOverrides = {}): Promise<CodexCliReadiness> {
   const options = { codexPath: read(overrides, 'executable'), env: environmentOf(overrides) };

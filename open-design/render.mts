@@ -39,7 +39,7 @@ export interface RenderOverrides extends CodexOverrides {
   sandbox?: GenerateOptions['sandbox'];
   /** Bound on the whole call, in milliseconds; by default `OD_CODEX_IMAGE_TIMEOUT_MS`. */
   timeoutMs?: number | undefined;
-  /** How much the picture has to prove; `'full'` without it. A test's stand-in for a picture may need `'signature'`. */
+  /** How much the picture has to prove; `'full'` by default. A test's fixture may need `'signature'`. */
   validation?: GenerateOptions['validation'];
   /** Ends the run; the promise rejects with its reason. */
   signal?: AbortSignal | undefined;

@@ -1,4 +1,5 @@
-// The blocks of docs/open-design.md: each in its place, typechecked by Open Design's own rules, and equal to what the package has.
+// The blocks of docs/open-design.md: each in its place, typechecked by Open Design's own rules, and
+// equal to what the package has.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

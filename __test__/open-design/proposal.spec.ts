@@ -1,5 +1,5 @@
-// The cases that the first proposal of this provider was held to: a Codex that is found through CODEX_BIN, has its orders from the
-// environment, names no thread and prints what the proposal's did.
+// The cases that the first proposal of this provider was held to: a Codex that is found through
+// CODEX_BIN, has its orders from the environment, names no thread and prints what the proposal's did.
 
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -29,7 +29,10 @@ const { writeFileSync } = require('node:fs');
 const { PLAYED, PICTURE, ARGUMENTS } = process.env;
 if (ARGUMENTS) writeFileSync(ARGUMENTS, JSON.stringify(process.argv.slice(2)));
 process.stdin.resume();
-const say = (text) => JSON.stringify({ type: 'item.completed', item: { id: '1', type: 'agent_message', text } }) + '\\n';
+const say = (text) => {
+  const item = { id: '1', type: 'agent_message', text };
+  return JSON.stringify({ type: 'item.completed', item }) + '\\n';
+};
 const end = (code, output = '', error = '') => {
   process.stderr.write(error);
   process.stdout.write(output, () => process.exit(code));
@@ -41,7 +44,7 @@ switch (PLAYED) {
   case 'saves nothing': end(0, say('It is drawn, but not saved.')); break;
   case 'saves words': save('no picture'); end(0, say('It is saved.')); break;
   case 'fails': end(1, '', 'something broke\\n'); break;
-  case 'is at its limit': end(1, '', "stream error: You've hit your usage limit. Try again at 3pm.\\n"); break;
+  case 'is at its limit': end(1, '', "stream error: You've hit your usage limit.\\n"); break;
 }
 `;
 

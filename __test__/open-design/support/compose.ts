@@ -1,5 +1,6 @@
-// Open Design's daemon and web app with the edits of docs/open-design.md in their places. `upstream/` states what they
-// are edited into: written from its contract, at its own paths, each place marked `@edit NAME`.
+// Open Design's daemon and web app with the edits of docs/open-design.md in their places. `upstream/`
+// states what they are edited into: written from its contract, at its own paths, each place marked
+// `@edit NAME`.
 //
 // A block of the document names where it belongs: a file and a place in it, or a whole new file.
 
@@ -33,7 +34,7 @@ export async function readBlocks(): Promise<Block[]> {
   }));
 }
 
-/** Writes the sources, edited, into a directory of their own. Its `node_modules` holds `codex-image`, if any. */
+/** Writes the edited sources into a directory of their own; `codexImage` is installed in it. */
 export async function compose(
   blocks: readonly Block[],
   { codexImage = ROOT }: { codexImage?: string | null } = {},

@@ -1,5 +1,5 @@
-// A project, a daemon with the documented edits, and its client: with the stub, or with the real CLI. When a test is over the daemon
-// stops, and then the CLI's own fixture checks that nothing is left.
+// A project, a daemon with the documented edits, and its client: with the stub, or with the real CLI.
+// When a test is over the daemon stops, and then the CLI's own fixture checks that nothing is left.
 
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';

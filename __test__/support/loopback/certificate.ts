@@ -1,4 +1,5 @@
-// X.509 certificates for the backend, written as DER: Node makes keys and signatures, but no certificates.
+// X.509 certificates for the backend, written as DER: Node makes keys and signatures, but no
+// certificates.
 
 import {
   generateKeyPairSync,

@@ -1,4 +1,5 @@
-// The rows of media tasks. A JSON file stands in for the database: written synchronously, read at the start.
+// The rows of media tasks. A JSON file stands in for the database: written synchronously, read at
+// the start.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 

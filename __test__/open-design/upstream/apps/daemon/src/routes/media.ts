@@ -1,4 +1,5 @@
-// The media routes: a request is answered 202 with a task's id at once; the task is followed by long-polling.
+// The media routes: a request is answered 202 with a task's id at once; the task is followed by
+// long-polling.
 
 import { randomUUID } from 'node:crypto';
 
