@@ -45,8 +45,9 @@ export interface GenerateOptions {
   /** The largest file that is accepted, in bytes, 1 to 1073741824; 33554432 (32 MiB) by default. */
   maxImageBytes?: number | null | undefined
   /**
-   * How much the file at the handed path has to prove. `'full'`, the default: every chunk and every pixel. `'signature'`: the PNG
-   * signature and 128 bytes; width and height may then be 0. A file of Codex's own store always has to prove everything.
+   * How much the file at the handed path has to prove. `'full'`, the default: every chunk and every pixel.
+   * `'signature'`: the PNG signature and 128 bytes. What can be decoded is told all the same; for a file that is
+   * damaged, width and height come from its header, or are 0. A file of Codex's own store always has to prove everything.
    */
   validation?: 'full' | 'signature' | null | undefined
   /**
@@ -166,11 +167,14 @@ export declare function generateCodexImageDetailed(options: GenerateOptions, onP
 export interface GeneratedImage {
   /** Exactly the PNG file's bytes. */
   png: Buffer
-  /** In pixels. */
+  /** In pixels; 0 only under `validation: 'signature'`, for a file whose header is damaged. */
   width: number
-  /** In pixels. */
+  /** In pixels; 0 as above. */
   height: number
-  /** Whether at least one pixel is not fully opaque. */
+  /**
+   * Whether at least one pixel is not fully opaque; false also where none can be decoded, which
+   * only `validation: 'signature'` accepts.
+   */
   hasAlpha: boolean
   /** The Codex thread that drew it. */
   threadId?: string

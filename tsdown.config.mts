@@ -6,7 +6,7 @@ const common: UserConfig = {
   outDir: 'dist',
   target: 'node20',
   // The addon is always reached by the package's own name, so that bundlers can leave it out.
-  deps: { neverBundle: ['@open-design/codex-image'] },
+  deps: { neverBundle: ['codex-image'] },
 };
 
 export default defineConfig([

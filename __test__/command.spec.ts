@@ -1,7 +1,8 @@
 // What Codex is started with: its arguments, its words, its environment, its directory.
 
 import { constants } from 'node:fs';
-import { access, realpath } from 'node:fs/promises';
+import { access, realpath, symlink } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
@@ -9,7 +10,15 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 import { type GenerateOptions } from '../index.js';
 import { WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
-import { type Recording, save, type StubCodex, test, turn, valuesOf } from './support/stub.js';
+import {
+  failure,
+  type Recording,
+  save,
+  type StubCodex,
+  test,
+  turn,
+  valuesOf,
+} from './support/stub.js';
 
 const PICTURE = png();
 
@@ -182,6 +191,27 @@ describe('the environment', () => {
     const env = { ...codex.env, CODEX_HOME: codex.scratch };
     const recording = await run(codex, { env, codexHome: codex.home });
     expect(recording.env).toMatchObject({ CODEX_HOME: codex.home });
+  });
+
+  // Windows has a user's home elsewhere, and no variable moves it.
+  test.skipIf(WINDOWS).for([{}, { HOME: '' }, { HOME: ' ', CODEX_HOME: ' ' }])(
+    "HOME is the user database's where nothing names a home: %o",
+    async (blank, { codex }) => {
+      const { HOME: _, CODEX_HOME: __, ...named } = codex.env;
+      // It may be anybody's home: nothing is to be drawn there.
+      const login = { text: 'Not logged in', exitCode: 1 };
+      await failure(codex.generate({ login, exec: [] }, { env: { ...named, ...blank } }));
+      const [{ env } = expect.unreachable('nothing was started')] = await codex.recordings();
+      expect(env).toMatchObject({ HOME: userInfo().homedir });
+      expect(env).not.toHaveProperty('CODEX_HOME');
+    },
+  );
+
+  test.skipIf(WINDOWS)('a relative HOME is where it is seen from here', async ({ codex }) => {
+    const { CODEX_HOME: _, ...named } = codex.env;
+    const env = { ...named, HOME: path.relative(process.cwd(), codex.user) };
+    await symlink(codex.home, path.join(codex.user, '.codex'));
+    expect((await run(codex, { env })).env).toMatchObject({ HOME: codex.user });
   });
 
   test('PATH starts with the directory of the running Node', async ({ codex }) => {

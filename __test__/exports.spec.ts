@@ -33,22 +33,22 @@ describe('every name is there', () => {
   const functions = NAMES.map(() => 'function');
 
   test('for a named import', async () => {
-    const program = `import { ${NAMES.join()} } from '@open-design/codex-image'; ${types}`;
+    const program = `import { ${NAMES.join()} } from 'codex-image'; ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
   test('for a default import', async () => {
-    const program = `import codexImage from '@open-design/codex-image'; const { ${NAMES.join()} } = codexImage; ${types}`;
+    const program = `import codexImage from 'codex-image'; const { ${NAMES.join()} } = codexImage; ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
   test('for a dynamic import', async () => {
-    const program = `const { ${NAMES.join()} } = await import('@open-design/codex-image'); ${types}`;
+    const program = `const { ${NAMES.join()} } = await import('codex-image'); ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
   test('for require', async () => {
-    const program = `const { ${NAMES.join()} } = require('@open-design/codex-image'); ${types}`;
+    const program = `const { ${NAMES.join()} } = require('codex-image'); ${types}`;
     expect(await node('commonjs', program)).toEqual(functions);
   });
 });
@@ -56,8 +56,8 @@ describe('every name is there', () => {
 test('ESM and CommonJS get the same functions', async () => {
   const program = `
     import { createRequire } from 'node:module';
-    import { generateCodexImage } from '@open-design/codex-image';
-    const required = createRequire(process.cwd() + '/')('@open-design/codex-image');
+    import { generateCodexImage } from 'codex-image';
+    const required = createRequire(process.cwd() + '/')('codex-image');
     console.log(JSON.stringify(required.generateCodexImage === generateCodexImage));`;
   expect(await node('module', program)).toBe(true);
 });
@@ -65,7 +65,7 @@ test('ESM and CommonJS get the same functions', async () => {
 test('nothing else of the package can be reached, but its manifest', async () => {
   const program = `
     const reach = (path) => {
-      try { return Boolean(require('@open-design/codex-image/' + path)); } catch (error) { return error.code; }
+      try { return Boolean(require('codex-image/' + path)); } catch (error) { return error.code; }
     };
     console.log(JSON.stringify([reach('package.json'), reach('index.js'), reach('scripts/test.mjs')]));`;
   const closed = 'ERR_PACKAGE_PATH_NOT_EXPORTED';
@@ -77,7 +77,7 @@ test('loading it changes nothing that others see', async () => {
     const look = () => JSON.stringify([Object.keys(globalThis), process.env, ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGCHLD',
       'uncaughtException', 'unhandledRejection'].map((event) => process.listenerCount(event))]);
     const before = look();
-    require('@open-design/codex-image');
+    require('codex-image');
     console.log(JSON.stringify(look() === before));`;
   expect(await node('commonjs', program)).toBe(true);
 });
@@ -87,7 +87,7 @@ test('works in a worker, several times over', async () => {
     const { Worker } = require('node:worker_threads');
     const options = { threadId: '0199d2c4-aaaa-7000-8000-0123456789ab', codexHome: ${JSON.stringify(NOWHERE)} };
     const program = "const { parentPort, workerData } = require('node:worker_threads');" +
-      "require('@open-design/codex-image').recoverCodexImage(workerData).catch((error) => parentPort.postMessage(error.code))";
+      "require('codex-image').recoverCodexImage(workerData).catch((error) => parentPort.postMessage(error.code))";
     const work = () => new Promise((resolve, reject) => {
       const worker = new Worker(program, { eval: true, workerData: options });
       let code;

@@ -38,7 +38,7 @@ function toolError(status: string, body: object): Step {
   );
 }
 
-const usageLimit = (resets: { resets_at?: number; resets_in_seconds?: number }) => ({
+const usageLimit = (resets: { resets_at?: unknown; resets_in_seconds?: unknown }) => ({
   error: {
     type: 'usage_limit_reached',
     code: null,
@@ -80,9 +80,19 @@ const USAGE_LIMIT = {
   retryable: false,
   message: /resets on a rolling window/,
 };
+/** What only money or an administrator brings back, and time does not. */
+const exhausted = (message: RegExp): Expected => ({
+  ...USAGE_LIMIT,
+  message: new RegExp(`^(?!.*rolling window).*${message.source}`),
+});
 const RATE_LIMITED = { code: 'RATE_LIMITED', status: 429, retryable: true, message: /rate/ };
 const SAFETY = { code: 'SAFETY_REJECTED', status: 422, retryable: false, message: /safety/ };
 const BACKEND = { code: 'BACKEND_ERROR', status: 502, retryable: true, message: /backend/ };
+const REFUSED = {
+  ...BACKEND,
+  retryable: false,
+  message: /^(?!.*again later).*backend.*HTTP 4\d\d: \w/,
+};
 const NOT_SIGNED_IN = {
   code: 'NOT_SIGNED_IN',
   status: 401,
@@ -234,7 +244,103 @@ describe('each cause has its own code', () => {
       BACKEND,
     ],
     ['no network at all, 0.169.0', failedTurn('workspace routing discovery failed'), BACKEND],
-    ['HTTP 404 of the tool', turn(toolError('404 Not Found', { detail: 'Not Found' })), BACKEND],
+    ['HTTP 404 of the tool', turn(toolError('404 Not Found', { detail: 'Not Found' })), REFUSED],
+    ['HTTP 403 of the turn', failedTurn('unexpected status 403 Forbidden: x, url: x'), REFUSED],
+    ['HTTP 400 of the turn', failedTurn('{"error":{"message":"Unknown parameter."}}'), REFUSED],
+    ['HTTP 408 of the turn', failedTurn('unexpected status 408 Request Timeout: x'), BACKEND],
+    ['HTTP 425 of the tool', turn(toolError('425 Too Early', {})), BACKEND],
+    [
+      'a workspace without credits',
+      failedTurn('Your workspace is out of credits. Add credits to continue.'),
+      exhausted(/out of credits. Add credits/),
+    ],
+    [
+      'a spend cap',
+      failedTurn(
+        'You hit your spend cap set in your workspace. Increase your spend cap to continue.',
+      ),
+      exhausted(/spend cap.*Raise it/),
+    ],
+    [
+      'a quota',
+      failedTurn('Quota exceeded. Check your plan and billing details.'),
+      exhausted(/plan and billing/),
+    ],
+    [
+      'a plan without Codex',
+      failedTurn(
+        'To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus.',
+      ),
+      exhausted(/does not include Codex. Upgrade/),
+    ],
+    ['HTTP 402 of the tool', turn(toolError('402 Payment Required', {})), exhausted(/billing/)],
+    [
+      'a balance, which is told without an error around it',
+      turn(toolError('403 Forbidden', { code: 'INSUFFICIENT_BALANCE', message: 'x' })),
+      exhausted(/billing/),
+    ],
+    [
+      'a hard limit of the billing',
+      turn(
+        toolError('400 Bad Request', {
+          error: { type: 'billing_limit_user_error', code: 'billing_hard_limit_reached' },
+        }),
+      ),
+      exhausted(/billing/),
+    ],
+    ['too many requests, 0.169.0', failedTurn('rate limit exceeded: Slow down'), RATE_LIMITED],
+    [
+      'a model at capacity',
+      failedTurn('Selected model is at capacity. Please try a different model.'),
+      { ...BACKEND, message: /backend.*at capacity.*Try again later/ },
+    ],
+    [
+      'a request that is taken for an attack',
+      failedTurn(
+        'This content was flagged for possible cybersecurity risk. If this seems wrong, …',
+      ),
+      SAFETY,
+    ],
+    [
+      'a prompt that is flagged',
+      failedTurn(
+        'Invalid prompt: your prompt was flagged as potentially violating our usage policy.',
+      ),
+      SAFETY,
+    ],
+    [
+      'a login that cannot be renewed at this moment',
+      failedTurn('Failed to refresh token: 500 Internal Server Error: upstream error'),
+      BACKEND,
+    ],
+    [
+      'an account that was deactivated',
+      failedTurn(
+        'unexpected status 401 Unauthorized: Your OpenAI account has been deactivated, ' +
+          'please check your email for more information.',
+      ),
+      { ...NOT_SIGNED_IN, message: /not signed in.*deactivated.*codex login/i },
+    ],
+    [
+      'a code that is a number, beside a type',
+      turn(
+        toolError('429 Too Many Requests', { error: { type: 'usage_limit_reached', code: 429 } }),
+      ),
+      USAGE_LIMIT,
+    ],
+    [
+      'no turn, and the cause on the last line of stderr',
+      [
+        print('stderr', "Reading prompt from stdin...\nERROR: You've hit your usage limit.\n"),
+        { do: 'exit', code: 1 },
+      ],
+      USAGE_LIMIT,
+    ],
+    [
+      'no turn, and a request beside it that failed',
+      [print('stderr', `${NOISE}\n`), { do: 'exit', code: 1 }],
+      failedWith('exit 1'),
+    ],
     ['the agent has no tool', turn(say('IMAGE_GEN_UNAVAILABLE')), UNAVAILABLE],
     [
       'the agent has no tool and says more',
@@ -386,6 +492,24 @@ describe('what is known besides', () => {
       codex.generate(turn(toolError('429 Too Many Requests', body))),
     );
     expect(resetsAt).toEqual(new Date(moment * 1000));
+  });
+
+  test.for<[what: string, resets: unknown]>([
+    ['a fraction', 5400.5],
+    ['text', '5400'],
+    ['negative', -5400],
+    ['beyond all dates', 8_640_000_000_001],
+    ['larger than a number that JavaScript has', 2 ** 64],
+  ])('no resetsAt where the reset is %s', async ([, resets], { codex }) => {
+    for (const body of [
+      usageLimit({ resets_at: resets }),
+      usageLimit({ resets_in_seconds: resets }),
+    ]) {
+      const error = await failure(codex.generate(turn(toolError('429 Too Many Requests', body))));
+      expect(error).toMatchObject({ code: 'USAGE_LIMIT', retryable: false });
+      expect(error).not.toHaveProperty('resetsAt');
+      expect(error.message).toMatch(/Try again later\.$/);
+    }
   });
 
   test('no resetsAt where nobody said', async ({ codex }) => {

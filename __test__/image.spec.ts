@@ -90,6 +90,27 @@ describe('a damaged PNG is refused', () => {
   });
 });
 
+describe('unused bytes behind the zlib stream are no flaw', () => {
+  const stream = deflateSync(pixels());
+  const unused = (count: number): Buffer => Buffer.alloc(count, 'IDAT');
+  const FORMS: [where: string, data: (count: number) => Buffer[]][] = [
+    ['in its chunk', (count) => [Buffer.concat([stream, unused(count)])]],
+    ['in a chunk of their own', (count) => [stream, unused(count)]],
+    ['before an empty chunk', (count) => [Buffer.concat([stream, unused(count)]), unused(0)]],
+  ];
+  const cases = [0, 1, 3, 4, 5, 1000].flatMap((count) =>
+    FORMS.map(([where, data]) => [count, where, data] as const),
+  );
+
+  test.for(cases)('%i bytes %s', async ([count, , data], { codex }) => {
+    const bytes = assemble([header(), ...data(count).map((part) => chunk('IDAT', part))]);
+    for (const place of PLACES) {
+      const image = await codex.generateDetailed(turn(save(place, bytes)));
+      expect(image).toMatchObject({ png: bytes, source: place, width: 3, height: 2 });
+    }
+  });
+});
+
 describe('of the PngSuite, all of which tests/pngsuite.rs goes through', () => {
   const suite = (name: string): Promise<Buffer> =>
     readFile(new URL(`fixtures/pngsuite/${name}.png`, import.meta.url));
@@ -136,9 +157,22 @@ describe.for(PLACES)('maxImageBytes (%s)', (place) => {
 describe("validation 'signature' asks of the handed path no more than a signature and 128 bytes", () => {
   const validation = 'signature';
   const broken = assemble([header(), chunk('IDAT', Buffer.alloc(128, 7))]);
+  const damagedHeader = Buffer.from(PICTURE);
+  damagedHeader[17] = 1;
 
-  test('pixels are not looked at', async ({ codex }) => {
+  test('pixels may be broken', async ({ codex }) => {
     expect(await codex.generate(turn(save('workspace', broken)), { validation })).toEqual(broken);
+  });
+
+  test.for<[what: string, bytes: Buffer, width: number, height: number]>([
+    ['of a picture is', PICTURE, 40, 30],
+    ['of a header before broken pixels is', broken, 3, 2],
+    ['of a header before nothing is', Buffer.concat([PICTURE.subarray(0, 33), Buffer.alloc(95)]), 40, 30],
+    ['that a damaged header tells is not', damagedHeader, 0, 0],
+    ['of another chunk than a header is not', assemble([chunk('caBX', Buffer.alloc(128, 7))]), 0, 0],
+  ])('the size %s told', async ([, bytes, width, height], { codex }) => {
+    const image = await codex.generateDetailed(turn(save('workspace', bytes)), { validation });
+    expect(image).toMatchObject({ png: bytes, width, height, source: 'workspace' });
   });
 
   test("which 'full', the default, does", async ({ codex }) => {

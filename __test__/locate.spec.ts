@@ -1,12 +1,12 @@
 // Which codex is run.
 
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
-import { type GenerateOptions } from '../index.js';
+import { checkCodex, type GenerateOptions } from '../index.js';
 import {
   type Installation,
   installFromNpm,
@@ -106,6 +106,7 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
     ? [
         'AppData/Roaming/npm',
         'AppData/Local/pnpm',
+        'AppData/Local/pnpm/bin',
         'scoop/shims',
         '.bun/bin',
         'AppData/Local/Volta/bin',
@@ -120,6 +121,9 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
         '.cargo/bin',
         '.local/share/mise/shims',
         '.local/share/pnpm',
+        '.local/share/pnpm/bin',
+        'Library/pnpm',
+        'Library/pnpm/bin',
         // These come after the system's own.
         ...(CODEX_IS_INSTALLED
           ? []
@@ -133,6 +137,20 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
     const there = await install(codex, path.join(codex.user, place, 'codex'));
     expect(await chosen(codex, { PATH: codex.scratch })).toBe(there);
   });
+
+  test.for([
+    ['PNPM_HOME', '', ''],
+    ['PNPM_HOME', '', 'bin'],
+    ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'pnpm', 'bin'] as const]),
+    ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'mise', 'shims'] as const]),
+  ] as const)(
+    'are also looked for where %s says: %s/%s',
+    async ([variable, ...below], { codex }) => {
+      const moved = path.join(codex.scratch, 'moved');
+      const there = await install(codex, path.join(moved, ...below, 'codex'));
+      expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
+    },
+  );
 
   // On Windows none of them is in a directory of its version.
   test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
@@ -190,14 +208,27 @@ describe("behind npm's launcher", () => {
 describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
   const names = (await launchers()).filter((name) => /^pnpm.*\.sh$/.test(name));
 
-  /** Installs it with its package, as many lines of the user's own in it as are given. */
-  async function installFromPnpm(codex: StubCodex, name: string, own = ''): Promise<Installation> {
+  /** Installs it with its package into a home of pnpm's; `own` is a line of the user's in it. */
+  async function installFromPnpm(
+    codex: StubCodex,
+    name: string,
+    { home = path.join(codex.scratch, 'pnpm'), own = '' } = {},
+  ): Promise<Installation> {
     const text = (await launcher(name)).replace('\n\n', `\n${own}\n`);
     const [, to = ''] = /exec node +"\$basedir\w*"?\/'?([^'"]+)['"]/.exec(text) ?? [];
-    const command = path.join(codex.scratch, 'pnpm/bin/codex');
-    const modules = path.resolve(path.dirname(command), to, '../../..');
+    const isOfPnpm11 = to.startsWith('..');
+    const command = path.join(home, isOfPnpm11 ? 'bin' : '', 'codex');
+    const named = path.resolve(path.dirname(command), to, '../../..');
+    // From 11 on the package lies in the store, with its dependencies beside it, and is linked.
+    const modules = isOfPnpm11
+      ? path.join(home, 'store/v11/links/codex/node_modules/@openai')
+      : named;
     const native = await installPackage(modules, '0.169.0', BINARY);
     await mkdir(path.dirname(command), { recursive: true });
+    if (isOfPnpm11) {
+      await mkdir(named, { recursive: true });
+      await symlink(path.join(modules, 'codex'), path.join(named, 'codex'));
+    }
     await writeFile(command, text, { mode: 0o755 });
     return { command, native };
   }
@@ -207,8 +238,24 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
     expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(native);
   });
 
+  test.for(names)(
+    'is found without a PATH, as is the version that it leads to: %s',
+    async (name, { codex }) => {
+      const home = path.join(codex.user, '.local/share/pnpm');
+      const { native } = await installFromPnpm(codex, name, { home });
+      const { PATH: _, ...env } = codex.env;
+      expect(await checkCodex({ env })).toMatchObject({
+        ready: true,
+        codexPath: native,
+        version: '0.169.0',
+      });
+    },
+  );
+
   test.for(names)("is run itself with a line of the user's own: %s", async (name, { codex }) => {
-    const { command } = await installFromPnpm(codex, name, 'export OF_THE_USER=1');
+    const { command } = await installFromPnpm(codex, name, {
+      own: 'export OF_THE_USER=1',
+    });
     await codex.generate(turn(save('store', PICTURE)), { codexPath: command });
     expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
   });

@@ -174,7 +174,6 @@ describe('the model provider of config.toml', () => {
       `${RELAY}\nhttp_headers = { "X-OpenAI-Actor-Authorization" = "made-up" }`,
     ],
     ['a relay that is defined and not chosen', RELAY.replace('model_provider = "my-relay"', '')],
-    ['a provider that is chosen and not defined', 'model_provider = "my-relay"'],
     ["Codex's own provider", 'model_provider = "openai"'],
     ['a file that does not parse', 'model_provider = = "my-relay"'],
     ['values of the wrong type', 'model_provider = 5\nmodel_providers = "none"'],

@@ -220,6 +220,36 @@ describe('what is older than the run', () => {
   });
 });
 
+// A network disk has a clock of its own; a clock may be set back, or a machine be resumed.
+describe('a picture whose time lies before the run, in a directory that does not', () => {
+  const modified = LONG_AGO.toISOString();
+  const drawn = save('store', DRAWN, { modified });
+
+  test.for(['image', 'exit'] as const)("is taken, completion '%s'", async (completion, { codex }) => {
+    await expectVerified(codex, turn(drawn), 'store', { completion });
+  });
+
+  test('is taken before the end', async ({ codex }) => {
+    await expectVerified(codex, turn(drawn, { do: 'hang' }), 'store', { timeoutMs: 20_000 });
+  });
+
+  test('verifies a copy of it', async ({ codex }) => {
+    const steps = turn(drawn, save('workspace', DRAWN));
+    await expectVerified(codex, steps, 'workspace', { completion: 'exit' });
+  });
+
+  test("is taken beside other threads' directories", async ({ codex }) => {
+    await leaveStored(codex, { thread: ANOTHER_ID });
+    await expectVerified(codex, turn(drawn), 'store');
+  });
+
+  test('is not taken from a directory that was there', async ({ codex }) => {
+    await leaveStored(codex, { bytes: FAKED });
+    const steps = [KNOWN_THREAD, drawn];
+    expect(await failure(codex.generate(steps))).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
+  });
+});
+
 describe("where the agent can write into Codex's home, the store proves nothing", () => {
   /** The stub stands for both: what it saves may be Codex's, or planted by the agent. */
   const planted = turn(save('store', FAKED));

@@ -188,7 +188,6 @@ describe('the model provider', () => {
 
   test.for<[what: string, toml: string]>([
     ["Codex's own", 'model_provider = "openai"'],
-    ['one that is not defined', 'model_provider = "my-relay"'],
     ['a file that does not parse', `model_provider = = "${SECRET}"`],
   ])('%s is nothing to speak of', async ([, toml], { codex }) => {
     await codex.config(toml);
@@ -214,11 +213,20 @@ test('every problem is told at once', async ({ codex }) => {
   ]);
 });
 
-test('no home at all: Codex makes it when somebody signs in', async ({ codex }) => {
+test('a home that is named has to be there: Codex does not make it', async ({ codex }) => {
   await rm(codex.home, { recursive: true });
-  const login = { text: 'Not logged in', exitCode: 1 };
-  const found = await check(codex, {}, { login });
+  const found = await check(codex);
+  expect(found).toMatchObject({ login: 'none', imageTool: 'unlikely' });
   expect(codes(found)).toEqual([['NOT_SIGNED_IN', true]]);
+  expect(await commands(codex)).toEqual([]);
+});
+
+test('the default home need not be there: Codex makes it', async ({ codex }) => {
+  const { CODEX_HOME: _, ...env } = codex.env;
+  const login = { text: 'Not logged in', exitCode: 1 };
+  const found = await check(codex, { env }, { login });
+  expect(codes(found)).toEqual([['NOT_SIGNED_IN', true]]);
+  expect(await commands(codex)).toEqual(['login status']);
 });
 
 test('codexHome is the home that is looked at', async ({ codex }) => {

@@ -1,6 +1,6 @@
 // A picture that was drawn is not lost: not when Codex does not save it, not when nobody waited for it.
 
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
@@ -22,6 +22,7 @@ import {
   TURN_STARTED,
   turnFailed,
 } from './support/stub.js';
+import { bomb, frame, skippable, WINDOW } from './support/zstd.js';
 
 const DRAWN = png({ seed: 1, width: 7, height: 5 });
 const STORED = png({ seed: 2 });
@@ -47,8 +48,8 @@ function recover(codex: StubCodex, threadId: string, options: Partial<RecoverOpt
 }
 
 /** The one line of a rollout that matters, as 0.169.0 writes it. */
-function line(bytes: Uint8Array): string {
-  const result = Buffer.from(bytes).toString('base64');
+function line(bytes: Uint8Array, write = (base64: string): string => base64): string {
+  const result = write(Buffer.from(bytes).toString('base64'));
   const item = { type: 'Extension', kind: 'image_gen.generation', status: 'completed', result };
   return `${JSON.stringify({ type: 'event_msg', payload: { type: 'item_completed', item } })}\n`;
 }
@@ -56,12 +57,18 @@ function line(bytes: Uint8Array): string {
 /** Leaves a record behind that was written in an earlier run. */
 async function leaveRecord(
   codex: StubCodex,
-  content: string,
+  content: string | Uint8Array,
   place = 'sessions/2026/03/09',
+  ending = '.jsonl',
 ): Promise<void> {
   const directory = path.join(codex.home, place);
   await mkdir(directory, { recursive: true });
-  await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${ID}.jsonl`), content);
+  await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${ID}${ending}`), content);
+}
+
+/** Leaves a record behind that Codex has compressed since. */
+function leaveCompressed(codex: StubCodex, content: Uint8Array, place?: string): Promise<void> {
+  return leaveRecord(codex, content, place, '.jsonl.zst');
 }
 
 /** Leaves a picture in the thread's store that was drawn years ago. */
@@ -295,6 +302,135 @@ describe('recoverCodexImage returns the picture', () => {
   });
 });
 
+describe('a record that was compressed', () => {
+  const lines = Buffer.from(`{"type":"session_meta"}\n${line(DRAWN)}`);
+  const found = { png: DRAWN, source: 'rollout', verified: true };
+
+  test.for(['sessions/2026/03/09', 'archived_sessions'])(
+    'is read as Codex writes it: %s',
+    async (place, { codex }) => {
+      const compressed = new URL('fixtures/rollout.jsonl.zst', import.meta.url);
+      await leaveCompressed(codex, await readFile(compressed), place);
+      expect(await recover(codex, ID)).toMatchObject({
+        width: 7,
+        height: 5,
+        source: 'rollout',
+        verified: true,
+        revisedPrompt: 'a red fox',
+      });
+    },
+  );
+
+  test.for<[what: string, stream: Buffer]>([
+    ['one frame', frame(lines)],
+    ['a frame for each byte', Buffer.concat([...lines].map((byte) => frame(Buffer.of(byte))))],
+    ['skippable frames', Buffer.concat([skippable(lines), frame(lines), skippable(lines)])],
+    ['the largest window', frame(lines, { window: WINDOW.largest })],
+    ['no end', frame(lines, { isWhole: false })],
+    ['something else behind it', Buffer.concat([frame(lines), Buffer.from('{}\n')])],
+    ['a cut frame behind it', Buffer.concat([frame(lines), frame(lines).subarray(0, 50)])],
+    ['a bomb behind it', Buffer.concat([frame(lines), bomb('x', 2 ** 31)])],
+  ])('is read with %s', async ([, stream], { codex }) => {
+    await leaveCompressed(codex, stream);
+    expect(await recover(codex, ID)).toMatchObject(found);
+  });
+
+  test('verifies what the store holds', async ({ codex }) => {
+    await leaveStored(codex, DRAWN);
+    await leaveCompressed(codex, frame(lines));
+    expect(await recover(codex, ID)).toMatchObject({ ...found, source: 'store' });
+  });
+
+  test('is not read where the plain one is there as well', async ({ codex }) => {
+    await leaveCompressed(codex, frame(Buffer.from(line(STORED))));
+    await leaveRecord(codex, line(DRAWN));
+    expect(await recover(codex, ID)).toMatchObject(found);
+  });
+
+  test('is not believed where another record of the thread is elsewhere', async ({ codex }) => {
+    await leaveCompressed(codex, frame(lines), 'archived_sessions');
+    await leaveRecord(codex, line(DRAWN));
+    expect(await failure(recover(codex, ID))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test.for<[what: string, stream: Buffer]>([
+    ['nothing', Buffer.alloc(0)],
+    ['what is not compressed', lines],
+    ['a frame that is cut', frame(lines).subarray(0, -30)],
+    ['a larger window than is read', frame(lines, { window: WINDOW.larger })],
+  ])('holds no picture: %s', async ([, stream], { codex }) => {
+    await leaveCompressed(codex, stream);
+    expect(await failure(recover(codex, ID))).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
+  });
+
+  test('is given up where it stands for gigabytes', async ({ codex }) => {
+    await leaveCompressed(codex, Buffer.concat([bomb('x', 2 ** 32), frame(Buffer.from('\n')), frame(lines)]));
+    // A line of that length is taken for a picture.
+    expect(await failure(recover(codex, ID))).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+  });
+
+  test('keeps to maxImageBytes', async ({ codex }) => {
+    await leaveCompressed(codex, frame(lines));
+    const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
+    expect(await recoverUpTo(DRAWN.length)).toMatchObject(found);
+    const error = await failure(recoverUpTo(DRAWN.length - 1));
+    expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', threadId: ID });
+  });
+});
+
+describe('a recorded picture', () => {
+  const wrap = (base64: string, width: number, end: string): string =>
+    base64.replaceAll(new RegExp(`.{${width}}`, 'g'), `$&${end}`);
+  // Its length is no multiple of three, so that it is padded.
+  const PADDED = Buffer.concat([DRAWN, Buffer.alloc(4 - (DRAWN.length % 3))]);
+  const WRITTEN: [how: string, write: (base64: string) => string][] = [
+    ['as a data URL', (base64) => `data:image/png;base64,${base64}`],
+    ['wrapped', (base64) => wrap(base64, 76, '\n')],
+    ['wrapped with CRLF', (base64) => `${wrap(base64, 64, '\r\n')}\r\n`],
+    ['without padding', (base64) => base64.replace(/=+$/, '')],
+    ['as a wrapped data URL', (base64) => `data:image/png;base64,\n${wrap(base64, 76, '\n')}`],
+  ];
+
+  test.for(WRITTEN)('is recovered %s', async ([, write], { codex }) => {
+    await leaveRecord(codex, line(PADDED, write));
+    expect(await recover(codex, ID)).toMatchObject({ png: PADDED, source: 'rollout' });
+  });
+
+  test.for(WRITTEN)("of the backend's hosted tool is taken %s", async ([, write], { codex }) => {
+    const base64 = write(PADDED.toString('base64'));
+    const image = await codex.generateDetailed(turn({ do: 'record', form: 'call', base64 }));
+    expect(image).toMatchObject({ png: PADDED, source: 'rollout', verified: true });
+  });
+
+  test.for<[what: string, bytes: Buffer, named: RegExp]>([
+    ['a JPEG', Buffer.from('ffd8ffe000104a46494600010100000100010000ffd9', 'hex'), /JPEG/],
+    ['a WebP', Buffer.from('RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0', 'latin1'), /WebP/],
+    ['half a PNG', DRAWN.subarray(0, 50), /ends too early/],
+    ['a text', Buffer.from('I am sorry, I cannot draw that.\n'), /text/],
+  ])('that is %s is named', async ([, bytes, named], { codex }) => {
+    const steps = turn(record('call', bytes));
+    const error = await failure(codex.generate(steps));
+    await leaveRecord(codex, line(bytes));
+    for (const refused of [error, await failure(recover(codex, ID))]) {
+      expect(refused).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
+      expect(refused.message).toMatch(named);
+    }
+  });
+
+  test('that is no base64 is named', async ({ codex }) => {
+    await leaveRecord(codex, line(DRAWN, () => 'https://example.com/a.png'));
+    const error = await failure(recover(codex, ID));
+    expect(error).toMatchObject({ code: 'INVALID_IMAGE' });
+    expect(error.message).toMatch(/plain text/);
+  });
+
+  test('that is larger than allowed is told before one that is none', async ({ codex }) => {
+    await leaveRecord(codex, line(Buffer.from('GIF89a')) + line(DRAWN) + line(Buffer.from('GIF89a')));
+    const error = await failure(recover(codex, ID, { maxImageBytes: DRAWN.length - 1 }));
+    expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+  });
+});
+
 describe('recoverCodexImage after', () => {
   test('an abort', async ({ codex }) => {
     const controller = new AbortController();
@@ -382,7 +518,6 @@ describe('where there is nothing to recover', () => {
     ['an empty home', async () => {}],
     ['an empty record', (codex) => leaveRecord(codex, '')],
     ['a record without a picture', (codex) => leaveRecord(codex, '{"type":"session_meta"}\n')],
-    ['a record with half a picture', (codex) => leaveRecord(codex, line(DRAWN.subarray(0, 50)))],
     [
       'a directory instead of the record',
       (codex) =>

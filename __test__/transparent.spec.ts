@@ -64,6 +64,33 @@ describe('a warning, not a failure', () => {
     },
   );
 
+  test("where it is missing under validation 'signature', which decodes what it can", async ({
+    codex,
+  }) => {
+    const options = { transparent: true, validation: 'signature' } as const;
+    const size = { width: 20, height: 10 };
+    const opaque = turn(save('workspace', png(size)));
+    expect(await codex.generateDetailed(opaque, options)).toMatchObject({
+      ...size,
+      hasAlpha: false,
+      warnings: [expect.stringMatching(/transparent/)],
+    });
+    const transparent = turn(save('workspace', png({ ...size, alpha: true })));
+    expect(await codex.generateDetailed(transparent, options)).toMatchObject({
+      ...size,
+      hasAlpha: true,
+      warnings: [],
+    });
+    // Nothing is known of what cannot be decoded.
+    const broken = assemble([header(), chunk('IDAT', Buffer.alloc(128, 7))]);
+    expect(await codex.generateDetailed(turn(save('workspace', broken)), options)).toMatchObject({
+      width: 3,
+      height: 2,
+      hasAlpha: false,
+      warnings: [],
+    });
+  });
+
   test.for(PLACES)('none where it is there: %s', async ([source, , transparent], { codex }) => {
     const image = await codex.generateDetailed(turn(transparent), { transparent: true });
     expect(image).toMatchObject({ source, hasAlpha: true, warnings: [] });

@@ -2,16 +2,16 @@
 
 import { CommandError } from './failure.mjs';
 
-export type Addon = typeof import('@open-design/codex-image');
+export type Addon = typeof import('codex-image');
 
 export async function loadAddon(): Promise<Addon> {
   try {
-    return await import('@open-design/codex-image');
+    return await import('codex-image');
   } catch (error) {
     const { platform, arch } = process;
     throw new CommandError(
       'CODEX_IMAGE_ADDON_UNAVAILABLE',
-      `The native addon of @open-design/codex-image for ${platform}-${arch} cannot be loaded. ` +
+      `The native addon of codex-image for ${platform}-${arch} cannot be loaded. ` +
         'Install the package anew, with its optional dependencies',
       {},
       error instanceof Error ? error.stack : String(error),

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
-import type { CheckOptions, GenerateOptions, RecoverOptions } from '@open-design/codex-image';
+import type { CheckOptions, GenerateOptions, RecoverOptions } from 'codex-image';
 
 import { CommandError } from './failure.mjs';
 

@@ -2,7 +2,7 @@
 
 import { getSystemErrorMap } from 'node:util';
 
-import type { CodexImageErrorCode } from '@open-design/codex-image';
+import type { CodexImageErrorCode } from 'codex-image';
 
 /** What this command exits with. Stable: scripts may switch on it. The numbers are those of BSD's sysexits.h. */
 export const EXIT = {

@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { buffer } from 'node:stream/consumers';
 
-import type { GeneratedImage } from '@open-design/codex-image';
+import type { GeneratedImage } from 'codex-image';
 
 import { loadAddon } from './addon.mjs';
 import { type Command, type Manner, parse, type Target, wantsJson } from './arguments.mjs';

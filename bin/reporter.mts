@@ -1,6 +1,6 @@
 // Who is told what: people, on a terminal or in a log, and programs.
 
-import type { GeneratedImage, ProgressEvent, Readiness } from '@open-design/codex-image';
+import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
 import type { Manner } from './arguments.mjs';
 import { type Failure, inWordsOfThisCommand } from './failure.mjs';

@@ -10,9 +10,9 @@ export const ADDON_UNAVAILABLE = {
 } as const;
 
 /** Imported by the call, so that a machine without the addon fails this call and nothing else. */
-export async function loadAddon(): Promise<typeof import('@open-design/codex-image')> {
+export async function loadAddon(): Promise<typeof import('codex-image')> {
   try {
-    return await import('@open-design/codex-image');
+    return await import('codex-image');
   } catch (cause) {
     const { code, message, fix } = ADDON_UNAVAILABLE;
     // 424, as for a missing Codex: something has to be installed. A 503 would promise that it comes

@@ -1,7 +1,7 @@
 // What a render can fail with before the addon is called. The addon's own errors pass through
 // unchanged.
 
-import type { CodexImageErrorCode } from '@open-design/codex-image';
+import type { CodexImageErrorCode } from 'codex-image';
 
 /** Why a render failed. Stable: programs may switch on it. */
 export type CodexCliImageErrorCode = CodexImageErrorCode | 'CODEX_IMAGE_ADDON_UNAVAILABLE';

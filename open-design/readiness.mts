@@ -1,6 +1,6 @@
 // Whether this machine can draw, for a picker that shows the model.
 
-import type { ReadinessProblem } from '@open-design/codex-image';
+import type { ReadinessProblem } from 'codex-image';
 
 import { ADDON_UNAVAILABLE, loadAddon } from './addon.mjs';
 import { type CodexOverrides, environmentOf } from './environment.mjs';

@@ -1,7 +1,7 @@
 // The dispatcher's branch: what Open Design asks for goes in, the picture comes out. Defaults, limits and the choice of a sandbox
 // are the addon's.
 
-import type { GenerateOptions } from '@open-design/codex-image';
+import type { GenerateOptions } from 'codex-image';
 
 import { loadAddon } from './addon.mjs';
 import { type CodexOverrides, type Environment, environmentOf } from './environment.mjs';

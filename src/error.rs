@@ -47,6 +47,31 @@ pub enum Cause {
     #[error("Codex is not signed in. Run `codex login` and sign in with ChatGPT.")]
     NotSignedIn,
 
+    /// Nobody can be: the user has no home directory, and `CODEX_HOME` names none.
+    #[error(
+        "Codex is not signed in: the user that it would run as has no home directory. \
+         Set the variable HOME or CODEX_HOME, then run `codex login` and sign in with ChatGPT."
+    )]
+    HomeUnknown,
+
+    /// Signed in to an account or a workspace that OpenAI has deactivated.
+    #[error(
+        "Codex is not signed in to an active account: OpenAI has deactivated the account or its workspace. \
+         Run `codex login` and sign in with another one, or ask OpenAI's support."
+    )]
+    Deactivated,
+
+    /// `CODEX_HOME` names no directory: Codex does not start.
+    #[error(
+        "The home directory that is set for Codex does not exist, so Codex is not signed in there. \
+         Create it and run `codex login` with it as CODEX_HOME, or correct that setting."
+    )]
+    HomeMissing,
+
+    /// Signed in, or not, but not as Codex's configuration demands: Codex would sign out.
+    #[error("{0}.")]
+    LoginRefused(Demand),
+
     /// Signed in, but in a way that does not come with the image tool.
     #[error(
         "Codex is signed in with an API key or another programmatic login, which cannot draw images. \
@@ -83,6 +108,10 @@ pub enum Cause {
         resets_in: Option<Duration>,
     },
 
+    /// What the account may spend is used up, and waiting alone does not bring more.
+    #[error("{0}")]
+    Exhausted(Allowance),
+
     /// Too many requests in a short time.
     #[error("OpenAI is limiting the rate of requests. Try again in a minute.")]
     RateLimited,
@@ -92,7 +121,7 @@ pub enum Cause {
     SafetyRejected,
 
     /// OpenAI's side failed, or could not be reached.
-    #[error("OpenAI's backend could not deliver the image ({0}). Try again later.")]
+    #[error("OpenAI's backend could not deliver the image ({0}). {advice}", advice = .0.advice())]
     BackendError(BackendTrouble),
 
     /// Codex ended badly, for a reason nobody recognised.
@@ -153,6 +182,29 @@ pub enum Missing {
     NotKept,
 }
 
+/// What Codex's configuration demands of a login, and this one does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Demand {
+    /// Another method than ChatGPT.
+    #[error(
+        "Codex's configuration does not allow to sign in with ChatGPT, as drawing needs it. \
+         Change forced_login_method there, or ask the administrator who has set it"
+    )]
+    AnotherMethod,
+    /// ChatGPT.
+    #[error(
+        "Codex's configuration demands to be signed in with ChatGPT, and it is signed in with an API key or another \
+         programmatic login. Run `codex login` and sign in with ChatGPT"
+    )]
+    ChatGpt,
+    /// Another ChatGPT workspace.
+    #[error(
+        "Codex is signed in to another ChatGPT workspace than its configuration demands. \
+         Run `codex login` and choose that workspace, or correct forced_chatgpt_workspace_id"
+    )]
+    AnotherWorkspace,
+}
+
 /// How it is known that the image tool is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unmounted {
@@ -162,6 +214,18 @@ pub enum Unmounted {
          Use OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on"
     )]
     Provider(String),
+    /// `config.toml` selects a provider that does not exist: Codex does not start.
+    #[error(
+        "the model provider `{0}` selected in config.toml is not defined there. \
+         Define it in model_providers, or use OpenAI's own provider"
+    )]
+    Undefined(String),
+    /// The configuration or the call switches off this feature, without which there is none.
+    #[error("the feature {0} is switched off in Codex's configuration. Switch it on there, or leave it out")]
+    SwitchedOff(&'static str),
+    /// A program that belongs to Codex is not there.
+    #[error("its program codex-code-mode-host is missing, so Codex is not completely installed. Reinstall Codex")]
+    Incomplete,
     /// Codex, or its model, said so during the turn.
     #[error(
         "Codex reports that it has no such tool. Update Codex, make sure that `codex login` was done with ChatGPT, \
@@ -170,21 +234,79 @@ pub enum Unmounted {
     Reported,
 }
 
+/// What is used up until it is paid for or raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Allowance {
+    /// The credits of a workspace.
+    #[error("Your ChatGPT workspace is out of credits. Add credits, or ask the workspace's owner to add some.")]
+    Credits,
+    /// The spend cap of a workspace.
+    #[error("The spend cap of your ChatGPT workspace is reached. Raise it, or ask the workspace's owner to raise it.")]
+    SpendCap,
+    /// The quota or the balance of an account.
+    #[error("Your OpenAI account has no quota or balance left for this. Check its plan and billing details.")]
+    Quota,
+    /// A plan without Codex has none.
+    #[error(
+        "Your ChatGPT plan does not include Codex. Upgrade it, or run `codex login` and sign in with another account."
+    )]
+    Plan,
+}
+
 /// What went wrong on the way to OpenAI or there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackendTrouble {
-    /// An HTTP status that says so.
-    #[error("HTTP {0}")]
-    Http(u16),
+    /// An HTTP status, and its reason.
+    #[error("HTTP {0}: {1}")]
+    Http(u16, &'static str),
     /// No connection, or one that broke off.
     #[error("no connection")]
     Unreachable,
-    /// Too many others.
+    /// Too many requests of others.
     #[error("its servers report high demand")]
     Overloaded,
+    /// Too many requests of others for one model.
+    #[error("the selected model is at capacity")]
+    AtCapacity,
     /// An error over there that it did not explain.
     #[error("its servers report an error")]
     Failed,
+    /// The network or its region is blocked.
+    #[error("access from this network or region is blocked")]
+    Blocked,
+    /// A model that the account or this version of Codex cannot use.
+    #[error("the selected model is not available")]
+    NoSuchModel,
+    /// More than fits into the model's context.
+    #[error("the request is too long for the model")]
+    TooLong,
+    /// A picture in the request cannot be read there.
+    #[error("it cannot read an image of the request")]
+    UnreadableImage,
+}
+
+impl BackendTrouble {
+    /// Whether the same request may well succeed later. Of the statuses, only those that speak of a
+    /// moment: a timeout, too early, too many, or an error of the server itself.
+    const fn may_pass(&self) -> bool {
+        match self {
+            Self::Http(status, _) => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::Unreachable | Self::Overloaded | Self::AtCapacity | Self::Failed => true,
+            Self::Blocked | Self::NoSuchModel | Self::TooLong | Self::UnreadableImage => false,
+        }
+    }
+
+    /// What to do.
+    const fn advice(&self) -> &'static str {
+        match self {
+            _ if self.may_pass() => "Try again later.",
+            Self::Blocked => "Use Codex from another network or without a VPN or proxy.",
+            Self::NoSuchModel => "Update Codex, or select another model.",
+            Self::TooLong => "Shorten the prompt, or use fewer reference images.",
+            Self::UnreadableImage => "Use other reference images.",
+            _ => "The same request would fail again. The error's detail holds what Codex said.",
+        }
+    }
 }
 
 fn resets_in_words(resets_in: Option<Duration>) -> String {
@@ -215,13 +337,15 @@ impl Cause {
             Self::InvalidOption { .. } => "INVALID_OPTIONS",
             Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
             Self::SpawnFailed(_) => "SPAWN_FAILED",
-            Self::NotSignedIn => "NOT_SIGNED_IN",
+            Self::NotSignedIn | Self::HomeUnknown | Self::HomeMissing | Self::LoginRefused(_) | Self::Deactivated => {
+                "NOT_SIGNED_IN"
+            }
             Self::ApiKeyLogin => "API_KEY_LOGIN",
             Self::ImageGenUnavailable(_) => "IMAGE_GEN_UNAVAILABLE",
             Self::NoImage(_) => "NO_IMAGE",
             Self::InvalidImage(_) => "INVALID_IMAGE",
             Self::ImageTooLarge { .. } => "IMAGE_TOO_LARGE",
-            Self::UsageLimit { .. } => "USAGE_LIMIT",
+            Self::UsageLimit { .. } | Self::Exhausted(_) => "USAGE_LIMIT",
             Self::RateLimited => "RATE_LIMITED",
             Self::SafetyRejected => "SAFETY_REJECTED",
             Self::BackendError(_) => "BACKEND_ERROR",
@@ -239,12 +363,14 @@ impl Cause {
     pub const fn status(&self) -> u16 {
         match self {
             Self::InvalidOption { .. } => 400,
-            Self::NotSignedIn => 401,
+            Self::NotSignedIn | Self::HomeUnknown | Self::HomeMissing | Self::LoginRefused(_) | Self::Deactivated => {
+                401
+            }
             Self::ApiKeyLogin => 403,
             Self::ImageTooLarge { .. } => 413,
             Self::SafetyRejected => 422,
             Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => 424,
-            Self::UsageLimit { .. } | Self::RateLimited => 429,
+            Self::UsageLimit { .. } | Self::Exhausted(_) | Self::RateLimited => 429,
             Self::Aborted => 499,
             Self::SpawnFailed(_) | Self::Internal => 500,
             Self::ImageGenUnavailable(_) => 501,
@@ -261,16 +387,16 @@ impl Cause {
     /// Whether the same call may well succeed if it is simply made again.
     #[must_use]
     pub const fn retryable(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::BackendError(trouble) => trouble.may_pass(),
             Self::SpawnFailed(_)
-                | Self::NoImage(_)
-                | Self::InvalidImage(_)
-                | Self::RateLimited
-                | Self::BackendError(_)
-                | Self::Timeout(_)
-                | Self::HomeUnanswered
-        )
+            | Self::NoImage(_)
+            | Self::InvalidImage(_)
+            | Self::RateLimited
+            | Self::Timeout(_)
+            | Self::HomeUnanswered => true,
+            _ => false,
+        }
     }
 }
 
@@ -323,8 +449,17 @@ mod tests {
             Cause::CodexUnusable("it is a directory"),
             Cause::SpawnFailed("Permission denied (os error 13)".into()),
             Cause::NotSignedIn,
+            Cause::HomeUnknown,
+            Cause::Deactivated,
+            Cause::HomeMissing,
+            Cause::LoginRefused(Demand::AnotherMethod),
+            Cause::LoginRefused(Demand::ChatGpt),
+            Cause::LoginRefused(Demand::AnotherWorkspace),
             Cause::ApiKeyLogin,
             Cause::ImageGenUnavailable(Unmounted::Provider("relay".into())),
+            Cause::ImageGenUnavailable(Unmounted::Undefined("relay".into())),
+            Cause::ImageGenUnavailable(Unmounted::SwitchedOff("image_generation")),
+            Cause::ImageGenUnavailable(Unmounted::Incomplete),
             Cause::ImageGenUnavailable(Unmounted::Reported),
             Cause::NoImage(Missing::NotDrawn),
             Cause::NoImage(Missing::Reference),
@@ -333,10 +468,18 @@ mod tests {
             Cause::InvalidImage(Flaw::Empty),
             Cause::ImageTooLarge { limit: 1 },
             Cause::UsageLimit { resets_in: None },
+            Cause::Exhausted(Allowance::Credits),
+            Cause::Exhausted(Allowance::SpendCap),
+            Cause::Exhausted(Allowance::Quota),
+            Cause::Exhausted(Allowance::Plan),
             Cause::RateLimited,
             Cause::SafetyRejected,
-            Cause::BackendError(BackendTrouble::Http(500)),
+            Cause::BackendError(BackendTrouble::Http(500, "an error of the server")),
             Cause::BackendError(BackendTrouble::Unreachable),
+            Cause::BackendError(BackendTrouble::Blocked),
+            Cause::BackendError(BackendTrouble::NoSuchModel),
+            Cause::BackendError(BackendTrouble::TooLong),
+            Cause::BackendError(BackendTrouble::UnreadableImage),
             Cause::CodexFailed(Exit::Code(1)),
             Cause::CodexFailed(Exit::Signal(11)),
             Cause::TurnFailed,
@@ -376,6 +519,21 @@ mod tests {
         assert!(said(Cause::UsageLimit { resets_in: None }).contains("resets on a rolling window"));
         assert!(said(Cause::NotSignedIn).contains("not signed in. Run `codex login`"));
         assert!(said(Cause::ApiKeyLogin).contains("API key"));
+    }
+
+    #[test]
+    fn only_what_may_pass_is_to_be_tried_again_later() {
+        for cause in every_cause() {
+            assert!(
+                cause.retryable() || !cause.to_string().contains("again later") || cause.status() == 429,
+                "{cause}"
+            );
+        }
+        for http in 300..600 {
+            let cause = Cause::BackendError(BackendTrouble::Http(http, "a reason"));
+            assert_eq!(cause.retryable(), matches!(http, 408 | 425 | 429) || http >= 500, "{http}");
+            assert_eq!(cause.to_string().contains("Try again later"), cause.retryable(), "{http}");
+        }
     }
 
     #[test]

@@ -12,27 +12,28 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
-use crate::codex::config::{Config, Places, Provider, Setting};
+use crate::codex::config::{Config, Setting};
 use crate::codex::confinement::{Confinement, is_privileged};
 use crate::codex::events::Usage;
 use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
-use crate::codex::locate::{Cli, locate, searched};
+use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
-use crate::codex::store::{self, Store};
+use crate::codex::store::{self, Baseline, Store};
 use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, OVER_GRACE, Turn, Veil};
 use crate::codex::version::{Version, version_of};
 use crate::codex::{ThreadId, command, rollout};
-use crate::error::{Cause, Evidence, Failure, Missing, Unmounted, os_words};
+use crate::error::{Cause, Evidence, Failure, Missing, os_words};
 use crate::files::{Refusal, request};
 use crate::gate::{self, Kind};
-use crate::harvest::{self, Judge, Picked, Rejection, Source};
+use crate::harvest::{self, Judge, Picked, Rejection};
 use crate::png::Picture;
+use crate::preflight::{Configuration, Installation};
 use crate::process::{Exit, Manner, Marker};
 use crate::progress::{Phase, Progress};
 use crate::queue::{Place, Ticket};
 use crate::reference::{self, Staged};
-use crate::request::{Completion, Request, Validation};
+use crate::request::{Completion, Request};
 use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
 use crate::sweep;
 use crate::workspace::{Parent, Workspace};
@@ -159,30 +160,38 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 /// What was found before anything is spent.
 struct Found {
     cli: Cli,
+    codex_version: Option<String>,
     config: Config,
 }
 
 /// Finds the CLI and makes sure, without spending anything, that it can draw. Only certainty refuses; doubt passes.
 async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
     let (sought, asked) = (Arc::clone(request), Arc::clone(request));
-    let search = gate::read_patiently(Kind::Programs, searched(request), move || locate(&sought));
-    let cli = limits.unless_interrupted(search).await???;
-    let home = request.codex_home();
-    let files = gate::read_patiently(Kind::Home, home.clone(), move || {
-        (login::from_file(&home), Config::read(&Places::here(&home, &asked.env)))
-    });
-    let (mut login, config) = limits.unless_interrupted(files).await??;
+    let search = gate::read_patiently(Kind::Programs, searched(request), move || Installation::find(&sought));
+    let installation = limits.unless_interrupted(search).await???;
+    let files = gate::read_patiently(Kind::Home, request.codex_home(), move || Configuration::read(&asked));
+    let configuration = limits.unless_interrupted(files).await??;
+    let cli = &installation.cli;
+    let mut login = configuration.login();
     if login == Login::Unknown {
-        let told = ask(&cli, request, &login::STATUS, run.clone(), limits.interrupted()).await;
+        let args = login::status_args(&request.config);
+        let told = ask(cli, request, args, run.clone(), limits.interrupted()).await;
         login = login::from_status(&told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?);
         limits.check()?;
     }
-    match (login, config.provider(&request.config)) {
-        (Login::None, _) => Err(Cause::NotSignedIn.into()),
-        (Login::Programmatic, _) => Err(Cause::ApiKeyLogin.into()),
-        (_, Provider::Without(name)) => Err(Cause::ImageGenUnavailable(Unmounted::Provider(name)).into()),
-        (Login::ChatGpt | Login::Unknown, Provider::OpenAi | Provider::Relay(_)) => Ok(Found { cli, config }),
+    let obstacle = |version| configuration.obstacles(login, version).into_iter().next();
+    if let Some(cause) = obstacle(None) {
+        return Err(cause.into());
     }
+    let codex_version = version_of(cli, request, run.clone(), limits.interrupted()).await;
+    limits.check()?;
+    let version = codex_version.as_deref().and_then(Version::parse);
+    let of_model = || installation.obstacle(version, &configuration);
+    // Another model may do without.
+    if let Some(cause) = obstacle(version).or_else(|| of_model().filter(|_| !configuration.names_model())) {
+        return Err(cause.into());
+    }
+    Ok(Found { cli: installation.cli, codex_version, config: configuration.config })
 }
 
 async fn make_workspace(request: &Request, run: &Marker, limits: &Limits) -> Result<Workspace, Failure> {
@@ -215,7 +224,7 @@ enum Ending {
 /// Runs the turn and takes in what it brings. The tree is dead when this returns.
 async fn draw(
     request: &Arc<Request>,
-    Found { cli, config }: &Found,
+    Found { cli, codex_version, config }: &Found,
     workspace: &Workspace,
     marker: Marker,
     progress: &Progress,
@@ -223,19 +232,18 @@ async fn draw(
 ) -> Result<Generated, Failure> {
     let staged = stage(request, workspace, limits).await?;
     limits.check()?;
-    let codex_version = version_of(cli, request, marker.clone(), limits.interrupted()).await;
-    limits.check()?;
     let version = codex_version.as_deref().and_then(Version::parse);
     let settings = command::settings(request, config, version, &workspace.path(), (marker.name, &marker.value));
-    let confinement = {
+    let before = {
         let (request, config, settings) = (Arc::clone(request), config.clone(), settings.clone());
         gate::read_patiently(Kind::Home, request.codex_home(), move || {
-            Confinement::expected(&request, &config, &settings, version, is_privileged())
+            let confinement = Confinement::expected(&request, &config, &settings, version, is_privileged());
+            (confinement, Baseline::take(&request.codex_home()))
         })
     };
-    let confinement = limits.unless_interrupted(confinement).await??;
+    let (confinement, baseline) = limits.unless_interrupted(before).await??;
     let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
-    let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path());
+    let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path(), baseline);
     let _reading = judge.give_up_on_drop();
     progress.say(Phase::Starting, "Starting Codex", None);
     let starting = Instant::now();
@@ -301,9 +309,7 @@ async fn draw(
         }
     };
     let timings = Timings { start: started - starting, image, stop: stopping.elapsed(), ..Timings::default() };
-    // Whose signature was enough has not been decoded.
-    let decoded = request.validation == Validation::Full || picked.source != Source::Workspace;
-    let opaque = request.transparent && decoded && !picked.picture.has_alpha;
+    let opaque = request.transparent && picked.picture.has_alpha == Some(false);
     let mut warnings: Vec<String> =
         opaque.then(|| "The picture has no transparent pixels.".to_owned()).into_iter().collect();
     warnings.extend(judge.warnings());
@@ -311,7 +317,7 @@ async fn draw(
     Ok(Generated {
         picked,
         thread: ended.heard.transcript.thread,
-        codex_version,
+        codex_version: codex_version.clone(),
         usage: ended.heard.transcript.usage,
         timings,
         warnings,
@@ -509,7 +515,7 @@ fn without_picture(rejection: Rejection, request: &Request, ended: &Ended, exit:
         (_, None) if ended.heard.transcript.failed.is_some() => Cause::TurnFailed,
         (cause, _) => cause,
     };
-    let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, SystemTime::now());
+    let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, exit, SystemTime::now());
     let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), ended);
     failure.evidence.exit = exit;
     failure
@@ -590,7 +596,8 @@ mod tests {
         let thread = ThreadId::parse(THREAD).unwrap();
         let sandbox = Sandbox::DangerFullAccess;
         let request = Request { sandbox, require_verified: true, ..Request::example(home.path()) };
-        let judge = Judge::new(Arc::new(request), [].into(), Confinement::Waived, home.path().to_path_buf());
+        let baseline = Baseline::take(home.path());
+        let judge = Judge::new(Arc::new(request), [].into(), Confinement::Waived, home.path().to_path_buf(), baseline);
         let (store, record) = (judge.store(&thread), judge.record_growth(&thread));
         let mut look = Look { judge, store, record };
         let mut count = 0;

@@ -14,14 +14,13 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, Recorded};
-use crate::codex::store::{Sight, Store};
+use crate::codex::store::{Baseline, Sight, Store};
 use crate::error::Missing;
 use crate::files::{Dir, Refusal};
 use crate::png::{self, Picture};
@@ -95,24 +94,24 @@ pub struct Judge {
     workspace: PathBuf,
     /// What Codex's own statement says to that, once it was read.
     confirmed: Arc<OnceLock<Result<Confirmed, Breach>>>,
-    /// What is older than the run cannot have come from it.
-    since: SystemTime,
+    /// What was in the store before the run cannot have come from it.
+    baseline: Arc<Baseline>,
     /// Ends every look and reading that is still under way.
     given_up: CancellationToken,
 }
 
 impl Judge {
-    /// For the files of a run that begins now.
+    /// For the files of a run that begins after `baseline` was taken.
     #[must_use]
     pub fn new(
         request: Arc<Request>,
         references: Arc<[Fingerprint]>,
         confinement: Confinement,
         workspace: PathBuf,
+        baseline: Baseline,
     ) -> Self {
-        let confirmed = Arc::default();
-        let (since, given_up) = (SystemTime::now(), CancellationToken::new());
-        Self { request, references, confinement, workspace, confirmed, since, given_up }
+        let (confirmed, given_up) = (Arc::default(), CancellationToken::new());
+        Self { request, references, confinement, workspace, confirmed, baseline: Arc::new(baseline), given_up }
     }
 
     /// Ends every look and reading when it is dropped.
@@ -176,7 +175,8 @@ impl Judge {
     /// The store of `thread`, seen with fresh eyes.
     #[must_use]
     pub fn store(&self, thread: &ThreadId) -> Store {
-        Store::new(&self.request.codex_home(), thread, self.request.max_image_bytes, self.since)
+        let since = self.baseline.since(thread);
+        Store::new(&self.request.codex_home(), thread, self.request.max_image_bytes, since)
     }
 
     /// One look into the store. Blocks on the disk.
@@ -291,7 +291,7 @@ impl Judge {
 /// # Errors
 /// Why there is nothing to hand out.
 pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Picked, Rejection> {
-    let mut store = Store::new(codex_home, thread, limit, SystemTime::UNIX_EPOCH);
+    let mut store = Store::new(codex_home, thread, limit, None);
     let never = CancellationToken::new();
     let rejection = match store.look(&never) {
         Sight::Image(proven) => {
@@ -317,18 +317,21 @@ fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &Cancell
     first(codex_home, thread, png.len() as u64, given_up, same).ok()
 }
 
-/// The first proven picture in the thread's record; what was wrong if there is one that was refused.
+/// The first proven picture in the thread's record, or why the others were refused. One that is too
+/// large is told first: a larger limit may make it a picture.
 fn first_recorded(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
 ) -> Result<Picked, Option<Refusal>> {
+    let mut flaw = None;
     let proven = |Recorded { bytes: png, revised_prompt }| {
-        let picture = png::prove(&png).ok()?;
+        let picture = png::prove(&png).map_err(|found| flaw = Some(found)).ok()?;
         Some(Picked { png, picture, source: Source::Rollout, verified: true, revised_prompt })
     };
-    first(codex_home, thread, limit, given_up, proven).map_err(|too_large| too_large.then_some(Refusal::TooLarge))
+    let found = first(codex_home, thread, limit, given_up, proven);
+    found.map_err(|too_large| if too_large { Some(Refusal::TooLarge) } else { flaw.map(Refusal::Flawed) })
 }
 
 /// The first entry that is wanted, or whether there was one that is too large.
@@ -337,7 +340,7 @@ fn first<T>(
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
-    wanted: impl Fn(Recorded) -> Option<T>,
+    mut wanted: impl FnMut(Recorded) -> Option<T>,
 ) -> Result<T, bool> {
     let mut found = None;
     let too_large = rollout::pictures(codex_home, thread, limit, given_up, |recorded| {

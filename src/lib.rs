@@ -11,12 +11,13 @@
 //! The rooms, and who may call whom (arrows point one way):
 //!
 //! ```text
-//! node → { generate, readiness } → { harvest, sweep, run }
+//! node → { generate, readiness } → { harvest, preflight, sweep, run }
 //!      → { codex, gate, process, png, files, workspace, reference, queue }
 //!      → { request, progress, error }
 //! ```
 //!
 //! * [`generate`]: the story itself; [`harvest`]: which picture counts, and what is known of where it came from.
+//! * [`preflight`]: what keeps Codex from drawing, as far as it shows before anything is spent.
 //! * [`sweep`]: what dead daemons have left behind.
 //! * [`readiness`]: whether this machine can draw, and what to do if not.
 //! * [`queue`], [`reference`]: whose turn it is, and the pictures to start from.
@@ -39,6 +40,7 @@ pub mod generate;
 pub mod harvest;
 pub mod node;
 pub mod png;
+pub mod preflight;
 pub mod process;
 pub mod progress;
 pub mod queue;

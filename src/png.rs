@@ -1,8 +1,8 @@
 //! Proof that bytes are a PNG picture: every chunk, then every pixel.
 //!
 //! Three passes, because none suffices alone: only the walk over the chunks sees wrong checksums of ancillary chunks and where
-//! the picture ends; only the decoder sees broken pixels; only inflating once more sees data beyond them. The bytes themselves are
-//! never changed: image services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
+//! the picture ends; only the decoder sees broken pixels; only inflating once more sees pixels beyond the last one. The bytes
+//! themselves are never changed: image services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
 //!
 //! The decode is row by row, so its memory is that of a few rows whatever the picture's size, and the limits bound
 //! what a decompression bomb can cost in time.
@@ -38,12 +38,12 @@ const SIGNATURE_ONLY_BYTES: usize = 128;
 /// What is known of a proven picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture {
-    /// In pixels; 0 only where no more than a signature was asked for and the header is unreadable.
+    /// In pixels; 0 only where no more than a signature was asked for and the header is damaged.
     pub width: u32,
     /// In pixels; 0 as above.
     pub height: u32,
-    /// Whether at least one pixel is not fully opaque.
-    pub has_alpha: bool,
+    /// Whether at least one pixel is not fully opaque; none where the pixels cannot be decoded.
+    pub has_alpha: Option<bool>,
 }
 
 /// Why bytes are not a picture.
@@ -92,12 +92,12 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
         return Err(Flaw::Damaged("its pixel data goes on beyond the picture"));
     }
     let decoded = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
-    // The decoder stops at the last pixel; what comes then, be it a gigabyte, it neither looks at nor mentions.
+    // The decoder stops at the last pixel; what the stream holds beyond, be it a gigabyte, it does not mention.
     let mut length = decoded.length;
     let mut buffer = vec![0; 4 * WINDOW];
     inflate(&walked.data, &mut length, &mut buffer).map_err(|fault| match fault {
         Fault::Broken => Flaw::Damaged("its pixels cannot be decoded"),
-        Fault::Excess | Fault::Surplus => Flaw::Damaged("its pixel data goes on beyond the picture"),
+        Fault::Excess => Flaw::Damaged("its pixel data goes on beyond the picture"),
     })?;
     // What else is wrong with these is no flaw of the picture, but whoever opens it may inflate them.
     let mut left = MAX_ANCILLARY_BYTES;
@@ -106,11 +106,11 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
     if is_too_long || walked.packed.iter().any(&mut is_excessive) {
         return Err(Flaw::Damaged("a profile or a text in it takes too much memory"));
     }
-    Ok(Picture { width, height, has_alpha: decoded.has_alpha })
+    Ok(Picture { width, height, has_alpha: Some(decoded.has_alpha) })
 }
 
-/// The minimum of the original contract: the signature and 128 bytes. Size and transparency are reported as far as
-/// they can be known.
+/// The minimum of the original contract: the signature and 128 bytes. Tells all that a proof would, where there is
+/// one, and else the size, where the header is intact.
 ///
 /// # Errors
 /// The [`Flaw`] found.
@@ -120,8 +120,8 @@ pub fn sign_of_png(bytes: &[u8]) -> Result<Picture, Flaw> {
         return Err(Flaw::Truncated);
     }
     Ok(prove(bytes).unwrap_or_else(|_| {
-        let Header { width, height } = header(&bytes[16..29]).unwrap_or(Header { width: 0, height: 0 });
-        Picture { width, height, has_alpha: false }
+        let Header { width, height } = first_header(bytes).unwrap_or(Header { width: 0, height: 0 });
+        Picture { width, height, has_alpha: None }
     }))
 }
 
@@ -152,37 +152,50 @@ fn walk(bytes: &[u8]) -> Result<Walked<'_>, Flaw> {
         if chunks > MAX_CHUNKS {
             return Err(Flaw::Damaged("it is in too many pieces"));
         }
-        let (length, after) = rest.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
-        let length = u32::from_be_bytes(*length) as usize;
-        if length > i32::MAX as usize {
-            return Err(Flaw::Damaged("a chunk's length is impossible"));
-        }
-        // The type is checked before the length is believed: a damaged length must not look like a growing file.
-        let kind = after.first_chunk::<4>().ok_or(Flaw::Truncated)?;
-        if !kind.iter().all(u8::is_ascii_alphabetic) {
-            return Err(Flaw::Damaged("a chunk's type is impossible"));
-        }
-        let (typed, after) = after.split_at_checked(4 + length).ok_or(Flaw::Truncated)?;
-        let (sum, after) = after.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
-        if crc32fast::hash(typed) != u32::from_be_bytes(*sum) {
-            return Err(Flaw::Damaged("a checksum is wrong"));
-        }
+        let (Chunk { kind, content }, after) = split_chunk(rest)?;
         rest = after;
         match (kind, &seen_header) {
-            (b"IHDR", None) => seen_header = Some(header(&typed[4..])?),
+            (b"IHDR", None) => seen_header = Some(header(content)?),
             (b"IHDR", Some(_)) => return Err(Flaw::Damaged("it has two headers")),
             (_, None) => return Err(Flaw::Damaged("it does not begin with a header")),
             // Not every decoder looks: png 0.18.1 panics (image-rs/image-png#694).
-            (b"PLTE", Some(_)) if !length.is_multiple_of(3) => return Err(Flaw::Damaged("its palette is impossible")),
-            (b"IDAT", Some(_)) => data.push(&typed[4..]),
+            (b"PLTE", Some(_)) if !content.len().is_multiple_of(3) => {
+                return Err(Flaw::Damaged("its palette is impossible"));
+            }
+            (b"IDAT", Some(_)) => data.push(content),
             (b"IEND", Some(_)) if data.is_empty() => return Err(Flaw::Damaged("it has no pixels")),
-            (b"IEND", Some(_)) if length > 0 => return Err(Flaw::Damaged("its end mark is not empty")),
+            (b"IEND", Some(_)) if !content.is_empty() => return Err(Flaw::Damaged("its end mark is not empty")),
             (b"IEND", Some(_)) => break,
-            (kind, Some(_)) => packed.extend(packed_part(kind, &typed[4..])),
+            (kind, Some(_)) => packed.extend(packed_part(kind, content)),
         }
     }
     let header = seen_header.ok_or(Flaw::Damaged("it does not begin with a header"))?;
     Ok(Walked { header, data, packed, end: bytes.len() - rest.len() })
+}
+
+struct Chunk<'a> {
+    kind: &'a [u8; 4],
+    content: &'a [u8],
+}
+
+/// Splits off the first chunk, checking its checksum.
+fn split_chunk(bytes: &[u8]) -> Result<(Chunk<'_>, &[u8]), Flaw> {
+    let (length, after) = bytes.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
+    let length = u32::from_be_bytes(*length) as usize;
+    if length > i32::MAX as usize {
+        return Err(Flaw::Damaged("a chunk's length is impossible"));
+    }
+    // The type is checked before the length is believed: a damaged length must not look like a growing file.
+    let kind = after.first_chunk::<4>().ok_or(Flaw::Truncated)?;
+    if !kind.iter().all(u8::is_ascii_alphabetic) {
+        return Err(Flaw::Damaged("a chunk's type is impossible"));
+    }
+    let (typed, after) = after.split_at_checked(4 + length).ok_or(Flaw::Truncated)?;
+    let (sum, after) = after.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
+    if crc32fast::hash(typed) != u32::from_be_bytes(*sum) {
+        return Err(Flaw::Damaged("a checksum is wrong"));
+    }
+    Ok((Chunk { kind, content: &typed[4..] }, after))
 }
 
 fn check_signature(bytes: &[u8]) -> Result<(), Flaw> {
@@ -204,6 +217,12 @@ fn header(data: &[u8]) -> Result<Header, Flaw> {
     let (width, height) = (u32::from_be_bytes(*width), u32::from_be_bytes(*height));
     let possible = 1..=i32::MAX.unsigned_abs();
     if possible.contains(&width) && possible.contains(&height) { Ok(Header { width, height }) } else { Err(damaged) }
+}
+
+/// The header of a file that has the signature, if that chunk is intact.
+fn first_header(bytes: &[u8]) -> Option<Header> {
+    let (Chunk { kind, content }, _) = split_chunk(bytes.get(SIGNATURE.len()..)?).ok()?;
+    if kind == b"IHDR" { header(content).ok() } else { None }
 }
 
 struct Decoded {
@@ -266,21 +285,21 @@ enum Fault {
     Broken,
     /// It takes more than it may.
     Excess,
-    /// Something follows it.
-    Surplus,
 }
 
-/// Inflates `data`, piece by piece, in a buffer of four windows, and takes what comes out of it off
-/// `left`. All of it must be one stream.
+/// Inflates the stream that `data` holds, piece by piece, in a buffer of four windows, and takes
+/// what comes out of it off `left`.
+///
+/// Ignores unused bytes behind the stream, however many: the PNG specification (third edition,
+/// 11.2.3) asks decoders to, for encoders that store a whole buffer instead of its used part.
+/// libpng warns of "Extra compressed data" and reads on, and so do browsers; `png` ignores them
+/// (image-rs/image-png#454) and once wrote such a byte itself (#262).
 fn inflate(data: &[&[u8]], left: &mut usize, buffer: &mut [u8]) -> Result<(), Fault> {
     let mut inflater = Decompressor::new();
     let mut at = 0;
     // The empty piece stands for the end: what fills the buffer is not yet all.
     for (mut piece, is_end) in data.iter().map(|piece| (*piece, false)).chain([(&[][..], true)]) {
-        while !(piece.is_empty() && (!is_end || inflater.is_done())) {
-            if inflater.is_done() {
-                return Err(Fault::Surplus);
-            }
+        while !inflater.is_done() && (is_end || !piece.is_empty()) {
             let (read, written) = inflater.read(piece, buffer, at, is_end).map_err(|_| Fault::Broken)?;
             piece = &piece[read..];
             *left = left.checked_sub(written).ok_or(Fault::Excess)?;
@@ -464,18 +483,19 @@ mod tests {
 
     #[test]
     fn a_picture_is_proven_and_measured() {
-        assert_eq!(prove(&sample()), Ok(Picture { width: 48, height: 32, has_alpha: false }));
+        assert_eq!(prove(&sample()), Ok(Picture { width: 48, height: 32, has_alpha: Some(false) }));
     }
 
     #[test]
     fn one_pixel_is_a_picture() {
         let png = encode(1, 1, ColorType::Grayscale, BitDepth::Eight, &[0]);
-        assert_eq!(prove(&png), Ok(Picture { width: 1, height: 1, has_alpha: false }));
+        assert_eq!(prove(&png), Ok(Picture { width: 1, height: 1, has_alpha: Some(false) }));
     }
 
     #[test]
     fn transparency_is_read_from_the_pixels_not_from_the_header() {
-        let alpha = |color, depth, data: &[u8]| prove(&encode(2, 1, color, depth, data)).unwrap().has_alpha;
+        let alpha =
+            |color, depth, data: &[u8]| prove(&encode(2, 1, color, depth, data)).unwrap().has_alpha == Some(true);
         assert!(!alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 255]));
         assert!(alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 254]));
         assert!(!alpha(ColorType::GrayscaleAlpha, BitDepth::Sixteen, &[9, 9, 255, 255, 9, 9, 255, 255]));
@@ -538,9 +558,18 @@ mod tests {
         };
         let beyond = Err(Flaw::Damaged("its pixel data goes on beyond the picture"));
         let exact = fdeflate::compress_to_vec(&[0; 72]);
-        assert_eq!(with_data(&[&exact]), Ok(Picture { width: 8, height: 8, has_alpha: false }));
+        assert_eq!(with_data(&[&exact]), Ok(Picture { width: 8, height: 8, has_alpha: Some(false) }));
         assert_eq!(with_data(&[&exact[..5], &[], &exact[5..], &[]]), with_data(&[&exact]));
-        assert_eq!(with_data(&[&exact, b"x"]), beyond);
+        // What follows the stream is unused, whatever it is.
+        for surplus in [0, 1, 3, 4, 5, 1000] {
+            let surplus = b"\x78\x01ab\0".iter().copied().cycle().take(surplus).collect::<Vec<_>>();
+            for data in [&[&[&exact[..], &surplus].concat()[..]] as &[&[u8]], &[&exact, &surplus]] {
+                let with_empty = [data, &[&[]]].concat();
+                assert_eq!(with_data(data), with_data(&[&exact]), "{surplus:?}");
+                assert_eq!(with_data(&with_empty), with_data(&[&exact]), "{surplus:?}");
+            }
+        }
+        assert_eq!(with_data(&[&exact, &[0; 1 << 20]]), beyond, "there is a bound");
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
         // Empty blocks, before the picture itself: they are data like any other, as long as they
@@ -609,9 +638,15 @@ mod tests {
     #[test]
     fn the_signature_check_asks_for_no_more_than_it_says() {
         let long = [SIGNATURE.as_slice(), &[0; 120]].concat();
-        assert_eq!(sign_of_png(&long), Ok(Picture { width: 0, height: 0, has_alpha: false }));
+        let unknown = Picture { width: 0, height: 0, has_alpha: None };
+        assert_eq!(sign_of_png(&long), Ok(unknown));
         assert_eq!(sign_of_png(&long[..127]), Err(Flaw::Truncated));
-        assert_eq!(sign_of_png(&sample()), prove(&sample()));
+        assert_eq!(sign_of_png(&sample()), prove(&sample()), "what a proof tells is told");
+        let cut = &sample()[..200];
+        assert_eq!(sign_of_png(cut), Ok(Picture { width: 48, height: 32, has_alpha: None }));
+        let mut damaged = cut.to_vec();
+        damaged[16] ^= 1;
+        assert_eq!(sign_of_png(&damaged), Ok(unknown), "a size under a wrong checksum is not known");
         assert!(matches!(sign_of_png(&[b'x'; 200]), Err(Flaw::Other(_))));
     }
 }

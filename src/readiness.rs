@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::codex::ask::ask;
-use crate::codex::config::{Config, Places, Provider};
-use crate::codex::locate::{Cli, locate, searched};
+use crate::codex::config::Provider;
+use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
-use crate::codex::version::version_of;
+use crate::codex::version::{Version, version_of};
 use crate::error::{Cause, Failure};
 use crate::gate::{self, Kind};
+use crate::preflight::{Configuration, Installation};
 use crate::request::Request;
 use crate::run::marker;
 
@@ -58,20 +59,19 @@ impl Readiness {
 /// Only defects of this package.
 pub async fn check(request: Request, given_up: CancellationToken) -> Result<Readiness, Failure> {
     let request = Arc::new(request);
-    let reading = async { tokio::try_join!(find(&request), read_home(&request)) };
-    let (cli, home) = tokio::select! {
+    let reading = async { tokio::try_join!(find(&request), read_configuration(&request)) };
+    let (installation, configuration) = tokio::select! {
         found = reading => found?,
         () = given_up.cancelled() => (Err(Cause::CodexNotFound), None),
     };
 
     let mut problems = Vec::new();
     let mut version = None;
-    let answered = home.is_some();
-    let (mut login, provider) = home.unwrap_or((Login::Unknown, Provider::OpenAi));
-    match &cli {
+    let mut login = configuration.as_ref().map_or(Login::Unknown, Configuration::login);
+    match (&installation, &configuration) {
         // Codex reads its home at every start: it would not answer either.
-        Ok(cli) if !answered => version.clone_from(&cli.version),
-        Ok(cli) => {
+        (Ok(installation), None) => version.clone_from(&installation.cli.version),
+        (Ok(Installation { cli, .. }), Some(_)) => {
             // Both take as long as the CLI takes to start, so they are asked at the same time.
             let (told_version, told_login) = tokio::join!(
                 version_of(cli, &request, marker()?, given_up.cancelled()),
@@ -80,7 +80,7 @@ pub async fn check(request: Request, given_up: CancellationToken) -> Result<Read
             version = told_version;
             login = told_login?;
         }
-        Err(cause) => problems.push(Problem {
+        (Err(cause), _) => problems.push(Problem {
             code: cause.code(),
             message: match cause {
                 Cause::CodexForWindows => "Only a Codex CLI for Windows was found, which cannot work here.".into(),
@@ -90,32 +90,44 @@ pub async fn check(request: Request, given_up: CancellationToken) -> Result<Read
             blocking: true,
         }),
     }
-    if answered {
-        problems.extend(about_login(login, cli.is_ok()));
+    let mut image_tool = false;
+    if let Some(configuration) = configuration {
+        let told = version.as_deref().and_then(Version::parse);
+        let mut obstacles = configuration.obstacles(login, told);
+        let of_model = installation.as_ref().ok().and_then(|found| found.obstacle(told, &configuration));
+        // Another model may do without.
+        let (hint, obstacle) = if configuration.names_model() { (of_model, None) } else { (None, of_model) };
+        obstacles.extend(obstacle);
+        image_tool = obstacles.is_empty();
+        problems.extend(obstacles.iter().map(|cause| about(cause, true)));
+        problems.extend(hint.map(|cause| about(&cause, false)));
+        problems.extend(about_unknown_login(login).filter(|_| installation.is_ok()));
+        problems.extend(about_relay(&configuration.provider()));
     } else {
         problems.push(home_unanswered());
     }
-    problems.extend(about_provider(&provider));
-    let image_tool =
-        answered && matches!(login, Login::ChatGpt | Login::Unknown) && !matches!(provider, Provider::Without(_));
-    Ok(Readiness { codex_path: cli.ok().map(|cli| cli.program), version, login, image_tool, problems })
+    let codex_path = installation.ok().map(|found| found.cli.program);
+    Ok(Readiness { codex_path, version, login, image_tool, problems })
+}
+
+/// What is said where Codex can have no home: nobody can be signed in, whatever CLI there is.
+#[must_use]
+pub fn without_home() -> Readiness {
+    let problems = vec![about(&Cause::HomeUnknown, true)];
+    Readiness { codex_path: None, version: None, login: Login::None, image_tool: false, problems }
 }
 
 /// The CLI. One on a disk that does not answer cannot be run.
-async fn find(request: &Arc<Request>) -> Result<Result<Cli, Cause>, Failure> {
+async fn find(request: &Arc<Request>) -> Result<Result<Installation, Cause>, Failure> {
     let sought = Arc::clone(request);
-    let found = gate::read(Kind::Programs, searched(request), move || locate(&sought)).await?;
+    let found = gate::read(Kind::Programs, searched(request), move || Installation::find(&sought)).await?;
     Ok(found.unwrap_or(Err(Cause::CodexNotFound)))
 }
 
-/// What the files in `CODEX_HOME` say, if their disk answers.
-async fn read_home(request: &Arc<Request>) -> Result<Option<(Login, Provider)>, Failure> {
-    let (asked, home) = (Arc::clone(request), request.codex_home());
-    let read = move || {
-        let config = Config::read(&Places::here(&home, &asked.env));
-        (login::from_file(&home), config.provider(&asked.config))
-    };
-    gate::read(Kind::Home, request.codex_home(), read).await
+/// What is configured, if the disk of `CODEX_HOME` answers.
+async fn read_configuration(request: &Arc<Request>) -> Result<Option<Configuration>, Failure> {
+    let asked = Arc::clone(request);
+    gate::read(Kind::Home, request.codex_home(), move || Configuration::read(&asked)).await
 }
 
 fn home_unanswered() -> Problem {
@@ -136,46 +148,35 @@ async fn login_of(
     if from_file != Login::Unknown {
         return Ok(from_file);
     }
-    let told = ask(cli, request, &login::STATUS, marker()?, given_up.cancelled()).await.unwrap_or_default();
+    let args = login::status_args(&request.config);
+    let told = ask(cli, request, args, marker()?, given_up.cancelled()).await.unwrap_or_default();
     Ok(login::from_status(&told))
 }
 
-fn about_login(login: Login, could_ask: bool) -> Option<Problem> {
-    let fix = "Run `codex login` and sign in with ChatGPT.".to_owned();
-    let problem = |code, message: &str, blocking| Problem { code, message: message.into(), fix: fix.clone(), blocking };
-    match login {
-        Login::ChatGpt => None,
-        Login::None => Some(problem("NOT_SIGNED_IN", "Codex is not signed in.", true)),
-        Login::Programmatic => Some(problem(
-            "API_KEY_LOGIN",
-            "Codex is signed in with an API key or another programmatic login, which cannot draw images.",
-            true,
-        )),
-        // Without a CLI there was nobody to ask, and that is a problem of its own already.
-        Login::Unknown => {
-            could_ask.then(|| problem("LOGIN_UNKNOWN", "It could not be found out how Codex is signed in.", false))
-        }
-    }
+/// What a call would say. Its last sentence tells what to do.
+fn about(cause: &Cause, blocking: bool) -> Problem {
+    let text = cause.to_string();
+    let (message, fix) = text.rsplit_once(". ").unwrap_or((&text, ""));
+    Problem { code: cause.code(), message: format!("{message}."), fix: fix.to_owned(), blocking }
 }
 
-fn about_provider(provider: &Provider) -> Option<Problem> {
-    match provider {
-        Provider::OpenAi => None,
-        Provider::Relay(name) => Some(Problem {
-            code: "CUSTOM_PROVIDER",
-            message: format!(
-                "config.toml selects the model provider `{name}`, which may or may not pass the image tool on."
-            ),
-            fix: "If drawing fails, select OpenAI's own provider.".into(),
-            blocking: false,
-        }),
-        Provider::Without(name) => Some(Problem {
-            code: "IMAGE_GEN_UNAVAILABLE",
-            message: format!("config.toml selects the model provider `{name}`, which does not offer the image tool."),
-            fix:
-                "Select OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on."
-                    .into(),
-            blocking: true,
-        }),
-    }
+fn about_unknown_login(login: Login) -> Option<Problem> {
+    (login == Login::Unknown).then(|| Problem {
+        code: "LOGIN_UNKNOWN",
+        message: "It could not be found out how Codex is signed in.".into(),
+        fix: "Run `codex login` and sign in with ChatGPT.".into(),
+        blocking: false,
+    })
+}
+
+fn about_relay(provider: &Provider) -> Option<Problem> {
+    let Provider::Relay(name) = provider else { return None };
+    Some(Problem {
+        code: "CUSTOM_PROVIDER",
+        message: format!(
+            "config.toml selects the model provider `{name}`, which may or may not pass the image tool on."
+        ),
+        fix: "If drawing fails, select OpenAI's own provider.".into(),
+        blocking: false,
+    })
 }

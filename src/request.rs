@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::codex::command::Sandbox;
+use crate::codex::home::CodexHome;
 
 /// When a generation counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +29,17 @@ pub enum Validation {
 
 /// The child's environment: a list of names and values, each name once.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(Vec<(String, String)>);
+pub struct Environment {
+    entries: Vec<(String, String)>,
+    /// Found out when it is first asked for: the user database may be on another machine.
+    home: OnceLock<Option<PathBuf>>,
+}
 
 impl Environment {
     /// Takes names and values as they are.
     #[must_use]
-    pub fn new(entries: Vec<(String, String)>) -> Self {
-        Self(entries)
+    pub const fn new(entries: Vec<(String, String)>) -> Self {
+        Self { entries, home: OnceLock::new() }
     }
 
     /// The value of `name`, if it is set and not blank. Windows ignores the case of names.
@@ -41,7 +47,7 @@ impl Environment {
     pub fn get(&self, name: &str) -> Option<&str> {
         let same =
             |(key, _): &&(String, String)| if cfg!(windows) { key.eq_ignore_ascii_case(name) } else { key == name };
-        self.0.iter().find(same).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
+        self.entries.iter().find(same).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
     }
 
     /// Completed from `other` by the variables without which a program on Windows cannot work, where it has none of that name. Node
@@ -67,11 +73,11 @@ impl Environment {
             "USERPROFILE",
             "WINDIR",
         ];
-        let given = self.0.len();
+        let given = self.entries.len();
         for (name, value) in other {
             let is_name = |known: &str| known.eq_ignore_ascii_case(&name);
-            if NEEDED.into_iter().any(is_name) && !self.0[..given].iter().any(|(known, _)| is_name(known)) {
-                self.0.push((name, value));
+            if NEEDED.into_iter().any(is_name) && !self.entries[..given].iter().any(|(known, _)| is_name(known)) {
+                self.entries.push((name, value));
             }
         }
         self
@@ -79,23 +85,26 @@ impl Environment {
 
     /// All entries, ready for a child process.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// The user's home directory as this environment names it.
+    /// The user's home directory, absolute: the one that this environment names, else the one that
+    /// the system has for the user. None if neither does.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
-        self.get(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
+        let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        let find = || self.get(name).map(PathBuf::from).or_else(home_of_account);
+        self.home.get_or_init(|| std::path::absolute(find()?).ok()).clone()
     }
 
-    /// `path` with a leading `~` replaced by the home directory.
+    /// `path` with a leading `~` replaced by the home directory. None if that is not known.
     #[must_use]
-    pub fn expand(&self, path: &str) -> PathBuf {
-        match (path.strip_prefix('~'), self.home()) {
-            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(['/', '\\']) => {
-                home.join(rest.trim_start_matches(['/', '\\']))
+    pub fn expand(&self, path: &str) -> Option<PathBuf> {
+        match path.strip_prefix('~') {
+            Some(rest) if rest.is_empty() || rest.starts_with(['/', '\\']) => {
+                Some(self.home()?.join(rest.trim_start_matches(['/', '\\'])))
             }
-            _ => PathBuf::from(path),
+            _ => Some(PathBuf::from(path)),
         }
     }
 
@@ -107,6 +116,16 @@ impl Environment {
     }
 }
 
+/// The home directory that the system has for the user of this process, whatever variables say.
+#[must_use]
+pub fn home_of_account() -> Option<PathBuf> {
+    #[cfg(unix)]
+    let home = nix::unistd::User::from_uid(nix::unistd::Uid::current()).ok()??.dir;
+    #[cfg(windows)]
+    let home = crate::win32::profile_dir()?;
+    (!home.as_os_str().is_empty()).then_some(home)
+}
+
 /// One generation, as the caller wants it.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -116,8 +135,8 @@ pub struct Request {
     pub aspect: String,
     /// The CLI to run; found in the usual places if absent. Absolute.
     pub codex_path: Option<PathBuf>,
-    /// The home of Codex, if the option or the environment names one. Absolute.
-    pub codex_home: Option<PathBuf>,
+    /// The home of Codex: login, configuration, image store and records.
+    pub codex_home: CodexHome,
     /// The child's environment.
     pub env: Environment,
     /// The directory of the running Node, put first on the child's PATH.
@@ -200,11 +219,10 @@ pub fn whole(number: f64, range: RangeInclusive<u64>) -> Option<u64> {
 }
 
 impl Request {
-    /// The home of Codex: login, configuration and image store. `~/.codex` unless it was named (all versions).
+    /// The home of Codex, as a path of its own.
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
-        let default = || self.env.home().unwrap_or_default().join(".codex");
-        self.codex_home.clone().unwrap_or_else(default)
+        self.codex_home.path().to_path_buf()
     }
 
     /// The child's PATH: the running Node first, so that a `#!/usr/bin/env node` shim starts even in a daemon that a
@@ -227,7 +245,7 @@ impl Request {
             prompt: "a red fox".into(),
             aspect: "1:1".into(),
             codex_path: None,
-            codex_home: Some(codex_home.into()),
+            codex_home: CodexHome::named(codex_home.into()),
             env: Environment::default(),
             node_dir: None,
             model: None,
@@ -308,8 +326,23 @@ mod tests {
     #[test]
     fn a_tilde_means_home_only_as_a_whole_first_part() {
         let env = env(&[("HOME", "/home/u")]);
-        assert_eq!(env.expand("~/bin/codex"), PathBuf::from("/home/u/bin/codex"));
-        assert_eq!(env.expand("~"), PathBuf::from("/home/u"));
-        assert_eq!(env.expand("~other/codex"), PathBuf::from("~other/codex"));
+        assert_eq!(env.expand("~/bin/codex"), Some("/home/u/bin/codex".into()));
+        assert_eq!(env.expand("~"), Some("/home/u".into()));
+        assert_eq!(env.expand("~other/codex"), Some("~other/codex".into()));
+    }
+
+    /// As every shell does: that knows the user database, too.
+    #[cfg(unix)]
+    #[test]
+    fn without_a_variable_the_user_database_names_the_home() {
+        let shell = std::process::Command::new("sh").args(["-c", "eval echo \"~$(id -un)\""]).output().unwrap();
+        let told = PathBuf::from(String::from_utf8(shell.stdout).unwrap().trim_end());
+        // A user that it does not know has none.
+        let known = told.is_absolute().then_some(told);
+        for unset in [env(&[]), env(&[("HOME", "")]), env(&[("HOME", " ")])] {
+            assert_eq!(unset.home(), known);
+            assert_eq!(unset.expand("~/x"), known.as_ref().map(|home| home.join("x")));
+        }
+        assert_eq!(env(&[("HOME", "x/y")]).home(), Some(std::env::current_dir().unwrap().join("x/y")));
     }
 }

@@ -1,16 +1,19 @@
 //! What every use of the Windows API needs: results as Rust has them, and text as Windows has it.
 #![allow(unsafe_code, reason = "the calls into Windows")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::windows::ffi::OsStrExt as _;
+use std::os::windows::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
-use std::ptr;
+use std::path::PathBuf;
 use std::time::Duration;
+use std::{ptr, slice};
 
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, WAIT_OBJECT_0};
+use windows_sys::Win32::System::Com::CoTaskMemFree;
 use windows_sys::Win32::System::Threading::{CreateEventW, INFINITE, SetEvent, WaitForSingleObject};
-use windows_sys::core::BOOL;
+use windows_sys::Win32::UI::Shell::{FOLDERID_Profile, SHGetKnownFolderPath};
+use windows_sys::core::{BOOL, PWSTR};
 
 /// The last error, if `result` says that there was one.
 pub fn check(result: BOOL) -> io::Result<()> {
@@ -37,6 +40,24 @@ pub fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
     }
     wide.push(0);
     Ok(wide)
+}
+
+/// The profile directory of the user that this process runs as, whatever `USERPROFILE` says.
+pub fn profile_dir() -> Option<PathBuf> {
+    let (folder, mut path): (_, PWSTR) = (FOLDERID_Profile, ptr::null_mut());
+    // SAFETY: both pointers are valid for the call; no token stands for the process's own user.
+    let result = unsafe { SHGetKnownFolderPath(&raw const folder, 0, ptr::null_mut(), &raw mut path) };
+    let found = (result == 0).then(|| {
+        // SAFETY: after a success it points to a text that ends with a NUL. No path is this long.
+        let text = unsafe {
+            let length = (0..usize::from(u16::MAX)).take_while(|&at| *path.add(at) != 0).count();
+            slice::from_raw_parts(path, length)
+        };
+        OsString::from_wide(text).into()
+    });
+    // SAFETY: to be freed once, after a failure as well; the text has been copied.
+    unsafe { CoTaskMemFree(path.cast()) };
+    found
 }
 
 /// Waits until what stands behind the handle is signalled: a process that has ended, an event that is set. At most for `limit`, if

@@ -30,7 +30,7 @@ test('drawing and checking say what is missing', async ({ world }) => {
     const { code, stdout, stderr } = await run(world, args, { cli });
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 69, stdout: '' });
     expect(stderr).toMatch(
-      /^codex-image: The native addon of @open-design\/codex-image for \w+-\w+ cannot be loaded\. .*\. \[CODEX_IMAGE_ADDON_UNAVAILABLE\]\n--verbose shows more\.\n$/,
+      /^codex-image: The native addon of codex-image for \w+-\w+ cannot be loaded\. .*\. \[CODEX_IMAGE_ADDON_UNAVAILABLE\]\n--verbose shows more\.\n$/,
     );
   }
   expect(await readdir(world.scratch)).toEqual(['package']);

@@ -313,11 +313,12 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'unavailable',
-    story: 'The tool is switched off, and the model says that it has none.',
+    story: 'The tool is switched off: the call is refused before a turn is spent.',
     runs: [
       {
-        script: [draw(), DONE],
+        script: [],
         options: { disableFeatures: ['image_generation'] },
+        asked: (real, _version, expect) => expect(real.modelCalls()).toEqual([]),
         expected: () => refused('IMAGE_GEN_UNAVAILABLE'),
       },
     ],

@@ -1,6 +1,12 @@
 // Why there is no picture: every way in which a backend, a login, a configuration or an agent makes the real
 // Codex CLI fail, with each supported version, whatever words it has for it.
 
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
 import { describe } from 'vitest';
 
 import {
@@ -39,6 +45,8 @@ interface Expected {
   resetsAt?: Date | undefined;
   /** What `detail` quotes; nothing, if Codex did not even run. */
   told?: RegExp;
+  /** What the sentence says, where a code has several. */
+  says?: RegExp;
 }
 
 interface Cause {
@@ -49,6 +57,8 @@ interface Cause {
   expected: Expected;
   /** What is different where OpenAI's hosted tool draws. */
   hosted?: Partial<Expected>;
+  /** The version that tells of it in other words. */
+  except?: string;
   /** It takes half a minute: the oldest and the newest version have to do. */
   slow?: true;
 }
@@ -60,10 +70,28 @@ const LATER = usageLimit(3 * 24 * 60 * 60);
 /** Codex takes its time before it gives up. */
 const PATIENT = { timeoutMs: 120_000 };
 const NOWHERE = 'https://127.0.0.1:1/backend-api';
-const INVALID_REQUEST: HttpFailure = {
-  status: 400,
-  body: { error: { type: 'invalid_request_error', message: 'Unknown parameter: flux.' } },
-};
+const INVALID_REQUEST = refusal(400, 'invalid_request_error', null, 'Unknown parameter: flux.');
+const FLAGGED =
+  'Invalid prompt: your prompt was flagged as potentially violating our usage policy. ' +
+  'Please try again with a different prompt.';
+
+/** The backend's answer, or within a message its event, with that type and code. */
+function refusal(
+  status: number,
+  type: string | null,
+  code: string | null,
+  message: string,
+): HttpFailure {
+  return { status, body: { error: { type, code, message, param: null } } };
+}
+
+/** The answer to a model call that tells in its head which limit is reached. */
+function reached(limit: string): HttpFailure {
+  return {
+    ...refusal(429, 'usage_limit_reached', null, 'The usage limit has been reached'),
+    headers: { 'x-codex-rate-limit-reached-type': limit },
+  };
+}
 
 function resetOf({ body }: HttpFailure): Date {
   return new Date(Number('error' in body && body.error['resets_at']) * 1000);
@@ -107,6 +135,123 @@ const CAUSES: readonly Cause[] = [
     },
   },
   {
+    what: 'a workspace without credits, at the model call',
+    script: [fail(reached('workspace_member_credits_depleted'))],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /workspace is out of credits/,
+      says: /out of credits\. Add credits/,
+    },
+    // Which takes it for the limit of the plan.
+    except: '0.132.0',
+  },
+  {
+    what: 'a spend cap that is reached, at the model call',
+    script: [fail(reached('workspace_owner_usage_limit_reached'))],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /hit your spend cap/,
+      says: /spend cap/,
+    },
+    // Which takes it for the limit of the plan.
+    except: '0.132.0',
+  },
+  {
+    what: 'a balance that is used up, at the image call',
+    script: [
+      draw({ failure: refusal(403, null, 'INSUFFICIENT_BALANCE', 'Insufficient balance') }),
+      SORRY,
+    ],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /http 403 .*INSUFFICIENT_BALANCE/,
+      says: /plan and billing/,
+    },
+    hosted: { told: /stream disconnected .*Insufficient balance/ },
+  },
+  {
+    what: 'the hard limit of the billing, at the image call',
+    script: [
+      draw({
+        failure: refusal(
+          402,
+          'billing_limit_user_error',
+          'billing_hard_limit_reached',
+          'Billing hard limit has been reached.',
+        ),
+      }),
+      SORRY,
+    ],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /http 402 .*billing_hard_limit/,
+      says: /plan and billing/,
+    },
+    hosted: { told: /stream disconnected .*Billing hard limit/ },
+  },
+  {
+    what: 'HTTP 402 of the model call',
+    script: [fail(refusal(402, null, null, 'Payment required.'))],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /unexpected status 402/,
+      says: /plan and billing/,
+    },
+  },
+  {
+    what: 'a workspace that was deactivated, at the model call',
+    script: [
+      fail(refusal(402, null, 'deactivated_workspace', 'This workspace has been deactivated.')),
+    ],
+    expected: {
+      code: 'NOT_SIGNED_IN',
+      retryable: false,
+      told: /unexpected status 402/,
+      says: /deactivated.*codex login/,
+    },
+  },
+  {
+    what: 'a quota that is used up, in the middle of a message',
+    script: [
+      say('I draw it now.'),
+      fail(refusal(429, 'insufficient_quota', 'insufficient_quota', 'You exceeded your quota.')),
+    ],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /Quota exceeded/,
+      says: /plan and billing/,
+    },
+  },
+  {
+    what: 'a plan without Codex, in the middle of a message',
+    script: [
+      say('I draw it now.'),
+      fail(refusal(429, 'usage_not_included', 'usage_not_included', 'Not included.')),
+    ],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /upgrade to Plus/,
+      says: /does not include Codex/,
+    },
+  },
+  {
+    what: 'a plan without Codex, at the model call',
+    script: [fail(refusal(429, 'usage_not_included', null, 'Not included.'))],
+    expected: {
+      code: 'USAGE_LIMIT',
+      retryable: false,
+      told: /upgrade to Plus/,
+      says: /does not include Codex/,
+    },
+  },
+  {
     what: 'too many image calls',
     script: [draw({ failure: rateLimited }), SORRY],
     expected: { code: 'RATE_LIMITED', retryable: true, told: /http 429 .*rate_limit_exceeded/ },
@@ -134,6 +279,67 @@ const CAUSES: readonly Cause[] = [
     expected: { code: 'SAFETY_REJECTED', retryable: false, told: /rejected by the safety system/ },
   },
   {
+    what: 'a prompt that is flagged, at the model call',
+    script: [fail(refusal(400, 'invalid_request_error', 'invalid_prompt', FLAGGED))],
+    expected: { code: 'SAFETY_REJECTED', retryable: false, told: /your prompt was flagged/ },
+  },
+  {
+    what: 'a request that is taken for an attack, in the middle of a message',
+    script: [
+      say('I draw it now.'),
+      fail(
+        refusal(
+          400,
+          'invalid_request',
+          'cyber_policy',
+          'This content was flagged for possible cybersecurity risk.',
+        ),
+      ),
+    ],
+    expected: { code: 'SAFETY_REJECTED', retryable: false, told: /cybersecurity risk/ },
+    slow: true,
+  },
+  {
+    what: 'a model at capacity, at the model call',
+    script: [fail(refusal(503, 'server_error', 'server_is_overloaded', 'Overloaded.'))],
+    expected: {
+      code: 'BACKEND_ERROR',
+      retryable: true,
+      told: /Selected model is at capacity/,
+      says: /at capacity.*Try again later/,
+    },
+  },
+  {
+    what: 'a model at capacity, in the middle of a message',
+    script: [
+      say('I draw it now.'),
+      fail(refusal(503, 'server_error', 'server_is_overloaded', 'Overloaded.')),
+    ],
+    expected: {
+      code: 'BACKEND_ERROR',
+      retryable: true,
+      told: /Selected model is at capacity/,
+      says: /at capacity.*Try again later/,
+    },
+  },
+  {
+    what: 'HTTP 503 of the image call',
+    script: [draw({ failure: refusal(503, 'server_error', null, 'Unavailable.') }), SORRY],
+    expected: { code: 'BACKEND_ERROR', retryable: true, told: /http 503 / },
+    hosted: { told: /stream disconnected .*Unavailable/ },
+  },
+  {
+    what: 'HTTP 403 of the image call',
+    script: [draw({ failure: refusal(403, null, null, 'Forbidden.') }), SORRY],
+    expected: {
+      code: 'BACKEND_ERROR',
+      retryable: false,
+      told: /http 403 /,
+      says: /HTTP 403: access is denied/,
+    },
+    hosted: { retryable: true, told: /stream disconnected .*Forbidden/, says: /no connection/ },
+  },
+  {
     what: 'HTTP 500 of the image call',
     script: [draw({ failure: serverError }), SORRY],
     expected: { code: 'BACKEND_ERROR', retryable: true, told: /http 500 .*server_error/ },
@@ -148,13 +354,14 @@ const CAUSES: readonly Cause[] = [
   {
     what: 'HTTP 404 of the image call',
     script: [draw({ failure: notFound }), SORRY],
-    expected: { code: 'BACKEND_ERROR', retryable: true, told: /http 404 / },
-    hosted: { told: /stream disconnected .*Not Found/ },
+    expected: { code: 'BACKEND_ERROR', retryable: false, told: /http 404 / },
+    // Codex repeats the words alone, which do not say that they are a refusal.
+    hosted: { retryable: true, told: /stream disconnected .*Not Found/ },
   },
   {
     what: 'HTTP 404 of the model call',
     script: [fail(notFound)],
-    expected: { code: 'BACKEND_ERROR', retryable: true, told: /unexpected status 404/ },
+    expected: { code: 'BACKEND_ERROR', retryable: false, told: /unexpected status 404/ },
   },
   {
     what: 'an image call that is cut off',
@@ -206,16 +413,6 @@ const CAUSES: readonly Cause[] = [
     expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false, told: /^agent: IMAGE_GEN/m },
   },
   {
-    what: 'a tool that is switched off, and called all the same',
-    script: [draw({ image: PICTURE, route: 'direct' }), SORRY],
-    options: { model: 'gpt-5.5', disableFeatures: ['image_generation'] },
-    expected: {
-      code: 'IMAGE_GEN_UNAVAILABLE',
-      retryable: false,
-      told: /unsupported call: image_gen/,
-    },
-  },
-  {
     what: 'an agent that only talks',
     script: [say('Imagine a red fox.')],
     expected: { code: 'NO_IMAGE', retryable: true, told: /^agent: Imagine a red fox\./m },
@@ -239,7 +436,12 @@ const CAUSES: readonly Cause[] = [
   {
     what: 'a request that the backend does not understand',
     script: [fail(INVALID_REQUEST)],
-    expected: { code: 'CODEX_FAILED', retryable: false, told: /codex: .*Unknown parameter: flux/ },
+    expected: {
+      code: 'BACKEND_ERROR',
+      retryable: false,
+      told: /codex: .*Unknown parameter: flux/,
+      says: /HTTP 400: the request is not accepted/,
+    },
   },
   {
     what: 'a feature that nobody knows',
@@ -249,7 +451,32 @@ const CAUSES: readonly Cause[] = [
   {
     what: 'a model provider that nobody defined',
     options: { config: { model_provider: '"nowhere"' } },
-    expected: { code: 'CODEX_FAILED', retryable: false, told: /nowhere/ },
+    expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false },
+  },
+  {
+    what: 'an image tool that is switched off',
+    home: { config: 'features.image_generation = false' },
+    expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false },
+  },
+  {
+    what: 'another method of signing in that is demanded',
+    home: { config: 'forced_login_method = "api"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'another workspace that is demanded',
+    home: { config: 'forced_chatgpt_workspace_id = "theirs"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'a keyring without a login',
+    home: { config: 'cli_auth_credentials_store = "keyring"' },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
+  },
+  {
+    what: 'a home that does not exist',
+    options: { codexHome: path.join(tmpdir(), 'no-such-codex-home') },
+    expected: { code: 'NOT_SIGNED_IN', retryable: false },
   },
   {
     what: 'a config.toml that is none',
@@ -267,17 +494,42 @@ const ENDS = new Set([VERSIONS[0], VERSIONS.at(-1)]);
 
 // Side by side, hence with an `expect` of their own.
 describe.concurrent('each cause has its own code', () => {
-  for (const { what, script = [], options, home, slow, expected, hosted } of CAUSES) {
-    for (const version of VERSIONS.filter((one) => slow !== true || ENDS.has(one))) {
+  for (const { what, script = [], options, home, except, slow, expected, hosted } of CAUSES) {
+    const versions = VERSIONS.filter(({ name }) => name !== except);
+    for (const version of versions.filter((one) => slow !== true || ENDS.has(one))) {
       test(`${what}: ${version.name}`, async ({ real, expect }) => {
         if (home !== undefined) await real.moveTo(home);
         const error = await failure(real.generate(version, script, { ...PATIENT, ...options }));
         await real.expectNothingLeft();
-        const { told, ...rest } = { ...expected, ...(version.hosted && hosted) };
-        const { code, retryable, resetsAt, detail = '' } = error;
+        const { told, says, ...rest } = { ...expected, ...(version.hosted && hosted) };
+        const { code, retryable, resetsAt, detail = '', message } = error;
         expect({ code, retryable, resetsAt }).toEqual(rest);
         if (told !== undefined) expect(detail).toMatch(told);
+        if (says !== undefined) expect(message).toMatch(says);
       });
     }
   }
+});
+
+describe.concurrent('a login that cannot be renewed', () => {
+  test.for([
+    [500, { code: 'BACKEND_ERROR', retryable: true }],
+    [400, { code: 'NOT_SIGNED_IN', retryable: false }],
+  ] as const)('by HTTP %i: the newest', async ([status, expected], { real, expect }) => {
+    const version = VERSIONS.at(-1) ?? expect.unreachable('no version');
+    const server = createServer((_request, response) => response.writeHead(status).end('{}'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const renewal = `http://127.0.0.1:${port}/`;
+      const env = { ...real.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: renewal };
+      const call = real.generate(version, [fail(unauthorized)], { ...PATIENT, env });
+      const error = await failure(call);
+      await real.expectNothingLeft();
+      expect(error).toMatchObject(expected);
+      expect(error.detail).toMatch(new RegExp(`Failed to refresh token: ${status}`));
+    } finally {
+      server.close();
+    }
+  });
 });

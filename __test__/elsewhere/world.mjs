@@ -10,6 +10,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+import { makeHomeDirectory } from '../support/homes.mjs';
+
 /** @import { ChildProcess } from 'node:child_process' */
 /** @import { TestContext } from 'node:test' */
 /** @import { GenerateOptions } from '../../index.js' */
@@ -21,7 +23,6 @@ const NODE = /** @type {[string, ...string[]]} */ (
   process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('ELSEWHERE_NODE'))
 );
 const DAEMON = fileURLToPath(new URL('../support/daemon.mjs', import.meta.url));
-const HOMES = fileURLToPath(new URL('../../.cache/homes/', import.meta.url));
 const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', import.meta.url));
 
 export const PICTURE = readFileSync(PICTURE_FILE);
@@ -43,7 +44,7 @@ export const PATIENCE_MS = 60_000;
 
 /** A stub codex with a home, a temporary directory and a desk of its own. After the test nothing may be left. */
 export class World {
-  #root = path.join(HOMES, randomUUID());
+  #root = makeHomeDirectory();
   home = path.join(this.#root, 'codex home');
   temporary = path.join(this.#root, 'tmp');
   /** Where the stub leaves what it saw. */

@@ -2,8 +2,7 @@
 // same promises are kept, on every platform, by the tests of `src/process/tests.rs`.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -13,6 +12,7 @@ import { type GenerateOptions, generateCodexImage } from '../../index.js';
 import { rejection } from '../support/abort.js';
 import { workIn } from '../support/bystander.js';
 import { Daemon } from '../support/daemon.js';
+import { makeHomeDirectory } from '../support/homes.mjs';
 import { directories, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { CHATGPT_LOGIN } from '../support/stub.js';
@@ -30,7 +30,7 @@ interface World {
 }
 
 async function world(does: 'draw' | 'hang' | 'nothing'): Promise<World> {
-  const root = await realpath(await mkdtemp(path.join(homedir(), '.codex-image-test-')));
+  const root = await realpath(makeHomeDirectory());
   onTestFinished(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
   const [home, temporary] = [path.join(root, 'home'), path.join(root, 'tmp')];
   await Promise.all([mkdir(home), mkdir(temporary)]);

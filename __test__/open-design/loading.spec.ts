@@ -19,7 +19,7 @@ import { buildDaemon, compose, discard, readBlocks } from './support/compose.js'
 import { test as studioTest } from './support/studio.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const NAME = '@open-design/codex-image';
+const NAME = 'codex-image';
 
 test('the registry’s entries are these', () => {
   expect(models.CODEX_CLI_PROVIDER).toEqual({

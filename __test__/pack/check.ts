@@ -13,7 +13,7 @@ import { type Published, Registry } from './registry.js';
 import { host, npmEnvironment, PLATFORMS, release, work } from './release.js';
 
 const run = promisify(execFile);
-const NAME = '@open-design/codex-image';
+const NAME = 'codex-image';
 const NODES = ['20.20.2', '22.23.3', '24.21.0'];
 /** Whatever npm would run on the machine of somebody who installs the package. */
 const INSTALL_SCRIPTS = new Set(['preinstall', 'install', 'postinstall', 'prepare']);

@@ -46,13 +46,13 @@ export class Consumer {
     await cp(PROGRAMS, this.directory, { recursive: true });
     await writeFile(path.join(this.directory, 'package.json'), '{ "private": true }');
     const quiet = ['--no-audit', '--no-fund', '--no-package-lock'];
-    await this.#npm(['install', '@open-design/codex-image', ...quiet, ...options]);
+    await this.#npm(['install', 'codex-image', ...quiet, ...options]);
   }
 
   /** What is installed, by name. */
   async installed(): Promise<string[]> {
-    const scope = path.join(this.directory, 'node_modules', '@open-design');
-    return (await readdir(scope)).map((name) => `@open-design/${name}`);
+    const names = await readdir(path.join(this.directory, 'node_modules'));
+    return names.filter((name) => !name.startsWith('.'));
   }
 
   /** A file of the project's. */
@@ -87,7 +87,7 @@ export class Consumer {
       bundle: true,
       platform: 'node',
       format: 'esm',
-      external: ['@open-design/codex-image'],
+      external: ['codex-image'],
       logLevel: 'error',
     });
   }

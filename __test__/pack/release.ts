@@ -28,13 +28,10 @@ export const PLATFORMS: Record<string, { os: string[]; cpu: string[]; libc?: str
 const ABI: Partial<Record<NodeJS.Platform, string>> = { linux: '-gnu', win32: '-msvc' };
 export const host = `${process.platform}-${process.arch}${ABI[process.platform] ?? ''}`;
 
-/** The environment in which npm has this registry for our packages, and nothing of an outer npm's. */
+/** The environment in which npm has this registry alone, and nothing of an outer npm's. */
 export async function npmEnvironment({ origin }: Registry): Promise<NodeJS.ProcessEnv> {
   const userconfig = path.join(work, 'npmrc');
-  const lines = [
-    `@open-design:registry=${origin}`,
-    `//${new URL(origin).host}/:_authToken=anybody`,
-  ];
+  const lines = [`registry=${origin}`, `//${new URL(origin).host}/:_authToken=anybody`];
   await writeFile(userconfig, `${lines.join('\n')}\n`);
   const own = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
   return {

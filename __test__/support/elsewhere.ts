@@ -2,6 +2,7 @@
 // or memory that nobody else uses.
 
 import { execFile, spawnSync } from 'node:child_process';
+import { chmodSync, rmdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -11,7 +12,9 @@ import {
   type GeneratedImage,
   type GenerateOptions,
   type Readiness,
+  type RecoverOptions,
 } from '../../index.js';
+import { makeHomeDirectory } from './homes.mjs';
 import { LINUX } from './platform.js';
 
 /** What comes before `node` on the command line. */
@@ -65,6 +68,14 @@ export async function generateElsewhere(
 /** What `checkCodex` says there. */
 export async function checkElsewhere(options: CheckOptions, wrapper: Wrapper): Promise<Readiness> {
   return run('elsewhere/check.mjs', options, wrapper);
+}
+
+/** What `recoverCodexImage` finds there. */
+export async function recoverElsewhere(
+  options: RecoverOptions,
+  wrapper: Wrapper,
+): Promise<Omit<Outcome, 'peakGrowth'>> {
+  return run('elsewhere/recover.mjs', options, wrapper);
 }
 
 /** What becomes of many calls for a home whose disk does not answer, and then of one for another. */
@@ -125,12 +136,23 @@ export const AS_COUNTED_USER: Wrapper = IS_ROOT
   ? ['setpriv', `--reuid=${COUNTED_USER}`, '--clear-groups', '--bounding-set=-all']
   : [];
 
-/** Whether that user may run the addon: root may have it where nobody else gets to. Only Linux limits a process that runs. */
+/**
+ * Whether that user may run the addon in the home of a test: root may have both where nobody else
+ * gets to. Only Linux limits a process that runs.
+ */
 export function mayBeCounted(): boolean {
   if (!LINUX) return false;
   const addon = fileURLToPath(new URL('../../index.js', import.meta.url));
-  const [program = '', ...args] = [...AS_COUNTED_USER, process.execPath, addon];
-  return spawnSync(program, args).status === 0;
+  const home = makeHomeDirectory();
+  try {
+    chmodSync(home, 0o755);
+    const script = 'require(process.argv[1]); require("fs").readdirSync(process.argv[2])';
+    const call = [...AS_COUNTED_USER, process.execPath, '--eval', script, addon, home];
+    const [program = '', ...args] = call;
+    return spawnSync(program, args).status === 0;
+  } finally {
+    rmdirSync(home);
+  }
 }
 
 /** Root, or who is root among the processes that it starts. */

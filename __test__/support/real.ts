@@ -5,7 +5,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
 import { test as base, expect } from 'vitest';
 
@@ -17,6 +16,7 @@ import {
   type OnProgress,
 } from '../../index.js';
 import { type CodexCli, installCodex } from './codex-cli.js';
+import { makeHomeDirectory } from './homes.mjs';
 import {
   type Backend,
   type Home,
@@ -30,8 +30,6 @@ import { type ModelRequest, readModelRequest, turnMetadata } from './loopback/re
 import { directories, LINUX, WINDOWS } from './platform.js';
 import { Family, look, type RunningProcess } from './real-processes.js';
 import { type Survivor, survivors } from './survivors.js';
-
-const HOMES = fileURLToPath(new URL('../../.cache/homes/', import.meta.url));
 
 /** One of the ways in which the CLI draws. */
 export interface Way {
@@ -108,7 +106,7 @@ export class RealCodex {
 
   static async create(): Promise<RealCodex> {
     const backend = await startBackend([]);
-    const real = new RealCodex(path.join(HOMES, randomUUID()), backend, await backend.home());
+    const real = new RealCodex(makeHomeDirectory(), backend, await backend.home());
     for (const directory of [real.user, real.temporary, real.scratch]) {
       await mkdir(directory, { recursive: true });
     }

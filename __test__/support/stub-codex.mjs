@@ -21,6 +21,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -163,13 +164,19 @@ async function perform(step) {
     case 'flood':
       return flood(step);
     case 'save': {
-      const file = destination(step);
+      const place = destination(step);
+      const file = step.modified === undefined ? place : path.join(desk, 'saved');
       for (const [n, piece] of split(
         Buffer.from(step.base64, 'base64'),
         step.pieces ?? 1,
       ).entries()) {
         if (n > 0) await sleep(step.everyMs ?? 10);
         appendFileSync(file, piece);
+      }
+      if (step.modified !== undefined) {
+        const time = new Date(step.modified);
+        utimesSync(file, time, time);
+        renameSync(file, place);
       }
       return;
     }

@@ -17,9 +17,16 @@ export type Step =
   | { do: 'flood'; to: 'stdout' | 'stderr'; line: string; bytes: number }
   /**
    * A picture, where Codex itself puts it (`store`) or where the agent was told to put it
-   * (`workspace`). Several `pieces` arrive `everyMs`, as from a slow writer.
+   * (`workspace`). Several `pieces` arrive `everyMs`, as from a slow writer. With `modified`, a date, it
+   * is there at once, and has that time.
    */
-  | ({ do: 'save'; base64: string; pieces?: number; everyMs?: number } & Destination)
+  | ({
+      do: 'save';
+      base64: string;
+      pieces?: number;
+      everyMs?: number;
+      modified?: string;
+    } & Destination)
   /** A picture in the thread's own record, the rollout; `RecordForm` says in which kind of line. */
   | {
       do: 'record';

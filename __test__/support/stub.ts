@@ -22,7 +22,8 @@ import {
   recoverCodexImage,
 } from '../../index.js';
 import { footprint, heldSince } from './footprint.js';
-import { directories, WINDOWS } from './platform.js';
+import { makeHomeDirectory } from './homes.mjs';
+import { directories, NOWHERE, WINDOWS } from './platform.js';
 import type { Orders, Recording, RecordForm, Step } from './stub-orders.js';
 import { type Survivor, survivors } from './survivors.js';
 
@@ -34,7 +35,6 @@ export const STUB = WINDOWS ? process.execPath : STUB_SCRIPT;
 export const STUB_ENV: Record<string, string> = WINDOWS
   ? { NODE_OPTIONS: `--import=${new URL('as-codex.mjs', import.meta.url)}` }
   : {};
-const HOMES = fileURLToPath(new URL('../../.cache/homes/', import.meta.url));
 
 /** A ChatGPT login as Codex writes it. The tokens are made up, and worth nothing. */
 export const CHATGPT_LOGIN = {
@@ -72,7 +72,7 @@ export class StubCodex {
   }
 
   static async create(): Promise<StubCodex> {
-    const codex = new StubCodex(path.join(HOMES, randomUUID()));
+    const codex = new StubCodex(makeHomeDirectory());
     for (const directory of [codex.home, codex.user, codex.temporary, codex.desk, codex.scratch]) {
       await mkdir(directory, { recursive: true });
     }
@@ -214,7 +214,7 @@ export async function installStub(file: string): Promise<string> {
 }
 
 /** The first call starts the runtime, which keeps its descriptors and threads for those that follow. */
-const runtime = recoverCodexImage({ threadId: randomUUID(), codexHome: HOMES }).catch(() => {});
+const runtime = recoverCodexImage({ threadId: randomUUID(), codexHome: NOWHERE }).catch(() => {});
 
 export const test = base.extend<{ codex: StubCodex }>({
   codex: async ({ task }, use) => {
@@ -266,7 +266,13 @@ export function listener(): {
 export function save(
   where: 'store' | 'workspace',
   bytes: Uint8Array,
-  rest: { name?: string; thread?: string; pieces?: number; everyMs?: number } = {},
+  rest: {
+    name?: string;
+    thread?: string;
+    pieces?: number;
+    everyMs?: number;
+    modified?: string;
+  } = {},
 ): Step {
   return { do: 'save', where, base64: Buffer.from(bytes).toString('base64'), ...rest };
 }

@@ -25,9 +25,15 @@ fuzz_target!(|bytes: &[u8]| {
     let overrides = [("model_provider".to_owned(), line.clone())];
     let layers = Config::of_user(&text);
     for overrides in [&[], overrides.as_slice()] {
-        if let Provider::Relay(name) | Provider::Without(name) = layers.provider(overrides) {
-            assert!(defined("model_providers").contains_key(&name) && name != "openai", "{name:?} is not defined");
+        let is_defined = |name: &str| defined("model_providers").get(name).is_some_and(Value::is_table);
+        match layers.provider(overrides) {
+            Provider::OpenAi => {}
+            Provider::Relay(name) => assert!(is_defined(&name) && name != "openai", "{name:?} is not defined"),
+            Provider::Without(name) => assert!(name != "openai"),
+            Provider::Undefined(name) => assert!(!is_defined(&name), "{name:?} is defined"),
         }
+        let _ = layers.login_rules(overrides);
+        let _ = layers.feature("image_generation", overrides);
     }
 
     let mut settings = lean::settings(&layers, None);

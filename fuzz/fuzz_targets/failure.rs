@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use codex_image::codex::events::{Event, Transcript};
 use codex_image::codex::failure::{Complaints, detail, diagnose, diagnose_trouble};
+use codex_image::process::Exit;
 use codex_image::process::lines::Lines;
 use codex_image::process::tail::redact;
 use libfuzzer_sys::fuzz_target;
@@ -51,11 +52,11 @@ fuzz_target!(|bytes: &[u8]| {
     lines.finish(&mut note);
     complaints.tail.push(bytes);
     let mut transcript = Transcript::default();
-    let told = [diagnose(&transcript, &complaints, NOW)];
+    let told = [diagnose(&transcript, &complaints, Some(Exit::Code(1)), NOW)];
     transcript.note(&Event::TurnFailed(text.to_string()));
     transcript.note(&Event::Trouble(text.to_string()));
     let told = told.into_iter().flatten();
-    let told = told.chain(diagnose(&transcript, &Complaints::default(), NOW));
+    let told = told.chain(diagnose(&transcript, &Complaints::default(), None, NOW));
     for diagnosis in told.chain([diagnose_trouble(&transcript, NOW)]) {
         // What reaches people says nothing of what Codex printed.
         let message = diagnosis.cause.to_string();

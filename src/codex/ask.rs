@@ -27,11 +27,10 @@ const ANSWER_BYTES: usize = 4 << 10;
 pub async fn ask(
     cli: &Cli,
     request: &Request,
-    args: &[&str],
+    args: Vec<OsString>,
     marker: Marker,
     given_up: impl Future,
 ) -> io::Result<String> {
-    let args = args.iter().map(OsString::from).collect();
     let program = command::program(cli, request, args, request.env.temp_dir());
     // A program on a disk that does not answer starts late or never. Dropped then, it is killed.
     let starting = spawn_blocking(move || spawn(&program, marker));

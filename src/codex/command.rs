@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use toml::Value;
+use toml::{Table, Value};
 
 use super::config::{Config, Setting};
+use super::home;
 use super::lean;
 use super::locate::Cli;
 use super::version::Version;
@@ -67,20 +68,18 @@ fn without_billing(env: &Environment) -> impl Iterator<Item = (&str, &str)> {
 pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) -> Program {
     let mut env: Vec<(OsString, OsString)> =
         without_billing(&request.env).map(|(name, value)| (name.into(), value.into())).collect();
-    let mut set = |name: &str, value: OsString| {
+    let mut set = |name: &str, value: Option<OsString>| {
         env.retain(|(known, _)| if cfg!(windows) { !known.eq_ignore_ascii_case(name) } else { known != name });
-        env.push((name.into(), value));
+        env.extend(value.map(|value| (name.into(), value)));
     };
-    set("PATH", request.path_with(cli.tools.as_deref()));
-    // Only where it was named: Codex makes the default home itself, but insists that a named one exists.
-    if let Some(home) = &request.codex_home {
-        set(CODEX_HOME, home.into());
+    set("PATH", Some(request.path_with(cli.tools.as_deref())));
+    // A blank one names a directory to Codex, and none here.
+    set(home::VARIABLE, None);
+    if let Some((name, value)) = request.codex_home.variable() {
+        set(name, Some(value.to_owned()));
     }
     Program { path: cli.program.clone(), args, env, cwd }
 }
-
-/// The variable that names Codex's home.
-pub const CODEX_HOME: &str = "CODEX_HOME";
 
 /// The `-c` settings of a turn. The last one of a key wins: what a picture needs comes after what
 /// it does not, and the caller's own word last.
@@ -98,9 +97,22 @@ pub fn settings(
     let mut settings = if request.lean { lean::settings(config, version) } else { Vec::new() };
     settings.extend(needed(request.sandbox, workspace, marker));
     settings.extend(request.config.iter().cloned());
-    let disabled = disabled(request).map(|name| (format!("features.{name}"), "false".to_owned()));
-    settings.extend(config.profile_override(&settings.iter().cloned().chain(disabled).collect::<Vec<_>>()));
+    settings.extend(
+        config.profile_override(&settings.iter().cloned().chain(without_features(request)).collect::<Vec<_>>()),
+    );
     settings
+}
+
+/// The caller's own settings. None of this package's own concerns what they are asked about: login,
+/// provider, model, image tool.
+#[must_use]
+pub fn callers_settings(request: &Request) -> Vec<Setting> {
+    request.config.iter().cloned().chain(without_features(request)).collect()
+}
+
+/// `--disable` as settings. It goes before `-c`.
+fn without_features(request: &Request) -> impl Iterator<Item = Setting> {
+    disabled(request).map(|name| (format!("features.{name}"), "false".to_owned()))
 }
 
 /// The features that a turn goes without. `--disable` refuses unknown names, so of this package's
@@ -119,8 +131,9 @@ fn disabled(request: &Request) -> impl Iterator<Item = &str> {
 pub fn exec_args(request: &Request, settings: &[Setting], references: &[PathBuf]) -> Vec<OsString> {
     let mut args: Vec<OsString> =
         ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str()].map(OsString::from).into();
-    for path in references {
-        args.extend(["-i".into(), path.into()]);
+    // By its name alone, in Codex's working directory: a comma in a path would divide it.
+    for name in references.iter().filter_map(|path| path.file_name()) {
+        args.extend(["-i".into(), name.into()]);
     }
     // Rules of the user's let commands run outside of the sandbox (all versions). Besides, `-i` takes everything up to the
     // next option, so there must be one.
@@ -142,8 +155,10 @@ fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<Setti
     let mut settings = Vec::new();
     let mut set = |key: &str, value: &str| settings.push((key.to_owned(), value.to_owned()));
     // 0.132.0 would write into the user's config.toml that it trusts the workspace.
-    let place = Value::from(workspace.to_string_lossy().into_owned());
-    set("projects", &format!("{{{place}={{trust_level=\"untrusted\"}}}}"));
+    let untrusted = Table::from_iter([("trust_level".to_owned(), Value::from("untrusted"))]);
+    let projects = Table::from_iter([(workspace.to_string_lossy().into_owned(), Value::from(untrusted))]);
+    // One inline table: `-c` splits a dotted key at every dot, quoted or not.
+    set("projects", &Value::from(projects).to_string());
     // A `.git` in the temporary directory would make it a project, whose own configuration up to 0.150.1 starts programs, and
     // whose AGENTS.md every version reads.
     set("project_root_markers", "[]");
@@ -170,6 +185,8 @@ fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<Setti
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn env(entries: &[(&str, &str)]) -> Environment {
@@ -187,6 +204,51 @@ mod tests {
         assert!(needs("darwin", &[("OD_CODEX_SANDBOX", "danger-full-access")]));
         assert!(!needs("linux", &[("OD_CODEX_SANDBOX", "workspace-write")]));
         assert!(!needs("linux", &[("OD_CODEX_SANDBOX", "yes")]));
+    }
+
+    /// The settings of a command line as Codex reads them (codex-rs `utils/cli`).
+    fn read(args: &[OsString]) -> Table {
+        let mut read = Table::new();
+        for setting in args.iter().zip(&args[1..]).filter(|(option, _)| *option == "-c").map(|(_, setting)| setting) {
+            let (key, value) = setting.to_str().unwrap().split_once('=').unwrap();
+            let toml = format!("value = {}", value.trim()).parse::<Table>().ok();
+            let value = toml.and_then(|mut table| table.remove("value")).unwrap_or_else(|| value.into());
+            let mut parts = key.trim().rsplit('.');
+            let last = parts.next().unwrap().to_owned();
+            parts
+                .rev()
+                .fold(&mut read, |table, part| {
+                    table.entry(part).or_insert_with(|| Table::new().into()).as_table_mut().unwrap()
+                })
+                .insert(last, value);
+        }
+        read
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        // What has a meaning to TOML, and what nobody would think of.
+        prop_oneof!["['\"\\\\\n\r\t\u{1b}\u{7f}.,=# a{}\\[\\]]{0,12}", any::<String>()]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn every_name_on_the_command_line_is_read_as_it_is(workspace in name(), server in name(), profile in name()) {
+            let server_of_users = Table::from_iter([(server.clone(), Value::from(Table::new()))]);
+            let mut config = Table::from_iter([("profile".to_owned(), Value::from(profile.clone()))]);
+            config.insert("mcp_servers".to_owned(), server_of_users.into());
+            let (config, request) = (Config::of_user(&config.to_string()), Request::example("/h"));
+            let settings = settings(&request, &config, None, Path::new(&workspace), ("MARKER", "0123456789abcdef"));
+            let read = read(&exec_args(&request, &settings, &[]));
+            let only = |of: &str, name: &str, key: &str| {
+                let entries = read[of].as_table().cloned().unwrap_or_default();
+                prop_assert!(entries.keys().eq([name]), "{of} are {entries}, not {name:?}");
+                Ok(entries[name].get(key).cloned())
+            };
+            prop_assert_eq!(only("projects", &workspace, "trust_level")?, Some(Value::from("untrusted")));
+            prop_assert_eq!(only("mcp_servers", &server, "enabled")?, Some(Value::from(false)));
+            prop_assert_eq!(only("profiles", &profile, "approval_policy")?, Some(Value::from("never")));
+        }
     }
 
     #[test]

@@ -104,6 +104,10 @@ impl Layer {
         text.parse().map_or(Self::Unreadable, Self::Parsed)
     }
 
+    fn is_unreadable(&self) -> bool {
+        *self == Self::Unreadable
+    }
+
     const fn table(&self) -> Option<&Table> {
         match self {
             Self::Parsed(table) => Some(table),
@@ -163,25 +167,67 @@ impl Config {
         servers.flat_map(Table::keys).map(String::as_str).collect()
     }
 
+    /// The highest layer's word on what a legacy profile may set, too: that goes before the files,
+    /// and `-c` before the profile.
+    fn said<T>(&self, settings: &[Setting], of: impl Fn(&Table) -> Option<T>) -> Option<T> {
+        let (effective, commanded) = (self.effective(settings), table_of(settings));
+        let profile = || effective.get("profiles")?.get(effective.get("profile")?.as_str()?)?.as_table();
+        let layers = [self.managed.table(), Some(&commanded), profile(), Some(&effective)];
+        layers.into_iter().flatten().find_map(of)
+    }
+
+    /// Whether a layer is there that cannot be read, and may say anything.
+    fn is_in_part_unknown(&self) -> bool {
+        self.has_preferences || [&self.system, &self.user, &self.managed].into_iter().any(Layer::is_unreadable)
+    }
+
     /// The model provider that a call with these `-c` settings uses.
     #[must_use]
     pub fn provider(&self, settings: &[Setting]) -> Provider {
+        let selected = self.said(settings, |layer| layer.get("model_provider")?.as_str().map(str::to_owned));
+        let Some(name) = selected.filter(|name| name != OPENAI) else { return Provider::OpenAi };
         let effective = self.effective(settings);
-        let profile = || effective.get("profiles")?.get(effective.get("profile")?.as_str()?)?.as_table();
-        let commanded = table_of(settings);
-        // A legacy profile goes before the files, and `-c` before the profile.
-        let selected = [self.managed.table(), Some(&commanded), profile(), Some(&effective)]
-            .into_iter()
-            .flatten()
-            .find_map(|layer| layer.get("model_provider")?.as_str());
-        let custom = |name: &str| effective.get("model_providers")?.get(name)?.as_table();
-        match selected {
-            Some(name) if name != OPENAI => match custom(name) {
-                Some(provider) if mounts_image_gen(provider) => Provider::Relay(name.to_owned()),
-                Some(_) => Provider::Without(name.to_owned()),
-                None => Provider::OpenAi,
-            },
-            _ => Provider::OpenAi,
+        match effective.get("model_providers").and_then(|defined| defined.get(&name)?.as_table()) {
+            // A user's table of such a name changes nothing, or is refused by Codex.
+            _ if BUILT_IN.contains(&name.as_str()) => Provider::Without(name),
+            Some(provider) if mounts_image_gen(provider) => Provider::Relay(name),
+            Some(_) => Provider::Without(name),
+            None if self.is_in_part_unknown() => Provider::OpenAi,
+            None => Provider::Undefined(name),
+        }
+    }
+
+    /// Whether a call with these `-c` settings has this feature, if a layer says so.
+    #[must_use]
+    pub fn feature(&self, feature: &str, settings: &[Setting]) -> Option<bool> {
+        let of = |layer: &Table| layer.get("features")?.get(feature)?.as_bool();
+        // What is required holds against every layer.
+        let required = self.requirements.table().and_then(of);
+        required.or_else(|| self.said(settings, of))
+    }
+
+    /// Whether the user, the administrator or the call names the model, or may.
+    #[must_use]
+    pub fn names_model(&self, settings: &[Setting]) -> bool {
+        self.is_in_part_unknown() || self.said(settings, |layer| layer.get("model").cloned()).is_some()
+    }
+
+    /// Which logins a call with these `-c` settings accepts, and where they are kept.
+    #[must_use]
+    pub fn login_rules(&self, settings: &[Setting]) -> LoginRules {
+        let effective = self.effective(settings);
+        let required = self.requirements.table();
+        let store = required.and_then(|layer| layer.get(STORE)).or_else(|| effective.get(STORE));
+        let forced = effective.get("forced_login_method").map(|method| vec![method.clone()]);
+        let forced_workspaces = effective.get("forced_chatgpt_workspace_id").map(|ids| match ids {
+            Value::Array(ids) => names(ids),
+            id => names(std::slice::from_ref(id)),
+        });
+        let listed = |key: &str| required?.get(key)?.as_array().map(|listed| names(listed));
+        LoginRules {
+            is_in_file: !self.has_preferences && store.is_none_or(|store| store.as_str() == Some("file")),
+            methods: narrowed(forced.map(|methods| names(&methods)), listed("allowed_login_methods")),
+            workspaces: narrowed(forced_workspaces, listed("allowed_chatgpt_workspaces")),
         }
     }
 
@@ -274,13 +320,17 @@ const HARMLESS: [&str; 33] = [
 ];
 
 /// Keys of `requirements.toml` that only restrict, or whose effect the record states.
-const RESTRICTING: [&str; 15] = [
+const RESTRICTING: [&str; 19] = [
     "allow_managed_hooks_only",
     "allowed_approval_policies",
     "allowed_approvals_reviewers",
+    "allowed_chatgpt_workspaces",
+    "allowed_login_methods",
     "allowed_permission_profiles",
     "allowed_sandbox_modes",
     "allowed_web_search_modes",
+    "chatgpt_base_url",
+    "cli_auth_credentials_store",
     "default_permissions",
     "enforce_residency",
     "experimental_network",
@@ -326,12 +376,44 @@ fn adds(required: &Table, ours: &Table) -> bool {
     })
 }
 
+/// Which logins Codex accepts. It signs out whoever has another one, and exits with 1 (0.132.0 to
+/// 0.171.0), so this has to be known before it is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginRules {
+    /// Whether the login is in `auth.json`, and nowhere else. `keyring` and `auto` keep it in the
+    /// system's keyring, `ephemeral` in the memory of one process.
+    pub is_in_file: bool,
+    /// The only methods: `chatgpt`, `api`.
+    pub methods: Option<Vec<String>>,
+    /// The only ChatGPT workspaces.
+    pub workspaces: Option<Vec<String>>,
+}
+
+/// Where Codex keeps the login.
+const STORE: &str = "cli_auth_credentials_store";
+
+/// The texts among `values`, as Codex takes them.
+fn names(values: &[Value]) -> Vec<String> {
+    let texts = values.iter().filter_map(Value::as_str).map(str::trim);
+    texts.filter(|text| !text.is_empty()).map(str::to_owned).collect()
+}
+
+/// What both lists allow. Codex takes an empty one of the configuration for none, but not an empty
+/// one of `requirements.toml`.
+fn narrowed(forced: Option<Vec<String>>, allowed: Option<Vec<String>>) -> Option<Vec<String>> {
+    match (forced.filter(|forced| !forced.is_empty()), allowed) {
+        (Some(forced), Some(allowed)) => Some(forced.into_iter().filter(|name| allowed.contains(name)).collect()),
+        (forced, allowed) => forced.or(allowed),
+    }
+}
+
 /// The model provider of a call.
 ///
 /// All versions mount `image_gen` for OpenAI's own, for a custom one with `requires_openai_auth =
-/// true`, and for one that sends the actor header; a custom one without either certainly lacks it.
-/// Only what is certain is refused: a file that cannot be read, a provider that is not defined or
-/// an unknown built-in one is left to Codex.
+/// true`, and for one that sends the actor header; a custom one without either certainly lacks it,
+/// and so do the other built-in ones. With one that is neither built in nor defined Codex does not
+/// start (all versions). Only what is certain is refused: where a file cannot be read, a provider
+/// that is not defined is left to Codex.
 ///
 /// Measured: with a ChatGPT login, 0.132.0 and 0.140.0 declare the hosted tool to such a provider
 /// too, and hand it the ChatGPT token along with it; from 0.144.6 on the tool is gone. A relay that
@@ -343,12 +425,16 @@ pub enum Provider {
     OpenAi,
     /// A custom one of this name, which may have the image tool: some gateways pass it on.
     Relay(String),
-    /// A custom one of this name, which certainly has no image tool.
+    /// One of this name that certainly has no image tool.
     Without(String),
+    /// One of this name that does not exist.
+    Undefined(String),
 }
 
 /// Codex's own provider, which a user's table of the same name does not change.
 const OPENAI: &str = "openai";
+/// The others that Codex brings along.
+const BUILT_IN: [&str; 3] = ["amazon-bedrock", "lmstudio", "ollama"];
 /// The header that makes Codex treat a provider like OpenAI's own (in the binary of 0.169.0, not in
 /// that of 0.132.0).
 const ACTOR_HEADER: &str = "x-openai-actor-authorization";
@@ -504,13 +590,99 @@ mod tests {
             "",
             "model = 'x'",
             "model_provider = 'openai'",
-            "model_provider = 'nowhere'",
             "this is = = not toml",
             "model_provider = 'openai'\n[model_providers.openai]\nname = 'x'\n",
             "[model_providers.relay]\nname = 'defined, not selected'\n",
         ] {
             assert_eq!(provider(text), Provider::OpenAi, "{text}");
         }
+    }
+
+    #[test]
+    fn a_provider_that_is_neither_defined_nor_built_in_does_not_exist() {
+        let undefined = |name: &str| Provider::Undefined(name.into());
+        assert_eq!(provider("model_provider = 'nowhere'"), undefined("nowhere"));
+        assert_eq!(provider("model_provider = ''"), undefined(""));
+        assert_eq!(Config::of_user("").provider(&pairs(&[("model_provider", "nowhere")])), undefined("nowhere"));
+        for built_in in BUILT_IN {
+            let text =
+                format!("model_provider = '{built_in}'\n[model_providers.{built_in}]\nrequires_openai_auth = true");
+            assert_eq!(provider(&text), Provider::Without(built_in.into()));
+        }
+        let selecting = system("model_provider = 'relay'");
+        let unreadable = Config { user: Layer::Unreadable, ..selecting.clone() };
+        assert_eq!(unreadable.provider(&[]), Provider::OpenAi, "the file that cannot be read may define it");
+        let preferences = Config { has_preferences: true, ..selecting };
+        assert_eq!(preferences.provider(&[]), Provider::OpenAi);
+    }
+
+    #[test]
+    fn the_highest_layer_that_names_a_feature_switches_it() {
+        const OFF: &str = "[features]\nimage_generation = false";
+        const ON: &str = "[features]\nimage_generation = true";
+        let is_off =
+            |config: &Config, settings: &[_]| config.feature("image_generation", &pairs(settings)) == Some(false);
+        let by_call = [("features.image_generation", "true")];
+        assert!(!is_off(&Config::default(), &[]) && !is_off(&Config::of_user("features = 5"), &[]));
+        for config in [Config::of_user(OFF), system(OFF)] {
+            assert!(is_off(&config, &[]) && !is_off(&config, &by_call), "the call's word is above");
+        }
+        assert!(is_off(&Config::default(), &[("features", "{image_generation=false}")]));
+        assert!(is_off(&Config::default(), &[by_call[0], ("features.image_generation", "false")]), "the last counts");
+        let profile =
+            "profile = 'p'\n[profiles.p.features]\nimage_generation = false\n[features]\nimage_generation = true";
+        assert!(is_off(&Config::of_user(profile), &[]) && !is_off(&Config::of_user(profile), &by_call));
+        assert!(is_off(&managed(OFF), &by_call) && is_off(&required(OFF), &by_call), "the administrator's is above");
+        assert!(!is_off(&Config { user: Layer::parse(OFF), ..required(ON) }, &[]));
+        assert_eq!(Config::of_user(ON).feature("another", &[]), None);
+    }
+
+    #[test]
+    fn a_model_is_named_by_a_file_a_profile_or_the_call() {
+        assert!(!Config::of_user("model_provider = 'openai'").names_model(&[]));
+        assert!(Config::of_user("model = 'x'").names_model(&[]) && system("model = 'x'").names_model(&[]));
+        assert!(Config::of_user("profile = 'p'\n[profiles.p]\nmodel = 'x'").names_model(&[]));
+        assert!(Config::default().names_model(&pairs(&[("model", "x")])));
+        assert!(Config { has_preferences: true, ..Config::default() }.names_model(&[]), "they cannot be read");
+    }
+
+    #[test]
+    fn the_login_is_in_a_file_unless_a_layer_says_otherwise() {
+        let in_file = |config: &Config, settings: &[(&str, &str)]| config.login_rules(&pairs(settings)).is_in_file;
+        assert!(in_file(&Config::default(), &[]));
+        assert!(in_file(&Config::of_user("cli_auth_credentials_store = 'file'"), &[]));
+        for store in ["keyring", "auto", "ephemeral", "new"] {
+            let text = format!("cli_auth_credentials_store = '{store}'");
+            for config in [Config::of_user(&text), system(&text), managed(&text), required(&text)] {
+                assert!(!in_file(&config, &[]), "{store}");
+            }
+            assert!(!in_file(&Config::default(), &[("cli_auth_credentials_store", store)]));
+        }
+        let user = Layer::parse("cli_auth_credentials_store = 'keyring'");
+        assert!(in_file(&Config { user, ..required("cli_auth_credentials_store = 'file'") }, &[]));
+        assert!(!in_file(&Config { has_preferences: true, ..Config::default() }, &[]));
+    }
+
+    #[test]
+    fn logins_are_narrowed_by_the_configuration_and_the_requirements() {
+        let rules = |config: &Config| {
+            let LoginRules { methods, workspaces, .. } = config.login_rules(&[]);
+            (methods, workspaces)
+        };
+        let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        assert_eq!(rules(&Config::default()), (None, None));
+        let one = "forced_login_method = 'api'\nforced_chatgpt_workspace_id = ' a '";
+        assert_eq!(rules(&Config::of_user(one)), (list(&["api"]), list(&["a"])));
+        let several = "forced_chatgpt_workspace_id = ['a', '', 'b']";
+        assert_eq!(rules(&system(several)), (None, list(&["a", "b"])));
+        for none in ["forced_chatgpt_workspace_id = ' '", "forced_chatgpt_workspace_id = []"] {
+            assert_eq!(rules(&Config::of_user(none)), (None, None), "{none}");
+        }
+        let allowed = "allowed_login_methods = ['chatgpt']\nallowed_chatgpt_workspaces = ['b', 'c']";
+        assert_eq!(rules(&required(allowed)), (list(&["chatgpt"]), list(&["b", "c"])));
+        let both = Config { user: Layer::parse(several), ..required(allowed) };
+        assert_eq!(rules(&both), (list(&["chatgpt"]), list(&["b"])));
+        assert_eq!(rules(&required("allowed_chatgpt_workspaces = []")), (None, list(&[])));
     }
 
     #[test]
@@ -628,6 +800,7 @@ mod tests {
             "default_permissions = ':danger-full-access'\n[allowed_permission_profiles]\n':workspace' = true",
             "allowed_sandbox_modes = ['read-only']\n[features]\nhooks = false\nplugins = false",
             "[mcp_servers.a.identity]\ncommand = 'x'",
+            "allowed_login_methods = ['chatgpt']\nallowed_chatgpt_workspaces = ['a']\ncli_auth_credentials_store = 'file'",
         ] {
             assert!(!required(restricting).outranks(&ours), "{restricting}");
         }

@@ -162,6 +162,7 @@ pub fn is_privileged() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codex::home::CodexHome;
     use crate::request::Environment;
 
     fn request(sandbox: Sandbox) -> Request {
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(expected(&request(Sandbox::DangerFullAccess), None, true), Confinement::Waived);
         let full = Request { lean: false, ..shell.clone() };
         assert_eq!(expected(&full, None, false), Confinement::Waived);
-        let below = Request { codex_home: Some("/nowhere/tmp/home".into()), ..shell };
+        let below = Request { codex_home: CodexHome::named("/nowhere/tmp/home".into()), ..shell };
         assert_eq!(expected(&below, None, false), Confinement::Waived);
     }
 

@@ -105,7 +105,7 @@ const WORDS_BYTES: usize = 8 << 10;
 const MESSAGE_BYTES: usize = 16 << 10;
 
 /// The beginning of a message.
-fn beginning(message: &str) -> String {
+pub(super) fn beginning(message: &str) -> String {
     message[..message.floor_char_boundary(MESSAGE_BYTES)].to_owned()
 }
 

@@ -1,19 +1,23 @@
 //! Why a turn delivered no picture, read from what Codex printed.
 //!
-//! Structure comes first: the HTTP status and the backend's JSON in stderr's report of the image call, then the event that
-//! ends a failed turn, then the sentinel. Words decide only where there is nothing else, and only words that were seen in
-//! the real CLI (0.132.0 and 0.169.0 unless said otherwise), most of them on a backend that was told to fail.
+//! What each report establishes stands in [`CAUSES`]. This module finds the report to look up
+//! there: stderr's report of the image call, then the sentinel, then the event that ends a failed
+//! turn, then the last line of stderr of a Codex that exited with an error and without that event.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use jiff::Zoned;
 use jiff::civil::{Date, Time};
 use regex::Regex;
-use serde::Deserialize;
+use serde_json::Value;
 
-use super::events::Transcript;
+use super::causes::{CAUSES, Means, Sign};
+use super::code_mode;
+use super::events::{Transcript, beginning};
 use crate::error::{BackendTrouble, Cause, Unmounted};
+use crate::process::Exit;
 use crate::process::tail::{Tail, redact};
 
 /// How much of stderr is kept, in bytes.
@@ -24,13 +28,14 @@ const STDERR_BYTES: usize = 16 << 10;
 pub struct Complaints {
     /// Its end.
     pub tail: Tail,
-    image_call: Option<Refusal>,
+    image_call: Option<Report<'static>>,
     unsupported: bool,
+    code_mode: Option<Unmounted>,
 }
 
 impl Default for Complaints {
     fn default() -> Self {
-        Self { tail: Tail::new(STDERR_BYTES), image_call: None, unsupported: false }
+        Self { tail: Tail::new(STDERR_BYTES), image_call: None, unsupported: false, code_mode: None }
     }
 }
 
@@ -40,96 +45,155 @@ impl Complaints {
         let find = |words: &str| memchr::memmem::find(line, words.as_bytes());
         // 0.132.0 under a relay, and 0.169.0 with direct tools; in code mode nothing is printed.
         self.unsupported |= find("unsupported call: image_gen").is_some();
+        self.code_mode = self.code_mode.take().or_else(|| code_mode::trouble(line));
         if let Some(at) = find(IMAGE_CALL_FAILED) {
-            let report = String::from_utf8_lossy(&line[at + IMAGE_CALL_FAILED.len()..]);
-            self.image_call = Refusal::parse(&report).or(self.image_call.take());
+            let report = Report::of_image_call(&String::from_utf8_lossy(&line[at..]));
+            if report.means().is_some() {
+                self.image_call = Some(report);
+            }
         }
+    }
+
+    /// The last line, in which a Codex that ends with an error says why. Of log lines, only those
+    /// of the turn and the login count: others tell of side requests, such as for the list of
+    /// models, which fail in good runs too.
+    fn last_words(&self) -> Option<String> {
+        let text = self.tail.text();
+        let line = text.lines().next_back()?;
+        let is_aside = LOG_LINE.captures(line).is_some_and(|log| !OWN_LOGS.contains(&&log["target"]));
+        (!is_aside).then(|| line.to_owned())
     }
 }
 
-/// What stderr says before the reason of a failed image call (0.144 and later, where the CLI makes that call itself): `http
-/// 429 Too Many Requests: Some("{\"error\":…}")`, whose quoted part is a Rust string literal with the backend's JSON, or
-/// `network error: error sending request`.
+/// The parts of Codex whose log is of the turn itself or of the login.
+const OWN_LOGS: [&str; 5] = ["codex_api", "codex_client", "codex_core", "codex_exec", "codex_login"];
+
+/// What stderr says before the reason of a failed image call (0.144 and later, where the CLI makes
+/// that call itself): `http 429 Too Many Requests: Some("{\"error\":…}")`, whose quoted part is a
+/// Rust string literal with the backend's JSON, or `network error: error sending request`.
 const IMAGE_CALL_FAILED: &str = "image generation failed: ";
 
-/// What a call that failed was answered.
-#[derive(Debug, PartialEq, Eq)]
-enum Refusal {
-    /// By the backend.
-    Http(u16, BackendError),
-    /// By nobody.
-    Unreachable,
+/// What is known of one failure.
+#[derive(Debug)]
+struct Report<'a> {
+    /// All of it, as text.
+    text: Cow<'a, str>,
+    /// The same in lower case.
+    words: String,
+    /// The HTTP status.
+    status: Option<u16>,
+    /// The JSON within, if there is any that can be read.
+    body: Option<Body>,
 }
 
-/// The backend's own words about a refusal.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-struct BackendError {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    code: Option<String>,
+impl<'a> Report<'a> {
+    /// The message of a failed turn, or any other sentence of Codex's. On the hosted route (0.142
+    /// and earlier) failures of the image tool come this way too, as failures of the stream.
+    fn new(text: impl Into<Cow<'a, str>>) -> Self {
+        let text = text.into();
+        let body = text.find('{').and_then(|at| Body::parse(&text[at..]));
+        let in_words = STATUS.captures(&text).and_then(|found| found["status"].parse().ok());
+        // What is JSON from its beginning is the body of such a refusal
+        // (codex-rs/codex-api/src/api_bridge.rs).
+        let bare = (body.is_some() && text.starts_with('{')).then_some(BAD_REQUEST);
+        let status = in_words.or(body.as_ref().and_then(|body| body.status)).or(bare);
+        Self { words: text.to_ascii_lowercase(), text, status, body }
+    }
+
+    /// What stderr says from [`IMAGE_CALL_FAILED`] on.
+    fn of_image_call(report: &str) -> Report<'static> {
+        let report = beginning(report);
+        let answer = report.strip_prefix(IMAGE_CALL_FAILED).and_then(|reason| reason.strip_prefix("http "));
+        let Some(status) = answer.and_then(leading_number) else { return Report::new(report) };
+        let text = report.split_once("Some(\"").map(|(_, literal)| unescape(literal)).unwrap_or_default();
+        Report { status: Some(status), ..Report::new(text) }
+    }
+
+    /// Whether the report shows that sign.
+    fn shows(&self, sign: &Sign) -> bool {
+        let says = |words: &str| self.words.contains(&words.to_ascii_lowercase());
+        match (sign, &self.body) {
+            (Sign::Code(code), Some(body)) => body.codes.iter().any(|found| found.eq_ignore_ascii_case(code)),
+            // Codex shortens long bodies, which then are no JSON any more.
+            (Sign::Code(code), None) => says(&format!("\"{code}\"")),
+            (Sign::Says(words), _) => says(words),
+            (Sign::Status(range), _) => self.status.is_some_and(|status| range.contains(&status)),
+        }
+    }
+
+    /// What the first row of [`CAUSES`] that fits establishes.
+    fn means(&self) -> Option<&'static Means> {
+        CAUSES.iter().find(|(sign, _)| self.shows(sign)).map(|(_, means)| means)
+    }
+
+    fn diagnosis(&self, now: SystemTime) -> Option<Diagnosis> {
+        match self.means()? {
+            Means::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(now)),
+            Means::Is(cause) => Some(cause.clone().into()),
+            Means::Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
+        }
+    }
+
+    fn usage_limit(&self, now: SystemTime) -> Diagnosis {
+        let body = self.body.as_ref();
+        let until = |at: SystemTime| at.duration_since(now).ok();
+        let seconds = body.and_then(|body| body.resets_in_seconds).map(Duration::from_secs);
+        let seconds = seconds.filter(|&seconds| now.checked_add(seconds).is_some_and(is_a_date));
+        let at = body.and_then(|body| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(body.resets_at?)));
+        let at = at.filter(|&at| is_a_date(at)).or_else(|| now.checked_add(seconds?));
+        let resets_at = at.or_else(|| retry_time(&self.text, &Zoned::try_from(now).ok()?));
+        Diagnosis { cause: Cause::UsageLimit { resets_in: seconds.or(resets_at.and_then(until)) }, resets_at }
+    }
+}
+
+/// What a whole message stands for that is nothing but the backend's JSON.
+const BAD_REQUEST: u16 = 400;
+
+/// The last second that a JavaScript `Date` can show, since 1970.
+const LAST_DATE: Duration = Duration::from_secs(8_640_000_000_000);
+
+fn is_a_date(at: SystemTime) -> bool {
+    at.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since <= LAST_DATE)
+}
+
+/// The backend's own words about a refusal. A member of another type than expected is left out, not
+/// the others.
+#[derive(Debug, Default)]
+struct Body {
+    codes: Vec<String>,
+    status: Option<u16>,
     resets_in_seconds: Option<u64>,
     resets_at: Option<u64>,
 }
 
-impl Refusal {
-    fn parse(report: &str) -> Option<Self> {
-        let Some(answer) = report.strip_prefix("http ") else {
-            return report.starts_with("network error").then_some(Self::Unreachable);
-        };
-        let http = leading_number(answer)?;
-        let body = answer.split_once("Some(\"").map(|(_, literal)| unescape(literal));
-        Some(Self::Http(http, body.as_deref().and_then(BackendError::parse).unwrap_or_default()))
-    }
-
-    fn diagnosis(&self, now: SystemTime) -> Diagnosis {
-        match self {
-            Self::Unreachable => Cause::BackendError(BackendTrouble::Unreachable).into(),
-            Self::Http(http, error) => error.diagnosis(now).unwrap_or_else(|| from_status(*http).into()),
-        }
-    }
-}
-
-impl BackendError {
-    /// Reads `{"error":{…}}`. Anything else says nothing.
+impl Body {
+    /// Reads `{"error":{…}}`, `{"detail":{…}}` or the members themselves. What follows the JSON is
+    /// left alone.
     fn parse(json: &str) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Body {
-            error: BackendError,
-        }
-        serde_json::from_str::<Body>(json).ok().map(|body| body.error)
-    }
-
-    /// What the error's own type and code establish.
-    fn diagnosis(&self, now: SystemTime) -> Option<Diagnosis> {
-        let says = |word: &str| [&self.kind, &self.code].into_iter().flatten().any(|text| text == word);
-        if says("usage_limit_reached") {
-            return Some(self.usage_limit(now));
-        }
-        let cause = match () {
-            () if says("moderation_blocked") => Cause::SafetyRejected,
-            () if says("rate_limit_exceeded") => Cause::RateLimited,
-            () if says("token_expired") => Cause::NotSignedIn,
-            () => return None,
-        };
-        Some(cause.into())
-    }
-
-    fn usage_limit(&self, now: SystemTime) -> Diagnosis {
-        let at = self.resets_at.and_then(|at| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)));
-        let until = at.and_then(|at| at.duration_since(now).ok());
-        let resets_in = self.resets_in_seconds.map(Duration::from_secs).or(until);
-        let resets_at = at.or_else(|| now.checked_add(resets_in?));
-        Diagnosis { cause: Cause::UsageLimit { resets_in }, resets_at }
+        let root = serde_json::Deserializer::from_str(json).into_iter::<Value>().next()?.ok()?;
+        let inner = ["error", "detail"].into_iter().filter_map(|name| root.get(name)).find(|value| value.is_object());
+        let error = inner.unwrap_or(&root);
+        let number = |name: &str| error.get(name).and_then(Value::as_u64);
+        Some(Self {
+            codes: [error, &root]
+                .into_iter()
+                .flat_map(|value| ["code", "type", "error", "rate_limit_reached_type"].map(|name| value.get(name)))
+                .filter_map(|value| value?.as_str().map(str::to_owned))
+                .collect(),
+            // A failed call over a WebSocket is reported with its status (0.140.0 and later).
+            status: root
+                .get("status")
+                .and_then(Value::as_u64)
+                .and_then(|status| status.try_into().ok())
+                .filter(is_failure),
+            resets_in_seconds: number("resets_in_seconds"),
+            resets_at: number("resets_at"),
+        })
     }
 }
 
-/// What a status establishes where the backend said nothing more.
-const fn from_status(http: u16) -> Cause {
-    match http {
-        401 => Cause::NotSignedIn,
-        429 => Cause::RateLimited,
-        http => Cause::BackendError(BackendTrouble::Http(http)),
-    }
+const fn is_failure(status: &u16) -> bool {
+    matches!(status, 400..=599)
 }
 
 /// The content of a Rust string literal, up to its closing quote.
@@ -157,7 +221,8 @@ fn unescape(literal: &str) -> String {
     text
 }
 
-/// What was said, for whoever debugs: the failed turn's own message, the agent's last words, the end of stderr. Redacted.
+/// What was said, for whoever debugs: the failed turn's own message, the agent's last words, the
+/// end of stderr. Redacted.
 #[must_use]
 pub fn detail(transcript: &Transcript, complaints: &Complaints) -> String {
     let told = transcript.failed.as_deref().or(transcript.trouble.as_deref()).map(redact).unwrap_or_default();
@@ -184,48 +249,42 @@ impl From<Cause> for Diagnosis {
     }
 }
 
-/// What the turn's own reports establish; none if they establish nothing.
+/// What the turn's own reports establish; none if they establish nothing. `exit` is none for a
+/// Codex that had to be stopped.
 #[must_use]
-pub fn diagnose(transcript: &Transcript, complaints: &Complaints, now: SystemTime) -> Option<Diagnosis> {
-    if let Some(refusal) = &complaints.image_call {
-        return Some(refusal.diagnosis(now));
+pub fn diagnose(
+    transcript: &Transcript,
+    complaints: &Complaints,
+    exit: Option<Exit>,
+    now: SystemTime,
+) -> Option<Diagnosis> {
+    if let Some(diagnosis) = complaints.image_call.as_ref().and_then(|report| report.diagnosis(now)) {
+        return Some(diagnosis);
+    }
+    if let Some(trouble) = &complaints.code_mode {
+        return Some(Cause::ImageGenUnavailable(trouble.clone()).into());
     }
     if complaints.unsupported || transcript.says_unavailable {
         return Some(Cause::ImageGenUnavailable(Unmounted::Reported).into());
     }
-    from_turn_failure(transcript.failed.as_deref()?, now)
+    match (&transcript.failed, exit) {
+        (Some(message), _) => Report::new(message).diagnosis(now),
+        (None, Some(Exit::Code(code))) if code != 0 => Report::new(complaints.last_words()?).diagnosis(now),
+        _ => None,
+    }
 }
 
-/// What Codex's last trouble establishes about a turn that was stopped because it did nothing but connect anew:
-/// "Reconnecting... 3/5 (what went wrong)".
+/// What Codex's last trouble establishes about a turn that was stopped because it did nothing but
+/// connect anew: "Reconnecting... 3/5 (what went wrong)".
 #[must_use]
 pub fn diagnose_trouble(transcript: &Transcript, now: SystemTime) -> Diagnosis {
-    let told = transcript.trouble.as_deref().and_then(|trouble| from_turn_failure(trouble, now));
+    let told = transcript.trouble.as_deref().and_then(|trouble| Report::new(trouble).diagnosis(now));
     told.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
 }
 
-/// What the message of `turn.failed` establishes. It is the backend's JSON, or a status in words, or words alone; on the
-/// hosted route (0.142 and earlier) failures of the image tool come this way too, as failures of the stream.
-fn from_turn_failure(message: &str, now: SystemTime) -> Option<Diagnosis> {
-    if let Some(diagnosis) = BackendError::parse(message).and_then(|error| error.diagnosis(now)) {
-        return Some(diagnosis);
-    }
-    // "unexpected status 401 Unauthorized: …", "exceeded retry limit, last status: 429 Too Many Requests"
-    let after_status = ["unexpected status ", "last status: "].iter().find_map(|words| message.split_once(words));
-    if let Some(http) = after_status.and_then(|(_, status)| leading_number(status)) {
-        return Some(from_status(http).into());
-    }
-    let (_, cause) = WORDS.iter().find(|(words, _)| message.contains(words))?;
-    if !matches!(cause, Cause::UsageLimit { .. }) {
-        return Some(cause.clone().into());
-    }
-    let resets_at = retry_time(message, &Zoned::try_from(now).ok()?);
-    let resets_in = resets_at.and_then(|at| at.duration_since(now).ok());
-    Some(Diagnosis { cause: Cause::UsageLimit { resets_in }, resets_at })
-}
-
-/// When a usage limit resets according to Codex's own sentence, in the user's time zone and to the minute: "try again at 12:16
-/// PM." today, or "try again at Nov 25th, 2026 12:16 PM." later (0.132.0 and 0.169.0).
+/// When a usage limit resets according to Codex's own sentence, in the user's time zone and to the
+/// minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later
+/// (0.132.0 and 0.169.0).
 fn retry_time(message: &str, now: &Zoned) -> Option<SystemTime> {
     let found = RETRY_TIME.captures(message)?;
     let time = Time::strptime("%I:%M %p", &found["time"]).ok()?;
@@ -236,27 +295,25 @@ fn retry_time(message: &str, now: &Zoned) -> Option<SystemTime> {
     Some(date.to_datetime(time).to_zoned(now.time_zone().clone()).ok()?.timestamp().into())
 }
 
-#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
 static RETRY_TIME: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"try again at ((?P<day>[A-Z][a-z]{2} \d{1,2})[a-z]{2}, (?P<year>\d{4}) )?(?P<time>\d{1,2}:\d{2} [AP]M)")
-        .expect("a constant pattern")
+    regex(r"[Tt]ry again at ((?P<day>[A-Z][a-z]{2} \d{1,2})[a-z]{2}, (?P<year>\d{4}) )?(?P<time>\d{1,2}:\d{2} [AP]M)")
 });
 
-/// Words that were seen, the specific before the general: "stream disconnected" introduces most of the others.
-static WORDS: [(&str, Cause); 12] = [
-    ("hit your usage limit", Cause::UsageLimit { resets_in: None }),
-    ("usage limit has been reached", Cause::UsageLimit { resets_in: None }),
-    ("rejected by the safety system", Cause::SafetyRejected),
-    ("Rate limit reached", Cause::RateLimited),
-    ("access token could not be refreshed", Cause::NotSignedIn),
-    ("authentication token is expired", Cause::NotSignedIn),
-    ("experiencing high demand", Cause::BackendError(BackendTrouble::Overloaded)),
-    ("server had an error", Cause::BackendError(BackendTrouble::Failed)),
-    ("error sending request", Cause::BackendError(BackendTrouble::Unreachable)),
-    ("network error", Cause::BackendError(BackendTrouble::Unreachable)),
-    ("workspace routing discovery failed", Cause::BackendError(BackendTrouble::Unreachable)),
-    ("stream disconnected", Cause::BackendError(BackendTrouble::Unreachable)),
-];
+/// Where a sentence names a status: "unexpected status 401 Unauthorized: …", "exceeded retry
+/// limit, last status: 429 Too Many Requests", "Access blocked by Cloudflare. … (status 403 Forbidden)",
+/// "Failed to refresh token: 500 Internal Server Error", "HTTP error: 403 Forbidden".
+static STATUS: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"(unexpected status|last status:|\(status|refresh token:|HTTP error:) (?P<status>[1-5]\d{2})\b")
+});
+
+/// A line of Codex's log: `2026-06-01T12:00:00.101448Z ERROR codex_core::tools::router: …`.
+static LOG_LINE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^\d{4}-\d{2}-\d{2}T\S+\s+(ERROR|WARN|INFO|DEBUG|TRACE)\s+(?P<target>\w+)"));
+
+#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles all of them")]
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a constant pattern")
+}
 
 fn leading_number(text: &str) -> Option<u16> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -273,13 +330,19 @@ mod tests {
     fn from_stderr(line: &str) -> Option<Diagnosis> {
         let mut complaints = Complaints::default();
         complaints.note(line.as_bytes());
-        diagnose(&Transcript::default(), &complaints, NOW)
+        diagnose(&Transcript::default(), &complaints, None, NOW)
     }
 
     fn from_turn(message: &str) -> Option<Diagnosis> {
         let mut transcript = Transcript::default();
         transcript.note(&Event::TurnFailed(message.into()));
-        diagnose(&transcript, &Complaints::default(), NOW)
+        diagnose(&transcript, &Complaints::default(), None, NOW)
+    }
+
+    fn from_exit(stderr: &str, exit: Exit) -> Option<Diagnosis> {
+        let mut complaints = Complaints::default();
+        complaints.tail.push(stderr.as_bytes());
+        diagnose(&Transcript::default(), &complaints, Some(exit), NOW)
     }
 
     fn code(diagnosis: Option<Diagnosis>) -> Option<&'static str> {
@@ -290,7 +353,8 @@ mod tests {
 
     #[test]
     fn reports_of_the_image_call_are_understood() {
-        // Printed by 0.169.0, code mode and direct tools alike; the unsupported call by 0.132.0 too.
+        // Printed by 0.169.0, code mode and direct tools alike; the unsupported call by 0.132.0
+        // too.
         for (report, expected) in [
             (
                 r#"image generation failed: http 401 Unauthorized: Some("{\"error\":{\"type\":null,\"code\":\"token_expired\",\"message\":\"Provided authentication token is expired. Please try signing in again.\",\"param\":null}}")"#,
@@ -326,11 +390,579 @@ mod tests {
         assert_eq!(diagnosis.cause, Cause::UsageLimit { resets_in: Some(Duration::from_secs(5400)) });
         assert_eq!(diagnosis.resets_at, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_349_765)));
 
-        let relative = BackendError { resets_in_seconds: Some(60), ..BackendError::default() }.usage_limit(NOW);
+        let relative = from_stderr(&usage_limit(r#","resets_in_seconds":60"#)).unwrap();
         assert_eq!(relative.resets_at, Some(NOW + Duration::from_secs(60)));
-        let absurd =
-            BackendError { resets_at: Some(u64::MAX), resets_in_seconds: Some(u64::MAX), ..BackendError::default() };
-        assert_eq!(absurd.usage_limit(NOW).resets_at, None);
+    }
+
+    /// The image call's report of a usage limit, with more members of its JSON.
+    fn usage_limit(members: &str) -> String {
+        let body = format!(r#"{{"error":{{"type":"usage_limit_reached"{members}}}}}"#);
+        format!("{ROUTER}image generation failed: http 429 Too Many Requests: Some({body:?})")
+    }
+
+    #[test]
+    fn a_member_that_is_not_understood_loses_itself_alone() {
+        let unknown = Diagnosis { cause: Cause::UsageLimit { resets_in: None }, resets_at: None };
+        for members in [
+            r#","resets_in_seconds":60.5"#,
+            r#","resets_in_seconds":"60""#,
+            r#","resets_in_seconds":-60"#,
+            r#","resets_in_seconds":null"#,
+            r#","resets_in_seconds":1e400"#,
+            r#","resets_at":1795349765.5"#,
+            r#","resets_at":"2026-11-22T12:16:05Z""#,
+            r#","resets_at":-1"#,
+            r#","resets_at":{"seconds":1}"#,
+            r#","code":429"#,
+            r#","code":["x"]"#,
+            r#","status":"429""#,
+        ] {
+            assert_eq!(from_stderr(&usage_limit(members)).as_ref(), Some(&unknown), "{members}");
+        }
+        let other = from_stderr(&usage_limit(r#","resets_at":"soon","resets_in_seconds":60"#)).unwrap();
+        assert_eq!(other.cause, Cause::UsageLimit { resets_in: Some(Duration::from_secs(60)) });
+        let numeric = r#"{"error":{"type":"image_generation_user_error","code":"moderation_blocked","status":1.5}}"#;
+        assert_eq!(code(from_turn(numeric)), Some("SAFETY_REJECTED"));
+    }
+
+    #[test]
+    fn a_reset_beyond_all_dates_is_left_out() {
+        // A JavaScript `Date` ends 8.64e15 ms after 1970.
+        for seconds in [8_640_000_000_001, i64::MAX.unsigned_abs(), u64::MAX] {
+            for member in ["resets_at", "resets_in_seconds"] {
+                let diagnosis = from_stderr(&usage_limit(&format!(r#","{member}":{seconds}"#))).unwrap();
+                assert_eq!(diagnosis.cause, Cause::UsageLimit { resets_in: None }, "{member} {seconds}");
+                assert_eq!(diagnosis.resets_at, None, "{member} {seconds}");
+            }
+        }
+        let last = from_stderr(&usage_limit(r#","resets_at":8640000000000"#)).unwrap();
+        assert_eq!(last.resets_at, NOW.checked_add(LAST_DATE));
+        let both = from_stderr(&usage_limit(r#","resets_at":18446744073709551615,"resets_in_seconds":60"#)).unwrap();
+        assert_eq!(both.resets_at, Some(NOW + Duration::from_secs(60)));
+    }
+
+    /// Texts of the real CLI with the code, whether to try again, and what of the sentence shows
+    /// that it is the right one. Those of the image call stand behind `image generation failed: `
+    /// on stderr, the others in `turn.failed`.
+    const TOLD: [(&str, &str, bool, &str); 103] = [
+        ("You've hit your usage limit. Try again later.", "USAGE_LIMIT", false, "resets on a rolling window"),
+        ("You've hit your usage limit. Try again at 12:16 PM.", "USAGE_LIMIT", false, "resets on a rolling window"),
+        (
+            "You've hit your usage limit. To get more access now, send a request to your admin or try again later.",
+            "USAGE_LIMIT",
+            false,
+            "resets on a rolling window",
+        ),
+        (
+            "You've hit your usage limit. Upgrade to Plus to continue using Codex (https://chatgpt.com/explore/plus), or try again at Nov 25th, 2026 12:16 PM.",
+            "USAGE_LIMIT",
+            false,
+            "resets on a rolling window",
+        ),
+        (
+            "You've hit your usage limit. Visit https://chatgpt.com/codex/settings/usage to purchase more credits or try again later.",
+            "USAGE_LIMIT",
+            false,
+            "resets on a rolling window",
+        ),
+        (
+            "You\u{2019}ve hit your usage limit for codex_other. Switch to another model now, or try again later.",
+            "USAGE_LIMIT",
+            false,
+            "resets on a rolling window",
+        ),
+        (
+            "Your workspace is out of credits. Add credits to continue.",
+            "USAGE_LIMIT",
+            false,
+            "out of credits. Add credits",
+        ),
+        (
+            "Your workspace is out of credits. Ask your workspace owner to refill in order to continue.",
+            "USAGE_LIMIT",
+            false,
+            "out of credits. Add credits",
+        ),
+        (
+            "You hit your spend cap set in your workspace. Increase your spend cap to continue.",
+            "USAGE_LIMIT",
+            false,
+            "spend cap of your ChatGPT workspace",
+        ),
+        (
+            "You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to continue.",
+            "USAGE_LIMIT",
+            false,
+            "spend cap of your ChatGPT workspace",
+        ),
+        ("Quota exceeded. Check your plan and billing details.", "USAGE_LIMIT", false, "plan and billing"),
+        (
+            "To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus.",
+            "USAGE_LIMIT",
+            false,
+            "does not include Codex",
+        ),
+        (
+            "To use Codex with your ChatGPT plan, upgrade to Plus: https://openai.com/chatgpt/pricing.",
+            "USAGE_LIMIT",
+            false,
+            "does not include Codex",
+        ),
+        (
+            "unexpected status 402 Payment Required: Insufficient Balance, url: https://127.0.0.1:9/x",
+            "USAGE_LIMIT",
+            false,
+            "plan and billing",
+        ),
+        ("image generation failed: http 402 Payment Required: None", "USAGE_LIMIT", false, "plan and billing"),
+        (
+            r#"image generation failed: http 403 Forbidden: Some("{\"code\":\"INSUFFICIENT_BALANCE\",\"message\":\"The balance is not sufficient.\"}")"#,
+            "USAGE_LIMIT",
+            false,
+            "plan and billing",
+        ),
+        (
+            r#"image generation failed: http 400 Bad Request: Some("{\"error\":{\"type\":\"billing_limit_user_error\",\"code\":\"billing_hard_limit_reached\",\"message\":\"Billing hard limit has been reached.\",\"param\":null}}")"#,
+            "USAGE_LIMIT",
+            false,
+            "plan and billing",
+        ),
+        (
+            r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\",\"message\":\"You exceeded your current quota.\"}}")"#,
+            "USAGE_LIMIT",
+            false,
+            "plan and billing",
+        ),
+        (
+            r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"usage_limit_reached\",\"rate_limit_reached_type\":\"workspace_member_credits_depleted\"}}")"#,
+            "USAGE_LIMIT",
+            false,
+            "out of credits",
+        ),
+        (
+            r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"type\":\"usage_not_included\",\"message\":\"x\"}}")"#,
+            "USAGE_LIMIT",
+            false,
+            "does not include Codex",
+        ),
+        ("rate limit exceeded: Slow down", "RATE_LIMITED", true, "limiting the rate"),
+        (
+            "stream disconnected before completion: Encountered exception: <class 'oai_errors.errors.TooManyRequests'>: image generation request was rate limited",
+            "RATE_LIMITED",
+            true,
+            "limiting the rate",
+        ),
+        (
+            "exceeded retry limit, last status: 429 Too Many Requests, request id: req_1",
+            "RATE_LIMITED",
+            true,
+            "limiting the rate",
+        ),
+        (
+            "Selected model is at capacity. Please try a different model.",
+            "BACKEND_ERROR",
+            true,
+            "at capacity). Try again later",
+        ),
+        ("Policy-restricted capacity is unavailable. Please try again later.", "BACKEND_ERROR", true, "at capacity"),
+        (
+            "Your authentication session could not be refreshed automatically. Please log out and sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        ("workspace routing discovery unauthorized (401)", "NOT_SIGNED_IN", false, "not signed in"),
+        ("workspace routing discovery timed out", "BACKEND_ERROR", true, "no connection"),
+        (
+            "Failed to load cloud config bundle (workspace-managed policies).",
+            "BACKEND_ERROR",
+            true,
+            "its servers report an error",
+        ),
+        ("Flex capacity unavailable.", "BACKEND_ERROR", true, "at capacity"),
+        (
+            "stream disconnected before completion: Our servers are currently overloaded. Please try again later.",
+            "BACKEND_ERROR",
+            true,
+            "high demand",
+        ),
+        (
+            "This content was flagged for possible cybersecurity risk. If this seems wrong, try rephrasing your request. To get authorized for security work, join the Trusted Access for Cyber program: https://chatgpt.com/cyber",
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
+        ("This request has been flagged for possible cybersecurity risk.", "SAFETY_REJECTED", false, "safety system"),
+        ("This content was flagged for possible biological risk.", "SAFETY_REJECTED", false, "safety system"),
+        ("This request was blocked due to a misalignment policy violation.", "SAFETY_REJECTED", false, "safety system"),
+        (
+            "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt: https://platform.openai.com/docs/guides/reasoning#advice-on-prompting",
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
+        (
+            "Invalid prompt: we've limited access to this content for safety reasons.",
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
+        (
+            r#"{"error":{"message":"This content was flagged.","type":"invalid_request","param":null,"code":"cyber_policy"}}"#,
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
+        (
+            "stream disconnected before completion: Incomplete response returned, reason: content_filter",
+            "SAFETY_REJECTED",
+            false,
+            "safety system",
+        ),
+        ("Failed to refresh token: 500 Internal Server Error: upstream error", "BACKEND_ERROR", true, "HTTP 500"),
+        ("Failed to refresh token: 502 Bad Gateway: upstream error", "BACKEND_ERROR", true, "HTTP 502"),
+        ("Failed to refresh token: 503 Service Unavailable: upstream error", "BACKEND_ERROR", true, "HTTP 503"),
+        ("Failed to refresh token: 429 Too Many Requests: slow down", "RATE_LIMITED", true, "limiting the rate"),
+        (
+            "Failed to refresh token: 400 Bad Request: Invalid 'refresh_token': empty string. Expected a string with minimum length 1, but got an empty string instead.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in. Run `codex login`",
+        ),
+        (
+            "Failed to refresh token: 401 Unauthorized: Your refresh token has already been used to generate a new access token. Please try signing in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "Your access token could not be refreshed because your refresh token was already used. Please log out and sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "Your access token could not be refreshed because your refresh token was revoked. Please log out and sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "Your access token could not be refreshed because you have since logged out or signed in to another account. Please sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "Your access token could not be refreshed. Please log out and sign in again.",
+            "NOT_SIGNED_IN",
+            false,
+            "not signed in",
+        ),
+        (
+            "unexpected status 401 Unauthorized: Your OpenAI account has been deactivated, please check your email for more information., url: https://127.0.0.1:9/x",
+            "NOT_SIGNED_IN",
+            false,
+            "deactivated",
+        ),
+        (
+            r#"unexpected status 402 Payment Required: {"detail":{"code":"deactivated_workspace"}}, url: https://127.0.0.1:9/x"#,
+            "NOT_SIGNED_IN",
+            false,
+            "deactivated",
+        ),
+        (
+            r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"code\":\"account_deactivated\",\"message\":\"x\"}}")"#,
+            "NOT_SIGNED_IN",
+            false,
+            "deactivated",
+        ),
+        (
+            "Access blocked by Cloudflare. This usually happens when connecting from a restricted region (status 403 Forbidden), url: https://127.0.0.1:9/x, cf-ray: 1",
+            "BACKEND_ERROR",
+            false,
+            "region is blocked",
+        ),
+        (
+            "Codex ran out of room in the model's context window. Start a new thread or clear earlier history before retrying.",
+            "BACKEND_ERROR",
+            false,
+            "too long",
+        ),
+        (
+            "Invalid image in your last message. Please remove it and try again.",
+            "BACKEND_ERROR",
+            false,
+            "reference images",
+        ),
+        (
+            r#"{"detail":"The 'gpt-5.3-codex' model is not supported when using Codex with a ChatGPT account."}"#,
+            "BACKEND_ERROR",
+            false,
+            "another model",
+        ),
+        (
+            r#"{"type":"error","status":400,"error":{"type":"invalid_request_error","message":"The 'gpt-5.6' model requires a newer version of Codex. Please upgrade to the latest app or CLI and try again."}}"#,
+            "BACKEND_ERROR",
+            false,
+            "Update Codex",
+        ),
+        (
+            r#"{"error":{"type":"invalid_request_error","message":"Unknown parameter: flux."}}"#,
+            "BACKEND_ERROR",
+            false,
+            "HTTP 400",
+        ),
+        (
+            r#"{"type":"error","status":503,"error":{"type":"server_error","message":"x"}}"#,
+            "BACKEND_ERROR",
+            true,
+            "HTTP 503",
+        ),
+        (
+            "unexpected status 400 Bad Request: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
+        ("image generation failed: http 400 Bad Request: None", "BACKEND_ERROR", false, "HTTP 400: "),
+        (
+            "unexpected status 403 Forbidden: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
+        ("image generation failed: http 403 Forbidden: None", "BACKEND_ERROR", false, "HTTP 403: "),
+        (
+            "unexpected status 404 Not Found: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
+        ("image generation failed: http 404 Not Found: None", "BACKEND_ERROR", false, "HTTP 404: "),
+        (
+            "unexpected status 405 Method Not Allowed: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
+        ("image generation failed: http 405 Method Not Allowed: None", "BACKEND_ERROR", false, "HTTP 405: "),
+        (
+            "unexpected status 408 Request Timeout: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
+        ("image generation failed: http 408 Request Timeout: None", "BACKEND_ERROR", true, "HTTP 408: "),
+        (
+            "unexpected status 409 Conflict: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
+        ("image generation failed: http 409 Conflict: None", "BACKEND_ERROR", false, "HTTP 409: "),
+        (
+            "unexpected status 413 Payload Too Large: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
+        ("image generation failed: http 413 Payload Too Large: None", "BACKEND_ERROR", false, "HTTP 413: "),
+        (
+            "unexpected status 422 Unprocessable Entity: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
+        ("image generation failed: http 422 Unprocessable Entity: None", "BACKEND_ERROR", false, "HTTP 422: "),
+        (
+            "unexpected status 425 Too Early: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
+        ("image generation failed: http 425 Too Early: None", "BACKEND_ERROR", true, "HTTP 425: "),
+        (
+            "unexpected status 451 Unavailable For Legal Reasons: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            false,
+            "The same request would fail again",
+        ),
+        ("image generation failed: http 451 Unavailable For Legal Reasons: None", "BACKEND_ERROR", false, "HTTP 451: "),
+        (
+            "unexpected status 500 Internal Server Error: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
+        ("image generation failed: http 500 Internal Server Error: None", "BACKEND_ERROR", true, "HTTP 500: "),
+        (
+            "unexpected status 502 Bad Gateway: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
+        ("image generation failed: http 502 Bad Gateway: None", "BACKEND_ERROR", true, "HTTP 502: "),
+        (
+            "unexpected status 503 Service Unavailable: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
+        ("image generation failed: http 503 Service Unavailable: None", "BACKEND_ERROR", true, "HTTP 503: "),
+        (
+            "unexpected status 504 Gateway Timeout: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
+        ("image generation failed: http 504 Gateway Timeout: None", "BACKEND_ERROR", true, "HTTP 504: "),
+        (
+            "unexpected status 529 <unknown status code>: Unknown error, url: https://127.0.0.1:9/x",
+            "BACKEND_ERROR",
+            true,
+            "Try again later",
+        ),
+        ("image generation failed: http 529 <unknown status code>: None", "BACKEND_ERROR", true, "HTTP 529: "),
+        ("exceeded retry limit, last status: 503 Service Unavailable", "BACKEND_ERROR", true, "HTTP 503"),
+        ("request timed out", "BACKEND_ERROR", true, "no connection"),
+        ("timeout waiting for child process to exit", "BACKEND_ERROR", true, "no connection"),
+        ("Connection failed: error sending request", "BACKEND_ERROR", true, "no connection"),
+        (
+            "Error while reading the server response: error decoding response body, request id: req_1",
+            "BACKEND_ERROR",
+            true,
+            "no connection",
+        ),
+        ("stream disconnected before completion: idle timeout waiting for SSE", "BACKEND_ERROR", true, "no connection"),
+        (
+            "stream disconnected before completion: stream closed before response.completed",
+            "BACKEND_ERROR",
+            true,
+            "no connection",
+        ),
+        ("image generation failed: timeout", "BACKEND_ERROR", true, "no connection"),
+        ("image generation failed: network error: error sending request", "BACKEND_ERROR", true, "no connection"),
+        ("Connection reset by peer (os error 104)", "BACKEND_ERROR", true, "no connection"),
+        (
+            "stream disconnected before completion: An error occurred while processing your request. You can retry your request, or contact us through our help center at help.openai.com if the error persists.",
+            "BACKEND_ERROR",
+            true,
+            "its servers report an error",
+        ),
+        (
+            "stream disconnected before completion: Incomplete response returned, reason: max_output_tokens",
+            "BACKEND_ERROR",
+            true,
+            "its servers report an error",
+        ),
+        (
+            "image generation failed: stream error: failed to decode image generation response: missing field `data`",
+            "BACKEND_ERROR",
+            true,
+            "its servers report an error",
+        ),
+        ("image generation failed: retry limit reached", "BACKEND_ERROR", true, "its servers report an error"),
+    ];
+
+    #[test]
+    fn each_text_of_the_cli_has_its_cause() {
+        for (text, code, retryable, sentence) in TOLD {
+            let diagnosis = if text.starts_with(IMAGE_CALL_FAILED) {
+                from_stderr(&format!("{ROUTER}{text}"))
+            } else {
+                from_turn(text)
+            };
+            let cause = diagnosis.unwrap_or_else(|| panic!("nothing is known of {text}")).cause;
+            assert_eq!((cause.code(), cause.retryable()), (code, retryable), "{text}");
+            let message = cause.to_string();
+            assert!(message.contains(sentence), "{text}: {message}");
+            assert_eq!(message.contains("rolling window"), matches!(cause, Cause::UsageLimit { .. }), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_row_can_be_reached() {
+        let mut reached = std::collections::HashSet::new();
+        for (sign, _) in &CAUSES {
+            let report = match sign {
+                Sign::Code(code) => Report::new(format!(r#"{{"error":{{"code":"{code}"}}}}"#)),
+                Sign::Says(words) => Report::new(*words),
+                Sign::Status(range) => Report { status: Some(*range.end()), ..Report::new("") },
+            };
+            let row = CAUSES.iter().position(|(sign, _)| report.shows(sign));
+            assert!(reached.insert(row), "{sign:?} is hidden by a row before it");
+        }
+    }
+
+    #[test]
+    fn what_happens_on_this_machine_alone_is_no_cause_of_the_backends() {
+        // codex-rs/protocol/src/error.rs
+        for text in [
+            "turn aborted. Something went wrong? Hit `/feedback` to report the issue.",
+            "interrupted (Ctrl-C). Something went wrong? Hit `/feedback` to report the issue.",
+            "no thread with id: 019e5f2a-7c44-7bb0-9d3e-0123456789ab",
+            "agent thread limit reached",
+            "budget reached",
+            "session configured event was not the first event in the stream",
+            "spawn failed: child stdout/stderr not captured",
+            "internal error; agent loop died unexpectedly",
+            "sandbox error: command timed out",
+            "codex-linux-sandbox was required but not provided",
+            "unsupported operation: local compaction",
+            "Fatal error: failed to read the config",
+            "Missing environment variable: `OPENAI_API_KEY`.",
+            "No such file or directory (os error 2)",
+        ] {
+            assert_eq!(from_turn(text), None, "{text}");
+            assert_eq!(from_exit(text, Exit::Code(1)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_codex_cut_off_is_still_understood() {
+        let cut = r#"{"error":{"type":"image_generation_user_error","code":"moderation_blocked","message":"Your requ"#;
+        assert_eq!(code(from_turn(cut)), Some("SAFETY_REJECTED"));
+        let cut = format!("{ROUTER}image generation failed: http 402 Payment Required: Some({cut:?}...)");
+        assert_eq!(code(from_stderr(&cut)), Some("SAFETY_REJECTED"));
+    }
+
+    #[test]
+    fn a_failed_codex_without_a_failed_turn_says_why_on_the_last_line_of_stderr() {
+        let error = Exit::Code(1);
+        for (line, expected) in [
+            ("ERROR: You've hit your usage limit. Try again later.", "USAGE_LIMIT"),
+            ("Error: Your workspace is out of credits. Add credits to continue.", "USAGE_LIMIT"),
+            (
+                "Error: Your authentication session could not be refreshed automatically. Please log out and sign in again.",
+                "NOT_SIGNED_IN",
+            ),
+            ("Error: error sending request for url (https://127.0.0.1:9/backend-api/codex/responses)", "BACKEND_ERROR"),
+            ("    2: Connection refused (os error 111)", "BACKEND_ERROR"),
+            ("ERROR: Selected model is at capacity. Please try a different model.", "BACKEND_ERROR"),
+            ("\x1b[31mERROR: 429 Too Many Requests\x1b[0m", "RATE_LIMITED"),
+            (
+                "2026-11-22T10:46:16.278818Z ERROR codex_login::auth::manager: Failed to refresh token: 503 Service Unavailable: x",
+                "BACKEND_ERROR",
+            ),
+        ] {
+            let stderr = format!("Reading prompt from stdin...\n{line}\n\n");
+            assert_eq!(code(from_exit(&stderr, error)), Some(expected), "{line}");
+            assert_eq!(from_exit(&stderr, Exit::Code(0)), None, "{line}");
+            assert_eq!(from_exit(&stderr, Exit::Signal(9)), None, "{line}");
+            assert_eq!(from_exit(&format!("{stderr}something else\n"), error), None, "{line}");
+            let mut failed = Transcript::default();
+            failed.note(&Event::TurnFailed("something nobody has seen".into()));
+            let mut complaints = Complaints::default();
+            complaints.tail.push(stderr.as_bytes());
+            assert_eq!(diagnose(&failed, &complaints, Some(error), NOW), None, "{line}");
+        }
+        for aside in [
+            "2026-06-01T12:00:00.101448Z ERROR codex_models_manager::manager: failed to refresh available models: unexpected status 404 Not Found: {}, url: https://127.0.0.1:9/x",
+            "2026-06-01T12:00:00.109896Z  WARN rmcp::transport::worker: worker quit with fatal: network error",
+        ] {
+            assert_eq!(from_exit(aside, error), None, "{aside}");
+        }
     }
 
     #[test]
@@ -415,7 +1047,7 @@ mod tests {
                 .map(|at| Zoned::try_from(at).unwrap().with_time_zone(now.time_zone().clone()).to_string())
         };
         assert_eq!(at(" or try again at 12:16 PM.").unwrap(), "2026-11-22T12:16:00+01:00[Europe/Berlin]");
-        assert_eq!(at(" or try again at 1:05 PM.").unwrap(), "2026-11-22T13:05:00+01:00[Europe/Berlin]");
+        assert_eq!(at(". Try again at 1:05 PM.").unwrap(), "2026-11-22T13:05:00+01:00[Europe/Berlin]");
         assert_eq!(at(" or try again at Nov 25th, 2026 9:07 AM.").unwrap(), "2026-11-25T09:07:00+01:00[Europe/Berlin]");
         assert_eq!(at(" or try again at Jul 1st, 2027 12:00 AM.").unwrap(), "2027-07-01T00:00:00+02:00[Europe/Berlin]");
         for unknown in
@@ -432,7 +1064,16 @@ mod tests {
         let mut transcript = Transcript::default();
         transcript.note(&Event::TurnFailed("You've hit your usage limit.".into()));
         transcript.note(&Event::Message("IMAGE_GEN_UNAVAILABLE".into()));
-        assert_eq!(code(diagnose(&transcript, &complaints, NOW)), Some("BACKEND_ERROR"));
+        assert_eq!(code(diagnose(&transcript, &complaints, None, NOW)), Some("BACKEND_ERROR"));
+    }
+
+    #[test]
+    fn the_last_report_of_the_image_call_that_is_understood_counts() {
+        let mut complaints = Complaints::default();
+        for line in ["http 500 Internal Server Error: None", "http 402 Payment Required: None", "something new"] {
+            complaints.note(format!("{IMAGE_CALL_FAILED}{line}").as_bytes());
+        }
+        assert_eq!(code(diagnose(&Transcript::default(), &complaints, None, NOW)), Some("USAGE_LIMIT"));
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn in_full(path: &Path) -> PathBuf {
 
 /// Every path that may be the CLI, best first.
 fn candidates(env: &Environment) -> impl Iterator<Item = PathBuf> {
-    let given = env.get("CODEX_BIN").map(|path| env.expand(path.trim())).filter(|path| path.is_absolute());
+    let given = env.get("CODEX_BIN").and_then(|path| env.expand(path.trim())).filter(|path| path.is_absolute());
     let in_dirs = dirs_on_path(env).chain(usual_dirs(env)).flat_map(|dir| NAMES.iter().map(move |name| dir.join(name)));
     given.into_iter().chain(in_dirs).chain(in_apps(env))
 }
@@ -117,17 +117,21 @@ const NAMES: [&str; 2] = ["codex.exe", "codex.cmd"];
 #[cfg(not(windows))]
 const NAMES: [&str; 1] = ["codex"];
 
-/// The directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm, cargo, nvm, fnm; scoop and npm on
-/// Windows.
+/// The directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm, cargo, nvm,
+/// fnm; scoop, npm and pnpm on Windows. pnpm's launchers lie in `bin` of its home from 11 on, and
+/// before that in the home itself.
 fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     let mut add = |base: Option<PathBuf>, rest: &str| dirs.extend(base.map(|base| base.join(rest)));
-    let var = |name: &str| env.get(name).map(|value| env.expand(value)).filter(|path| path.is_absolute());
+    let var = |name: &str| env.get(name).and_then(|value| env.expand(value)).filter(|path| path.is_absolute());
     let home = env.home();
     let at_home = || home.clone();
     if cfg!(windows) {
         add(var("APPDATA"), "npm");
-        add(var("LOCALAPPDATA"), "pnpm");
+        for home in [var("PNPM_HOME"), var("LOCALAPPDATA").map(|data| data.join("pnpm"))] {
+            add(home.clone(), "bin");
+            add(home, "");
+        }
         add(at_home(), "scoop\\shims");
         add(at_home(), ".bun\\bin");
         add(var("LOCALAPPDATA"), "Volta\\bin");
@@ -140,17 +144,24 @@ fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     add(var("BUN_INSTALL").or_else(|| at_home().map(|home| home.join(".bun"))), "bin");
     add(var("VOLTA_HOME").or_else(|| at_home().map(|home| home.join(".volta"))), "bin");
     add(var("ASDF_DATA_DIR").or_else(|| at_home().map(|home| home.join(".asdf"))), "shims");
-    add(var("MISE_DATA_DIR").or_else(|| at_home().map(|home| home.join(".local/share/mise"))), "shims");
-    add(var("PNPM_HOME"), "");
-    add(at_home(), ".local/share/pnpm");
-    add(at_home(), "Library/pnpm");
+    let data_dirs = [var("XDG_DATA_HOME"), at_home().map(|home| home.join(".local/share"))];
+    let in_data = |name: &str| data_dirs.each_ref().map(|dir| dir.as_ref().map(|dir| dir.join(name)));
+    add(var("MISE_DATA_DIR"), "shims");
+    for mise in in_data("mise") {
+        add(mise, "shims");
+    }
+    let in_library = at_home().map(|home| home.join("Library/pnpm"));
+    for home in [var("PNPM_HOME")].into_iter().chain(in_data("pnpm")).chain([in_library]) {
+        add(home.clone(), "bin");
+        add(home, "");
+    }
     add(at_home(), ".cargo/bin");
     for dir in ["/opt/homebrew/bin", "/usr/local/bin", "/home/linuxbrew/.linuxbrew/bin", "/usr/bin"] {
         dirs.push(dir.into());
     }
     let nvm = var("NVM_DIR").or_else(|| at_home().map(|home| home.join(".nvm")));
     dirs.extend(newest_first(nvm.map(|dir| dir.join("versions/node")), "bin"));
-    for fnm in [var("FNM_DIR"), at_home().map(|h| h.join(".local/share/fnm")), at_home().map(|h| h.join(".fnm"))] {
+    for fnm in [var("FNM_DIR")].into_iter().chain(in_data("fnm")).chain([at_home().map(|home| home.join(".fnm"))]) {
         dirs.extend(newest_first(fnm.map(|dir| dir.join("node-versions")), "installation/bin"));
     }
     dirs

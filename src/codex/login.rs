@@ -1,11 +1,16 @@
 //! Whether Codex is signed in with ChatGPT, found out without spending anything and without keeping any token.
 
+use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
-use crate::files::read_regular;
+use super::config::Setting;
+use crate::files::{read_regular, request};
 
 /// How Codex is signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,19 +38,77 @@ impl Login {
     }
 }
 
-/// `auth.json`, reduced to what is there: no credential is kept, nor even parsed into memory of its own.
+/// What `auth.json` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// How Codex is signed in.
+    pub login: Login,
+    /// Where.
+    pub workspace: Workspace,
+}
+
+/// The ChatGPT workspace of a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Workspace {
+    /// The one with this id.
+    Of(String),
+    /// The login names none.
+    None,
+    /// Nobody can tell from here.
+    Unknown,
+}
+
+impl Account {
+    const UNKNOWN: Self = Self { login: Login::Unknown, workspace: Workspace::Unknown };
+}
+
+/// `auth.json`, reduced to what is there: of the tokens only the workspace's id is taken.
 #[derive(Deserialize)]
 struct Auth {
     #[serde(rename = "auth_mode")]
     mode: Option<String>,
     #[serde(rename = "OPENAI_API_KEY", default, deserialize_with = "present")]
     api_key: bool,
-    #[serde(default, deserialize_with = "present")]
-    tokens: bool,
+    #[serde(default)]
+    tokens: Option<Tokens>,
 }
 
 fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     Ok(Option::<IgnoredAny>::deserialize(value)?.is_some())
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    #[serde(default, rename = "id_token", deserialize_with = "workspace")]
+    workspace: Option<Workspace>,
+}
+
+/// The workspace that an ID token names: all versions compare this claim with
+/// `forced_chatgpt_workspace_id`. Its signature is for the backend to check.
+fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<Workspace>, D::Error> {
+    #[derive(Default, Deserialize)]
+    struct Claims {
+        #[serde(default, rename = "https://api.openai.com/auth")]
+        auth: Auth,
+    }
+    #[derive(Default, Deserialize)]
+    struct Auth {
+        chatgpt_account_id: Option<String>,
+    }
+    let token = serde_json::Value::deserialize(token)?;
+    let payload = token.as_str().and_then(|token| BASE64.decode(token.split('.').nth(1)?).ok());
+    let claims = payload.and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
+    Ok(claims.map(|claims| claims.auth.chatgpt_account_id.map_or(Workspace::None, Workspace::Of)))
+}
+
+/// Whether Codex would not start with this home: it takes only an existing directory. Blocks on the
+/// disk.
+#[must_use]
+pub fn is_no_home(codex_home: &Path) -> bool {
+    match request(|| codex_home.metadata()) {
+        Ok(metadata) => !metadata.is_dir(),
+        Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    }
 }
 
 /// The largest `auth.json` that is read, in bytes. A real one has some kilobytes.
@@ -54,28 +117,36 @@ const MAX_BYTES: u64 = 1 << 20;
 /// What `auth.json` says. It says nothing where the credentials live in the system's keyring, and
 /// where it is no regular file. Blocks on the disk.
 #[must_use]
-pub fn from_file(codex_home: &Path) -> Login {
-    read_regular(&codex_home.join("auth.json"), MAX_BYTES).map_or(Login::Unknown, |bytes| from_auth(&bytes))
+pub fn from_file(codex_home: &Path) -> Account {
+    read_regular(&codex_home.join("auth.json"), MAX_BYTES).map_or(Account::UNKNOWN, |bytes| from_auth(&bytes))
 }
 
 /// [`from_file`] of the bytes of an `auth.json`.
 #[must_use]
-pub fn from_auth(bytes: &[u8]) -> Login {
-    let Ok(auth) = serde_json::from_slice::<Auth>(bytes) else { return Login::Unknown };
-    match auth.mode.as_deref() {
+pub fn from_auth(bytes: &[u8]) -> Account {
+    let Ok(auth) = serde_json::from_slice::<Auth>(bytes) else { return Account::UNKNOWN };
+    let login = match auth.mode.as_deref() {
         Some("apikey" | "agentIdentity" | "personalAccessToken" | "bedrockApiKey") => Login::Programmatic,
         // Before `auth_mode` existed, a key went before tokens.
         None if auth.api_key => Login::Programmatic,
-        Some("chatgpt") | None if auth.tokens => Login::ChatGpt,
+        Some("chatgpt") | None if auth.tokens.is_some() => Login::ChatGpt,
         _ => Login::Unknown,
-    }
+    };
+    Account { login, workspace: auth.tokens.and_then(|tokens| tokens.workspace).unwrap_or(Workspace::Unknown) }
 }
 
-/// The arguments that make the CLI tell how it is signed in; it also knows the system's keyring.
-pub const STATUS: [&str; 2] = ["login", "status"];
+/// The arguments that make the CLI tell how it is signed in with these `-c` settings; it also knows
+/// the system's keyring.
+#[must_use]
+pub fn status_args(settings: &[Setting]) -> Vec<OsString> {
+    let settings = settings.iter().flat_map(|(key, value)| ["-c".to_owned(), format!("{key}={value}")]);
+    ["login", "status"].map(str::to_owned).into_iter().chain(settings).map(OsString::from).collect()
+}
 
-/// What `codex login status` printed, on stderr in all versions. Only known texts are believed, as whole lines:
-/// "Logged in using ChatGPT", "Not logged in", and the programmatic ones of 0.132.0 to 0.169.0.
+/// What `codex login status` printed, on stderr in all versions. Only known texts are believed: the
+/// whole lines "Logged in using ChatGPT" and "Not logged in", and the beginnings of the programmatic
+/// ones of 0.132.0 to 0.169.0. A login that cannot be loaded, such as one in a keyring that does not
+/// answer, is none: a turn has no other (0.132.0 to 0.171.0).
 #[must_use]
 pub fn from_status(output: &str) -> Login {
     const PROGRAMMATIC: [&str; 6] = [
@@ -89,6 +160,7 @@ pub fn from_status(output: &str) -> Login {
     let known = |line: &str| match line.trim() {
         "Logged in using ChatGPT" => Some(Login::ChatGpt),
         "Not logged in" => Some(Login::None),
+        line if line.starts_with("Error checking login status: ") => Some(Login::None),
         line if PROGRAMMATIC.iter().any(|text| line.starts_with(text)) => Some(Login::Programmatic),
         _ => None,
     };
@@ -100,7 +172,7 @@ mod tests {
     use super::*;
 
     fn auth(text: &str) -> Login {
-        from_auth(text.as_bytes())
+        from_auth(text.as_bytes()).login
     }
 
     #[test]
@@ -117,13 +189,42 @@ mod tests {
     }
 
     #[test]
+    fn the_workspace_of_a_login_is_read_from_its_id_token() {
+        let workspace = |token: &str| {
+            let auth = format!(r#"{{"auth_mode":"chatgpt","tokens":{{"id_token":{token}}}}}"#);
+            let account = from_auth(auth.as_bytes());
+            assert_eq!(account.login, Login::ChatGpt, "{token}");
+            account.workspace
+        };
+        let token = |claims: &str| format!(r#""e30.{}.c2ln""#, BASE64.encode(claims));
+        let named = r#"{"email":"x","https://api.openai.com/auth":{"chatgpt_account_id":"one"}}"#;
+        assert_eq!(workspace(&token(named)), Workspace::Of("one".into()));
+        for claims in ["{}", r#"{"https://api.openai.com/auth":{}}"#] {
+            assert_eq!(workspace(&token(claims)), Workspace::None, "{claims}");
+        }
+        for unreadable in ["null", "5", r#""""#, r#""e30""#, r#""e30.!.c2ln""#, &token("[")] {
+            assert_eq!(workspace(unreadable), Workspace::Unknown, "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn a_home_is_an_existing_directory() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(!is_no_home(home.path()));
+        let file = home.path().join("file");
+        assert!(is_no_home(&file));
+        std::fs::write(&file, "").unwrap();
+        assert!(is_no_home(&file) && is_no_home(&file.join("below")));
+    }
+
+    #[test]
     fn doubt_is_left_to_the_cli() {
         for text in
             ["", "{", "{}", "[]", r#"{"auth_mode":"chatgpt","tokens":null}"#, r#"{"auth_mode":"new","tokens":{}}"#]
         {
             assert_eq!(auth(text), Login::Unknown, "{text}");
         }
-        assert_eq!(from_file(Path::new("/nonexistent")), Login::Unknown);
+        assert_eq!(from_file(Path::new("/nonexistent")), Account::UNKNOWN);
     }
 
     #[cfg(unix)]
@@ -132,10 +233,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("auth.json");
         assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
-        assert_eq!(from_file(home.path()), Login::Unknown);
+        assert_eq!(from_file(home.path()), Account::UNKNOWN);
         std::fs::remove_file(&file).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
-        assert_eq!(from_file(home.path()), Login::Unknown);
+        assert_eq!(from_file(home.path()), Account::UNKNOWN);
     }
 
     #[test]
@@ -145,6 +246,10 @@ mod tests {
         assert_eq!(from_status("Logged in using an API key - sk-abc***xyz"), Login::Programmatic);
         assert_eq!(from_status("API key configured - sk-abc***xyz"), Login::Programmatic);
         assert_eq!(from_status("Not logged in"), Login::None);
+        assert_eq!(
+            from_status("Error checking login status: failed to load CLI auth from keyring: no session"),
+            Login::None
+        );
         for text in
             ["", "Logged in using ChatGPT (maybe)", "logged in using chatgpt", "You are Not logged in", "error: x"]
         {

@@ -4,11 +4,14 @@
 //! one tried, 0.132.0 to 0.171.0.
 
 pub mod ask;
+mod causes;
+pub mod code_mode;
 pub mod command;
 pub mod config;
 pub mod confinement;
 pub mod events;
 pub mod failure;
+pub mod home;
 pub mod launcher;
 pub mod lean;
 pub mod locate;

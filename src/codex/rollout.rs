@@ -9,10 +9,14 @@
 //! * `response_item` / `image_generation_call` (the hosted tool),
 //! * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
 //!
+//! Once a record has not changed for seven days, Codex may compress it: in the same directory there is `….jsonl.zst` instead,
+//! one frame of zstd's level 3 without a checksum (feature `local_thread_store_compression`, off by default; 0.140.0 to 0.171.0).
+//! While it replaces one form by the other both are there, and Codex reads the plain one.
+//!
 //! The outputs of the agent's tool calls hold pictures too, but any: those that it looked at, or drew itself. They count for
 //! nothing here.
 
-use std::ffi::OsString;
+use std::borrow::Cow;
 use std::fs::{DirEntry, File};
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::ops::ControlFlow;
@@ -20,12 +24,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
-use crate::files::{Dir, InRequests, Stamp, request};
+use crate::files::{Dir, InRequests, Inflated, Stamp, request};
 use crate::process::lines::Lines;
 
 /// A picture that image_gen returned.
@@ -59,7 +65,8 @@ pub fn pictures(
     given_up: &CancellationToken,
     each: impl FnMut(Recorded) -> ControlFlow<()>,
 ) -> bool {
-    find(codex_home, thread).is_some_and(|record| pictures_in(UntilGivenUp { record, given_up }, limit, each))
+    let Some((record, form)) = find(codex_home, thread) else { return false };
+    pictures_in(form.read(UntilGivenUp { record, given_up }), limit, each)
 }
 
 /// A record that cannot be read any further once its reader was given up.
@@ -76,8 +83,8 @@ impl<R: Read> Read for UntilGivenUp<'_, R> {
 
 /// [`pictures`], of a record that is open. What cannot be read to its end has told what it could.
 pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recorded) -> ControlFlow<()>) -> bool {
-    // Four characters for three bytes.
-    let cap = limit.saturating_mul(4).div_ceil(3).saturating_add(LINE_OVERHEAD);
+    // Four characters for three bytes, and what wrapping them adds.
+    let cap = (limit / 2).saturating_mul(3).saturating_add(LINE_OVERHEAD);
     let mut lines = Lines::new(usize::try_from(cap).unwrap_or(usize::MAX));
     let mut buffer = vec![0; READ_BYTES];
     let mut flow = ControlFlow::Continue(());
@@ -126,7 +133,8 @@ const HEAD_BYTES: u64 = 8 << 20;
 /// the disk.
 #[must_use]
 pub fn statement(codex_home: &Path, thread: &ThreadId) -> Option<Statement> {
-    statement_in(find(codex_home, thread)?)
+    let (record, form) = find(codex_home, thread)?;
+    statement_in(form.read(record))
 }
 
 /// [`statement`], of a record that is open.
@@ -238,14 +246,13 @@ struct Line<'a> {
     payload: Payload<'a>,
 }
 
-/// Base64 needs no escapes, so the picture is borrowed from its line and never copied as text.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Payload<'a> {
     #[serde(alias = "image_generation_call")]
     ImageGenerationEnd {
         #[serde(borrow)]
-        result: Option<&'a str>,
+        result: Option<Text<'a>>,
         revised_prompt: Option<String>,
     },
     ItemCompleted {
@@ -260,10 +267,15 @@ enum Payload<'a> {
 struct Item<'a> {
     kind: Option<&'a str>,
     #[serde(borrow)]
-    result: Option<&'a str>,
+    result: Option<Text<'a>>,
     #[serde(rename = "revisedPrompt")]
     revised_prompt: Option<String>,
 }
+
+/// Borrowed from its line unless it has escapes, so that a picture is not copied as text.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn parse(line: &[u8]) -> Option<Recorded> {
     memchr::memmem::find(line, SIGN)?;
@@ -275,30 +287,85 @@ fn parse(line: &[u8]) -> Option<Recorded> {
         }
         Payload::ItemCompleted { .. } | Payload::Other => return None,
     };
-    let bytes = BASE64.decode(result?).ok()?;
+    let bytes = bytes_of(&result?.0);
     (!bytes.is_empty()).then_some(Recorded { bytes, revised_prompt })
 }
 
+/// Padding and the bits that it stands for are not needed to know the bytes.
+static BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The bytes that a result stands for: base64, wrapped or not, alone or in a `data:` URL. Anything
+/// else stands for itself, so that it can be named.
+fn bytes_of(result: &str) -> Vec<u8> {
+    let is_data = |head: &str| {
+        let head = head.trim_start().to_ascii_lowercase();
+        head.starts_with("data:") && head.ends_with(";base64")
+    };
+    let data = result.split_once(',').filter(|(head, _)| is_data(head)).map_or(result, |(_, data)| data);
+    let unwrapped = || data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>();
+    BASE64.decode(data).or_else(|_| BASE64.decode(unwrapped())).unwrap_or_else(|_| result.as_bytes().to_vec())
+}
+
+/// How the lines of a record are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Compressed,
+}
+
+impl Form {
+    fn of(name: &str) -> Self {
+        if plain_name(name) == name { Self::Plain } else { Self::Compressed }
+    }
+
+    /// The lines of a record that is kept in this form.
+    fn read<'a>(self, record: impl Read + 'a) -> Box<dyn Read + 'a> {
+        match self {
+            Self::Plain => Box::new(record),
+            Self::Compressed => Box::new(Inflated::new(record)),
+        }
+    }
+}
+
+/// A record's name without what tells that it is compressed.
+fn plain_name(name: &str) -> &str {
+    name.strip_suffix(".zst").unwrap_or(name)
+}
+
 /// Where the thread's record is. The directories are named after days of the user's own time zone,
-/// which is not worth guessing. Codex writes one file a thread: where there are two, one of them
+/// which is not worth guessing. Codex writes one record a thread: where there are two, one of them
 /// was planted, and neither is believed.
-fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, OsString)> {
+fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, String)> {
     let ending = format!("-{thread}.jsonl");
     let below = |dir: PathBuf| entries(&dir).map(|entry| entry.path());
     let days = below(codex_home.join(DIRECTORY)).flat_map(below).flat_map(below);
     let mut records = days.chain([codex_home.join("archived_sessions")]).flat_map(|day| {
-        let names = entries(&day).map(|entry| entry.file_name());
-        let of_thread = names.filter(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()));
-        of_thread.map(|name| (day.clone(), name)).collect::<Vec<_>>()
+        let names = entries(&day).filter_map(|entry| entry.file_name().into_string().ok());
+        let mut of_thread: Vec<_> = names.filter(|name| plain_name(name).ends_with(&ending)).collect();
+        // Of both forms of a record the plain one, which is first.
+        of_thread.sort_unstable();
+        of_thread.dedup_by(|next, first| plain_name(next) == plain_name(first));
+        of_thread.into_iter().map(move |name| (day.clone(), name))
     });
     let (Some((day, name)), None) = (records.next(), records.next()) else { return None };
     Some((Dir::open(&day).ok()?, name))
 }
 
 /// The thread's record, opened.
-fn find(codex_home: &Path, thread: &ThreadId) -> Option<InRequests<File>> {
-    let (day, name) = locate(codex_home, thread)?;
-    day.file(&name).ok()
+fn find(codex_home: &Path, thread: &ThreadId) -> Option<(InRequests<File>, Form)> {
+    // Codex may have replaced one form by the other since it was located.
+    for _ in 0..2 {
+        let (day, name) = locate(codex_home, thread)?;
+        if let Ok(record) = day.file(name.as_ref()) {
+            return Some((record, Form::of(&name)));
+        }
+    }
+    None
 }
 
 /// Tells when a thread's record grows.
@@ -306,7 +373,7 @@ fn find(codex_home: &Path, thread: &ThreadId) -> Option<InRequests<File>> {
 pub struct Growth {
     codex_home: PathBuf,
     thread: ThreadId,
-    record: Option<(Dir, OsString)>,
+    record: Option<(Dir, String)>,
     stamp: Option<Stamp>,
 }
 
@@ -322,7 +389,7 @@ impl Growth {
         if self.record.is_none() {
             self.record = locate(&self.codex_home, &self.thread);
         }
-        let stamp = self.record.as_ref().and_then(|(day, name)| day.stamp(name));
+        let stamp = self.record.as_ref().and_then(|(day, name)| day.stamp(name.as_ref()));
         std::mem::replace(&mut self.stamp, stamp) != stamp
     }
 }
@@ -488,6 +555,63 @@ mod tests {
         std::fs::create_dir_all(&planted).unwrap();
         std::fs::write(planted.join(format!("rollout-x-{THREAD}.jsonl")), line("end", b"planted")).unwrap();
         assert_eq!(all(home.path(), 100), []);
+    }
+
+    /// As Codex compresses a record with two pictures.
+    const COMPRESSED: &[u8] = include_bytes!("../../__test__/fixtures/rollout.jsonl.zst");
+
+    #[test]
+    fn a_record_that_codex_compressed_is_read() {
+        let home = home_with(&[]);
+        let plain = home.path().join(format!("sessions/2026/11/22/rollout-2026-11-22T11-12-45-{THREAD}.jsonl"));
+        let compressed = plain.with_extension("jsonl.zst");
+        std::fs::write(&compressed, COMPRESSED).unwrap();
+        assert_eq!(all(home.path(), 100), [], "the plain one is read as long as it is there");
+        std::fs::remove_file(&plain).unwrap();
+        let found = all(home.path(), 1000);
+        assert!(found.iter().all(|recorded| crate::png::prove(&recorded.bytes).is_ok()));
+        let prompts: Vec<_> = found.iter().map(|recorded| recorded.revised_prompt.as_deref()).collect();
+        assert_eq!(prompts, [Some("a red fox"), Some("a blue fox")]);
+        for half in ["jsonl.zst.tmp", "jsonl.zst.compress.1.0.tmp", "jsonl.zst.zst"] {
+            std::fs::rename(&compressed, plain.with_extension(half)).unwrap();
+            assert_eq!(all(home.path(), 100), [], "{half}");
+            std::fs::rename(plain.with_extension(half), &compressed).unwrap();
+        }
+        let planted = home.path().join("archived_sessions");
+        std::fs::create_dir(&planted).unwrap();
+        std::fs::write(planted.join(format!("rollout-x-{THREAD}.jsonl")), line("end", b"planted")).unwrap();
+        assert_eq!(all(home.path(), 100), [], "of two records neither is believed");
+    }
+
+    #[test]
+    fn a_result_is_read_however_its_base64_is_written() {
+        for length in 1..100 {
+            let picture: Vec<u8> = (0..length).collect();
+            let text = BASE64.encode(&picture);
+            let lines: Vec<_> = text.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap()).collect();
+            let forms = [
+                text.trim_end_matches('=').to_owned(),
+                lines.join("\n"),
+                lines.join("\r\n") + "\r\n",
+                format!("data:image/png;base64,{text}"),
+                format!("\n DATA:image/png;charset=x;BASE64,\n{}", lines.join("\n\t").trim_end_matches('=')),
+            ];
+            for form in forms {
+                assert_eq!(bytes_of(&form), picture, "{form}");
+            }
+        }
+        for other in ["https://example.com/a.png", "data:image/svg+xml,<svg/>", "a,b", "QUJD!", "A"] {
+            assert_eq!(bytes_of(other), other.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_wrapped_picture_may_have_the_limit() {
+        let picture = vec![7; 2 << 20];
+        let whole = BASE64.encode(&picture);
+        let wrapped: Vec<_> = whole.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+        let home = home_with(&[line("call", &picture).replace(&whole, &wrapped.join(r"\r\n"))]);
+        assert_eq!(all(home.path(), 2 << 20).len(), 1);
     }
 
     #[cfg(unix)]

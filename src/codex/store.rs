@@ -4,15 +4,16 @@
 //! file and no rename, so a file may be seen half-written; its end mark tells. The files' names changed three times
 //! (`ig_*`, `call_*`, `exec-*`): they mean nothing here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
-use crate::files::{Dir, Refusal, Stamp};
+use crate::files::{Dir, Refusal, Stamp, request};
 use crate::png::{self, Picture};
 
 /// A proven picture: its bytes and what they show.
@@ -40,9 +41,57 @@ pub enum Sight {
 pub struct Store {
     path: PathBuf,
     limit: u64,
-    since: i128,
+    /// Files last changed before this, in nanoseconds since 1970, do not count.
+    since: Option<i128>,
     dir: Option<Dir>,
     seen: HashMap<OsString, Stamp>,
+}
+
+/// What the store held before a run began, to tell the run's files from older ones.
+///
+/// A file's time alone does not tell: a network disk has a clock of its own, and a clock may be set
+/// back while a run lasts. Codex gives each thread a new id and makes its directory with the first
+/// picture (all versions), so a directory that was not there before holds no older file.
+#[derive(Debug)]
+pub struct Baseline {
+    taken: SystemTime,
+    /// The names in the store, in lower case; none if it could not be listed.
+    names: Option<HashSet<String>>,
+}
+
+impl Baseline {
+    /// Lists the store. Blocks on the disk: a millisecond for 3,000 threads.
+    #[must_use]
+    pub fn take(codex_home: &Path) -> Self {
+        let taken = SystemTime::now();
+        Self { taken, names: list(&codex_home.join(Store::DIRECTORY)).ok() }
+    }
+
+    /// From when on a file counts as the run's, in the directory of `thread`. None where every file
+    /// does, since the directory is newer than the run.
+    #[must_use]
+    pub fn since(&self, thread: &ThreadId) -> Option<SystemTime> {
+        match &self.names {
+            Some(names) if !names.contains(&thread.as_arc().to_ascii_lowercase()) => None,
+            _ => Some(self.taken),
+        }
+    }
+}
+
+/// The names in a directory, in lower case: some file systems ignore it. None of them if there is
+/// no such directory.
+fn list(path: &Path) -> io::Result<HashSet<String>> {
+    let mut entries = match request(|| std::fs::read_dir(path)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = HashSet::new();
+    while let Some(entry) = request(|| entries.next()) {
+        // What is no text is no thread's.
+        names.extend(entry?.file_name().into_string().map(|name| name.to_ascii_lowercase()));
+    }
+    Ok(names)
 }
 
 /// How often the store is worth a look: one `open` of a directory that mostly does not exist yet. Codex needs some tens of
@@ -57,10 +106,12 @@ impl Store {
 
     /// The store of `thread`. Files larger than `limit` bytes are refused, older ones than `since` are not even looked at.
     #[must_use]
-    pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64, since: SystemTime) -> Self {
+    pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64, since: Option<SystemTime>) -> Self {
         let path = codex_home.join(Self::DIRECTORY).join(thread.as_arc().as_ref());
-        let since = since.checked_sub(COARSE).unwrap_or(SystemTime::UNIX_EPOCH);
-        let since = since.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos().cast_signed());
+        let since = since.map(|since| {
+            let since = since.checked_sub(COARSE).unwrap_or(SystemTime::UNIX_EPOCH);
+            since.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos().cast_signed())
+        });
         Self { path, limit, since, dir: None, seen: HashMap::new() }
     }
 
@@ -76,7 +127,7 @@ impl Store {
         let mut fresh: Vec<(Stamp, OsString)> = names
             .into_iter()
             .filter_map(|name| dir.stamp(&name).map(|stamp| (stamp, name)))
-            .filter(|(stamp, name)| stamp.modified >= self.since && self.seen.get(name) != Some(stamp))
+            .filter(|(stamp, name)| self.is_of_run(*stamp) && self.seen.get(name) != Some(stamp))
             .collect();
         fresh.sort_by(|(a, a_name), (b, b_name)| (a.modified, a_name).cmp(&(b.modified, b_name)));
         let mut sight = Sight::Nothing;
@@ -103,6 +154,10 @@ impl Store {
         sight
     }
 
+    fn is_of_run(&self, stamp: Stamp) -> bool {
+        self.since.is_none_or(|since| stamp.modified >= since)
+    }
+
     /// Forgets what was seen: the next look judges every file.
     pub fn forget(&mut self) {
         self.seen.clear();
@@ -114,7 +169,7 @@ impl Store {
         let Ok(dir) = Dir::open(&self.path) else { return false };
         let mut names = dir.names().unwrap_or_default().into_iter();
         names.any(|name| {
-            let fits = |stamp: Stamp| stamp.modified >= self.since && stamp.size == bytes.len() as u64;
+            let fits = |stamp: Stamp| self.is_of_run(stamp) && stamp.size == bytes.len() as u64;
             dir.stamp(&name).is_some_and(fits) && dir.read(&name, bytes.len() as u64).is_ok_and(|found| found == bytes)
         })
     }
@@ -122,6 +177,8 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::png::Flaw;
 
@@ -137,7 +194,7 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, PathBuf, Store) {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 1 << 20, SystemTime::UNIX_EPOCH);
+        let store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 1 << 20, None);
         let path = home.path().join("generated_images").join(THREAD);
         (home, path, store)
     }
@@ -205,25 +262,60 @@ mod tests {
     #[test]
     fn too_large_is_told_apart() {
         let (home, path, _) = store();
-        let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, SystemTime::UNIX_EPOCH);
+        let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, None);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), picture(1)).unwrap();
         assert!(matches!(look(&mut store), Sight::Refused(Refusal::TooLarge)));
     }
 
     #[test]
-    fn a_file_older_than_the_run_is_never_taken() {
+    fn an_older_file_in_a_directory_that_was_there_before_is_not_taken() {
         let (home, path, _) = store();
+        let thread = ThreadId::parse(THREAD).unwrap();
         std::fs::create_dir_all(&path).unwrap();
         let file = path.join("planted");
         std::fs::write(&file, picture(1)).unwrap();
-        let now = SystemTime::now();
-        let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 1 << 20, now);
-        std::fs::File::open(&file).unwrap().set_modified(now - Duration::from_secs(60)).unwrap();
+        let baseline = Baseline::take(home.path());
+        let since = baseline.since(&thread).unwrap();
+        let mut store = Store::new(home.path(), &thread, 1 << 20, Some(since));
+        let set = |time| File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+        set(since - Duration::from_secs(60));
         assert!(matches!(look(&mut store), Sight::Nothing));
         assert!(!store.holds(&picture(1)));
-        std::fs::File::open(&file).unwrap().set_modified(now).unwrap();
+        set(since);
         assert!(store.holds(&picture(1)) && !store.holds(&picture(2)));
         assert!(matches!(look(&mut store), Sight::Image(_)));
+    }
+
+    #[test]
+    fn every_file_in_a_directory_that_is_newer_than_the_run_is_taken() {
+        let (home, path, _) = store();
+        let thread = ThreadId::parse(THREAD).unwrap();
+        let none = Baseline::take(home.path());
+        std::fs::create_dir_all(path.with_file_name("0199d2c4-aaaa-7000-8000-0123456789ab")).unwrap();
+        let others = Baseline::take(home.path());
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("a"), picture(1)).unwrap();
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        File::options().write(true).open(path.join("a")).unwrap().set_modified(long_ago).unwrap();
+        for baseline in [none, others] {
+            assert_eq!(baseline.since(&thread), None);
+            let mut store = Store::new(home.path(), &thread, 1 << 20, baseline.since(&thread));
+            assert!(store.holds(&picture(1)));
+            assert!(matches!(look(&mut store), Sight::Image(_)));
+        }
+    }
+
+    #[test]
+    fn a_directory_counts_as_there_before_unless_it_certainly_was_not() {
+        let (home, path, _) = store();
+        let thread = ThreadId::parse(THREAD).unwrap();
+        let is_newer = || Baseline::take(home.path()).since(&thread).is_none();
+        std::fs::create_dir_all(path.with_file_name(THREAD.to_ascii_uppercase())).unwrap();
+        assert!(!is_newer(), "a file system that ignores case");
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        assert!(is_newer());
+        std::fs::write(path.parent().unwrap(), "").unwrap();
+        assert!(!is_newer(), "a store that cannot be listed");
     }
 }

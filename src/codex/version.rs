@@ -22,6 +22,12 @@ pub struct Version(u32, u32, u32);
 impl Version {
     /// The first that heeds `agents.enabled`; 0.144.6 and earlier refuse to start with it.
     pub const SWITCHES_AGENTS: Self = Self(0, 147, 0);
+    /// The first for which the feature `imagegenext` is an earlier name of `image_generation`. In
+    /// 0.140.0 and 0.142.5 it is a tool of its own, off by default, which draws without the other.
+    pub const RENAMES_IMAGE_FEATURE: Self = Self(0, 144, 6);
+    /// The first whose default model cannot draw without the program `codex-code-mode-host`, which
+    /// npm's package has from 0.144.6 on; that version does without.
+    pub const NEEDS_CODE_MODE_HOST: Self = Self(0, 147, 0);
     /// The first whose `workspace-write` holds against root on Linux: up to 0.147.0 `mount -o
     /// remount,rw,bind /` leaves it.
     pub const CONFINES_ROOT: Self = Self(0, 153, 4);
@@ -63,7 +69,7 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
         is_given_up = true;
     };
     // A CLI that cannot even be started tells why when a picture is asked for.
-    let answer = ask(cli, request, &["--version"], marker, given_up).await.unwrap_or_default();
+    let answer = ask(cli, request, vec!["--version".into()], marker, given_up).await.unwrap_or_default();
     let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned);
     if !is_given_up {
         answers.insert(program, (version.clone(), Instant::now()));

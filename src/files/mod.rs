@@ -20,6 +20,7 @@ mod requests;
 mod unix;
 #[cfg(windows)]
 mod windows;
+mod zstd;
 
 #[cfg(unix)]
 use unix as platform;
@@ -27,6 +28,7 @@ use unix as platform;
 use windows as platform;
 
 pub use requests::{InRequests, Requests, request};
+pub use zstd::Inflated;
 
 /// A directory, held open since it was known to be the right one.
 #[derive(Debug)]

@@ -17,11 +17,12 @@ use crate::harvest::Picked;
 pub struct GeneratedImage {
     /// Exactly the PNG file's bytes.
     pub png: Buffer,
-    /// In pixels.
+    /// In pixels; 0 only under `validation: 'signature'`, for a file whose header is damaged.
     pub width: u32,
-    /// In pixels.
+    /// In pixels; 0 as above.
     pub height: u32,
-    /// Whether at least one pixel is not fully opaque.
+    /// Whether at least one pixel is not fully opaque; false also where none can be decoded, which
+    /// only `validation: 'signature'` accepts.
     pub has_alpha: bool,
     /// The Codex thread that drew it.
     pub thread_id: Option<String>,
@@ -86,7 +87,7 @@ impl From<Generated> for GeneratedImage {
             png: Buffer::from(png),
             width: picture.width,
             height: picture.height,
-            has_alpha: picture.has_alpha,
+            has_alpha: picture.has_alpha == Some(true),
             thread_id: thread.map(|thread| thread.to_string()),
             source: source.as_str(),
             verified,

@@ -22,9 +22,10 @@ use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, Unknown};
 use napi_derive::napi;
 
 use crate::codex::command::needs_danger_full_access;
+use crate::error::Cause;
 use crate::generate::{self, Generated, generate};
 use crate::queue::Queue;
-use crate::readiness::check;
+use crate::readiness::{check, without_home};
 use crate::run::Cancel;
 use abort::{Abort, Start};
 use call::{Begun, Refusal, Resolved, promise, start};
@@ -90,7 +91,10 @@ pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Resu
 #[napi(catch_unwind, ts_args_type = "options?: CheckOptions | null | undefined", ts_return_type = "Promise<Readiness>")]
 pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
     promise(env, |js| {
-        let request = options::parse_check(js, options)?;
+        let request = match options::parse_check(js, options) {
+            Err(Cause::HomeUnknown) => return start(js, None, async { Ok(without_home()) }, Readiness::from),
+            request => request?,
+        };
         start(js, None, check(request, js.lifetime.ending()), Readiness::from)
     })
 }

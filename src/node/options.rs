@@ -11,7 +11,8 @@ use napi::bindgen_prelude::{FromNapiValue as _, Function, Object, Unknown, Value
 use super::js::{self, Js};
 use super::progress::{Arguments, Returned};
 use crate::codex::ThreadId;
-use crate::codex::command::{CODEX_HOME, Sandbox, needs_danger_full_access};
+use crate::codex::command::{Sandbox, needs_danger_full_access};
+use crate::codex::home::CodexHome;
 use crate::error::Cause;
 use crate::reference::MAX_COUNT;
 use crate::request::{
@@ -139,11 +140,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     fn request(&self, prompt: String) -> Parsed<Request> {
         let aspect = sound("aspect", self.text("aspect")?.unwrap_or_else(|| "1:1".to_owned()), aspect_fault)?;
         let env = self.environment()?;
-        let codex_home = self.absolute_path("codexHome")?.or_else(|| {
-            // A relative home would mean another place in the child, which works in its own directory.
-            let named = env.get(CODEX_HOME).map(|home| env.expand(home.trim()))?;
-            std::path::absolute(named).ok()
-        });
+        let codex_home = self.absolute_path("codexHome")?.map(CodexHome::named);
         let network = self.boolean("networkAccess")?.unwrap_or(true);
         let sandbox = self.choice("sandbox", &["auto", "read-only", "workspace-write", "danger-full-access"])?;
         let exec_path = self.js.exec_path().ok().flatten();
@@ -152,7 +149,6 @@ impl<'js, 'env> Reader<'js, 'env> {
             prompt,
             aspect,
             codex_path: self.absolute_path("codexPath")?,
-            codex_home,
             node_dir: exec_path.and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
             model: self.name("model")?,
             sandbox: match sandbox {
@@ -182,6 +178,8 @@ impl<'js, 'env> Reader<'js, 'env> {
             transparent: self.boolean("transparent")?.unwrap_or(false),
             lean: self.boolean("lean")?.unwrap_or(true),
             max_reconnects: u32::try_from(max_reconnects).map_err(|_| Cause::Internal)?,
+            // Last, so that a mistake in an option is told first.
+            codex_home: codex_home.or_else(|| CodexHome::of(&env)).ok_or(Cause::HomeUnknown)?,
             env,
         })
     }

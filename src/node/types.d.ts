@@ -45,8 +45,9 @@ export interface GenerateOptions {
   /** The largest file that is accepted, in bytes, 1 to 1073741824; 33554432 (32 MiB) by default. */
   maxImageBytes?: number | null | undefined
   /**
-   * How much the file at the handed path has to prove. `'full'`, the default: every chunk and every pixel. `'signature'`: the PNG
-   * signature and 128 bytes; width and height may then be 0. A file of Codex's own store always has to prove everything.
+   * How much the file at the handed path has to prove. `'full'`, the default: every chunk and every pixel.
+   * `'signature'`: the PNG signature and 128 bytes. What can be decoded is told all the same; for a file that is
+   * damaged, width and height come from its header, or are 0. A file of Codex's own store always has to prove everything.
    */
   validation?: 'full' | 'signature' | null | undefined
   /**

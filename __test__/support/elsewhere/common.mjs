@@ -21,6 +21,21 @@ export function generate() {
   );
 }
 
+/**
+ * What of it can be printed.
+ *
+ * @param {Awaited<ReturnType<typeof generate>>} outcome
+ */
+export function shown(outcome) {
+  if ('error' in outcome) {
+    const { error } = outcome;
+    const { code, message, detail } = error;
+    return { error: { code, message, status: error.status, detail } };
+  }
+  const { png: _png, ...image } = outcome.image;
+  return { image };
+}
+
 /** A call that fails after a process was started: all that is made once in a process has been made. */
 export async function warmUp() {
   // Without NODE_OPTIONS, by which it may be a stub, Node fails as well as `false` does.

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { makeHomeDirectory } from '../homes.mjs';
 
 export interface HomeOptions {
   /** Who is signed in; a ChatGPT account by default. */
@@ -35,9 +35,7 @@ export interface Place {
 
 /** A CODEX_HOME as a sign-in would leave it, whose account and backend are both the loopback's. */
 export async function makeHome({ origin, ca }: Place, options: HomeOptions = {}): Promise<Home> {
-  const parent = options.parent ?? (await homesDirectory());
-  await mkdir(parent, { recursive: true });
-  const path = await mkdtemp(join(parent, 'home-'));
+  const path = options.parent === undefined ? makeHomeDirectory() : await below(options.parent);
   const caFile = join(path, 'ca.pem');
   await writeFile(caFile, ca);
   await writeFile(join(path, 'config.toml'), configToml(origin, options));
@@ -58,17 +56,9 @@ export async function makeHome({ origin, ca }: Place, options: HomeOptions = {})
   };
 }
 
-/**
- * Codex keeps its sandbox helper in CODEX_HOME and refuses to do so below the temporary directory, so
- * a checkout made there (a clean clone under test) cannot hold the homes.
- */
-async function homesDirectory(): Promise<string> {
-  const checkout = fileURLToPath(new URL('../../../', import.meta.url));
-  const way = relative(await realpath(tmpdir()), await realpath(checkout));
-  const below = way === '' || !(way.startsWith('..') || /^(\/|[a-z]:)/i.test(way));
-  return below
-    ? join(homedir(), '.cache', 'codex-image', 'homes')
-    : join(checkout, '.cache', 'homes');
+async function below(parent: string): Promise<string> {
+  await mkdir(parent, { recursive: true });
+  return mkdtemp(join(parent, 'home-'));
 }
 
 function configToml(origin: string, options: HomeOptions): string {

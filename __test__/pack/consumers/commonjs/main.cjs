@@ -1,6 +1,6 @@
-const { generateCodexImage } = require('@open-design/codex-image');
-const { CODEX_CLI_PROVIDER } = require('@open-design/codex-image/open-design');
-const { CODEX_IMAGE_GEN_MODEL } = require('@open-design/codex-image/open-design/models');
+const { generateCodexImage } = require('codex-image');
+const { CODEX_CLI_PROVIDER } = require('codex-image/open-design');
+const { CODEX_IMAGE_GEN_MODEL } = require('codex-image/open-design/models');
 
 async function main() {
   const png = await generateCodexImage(JSON.parse(process.argv[2] ?? ''));

@@ -1,6 +1,6 @@
-import { generateCodexImage } from '@open-design/codex-image';
-import { CODEX_CLI_PROVIDER } from '@open-design/codex-image/open-design';
-import { CODEX_IMAGE_GEN_MODEL } from '@open-design/codex-image/open-design/models';
+import { generateCodexImage } from 'codex-image';
+import { CODEX_CLI_PROVIDER } from 'codex-image/open-design';
+import { CODEX_IMAGE_GEN_MODEL } from 'codex-image/open-design/models';
 
 const png = await generateCodexImage(JSON.parse(process.argv[2] ?? ''));
 const ids = [CODEX_CLI_PROVIDER.id, CODEX_IMAGE_GEN_MODEL.id];

@@ -1,13 +1,6 @@
-import {
-  type GenerateOptions,
-  generateCodexImage,
-  type OnProgress,
-} from '@open-design/codex-image';
-import { CODEX_CLI_PROVIDER, type MediaProvider } from '@open-design/codex-image/open-design';
-import {
-  CODEX_IMAGE_GEN_MODEL,
-  type MediaModel,
-} from '@open-design/codex-image/open-design/models';
+import { type GenerateOptions, generateCodexImage, type OnProgress } from 'codex-image';
+import { CODEX_CLI_PROVIDER, type MediaProvider } from 'codex-image/open-design';
+import { CODEX_IMAGE_GEN_MODEL, type MediaModel } from 'codex-image/open-design/models';
 
 const options: GenerateOptions = JSON.parse(process.argv[2] ?? '');
 const onProgress: OnProgress = (message, { elapsedMs }) => void message.padEnd(elapsedMs);

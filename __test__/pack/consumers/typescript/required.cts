@@ -1,7 +1,7 @@
 // Compiled, never run: what CommonJS sees of the same types.
-import codexImage = require('@open-design/codex-image');
-import openDesign = require('@open-design/codex-image/open-design');
-import models = require('@open-design/codex-image/open-design/models');
+import codexImage = require('codex-image');
+import openDesign = require('codex-image/open-design');
+import models = require('codex-image/open-design/models');
 
 const draw: (options: codexImage.GenerateOptions) => Promise<Buffer> =
   codexImage.generateCodexImage;

@@ -1,6 +1,6 @@
 // Installed without its platform package: everything but a picture can be had.
-import { CODEX_CLI_PROVIDER, renderCodexCliImage } from '@open-design/codex-image/open-design';
-import { CODEX_IMAGE_GEN_MODEL } from '@open-design/codex-image/open-design/models';
+import { CODEX_CLI_PROVIDER, renderCodexCliImage } from 'codex-image/open-design';
+import { CODEX_IMAGE_GEN_MODEL } from 'codex-image/open-design/models';
 
 const drawing = renderCodexCliImage({ surface: 'image', prompt: 'a red fox' });
 const failure = await drawing.catch((error) => error.code);

@@ -1,0 +1,89 @@
+// Where the homes lie that tests, benchmarks and the demo give to Codex. Node's own modules alone:
+// Nodes of other platforms, for which nothing is installed, run this too.
+
+import { mkdirSync, mkdtempSync, realpathSync, statSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const IN_CHECKOUT = fileURLToPath(new URL('../../.cache/homes', import.meta.url));
+const WINDOWS = process.platform === 'win32';
+
+/**
+ * Makes a directory for the caller, who removes it. It lies outside of every temporary directory:
+ * the agent's sandboxed shell may write to those, so nothing below one is `verified`, and Codex
+ * keeps no sandbox helper there.
+ *
+ * @returns {string}
+ */
+export function makeHomeDirectory() {
+  const places = [
+    () => path.join(IN_CHECKOUT, 'home-'),
+    () => path.join(homedir(), '.codex-image-home-'),
+  ];
+  for (const place of places) {
+    try {
+      const prefix = place();
+      const parent = path.dirname(prefix);
+      if (parent === IN_CHECKOUT) mkdirSync(parent, { recursive: true });
+      if (isSuitable(parent)) return mkdtempSync(prefix);
+    } catch {
+      // It is not there, it cannot be written to, or this user has none.
+    }
+  }
+  throw new Error(
+    'There is no place for the home of a test: neither this checkout nor your home directory is one that ' +
+      `only you can write to, outside of ${temporaryDirectories().join(', ')}. ` +
+      `Set ${WINDOWS ? 'USERPROFILE' : 'HOME'} to a directory that is.`,
+  );
+}
+
+/** @param {string} directory */
+function isSuitable(directory) {
+  const real = withoutLinks(directory);
+  return isPrivate(real) && !temporaryDirectories().some((root) => isWithin(real, root));
+}
+
+/** What Codex or this package takes for a directory that the agent may write to. */
+function temporaryDirectories() {
+  const macos = process.platform === 'darwin' ? ['/var/folders'] : [];
+  const named = WINDOWS ? [] : ['/tmp', '/var/tmp', ...macos];
+  return [...new Set([tmpdir(), ...named].map(withoutLinks))];
+}
+
+/** @param {string} directory */
+function withoutLinks(directory) {
+  try {
+    return realpathSync.native(directory);
+  } catch {
+    return path.resolve(directory);
+  }
+}
+
+/**
+ * @param {string} directory
+ * @param {string} root
+ */
+function isWithin(directory, root) {
+  const way = path.relative(root, directory);
+  return way === '' || !(way === '..' || way.startsWith(`..${path.sep}`) || path.isAbsolute(way));
+}
+
+/**
+ * Whether no other user can exchange what lies in the directory, which this package would refuse
+ * for its workspaces (`exposure` in src/files).
+ *
+ * @param {string} directory without links
+ */
+function isPrivate(directory) {
+  const us = process.getuid?.();
+  if (us === undefined) return true;
+  // In a user namespace root has another number.
+  const trusted = new Set([0, us, statSync('/').uid]);
+  for (let at = directory; ; at = path.dirname(at)) {
+    const { uid, mode } = statSync(at);
+    const isSticky = (mode & 0o1000) !== 0;
+    if (!trusted.has(uid) || ((mode & 0o002) !== 0 && !isSticky)) return false;
+    if (at === path.dirname(at)) return true;
+  }
+}

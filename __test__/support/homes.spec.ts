@@ -1,0 +1,75 @@
+// Where the home of a test lies, decided by a process of its own: it has another checkout, another
+// HOME and another directory for temporary files.
+
+import { execFileSync } from 'node:child_process';
+import { chmod, cp, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { makeHomeDirectory } from './homes.mjs';
+import { directories, WINDOWS } from './platform.js';
+
+interface World {
+  checkout: string;
+  user: string;
+  temporary: string;
+}
+
+/** A world below a directory that is not a temporary one, or below `elsewhere`. */
+async function world(elsewhere?: string): Promise<World> {
+  const root = await realpath(elsewhere ?? makeHomeDirectory());
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  const at = (name: string): string => path.join(root, name);
+  const made = { checkout: at('checkout'), user: at('user'), temporary: at('tmp') };
+  for (const directory of Object.values(made)) await mkdir(directory);
+  return made;
+}
+
+/** The directory that is made, from a checkout with nothing but the one module in it. */
+async function home({ checkout, user, temporary }: World): Promise<string> {
+  const module = path.join(checkout, '__test__', 'support', 'homes.mjs');
+  await cp(new URL('homes.mjs', import.meta.url), module, { recursive: true });
+  const url = JSON.stringify(pathToFileURL(module));
+  const script = `import { makeHomeDirectory } from ${url}; console.log(makeHomeDirectory());`;
+  const env = { ...process.env, ...directories(user, temporary) };
+  const options = { env, encoding: 'utf8', stdio: 'pipe' } as const;
+  const args = ['--input-type=module', '--eval', script];
+  return path.dirname(execFileSync(process.execPath, args, options).trimEnd());
+}
+
+test("lies in the checkout's cache", async () => {
+  const ours = await world();
+  expect(await home(ours)).toBe(path.join(ours.checkout, '.cache', 'homes'));
+});
+
+describe("lies in the user's home", () => {
+  test('where the checkout is below the temporary directory', async () => {
+    const ours = await world();
+    const checkout = path.join(ours.temporary, 'checkout');
+    expect(await home({ ...ours, checkout })).toBe(ours.user);
+  });
+
+  test.skipIf(WINDOWS).for(['/tmp', '/var/tmp'])(
+    'where the checkout is below %s, whatever TMPDIR says',
+    async (temporary) => {
+      const { user } = await world();
+      const below = await world(await mkdtemp(path.join(temporary, 'codex-image-test-')));
+      expect(await home({ ...below, user })).toBe(user);
+    },
+  );
+
+  // By its mode.
+  test.skipIf(WINDOWS)('where other users can exchange what the checkout has', async () => {
+    const ours = await world();
+    await chmod(ours.checkout, 0o777);
+    expect(await home(ours)).toBe(ours.user);
+  });
+});
+
+test('lies nowhere if both are below the temporary directory', async () => {
+  const ours = await world();
+  const [checkout, user] = [path.join(ours.temporary, 'checkout'), ours.temporary];
+  await expect(home({ ...ours, checkout, user })).rejects.toThrow(/There is no place .* Set /);
+});

@@ -1,0 +1,96 @@
+//! The program `codex-code-mode-host`, in which newer models call Codex's tools.
+
+use std::path::Path;
+
+use super::locate::Cli;
+use crate::error::Unmounted;
+
+const HOST: &str = if cfg!(windows) { "codex-code-mode-host.exe" } else { "codex-code-mode-host" };
+
+/// A Codex has more than 200 MB; a wrapper, or what a version manager puts in its place, has less.
+const CODEX_BYTES: u64 = 32 << 20;
+
+/// The feature that allows to start the host. Without it code mode cannot draw either.
+pub const FEATURE: &str = "code_mode_host";
+
+/// Whether `cli` certainly cannot start the host, which has to be beside it: neither the PATH nor
+/// `CODEX_CODE_MODE_HOST_PATH` helps (0.147.0 and 0.171.0). Blocks on the disk.
+#[must_use]
+pub fn lacks_host(cli: &Cli) -> bool {
+    let Ok(real) = cli.program.canonicalize() else { return false };
+    let is_codex = real.file_name().is_some_and(|name| name.to_string_lossy().starts_with("codex"))
+        && real.metadata().is_ok_and(|metadata| metadata.len() >= CODEX_BYTES);
+    // Linux resolves a link to the program, macOS does not.
+    is_codex && ![&real, &cli.program].into_iter().any(|program| can_be_run(&program.with_file_name(HOST)))
+}
+
+fn can_be_run(path: &Path) -> bool {
+    #[cfg(unix)]
+    let is_executable = rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    #[cfg(not(unix))]
+    let is_executable = true;
+    path.is_file() && is_executable
+}
+
+/// What keeps code mode from drawing, if this line of stderr tells it (0.147.0 to 0.171.0; 0.144.6
+/// tells of a host that cannot be executed).
+#[must_use]
+pub fn trouble(line: &[u8]) -> Option<Unmounted> {
+    let says = |words: &str| memchr::memmem::find(line, words.as_bytes()).is_some();
+    match () {
+        () if says("failed to spawn code-mode host") => Some(Unmounted::Incomplete),
+        () if says("code-mode host is disabled") => Some(Unmounted::SwitchedOff(FEATURE)),
+        () => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn stderr_tells_what_keeps_code_mode_from_drawing() {
+        let router = "2026-11-26T23:40:24.057432Z ERROR codex_core::tools::router: error=";
+        let told = |words: &str| trouble(format!("{router}{words}").as_bytes());
+        let host = "failed to spawn code-mode host /opt/codex/bin/codex-code-mode-host: ";
+        for reason in ["No such file or directory (os error 2)", "host executable was not found"] {
+            assert_eq!(told(&format!("{host}{reason}")), Some(Unmounted::Incomplete));
+        }
+        assert_eq!(told("code-mode host is disabled"), Some(Unmounted::SwitchedOff(FEATURE)));
+        assert_eq!(told("unsupported call: image_genimagegen"), None);
+    }
+
+    #[test]
+    fn only_a_whole_codex_lacks_its_host() {
+        let place = tempfile::tempdir().unwrap();
+        let program = |name: &str, bytes| {
+            let path = place.path().join(name).join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            File::create(&path).unwrap().set_len(bytes).unwrap();
+            Cli { program: path, tools: None, version: None }
+        };
+        let codex = program("codex", CODEX_BYTES);
+        assert!(lacks_host(&codex));
+        assert!(!lacks_host(&program("codex-wrapper", 100)), "a wrapper starts another program");
+        assert!(!lacks_host(&program("mise", CODEX_BYTES)), "a version manager starts another program");
+        assert!(!lacks_host(&Cli { program: place.path().join("nothing"), ..codex.clone() }));
+
+        let host = codex.program.with_file_name(HOST);
+        std::fs::create_dir(&host).unwrap();
+        assert!(lacks_host(&codex), "a directory is no program");
+        std::fs::remove_dir(&host).unwrap();
+        File::create(&host).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert!(lacks_host(&codex), "it cannot be executed");
+            std::fs::set_permissions(&host, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let link = place.path().join("codex-link");
+            std::os::unix::fs::symlink(&codex.program, &link).unwrap();
+            assert!(!lacks_host(&Cli { program: link, ..codex.clone() }), "it is beside the program itself");
+        }
+        assert!(!lacks_host(&codex));
+    }
+}
