@@ -477,6 +477,21 @@ describe('what ends a picture', () => {
     expect(await studio.files()).toEqual([]);
   });
 
+  test('a daemon that died leaves its tasks interrupted', async ({ codex, studio }) => {
+    await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
+    const taskId = await studio.client.start();
+    await codex.reached('running');
+    const rows = await studio.rows();
+    await codex.open('end');
+    await studio.client.follow(taskId);
+
+    await studio.startAfter(rows);
+    expect(await studio.client.wait(taskId, 0)).toMatchObject({
+      status: 'interrupted',
+      error: { code: 'DAEMON_RESTART' },
+    });
+  });
+
   test('a finished picture outlives its daemon', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     const taskId = await studio.client.start();

@@ -37,6 +37,7 @@ export class Studio {
     .mockImplementation((line: unknown) => void this.log.push(String(line)));
   readonly #root: string;
   readonly #files: string;
+  readonly #tasks: string;
 
   private constructor(
     scratch: string,
@@ -44,6 +45,7 @@ export class Studio {
   ) {
     this.#root = path.join(scratch, 'open-design');
     this.#files = path.join(this.#root, '.od', 'projects', Client.PROJECT);
+    this.#tasks = path.join(this.#root, '.od', 'tasks.json');
     this.client = new Client('');
   }
 
@@ -106,8 +108,19 @@ export class Studio {
 
   /** The task as it is written to disk. */
   async row(id: string): Promise<unknown> {
-    const text = await readFile(path.join(this.#root, '.od', 'tasks.json'), 'utf8');
-    return (JSON.parse(text) as Record<string, unknown>)[id];
+    return (JSON.parse(await this.rows()) as Record<string, unknown>)[id];
+  }
+
+  /** All tasks as they are written to disk. */
+  rows(): Promise<string> {
+    return readFile(this.#tasks, 'utf8');
+  }
+
+  /** Starts the daemon after one that died and left these tasks. */
+  async startAfter(rows: string): Promise<void> {
+    await this.stop();
+    await writeFile(this.#tasks, rows);
+    await this.start();
   }
 
   /** Resolves when so many clients wait for news of the task. */
