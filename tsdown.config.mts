@@ -18,4 +18,12 @@ export default defineConfig([
     dts: true,
   },
   { ...common, entry: { cli: 'bin/codex-image.mts' }, format: 'esm', dts: false },
+  // Alone, so that the command line shares no file with it.
+  {
+    ...common,
+    entry: { 'demo-backend': 'bin/demo-backend.mts' },
+    format: 'esm',
+    dts: false,
+    minify: true,
+  },
 ]);

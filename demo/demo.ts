@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { type GenerateOptions, type GeneratedImage, generateCodexImageDetailed } from '../index.js';
 import { installCodex, NEWEST } from '../__test__/support/codex-cli.js';
 import { copy, draw, startBackend, talk, think } from '../__test__/support/loopback.js';
+import { briefOf } from '../__test__/support/loopback/request.js';
 import { drawPrompt } from '../__test__/support/picture.js';
 
 const OUTPUT = fileURLToPath(new URL('../demo.png', import.meta.url));
@@ -63,11 +64,6 @@ async function generateOnLoopback(options: GenerateOptions): Promise<GeneratedIm
 
 async function generate(options: GenerateOptions): Promise<GeneratedImage> {
   return generateCodexImageDetailed(options, (message) => progress.show(message));
-}
-
-/** The user's own words in what Codex was asked: they stand between two tags. */
-function briefOf(userPrompt: string): string {
-  return /<brief-(\w+)>\n([^]*)\n<\/brief-\1>/.exec(userPrompt)?.[2] ?? userPrompt;
 }
 
 function report({ width, height, png, source, timings, codexVersion }: GeneratedImage): void {

@@ -1,6 +1,7 @@
-// What a render can fail with before the addon has its say. The addon's own errors pass through unchanged.
+// What a render can fail with before the addon is called. The addon's own errors pass through
+// unchanged.
 
-import type { CodexImageErrorCode } from '@open-design/codex-image';
+import type { CodexImageErrorCode } from 'codex-image';
 
 /** Why a render failed. Stable: programs may switch on it. */
 export type CodexCliImageErrorCode = CodexImageErrorCode | 'CODEX_IMAGE_ADDON_UNAVAILABLE';
@@ -15,17 +16,18 @@ export interface CodexCliImageError extends Error {
   retryable: boolean;
 }
 
-/** An error of the shape that the addon's own have. */
-export class RenderError extends Error implements CodexCliImageError {
-  override readonly name = 'CodexImageError';
-  readonly retryable = false;
-
-  constructor(
-    readonly code: CodexCliImageErrorCode,
-    readonly status: number,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
+/** An error with the members of the addon's own; `INVALID_OPTIONS` is a `TypeError` as well. */
+export function renderError(
+  code: CodexCliImageErrorCode,
+  status: number,
+  message: string,
+  options?: ErrorOptions,
+): Error & CodexCliImageError {
+  const error = new (code === 'INVALID_OPTIONS' ? TypeError : Error)(message, options);
+  const name = 'CodexImageError';
+  // Not enumerable, as in any error.
+  Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true });
+  // The first line of the stack has the name.
+  Error.captureStackTrace(error, renderError);
+  return Object.assign(error, { name, code, status, retryable: false } as const);
 }

@@ -1,5 +1,6 @@
 // What Open Design's daemon imports. Nothing here loads the native addon.
 
+export type { CodexOverrides } from './environment.mjs';
 export type { CodexCliImageError, CodexCliImageErrorCode } from './errors.mjs';
 export {
   CODEX_CLI_PROVIDER,
@@ -7,6 +8,7 @@ export {
   type MediaModel,
   type MediaProvider,
 } from './models.mjs';
+export { checkCodexCli, type CodexCliProblem, type CodexCliReadiness } from './readiness.mjs';
 export {
   type CodexCliImage,
   type ImageRef,

@@ -1,9 +1,11 @@
 // The dispatcher's branch: what Open Design asks for goes in, the picture comes out. Defaults, limits and the choice of a sandbox
 // are the addon's.
 
-import type { GenerateOptions } from '@open-design/codex-image';
+import type { GenerateOptions } from 'codex-image';
 
-import { RenderError } from './errors.mjs';
+import { loadAddon } from './addon.mjs';
+import { type CodexOverrides, type Environment, environmentOf } from './environment.mjs';
+import { renderError } from './errors.mjs';
 import { CODEX_CLI_PROVIDER } from './models.mjs';
 import { Throttle } from './progress.mjs';
 import { read } from './read.mjs';
@@ -32,17 +34,13 @@ export interface ImageRef {
 }
 
 /** What the daemon has decided already. Whatever is left out is decided as `generateCodexImage` does. */
-export interface RenderOverrides {
-  /** Absolute path of the Codex CLI, as the daemon's own search has it; null if it found none. */
-  executable?: string | null | undefined;
-  /** The environment of Codex; by default `process.env`. */
-  environment?: Readonly<Record<string, string | undefined>> | undefined;
-  /** The user's saved settings for Codex. They win over `environment`. */
-  agentCliEnv?: Readonly<Record<string, string | undefined>> | undefined;
+export interface RenderOverrides extends CodexOverrides {
   /** What the agent's shell may do; `OD_CODEX_SANDBOX`, Windows and WSL are heeded without it. */
   sandbox?: GenerateOptions['sandbox'];
   /** Bound on the whole call, in milliseconds; by default `OD_CODEX_IMAGE_TIMEOUT_MS`. */
   timeoutMs?: number | undefined;
+  /** How much the picture has to prove; `'full'` by default. A test's fixture may need `'signature'`. */
+  validation?: GenerateOptions['validation'];
   /** Ends the run; the promise rejects with its reason. */
   signal?: AbortSignal | undefined;
 }
@@ -69,7 +67,7 @@ export async function renderCodexCliImage(
   overrides: RenderOverrides = {},
 ): Promise<CodexCliImage> {
   if (read(context, 'surface') !== 'image') {
-    throw new RenderError('INVALID_OPTIONS', 400, 'The Codex CLI draws images only.');
+    throw renderError('INVALID_OPTIONS', 400, 'The Codex CLI draws images only.');
   }
   const options = optionsFrom(context, overrides);
   const { generateCodexImage } = await loadAddon();
@@ -83,11 +81,7 @@ export async function renderCodexCliImage(
 }
 
 function optionsFrom(context: RenderContext, overrides: RenderOverrides): GenerateOptions {
-  const env: Environment = Object.assign(
-    Object.create(null),
-    read(overrides, 'environment') ?? process.env,
-    read(overrides, 'agentCliEnv'),
-  );
+  const env = environmentOf(overrides);
   // Unlike a spread, this takes no element of `Array.prototype` for a hole.
   const imageRefs = Object.values(read(context, 'imageRefs') ?? []);
   const references = [read(context, 'imageRef'), ...imageRefs].flatMap(
@@ -103,11 +97,10 @@ function optionsFrom(context: RenderContext, overrides: RenderOverrides): Genera
     sandbox: read(overrides, 'sandbox'),
     disableFeatures: env['OD_CODEX_DISABLE_PLUGINS'] === '1' ? ['plugins'] : [],
     timeoutMs: read(overrides, 'timeoutMs') ?? timeoutOf(env),
+    validation: read(overrides, 'validation'),
     signal: read(overrides, 'signal'),
   };
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The longest `timeoutMs` there is, repeated here so that the message names what the user has set. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
@@ -118,27 +111,11 @@ function timeoutOf(env: Environment): number | undefined {
   const timeoutMs = /^\d+$/.test(text) ? Number(text) : NaN;
   if (timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
   // Not ignored: a limit that silently is another one hides why a picture did not come.
-  throw new RenderError(
+  throw renderError(
     'INVALID_OPTIONS',
     400,
     `The variable OD_CODEX_IMAGE_TIMEOUT_MS must be a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}.`,
   );
-}
-
-/** Only here, so that a machine without the addon loses this call and nothing else. */
-async function loadAddon(): Promise<typeof import('@open-design/codex-image')> {
-  try {
-    return await import('@open-design/codex-image');
-  } catch (cause) {
-    // As for a missing Codex, 424: something that this call depends on has to be installed. A 503 would promise that it
-    // comes back by itself.
-    throw new RenderError(
-      'CODEX_IMAGE_ADDON_UNAVAILABLE',
-      424,
-      'The Codex image addon is not installed for this system, or cannot be loaded. Reinstall Open Design, or choose another image model.',
-      { cause },
-    );
-  }
 }
 
 function noteOn(bytes: Buffer, aspect: string | null | undefined): string {

@@ -18,6 +18,10 @@ const DIST_SOURCES = [
   'package-lock.json',
   'bin',
   'open-design',
+  // The demo backend is the tests' own.
+  '__test__/support/loopback.ts',
+  '__test__/support/loopback',
+  '__test__/support/picture.ts',
 ];
 
 /** A step that failed after explaining itself on its own output. */

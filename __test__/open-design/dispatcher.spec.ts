@@ -5,11 +5,7 @@ import path from 'node:path';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
-import {
-  type CodexCliImageErrorCode,
-  renderCodexCliImage,
-  type RenderOverrides,
-} from '../../dist/open-design.mjs';
+import type { CodexCliImageErrorCode } from '../../dist/open-design.mjs';
 import { CODEX_IS_INSTALLED, directories, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import {
@@ -24,8 +20,9 @@ import {
   turnFailed,
   valuesOf,
 } from '../support/stub.js';
-import type { MediaExecution, MediaRequest } from './support/dispatcher.js';
-import { type Studio, stubbed, test } from './support/studio.js';
+import type { MediaRequest } from './support/client.js';
+import { type Environment, type Studio, stubbedEnv, test } from './support/studio.js';
+import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/policy.js';
 
 const PICTURE = png({ seed: 1 });
 const NOTE = `codex-cli/image_gen · 16:9 · ${PICTURE.length} bytes · ChatGPT subscription (no API key)`;
@@ -93,7 +90,7 @@ describe('a picture', () => {
     const tasks: string[] = [];
     for (const [n, { world, picture }] of worlds.entries()) {
       await world.order(turn(RUNNING, GATE, save('store', picture)));
-      studio.resolve(stubbed(world));
+      studio.resolve(stubbedEnv(world));
       tasks.push(await studio.client.start({ output: `${n}.png` }));
     }
     await Promise.all(worlds.map(({ world }) => world.reached('running')));
@@ -109,8 +106,6 @@ describe('a picture', () => {
     // It names no thread, is found by CODEX_BIN, and leaves one pixel and more behind at the handed path.
     const tiny = Buffer.concat([png({ width: 1, height: 1 }), Buffer.from('more')]);
     await codex.order([save('workspace', tiny)]);
-    const { executable, environment } = stubbed(codex);
-    studio.resolve({ environment: { ...environment, CODEX_BIN: executable ?? '' } });
     expect(await studio.client.draw({ output: 'dot.png' })).toMatchObject({ status: 'done' });
     expect(await studio.read('dot.png')).toEqual(tiny);
   });
@@ -146,8 +141,7 @@ describe('pictures to start from', () => {
     ['more than 16 MiB', ['0.png'], 16 * 1024 * 1024 + 1, /larger than 16 MiB/],
   ])('are refused: %s', async ([, names, bytes, message], { codex, studio }) => {
     for (const name of names) {
-      await studio.add(name, FIRST);
-      await truncate(path.join(codex.scratch, 'project', name), bytes);
+      await truncate(await studio.add(name, FIRST), bytes);
     }
     const { status, error } = await studio.client.draw({ images: names });
     expect(status).toBe('failed');
@@ -167,21 +161,20 @@ describe('pictures to start from', () => {
 });
 
 describe('the policy is asked first', () => {
-  test.for<[code: string, mediaExecution: MediaExecution]>([
+  test.for<[code: string, policy: MediaExecutionPolicy]>([
     ['MEDIA_EXECUTION_DISABLED', { mode: 'disabled' }],
     ['MEDIA_SURFACE_DENIED', { mode: 'enabled', allowedSurfaces: ['video'] }],
     ['MEDIA_MODEL_DENIED', { mode: 'enabled', allowedModels: ['gpt-image-2'] }],
-  ])('%s', async ([code, mediaExecution], { codex, studio }) => {
+  ])('%s', async ([code, policy], { codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
-    studio.daemon.configure({ mediaExecution });
+    studio.allow(policy);
     expect(await studio.client.generate()).toMatchObject({
       status: 403,
       body: { error: { code } },
     });
 
     // Whatever the refused request had started would have been there before the one that is allowed.
-    const allowedModels = ['codex-image-gen'];
-    studio.daemon.configure({ mediaExecution: { mode: 'enabled', allowedModels } });
+    studio.allow({ mode: 'enabled', allowedModels: ['codex-image-gen'] });
     expect(await studio.client.draw()).toMatchObject({ status: 'done' });
     expect(await codex.recordings()).toHaveLength(1);
   });
@@ -191,26 +184,22 @@ describe('nothing is chosen for the user', () => {
   test('the default image model is the one it was', async ({ studio }) => {
     const { body } = await studio.client.models();
     const defaults = body.image.filter((model) => model.default).map(({ id }) => id);
-    expect(defaults).toEqual(['gpt-image-2']);
+    expect(defaults).toEqual(['vela/gpt-image-2']);
     const ours = body.image.find(({ id }) => id === 'codex-image-gen');
     expect(ours).not.toHaveProperty('default');
   });
 
   test('another model never comes here, not even if it fails', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
+    studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1' });
     const { file } = await studio.client.draw({ model: 'gpt-image-2' });
-    expect(file?.providerNote).toMatch(/^\[stub\]/);
+    expect(file).toMatchObject({ providerId: 'openai', usedStubFallback: true });
     expect(await codex.recordings()).toEqual([]);
   });
 
   test.for(['video', 'audio'])('%s is no image', async (surface, { codex, studio }) => {
     const { error } = await studio.client.draw({ surface });
-    expect(error).toEqual({
-      message: 'The Codex CLI draws images only.',
-      code: 'INVALID_OPTIONS',
-      status: 400,
-      retryable: false,
-    });
+    expect(error?.message).toContain('is not registered for surface');
     expect(await codex.recordings()).toEqual([]);
   });
 });
@@ -218,7 +207,7 @@ describe('nothing is chosen for the user', () => {
 interface Case {
   orders?: Orders | Step[];
   request?: Partial<MediaRequest>;
-  overrides?: (codex: StubCodex) => RenderOverrides;
+  environment?: (codex: StubCodex) => Environment;
   prepare?: (codex: StubCodex) => Promise<void>;
   status: number;
   retryable: boolean;
@@ -264,31 +253,20 @@ const CASES: Record<
       message: /`aspect`.*16:9/,
     },
   },
-  CODEX_NOT_FOUND: {
-    ...(CODEX_IS_INSTALLED
-      ? {}
-      : {
-          'none anywhere': {
-            overrides: ({ env, scratch }) => ({
-              executable: null,
-              environment: { ...env, PATH: scratch },
-            }),
-            status: 424,
-            retryable: false,
-            message: /npm install -g @openai\/codex/,
-          },
-        }),
-    'none where the daemon says': {
-      overrides: ({ env, scratch }) => ({ executable: `${scratch}/codex`, environment: env }),
-      status: 424,
-      retryable: false,
-      message: /there is no such file/,
-    },
-  },
+  CODEX_NOT_FOUND: CODEX_IS_INSTALLED
+    ? {}
+    : {
+        'none anywhere': {
+          environment: ({ scratch }) => ({ CODEX_BIN: undefined, PATH: scratch }),
+          status: 424,
+          retryable: false,
+          message: /npm install -g @openai\/codex/,
+        },
+      },
   SPAWN_FAILED: {
     'a bad interpreter, or no program': {
       prepare: ({ scratch }) => writeFile(broken(scratch), '#!/nowhere/node\n', { mode: 0o755 }),
-      overrides: ({ env, scratch }) => ({ executable: broken(scratch), environment: env }),
+      environment: ({ scratch }) => ({ CODEX_BIN: broken(scratch) }),
       status: 500,
       retryable: true,
       message: /could not be started/,
@@ -403,7 +381,7 @@ const CASES: Record<
   TIMEOUT: {
     'a Codex that hangs': {
       orders: turn(HANG),
-      overrides: (codex) => ({ ...stubbed(codex), timeoutMs: 500 }),
+      environment: () => ({ OD_CODEX_IMAGE_TIMEOUT_MS: '500' }),
       status: 504,
       retryable: true,
       message: /within 0\.5 s/,
@@ -411,10 +389,7 @@ const CASES: Record<
   },
   WORKSPACE_FAILED: {
     'no directory for temporary files': {
-      overrides: (codex) => ({
-        executable: stubbed(codex).executable,
-        environment: { ...codex.env, ...directories(codex.user, `${codex.scratch}/nowhere`) },
-      }),
+      environment: ({ user, scratch }) => directories(user, path.join(scratch, 'nowhere')),
       status: 507,
       retryable: false,
       message: /private working directory/,
@@ -430,7 +405,7 @@ describe('each failure reaches the user as it is', () => {
   test.for(all)('$code: $what', async ({ code, one }, { codex, studio }) => {
     await codex.order(one.orders ?? turn(save('store', PICTURE)));
     await one.prepare?.(codex);
-    if (one.overrides) studio.resolve(one.overrides(codex));
+    studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1', ...one.environment?.(codex) });
     const task = await studio.client.draw(one.request);
 
     const { status, retryable } = one;
@@ -453,82 +428,86 @@ describe('each failure reaches the user as it is', () => {
   }
 });
 
-describe('whoever goes away ends the run', () => {
+describe('what ends a picture', () => {
   const RESISTING: Step = { do: 'grandchild', ownSession: true };
-  /** Who has heard so much is answered only when the task is over. */
-  const ALL_THAT_COMES = Number.MAX_SAFE_INTEGER;
-  const LEFT = { name: 'AbortError' };
 
-  test('the client', async ({ codex, studio }) => {
-    await codex.order(turn(RESISTING, RUNNING, HANG));
-    const taskId = await studio.client.start();
-    await codex.reached('running');
-    const leaving = new AbortController();
-    const task = studio.daemon.task(taskId);
-    const waiting = studio.client.wait(taskId, ALL_THAT_COMES, leaving.signal);
-    await expect.poll(() => task.followers).toBe(1);
-    leaving.abort();
-    await expect(waiting).rejects.toMatchObject(LEFT);
-
-    await task.over;
-    await codex.expectNothingLeft();
-    const { status, error } = await studio.client.follow(taskId);
-    expect(status).toBe('failed');
-    expect(error).toEqual({
-      message: 'Nobody waits for the picture any more.',
-      status: 499,
-      code: 'CLIENT_GONE',
-    });
-    expect(await studio.files()).toEqual([]);
-  });
-
-  test('not if another client waits as well', async ({ codex, studio }) => {
+  test('a client that goes away ends nothing, and another one may come back', async ({
+    codex,
+    studio,
+  }) => {
     await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
     const leaving = new AbortController();
-    const leaves = studio.client.wait(taskId, ALL_THAT_COMES, leaving.signal);
-    const stays = studio.client.wait(taskId, ALL_THAT_COMES);
-    const task = studio.daemon.task(taskId);
-    await expect.poll(() => task.followers).toBe(2);
+    const waiting = studio.client.follow(taskId, leaving.signal);
+    await studio.followed(taskId, 1);
     leaving.abort();
-    await expect(leaves).rejects.toMatchObject(LEFT);
-    await expect.poll(() => task.followers).toBe(1);
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+    await studio.followed(taskId, 0);
+
     await codex.open('end');
-    expect(await stays).toMatchObject({ status: 'done' });
+    expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
+    expect(await studio.read('image.png')).toEqual(PICTURE);
   });
 
-  test('the daemon, with all that it runs', async ({ codex, studio }) => {
+  test('the daemon’s end is awaited, and its tasks are written', async ({ codex, studio }) => {
     await codex.order(turn(RESISTING, RUNNING, HANG));
     const tasks = [await studio.client.start(), await studio.client.start()];
-    // Each with one request: none is on its way when the server closes.
-    const followed = tasks.map((taskId) => studio.client.wait(taskId, ALL_THAT_COMES));
-    for (const taskId of tasks) {
-      await expect.poll(() => studio.daemon.task(taskId).followers).toBe(1);
-    }
     const running = async () =>
       (await codex.recordings()).filter(({ threadId }) => threadId !== undefined).length;
     await expect.poll(running, { timeout: 30_000 }).toBe(2);
     await codex.reached('running');
 
-    await studio.daemon.stop();
+    await studio.stop();
     await codex.expectNothingLeft();
-    for (const task of await Promise.all(followed)) {
-      expect(task).toMatchObject({
-        status: 'failed',
-        error: { code: 'DAEMON_STOPPING', status: 503 },
-      });
+    const error = {
+      code: 'DAEMON_STOPPING',
+      status: 503,
+      retryable: true,
+      message: 'OpenDesign is shutting down.',
+    };
+    for (const taskId of tasks) {
+      expect(await studio.row(taskId)).toMatchObject({ status: 'failed', error });
+    }
+    // The next daemon knows how it ended.
+    await studio.start();
+    for (const taskId of tasks) {
+      expect(await studio.client.wait(taskId, 0)).toMatchObject({ status: 'failed', error });
     }
     expect(await studio.files()).toEqual([]);
   });
 
-  test('before anything was started', async ({ codex, studio }) => {
-    const signal = AbortSignal.abort(new Error('not today'));
-    studio.daemon.configure({
-      render: (context, onProgress) =>
-        renderCodexCliImage(context, onProgress, { ...stubbed(codex), signal }),
+  test('a daemon that died leaves its tasks interrupted', async ({ codex, studio }) => {
+    await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
+    const taskId = await studio.client.start();
+    await codex.reached('running');
+    const rows = await studio.rows();
+    await codex.open('end');
+    await studio.client.follow(taskId);
+
+    await studio.startAfter(rows);
+    expect(await studio.client.wait(taskId, 0)).toMatchObject({
+      status: 'interrupted',
+      error: { code: 'DAEMON_RESTART' },
     });
-    expect((await studio.client.draw()).error).toMatchObject({ message: 'not today' });
-    expect(await codex.recordings()).toEqual([]);
   });
+
+  test('a finished picture outlives its daemon', async ({ codex, studio }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    const taskId = await studio.client.start();
+    expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
+    await studio.stop();
+    await studio.start();
+    expect(await studio.client.wait(taskId, 0)).toMatchObject({ status: 'done' });
+  });
+});
+
+test('the log has what Codex said, which the user is not shown', async ({ codex, studio }) => {
+  const said = 'the disk of this machine is upside down';
+  await codex.order([THREAD, print('stderr', `${said}\n`), { do: 'exit', code: 7 }]);
+  const { error } = await studio.client.draw();
+  expect(error?.message).toMatch(/exited exit 7/);
+  expect(error?.message).not.toContain(said);
+  expect(studio.log.at(-1)).toMatch(/"event":"failed".*exited exit 7/);
+  expect(studio.log.at(-1)).toContain(said);
 });

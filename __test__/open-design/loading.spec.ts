@@ -1,12 +1,12 @@
 // What an import brings along: never the addon, and in a browser nothing but data. A daemon without the addon loses one call.
 
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { inspect, promisify } from 'node:util';
+import { promisify } from 'node:util';
 
 import { build, type BuildOptions } from 'esbuild';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -15,10 +15,11 @@ import * as models from '../../dist/models.mjs';
 import * as openDesign from '../../dist/open-design.mjs';
 import { png } from '../support/png.js';
 import { save, turn } from '../support/stub.js';
+import { buildDaemon, compose, discard, readBlocks } from './support/compose.js';
 import { test as studioTest } from './support/studio.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const NAME = '@open-design/codex-image';
+const NAME = 'codex-image';
 
 test('the registry’s entries are these', () => {
   expect(models.CODEX_CLI_PROVIDER).toEqual({
@@ -37,15 +38,6 @@ test('the registry’s entries are these', () => {
     caps: ['t2i', 'i2i'],
   });
   expect(openDesign).toMatchObject({ ...models });
-});
-
-test('the documented edits have them word for word', async () => {
-  const edits = await readFile(path.join(root, 'docs/open-design.md'), 'utf8');
-  for (const entry of Object.values(models)) {
-    // In one line, as there, and without blanks in brackets.
-    const written = inspect(entry, { breakLength: Infinity, compact: true });
-    expect(edits).toContain(`+  ${written.replaceAll(/(?<=\[) | (?=\])/g, '')},`);
-  }
 });
 
 describe('the addon is loaded by a call, not by an import', () => {
@@ -113,15 +105,23 @@ describe('bundled by esbuild', () => {
   });
 });
 
-/** The package as it was installed, but for what makes it native, which is added by `add`. Resolves with its `dist`. */
+/** The package as it was installed, but for what makes it native, which is added by `add`. */
 async function installWith(add: (directory: string) => Promise<void>): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-package-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
   for (const name of ['package.json', 'dist']) {
     await cp(path.join(root, name), path.join(directory, name), { recursive: true });
   }
   await add(directory);
-  return path.join(directory, 'dist');
+  return directory;
+}
+
+/** A daemon that has this package, or none. */
+async function daemonWith(codexImage: string | null): Promise<string> {
+  const daemon = await compose(await readBlocks(), { codexImage });
+  onTestFinished(() => discard(daemon));
+  await buildDaemon(daemon);
+  return daemon;
 }
 
 // Nothing that can be done to the addon from outside makes it fail this way, so another one stands in.
@@ -132,11 +132,10 @@ studioTest('a defect of the addon is told in its own words', async ({ studio }) 
   const addon = `exports.generateCodexImage = async () => {
     throw Object.assign(new Error('${message}'), ${members});
   };`;
-  const dist = await installWith((directory) => writeFile(path.join(directory, 'index.js'), addon));
-  const { renderCodexCliImage: render }: typeof openDesign = await import(
-    pathToFileURL(path.join(dist, 'open-design.mjs')).href
+  const installed = await installWith((directory) =>
+    writeFile(path.join(directory, 'index.js'), addon),
   );
-  studio.daemon.configure({ render });
+  await studio.restart(await daemonWith(installed));
   expect(await studio.client.draw()).toMatchObject({
     status: 'failed',
     error: { ...told, message },
@@ -149,6 +148,7 @@ describe('without the addon', () => {
     cp(path.join(root, 'index.js'), path.join(directory, 'index.js'));
 
   const WAYS = {
+    'the package': undefined,
     'its loader': async () => {},
     'a binary for this system': addLoader,
     'a binary that can be loaded': async (directory: string) => {
@@ -162,31 +162,46 @@ describe('without the addon', () => {
 
   studioTest.for(Object.keys(WAYS) as (keyof typeof WAYS)[])(
     '%s: one call is lost',
-    async (what, { codex, studio }) => {
-      const dist = await installWith(WAYS[what]);
+    async (what, { codex, daemon, studio }) => {
+      const add = WAYS[what];
+      const installed = add === undefined ? null : await installWith(add);
+      await codex.order(turn(save('store', png())));
+      await studio.restart(await daemonWith(installed));
+      const task = await studio.client.draw();
+      expect(task).toMatchObject({ status: 'failed', error: UNAVAILABLE });
+      expect(task.error?.message).not.toMatch(/node_modules|[/\\]/);
+      expect(await studio.files()).toEqual([]);
+      expect(await codex.recordings()).toEqual([]);
+      // The picker knows as well, and what to do about it.
+      const { status, body } = await studio.client.readiness();
+      expect(status).toBe(200);
+      expect(body).toMatchObject({
+        ready: false,
+        problems: [{ code: UNAVAILABLE.code, fix: expect.stringMatching(/^Reinstall /) }],
+      });
+
+      await studio.restart(daemon);
+      expect(await studio.client.draw()).toMatchObject({ status: 'done' });
+    },
+  );
+
+  test.for(Object.values(WAYS).flatMap((add) => add ?? []))(
+    'the error is the addon’s in kind, from either format',
+    async (add) => {
+      const dist = path.join(await installWith(add), 'dist');
       const copies: (typeof openDesign)[] = [
         await import(pathToFileURL(path.join(dist, 'open-design.mjs')).href),
         createRequire(import.meta.url)(path.join(dist, 'open-design.js')),
       ];
-      const picture = png();
-      await codex.order(turn(save('store', picture)));
-      for (const { renderCodexCliImage: render } of copies) {
+      for (const { renderCodexCliImage } of copies) {
         const context = { surface: 'image', prompt: 'a red fox' };
-        const error: unknown = await render(context).catch((reason: unknown) => reason);
+        const error: unknown = await renderCodexCliImage(context).catch(
+          (reason: unknown) => reason,
+        );
         // What was wrong stays for the logs.
-        expect(error).toMatchObject({ name: 'CodexImageError', cause: expect.any(Error) });
-
-        studio.daemon.configure({ render });
-        const task = await studio.client.draw();
-        expect(task).toMatchObject({ status: 'failed', error: UNAVAILABLE });
-        expect(task.error?.message).not.toContain(path.dirname(dist));
-        expect(await studio.files()).toEqual([]);
+        const cause: unknown = expect.any(Error);
+        expect(error).toMatchObject({ name: 'CodexImageError', cause, ...UNAVAILABLE });
       }
-      expect(await codex.recordings()).toEqual([]);
-
-      // The daemon is as well as before.
-      studio.daemon.configure({ render: openDesign.renderCodexCliImage });
-      expect(await studio.client.draw()).toMatchObject({ status: 'done' });
     },
   );
 
@@ -194,6 +209,6 @@ describe('without the addon', () => {
     code: 'CODEX_IMAGE_ADDON_UNAVAILABLE',
     status: 424,
     retryable: false,
-    message: expect.stringMatching(/Reinstall Open Design, or choose another image model\.$/),
+    message: expect.stringMatching(/Reinstall OpenDesign, or choose another image model\.$/),
   };
 });

@@ -12,6 +12,7 @@ import {
   type RenderContext,
   type RenderOverrides,
 } from '../../dist/open-design.mjs';
+import { generateCodexImage } from '../../index.js';
 import { inOwnRealm } from '../support/own-realm.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
@@ -71,6 +72,13 @@ describe('where Codex is, and whose', () => {
     const environment = { ...codex.env, CODEX_BIN: '/nowhere/codex' };
     await render(codex, { environment, executable: STUB });
     expect((await codex.turn()).program).toBe(STUB);
+  });
+
+  test('a Codex that the daemon names and that is not there is told', async ({ codex }) => {
+    const executable = path.join(codex.scratch, 'codex');
+    const error = await refusal(codex, { executable, environment: codex.env });
+    expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND', status: 424, retryable: false });
+    expect(error.message).toMatch(/there is no such file/);
   });
 
   test('a variable that is undefined is none', async ({ codex }) => {
@@ -189,6 +197,24 @@ describe('the pictures to start from', () => {
     expect((await codex.turn()).cwdEntries).toEqual(['reference-1.png']);
   });
 });
+
+test('an error of this module has the members of the addon’s', async ({ codex }) => {
+  const theirs = await failure(generateCodexImage({ prompt: '' }));
+  const overrides = { executable: STUB, environment: codex.env };
+  const ours = await failure(render(codex, overrides, { surface: 'video' }));
+  expect(ours).toBeInstanceOf(TypeError);
+  expect(theirs).toBeInstanceOf(TypeError);
+  expect(shapeOf(ours)).toEqual(shapeOf(theirs));
+  expect(ours.stack).toMatch(/^CodexImageError: The Codex CLI draws images only\.\n {4}at /);
+});
+
+/** Each own member, and whether it can be changed, hidden or removed. */
+function shapeOf(error: Error): Record<string, PropertyDescriptor> {
+  const members = Object.entries(Object.getOwnPropertyDescriptors(error));
+  return Object.fromEntries(
+    members.map(([name, member]) => [name, { ...member, value: typeof member.value }]),
+  );
+}
 
 test('the note leaves out a shape that nobody asked for', async ({ codex }) => {
   const { providerNote } = await render(codex, { executable: STUB, environment: codex.env });

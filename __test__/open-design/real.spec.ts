@@ -7,7 +7,7 @@ import { describe, expect } from 'vitest';
 import { draw, say, shell, talk, usageLimit } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import { CODE, HOSTED } from '../support/real.js';
-import { installed, testReal as test } from './support/studio.js';
+import { installedEnv, testReal as test } from './support/studio.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 const REFERENCE = makePng({ width: 96, height: 64, seed: 2 });
@@ -16,7 +16,7 @@ const TOOL = 'sleep 600';
 
 describe.for([HOSTED, CODE])('$name', (way) => {
   test('draws a picture into the project', async ({ real, studio }) => {
-    studio.resolve(installed(real, way));
+    studio.resolve(installedEnv(real, way));
     real.backend.play([draw({ image: PICTURE }), ENDLESS]);
     const prompt = 'a red fox, flat design';
     const task = await studio.client.draw({ prompt, aspect: '4:3', output: 'fox.png' });
@@ -31,7 +31,7 @@ describe.for([HOSTED, CODE])('$name', (way) => {
   });
 
   test('starts from the pictures of the project', async ({ real, studio }) => {
-    studio.resolve(installed(real, way));
+    studio.resolve(installedEnv(real, way));
     await studio.add('first.png', REFERENCE);
     real.backend.play([draw({ image: PICTURE }), ENDLESS]);
     expect(await studio.client.draw({ image: 'first.png' })).toMatchObject({ status: 'done' });
@@ -41,7 +41,7 @@ describe.for([HOSTED, CODE])('$name', (way) => {
   });
 
   test('says why there is none', async ({ real, studio }) => {
-    studio.resolve(installed(real, way));
+    studio.resolve(installedEnv(real, way));
     real.backend.play([draw({ failure: usageLimit() }), say('I could not draw it.')]);
     const { error } = await studio.client.draw();
     expect(error).toMatchObject({ code: 'USAGE_LIMIT', status: 429, retryable: false });
@@ -49,30 +49,28 @@ describe.for([HOSTED, CODE])('$name', (way) => {
     expect(await studio.files()).toEqual([]);
   });
 
-  test.for<[who: string, code: string]>([
-    ['the client', 'CLIENT_GONE'],
-    ['the daemon', 'DAEMON_STOPPING'],
-  ])(
-    'stops when %s goes, with the tool that the agent runs',
-    async ([who, code], { real, studio }) => {
-      studio.resolve(installed(real, way));
-      real.backend.play([shell(TOOL), say('Done.')]);
-      const taskId = await studio.client.start();
-      const task = studio.daemon.task(taskId);
-      await real.runs(TOOL);
-      if (who === 'the daemon') {
-        await studio.daemon.stop();
-      } else {
-        const leaving = new AbortController();
-        const waiting = studio.client.wait(taskId, Number.MAX_SAFE_INTEGER, leaving.signal);
-        await expect.poll(() => task.followers).toBe(1);
-        leaving.abort();
-        await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
-        await task.over;
-      }
-      await real.expectNothingLeft();
-      expect(task).toMatchObject({ status: 'failed', error: { code } });
-      expect(await studio.files()).toEqual([]);
-    },
-  );
+  test('goes on when the client goes', async ({ real, studio }) => {
+    studio.resolve(installedEnv(real, way));
+    real.backend.play([draw({ image: PICTURE, ms: 1500 }), ENDLESS]);
+    const taskId = await studio.client.start();
+    const leaving = new AbortController();
+    const waiting = studio.client.follow(taskId, leaving.signal);
+    await studio.followed(taskId, 1);
+    leaving.abort();
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
+    expect(Buffer.compare(await studio.read('image.png'), PICTURE)).toBe(0);
+  });
+
+  test('stops with the daemon, and with the tool that the agent runs', async ({ real, studio }) => {
+    studio.resolve(installedEnv(real, way));
+    real.backend.play([shell(TOOL), say('Done.')]);
+    const taskId = await studio.client.start();
+    await real.runs(TOOL);
+    await studio.stop();
+    await real.expectNothingLeft();
+    const error = { code: 'DAEMON_STOPPING' };
+    expect(await studio.row(taskId)).toMatchObject({ status: 'failed', error });
+    expect(await studio.files()).toEqual([]);
+  });
 });

@@ -21,6 +21,7 @@ const FILES = [
   'LICENSE',
   'README.md',
   'dist/cli.mjs',
+  'dist/demo-backend.mjs',
   'dist/models.d.mts',
   'dist/models.d.ts',
   'dist/models.js',

@@ -44,7 +44,7 @@ export interface RecordedRequest {
 
 /** Starts a ChatGPT backend on 127.0.0.1 whose model follows the script. */
 export async function startBackend(script: Script): Promise<Backend> {
-  const certificate = await makeCertificate();
+  const certificate = makeCertificate();
   const server = createServer(certificate);
   const backend = new Backend(server, certificate, script);
   await new Promise<void>((resolve, reject) => {

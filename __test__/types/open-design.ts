@@ -1,11 +1,14 @@
 // Open Design's daemon and web app, as far as they meet this package. Compiled, never run.
 
 import {
+  checkCodexCli,
   CODEX_CLI_PROVIDER,
   CODEX_IMAGE_GEN_MODEL,
   type CodexCliImage,
   type CodexCliImageError,
   type CodexCliImageErrorCode,
+  type CodexCliReadiness,
+  type CodexOverrides,
   renderCodexCliImage,
   type RenderContext,
   type RenderOverrides,
@@ -86,6 +89,7 @@ export const resolved: RenderOverrides = {
   agentCliEnv: { CODEX_HOME: '~/.codex' } as Record<string, string>,
   sandbox: 'danger-full-access',
   timeoutMs: 600_000,
+  validation: 'signature',
   signal: AbortSignal.timeout(1000),
 };
 
@@ -96,8 +100,17 @@ export const absent: RenderOverrides = {
   agentCliEnv: undefined,
   sandbox: undefined,
   timeoutMs: undefined,
+  validation: undefined,
   signal: undefined,
 };
+
+/** The picker asks as the renderer does. */
+export async function problemOf(codex: CodexOverrides): Promise<string | undefined> {
+  const readiness: CodexCliReadiness = await checkCodexCli(codex);
+  await checkCodexCli();
+  const [problem] = readiness.problems;
+  return problem?.blocking === true ? `${problem.message} ${problem.fix}` : undefined;
+}
 
 export const bare: RenderContext[] = [
   { surface: 'image', prompt: 'a red fox' },
@@ -132,6 +145,8 @@ export function misuses(context: DispatcherContext): void {
   void renderCodexCliImage(context, { signal: undefined });
   // @ts-expect-error there is no such override
   void renderCodexCliImage(context, undefined, { codexPath: '/opt/codex' });
+  // @ts-expect-error a picture proves no less
+  void renderCodexCliImage(context, undefined, { validation: 'none' });
   // @ts-expect-error there is no such sandbox
   void renderCodexCliImage(context, undefined, { sandbox: true });
   // @ts-expect-error milliseconds are a number

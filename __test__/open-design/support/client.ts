@@ -1,4 +1,4 @@
-// The other side of the daemon: what `od media generate` and the web app do.
+// The other side of the daemon: what `od media generate`, `od media wait` and the web app do.
 
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
@@ -6,8 +6,33 @@ import { json } from 'node:stream/consumers';
 
 import { expect } from 'vitest';
 
-import type { TaskView } from './daemon.js';
-import type { MediaRequest, Refusal } from './dispatcher.js';
+import type { MediaTaskSnapshot } from '../upstream/apps/daemon/src/media/task-store.js';
+
+/** What `od media generate` asks for. */
+export interface MediaRequest {
+  surface: string;
+  model: string;
+  prompt?: string;
+  aspect?: string;
+  output?: string;
+  /** Paths in the project. */
+  image?: string;
+  images?: string[];
+}
+
+/** What has become of a request. */
+export interface MediaFile {
+  name: string;
+  size: number;
+  mime: string;
+  model: string;
+  providerId: string;
+  providerNote: string;
+  usedStubFallback: boolean;
+}
+
+/** A task as its followers see it. */
+export type TaskView = Omit<MediaTaskSnapshot, 'file'> & { file?: MediaFile };
 
 export interface Answer<T> {
   status: number;
@@ -15,14 +40,16 @@ export interface Answer<T> {
 }
 
 export class Client {
+  static readonly PROJECT = 'project-1';
+
   constructor(private readonly origin: string) {}
 
   /** Asks for a picture; the answer comes before it is drawn. */
   generate(
     body: Partial<MediaRequest> = {},
-  ): Promise<Answer<{ taskId: string; status: string; error?: Refusal }>> {
+  ): Promise<Answer<{ taskId: string; status: string; error?: { code: string } }>> {
     const asked = { surface: 'image', model: 'codex-image-gen', prompt: 'a red fox', ...body };
-    return this.#call('POST', '/api/media/generate', { body: asked });
+    return this.#call('POST', `/api/projects/${Client.PROJECT}/media/generate`, { body: asked });
   }
 
   /** Asks for a picture that nothing speaks against. */
@@ -34,15 +61,15 @@ export class Client {
 
   /** What is new of a task, as soon as there is something. */
   async wait(taskId: string, since: number, signal?: AbortSignal): Promise<TaskView> {
-    const path = `/api/media/tasks/${taskId}?since=${since}`;
-    return (await this.#call<TaskView>('GET', path, { signal })).body;
+    const path = `/api/media/tasks/${taskId}/wait`;
+    return (await this.#call<TaskView>('POST', path, { body: { since }, signal })).body;
   }
 
   /** The task when it is over, with all of its lines. */
-  async follow(taskId: string): Promise<TaskView> {
+  async follow(taskId: string, signal?: AbortSignal): Promise<TaskView> {
     const progress: string[] = [];
     for (;;) {
-      const view = await this.wait(taskId, progress.length);
+      const view = await this.wait(taskId, progress.length, signal);
       progress.push(...view.progress);
       if (view.status !== 'running') return { ...view, progress };
     }
@@ -55,6 +82,10 @@ export class Client {
 
   models(): Promise<Answer<{ image: { id: string; default?: boolean }[] }>> {
     return this.#call('GET', '/api/media/models', {});
+  }
+
+  readiness(): Promise<Answer<{ ready: boolean; problems: { code: string; fix: string }[] }>> {
+    return this.#call('GET', '/api/media/providers/codex-cli/readiness', {});
   }
 
   async #call<T>(

@@ -1,73 +1,201 @@
-// A project, a daemon and its client: with the stub, or with the real CLI. When a test is over the daemon stops, and then the CLI's
-// own fixture checks that nothing is left.
+// A project, a daemon with the documented edits, and its client: with the stub, or with the real CLI.
+// When a test is over the daemon stops, and then the CLI's own fixture checks that nothing is left.
 
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { expect, vi } from 'vitest';
 
 import type { RenderOverrides } from '../../../dist/open-design.mjs';
 import { type RealCodex, test as realTest, type Way } from '../../support/real.js';
 import { STUB, type StubCodex, test as stubTest } from '../../support/stub.js';
+import type { MediaExecutionPolicy } from '../upstream/apps/daemon/src/media/policy.js';
+import type { LiveMediaTask } from '../upstream/apps/daemon/src/media/task-store.js';
 import { Client } from './client.js';
-import { MediaDaemon } from './daemon.js';
+import { buildDaemon, compose, discard, readBlocks } from './compose.js';
+
+export type Environment = Record<string, string | undefined>;
+
+interface Runtime {
+  url: string;
+  mediaTasks: Map<string, LiveMediaTask>;
+  stop: () => Promise<void>;
+}
+
+/** Where a composed daemon lies, built. */
+export type Daemon = string;
 
 export class Studio {
-  readonly client: Client;
+  client: Client;
+  /** The daemon's log, a line each. */
+  readonly log: string[] = [];
+  #runtime: Runtime | undefined;
+  #policy: MediaExecutionPolicy = { mode: 'enabled' };
+  readonly #listening = vi
+    .spyOn(console, 'error')
+    .mockImplementation((line: unknown) => void this.log.push(String(line)));
+  readonly #root: string;
+  readonly #files: string;
+  readonly #tasks: string;
 
   private constructor(
-    readonly daemon: MediaDaemon,
-    private readonly project: string,
+    scratch: string,
+    private daemon: Daemon,
   ) {
-    this.client = new Client(daemon.origin);
+    this.#root = path.join(scratch, 'open-design');
+    this.#files = path.join(this.#root, '.od', 'projects', Client.PROJECT);
+    this.#tasks = path.join(this.#root, '.od', 'tasks.json');
+    this.client = new Client('');
   }
 
-  static async open(scratch: string, overrides: () => RenderOverrides): Promise<Studio> {
-    const project = path.join(scratch, 'project');
-    await mkdir(project);
-    return new Studio(await MediaDaemon.start({ project, overrides }), project);
+  static async open(scratch: string, daemon: Daemon): Promise<Studio> {
+    const studio = new Studio(scratch, daemon);
+    await mkdir(studio.#files, { recursive: true });
+    await studio.start();
+    return studio;
   }
 
-  /** What the daemon's resolvers say from now on. */
-  resolve(overrides: RenderOverrides): void {
-    this.daemon.configure({ overrides: () => overrides });
+  /** Starts the daemon, which finds what the one before it has left. */
+  async start(): Promise<void> {
+    const built = path.join(this.daemon, 'apps/daemon/dist/daemon-startup.js');
+    const { startDaemonRuntime } = (await import(pathToFileURL(built).href)) as {
+      startDaemonRuntime: (options: object) => Promise<Runtime>;
+    };
+    const mediaExecution = () => this.#policy;
+    this.#runtime = await startDaemonRuntime({ projectRoot: this.#root, mediaExecution });
+    this.client = new Client(this.#runtime.url);
+  }
+
+  async stop(): Promise<void> {
+    await this.#runtime?.stop();
+    this.#runtime = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    this.#listening.mockRestore();
+  }
+
+  /** Goes on with another daemon. */
+  async restart(daemon: Daemon): Promise<void> {
+    await this.stop();
+    this.daemon = daemon;
+    await this.start();
+  }
+
+  /** The environment of the daemon from now on. */
+  resolve(environment: Environment): void {
+    for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+  }
+
+  /** What the user saved for Codex. */
+  async save(settings: Record<string, string>): Promise<void> {
+    const file = path.join(this.#root, '.od', 'app-config.json');
+    await writeFile(file, JSON.stringify({ agentCliEnv: { codex: settings } }));
+  }
+
+  allow(policy: MediaExecutionPolicy): void {
+    this.#policy = policy;
+  }
+
+  /** The task itself, for what its followers cannot see. */
+  task(id: string): LiveMediaTask {
+    const task = this.#runtime?.mediaTasks.get(id);
+    if (task === undefined) return expect.unreachable(`there is no task ${id}`);
+    return task;
+  }
+
+  /** The task as it is written to disk. */
+  async row(id: string): Promise<unknown> {
+    return (JSON.parse(await this.rows()) as Record<string, unknown>)[id];
+  }
+
+  /** All tasks as they are written to disk. */
+  rows(): Promise<string> {
+    return readFile(this.#tasks, 'utf8');
+  }
+
+  /** Starts the daemon after one that died and left these tasks. */
+  async startAfter(rows: string): Promise<void> {
+    await this.stop();
+    await writeFile(this.#tasks, rows);
+    await this.start();
+  }
+
+  /** Resolves when so many clients wait for news of the task. */
+  async followed(id: string, times: number): Promise<void> {
+    await expect.poll(() => this.task(id).waiters.size).toBe(times);
   }
 
   /** Puts a file into the project. */
-  async add(name: string, bytes: Uint8Array): Promise<void> {
-    await writeFile(path.join(this.project, name), bytes);
+  async add(name: string, bytes: Uint8Array): Promise<string> {
+    const file = path.join(this.#files, name);
+    await writeFile(file, bytes);
+    return file;
   }
 
   read(name: string): Promise<Buffer> {
-    return readFile(path.join(this.project, name));
+    return readFile(path.join(this.#files, name));
   }
 
   /** The names of the project's files. */
   async files(): Promise<string[]> {
-    return (await readdir(this.project)).toSorted();
+    return (await readdir(this.#files)).toSorted();
   }
 }
 
-/** What the daemon's resolvers say where the stub is installed. */
+/** What a daemon resolves where the stub is installed. */
 export function stubbed(codex: StubCodex): RenderOverrides {
   return { executable: STUB, environment: codex.env };
 }
 
-/** The same for a real CLI. */
-export function installed(real: RealCodex, way: Way): RenderOverrides {
-  return { executable: way.cli.shim, environment: real.env };
+/** The environment in which it does so. */
+export function stubbedEnv(codex: StubCodex): Environment {
+  return { ...codex.env, CODEX_BIN: STUB };
 }
 
-export const test = stubTest.extend<{ studio: Studio }>({
-  studio: async ({ codex }, use) => {
-    const studio = await Studio.open(codex.scratch, () => stubbed(codex));
+/** The same for a real CLI. */
+export function installedEnv(real: RealCodex, way: Way): Environment {
+  return { ...real.env, CODEX_BIN: way.cli.shim };
+}
+
+/** Composed and built once for all tests of a file. */
+async function useDaemon(use: (daemon: Daemon) => Promise<void>): Promise<void> {
+  const daemon = await compose(await readBlocks());
+  try {
+    await buildDaemon(daemon);
+    await use(daemon);
+  } finally {
+    await discard(daemon);
+  }
+}
+
+async function useStudio(
+  scratch: string,
+  daemon: Daemon,
+  environment: Environment,
+  use: (studio: Studio) => Promise<void>,
+): Promise<void> {
+  const studio = await Studio.open(scratch, daemon);
+  studio.resolve(environment);
+  try {
     await use(studio);
-    await studio.daemon.stop();
-  },
+  } finally {
+    await studio.close();
+    vi.unstubAllEnvs();
+  }
+}
+
+export const test = stubTest.extend<{ studio: Studio; daemon: Daemon }>({
+  // vitest reads a fixture's needs off its first parameter.
+  // oxlint-disable-next-line no-empty-pattern
+  daemon: [({}, use) => useDaemon(use), { scope: 'file' }],
+  studio: ({ codex, daemon }, use) => useStudio(codex.scratch, daemon, stubbedEnv(codex), use),
 });
 
-export const testReal = realTest.extend<{ studio: Studio }>({
-  studio: async ({ real }, use) => {
-    const studio = await Studio.open(real.scratch, () => ({ environment: real.env }));
-    await use(studio);
-    await studio.daemon.stop();
-  },
+export const testReal = realTest.extend<{ studio: Studio; daemon: Daemon }>({
+  // oxlint-disable-next-line no-empty-pattern
+  daemon: [({}, use) => useDaemon(use), { scope: 'file' }],
+  studio: ({ real, daemon }, use) => useStudio(real.scratch, daemon, real.env, use),
 });

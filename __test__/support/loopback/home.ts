@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { makeHomeDirectory } from '../homes.mjs';
@@ -13,6 +13,8 @@ export interface HomeOptions {
   relay?: boolean;
   /** The model, where it should not be the CLI's own default: it decides between code mode and direct tools. */
   model?: string;
+  /** The directory in which the home is made; by default this checkout's. */
+  parent?: string;
   /** More of config.toml, after everything else: top-level keys first, then tables. */
   config?: string;
 }
@@ -33,7 +35,7 @@ export interface Place {
 
 /** A CODEX_HOME as a sign-in would leave it, whose account and backend are both the loopback's. */
 export async function makeHome({ origin, ca }: Place, options: HomeOptions = {}): Promise<Home> {
-  const path = makeHomeDirectory();
+  const path = options.parent === undefined ? makeHomeDirectory() : await below(options.parent);
   const caFile = join(path, 'ca.pem');
   await writeFile(caFile, ca);
   await writeFile(join(path, 'config.toml'), configToml(origin, options));
@@ -52,6 +54,11 @@ export async function makeHome({ origin, ca }: Place, options: HomeOptions = {})
     // A CLI that was killed a moment ago may still be writing its last file.
     remove: () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }),
   };
+}
+
+async function below(parent: string): Promise<string> {
+  await mkdir(parent, { recursive: true });
+  return mkdtemp(join(parent, 'home-'));
 }
 
 function configToml(origin: string, options: HomeOptions): string {

@@ -43,7 +43,7 @@ export function readModelRequest(body: unknown, headers: IncomingHttpHeaders): M
     threadId: turn.threadId ?? textOf(body, 'prompt_cache_key') ?? '',
     turnId: turn.turnId,
     userPrompt,
-    brief: BRIEF.exec(userPrompt)?.[2] ?? userPrompt,
+    brief: briefOf(userPrompt),
     aspect: ASPECT.exec(userPrompt)?.[1] ?? '1:1',
     copyTarget: COPY_TARGET.exec(userPrompt)?.[0].trim(),
     references: [...userPrompt.matchAll(REFERENCE)].map(([file]) => file.trim()),
@@ -54,6 +54,11 @@ export function readModelRequest(body: unknown, headers: IncomingHttpHeaders): M
     ...shell(tools, cell),
     cellNamespace: cell?.namespace,
   };
+}
+
+/** The words that describe the picture: what stands in the prompt's fence, if it has one. */
+export function briefOf(userPrompt: string): string {
+  return BRIEF.exec(userPrompt)?.[2] ?? userPrompt;
 }
 
 /** Every request of a turn names it, the CLI's own image requests from 0.150 on. */

@@ -1,0 +1,78 @@
+// What the picker is told: whether this machine can draw, and what to do if not.
+
+import path from 'node:path';
+
+import { expect, onTestFinished, vi } from 'vitest';
+
+import { checkCodexCli } from '../../dist/open-design.mjs';
+import type { StubCodex } from '../support/stub.js';
+import { stubbed, test } from './support/studio.js';
+
+const NOT_SIGNED_IN = {
+  ready: false,
+  problems: [
+    {
+      code: 'NOT_SIGNED_IN',
+      message: expect.stringMatching(/not signed in/),
+      fix: expect.stringMatching(/codex login/),
+      blocking: true,
+    },
+  ],
+};
+
+/** How often the CLI was asked who is signed in. */
+async function asked(codex: StubCodex): Promise<number> {
+  return (await codex.recordings()).filter(({ command }) => command === 'login').length;
+}
+
+async function signOut(codex: StubCodex): Promise<void> {
+  await codex.login(null);
+  await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
+}
+
+test('a machine that can draw has no problem', async ({ studio }) => {
+  const { status, body } = await studio.client.readiness();
+  expect({ status, body }).toEqual({ status: 200, body: { ready: true, problems: [] } });
+});
+
+test('a problem comes with its fix, and names no path', async ({ codex, studio }) => {
+  await signOut(codex);
+  const { body } = await studio.client.readiness();
+  expect(body).toEqual(NOT_SIGNED_IN);
+  expect(JSON.stringify(body)).not.toContain(path.dirname(codex.home));
+});
+
+test('the list of models asks nothing', async ({ codex, studio }) => {
+  await signOut(codex);
+  expect((await studio.client.models()).status).toBe(200);
+  expect(await codex.recordings()).toEqual([]);
+});
+
+test('requests within ten seconds share one answer', async ({ codex, studio }) => {
+  await signOut(codex);
+  const answers = await Promise.all([1, 2, 3].map(() => studio.client.readiness()));
+  expect(answers.map(({ body }) => body)).toEqual([NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN]);
+  expect(await asked(codex)).toBe(1);
+
+  const now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 10_000);
+  onTestFinished(() => clock.mockRestore());
+  expect(await checkCodexCli(stubbed(codex))).toEqual(NOT_SIGNED_IN);
+  expect(await asked(codex)).toBe(2);
+});
+
+test('other settings are another question', async ({ codex }) => {
+  expect(await checkCodexCli(stubbed(codex))).toMatchObject({ ready: true });
+  const agentCliEnv = { CODEX_HOME: path.join(codex.scratch, 'nobody') };
+  await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
+  expect(await checkCodexCli({ ...stubbed(codex), agentCliEnv })).toEqual(NOT_SIGNED_IN);
+});
+
+test('an answer that failed is not kept', async ({ codex }) => {
+  const wrong = { ...stubbed(codex), executable: 'codex' };
+  const outcomes = [1, 2].map(() => checkCodexCli(wrong).catch((error: unknown) => error));
+  const [first, second] = await Promise.all(outcomes);
+  expect(first).toMatchObject({ code: 'INVALID_OPTIONS' });
+  expect(second).toBe(first);
+  expect(await checkCodexCli(wrong).catch((error: unknown) => error)).not.toBe(first);
+});

@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+// A stand-in for OpenAI's side, with which a real Codex CLI draws without an account. For trying out
+// an integration: nothing of this package is replaced.
+
+import { rmdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+
+import {
+  copy,
+  draw,
+  moderationBlocked,
+  say,
+  type Script,
+  startBackend,
+  talk,
+  think,
+  usageLimit,
+} from '../__test__/support/loopback.js';
+import { briefOf } from '../__test__/support/loopback/request.js';
+
+const HELP = `Plays OpenAI's part on 127.0.0.1: a real Codex CLI draws without an account, at no cost.
+
+Usage: codex-image-demo-backend
+
+It prints the variables by which a Codex finds it, and lives until Ctrl-C. A picture is a pattern
+made from the words of its prompt. A prompt with the words “usage limit” or “against the rules”
+fails in that way.
+`;
+
+/** Not below the temporary directory, where Codex refuses to keep its helpers. */
+const HOMES = path.join(homedir(), '.cache', 'codex-image', 'demo-backend');
+
+if (process.argv.length > 2) {
+  const asked = process.argv[2] === '--help' || process.argv[2] === '-h';
+  (asked ? process.stdout : process.stderr).write(HELP);
+  process.exitCode = asked ? 0 : 64;
+} else {
+  await serve();
+}
+
+async function serve(): Promise<void> {
+  const stopped = firstSignal();
+  const backend = await startBackend(script);
+  try {
+    const { env } = await backend.home({ parent: HOMES });
+    process.stdout.write(instructions(backend.origin, env));
+    await stopped;
+  } finally {
+    await backend.close();
+    // Others may use the same places.
+    for (const place of [HOMES, path.dirname(HOMES)]) await rmdir(place).catch(() => {});
+  }
+}
+
+/** What the model does, by what it is asked to draw. */
+function script(userPrompt: string): ReturnType<Extract<Script, (prompt: string) => unknown>> {
+  const brief = briefOf(userPrompt);
+  console.log(`Codex asks for: ${brief.replaceAll(/\s+/g, ' ')}`);
+  if (/usage limit/i.test(brief)) return refusal(usageLimit());
+  if (/against the rules/i.test(brief)) return refusal(moderationBlocked);
+  return [think(800), draw({ ms: 2000 }), copy(), talk(3000)];
+}
+
+function refusal(failure: ReturnType<typeof usageLimit>): ReturnType<typeof script> {
+  return [think(800), draw({ failure }), say('I could not draw it.')];
+}
+
+function instructions(origin: string, env: Record<string, string>): string {
+  const wanted = ['CODEX_HOME', 'CODEX_CA_CERTIFICATE'];
+  const lines = wanted.map((name) => `  ${assignment(name, env[name] ?? '')}`);
+  return `A stand-in for OpenAI listens at ${origin}. No account is needed, and nothing is spent.
+In another terminal, set these two before you start what calls Codex, such as Open Design's daemon:
+
+${lines.join('\n')}
+
+Then, for example:
+
+  npx codex-image --check
+  npx codex-image "an orange cat on a blue cube" -o cat.png
+
+Ctrl-C ends it, and removes CODEX_HOME.
+
+`;
+}
+
+/** For PowerShell, or for a POSIX shell. */
+function assignment(name: string, value: string): string {
+  return process.platform === 'win32'
+    ? `$env:${name} = '${value.replaceAll("'", "''")}'`
+    : `export ${name}='${value.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => resolve());
+  });
+}
