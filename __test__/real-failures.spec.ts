@@ -67,7 +67,11 @@ const BACKEND: Expected = {
   retryable: true,
   message: /backend.*Try again later/,
 };
-const REFUSED: Expected = { ...BACKEND, retryable: false, message: /backend.*HTTP 400.*detail/ };
+const REFUSED: Expected = {
+  ...BACKEND,
+  retryable: false,
+  message: /backend.*HTTP 400.*would fail again/,
+};
 const NOT_SIGNED_IN: Expected = {
   code: 'NOT_SIGNED_IN',
   status: 401,
@@ -256,7 +260,12 @@ const CASES: Case[] = [
     ways: [HOSTED, CODE],
     script: [draw({ image: PICTURE }), copy()],
     options: { maxImageBytes: 1000 },
-    expected: { code: 'IMAGE_TOO_LARGE', status: 413, retryable: false, message: /larger than the 1000 bytes/ },
+    expected: {
+      code: 'IMAGE_TOO_LARGE',
+      status: 413,
+      retryable: false,
+      message: /larger than the 1000 bytes/,
+    },
   },
   {
     what: 'something broken that the agent left instead of a picture',

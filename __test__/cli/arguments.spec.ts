@@ -34,7 +34,7 @@ async function recorded(
   return { ...recording, stdin: recording.stdin ?? '' };
 }
 
-describe('refused with exit code 64, the reason, and nothing started', () => {
+describe('refused with exit code 64, the reason, and no turn started', () => {
   test.for<[what: string, args: string[], reason: RegExp]>([
     ['no prompt', [], /no prompt/],
     ['a blank prompt', [' \n'], /prompt is blank/],
@@ -69,7 +69,8 @@ describe('refused with exit code 64, the reason, and nothing started', () => {
     expect(code).toBe(64);
     const told = stderr.split('\n').find((line) => line.startsWith('codex-image: '));
     expect(json ? stdout.toString() : told).toMatch(reason);
-    expect(await codex.recordings()).toEqual([]);
+    const turns = (await codex.recordings()).filter(({ command }) => command === 'exec');
+    expect(turns).toEqual([]);
   });
 
   test.for<[what: string, stdin: string | Uint8Array]>([
