@@ -10,6 +10,10 @@ const CHECKS = [
   ['Lint (workflows)', () => run(process.execPath, ['scripts/lint-workflows.mjs'])],
   ['Links of the documentation', () => run(process.execPath, ['scripts/lint-links.mjs'])],
   ['Lint (Rust)', () => cargo('clippy', '--all-targets', '--', '-D', 'warnings')],
+  [
+    'Lint (fuzz targets)',
+    () => cargo('clippy', '--locked', '--manifest-path', 'fuzz/Cargo.toml', '--', '-D', 'warnings'),
+  ],
   ['Build', () => buildAddon('--release')],
   [
     'Generated files are the committed ones',

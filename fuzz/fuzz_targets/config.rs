@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = layers.feature("image_generation", overrides);
     }
 
-    let mut settings = lean::settings(&layers, None);
+    let mut settings = lean::settings(&layers, true, None);
     assert!(!layers.outranks(&settings), "the user's own file never outranks the call");
     let off = settings.iter().map(parsed).find_map(|mut table| table.remove("mcp_servers"));
     let off = off.as_ref().and_then(Value::as_table).cloned().unwrap_or_default();
