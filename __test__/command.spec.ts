@@ -211,7 +211,9 @@ describe('the environment', () => {
     const { CODEX_HOME: _, ...named } = codex.env;
     const env = { ...named, HOME: path.relative(process.cwd(), codex.user) };
     await symlink(codex.home, path.join(codex.user, '.codex'));
-    expect((await run(codex, { env })).env).toMatchObject({ HOME: codex.user });
+    const { HOME = '' } = (await run(codex, { env })).env;
+    expect(path.isAbsolute(HOME)).toBe(true);
+    expect(await realpath(HOME)).toBe(await realpath(codex.user));
   });
 
   test('PATH starts with the directory of the running Node', async ({ codex }) => {

@@ -8,6 +8,14 @@ import { fileURLToPath } from 'node:url';
 
 const IN_CHECKOUT = fileURLToPath(new URL('../../.cache/homes', import.meta.url));
 const WINDOWS = process.platform === 'win32';
+/** As it is before a test sets HOME; none where the user has no home. */
+const USER_HOME = (() => {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
+})();
 
 /**
  * Makes a directory for the caller, who removes it. It lies outside of every temporary directory:
@@ -17,18 +25,15 @@ const WINDOWS = process.platform === 'win32';
  * @returns {string}
  */
 export function makeHomeDirectory() {
-  const places = [
-    () => path.join(IN_CHECKOUT, 'home-'),
-    () => path.join(homedir(), '.codex-image-home-'),
-  ];
-  for (const place of places) {
+  const prefixes = [path.join(IN_CHECKOUT, 'home-')];
+  if (USER_HOME !== undefined) prefixes.push(path.join(USER_HOME, '.codex-image-home-'));
+  for (const prefix of prefixes) {
     try {
-      const prefix = place();
       const parent = path.dirname(prefix);
       if (parent === IN_CHECKOUT) mkdirSync(parent, { recursive: true });
       if (isSuitable(parent)) return mkdtempSync(prefix);
     } catch {
-      // It is not there, it cannot be written to, or this user has none.
+      // It is not there, or it cannot be written to.
     }
   }
   throw new Error(
