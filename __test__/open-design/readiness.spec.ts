@@ -76,3 +76,12 @@ test('an answer that failed is not kept', async ({ codex }) => {
   expect(second).toBe(first);
   expect(await checkCodexCli(wrong).catch((error: unknown) => error)).not.toBe(first);
 });
+
+test('an override that cannot be read rejects, and is not thrown', async () => {
+  const unreadable = {
+    get executable(): string {
+      throw new Error('no such setting');
+    },
+  };
+  await expect(checkCodexCli(unreadable)).rejects.toThrow('no such setting');
+});
