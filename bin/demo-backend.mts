@@ -45,7 +45,7 @@ if (argument === undefined) {
 
 async function serve(): Promise<void> {
   const stopped = firstSignal();
-  // A pipe's reader that leaves is no reason to leave CODEX_HOME behind.
+  // Otherwise EPIPE would end the process and leave CODEX_HOME behind.
   outliveReaders();
   const backend = await startBackend(script);
   try {

@@ -54,7 +54,7 @@ test('requests within ten seconds share one answer', async ({ codex, studio }) =
   expect(answers.map(({ body }) => body)).toEqual([NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN]);
   expect(await asked(codex)).toBe(1);
 
-  // Who signs in meanwhile is seen by the next question after that.
+  // A login in the meantime shows once the answer has expired.
   await codex.login(CHATGPT_LOGIN);
   expect((await studio.client.readiness()).body).toEqual(NOT_SIGNED_IN);
   const now = performance.now();
