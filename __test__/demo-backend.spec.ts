@@ -1,67 +1,24 @@
 // The stand-in for OpenAI as a command: the built one, as npm installs it.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
 import { checkCodex, generateCodexImageDetailed } from '../index.js';
+import { DemoBackend } from './support/demo-backend.js';
 import { makeCertificate } from './support/loopback/certificate.js';
 import { WINDOWS } from './support/platform.js';
 import { CODE, HOSTED, type RealCodex, test as realTest } from './support/real.js';
 
 const COMMAND = fileURLToPath(new URL('../dist/demo-backend.mjs', import.meta.url));
 
-class DemoBackend {
-  readonly lines: string[] = [];
-  readonly ended: Promise<unknown[]>;
-
-  private constructor(readonly child: ChildProcess) {
-    this.ended = once(child, 'exit');
-  }
-
-  /** Resolves when it has said all that it says at its start. */
-  static async start(real: RealCodex): Promise<DemoBackend> {
-    const child = spawn(process.execPath, [COMMAND], {
-      env: real.env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const backend = new DemoBackend(child);
-    const lines = createInterface({ input: child.stdout });
-    await new Promise<void>((resolve) => {
-      lines.on('line', (line) => {
-        backend.lines.push(line);
-        if (line.startsWith('Ctrl-C')) resolve();
-      });
-    });
-    return backend;
-  }
-
-  /** The variables that it asks to be set, of a shell's own making. */
-  get env(): Record<string, string> {
-    const assignment = WINDOWS ? /^ {2}\$env:(\w+) = '(.*)'$/ : /^ {2}export (\w+)='(.*)'$/;
-    const found = this.lines.flatMap((line) => {
-      const [, name, value] = assignment.exec(line) ?? [];
-      return name === undefined || value === undefined ? [] : [[name, value]];
-    });
-    return Object.fromEntries(found);
-  }
-
-  async stop(): Promise<void> {
-    this.child.kill('SIGINT');
-    await this.ended;
-  }
-}
-
 const test = realTest.extend<{ demo: DemoBackend }>({
   demo: async ({ real }, use) => {
-    const demo = await DemoBackend.start(real);
+    const demo = await DemoBackend.start(COMMAND, real.env);
     await use(demo);
     await demo.stop();
   },
@@ -108,6 +65,17 @@ test('its end removes what it made', async ({ demo, real }) => {
   if (WINDOWS) return;
   expect(demo.child.exitCode).toBe(0);
   expect(await readdir(path.join(real.user, '.cache'))).toEqual([]);
+});
+
+test('it outlives the reader of its output', async ({ demo, real }) => {
+  demo.child.stdout?.destroy();
+  const options = { codexPath: HOSTED.cli.shim, env: environment(real, demo) };
+  for (const prompt of ['a red fox', 'a blue fox']) {
+    const { width } = await generateCodexImageDetailed({ ...options, prompt });
+    expect(width).toBe(1254);
+  }
+  await demo.stop();
+  if (!WINDOWS) expect(demo.child.exitCode).toBe(0);
 });
 
 test('a certificate of its own stands for 127.0.0.1 only', () => {

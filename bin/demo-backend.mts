@@ -18,6 +18,8 @@ import {
   usageLimit,
 } from '../__test__/support/loopback.js';
 import { briefOf } from '../__test__/support/loopback/request.js';
+import { EXIT } from './failure.mjs';
+import { outliveReaders } from './streams.mjs';
 
 const HELP = `Plays OpenAI's part on 127.0.0.1: a real Codex CLI draws without an account, at no cost.
 
@@ -31,16 +33,20 @@ fails in that way.
 /** Not below the temporary directory, where Codex refuses to keep its helpers. */
 const HOMES = path.join(homedir(), '.cache', 'codex-image', 'demo-backend');
 
-if (process.argv.length > 2) {
-  const asked = process.argv[2] === '--help' || process.argv[2] === '-h';
-  (asked ? process.stdout : process.stderr).write(HELP);
-  process.exitCode = asked ? 0 : 64;
-} else {
+const [argument] = process.argv.slice(2);
+if (argument === undefined) {
   await serve();
+} else if (argument === '--help' || argument === '-h') {
+  process.stdout.write(HELP);
+} else {
+  console.error(`There are no arguments but --help: “${argument}”`);
+  process.exitCode = EXIT.usage;
 }
 
 async function serve(): Promise<void> {
   const stopped = firstSignal();
+  // Otherwise EPIPE would end the process and leave CODEX_HOME behind.
+  outliveReaders();
   const backend = await startBackend(script);
   try {
     const { env } = await backend.home({ parent: HOMES });

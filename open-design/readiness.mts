@@ -32,10 +32,10 @@ const MAX_AGE_MS = 10_000;
 let latest: { question: string; askedAt: number; answer: Promise<CodexCliReadiness> } | undefined;
 
 /**
- * Whether this machine can draw. Offline and free; calls that ask the same within ten seconds share
- * one answer. A missing addon is a problem like the others.
+ * Whether this machine can draw. Offline and free. Consecutive calls that ask the same within ten
+ * seconds share one answer. A missing addon is a problem like the others.
  */
-export function checkCodexCli(overrides: CodexOverrides = {}): Promise<CodexCliReadiness> {
+export async function checkCodexCli(overrides: CodexOverrides = {}): Promise<CodexCliReadiness> {
   const options = { codexPath: read(overrides, 'executable'), env: environmentOf(overrides) };
   const question = JSON.stringify(options);
   const now = performance.now();

@@ -14,6 +14,7 @@ import {
   save,
   say,
   type Step,
+  STUB,
   StubCodex,
   THREAD,
   turn,
@@ -92,8 +93,9 @@ describe('a picture', () => {
       await world.order(turn(RUNNING, GATE, save('store', picture)));
       studio.resolve(stubbedEnv(world));
       tasks.push(await studio.client.start({ output: `${n}.png` }));
+      // The daemon reads its environment after it has answered.
+      await world.reached('running');
     }
-    await Promise.all(worlds.map(({ world }) => world.reached('running')));
     await Promise.all(worlds.map(({ world }) => world.open('end')));
 
     const views = await Promise.all(tasks.map((taskId) => studio.client.follow(taskId)));
@@ -109,6 +111,20 @@ describe('a picture', () => {
     expect(await studio.client.draw({ output: 'dot.png' })).toMatchObject({ status: 'done' });
     expect(await studio.read('dot.png')).toEqual(tiny);
   });
+});
+
+test('the settings that the user saved for Codex win, but for an API key', async ({
+  codex,
+  studio,
+}) => {
+  await codex.order(turn(save('store', PICTURE)));
+  studio.resolve({ CODEX_HOME: codex.scratch, CODEX_BIN: undefined });
+  await studio.save({ CODEX_HOME: codex.home, CODEX_BIN: STUB, OPENAI_API_KEY: 'sk-made-up' });
+  expect((await studio.client.readiness()).body).toMatchObject({ ready: true });
+  expect(await studio.client.draw()).toMatchObject({ status: 'done' });
+  const { env } = await codex.turn();
+  expect(env).toMatchObject({ CODEX_HOME: codex.home });
+  expect(env).not.toHaveProperty('OPENAI_API_KEY');
 });
 
 describe('pictures to start from', () => {

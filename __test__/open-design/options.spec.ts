@@ -1,6 +1,7 @@
 // What the daemon's settings, its environment and its resolvers come to: seen by the CLI that is started.
 
 import { writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { afterEach, describe, expect, vi } from 'vitest';
@@ -198,10 +199,16 @@ describe('the pictures to start from', () => {
   });
 });
 
-test('an error of this module has the members of the addon’s', async ({ codex }) => {
+const commonjs: { renderCodexCliImage: typeof renderCodexCliImage } = createRequire(
+  import.meta.url,
+)('../../dist/open-design.js');
+
+test.for([
+  ['ESM', renderCodexCliImage],
+  ['CommonJS', commonjs.renderCodexCliImage],
+] as const)('an error of the %s build has the members of the addon’s', async ([, renderer]) => {
   const theirs = await failure(generateCodexImage({ prompt: '' }));
-  const overrides = { executable: STUB, environment: codex.env };
-  const ours = await failure(render(codex, overrides, { surface: 'video' }));
+  const ours = await failure(renderer({ surface: 'video', prompt: 'a red fox' }));
   expect(ours).toBeInstanceOf(TypeError);
   expect(theirs).toBeInstanceOf(TypeError);
   expect(shapeOf(ours)).toEqual(shapeOf(theirs));

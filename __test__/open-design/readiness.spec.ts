@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
 
 import { checkCodexCli } from '../../dist/open-design.mjs';
-import type { StubCodex } from '../support/stub.js';
+import { CHATGPT_LOGIN, type StubCodex } from '../support/stub.js';
 import { stubbed, test } from './support/studio.js';
 
 const NOT_SIGNED_IN = {
@@ -54,11 +54,13 @@ test('requests within ten seconds share one answer', async ({ codex, studio }) =
   expect(answers.map(({ body }) => body)).toEqual([NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN]);
   expect(await asked(codex)).toBe(1);
 
+  // A login in the meantime shows once the answer has expired.
+  await codex.login(CHATGPT_LOGIN);
+  expect((await studio.client.readiness()).body).toEqual(NOT_SIGNED_IN);
   const now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 10_000);
   onTestFinished(() => clock.mockRestore());
-  expect(await checkCodexCli(stubbed(codex))).toEqual(NOT_SIGNED_IN);
-  expect(await asked(codex)).toBe(2);
+  expect((await studio.client.readiness()).body).toMatchObject({ ready: true });
 });
 
 test('other settings are another question', async ({ codex }) => {
@@ -75,4 +77,13 @@ test('an answer that failed is not kept', async ({ codex }) => {
   expect(first).toMatchObject({ code: 'INVALID_OPTIONS' });
   expect(second).toBe(first);
   expect(await checkCodexCli(wrong).catch((error: unknown) => error)).not.toBe(first);
+});
+
+test('an override that cannot be read rejects, and is not thrown', async () => {
+  const unreadable = {
+    get executable(): string {
+      throw new Error('no such setting');
+    },
+  };
+  await expect(checkCodexCli(unreadable)).rejects.toThrow('no such setting');
 });

@@ -1,13 +1,15 @@
 // `npm run pack:check`: what a release would publish, as those who install it get it.
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
 import { tool } from '../../scripts/bootstrap.mjs';
+import { installCodex, NEWEST } from '../support/codex-cli.js';
 import { Consumer, fetchNode, Studio } from './consumers.js';
 import { type Published, Registry } from './registry.js';
 import { host, npmEnvironment, PLATFORMS, release, work } from './release.js';
@@ -176,11 +178,30 @@ function uses(
     'command line': async () => {
       const manifest = await whole.read(`node_modules/${NAME}/package.json`);
       const { version } = JSON.parse(manifest.toString());
-      equal(await whole.command(studio.env, '--version'), `${version}\n`);
-      const readiness = await whole.command(studio.env, '--check', '--json');
+      equal(await whole.command(studio.env, NAME, '--version'), `${version}\n`);
+      const readiness = await whole.command(studio.env, NAME, '--check', '--json');
       equal(JSON.parse(readiness).ready, true, readiness);
-      await whole.command(studio.env, 'a red fox', '--output', 'fox.png');
+      await whole.command(studio.env, NAME, 'a red fox', '--output', 'fox.png');
       deepEqual(await whole.read('fox.png'), studio.picture);
+      equal(studio.leftovers(), 0);
+    },
+    'demo backend': async () => {
+      const name = `${NAME}-demo-backend`;
+      match(await whole.command(studio.env, name, '--help'), /^Usage: codex-image-demo-backend$/m);
+      equal(await whole.exitCode(studio.env, name, 'a red fox'), 64);
+      const demo = await whole.startDemoBackend(studio.env);
+      try {
+        deepEqual(Object.keys(demo.env), ['CODEX_HOME', 'CODEX_CA_CERTIFICATE']);
+        const { shim } = await installCodex(NEWEST);
+        const env = { ...studio.env, ...demo.env, CODEX_BIN: shim };
+        await whole.command(env, NAME, 'an orange cat', '--output', 'cat.png');
+        equal((await whole.read('cat.png')).subarray(1, 4).toString(), 'PNG');
+        equal(demo.lines.at(-1), 'Codex asks for: an orange cat');
+      } finally {
+        await demo.stop();
+      }
+      equal(demo.child.exitCode, 0);
+      equal(existsSync(demo.env['CODEX_HOME'] ?? ''), false);
       equal(studio.leftovers(), 0);
     },
     'without the addon': async () => {

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
 import { tool } from '../../scripts/bootstrap.mjs';
+import { DemoBackend } from '../support/demo-backend.js';
 import { type Home, makeHome } from '../support/loopback/home.js';
 import { npm, npmInstall } from '../support/npm.js';
 import { makePlace, type Place } from '../support/place.js';
@@ -67,9 +68,21 @@ export class Consumer {
     return JSON.parse(stdout);
   }
 
-  /** What the package's command prints. */
-  async command(env: NodeJS.ProcessEnv, ...args: string[]): Promise<string> {
-    return this.#npm(['exec', '--no', '--', 'codex-image', ...args], env);
+  /** What one of the package's commands prints. */
+  async command(env: NodeJS.ProcessEnv, name: string, ...args: string[]): Promise<string> {
+    return this.#npm(['exec', '--no', '--package=codex-image', '--', name, ...args], env);
+  }
+
+  /** The exit code of one of the package's commands. */
+  async exitCode(env: NodeJS.ProcessEnv, name: string, ...args: string[]): Promise<unknown> {
+    const failure: unknown = await this.command(env, name, ...args).catch((error) => error.cause);
+    return (failure as { code?: unknown }).code;
+  }
+
+  /** The demo backend, started by the link that npm has made. */
+  async startDemoBackend(env: NodeJS.ProcessEnv): Promise<DemoBackend> {
+    const link = path.join(this.directory, 'node_modules', '.bin', 'codex-image-demo-backend');
+    return DemoBackend.start(link, env, this.node);
   }
 
   /** Compiles the TypeScript beside its source, with the types of this repository's Node. */

@@ -9,8 +9,8 @@ export interface AppConfigPrefs {
   agentCliEnv?: AgentCliEnvPrefs;
 }
 
-/** Every other variable of Codex is dropped when the settings are read. */
-const ALLOWED = ['CODEX_HOME', 'CODEX_BIN'];
+/** Every other variable is dropped when the settings are read. */
+const ALLOWED = ['CODEX_HOME', 'CODEX_BIN', 'OPENAI_BASE_URL', 'CODEX_API_KEY', 'OPENAI_API_KEY'];
 
 export function appConfigDir(projectRoot: string, env: NodeJS.ProcessEnv = process.env): string {
   const configured = env.OD_DATA_DIR?.trim();
