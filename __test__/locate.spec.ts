@@ -1,6 +1,6 @@
 // Which codex is run.
 
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -251,6 +251,23 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
       });
     },
   );
+
+  test.for(names)('whose store was moved is passed over: %s', async (name, { codex }) => {
+    const { command, native } = await installFromPnpm(codex, name);
+    await rename(path.dirname(native), path.join(codex.scratch, 'moved'));
+    const script = (await checkCodex({ codexPath: command, env: codex.env })).codexPath;
+    expect(script, 'its script may know where the binary is').toBe(command);
+    await rm(path.join(codex.scratch, 'pnpm'), { recursive: true });
+    await mkdir(path.dirname(command), { recursive: true });
+    await writeFile(command, await launcher(name), { mode: 0o755 });
+    const other = await install(codex, 'other/codex');
+    const PATH = [command, other].map((file) => path.dirname(file)).join(path.delimiter);
+    expect(await chosen(codex, { PATH })).toBe(other);
+    expect(await failure(codex.generate(turn(), { codexPath: command }))).toMatchObject({
+      code: 'CODEX_NOT_FOUND',
+      message: expect.stringMatching(/script.*is not there.*npm install/) as string,
+    });
+  });
 
   test.for(names)("is run itself with a line of the user's own: %s", async (name, { codex }) => {
     const { command } = await installFromPnpm(codex, name, {

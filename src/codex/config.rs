@@ -200,10 +200,10 @@ impl Config {
     /// Whether a call with these `-c` settings has this feature, if a layer says so.
     #[must_use]
     pub fn feature(&self, feature: &str, settings: &[Setting]) -> Option<bool> {
-        let of = |layer: &Table| layer.get("features")?.get(feature)?.as_bool();
+        let of = |layer: &Table, table: &str| layer.get(table)?.get(feature)?.as_bool();
         // What is required holds against every layer.
-        let required = self.requirements.table().and_then(of);
-        required.or_else(|| self.said(settings, of))
+        let mut required = REQUIRED_FEATURES.iter().filter_map(|table| of(self.requirements.table()?, table));
+        required.next().or_else(|| self.said(settings, |layer| of(layer, "features")))
     }
 
     /// Whether the user, the administrator or the call names the model, or may.
@@ -342,6 +342,10 @@ const RESTRICTING: [&str; 19] = [
     "rules",
 ];
 
+/// The tables of `requirements.toml` that switch features: one of them, by either name (0.132.0 to
+/// 0.171.0).
+const REQUIRED_FEATURES: [&str; 2] = ["features", "feature_requirements"];
+
 /// Whether `managed`, merged over `ours`, changes anything that is not harmless.
 fn contradicts(managed: &Table, ours: &Table) -> bool {
     managed.iter().any(|(key, value)| match ours.get(key) {
@@ -371,7 +375,7 @@ fn adds(required: &Table, ours: &Table) -> bool {
         features.into_iter().any(|(name, value)| value.as_bool() != Some(false) && own(name) != value.as_bool())
     };
     required.iter().any(|(key, value)| match key.as_str() {
-        "features" | "feature_requirements" => switched_on(value),
+        key if REQUIRED_FEATURES.contains(&key) => switched_on(value),
         key => !RESTRICTING.contains(&key),
     })
 }
@@ -633,6 +637,11 @@ mod tests {
             "profile = 'p'\n[profiles.p.features]\nimage_generation = false\n[features]\nimage_generation = true";
         assert!(is_off(&Config::of_user(profile), &[]) && !is_off(&Config::of_user(profile), &by_call));
         assert!(is_off(&managed(OFF), &by_call) && is_off(&required(OFF), &by_call), "the administrator's is above");
+        let renamed = OFF.replace("features", "feature_requirements");
+        assert!(
+            is_off(&required(&renamed), &by_call) && !is_off(&managed(&renamed), &[]),
+            "an earlier name of the table"
+        );
         assert!(!is_off(&Config { user: Layer::parse(OFF), ..required(ON) }, &[]));
         assert_eq!(Config::of_user(ON).feature("another", &[]), None);
     }

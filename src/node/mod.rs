@@ -22,16 +22,15 @@ use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, Unknown};
 use napi_derive::napi;
 
 use crate::codex::command::needs_danger_full_access;
-use crate::error::Cause;
 use crate::generate::{self, Generated, generate};
 use crate::queue::Queue;
-use crate::readiness::{check, without_home};
+use crate::readiness::check;
 use crate::run::Cancel;
 use abort::{Abort, Start};
 use call::{Begun, Refusal, Resolved, promise, start};
 use image::GeneratedImage;
 use js::{Answer, Js};
-use options::{Recovery, SIGNAL, unreadable};
+use options::{SIGNAL, unreadable};
 use progress::Reporter;
 use readiness::Readiness;
 
@@ -78,8 +77,8 @@ pub fn generate_codex_image_detailed<'env>(
 #[napi(catch_unwind, ts_args_type = "options: RecoverOptions", ts_return_type = "Promise<GeneratedImage>")]
 pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
     promise(env, |js| {
-        let Recovery { thread, codex_home, max_image_bytes } = options::parse_recovery(js, options)?;
-        start(js, None, generate::recover(codex_home, thread, max_image_bytes), GeneratedImage::from)
+        let (draft, thread) = options::parse_recovery(js, options)?;
+        start(js, None, generate::recover(draft, thread), GeneratedImage::from)
     })
 }
 
@@ -91,11 +90,8 @@ pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Resu
 #[napi(catch_unwind, ts_args_type = "options?: CheckOptions | null | undefined", ts_return_type = "Promise<Readiness>")]
 pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
     promise(env, |js| {
-        let request = match options::parse_check(js, options) {
-            Err(Cause::HomeUnknown) => return start(js, None, async { Ok(without_home()) }, Readiness::from),
-            request => request?,
-        };
-        start(js, None, check(request, js.lifetime.ending()), Readiness::from)
+        let draft = options::parse_check(js, options)?;
+        start(js, None, check(draft, js.lifetime.ending()), Readiness::from)
     })
 }
 
@@ -146,7 +142,7 @@ fn run<'env, A: Answer + 'static>(
     on_progress: Unknown<'env>,
     answer: fn(Generated) -> A,
 ) -> Begun<'env> {
-    let (request, signal) = options::parse(js, options)?;
+    let (draft, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
     // Now, and not where the scheduler starts the task: the line is in the order of the calls.
     let ticket = QUEUE.line_up();
@@ -159,7 +155,7 @@ fn run<'env, A: Answer + 'static>(
     let work = async move {
         let delivery = reporter.start(cancel.shutdown.clone());
         // A task of its own, so that a panic still leaves everything said delivered.
-        let mut outcome = runtime::contained(generate(request, ticket, delivery.progress(), cancel)).await;
+        let mut outcome = runtime::contained(generate(draft, ticket, delivery.progress(), cancel)).await;
         let threw = delivery.close().await;
         if let (Ok(generated), true) = (&mut outcome, threw) {
             generated.warnings.push("The progress callback threw an error.".to_owned());
