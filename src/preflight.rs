@@ -111,6 +111,8 @@ impl Configuration {
     fn switched_off(&self, version: Option<Version>) -> Option<&'static str> {
         let is_renamed = version >= Some(Version::RENAMES_IMAGE_FEATURE);
         match (self.feature(IMAGE_GENERATION), self.feature(IMAGEGENEXT)) {
+            // What is forbidden by either name stays off (0.144.6 and 0.171.0).
+            _ if is_renamed && self.config.required_feature(IMAGEGENEXT) == Some(false) => Some(IMAGEGENEXT),
             (Some(false), Some(true)) if !is_renamed => None,
             (Some(false), _) => Some(IMAGE_GENERATION),
             (None, Some(false)) if is_renamed => Some(IMAGEGENEXT),

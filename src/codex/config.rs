@@ -200,10 +200,15 @@ impl Config {
     /// Whether a call with these `-c` settings has this feature, if a layer says so.
     #[must_use]
     pub fn feature(&self, feature: &str, settings: &[Setting]) -> Option<bool> {
-        let of = |layer: &Table, table: &str| layer.get(table)?.get(feature)?.as_bool();
-        // What is required holds against every layer.
-        let mut required = REQUIRED_FEATURES.iter().filter_map(|table| of(self.requirements.table()?, table));
-        required.next().or_else(|| self.said(settings, |layer| of(layer, "features")))
+        self.required_feature(feature).or_else(|| self.said(settings, |layer| switched(layer, "features", feature)))
+    }
+
+    /// Whether `requirements.toml` demands this feature, or forbids it: that holds against every
+    /// layer.
+    #[must_use]
+    pub fn required_feature(&self, feature: &str) -> Option<bool> {
+        let required = self.requirements.table()?;
+        REQUIRED_FEATURES.iter().find_map(|table| switched(required, table, feature))
     }
 
     /// Whether the user, the administrator or the call names the model, or may.
@@ -341,6 +346,10 @@ const RESTRICTING: [&str; 19] = [
     "remote_sandbox_config",
     "rules",
 ];
+
+fn switched(layer: &Table, table: &str, feature: &str) -> Option<bool> {
+    layer.get(table)?.get(feature)?.as_bool()
+}
 
 /// The tables of `requirements.toml` that switch features: one of them, by either name (0.132.0 to
 /// 0.171.0).
