@@ -71,8 +71,8 @@ pub fn generate_codex_image_detailed<'env>(
 /// died meanwhile, and for callers that gave up: a picture that was paid for is not lost. Starts nothing and spends nothing.
 ///
 /// Rejects with `NO_IMAGE` if there is none. May take as long as reading a large record takes, but
-/// rejects with `TIMEOUT` once the disk of `CODEX_HOME` has left a single request unanswered for
-/// two seconds.
+/// rejects with `TIMEOUT` once the disk of `CODEX_HOME`, or a user database that has to be asked
+/// for the home, has left a single request unanswered for two seconds.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options: RecoverOptions", ts_return_type = "Promise<GeneratedImage>")]
 pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
@@ -84,8 +84,9 @@ pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Resu
 
 /// Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page.
 ///
-/// Where the disk of `CODEX_HOME` has left a single request unanswered for two seconds, the login
-/// is `'unknown'` and `LOGIN_UNKNOWN` a blocking problem.
+/// Where the disk of `CODEX_HOME`, or a user database that has to be asked for the home, has left a
+/// single request unanswered for two seconds, the login is `'unknown'` and `LOGIN_UNKNOWN` a
+/// blocking problem.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options?: CheckOptions | null | undefined", ts_return_type = "Promise<Readiness>")]
 pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
