@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
 
 import { checkCodex, type GenerateOptions } from '../index.js';
+import { checkElsewhere, mayOverlay, withEtc } from './support/elsewhere.js';
 import {
   type Installation,
   installFromNpm,
@@ -162,6 +163,25 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
       const newest = await install(codex, place('v22.1.0'));
       await install(codex, place('v20.19.0'));
       expect(await chosen(codex, { PATH: codex.scratch })).toBe(newest);
+    },
+  );
+});
+
+// What takes the place of /etc is Linux's, and takes the right to mount.
+describe.skipIf(!mayOverlay())('without HOME (takes overlays)', () => {
+  test.for(['.local/bin', '.local/share/pnpm/bin', '.bun/bin'])(
+    "they are those of the user database's home: %s",
+    async (place, { codex }) => {
+      const there = await install(codex, path.join(codex.user, place, 'codex'));
+      const etc = path.join(codex.scratch, 'etc');
+      await mkdir(etc);
+      // The user of a process that may mount is root, at least for itself.
+      await writeFile(path.join(etc, 'passwd'), `root:x:0:0::${codex.user}:/bin/sh\n`);
+      await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
+      const { HOME: _, ...rest } = codex.env;
+      const env = { ...rest, PATH: codex.scratch };
+      const found = await checkElsewhere({ env }, withEtc(etc));
+      expect(found).toMatchObject({ ready: true, codexPath: there });
     },
   );
 });

@@ -118,7 +118,8 @@ describe.skipIf(WINDOWS)('a home of the user in which Codex can have no director
   ])('is refused: %s', async ([, make], { codex }) => {
     const HOME = path.join(codex.scratch, 'user');
     await make(HOME);
-    const { CODEX_HOME: _, ...env } = { ...codex.env, HOME };
+    const { CODEX_HOME: _, ...rest } = codex.env;
+    const env = { ...rest, HOME };
     const login = { text: 'Error loading configuration: Not a directory', exitCode: 1 };
     await expectRefused(codex, EXPECTED, { asked: { env }, login });
   });

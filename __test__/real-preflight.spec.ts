@@ -188,7 +188,8 @@ describe('what Codex would fail at', () => {
     async (by, { real }) => {
       const HOME = path.join(real.scratch, 'file');
       await writeFile(HOME, '');
-      const { CODEX_HOME: _, ...env } = { ...real.env, HOME };
+      const { CODEX_HOME: _, ...rest } = real.env;
+      const env = { ...rest, HOME };
       const expected = { code: 'NOT_SIGNED_IN', message: /home directory.*cannot be opened/ };
       await expectRefused(real, by, expected, { env });
     },
