@@ -347,6 +347,7 @@ const RESTRICTING: [&str; 19] = [
     "rules",
 ];
 
+/// Whether this table of `layer` switches the feature on or off, if it does.
 fn switched(layer: &Table, table: &str, feature: &str) -> Option<bool> {
     layer.get(table)?.get(feature)?.as_bool()
 }

@@ -170,6 +170,7 @@ impl<'js, 'env> Reader<'js, 'env> {
             transparent: self.boolean("transparent")?.unwrap_or(false),
             lean: self.boolean("lean")?.unwrap_or(true),
             max_reconnects: u32::try_from(max_reconnects).map_err(|_| Cause::Internal)?,
+            // Does not count: see [`Draft::new`].
             codex_home: CodexHome::named(PathBuf::new()),
             env,
         };
