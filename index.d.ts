@@ -142,8 +142,9 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /**
  * Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page.
  *
- * Where the disk of `CODEX_HOME` has left a single request unanswered for two seconds, the login
- * is `'unknown'` and `LOGIN_UNKNOWN` a blocking problem.
+ * Where the disk of `CODEX_HOME`, or a user database that has to be asked for the home, has left a
+ * single request unanswered for two seconds, the login is `'unknown'` and `LOGIN_UNKNOWN` a
+ * blocking problem.
  */
 export declare function checkCodex(options?: CheckOptions | null | undefined): Promise<Readiness>
 
@@ -244,8 +245,8 @@ export interface ReadinessProblem {
  * died meanwhile, and for callers that gave up: a picture that was paid for is not lost. Starts nothing and spends nothing.
  *
  * Rejects with `NO_IMAGE` if there is none. May take as long as reading a large record takes, but
- * rejects with `TIMEOUT` once the disk of `CODEX_HOME` has left a single request unanswered for
- * two seconds.
+ * rejects with `TIMEOUT` once the disk of `CODEX_HOME`, or a user database that has to be asked
+ * for the home, has left a single request unanswered for two seconds.
  */
 export declare function recoverCodexImage(options: RecoverOptions): Promise<GeneratedImage>
 

@@ -1,12 +1,13 @@
 // Which codex is run.
 
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
 import { checkCodex, type GenerateOptions } from '../index.js';
+import { checkElsewhere, mayOverlay, withEtc } from './support/elsewhere.js';
 import {
   type Installation,
   installFromNpm,
@@ -166,6 +167,25 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
   );
 });
 
+// What takes the place of /etc is Linux's, and takes the right to mount.
+describe.skipIf(!mayOverlay())('without HOME (takes overlays)', () => {
+  test.for(['.local/bin', '.local/share/pnpm/bin', '.bun/bin'])(
+    "they are those of the user database's home: %s",
+    async (place, { codex }) => {
+      const there = await install(codex, path.join(codex.user, place, 'codex'));
+      const etc = path.join(codex.scratch, 'etc');
+      await mkdir(etc);
+      // The user of a process that may mount is root, at least for itself.
+      await writeFile(path.join(etc, 'passwd'), `root:x:0:0::${codex.user}:/bin/sh\n`);
+      await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
+      const { HOME: _, ...rest } = codex.env;
+      const env = { ...rest, PATH: codex.scratch };
+      const found = await checkElsewhere({ env }, withEtc(etc));
+      expect(found).toMatchObject({ ready: true, codexPath: there });
+    },
+  );
+});
+
 describe("behind npm's launcher", () => {
   const installed = (codex: StubCodex, binary: string | null) =>
     installFromNpm(codex.scratch, '0.169.0', binary);
@@ -251,6 +271,23 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
       });
     },
   );
+
+  test.for(names)('whose store was moved is passed over: %s', async (name, { codex }) => {
+    const { command, native } = await installFromPnpm(codex, name);
+    await rename(path.dirname(native), path.join(codex.scratch, 'moved'));
+    const script = (await checkCodex({ codexPath: command, env: codex.env })).codexPath;
+    expect(script, 'its script may know where the binary is').toBe(command);
+    await rm(path.join(codex.scratch, 'pnpm'), { recursive: true });
+    await mkdir(path.dirname(command), { recursive: true });
+    await writeFile(command, await launcher(name), { mode: 0o755 });
+    const other = await install(codex, 'other/codex');
+    const PATH = [command, other].map((file) => path.dirname(file)).join(path.delimiter);
+    expect(await chosen(codex, { PATH })).toBe(other);
+    expect(await failure(codex.generate(turn(), { codexPath: command }))).toMatchObject({
+      code: 'CODEX_NOT_FOUND',
+      message: expect.stringMatching(/script.*is not there.*npm install/) as string,
+    });
+  });
 
   test.for(names)("is run itself with a line of the user's own: %s", async (name, { codex }) => {
     const { command } = await installFromPnpm(codex, name, {

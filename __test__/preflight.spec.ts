@@ -1,11 +1,13 @@
 // What is configured so that Codex cannot draw is seen before anything is spent, and a readiness check says what a call says.
 
-import { writeFile } from 'node:fs/promises';
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
 import { checkCodex, type CheckOptions, type ReadinessProblem } from '../index.js';
+import { BOUND_BY_MODES, generateElsewhere } from './support/elsewhere.js';
+import { WINDOWS } from './support/platform.js';
 import { png } from './support/png.js';
 import {
   CHATGPT_LOGIN,
@@ -96,6 +98,50 @@ describe('a login that is not kept in auth.json', () => {
     await codex.order({ exec: DRAWS, login: NOT_LOGGED_IN });
     const config = { cli_auth_credentials_store: '"file"' };
     await expectDrawn(codex, { config });
+  });
+});
+
+// On Windows no variable says where it is.
+describe.skipIf(WINDOWS)('a home of the user in which Codex can have no directory', () => {
+  const EXPECTED = notSignedIn(/home directory.*cannot be opened.*codex login/i);
+
+  test.for<[what: string, make: (user: string) => Promise<void>]>([
+    ['a file', (user) => writeFile(user, '')],
+    ['a link to itself', (user) => symlink(user, user)],
+    [
+      'one whose .codex is a file',
+      async (user) => {
+        await mkdir(user);
+        await writeFile(path.join(user, '.codex'), '');
+      },
+    ],
+  ])('is refused: %s', async ([, make], { codex }) => {
+    const HOME = path.join(codex.scratch, 'user');
+    await make(HOME);
+    const { CODEX_HOME: _, ...rest } = codex.env;
+    const env = { ...rest, HOME };
+    const login = { text: 'Error loading configuration: Not a directory', exitCode: 1 };
+    await expectRefused(codex, EXPECTED, { asked: { env }, login });
+  });
+
+  // By its mode: `sudo -u` may leave the HOME of the one who calls it.
+  test('is refused: one whose .codex is closed to this user', async ({ codex }) => {
+    const { CODEX_HOME: _, ...env } = codex.env;
+    const home = path.join(codex.user, '.codex');
+    await mkdir(home);
+    await chmod(home, 0);
+    const login = { text: 'Error loading configuration: Permission denied', exitCode: 1 };
+    await codex.order({ exec: DRAWS, login });
+    const { error } = await generateElsewhere(codex.options({ env }), BOUND_BY_MODES);
+    const { message, ...rest } = EXPECTED;
+    expect(error).toMatchObject(rest);
+    expect(error?.message).toMatch(message);
+    await chmod(home, 0o700);
+  });
+
+  test('is no obstacle where it does not exist: Codex makes it', async ({ codex }) => {
+    const { CODEX_HOME: _, ...env } = codex.env;
+    await expectDrawn(codex, { env: { ...env, HOME: path.join(codex.scratch, 'a', 'b') } });
   });
 });
 

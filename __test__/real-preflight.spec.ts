@@ -181,6 +181,19 @@ describe('what Codex would fail at', () => {
     const env = { ...real.env, CODEX_HOME: codexHome };
     await expectRefused(real, by, expected, { env });
   });
+
+  // On Windows no variable says where it is.
+  test.skipIf(WINDOWS).for(WAYS)(
+    'a home of the user that is a file is seen: $name',
+    async (by, { real }) => {
+      const HOME = path.join(real.scratch, 'file');
+      await writeFile(HOME, '');
+      const { CODEX_HOME: _, ...rest } = real.env;
+      const env = { ...rest, HOME };
+      const expected = { code: 'NOT_SIGNED_IN', message: /home directory.*cannot be opened/ };
+      await expectRefused(real, by, expected, { env });
+    },
+  );
 });
 
 describe('what Codex draws with', () => {
@@ -227,6 +240,16 @@ describe('a tool that is switched off by its earlier name', () => {
 describe.skipIf(!mayOverlay())("what this machine's administrator requires", () => {
   test.for<[what: string, requirements: string, code: string]>([
     ['no image tool', '[features]\nimage_generation = false', 'IMAGE_GEN_UNAVAILABLE'],
+    [
+      'no image tool, by the earlier name of the table',
+      '[feature_requirements]\nimage_generation = false',
+      'IMAGE_GEN_UNAVAILABLE',
+    ],
+    [
+      'no image tool, by its earlier name',
+      '[features]\nimagegenext = false',
+      'IMAGE_GEN_UNAVAILABLE',
+    ],
     ['another method', 'allowed_login_methods = ["api"]', 'NOT_SIGNED_IN'],
     ['another workspace', 'allowed_chatgpt_workspaces = ["theirs"]', 'NOT_SIGNED_IN'],
     ['another store', 'cli_auth_credentials_store = "keyring"', 'NOT_SIGNED_IN'],
@@ -235,6 +258,7 @@ describe.skipIf(!mayOverlay())("what this machine's administrator requires", () 
     await mkdir(path.join(etc, 'codex'), { recursive: true });
     await writeFile(path.join(etc, 'codex', 'requirements.toml'), requirements);
     const wrapper = withEtc(etc);
+    await real.moveTo({ config: 'features.image_generation = true' });
     real.backend.play(DRAWS);
     const { error } = await generateElsewhere(real.options(NEWEST), wrapper);
     expect(error).toMatchObject({ code });

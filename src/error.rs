@@ -65,12 +65,12 @@ pub enum Cause {
     )]
     Deactivated,
 
-    /// `CODEX_HOME` names no directory: Codex does not start.
+    /// Codex's home is no directory that it can open: Codex does not start.
     #[error(
-        "The home directory that is set for Codex does not exist, so Codex is not signed in there. \
-         Create it and run `codex login` with it as CODEX_HOME, or correct that setting."
+        "Codex's home directory does not exist or cannot be opened, so Codex is not signed in there. \
+         Create it and run `codex login` with it as CODEX_HOME, or correct the setting that names it."
     )]
-    HomeMissing,
+    HomeUnusable,
 
     /// Signed in, or not, but not as Codex's configuration demands: Codex would sign out.
     #[error("{0}.")]
@@ -155,7 +155,10 @@ pub enum Cause {
     HomeUnanswered,
 
     /// No private directory to work in.
-    #[error("A private working directory could not be made: {0}.")]
+    #[error(
+        "A private working directory could not be made: {0}. \
+         Check the directory for temporary files: it has to exist, to have room, and to be safe from other users."
+    )]
     WorkspaceFailed(String),
 
     /// The caller gave up. JavaScript sees its own `signal.reason` instead of this.
@@ -350,7 +353,7 @@ impl Cause {
             Self::InvalidOption { .. } => "INVALID_OPTIONS",
             Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
             Self::SpawnFailed(_) => "SPAWN_FAILED",
-            Self::NotSignedIn | Self::HomeUnknown | Self::HomeMissing | Self::LoginRefused(_) | Self::Deactivated => {
+            Self::NotSignedIn | Self::HomeUnknown | Self::HomeUnusable | Self::LoginRefused(_) | Self::Deactivated => {
                 "NOT_SIGNED_IN"
             }
             Self::ApiKeyLogin => "API_KEY_LOGIN",
@@ -376,7 +379,7 @@ impl Cause {
     pub const fn status(&self) -> u16 {
         match self {
             Self::InvalidOption { .. } => 400,
-            Self::NotSignedIn | Self::HomeUnknown | Self::HomeMissing | Self::LoginRefused(_) | Self::Deactivated => {
+            Self::NotSignedIn | Self::HomeUnknown | Self::HomeUnusable | Self::LoginRefused(_) | Self::Deactivated => {
                 401
             }
             Self::ApiKeyLogin => 403,
@@ -497,7 +500,7 @@ mod tests {
             Cause::NotSignedIn,
             Cause::HomeUnknown,
             Cause::Deactivated,
-            Cause::HomeMissing,
+            Cause::HomeUnusable,
             Cause::LoginRefused(Demand::AnotherMethod),
             Cause::LoginRefused(Demand::ChatGpt),
             Cause::LoginRefused(Demand::AnotherWorkspace),

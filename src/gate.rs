@@ -30,13 +30,15 @@ pub enum Kind {
     Thread,
     /// The directories in which the CLI is looked for.
     Programs,
+    /// The user database, which may be on another machine. It has no place of its own.
+    Accounts,
 }
 
 impl Kind {
     /// How many threads may read the same place at the same time.
     const fn threads(self) -> usize {
         match self {
-            Self::Home | Self::Programs => 4,
+            Self::Home | Self::Programs | Self::Accounts => 4,
             // More than most machines can decode at once; those behind them lose nothing.
             Self::Thread => 16,
         }

@@ -3,6 +3,7 @@
 //! Codex prints nothing about images, so the file system decides; [`crate::harvest`] has the rules. Whatever happens, the
 //! answer is given only when the process tree is dead and the workspace removed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use crate::process::{Exit, Manner, Marker};
 use crate::progress::{Phase, Progress};
 use crate::queue::{Place, Ticket};
 use crate::reference::{self, Staged};
-use crate::request::{Completion, Request};
+use crate::request::{Completion, Draft, Request};
 use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
 use crate::sweep;
 use crate::text::redact::Redactor;
@@ -77,19 +78,15 @@ pub struct Timings {
 ///
 /// # Errors
 /// The [`Failure`], with its evidence. Nothing is left behind in either case.
-pub async fn generate(
-    request: Request,
-    ticket: Ticket,
-    progress: Progress,
-    cancel: Cancel,
-) -> Result<Generated, Failure> {
-    let request = Arc::new(request);
-    let limits = Limits::new(progress.began(), request.timeout, cancel);
+pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: Cancel) -> Result<Generated, Failure> {
+    let limits = Limits::new(progress.began(), draft.timeout(), cancel);
 
     let _place = limits.unless_interrupted(wait(ticket, &progress)).await?;
     let queued = progress.began().elapsed();
 
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
+    let home = gate::read_patiently(Kind::Accounts, OsString::new(), move || draft.finish());
+    let request = Arc::new(limits.unless_interrupted(home).await???);
     let run = marker()?;
     let found = preflight(&request, &run, &limits).await?;
     let workspace = make_workspace(&request, &run, &limits).await?;
@@ -122,9 +119,9 @@ pub async fn generate(
 /// # Errors
 /// [`Cause::NoImage`], or what was wrong with the only one there is. [`Cause::HomeUnanswered`] if
 /// the disk does not answer.
-pub async fn recover(codex_home: PathBuf, thread: ThreadId, limit: u64) -> Result<Generated, Failure> {
+pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failure> {
     let began = Instant::now();
-    let picked = read_thread(codex_home, thread.clone(), limit).await.map_err(|mut failure| {
+    let picked = read_thread(draft, thread.clone()).await.map_err(|mut failure| {
         failure.evidence.thread_id = Some(thread.to_string());
         failure
     })?;
@@ -138,7 +135,10 @@ pub async fn recover(codex_home: PathBuf, thread: ThreadId, limit: u64) -> Resul
     })
 }
 
-async fn read_thread(codex_home: PathBuf, thread: ThreadId, limit: u64) -> Result<Picked, Failure> {
+async fn read_thread(draft: Draft, thread: ThreadId) -> Result<Picked, Failure> {
+    let found = gate::read(Kind::Accounts, OsString::new(), move || draft.finish()).await?;
+    let asked = found.ok_or(Cause::HomeUnanswered)??;
+    let (codex_home, limit) = (asked.codex_home(), asked.max_image_bytes);
     let (place, probed) = (codex_home.clone(), codex_home.clone());
     // A dead disk takes the few threads of this, instead of the many that read long records.
     let probe = move || request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));

@@ -322,11 +322,12 @@ const fn decoder_words(error: &DecodingError) -> &'static str {
 
 /// What bytes look like that are no PNG, for the sentence "it is …".
 fn name_of(bytes: &[u8]) -> &'static str {
-    const KNOWN: [(usize, &[u8], &str); 13] = [
+    const KNOWN: [(usize, &[u8], &str); 14] = [
         (0, b"\xff\xd8\xff", "a JPEG image"),
         (8, b"WEBP", "a WebP image"),
         (0, b"GIF8", "a GIF image"),
         (4, b"ftypavif", "an AVIF image"),
+        (4, b"ftypavis", "an AVIF image"),
         (4, b"ftyp", "an HEIF image or a video"),
         (0, b"BM", "a BMP image"),
         (0, b"II*\0", "a TIFF image"),
@@ -627,6 +628,7 @@ mod tests {
         assert_eq!(named(b"\xff\xd8\xff\xe0\0\x10JFIF"), "it is a JPEG image");
         assert_eq!(named(b"RIFF\0\0\0\0WEBPVP8 "), "it is a WebP image");
         assert_eq!(named(b"GIF89a"), "it is a GIF image");
+        assert_eq!(named(b"\0\0\0\x1cftypavis"), "it is an AVIF image");
         assert_eq!(named(b"\n<!DOCTYPE html><html>"), "it is an HTML page");
         assert_eq!(named(b"<svg xmlns='x'/>"), "it is an SVG drawing");
         assert_eq!(named(b"{\"error\": 1}"), "it is JSON text");

@@ -57,7 +57,7 @@ const IMAGEGENEXT: &str = "imagegenext";
 pub struct Configuration {
     /// All layers of files.
     pub config: Config,
-    is_home_missing: bool,
+    has_no_home: bool,
     account: Account,
     rules: LoginRules,
     settings: Vec<Setting>,
@@ -72,8 +72,7 @@ impl Configuration {
         let config = Config::read(&Places::here(&home, &request.env));
         let settings = callers_settings(request);
         Self {
-            // Codex makes the default one.
-            is_home_missing: request.codex_home.is_named() && login::is_no_home(&home),
+            has_no_home: login::is_no_home(&request.codex_home),
             account: login::from_file(&home),
             rules: config.login_rules(&settings),
             names_model: request.model.is_some() || config.names_model(&settings),
@@ -86,7 +85,7 @@ impl Configuration {
     #[must_use]
     pub const fn login(&self) -> Login {
         match self.account.login {
-            _ if self.is_home_missing => Login::None,
+            _ if self.has_no_home => Login::None,
             login if self.rules.is_in_file => login,
             _ => Login::Unknown,
         }
@@ -112,6 +111,8 @@ impl Configuration {
     fn switched_off(&self, version: Option<Version>) -> Option<&'static str> {
         let is_renamed = version >= Some(Version::RENAMES_IMAGE_FEATURE);
         match (self.feature(IMAGE_GENERATION), self.feature(IMAGEGENEXT)) {
+            // What is forbidden by either name stays off (0.144.6 and 0.171.0).
+            _ if is_renamed && self.config.required_feature(IMAGEGENEXT) == Some(false) => Some(IMAGEGENEXT),
             (Some(false), Some(true)) if !is_renamed => None,
             (Some(false), _) => Some(IMAGE_GENERATION),
             (None, Some(false)) if is_renamed => Some(IMAGEGENEXT),
@@ -123,8 +124,8 @@ impl Configuration {
     /// that is known.
     #[must_use]
     pub fn obstacles(&self, login: Login, version: Option<Version>) -> Vec<Cause> {
-        if self.is_home_missing {
-            return vec![Cause::HomeMissing];
+        if self.has_no_home {
+            return vec![Cause::HomeUnusable];
         }
         let unmounted = match self.provider() {
             Provider::Without(name) => Some(Unmounted::Provider(name)),

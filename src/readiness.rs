@@ -1,5 +1,6 @@
 //! Whether this machine can draw, and what to do if not: for a settings page, quickly, offline and at no cost.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::codex::version::{Version, version_of};
 use crate::error::{Cause, Failure};
 use crate::gate::{self, Kind};
 use crate::preflight::{Configuration, Installation};
-use crate::request::Request;
+use crate::request::{Draft, Request};
 use crate::run::marker;
 use crate::text::name;
 
@@ -58,8 +59,18 @@ impl Readiness {
 ///
 /// # Errors
 /// Only defects of this package.
-pub async fn check(request: Request, given_up: CancellationToken) -> Result<Readiness, Failure> {
-    let request = Arc::new(request);
+pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readiness, Failure> {
+    let home = gate::read(Kind::Accounts, OsString::new(), move || draft.finish());
+    let request = tokio::select! {
+        found = home => found?,
+        () = given_up.cancelled() => None,
+    };
+    let request = match request {
+        Some(Ok(request)) => Arc::new(request),
+        // Nobody can be signed in, whatever CLI there is.
+        Some(Err(cause)) => return Ok(without_home(Login::None, about(&cause, true))),
+        None => return Ok(without_home(Login::Unknown, home_unanswered())),
+    };
     let reading = async { tokio::try_join!(find(&request), read_configuration(&request)) };
     let (installation, configuration) = tokio::select! {
         found = reading => found?,
@@ -103,11 +114,9 @@ pub async fn check(request: Request, given_up: CancellationToken) -> Result<Read
     Ok(Readiness { codex_path, version, login, image_tool, problems })
 }
 
-/// What is said where Codex can have no home: nobody can be signed in, whatever CLI there is.
-#[must_use]
-pub fn without_home() -> Readiness {
-    let problems = vec![about(&Cause::HomeUnknown, true)];
-    Readiness { codex_path: None, version: None, login: Login::None, image_tool: false, problems }
+/// What is said where it is not known which home Codex has.
+fn without_home(login: Login, problem: Problem) -> Readiness {
+    Readiness { codex_path: None, version: None, login, image_tool: false, problems: vec![problem] }
 }
 
 /// The CLI. One on a disk that does not answer cannot be run.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use crate::codex::command::Sandbox;
 use crate::codex::home::CodexHome;
+use crate::error::Cause;
+use crate::files::request;
 
 /// When a generation counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,13 +119,46 @@ impl Environment {
 }
 
 /// The home directory that the system has for the user of this process, whatever variables say.
+/// Blocks: the user database may be on another machine.
 #[must_use]
 pub fn home_of_account() -> Option<PathBuf> {
     #[cfg(unix)]
-    let home = nix::unistd::User::from_uid(nix::unistd::Uid::current()).ok()??.dir;
+    let home = request(|| nix::unistd::User::from_uid(nix::unistd::Uid::current())).ok()??.dir;
     #[cfg(windows)]
-    let home = crate::win32::profile_dir()?;
+    let home = request(crate::win32::profile_dir)?;
     (!home.as_os_str().is_empty()).then_some(home)
+}
+
+/// A request as long as Codex's home may still have to be found, which blocks.
+#[derive(Debug)]
+pub struct Draft {
+    codex_home: Option<CodexHome>,
+    /// Complete but for the home.
+    request: Request,
+}
+
+impl Draft {
+    /// Of a request whose own home does not count: the caller has named this one, or none.
+    #[must_use]
+    pub const fn new(request: Request, codex_home: Option<CodexHome>) -> Self {
+        Self { codex_home, request }
+    }
+
+    /// Bound on the whole call.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.request.timeout
+    }
+
+    /// The request. Blocks on the user database where no variable names a home.
+    ///
+    /// # Errors
+    /// [`Cause::HomeUnknown`] if that names none either.
+    pub fn finish(self) -> Result<Request, Cause> {
+        let Self { codex_home, request } = self;
+        let codex_home = codex_home.or_else(|| CodexHome::of(&request.env)).ok_or(Cause::HomeUnknown)?;
+        Ok(Request { codex_home, ..request })
+    }
 }
 
 /// One generation, as the caller wants it.

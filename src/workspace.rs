@@ -44,12 +44,11 @@ impl Parent {
             None => return Ok(Self { dir: Dir::open_unlisted(&path).map_err(failed)?, path }),
             Some(Exposure::Owned) => {
                 "the directory for temporary files, or one above it, belongs to another user, \
-                 who could exchange what is made there. Set TMPDIR to a directory of your own"
+                 who could exchange what is made there"
             }
             Some(Exposure::Writable) => {
                 "other users can write in the directory for temporary files, or in one above it, \
-                 and could exchange what is made there. Set its sticky bit (chmod +t), \
-                 or set TMPDIR to a directory that only you can write in"
+                 and could exchange what is made there"
             }
         };
         Err(Cause::WorkspaceFailed(problem.to_owned()))
@@ -314,6 +313,9 @@ mod tests {
             fs::set_permissions(parent.path(), fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(Parent::open(parent.path()).is_ok(), is_safe, "{mode:o}");
             assert_eq!(Parent::open(&inside).is_ok(), is_safe, "below {mode:o}");
+            if let Err(cause) = Parent::open(&inside) {
+                crate::error::sentences::assert_sentence(&cause.to_string());
+            }
         }
     }
 

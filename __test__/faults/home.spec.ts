@@ -8,10 +8,15 @@ import { describe, expect } from 'vitest';
 
 import { checkCodex, recoverCodexImage } from '../../index.js';
 import {
+  checkElsewhere,
   generateElsewhere,
   mayHaveDeadDisk,
+  mayOverlay,
   readDeadHome,
+  recoverElsewhere,
   withDeadDisk,
+  withEtc,
+  type Wrapper,
 } from '../support/elsewhere.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
@@ -58,7 +63,7 @@ describe.skipIf(WINDOWS).for(FILES)('a FIFO instead of %s', (name) => {
 describe.skipIf(!mayHaveDeadDisk())(
   'a home on a disk that does not answer (takes the right to mount)',
   () => {
-    const CALLS = 20;
+    const CALLS = 40;
 
     test('fails the calls for it, takes few threads, and leaves other homes alone', async ({
       codex,
@@ -100,3 +105,35 @@ describe.skipIf(!mayHaveDeadDisk())(
     });
   },
 );
+
+// What takes the place of /etc is Linux's, and takes the right to mount.
+describe.skipIf(!mayOverlay())('a user database that does not answer (takes overlays)', () => {
+  /** Without a variable that names a home, where the database waits for ever. */
+  async function homeless(codex: StubCodex): Promise<[Record<string, string>, Wrapper]> {
+    const etc = path.join(codex.scratch, 'etc');
+    await mkdir(etc);
+    expect(spawnSync('mkfifo', [path.join(etc, 'passwd')]).status).toBe(0);
+    await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
+    const { HOME: _, CODEX_HOME: __, ...env } = codex.env;
+    // A thread of JavaScript's that is blocked ends with its process alone.
+    return [env, ['timeout', '--signal=KILL', '60', ...withEtc(etc)]];
+  }
+
+  test('does not keep a generation from ending at its timeout', async ({ codex }) => {
+    const [env, wrapper] = await homeless(codex);
+    const { error } = await generateElsewhere(codex.options({ env, timeoutMs: 1000 }), wrapper);
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('holds up neither a check nor a recovery for ever', async ({ codex }) => {
+    const [env, wrapper] = await homeless(codex);
+    expect(await checkElsewhere({ codexPath: STUB, env }, wrapper)).toMatchObject({
+      ready: false,
+      login: 'unknown',
+      problems: [{ code: 'LOGIN_UNKNOWN', blocking: true }],
+    });
+    const { error } = await recoverElsewhere({ threadId: ID, env }, wrapper);
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+  });
+});

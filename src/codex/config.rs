@@ -200,10 +200,15 @@ impl Config {
     /// Whether a call with these `-c` settings has this feature, if a layer says so.
     #[must_use]
     pub fn feature(&self, feature: &str, settings: &[Setting]) -> Option<bool> {
-        let of = |layer: &Table| layer.get("features")?.get(feature)?.as_bool();
-        // What is required holds against every layer.
-        let required = self.requirements.table().and_then(of);
-        required.or_else(|| self.said(settings, of))
+        self.required_feature(feature).or_else(|| self.said(settings, |layer| switched(layer, "features", feature)))
+    }
+
+    /// Whether `requirements.toml` demands this feature, or forbids it: that holds against every
+    /// layer.
+    #[must_use]
+    pub fn required_feature(&self, feature: &str) -> Option<bool> {
+        let required = self.requirements.table()?;
+        REQUIRED_FEATURES.iter().find_map(|table| switched(required, table, feature))
     }
 
     /// Whether the user, the administrator or the call names the model, or may.
@@ -342,6 +347,15 @@ const RESTRICTING: [&str; 19] = [
     "rules",
 ];
 
+/// Whether this table of `layer` switches the feature on or off, if it does.
+fn switched(layer: &Table, table: &str, feature: &str) -> Option<bool> {
+    layer.get(table)?.get(feature)?.as_bool()
+}
+
+/// The tables of `requirements.toml` that switch features: one of them, by either name (0.132.0 to
+/// 0.171.0).
+const REQUIRED_FEATURES: [&str; 2] = ["features", "feature_requirements"];
+
 /// Whether `managed`, merged over `ours`, changes anything that is not harmless.
 fn contradicts(managed: &Table, ours: &Table) -> bool {
     managed.iter().any(|(key, value)| match ours.get(key) {
@@ -371,7 +385,7 @@ fn adds(required: &Table, ours: &Table) -> bool {
         features.into_iter().any(|(name, value)| value.as_bool() != Some(false) && own(name) != value.as_bool())
     };
     required.iter().any(|(key, value)| match key.as_str() {
-        "features" | "feature_requirements" => switched_on(value),
+        key if REQUIRED_FEATURES.contains(&key) => switched_on(value),
         key => !RESTRICTING.contains(&key),
     })
 }
@@ -633,6 +647,11 @@ mod tests {
             "profile = 'p'\n[profiles.p.features]\nimage_generation = false\n[features]\nimage_generation = true";
         assert!(is_off(&Config::of_user(profile), &[]) && !is_off(&Config::of_user(profile), &by_call));
         assert!(is_off(&managed(OFF), &by_call) && is_off(&required(OFF), &by_call), "the administrator's is above");
+        let renamed = OFF.replace("features", "feature_requirements");
+        assert!(
+            is_off(&required(&renamed), &by_call) && !is_off(&managed(&renamed), &[]),
+            "an earlier name of the table"
+        );
         assert!(!is_off(&Config { user: Layer::parse(OFF), ..required(ON) }, &[]));
         assert_eq!(Config::of_user(ON).feature("another", &[]), None);
     }

@@ -66,7 +66,11 @@ fn examine(path: &Path) -> Result<Cli, &'static str> {
     if let Some(fault) = fault(path) {
         return Err(fault);
     }
-    if let Some(package) = npm_package(path) {
+    let script = script_behind(path);
+    if script.as_ref().is_some_and(|script| !script.is_file()) {
+        return Err("the script that it starts is not there");
+    }
+    if let Some(package) = script.as_deref().and_then(package_of) {
         if let Some(cli) = in_npm_package(&package) {
             return Ok(cli);
         }
@@ -256,14 +260,19 @@ const PLATFORM: Option<(&str, &str)> = if cfg!(all(target_os = "linux", target_a
     None
 };
 
-/// The directory of the npm package `@openai/codex` that `found` belongs to.
-fn npm_package(found: &Path) -> Option<PathBuf> {
-    const SCRIPT: &str = "@openai/codex/bin/codex.js";
-    // npm on Unix, Yarn 1 and Bun: a link to the script inside the package.
+/// The script that `found` is, by links (npm on Unix, Yarn 1 and Bun), or that a launcher starts,
+/// whether or not it exists.
+fn script_behind(found: &Path) -> Option<PathBuf> {
     let real = dunce::canonicalize(found).ok()?;
-    let script = if real.ends_with(SCRIPT) { real } else { dunce::canonicalize(launched_by(&real)?).ok()? };
-    let package = script.parent()?.parent()?;
-    (script.ends_with(SCRIPT) && script.is_file()).then(|| package.to_path_buf())
+    if real.ends_with(SCRIPT) { Some(real) } else { launched_by(&real) }
+}
+
+const SCRIPT: &str = "@openai/codex/bin/codex.js";
+
+/// The directory of the npm package `@openai/codex` that has this script.
+fn package_of(script: &Path) -> Option<PathBuf> {
+    let script = dunce::canonicalize(script).ok()?;
+    if script.ends_with(SCRIPT) { Some(script.parent()?.parent()?.to_path_buf()) } else { None }
 }
 
 /// The script that the launcher of a package manager starts. Binaries are hundreds of megabytes.
@@ -342,6 +351,19 @@ mod tests {
             assert_eq!(examine(&link).unwrap().program, link, "{text}");
             std::fs::remove_file(link).unwrap();
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_launcher_whose_script_is_gone_cannot_be_run() {
+        let place = tempfile::tempdir().unwrap();
+        let launcher = put(place.path(), "codex", SHELL);
+        assert!(examine(&launcher).is_err());
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(&launcher, &link).unwrap();
+        assert!(examine(&link).is_err());
+        put(place.path(), "node_modules/@openai/codex/bin/codex.js", "");
+        assert_eq!(examine(&launcher).unwrap().program, launcher, "its script may know where the binary is");
     }
 
     #[cfg(windows)]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use super::config::Setting;
+use super::home::CodexHome;
 use crate::files::{read_regular, request};
 
 /// How Codex is signed in.
@@ -101,13 +102,15 @@ fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<Workspace>, D
     Ok(claims.map(|claims| claims.auth.chatgpt_account_id.map_or(Workspace::None, Workspace::Of)))
 }
 
-/// Whether Codex would not start with this home: it takes only an existing directory. Blocks on the
-/// disk.
+/// Whether Codex does not start with this home: it has to be a directory in which this process may
+/// open files. One that was not named need not exist, since Codex makes it (0.132.0 and 0.171.0).
+/// Blocks on the disk.
 #[must_use]
-pub fn is_no_home(codex_home: &Path) -> bool {
-    match request(|| codex_home.metadata()) {
+pub fn is_no_home(codex_home: &CodexHome) -> bool {
+    // The dot takes the right to search the directory.
+    match request(|| codex_home.path().join(".").metadata()) {
         Ok(metadata) => !metadata.is_dir(),
-        Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        Err(error) => codex_home.is_named() || error.kind() != io::ErrorKind::NotFound,
     }
 }
 
@@ -170,6 +173,7 @@ pub fn from_status(output: &str) -> Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::Environment;
 
     fn auth(text: &str) -> Login {
         from_auth(text.as_bytes()).login
@@ -208,13 +212,30 @@ mod tests {
     }
 
     #[test]
-    fn a_home_is_an_existing_directory() {
-        let home = tempfile::tempdir().unwrap();
-        assert!(!is_no_home(home.path()));
-        let file = home.path().join("file");
+    fn a_home_is_a_directory_and_has_to_exist_if_it_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let is_no_home = |path: &Path| super::is_no_home(&CodexHome::named(path.to_path_buf()));
+        let is_no_home_of_user = |path: &Path| {
+            let home = vec![("HOME".to_owned(), path.to_str().unwrap().to_owned())];
+            super::is_no_home(&CodexHome::of(&Environment::new(home)).unwrap())
+        };
+        assert!(!is_no_home(place.path()));
+        let file = place.path().join("file");
         assert!(is_no_home(&file));
+        if cfg!(unix) {
+            assert!(!is_no_home_of_user(&file) && !is_no_home_of_user(place.path()));
+        }
         std::fs::write(&file, "").unwrap();
         assert!(is_no_home(&file) && is_no_home(&file.join("below")));
+        #[cfg(unix)]
+        {
+            assert!(is_no_home_of_user(&file));
+            let link = place.path().join("loop");
+            std::os::unix::fs::symlink(&link, &link).unwrap();
+            assert!(is_no_home(&link) && is_no_home_of_user(&link));
+            std::fs::write(place.path().join(".codex"), "").unwrap();
+            assert!(is_no_home_of_user(place.path()));
+        }
     }
 
     #[test]

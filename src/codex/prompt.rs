@@ -49,7 +49,7 @@ pub fn prompt(brief: &Brief<'_>, nonce: &str) -> String {
             "2. Copy the PNG file that image_gen saved, unchanged, to exactly this path:\n   {}\n\
              3. Reply with that path and nothing else.\n\n\
              Run no command other than the one that copies the file.",
-            path.display()
+            on_one_line(path)
         ),
         None => {
             "2. Reply with the word done and nothing else. The picture is picked up from where image_gen saves it.\n\n\
@@ -77,13 +77,28 @@ fn references(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         return String::new();
     }
-    let list: Vec<String> = paths.iter().map(|path| format!("\n   {}", path.display())).collect();
+    let list: Vec<String> = paths.iter().map(|path| format!("\n   {}", on_one_line(path))).collect();
     format!(
         "\n   The brief speaks of the {} attached to this message, here in the same order as files:{}\n   Give image_gen all of \
          these paths as referenced_image_paths if it has that parameter.",
         if paths.len() == 1 { "reference image" } else { "reference images" },
         list.concat()
     )
+}
+
+/// The path as it is, or where a line break or another control is in it, as JSON: it has a line of
+/// its own.
+fn on_one_line(path: &Path) -> String {
+    let text = path.display().to_string();
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escaped = text.chars().map(|c| match c {
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        '"' | '\\' => format!("\\{c}"),
+        c => c.to_string(),
+    });
+    format!("\"{}\" (a JSON string)", escaped.collect::<String>())
 }
 
 #[cfg(test)]
@@ -97,6 +112,17 @@ mod tests {
         let text = prompt(&Brief { words: brief, aspect: "16:9", copy_to, ..plain() }, "n0nce");
         assert!(text.ends_with(&format!("<brief-n0nce>\n{brief}\n</brief-n0nce>\n")));
         assert!(text.contains("16:9") && text.contains("   /tmp/w/od-codex-image.png\n"));
+    }
+
+    #[test]
+    fn a_path_takes_one_line_whatever_its_name() {
+        let paths = [PathBuf::from("/tmp/two\nlines/re\u{85}f\\er\"ence.png")];
+        let text = prompt(&Brief { references: &paths, copy_to: Some(&paths[0]), ..plain() }, "n");
+        let line = r#"   "/tmp/two\u000alines/re\u0085f\\er\"ence.png" (a JSON string)"#;
+        assert_eq!(text.lines().filter(|found| *found == line).count(), 2, "{text}");
+        let plain_name = Path::new("/tmp/O'Brien's \\ \"home\"/a.png");
+        let text = prompt(&Brief { copy_to: Some(plain_name), ..plain() }, "n");
+        assert!(text.contains(&format!("   {}\n", plain_name.display())), "{text}");
     }
 
     #[test]

@@ -303,13 +303,35 @@ static BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The bytes that a result stands for: base64, wrapped or not, alone or in a `data:` URL. Anything
 /// else stands for itself, so that it can be named.
 fn bytes_of(result: &str) -> Vec<u8> {
-    let is_data = |head: &str| {
-        let head = head.trim_start().to_ascii_lowercase();
-        head.starts_with("data:") && head.ends_with(";base64")
+    let data = match result.split_once(',') {
+        Some((head, data)) if says_base64(head) => percent_decoded(data),
+        _ => result.as_bytes().into(),
     };
-    let data = result.split_once(',').filter(|(head, _)| is_data(head)).map_or(result, |(_, data)| data);
-    let unwrapped = || data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>();
-    BASE64.decode(data).or_else(|_| BASE64.decode(unwrapped())).unwrap_or_else(|_| result.as_bytes().to_vec())
+    let unwrapped = || data.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>();
+    BASE64.decode(&data).or_else(|_| BASE64.decode(unwrapped())).unwrap_or_else(|_| result.as_bytes().to_vec())
+}
+
+/// Whether this is what stands before the comma of a `data:` URL with base64 behind it (WHATWG Fetch,
+/// 6 "`data:` URLs").
+fn says_base64(head: &str) -> bool {
+    let head = head.trim().to_ascii_lowercase();
+    head.starts_with("data:") && head.strip_suffix("base64").is_some_and(|before| before.trim_end().ends_with(';'))
+}
+
+/// The bytes of a part of a URL.
+fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains('%') {
+        return text.as_bytes().into();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    bytes.into()
 }
 
 /// How the lines of a record are kept.
@@ -584,6 +606,11 @@ mod tests {
         assert_eq!(all(home.path(), 100), [], "of two records neither is believed");
     }
 
+    /// As `encodeURIComponent` does, but for the case of the digits.
+    fn percent_encoded(base64: &str) -> String {
+        base64.replace('+', "%2b").replace('/', "%2F").replace('=', "%3D")
+    }
+
     #[test]
     fn a_result_is_read_however_its_base64_is_written() {
         for length in 1..100 {
@@ -596,6 +623,7 @@ mod tests {
                 lines.join("\r\n") + "\r\n",
                 format!("data:image/png;base64,{text}"),
                 format!("\n DATA:image/png;charset=x;BASE64,\n{}", lines.join("\n\t").trim_end_matches('=')),
+                format!("data:;charset=\"x\"; base64 ,{}", percent_encoded(&text)),
             ];
             for form in forms {
                 assert_eq!(bytes_of(&form), picture, "{form}");

@@ -22,16 +22,15 @@ use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, Unknown};
 use napi_derive::napi;
 
 use crate::codex::command::needs_danger_full_access;
-use crate::error::Cause;
 use crate::generate::{self, Generated, generate};
 use crate::queue::Queue;
-use crate::readiness::{check, without_home};
+use crate::readiness::check;
 use crate::run::Cancel;
 use abort::{Abort, Start};
 use call::{Begun, Refusal, Resolved, promise, start};
 use image::GeneratedImage;
 use js::{Answer, Js};
-use options::{Recovery, SIGNAL, unreadable};
+use options::{SIGNAL, unreadable};
 use progress::Reporter;
 use readiness::Readiness;
 
@@ -72,30 +71,28 @@ pub fn generate_codex_image_detailed<'env>(
 /// died meanwhile, and for callers that gave up: a picture that was paid for is not lost. Starts nothing and spends nothing.
 ///
 /// Rejects with `NO_IMAGE` if there is none. May take as long as reading a large record takes, but
-/// rejects with `TIMEOUT` once the disk of `CODEX_HOME` has left a single request unanswered for
-/// two seconds.
+/// rejects with `TIMEOUT` once the disk of `CODEX_HOME`, or a user database that has to be asked
+/// for the home, has left a single request unanswered for two seconds.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options: RecoverOptions", ts_return_type = "Promise<GeneratedImage>")]
 pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
     promise(env, |js| {
-        let Recovery { thread, codex_home, max_image_bytes } = options::parse_recovery(js, options)?;
-        start(js, None, generate::recover(codex_home, thread, max_image_bytes), GeneratedImage::from)
+        let (draft, thread) = options::parse_recovery(js, options)?;
+        start(js, None, generate::recover(draft, thread), GeneratedImage::from)
     })
 }
 
 /// Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page.
 ///
-/// Where the disk of `CODEX_HOME` has left a single request unanswered for two seconds, the login
-/// is `'unknown'` and `LOGIN_UNKNOWN` a blocking problem.
+/// Where the disk of `CODEX_HOME`, or a user database that has to be asked for the home, has left a
+/// single request unanswered for two seconds, the login is `'unknown'` and `LOGIN_UNKNOWN` a
+/// blocking problem.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options?: CheckOptions | null | undefined", ts_return_type = "Promise<Readiness>")]
 pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
     promise(env, |js| {
-        let request = match options::parse_check(js, options) {
-            Err(Cause::HomeUnknown) => return start(js, None, async { Ok(without_home()) }, Readiness::from),
-            request => request?,
-        };
-        start(js, None, check(request, js.lifetime.ending()), Readiness::from)
+        let draft = options::parse_check(js, options)?;
+        start(js, None, check(draft, js.lifetime.ending()), Readiness::from)
     })
 }
 
@@ -146,7 +143,7 @@ fn run<'env, A: Answer + 'static>(
     on_progress: Unknown<'env>,
     answer: fn(Generated) -> A,
 ) -> Begun<'env> {
-    let (request, signal) = options::parse(js, options)?;
+    let (draft, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
     // Now, and not where the scheduler starts the task: the line is in the order of the calls.
     let ticket = QUEUE.line_up();
@@ -159,7 +156,7 @@ fn run<'env, A: Answer + 'static>(
     let work = async move {
         let delivery = reporter.start(cancel.shutdown.clone());
         // A task of its own, so that a panic still leaves everything said delivered.
-        let mut outcome = runtime::contained(generate(request, ticket, delivery.progress(), cancel)).await;
+        let mut outcome = runtime::contained(generate(draft, ticket, delivery.progress(), cancel)).await;
         let threw = delivery.close().await;
         if let (Ok(generated), true) = (&mut outcome, threw) {
             generated.warnings.push("The progress callback threw an error.".to_owned());

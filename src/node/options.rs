@@ -16,7 +16,7 @@ use crate::codex::home::CodexHome;
 use crate::error::Cause;
 use crate::reference::MAX_COUNT;
 use crate::request::{
-    Completion, Environment, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
+    Completion, Draft, Environment, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
     variable_name_fault, whole,
 };
 
@@ -37,14 +37,14 @@ const DEFAULT_RECONNECTS: u64 = 6;
 pub type Parsed<T> = std::result::Result<T, Cause>;
 
 /// Reads the options of a generation. The second part is the signal, if there is one.
-pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Request, Option<Unknown<'env>>)> {
+pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Draft, Option<Unknown<'env>>)> {
     let reader = Reader::new(js, options)?;
     let prompt = reader.required_text("prompt")?;
     Ok((reader.request(prompt)?, reader.signal()?))
 }
 
 /// Reads the options of a readiness check: those of a generation that say where and how Codex would be run.
-pub fn parse_check<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Request> {
+pub fn parse_check<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Draft> {
     if matches!(options.get_type(), Ok(ValueType::Undefined | ValueType::Null)) {
         let nothing = Object::new(js.env).map_err(|_| Cause::Internal)?;
         return Reader::new(js, nothing.to_unknown())?.request(String::new());
@@ -52,21 +52,13 @@ pub fn parse_check<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Reques
     Reader::new(js, options)?.request(String::new())
 }
 
-/// What a recovery needs.
-pub struct Recovery {
-    pub thread: ThreadId,
-    pub codex_home: PathBuf,
-    pub max_image_bytes: u64,
-}
-
 /// Reads the options of a recovery.
-pub fn parse_recovery<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Recovery> {
+pub fn parse_recovery<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Draft, ThreadId)> {
     let reader = Reader::new(js, options)?;
     let thread = reader.required_text("threadId")?;
     let thread =
         ThreadId::parse(&thread).ok_or_else(|| invalid("threadId", "it must be the id of a Codex thread, a UUID"))?;
-    let request = reader.request(String::new())?;
-    Ok(Recovery { thread, codex_home: request.codex_home(), max_image_bytes: request.max_image_bytes })
+    Ok((reader.request(String::new())?, thread))
 }
 
 /// Reads the argument of `setMaxConcurrentRuns`.
@@ -137,7 +129,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     }
 
     /// Everything but the signal, whose prompt is given.
-    fn request(&self, prompt: String) -> Parsed<Request> {
+    fn request(&self, prompt: String) -> Parsed<Draft> {
         let aspect = sound("aspect", self.text("aspect")?.unwrap_or_else(|| "1:1".to_owned()), aspect_fault)?;
         let env = self.environment()?;
         let codex_home = self.absolute_path("codexHome")?.map(CodexHome::named);
@@ -145,7 +137,7 @@ impl<'js, 'env> Reader<'js, 'env> {
         let sandbox = self.choice("sandbox", &["auto", "read-only", "workspace-write", "danger-full-access"])?;
         let exec_path = self.js.exec_path().ok().flatten();
         let max_reconnects = self.whole("maxReconnects", 0..=MAX_RECONNECTS)?.unwrap_or(DEFAULT_RECONNECTS);
-        Ok(Request {
+        let request = Request {
             prompt,
             aspect,
             codex_path: self.absolute_path("codexPath")?,
@@ -178,10 +170,11 @@ impl<'js, 'env> Reader<'js, 'env> {
             transparent: self.boolean("transparent")?.unwrap_or(false),
             lean: self.boolean("lean")?.unwrap_or(true),
             max_reconnects: u32::try_from(max_reconnects).map_err(|_| Cause::Internal)?,
-            // Last, so that a mistake in an option is told first.
-            codex_home: codex_home.or_else(|| CodexHome::of(&env)).ok_or(Cause::HomeUnknown)?,
+            // Does not count: see [`Draft::new`].
+            codex_home: CodexHome::named(PathBuf::new()),
             env,
-        })
+        };
+        Ok(Draft::new(request, codex_home))
     }
 
     fn references(&self) -> Parsed<Vec<PathBuf>> {
