@@ -59,6 +59,7 @@ fuzz_target!(|bytes: &[u8]| {
     let told = [diagnose(&transcript, &complaints, Some(Exit::Code(1)), NOW)];
     transcript.note(&Event::TurnFailed(text.to_string()));
     transcript.note(&Event::Trouble(text.to_string()));
+    transcript.note(&Event::Reconnecting(text.to_string()));
     let told = told.into_iter().flatten();
     let told = told.chain(diagnose(&transcript, &Complaints::default(), None, NOW));
     for diagnosis in told.chain([diagnose_trouble(&transcript, NOW)]) {

@@ -68,7 +68,7 @@ pub(super) static CAUSES: [(Sign, Means); ROWS] = [
     (Code("organization_spend_limit_exceeded"), QUOTA), // 0.169.0
     (Code("project_spend_limit_exceeded"), QUOTA),      // 0.169.0
     (Code("organization_usage_limit_exceeded"), QUOTA), // 0.169.0
-    (Says("Quota exceeded"), QUOTA),
+    (Says("Quota exceeded. Check"), QUOTA),             // not "Disk quota exceeded"
     (Code("usage_limit_reached"), ROLLING),
     (Says("hit your usage limit"), ROLLING),
     // What the backend says, repeated by Codex: 0.132.0.
