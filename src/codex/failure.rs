@@ -9,8 +9,9 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use jiff::Zoned;
 use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use regex::Regex;
 
 use super::causes::{CAUSES, Means, Sign};
@@ -74,9 +75,13 @@ impl Complaints {
 /// the list of models, which fail in good runs too, or quote the prompt (`RUST_LOG=trace`).
 fn reported(line: &str) -> Option<&str> {
     let Some(log) = LOG_LINE.captures(line) else { return Some(line) };
-    let is_own = OWN_LOGS.contains(&log.name("target")?.as_str());
-    let report = log.name("report")?.as_str();
-    (is_own && matches!(&log["level"], "ERROR" | "WARN")).then_some(report)
+    let tells_of_failure = matches!(&log["level"], "ERROR" | "WARN");
+    match (log.name("target"), log.name("report")) {
+        (Some(target), Some(report)) if OWN_LOGS.contains(&target.as_str()) => Some(report.as_str()),
+        // "ERROR: …" is no line of the log.
+        _ => log.name("time").is_none().then_some(line),
+    }
+    .filter(|_| tells_of_failure)
 }
 
 /// The parts of Codex whose log is of the turn itself or of the login.
@@ -144,22 +149,23 @@ impl<'a> Report<'a> {
         codes.into_iter().chain(others).find(|(sign, _)| self.shows(sign)).map(|(_, means)| means)
     }
 
-    fn diagnosis(&self, now: SystemTime) -> Option<Diagnosis> {
+    fn diagnosis(&self, clock: &Zoned) -> Option<Diagnosis> {
         match self.means()? {
-            Means::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(now)),
+            Means::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(clock)),
             Means::Is(cause) => Some(cause.clone().into()),
             Means::Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
         }
     }
 
-    fn usage_limit(&self, now: SystemTime) -> Diagnosis {
+    fn usage_limit(&self, clock: &Zoned) -> Diagnosis {
+        let now = SystemTime::from(clock.timestamp());
         let until = |at: SystemTime| at.duration_since(now).ok();
         let may_be = |&at: &SystemTime| is_a_date(at) && at.checked_add(LONG_PAST).is_none_or(|at| at >= now);
         let seconds = self.body.resets_in_seconds.map(Duration::from_secs);
         let seconds = seconds.filter(|&seconds| now.checked_add(seconds).is_some_and(is_a_date));
         let at = self.body.resets_at.and_then(|at| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)));
         let at = at.filter(may_be).or_else(|| now.checked_add(seconds?));
-        let told = || retry_time(&self.text, &Zoned::try_from(now).ok()?).filter(may_be);
+        let told = || retry_time(&self.text, clock).filter(may_be);
         let resets_at = at.or_else(told);
         Diagnosis { cause: Cause::UsageLimit { resets_in: seconds.or(resets_at.and_then(until)) }, resets_at }
     }
@@ -289,9 +295,9 @@ pub fn diagnose(
     transcript: &Transcript,
     complaints: &Complaints,
     exit: Option<Exit>,
-    now: SystemTime,
+    clock: &Zoned,
 ) -> Option<Diagnosis> {
-    if let Some(diagnosis) = complaints.image_call.as_ref().and_then(|report| report.diagnosis(now)) {
+    if let Some(diagnosis) = complaints.image_call.as_ref().and_then(|report| report.diagnosis(clock)) {
         return Some(diagnosis);
     }
     if let Some(trouble) = &complaints.code_mode {
@@ -301,8 +307,8 @@ pub fn diagnose(
         return Some(Cause::ImageGenUnavailable(Unmounted::Reported).into());
     }
     match (&transcript.failed, exit) {
-        (Some(message), _) => Report::new(message).diagnosis(now),
-        (None, Some(Exit::Code(code))) if code != 0 => Report::new(complaints.last_words()?).diagnosis(now),
+        (Some(message), _) => Report::new(message).diagnosis(clock),
+        (None, Some(Exit::Code(code))) if code != 0 => Report::new(complaints.last_words()?).diagnosis(clock),
         _ => None,
     }
 }
@@ -310,13 +316,20 @@ pub fn diagnose(
 /// What Codex's last try establishes about a turn that was stopped because it did nothing but
 /// connect anew: "Reconnecting... 3/5 (what went wrong)".
 #[must_use]
-pub fn diagnose_trouble(transcript: &Transcript, now: SystemTime) -> Diagnosis {
-    let told = transcript.reconnecting.as_deref().and_then(|trouble| Report::new(trouble).diagnosis(now));
+pub fn diagnose_trouble(transcript: &Transcript, clock: &Zoned) -> Diagnosis {
+    let told = transcript.reconnecting.as_deref().and_then(|trouble| Report::new(trouble).diagnosis(clock));
     told.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
 }
 
-/// When a usage limit resets according to Codex's own sentence, in the user's time zone and to the
-/// minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later
+/// Now, in the time zone in which Codex names times: the one that its environment's `TZ` names, else
+/// the system's.
+#[must_use]
+pub fn clock(zone: Option<&str>) -> Zoned {
+    let zone = zone.and_then(|name| TimeZone::get(name.strip_prefix(':').unwrap_or(name)).ok());
+    Timestamp::now().to_zoned(zone.unwrap_or_else(TimeZone::system))
+}
+
+/// When a usage limit resets according to Codex's own sentence, in its time zone and to the minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later
 /// (0.132.0 and 0.169.0).
 fn retry_time(message: &str, now: &Zoned) -> Option<SystemTime> {
     let found = RETRY_TIME.captures(message)?;
@@ -343,7 +356,7 @@ static STATUS: LazyLock<Regex> = LazyLock::new(|| {
 /// `2026-06-01T12:00:00.101448Z ERROR turn{model=x}: codex_core::tools::router: error=…`.
 static LOG_LINE: LazyLock<Regex> = LazyLock::new(|| {
     regex(concat!(
-        r"^\d{4}-\d{2}-\d{2}T\S+\s+(?P<level>ERROR|WARN|INFO|DEBUG|TRACE)\b",
+        r"^(?P<time>\d{4}-\d{2}-\d{2}T\S+\s+)?(?P<level>ERROR|WARN|INFO|DEBUG|TRACE)\b",
         r"(?:\s+(?:[^\s{]*\{[^}]*\}:)*\s*(?P<target>\w+)(?:::\w+)*:\s+(?:error=)?(?P<report>.*))?"
     ))
 });
@@ -365,22 +378,26 @@ mod tests {
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
+    fn at(time: SystemTime) -> Zoned {
+        Zoned::try_from(time).unwrap()
+    }
+
     fn from_stderr(line: &str) -> Option<Diagnosis> {
         let mut complaints = Complaints::default();
         complaints.note(line.as_bytes());
-        diagnose(&Transcript::default(), &complaints, None, NOW)
+        diagnose(&Transcript::default(), &complaints, None, &at(NOW))
     }
 
     fn from_turn(message: &str) -> Option<Diagnosis> {
         let mut transcript = Transcript::default();
         transcript.note(&Event::TurnFailed(message.into()));
-        diagnose(&transcript, &Complaints::default(), None, NOW)
+        diagnose(&transcript, &Complaints::default(), None, &at(NOW))
     }
 
     fn from_exit(stderr: &str, exit: Exit) -> Option<Diagnosis> {
         let mut complaints = Complaints::default();
         complaints.tail.push(stderr.as_bytes());
-        diagnose(&Transcript::default(), &complaints, Some(exit), NOW)
+        diagnose(&Transcript::default(), &complaints, Some(exit), &at(NOW))
     }
 
     fn code(diagnosis: Option<Diagnosis>) -> Option<&'static str> {
@@ -994,7 +1011,7 @@ mod tests {
             failed.note(&Event::TurnFailed("something nobody has seen".into()));
             let mut complaints = Complaints::default();
             complaints.tail.push(stderr.as_bytes());
-            assert_eq!(diagnose(&failed, &complaints, Some(error), NOW), None, "{line}");
+            assert_eq!(diagnose(&failed, &complaints, Some(error), &at(NOW)), None, "{line}");
         }
         for aside in [
             "2026-06-01T12:00:00.101448Z ERROR codex_models_manager::manager: failed to refresh available models: unexpected status 404 Not Found: {}, url: https://127.0.0.1:9/x",
@@ -1103,7 +1120,7 @@ mod tests {
         let mut transcript = Transcript::default();
         transcript.note(&Event::TurnFailed("You've hit your usage limit.".into()));
         transcript.note(&Event::Message("IMAGE_GEN_UNAVAILABLE".into()));
-        assert_eq!(code(diagnose(&transcript, &complaints, None, NOW)), Some("BACKEND_ERROR"));
+        assert_eq!(code(diagnose(&transcript, &complaints, None, &at(NOW))), Some("BACKEND_ERROR"));
     }
 
     #[test]
@@ -1112,7 +1129,7 @@ mod tests {
         for line in ["http 500 Internal Server Error: None", "http 402 Payment Required: None", "something new"] {
             complaints.note(format!("{IMAGE_CALL_FAILED}{line}").as_bytes());
         }
-        assert_eq!(code(diagnose(&Transcript::default(), &complaints, None, NOW)), Some("USAGE_LIMIT"));
+        assert_eq!(code(diagnose(&Transcript::default(), &complaints, None, &at(NOW))), Some("USAGE_LIMIT"));
     }
 
     #[test]
@@ -1130,7 +1147,7 @@ mod tests {
             ("unsupported call: image_genimagegen", "IMAGE_GEN_UNAVAILABLE"),
             ("failed to spawn code-mode host /x: No such file or directory (os error 2)", "IMAGE_GEN_UNAVAILABLE"),
         ] {
-            for before in ["", "\u{1b}[2m", ROUTER, span] {
+            for before in ["", "\u{1b}[2m", ROUTER, span, "ERROR codex_core::tools::router: error="] {
                 assert_eq!(code(from_stderr(&format!("{before}{line}"))), Some(expected), "{before}{line}");
             }
             for before in [
@@ -1174,7 +1191,7 @@ mod tests {
         transcript
             .note(&Event::Reconnecting("Reconnecting... 5/5 (unexpected status 503 Service Unavailable: x)".into()));
         transcript.note(&Event::Trouble("MCP client for `x` failed to start: rate limit exceeded".into()));
-        let diagnosis = diagnose_trouble(&transcript, NOW);
+        let diagnosis = diagnose_trouble(&transcript, &at(NOW));
         assert_eq!(
             diagnosis.cause.to_string(),
             "OpenAI's backend could not deliver the image (HTTP 503: an error of the server). Try again later."
@@ -1208,7 +1225,7 @@ mod tests {
     #[test]
     fn a_reset_that_is_long_past_is_left_out() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_349_765);
-        let reset = |message: &str| Report::new(message).diagnosis(now).unwrap();
+        let reset = |message: &str| Report::new(message).diagnosis(&at(now)).unwrap();
         for message in [
             r#"{"error":{"type":"usage_limit_reached","resets_at":0}}"#,
             r#"{"error":{"type":"usage_limit_reached","resets_at":1595349765}}"#,

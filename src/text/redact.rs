@@ -48,7 +48,7 @@ pub static RULES: [Rule; 22] = [
         source: "platform.openai.com/docs, and what Codex prints of a key",
     },
     Rule {
-        pattern: r"{start}(rt(?:_|\.[0-9]\.)[A-Za-z0-9_.-]{16,})",
+        pattern: r"{start}(rt(?:_|\.[0-9]\.)[A-Za-z0-9_.-]{6,})",
         hides: "refresh tokens of ChatGPT",
         source: "Codex's auth.json",
     },
@@ -666,7 +666,7 @@ mod tests {
             "Failed to refresh token: 503 Service Unavailable: upstream, tokens used: 1234",
             "secret: none, authorization: None, password: required, token: expired, api key: missing",
             "expected a token: `}`, unexpected token: '<', unexpected token: EOF, Invalid 'refresh_token': empty string",
-            "start rt_kernel, a secret garden: a painting, token limit, token_type: Bearer, [\"token\", \"secret\"]",
+            "start rt-kernel, a secret garden: a painting, token limit, token_type: Bearer, [\"token\", \"secret\"]",
             "[\"token\", \"secret\", \"password\"], name: \"x\", value: \"y\", <token> is missing, <b>bold</b>",
             &format!("sha256 {hex}, sha1 {}, md5 {}", &hex[..40], &hex[..32]),
             &format!("data:image/png;base64,{base64}"),
