@@ -1141,7 +1141,7 @@ mod tests {
 
     #[test]
     fn what_a_log_quotes_is_no_report() {
-        let span = r#"2026-11-22T10:46:16.278818Z ERROR session_loop{thread_id=x}:turn{model=y}: codex_core::tools::router: error="#;
+        let span = r"2026-11-22T10:46:16.278818Z ERROR session_loop{thread_id=x}:turn{model=y}: codex_core::tools::router: error=";
         for (line, expected) in [
             ("image generation failed: http 402 Payment Required: None", "USAGE_LIMIT"),
             ("unsupported call: image_genimagegen", "IMAGE_GEN_UNAVAILABLE"),

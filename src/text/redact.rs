@@ -301,7 +301,7 @@ const NOTHING: [&str; 14] = [
 fn is_no_secret(text: &str) -> bool {
     NOTHING.iter().any(|nothing| text.eq_ignore_ascii_case(nothing))
         || ["{", "}", "[", "]", "(", ")", "<", ">"].contains(&text)
-        || (text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit()))
+        || text.parse().is_ok_and(|status: u16| matches!(status, 400..=599))
 }
 
 /// What is shown of a match: all but its group.
@@ -332,15 +332,8 @@ fn spellings(path: &Path) -> impl Iterator<Item = String> {
 
 /// The path as the path of a URL.
 fn in_url(path: &str) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~:".contains(byte);
-    path.bytes().fold(String::new(), |mut url, byte| {
-        if is_plain(&byte) {
-            url.push(char::from(byte));
-        } else {
-            url.push_str(&format!("%{byte:02X}"));
-        }
-        url
-    })
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~:".contains(&byte);
+    path.bytes().map(|byte| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// The text with `word` for each `path` that does not go on as another name; None if there is none.
