@@ -1238,4 +1238,30 @@ mod tests {
         let just = reset(r#"{"error":{"type":"usage_limit_reached","resets_at":1795349760}}"#);
         assert_eq!(just.resets_at, Some(now - Duration::from_secs(5)), "clocks differ");
     }
+
+    #[test]
+    fn every_status_has_its_code_and_says_whether_to_try_again() {
+        for status in (400..600).chain([0, 100, 204, 302, 600, 999]) {
+            let expected = match status {
+                401 => ("NOT_SIGNED_IN", false),
+                402 => ("USAGE_LIMIT", false),
+                429 => ("RATE_LIMITED", true),
+                408 | 425 | 500..600 => ("BACKEND_ERROR", true),
+                _ => ("BACKEND_ERROR", false),
+            };
+            let html = "<html><style>body { color: red }</style><p>Please try again later.</p></html>";
+            let of_turn = (400..600).contains(&status).then(|| {
+                from_turn(&format!(
+                    "unexpected status {status} <unknown status code>: {html}, url: https://127.0.0.1:9/x"
+                ))
+            });
+            let of_call = from_stderr(&format!("{ROUTER}{IMAGE_CALL_FAILED}http {status} X: Some({html:?})"));
+            for diagnosis in of_turn.into_iter().chain([of_call]) {
+                let cause = diagnosis.unwrap_or_else(|| panic!("nothing is known of {status}")).cause;
+                assert_eq!((cause.code(), cause.retryable()), expected, "{status}");
+                let names_it = cause.to_string().contains(&format!("(HTTP {status}: "));
+                assert_eq!(names_it, expected.0 == "BACKEND_ERROR", "{cause}");
+            }
+        }
+    }
 }
