@@ -615,6 +615,13 @@ describe('no secret is repeated', () => {
     ['a proxy password', 'proxy http://user:Ab12Cd34Ef56@127.0.0.1:8080 refused', 'Ab12Cd34Ef56'],
     ['JSON', '{"access_token":"Ab12Cd34Ef56Gh78Ij90","expires_in":1}', 'Ab12Cd34Ef56'],
     ['JSON with spaces', '{ "refresh_token" : "Ab12Cd34Ef56Gh78Ij90" }', 'Ab12Cd34Ef56'],
+    ['a list over lines', '"set-cookie": [\n  "a=1",\n  "b=Ab12Cd34Ef56"\n]', 'Ab12Cd34Ef56'],
+    ['YAML', 'client_secret: |\n  Ab12Cd34Ef56\nend: 1', 'Ab12Cd34Ef56'],
+    ['a pair', '[("authorization", "Bearer Ab12Cd34Ef56")]', 'Ab12Cd34Ef56'],
+    ['a name and a value', '{"name":"HF_TOKEN","value":"Ab12Cd34Ef56"}', 'Ab12Cd34Ef56'],
+    ['XML', '<SessionToken>Ab12Cd34Ef56</SessionToken>', 'Ab12Cd34Ef56'],
+    ['an escaped URL', 'x%3D1%26access_token%3DAb12Cd34Ef56', 'Ab12Cd34Ef56'],
+    ['a key behind an escaped break', 'x:\\nsk-proj-Ab12Cd34Ef56Gh78', 'Ab12Cd34Ef56'],
     [
       'JSON in a Rust string',
       String.raw`Some("{\"id_token\":\"Ab12Cd34Ef56Gh78Ij90\"}")`,

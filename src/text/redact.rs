@@ -104,11 +104,11 @@ pub static RULES: [Rule; 22] = [
     },
     Rule {
         pattern: concat!(
-            r"(?i)(?:{any}){is}(?:([|>][+-]?[ \t]*(?:\n[ \t]+[^\n]+)+)|\n[ \t]+([A-Za-z0-9+/=_.-]{16,})|",
+            r"(?i)(?:{any}){is}(?:([|>][+-]?[ \t]*(?:(?:\n|\\+n)[ \t]+[^\n\\]+)+)|(?:\n|\\+n)[ \t]+([A-Za-z0-9+/=_.-]{16,})|",
             // Another name, and what follows that one.
             r"((?:(?:\\*[\x22'][a-z0-9_.-]*(?:{any})\\*[\x22']|[^\s\x22'`,;&]*?(?:{any})){is})+",
             r"(?:\\*\x22[^\x22\n]+|\\*'[^'\n]+|(?:{schemes}[ \t]+)?(?:{parameter}|{word}){more}))",
-            r"|\s*{quoted})",
+            r"|{break}{quoted})",
             r"|authorization{is}((?:{schemes}[ \t]+)?(?:{parameter}{more}|{word}))",
             r"|cookies?{is}({cookie}{more})",
             r"|(?:{names}){is}({word})",
@@ -119,9 +119,9 @@ pub static RULES: [Rule; 22] = [
     },
     Rule {
         pattern: concat!(
-            r"(?i)(?:(?:\(|\[\s*\[|\],\s*\[)\s*\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']\s*,\s*b?{quoted}\\*[\x22']\s*[)\]]",
-            r"|(?:name|key|header)\\*[\x22']?\s*[:=]\s*\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22'][\s,]*",
-            r"\\*[\x22']?value\\*[\x22']?\s*[:=]\s*b?{quoted}",
+            r"(?i)(?:(?:\(|\[{break}\[|\],{break}\[){break}\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']{break},{break}b?{quoted}\\*[\x22']{break}[)\]]",
+            r"|(?:name|key|header)\\*[\x22']?{break}[:=]{break}\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']{break},?{break}",
+            r"\\*[\x22']?value\\*[\x22']?{break}[:=]{break}b?{quoted}",
             r"|<[a-z0-9:._-]*(?:{any})>([^<>]+)</)",
         ),
         hides: "values beside such a name: in pairs, in members called name and value, in XML",
@@ -164,7 +164,6 @@ pub static RULES: [Rule; 22] = [
 
 /// What the patterns have in common.
 const PARTS: [(&str, &str); 13] = [
-    ("{break}", r"(?:\s|\\[nr])*"),
     ("{any}", "authorization|cookies?|{names}"),
     (
         "{names}",
@@ -192,7 +191,7 @@ const PARTS: [(&str, &str); 13] = [
         "{quoted}",
         concat!(
             r#"(?:b?"((?:[^"\\\n]|\\[^\n])+)|\\+["']([^"'\\\n]+)|['`]([^'`\n]+)"#,
-            r#"|(\[\s*(?:\\*"[^"\n]*"|\\*'[^'\n]*')(?:\s*,\s*(?:\\*"[^"\n]*"|\\*'[^'\n]*'))*\s*\]?))"#,
+            r#"|(\[{break}(?:\\*"[^"\n]*"|\\*'[^'\n]*')(?:{break},{break}(?:\\*"[^"\n]*"|\\*'[^'\n]*'))*{break}\]?))"#,
         ),
     ),
     ("{word}", r#"[^\s"'`\\,;&)}<\x00-\x1f\x7f-\u{9f}]+"#),
@@ -202,6 +201,8 @@ const PARTS: [(&str, &str); 13] = [
     ("{parameter}", r"[A-Za-z0-9_-]+[ \t]*=[ \t]*{value}"),
     ("{value}", r#"(?:\\*"[^"\n]*"|[^\s,;"'\\\x00-\x1f]+)"#),
     ("{cookie}", r#"[^\s;,"'`=)}\\\x00-\x1f]+(?:[ \t]*=[ \t]*(?:\\*"[^"\n]*"|[^\s;,"'\\\x00-\x1f]*))?"#),
+    // White space, also with its line breaks escaped.
+    ("{break}", r"(?:\s|\\+[nrt])*"),
     // Where a word begins, also behind an escaped character.
     ("{start}", r"(?:(?-u:\b)|\\[nrt]|%[0-9A-Fa-f]{2})"),
 ];
@@ -508,6 +509,8 @@ mod tests {
         "client_secret: |\n  {}\n  {}\nend: 1",
         "password: >-\n  a b {}",
         // Pairs, as Rust and others print headers and variables.
+        "Some(\"client_secret: |\\\\n  {}\\\\nend\")",
+        "Some(\"\\\"set-cookie\\\": [\\n \\\"a=1\\\",\\n \\\"b={}\\\"\\n]\")",
         "[(\"authorization\", \"Bearer {}\"), (\"x\", \"y\")]",
         "[[\"cookie\", \"a={}\"]]",
         "Header { name: \"authorization\", value: \"{}\" }",
