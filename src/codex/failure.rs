@@ -329,8 +329,9 @@ pub fn clock(zone: Option<&str>) -> Zoned {
     Timestamp::now().to_zoned(zone.unwrap_or_else(TimeZone::system))
 }
 
-/// When a usage limit resets according to Codex's own sentence, in its time zone and to the minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later
-/// (0.132.0 and 0.169.0).
+/// When a usage limit resets according to Codex's own sentence, in the time zone of `now` and to the
+/// minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later (0.132.0
+/// and 0.169.0).
 fn retry_time(message: &str, now: &Zoned) -> Option<SystemTime> {
     let found = RETRY_TIME.captures(message)?;
     let time = Time::strptime("%I:%M %p", &found["time"]).ok()?;
