@@ -514,10 +514,69 @@ describe('what is known besides', () => {
     }
   });
 
+  test('no resetsAt where the reset is long past', async ({ codex }) => {
+    for (const resets of [0, 1_000_000_000]) {
+      const body = usageLimit({ resets_at: resets });
+      const error = await failure(codex.generate(turn(toolError('429 Too Many Requests', body))));
+      expect(error.code).toBe('USAGE_LIMIT');
+      expect(error).not.toHaveProperty('resetsAt');
+    }
+  });
+
+  test("resetsAt, from a sentence in the time zone of Codex's environment", async ({ codex }) => {
+    const words = "You've hit your usage limit. Try again at Nov 25th, 2030 9:07 AM.";
+    for (const [TZ, resetsAt] of [
+      ['Asia/Tokyo', '2030-11-25T00:07:00Z'],
+      ['America/New_York', '2030-11-25T14:07:00Z'],
+    ] as const) {
+      const error = await failure(codex.generate(failedTurn(words), { env: { ...codex.env, TZ } }));
+      expect(error.resetsAt).toEqual(new Date(resetsAt));
+    }
+  });
+
   test('no resetsAt where nobody said', async ({ codex }) => {
     const body = usageLimit({});
     const error = await failure(codex.generate(turn(toolError('429 Too Many Requests', body))));
     expect(error).not.toHaveProperty('resetsAt');
+  });
+});
+
+describe('what is only quoted changes no cause', () => {
+  const WORDS = [
+    "You've hit your usage limit",
+    'rate limit exceeded',
+    'image generation failed: http 402 Payment Required: None',
+    'unsupported call: image_gen.imagegen',
+    'failed to spawn code-mode host',
+  ];
+  const FAILED = turnFailed('the flux capacitor is empty');
+
+  test.for(WORDS)(
+    '“%s” in the prompt, from the agent and in an error item',
+    async (words, { codex }) => {
+      const error = item({ type: 'error', message: `MCP server x: ${words}` });
+      const steps = [
+        THREAD,
+        TURN_STARTED,
+        say(words),
+        error,
+        FAILED,
+        { do: 'exit', code: 1 } as const,
+      ];
+      expect((await failure(codex.generate(steps, { prompt: words }))).code).toBe('CODEX_FAILED');
+    },
+  );
+
+  test.for(WORDS)('“%s” in a log line that quotes the prompt', async (words, { codex }) => {
+    const log = (head: string) => print('stderr', `2026-06-01T12:00:00.123456Z ${head}${words}"\n`);
+    for (const head of [
+      'TRACE codex_core::codex: Submission { text: "',
+      'DEBUG turn{model=x}: codex_core::client: request body="',
+      ' INFO codex_rmcp_client: MCP server stderr (x): "',
+    ]) {
+      const steps = [THREAD, TURN_STARTED, log(head), { do: 'exit', code: 1 } as const];
+      expect((await failure(codex.generate(steps))).code).toBe('CODEX_FAILED');
+    }
   });
 });
 
@@ -556,6 +615,13 @@ describe('no secret is repeated', () => {
     ['a proxy password', 'proxy http://user:Ab12Cd34Ef56@127.0.0.1:8080 refused', 'Ab12Cd34Ef56'],
     ['JSON', '{"access_token":"Ab12Cd34Ef56Gh78Ij90","expires_in":1}', 'Ab12Cd34Ef56'],
     ['JSON with spaces', '{ "refresh_token" : "Ab12Cd34Ef56Gh78Ij90" }', 'Ab12Cd34Ef56'],
+    ['a list over lines', '"set-cookie": [\n  "a=1",\n  "b=Ab12Cd34Ef56"\n]', 'Ab12Cd34Ef56'],
+    ['YAML', 'client_secret: |\n  Ab12Cd34Ef56\nend: 1', 'Ab12Cd34Ef56'],
+    ['a pair', '[("authorization", "Bearer Ab12Cd34Ef56")]', 'Ab12Cd34Ef56'],
+    ['a name and a value', '{"name":"HF_TOKEN","value":"Ab12Cd34Ef56"}', 'Ab12Cd34Ef56'],
+    ['XML', '<SessionToken>Ab12Cd34Ef56</SessionToken>', 'Ab12Cd34Ef56'],
+    ['an escaped URL', 'x%3D1%26access_token%3DAb12Cd34Ef56', 'Ab12Cd34Ef56'],
+    ['a key behind an escaped break', 'x:\\nsk-proj-Ab12Cd34Ef56Gh78', 'Ab12Cd34Ef56'],
     [
       'JSON in a Rust string',
       String.raw`Some("{\"id_token\":\"Ab12Cd34Ef56Gh78Ij90\"}")`,

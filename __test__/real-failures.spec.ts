@@ -443,6 +443,21 @@ test.for([HOSTED, CODE])(
 );
 
 test.for([HOSTED, CODE])(
+  'what the prompt says is no cause, whatever Codex logs of it: $name',
+  async (way, { real }) => {
+    const words = [
+      "a poster that says: You've hit your usage limit",
+      'image generation failed: http 402 Payment Required: None',
+      'unsupported call: image_gen',
+      'failed to spawn code-mode host',
+    ];
+    const prompt = [...words, words.join(': ')].join('\n');
+    const env = { ...real.env, RUST_LOG: 'trace' };
+    expectError(await failure(real.generate(way, [say('No.')], { env, prompt })), NO_IMAGE);
+  },
+);
+
+test.for([HOSTED, CODE])(
   'no secret that Codex repeats is repeated: $name',
   async (way, { real }) => {
     // Shaped like real ones; the values are made up.

@@ -192,7 +192,10 @@ pub enum Missing {
     )]
     Unverified,
     /// None is left of a thread that may have drawn one.
-    #[error("There is no image of this thread in Codex's store or in its record of the thread")]
+    #[error(
+        "There is no image of this thread in Codex's store or in its record of the thread. \
+         Ask for the image again"
+    )]
     NotKept,
 }
 
@@ -325,10 +328,15 @@ impl BackendTrouble {
     }
 }
 
+const HOURS_OF_A_YEAR: u64 = 365 * 24;
+
 fn resets_in_words(resets_in: Option<Duration>) -> String {
     let Some(wait) = resets_in else { return String::new() };
     let minutes = wait.as_secs().div_ceil(60).max(1);
     match (minutes / 60, minutes % 60) {
+        // No limit lasts for more than a month.
+        (HOURS_OF_A_YEAR.., _) => String::new(),
+        (hours @ 48.., _) => format!(", in about {} days", (hours + 12) / 24),
         (0, 1) => ", in about a minute".to_owned(),
         (0, minutes) => format!(", in about {minutes} minutes"),
         (hours, 0) => format!(", in about {hours} h"),
@@ -525,6 +533,9 @@ mod tests {
             Cause::SafetyRejected,
             Cause::BackendError(BackendTrouble::Http(500, "an error of the server")),
             Cause::BackendError(BackendTrouble::Unreachable),
+            Cause::BackendError(BackendTrouble::Overloaded),
+            Cause::BackendError(BackendTrouble::AtCapacity),
+            Cause::BackendError(BackendTrouble::Failed),
             Cause::BackendError(BackendTrouble::Blocked),
             Cause::BackendError(BackendTrouble::NoSuchModel),
             Cause::BackendError(BackendTrouble::TooLong),
@@ -555,6 +566,16 @@ mod tests {
             // Whoever passes options is told which one is wrong.
             if !matches!(cause, Cause::InvalidOption { .. }) {
                 assert_names_no_option(&message);
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_ends_with_what_to_do() {
+        for cause in every_cause() {
+            // JavaScript sees the caller's own reason instead of `Aborted`.
+            if !matches!(cause, Cause::InvalidOption { .. } | Cause::Aborted) {
+                assert!(cause.to_string().contains(". "), "{cause}");
             }
         }
     }
@@ -609,5 +630,9 @@ mod tests {
         assert_eq!(told(61), ", in about 2 minutes");
         assert_eq!(told(3600), ", in about 1 h");
         assert_eq!(told(5400), ", in about 1 h 30 min");
+        assert_eq!(told(48 * 3600 - 60), ", in about 47 h 59 min");
+        assert_eq!(told(48 * 3600), ", in about 2 days");
+        assert_eq!(told(6 * 86_400 + 20 * 3600), ", in about 7 days");
+        assert_eq!(told(1_795_349_765_000), "", "no limit lasts that long");
     }
 }

@@ -7,8 +7,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use jiff::Zoned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ use crate::codex::ask::ask;
 use crate::codex::config::{Config, Setting};
 use crate::codex::confinement::{Confinement, is_privileged};
 use crate::codex::events::Usage;
-use crate::codex::failure::{Diagnosis, detail, diagnose, diagnose_trouble};
+use crate::codex::failure::{self, Diagnosis, detail, diagnose, diagnose_trouble};
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
@@ -294,7 +295,7 @@ async fn draw(
         Ending::Drawn(picked) => picked,
         Ending::Interrupted(why) => return Err(failure(why.cause(request.timeout).into(), &ended)),
         Ending::Disconnected => {
-            return Err(failure(diagnose_trouble(&ended.heard.transcript, SystemTime::now()), &ended));
+            return Err(failure(diagnose_trouble(&ended.heard.transcript, &clock(request)), &ended));
         }
         Ending::Exited | Ending::Over => {
             let thread = ended.heard.transcript.thread.as_ref().map(ThreadId::as_arc);
@@ -522,7 +523,7 @@ fn without_picture(rejection: Rejection, request: &Request, ended: &Ended, exit:
         (_, None) if ended.heard.transcript.failed.is_some() => Cause::TurnFailed,
         (cause, _) => cause,
     };
-    let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, exit, SystemTime::now());
+    let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, exit, &clock(request));
     let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), ended);
     failure.evidence.exit = exit;
     failure
@@ -535,6 +536,11 @@ const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
         Rejection::Refused(Refusal::Absent) => Cause::NoImage(Missing::NotDrawn),
         Rejection::Missing(missing) => Cause::NoImage(missing),
     }
+}
+
+/// Now, as Codex tells the time.
+fn clock(request: &Request) -> Zoned {
+    failure::clock(request.env.get("TZ"))
 }
 
 /// The cause with what the turn said about it.

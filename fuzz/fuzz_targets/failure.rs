@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use codex_image::codex::events::{Event, Transcript};
-use codex_image::codex::failure::{Complaints, detail, diagnose, diagnose_trouble};
+use codex_image::codex::failure::{Complaints, clock, detail, diagnose, diagnose_trouble};
 use codex_image::process::Exit;
 use codex_image::process::lines::Lines;
 use codex_image::text::printable::printable;
@@ -30,7 +30,6 @@ const SECRETS: [(&str, &str); 12] = [
 const MARK: char = 'Q';
 /// What may stand before a secret. After a letter or a digit it would be part of another word.
 const BEFORE: [&str; 4] = [" ", "\n", "\"", "("];
-const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
@@ -56,17 +55,19 @@ fuzz_target!(|bytes: &[u8]| {
     lines.finish(&mut note);
     complaints.tail.push(bytes);
     let mut transcript = Transcript::default();
-    let told = [diagnose(&transcript, &complaints, Some(Exit::Code(1)), NOW)];
+    let clock = clock(Some("UTC"));
+    let told = [diagnose(&transcript, &complaints, Some(Exit::Code(1)), &clock)];
     transcript.note(&Event::TurnFailed(text.to_string()));
     transcript.note(&Event::Trouble(text.to_string()));
+    transcript.note(&Event::Reconnecting(text.to_string()));
     let told = told.into_iter().flatten();
-    let told = told.chain(diagnose(&transcript, &Complaints::default(), None, NOW));
-    for diagnosis in told.chain([diagnose_trouble(&transcript, NOW)]) {
+    let told = told.chain(diagnose(&transcript, &Complaints::default(), None, &clock));
+    for diagnosis in told.chain([diagnose_trouble(&transcript, &clock)]) {
         // What reaches people says nothing of what Codex printed.
         let message = diagnosis.cause.to_string();
         assert!(message.len() < 500 && !message.contains(char::is_control), "{message:?}");
         if let Some(at) = diagnosis.resets_at {
-            assert!(at.duration_since(NOW).unwrap_or(Duration::ZERO) < Duration::MAX);
+            assert!(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO) < Duration::MAX);
         }
     }
     let detail = detail(&transcript, &complaints, &Redactor::default());

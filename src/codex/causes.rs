@@ -45,9 +45,9 @@ const OVERLOADED: Means = Is(Cause::BackendError(BackendTrouble::Overloaded));
 const FAILED: Means = Is(Cause::BackendError(BackendTrouble::Failed));
 const UNREACHABLE: Means = Is(Cause::BackendError(BackendTrouble::Unreachable));
 
-/// What each report establishes: the first row that fits counts. Codes come before words, words
-/// that are specific before the statuses, and words that only say that something failed behind
-/// them. The code, the sentence and whether to try again follow from the [`Cause`].
+/// What each report establishes: the first row whose code fits counts, else the first that fits.
+/// Words that are specific come before the statuses, and words that only say that something failed
+/// behind them. The code, the sentence and whether to try again follow from the [`Cause`].
 ///
 /// Where no other source is named, the words are Codex's own (openai/codex,
 /// codex-rs/protocol/src/error.rs), the codes are those that it knows
@@ -68,7 +68,7 @@ pub(super) static CAUSES: [(Sign, Means); ROWS] = [
     (Code("organization_spend_limit_exceeded"), QUOTA), // 0.169.0
     (Code("project_spend_limit_exceeded"), QUOTA),      // 0.169.0
     (Code("organization_usage_limit_exceeded"), QUOTA), // 0.169.0
-    (Says("Quota exceeded"), QUOTA),
+    (Says("Quota exceeded. Check"), QUOTA),             // not "Disk quota exceeded"
     (Code("usage_limit_reached"), ROLLING),
     (Says("hit your usage limit"), ROLLING),
     // What the backend says, repeated by Codex: 0.132.0.

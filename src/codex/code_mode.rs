@@ -32,17 +32,19 @@ fn can_be_run(path: &Path) -> bool {
     path.is_file() && is_executable
 }
 
-/// What keeps code mode from drawing, if this line of stderr tells it (0.147.0 to 0.171.0; 0.144.6
+/// What keeps code mode from drawing, if a line of stderr reports it (0.147.0 to 0.171.0; 0.144.6
 /// tells of a host that cannot be executed).
 #[must_use]
-pub fn trouble(line: &[u8]) -> Option<Unmounted> {
-    let says = |words: &str| memchr::memmem::find(line, words.as_bytes()).is_some();
+pub fn trouble(report: &str) -> Option<Unmounted> {
     match () {
-        () if says("failed to spawn code-mode host") => Some(Unmounted::Incomplete),
-        () if says("code-mode host is disabled") => Some(Unmounted::SwitchedOff(FEATURE)),
+        () if report.starts_with("failed to spawn code-mode host") => Some(Unmounted::Incomplete),
+        () if report.starts_with("code-mode host is disabled") => Some(Unmounted::SwitchedOff(FEATURE)),
         () => None,
     }
 }
+
+/// What every such report names.
+pub const HOST_WORDS: &str = "code-mode host";
 
 #[cfg(test)]
 mod tests {
@@ -52,14 +54,12 @@ mod tests {
 
     #[test]
     fn stderr_tells_what_keeps_code_mode_from_drawing() {
-        let router = "2026-11-26T23:40:24.057432Z ERROR codex_core::tools::router: error=";
-        let told = |words: &str| trouble(format!("{router}{words}").as_bytes());
         let host = "failed to spawn code-mode host /opt/codex/bin/codex-code-mode-host: ";
         for reason in ["No such file or directory (os error 2)", "host executable was not found"] {
-            assert_eq!(told(&format!("{host}{reason}")), Some(Unmounted::Incomplete));
+            assert_eq!(trouble(&format!("{host}{reason}")), Some(Unmounted::Incomplete));
         }
-        assert_eq!(told("code-mode host is disabled"), Some(Unmounted::SwitchedOff(FEATURE)));
-        assert_eq!(told("unsupported call: image_genimagegen"), None);
+        assert_eq!(trouble("code-mode host is disabled"), Some(Unmounted::SwitchedOff(FEATURE)));
+        assert_eq!(trouble("unsupported call: image_genimagegen"), None);
     }
 
     #[test]

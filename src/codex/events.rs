@@ -19,7 +19,9 @@ pub enum Event {
     Message(String),
     /// The agent has begun to run a command.
     CommandStarted,
-    /// Something went wrong that Codex itself may get over, such as "Reconnecting... 2/5".
+    /// Codex connects anew: "Reconnecting... 2/5 (…)" (all versions).
+    Reconnecting(String),
+    /// Something else went wrong that Codex itself may get over.
     Trouble(String),
     /// The turn is over, and well.
     TurnCompleted(Option<Usage>),
@@ -90,7 +92,8 @@ impl Event {
             Line::ItemStarted { item: Item::CommandExecution {} } => Some(Self::CommandStarted),
             Line::ItemCompleted { item: Item::AgentMessage { text } } => Some(Self::Message(text)),
             Line::ItemCompleted { item: Item::Error { message } } | Line::Error { message } => {
-                Some(Self::Trouble(message))
+                let is_anew = message.starts_with("Reconnecting");
+                Some(if is_anew { Self::Reconnecting(message) } else { Self::Trouble(message) })
             }
             Line::TurnCompleted { usage } => Some(Self::TurnCompleted(usage)),
             Line::TurnFailed { error } => Some(Self::TurnFailed(error.message)),
@@ -116,6 +119,8 @@ pub struct Transcript {
     pub says_unavailable: bool,
     /// The last trouble that Codex reported.
     pub trouble: Option<String>,
+    /// What it said when it last connected anew.
+    pub reconnecting: Option<String>,
     /// Why the turn failed.
     pub failed: Option<String>,
     /// Whether the turn completed.
@@ -131,6 +136,7 @@ impl Default for Transcript {
             words: Tail::new(WORDS_BYTES),
             says_unavailable: false,
             trouble: None,
+            reconnecting: None,
             failed: None,
             completed: false,
             usage: None,
@@ -158,6 +164,11 @@ impl Transcript {
                 self.says_unavailable |= text.lines().any(|line| line.trim() == UNAVAILABLE);
                 self.words.push(text.as_bytes());
                 self.words.push(b"\n");
+            }
+            Event::Reconnecting(message) => {
+                let message = beginning(message, MESSAGE_BYTES);
+                self.reconnecting = Some(message.to_owned());
+                self.trouble = Some(message.to_owned());
             }
             Event::Trouble(message) => self.trouble = Some(beginning(message, MESSAGE_BYTES).to_owned()),
             Event::TurnFailed(message) => self.failed = Some(beginning(message, MESSAGE_BYTES).to_owned()),

@@ -5,13 +5,14 @@
 //! turn, then the last line of stderr of a Codex that exited with an error and without that event.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use jiff::Zoned;
 use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use regex::Regex;
-use serde_json::Value;
 
 use super::causes::{CAUSES, Means, Sign};
 use super::code_mode;
@@ -19,6 +20,7 @@ use super::events::{MESSAGE_BYTES, Transcript};
 use crate::error::{BackendTrouble, Cause, Unmounted};
 use crate::process::Exit;
 use crate::text::beginning;
+use crate::text::printable::printable;
 use crate::text::redact::Redactor;
 use crate::text::tail::Tail;
 
@@ -44,30 +46,50 @@ impl Default for Complaints {
 impl Complaints {
     /// Takes in one line.
     pub fn note(&mut self, line: &[u8]) {
-        let find = |words: &str| memchr::memmem::find(line, words.as_bytes());
-        // 0.132.0 under a relay, and 0.169.0 with direct tools; in code mode nothing is printed.
-        self.unsupported |= find("unsupported call: image_gen").is_some();
-        self.code_mode = self.code_mode.take().or_else(|| code_mode::trouble(line));
-        if let Some(at) = find(IMAGE_CALL_FAILED) {
-            let report = Report::of_image_call(&String::from_utf8_lossy(&line[at..]));
+        let mentions = |words: &str| memchr::memmem::find(line, words.as_bytes()).is_some();
+        if ![IMAGE_CALL_FAILED, UNSUPPORTED, code_mode::HOST_WORDS].into_iter().any(mentions) {
+            return;
+        }
+        let line = String::from_utf8_lossy(line);
+        let line = printable(&line);
+        let Some(report) = reported(&line) else { return };
+        self.unsupported |= report.starts_with(UNSUPPORTED);
+        self.code_mode = self.code_mode.take().or_else(|| code_mode::trouble(report));
+        if report.starts_with(IMAGE_CALL_FAILED) {
+            let report = Report::of_image_call(report);
             if report.means().is_some() {
                 self.image_call = Some(report);
             }
         }
     }
 
-    /// The last line, in which a Codex that ends with an error says why. Of log lines, only those
-    /// of the turn and the login count: others tell of side requests, such as for the list of
-    /// models, which fail in good runs too.
+    /// The last line, in which a Codex that ends with an error says why.
     fn last_words(&self) -> Option<String> {
         let line = self.tail.last_line()?;
-        let is_aside = LOG_LINE.captures(&line).is_some_and(|log| !OWN_LOGS.contains(&&log["target"]));
-        (!is_aside).then_some(line)
+        reported(&line).map(str::to_owned)
     }
+}
+
+/// What a line of stderr reports: all of it, or what a log line says behind its head. None of a log
+/// line that reports no failure of the turn or the login: others tell of side requests, such as for
+/// the list of models, which fail in good runs too, or quote the prompt (`RUST_LOG=trace`).
+fn reported(line: &str) -> Option<&str> {
+    let Some(log) = LOG_LINE.captures(line) else { return Some(line) };
+    let tells_of_failure = matches!(&log["level"], "ERROR" | "WARN");
+    match (log.name("target"), log.name("report")) {
+        (Some(target), Some(report)) if OWN_LOGS.contains(&target.as_str()) => Some(report.as_str()),
+        // "ERROR: …" is no line of the log.
+        _ => log.name("time").is_none().then_some(line),
+    }
+    .filter(|_| tells_of_failure)
 }
 
 /// The parts of Codex whose log is of the turn itself or of the login.
 const OWN_LOGS: [&str; 5] = ["codex_api", "codex_client", "codex_core", "codex_exec", "codex_login"];
+
+/// How stderr reports that the agent called a tool that it does not have: 0.132.0 under a relay,
+/// and 0.169.0 with direct tools; in code mode nothing is printed.
+const UNSUPPORTED: &str = "unsupported call: image_gen";
 
 /// What stderr says before the reason of a failed image call (0.144 and later, where the CLI makes
 /// that call itself): `http 429 Too Many Requests: Some("{\"error\":…}")`, whose quoted part is a
@@ -83,8 +105,8 @@ struct Report<'a> {
     words: String,
     /// The HTTP status.
     status: Option<u16>,
-    /// The JSON within, if there is any that can be read.
-    body: Option<Body>,
+    /// What the backend's JSON within says.
+    body: Body,
 }
 
 impl<'a> Report<'a> {
@@ -92,12 +114,12 @@ impl<'a> Report<'a> {
     /// and earlier) failures of the image tool come this way too, as failures of the stream.
     fn new(text: impl Into<Cow<'a, str>>) -> Self {
         let text = text.into();
-        let body = text.find('{').and_then(|at| Body::parse(&text[at..]));
+        let body = Body::read(&text);
         let in_words = STATUS.captures(&text).and_then(|found| found["status"].parse().ok());
         // What is JSON from its beginning is the body of such a refusal
         // (codex-rs/codex-api/src/api_bridge.rs).
-        let bare = (body.is_some() && text.starts_with('{')).then_some(BAD_REQUEST);
-        let status = in_words.or(body.as_ref().and_then(|body| body.status)).or(bare);
+        let bare = (text.starts_with('{') || text.starts_with("[{")).then_some(BAD_REQUEST);
+        let status = in_words.or(body.status).or(bare);
         Self { words: text.to_ascii_lowercase(), text, status, body }
     }
 
@@ -113,36 +135,38 @@ impl<'a> Report<'a> {
     /// Whether the report shows that sign.
     fn shows(&self, sign: &Sign) -> bool {
         let says = |words: &str| self.words.contains(&words.to_ascii_lowercase());
-        match (sign, &self.body) {
-            (Sign::Code(code), Some(body)) => body.codes.iter().any(|found| found.eq_ignore_ascii_case(code)),
-            // Codex shortens long bodies, which then are no JSON any more.
-            (Sign::Code(code), None) => says(&format!("\"{code}\"")),
-            (Sign::Says(words), _) => says(words),
-            (Sign::Status(range), _) => self.status.is_some_and(|status| range.contains(&status)),
+        match sign {
+            Sign::Code(code) => self.body.codes.iter().any(|found| found.eq_ignore_ascii_case(code)),
+            Sign::Says(words) => says(words),
+            Sign::Status(range) => self.status.is_some_and(|status| range.contains(&status)),
         }
     }
 
-    /// What the first row of [`CAUSES`] that fits establishes.
+    /// What the first row of [`CAUSES`] that fits establishes. A code goes before all words: the
+    /// backend's message may quote the prompt.
     fn means(&self) -> Option<&'static Means> {
-        CAUSES.iter().find(|(sign, _)| self.shows(sign)).map(|(_, means)| means)
+        let (codes, others): (Vec<_>, Vec<_>) = CAUSES.iter().partition(|(sign, _)| matches!(sign, Sign::Code(_)));
+        codes.into_iter().chain(others).find(|(sign, _)| self.shows(sign)).map(|(_, means)| means)
     }
 
-    fn diagnosis(&self, now: SystemTime) -> Option<Diagnosis> {
+    fn diagnosis(&self, clock: &Zoned) -> Option<Diagnosis> {
         match self.means()? {
-            Means::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(now)),
+            Means::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(clock)),
             Means::Is(cause) => Some(cause.clone().into()),
             Means::Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
         }
     }
 
-    fn usage_limit(&self, now: SystemTime) -> Diagnosis {
-        let body = self.body.as_ref();
+    fn usage_limit(&self, clock: &Zoned) -> Diagnosis {
+        let now = SystemTime::from(clock.timestamp());
         let until = |at: SystemTime| at.duration_since(now).ok();
-        let seconds = body.and_then(|body| body.resets_in_seconds).map(Duration::from_secs);
+        let may_be = |&at: &SystemTime| is_a_date(at) && at.checked_add(LONG_PAST).is_none_or(|at| at >= now);
+        let seconds = self.body.resets_in_seconds.map(Duration::from_secs);
         let seconds = seconds.filter(|&seconds| now.checked_add(seconds).is_some_and(is_a_date));
-        let at = body.and_then(|body| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(body.resets_at?)));
-        let at = at.filter(|&at| is_a_date(at)).or_else(|| now.checked_add(seconds?));
-        let resets_at = at.or_else(|| retry_time(&self.text, &Zoned::try_from(now).ok()?));
+        let at = self.body.resets_at.and_then(|at| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)));
+        let at = at.filter(may_be).or_else(|| now.checked_add(seconds?));
+        let told = || retry_time(&self.text, clock).filter(may_be);
+        let resets_at = at.or_else(told);
         Diagnosis { cause: Cause::UsageLimit { resets_in: seconds.or(resets_at.and_then(until)) }, resets_at }
     }
 }
@@ -153,12 +177,14 @@ const BAD_REQUEST: u16 = 400;
 /// The last second that a JavaScript `Date` can show, since 1970.
 const LAST_DATE: Duration = Duration::from_secs(8_640_000_000_000);
 
+/// Clocks differ, but not by this: what lies further back is no reset.
+const LONG_PAST: Duration = Duration::from_hours(365 * 24);
+
 fn is_a_date(at: SystemTime) -> bool {
     at.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since <= LAST_DATE)
 }
 
-/// The backend's own words about a refusal. A member of another type than expected is left out, not
-/// the others.
+/// The backend's own words about a refusal.
 #[derive(Debug, Default)]
 struct Body {
     codes: Vec<String>,
@@ -168,30 +194,41 @@ struct Body {
 }
 
 impl Body {
-    /// Reads `{"error":{…}}`, `{"detail":{…}}` or the members themselves. What follows the JSON is
-    /// left alone.
-    fn parse(json: &str) -> Option<Self> {
-        let root = serde_json::Deserializer::from_str(json).into_iter::<Value>().next()?.ok()?;
-        let inner = ["error", "detail"].into_iter().filter_map(|name| root.get(name)).find(|value| value.is_object());
-        let error = inner.unwrap_or(&root);
-        let number = |name: &str| error.get(name).and_then(Value::as_u64);
-        Some(Self {
-            codes: [error, &root]
-                .into_iter()
-                .flat_map(|value| ["code", "type", "error", "rate_limit_reached_type"].map(|name| value.get(name)))
-                .filter_map(|value| value?.as_str().map(str::to_owned))
-                .collect(),
-            // A failed call over a WebSocket is reported with its status (0.140.0 and later).
-            status: root
-                .get("status")
-                .and_then(Value::as_u64)
-                .and_then(|status| status.try_into().ok())
-                .filter(is_failure),
-            resets_in_seconds: number("resets_in_seconds"),
-            resets_at: number("resets_at"),
-        })
+    /// Reads the members of the JSON in `text`, at any depth and in JSON that a string quotes. Not
+    /// with a parser: Codex shortens long bodies, and what one member says must not depend on the
+    /// others. A member of another type than expected is left out, and of several the first counts.
+    fn read(text: &str) -> Self {
+        let mut body = Self::default();
+        for member in MEMBER.captures_iter(text) {
+            let number = member.name("number").map(|number| number.as_str());
+            match (&member["name"], member.name("text")) {
+                ("resets_in_seconds", _) => fill(&mut body.resets_in_seconds, number),
+                ("resets_at", _) => fill(&mut body.resets_at, number),
+                // A failed call over a WebSocket is reported with its status (0.140.0 and later).
+                ("status", _) => {
+                    fill(&mut body.status, number);
+                    body.status = body.status.filter(is_failure);
+                }
+                (_, Some(code)) => body.codes.push(code.as_str().to_owned()),
+                (_, None) => {}
+            }
+        }
+        body
     }
 }
+
+/// Reads `number` into `place`, unless something is there.
+fn fill<T: FromStr>(place: &mut Option<T>, number: Option<&str>) {
+    *place = place.take().or_else(|| number?.parse().ok());
+}
+
+/// One member of the backend's JSON. A number is read only where it is whole.
+static MEMBER: LazyLock<Regex> = LazyLock::new(|| {
+    regex(concat!(
+        r#"\\*"(?P<name>code|type|error|rate_limit_reached_type|status|resets_at|resets_in_seconds)\\*"\s*:\s*"#,
+        r#"(?:\\*"(?P<text>[^"\\]*)|(?P<number>\d+)\s*[,}])"#
+    ))
+});
 
 const fn is_failure(status: &u16) -> bool {
     matches!(status, 400..=599)
@@ -258,9 +295,9 @@ pub fn diagnose(
     transcript: &Transcript,
     complaints: &Complaints,
     exit: Option<Exit>,
-    now: SystemTime,
+    clock: &Zoned,
 ) -> Option<Diagnosis> {
-    if let Some(diagnosis) = complaints.image_call.as_ref().and_then(|report| report.diagnosis(now)) {
+    if let Some(diagnosis) = complaints.image_call.as_ref().and_then(|report| report.diagnosis(clock)) {
         return Some(diagnosis);
     }
     if let Some(trouble) = &complaints.code_mode {
@@ -270,23 +307,31 @@ pub fn diagnose(
         return Some(Cause::ImageGenUnavailable(Unmounted::Reported).into());
     }
     match (&transcript.failed, exit) {
-        (Some(message), _) => Report::new(message).diagnosis(now),
-        (None, Some(Exit::Code(code))) if code != 0 => Report::new(complaints.last_words()?).diagnosis(now),
+        (Some(message), _) => Report::new(message).diagnosis(clock),
+        (None, Some(Exit::Code(code))) if code != 0 => Report::new(complaints.last_words()?).diagnosis(clock),
         _ => None,
     }
 }
 
-/// What Codex's last trouble establishes about a turn that was stopped because it did nothing but
+/// What Codex's last try establishes about a turn that was stopped because it did nothing but
 /// connect anew: "Reconnecting... 3/5 (what went wrong)".
 #[must_use]
-pub fn diagnose_trouble(transcript: &Transcript, now: SystemTime) -> Diagnosis {
-    let told = transcript.trouble.as_deref().and_then(|trouble| Report::new(trouble).diagnosis(now));
+pub fn diagnose_trouble(transcript: &Transcript, clock: &Zoned) -> Diagnosis {
+    let told = transcript.reconnecting.as_deref().and_then(|trouble| Report::new(trouble).diagnosis(clock));
     told.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
 }
 
-/// When a usage limit resets according to Codex's own sentence, in the user's time zone and to the
-/// minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later
-/// (0.132.0 and 0.169.0).
+/// Now, in the time zone in which Codex names times: the one that its environment's `TZ` names, else
+/// the system's.
+#[must_use]
+pub fn clock(zone: Option<&str>) -> Zoned {
+    let zone = zone.and_then(|name| TimeZone::get(name.strip_prefix(':').unwrap_or(name)).ok());
+    Timestamp::now().to_zoned(zone.unwrap_or_else(TimeZone::system))
+}
+
+/// When a usage limit resets according to Codex's own sentence, in the time zone of `now` and to the
+/// minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later (0.132.0
+/// and 0.169.0).
 fn retry_time(message: &str, now: &Zoned) -> Option<SystemTime> {
     let found = RETRY_TIME.captures(message)?;
     let time = Time::strptime("%I:%M %p", &found["time"]).ok()?;
@@ -308,9 +353,14 @@ static STATUS: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"(unexpected status|last status:|\(status|refresh token:|HTTP error:) (?P<status>[1-5]\d{2})\b")
 });
 
-/// A line of Codex's log: `2026-06-01T12:00:00.101448Z ERROR codex_core::tools::router: …`.
-static LOG_LINE: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"^\d{4}-\d{2}-\d{2}T\S+\s+(ERROR|WARN|INFO|DEBUG|TRACE)\s+(?P<target>\w+)"));
+/// A line of Codex's log, within spans or not:
+/// `2026-06-01T12:00:00.101448Z ERROR turn{model=x}: codex_core::tools::router: error=…`.
+static LOG_LINE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(concat!(
+        r"^(?P<time>\d{4}-\d{2}-\d{2}T\S+\s+)?(?P<level>ERROR|WARN|INFO|DEBUG|TRACE)\b",
+        r"(?:\s+(?:[^\s{]*\{[^}]*\}:)*\s*(?P<target>\w+)(?:::\w+)*:\s+(?:error=)?(?P<report>.*))?"
+    ))
+});
 
 #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles all of them")]
 fn regex(pattern: &str) -> Regex {
@@ -329,22 +379,26 @@ mod tests {
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
+    fn at(time: SystemTime) -> Zoned {
+        Zoned::try_from(time).unwrap()
+    }
+
     fn from_stderr(line: &str) -> Option<Diagnosis> {
         let mut complaints = Complaints::default();
         complaints.note(line.as_bytes());
-        diagnose(&Transcript::default(), &complaints, None, NOW)
+        diagnose(&Transcript::default(), &complaints, None, &at(NOW))
     }
 
     fn from_turn(message: &str) -> Option<Diagnosis> {
         let mut transcript = Transcript::default();
         transcript.note(&Event::TurnFailed(message.into()));
-        diagnose(&transcript, &Complaints::default(), None, NOW)
+        diagnose(&transcript, &Complaints::default(), None, &at(NOW))
     }
 
     fn from_exit(stderr: &str, exit: Exit) -> Option<Diagnosis> {
         let mut complaints = Complaints::default();
         complaints.tail.push(stderr.as_bytes());
-        diagnose(&Transcript::default(), &complaints, Some(exit), NOW)
+        diagnose(&Transcript::default(), &complaints, Some(exit), &at(NOW))
     }
 
     fn code(diagnosis: Option<Diagnosis>) -> Option<&'static str> {
@@ -915,6 +969,7 @@ mod tests {
             "Fatal error: failed to read the config",
             "Missing environment variable: `OPENAI_API_KEY`.",
             "No such file or directory (os error 2)",
+            "failed to write the rollout: Disk quota exceeded (os error 122)",
         ] {
             assert_eq!(from_turn(text), None, "{text}");
             assert_eq!(from_exit(text, Exit::Code(1)), None, "{text}");
@@ -957,7 +1012,7 @@ mod tests {
             failed.note(&Event::TurnFailed("something nobody has seen".into()));
             let mut complaints = Complaints::default();
             complaints.tail.push(stderr.as_bytes());
-            assert_eq!(diagnose(&failed, &complaints, Some(error), NOW), None, "{line}");
+            assert_eq!(diagnose(&failed, &complaints, Some(error), &at(NOW)), None, "{line}");
         }
         for aside in [
             "2026-06-01T12:00:00.101448Z ERROR codex_models_manager::manager: failed to refresh available models: unexpected status 404 Not Found: {}, url: https://127.0.0.1:9/x",
@@ -1066,7 +1121,7 @@ mod tests {
         let mut transcript = Transcript::default();
         transcript.note(&Event::TurnFailed("You've hit your usage limit.".into()));
         transcript.note(&Event::Message("IMAGE_GEN_UNAVAILABLE".into()));
-        assert_eq!(code(diagnose(&transcript, &complaints, None, NOW)), Some("BACKEND_ERROR"));
+        assert_eq!(code(diagnose(&transcript, &complaints, None, &at(NOW))), Some("BACKEND_ERROR"));
     }
 
     #[test]
@@ -1075,7 +1130,7 @@ mod tests {
         for line in ["http 500 Internal Server Error: None", "http 402 Payment Required: None", "something new"] {
             complaints.note(format!("{IMAGE_CALL_FAILED}{line}").as_bytes());
         }
-        assert_eq!(code(diagnose(&Transcript::default(), &complaints, None, NOW)), Some("USAGE_LIMIT"));
+        assert_eq!(code(diagnose(&Transcript::default(), &complaints, None, &at(NOW))), Some("USAGE_LIMIT"));
     }
 
     #[test]
@@ -1083,5 +1138,131 @@ mod tests {
         assert_eq!(unescape(r#"a\"b\\c\n\u{e9}\'d") and more "x"#), "a\"b\\c\n\u{e9}'d");
         assert_eq!(unescape(r"cut off \"), "cut off ");
         assert_eq!(unescape(r"\u{110000}x"), "x");
+    }
+
+    #[test]
+    fn what_a_log_quotes_is_no_report() {
+        let span = r"2026-11-22T10:46:16.278818Z ERROR session_loop{thread_id=x}:turn{model=y}: codex_core::tools::router: error=";
+        for (line, expected) in [
+            ("image generation failed: http 402 Payment Required: None", "USAGE_LIMIT"),
+            ("unsupported call: image_genimagegen", "IMAGE_GEN_UNAVAILABLE"),
+            ("failed to spawn code-mode host /x: No such file or directory (os error 2)", "IMAGE_GEN_UNAVAILABLE"),
+        ] {
+            for before in ["", "\u{1b}[2m", ROUTER, span, "ERROR codex_core::tools::router: error="] {
+                assert_eq!(code(from_stderr(&format!("{before}{line}"))), Some(expected), "{before}{line}");
+            }
+            for before in [
+                "2026-11-22T10:46:16.278818Z TRACE codex_core::codex: Submission { items: [Text { text: \"a poster: ",
+                "2026-11-22T10:46:16.278818Z DEBUG codex_core::codex: error=",
+                "2026-11-22T10:46:16.278818Z  INFO codex_rmcp_client: MCP server stderr (x): ",
+                "2026-11-22T10:46:16.278818Z ERROR codex_core::tools::router: error=exec_command failed: echo ",
+                "the agent says: ",
+            ] {
+                assert_eq!(from_stderr(&format!("{before}{line}")), None, "{before}{line}");
+            }
+        }
+        for line in [
+            "2026-11-22T10:46:16.278818Z DEBUG codex_core::codex: text: \"You've hit your usage limit\"",
+            "2026-11-22T10:46:16.278818Z TRACE codex_api::sse: rate limit exceeded",
+            "2026-11-22T10:46:16.278818Z  INFO codex_core: Connection refused",
+        ] {
+            assert_eq!(from_exit(line, Exit::Code(1)), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_code_goes_before_words_that_the_backend_quotes() {
+        for (code_of, expected) in [
+            ("moderation_blocked", "SAFETY_REJECTED"),
+            ("server_is_overloaded", "BACKEND_ERROR"),
+            ("token_revoked", "NOT_SIGNED_IN"),
+        ] {
+            for quoted in ["You've hit your usage limit", "rate limit exceeded", "Your workspace is out of credits"] {
+                let body = format!(r#"{{"error":{{"code":"{code_of}","message":"Your prompt was: {quoted}"}}}}"#);
+                assert_eq!(code(from_turn(&body)), Some(expected), "{body}");
+                let report = format!("{ROUTER}{IMAGE_CALL_FAILED}http 400 Bad Request: Some({body:?})");
+                assert_eq!(code(from_stderr(&report)), Some(expected), "{report}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_turn_that_only_reconnects_is_judged_by_what_it_said_of_that() {
+        let mut transcript = Transcript::default();
+        transcript
+            .note(&Event::Reconnecting("Reconnecting... 5/5 (unexpected status 503 Service Unavailable: x)".into()));
+        transcript.note(&Event::Trouble("MCP client for `x` failed to start: rate limit exceeded".into()));
+        let diagnosis = diagnose_trouble(&transcript, &at(NOW));
+        assert_eq!(
+            diagnosis.cause.to_string(),
+            "OpenAI's backend could not deliver the image (HTTP 503: an error of the server). Try again later."
+        );
+    }
+
+    #[test]
+    fn the_backends_json_is_read_at_any_depth_and_as_far_as_it_goes() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_349_765);
+        let limit = r#""type":"usage_limit_reached","resets_at":1795349765"#;
+        for body in [
+            format!(r#"{{"error":{{{limit},"resets_in_seconds":1e400}}}}"#),
+            format!(r#"{{"error":{{"resets_in_seconds":NaN,{limit}}}}}"#),
+            format!(r#"{{"error":{{{limit},"message":"torn \ud83d"}}}}"#),
+            format!(r#"{{"error":{{{limit},"message":"cut o"#),
+            format!(r#"[{{"error":{{{limit}}}}}]"#),
+            format!(r#"{{"errors":[{{{limit}}}]}}"#),
+            format!(r#"{{"type":"response.failed","response":{{"error":{{{limit}}}}}}}"#),
+            format!(r#"{{"error":{{"message":{:?}}}}}"#, format!("{{\"error\":{{{limit}}}}}")),
+            format!(r#"{{ "error" : {{ {} }} }}"#, limit.replace(':', " :\n ")),
+        ] {
+            for text in [body.clone(), format!("unexpected status 429 Too Many Requests: {body}, url: https://x")] {
+                let diagnosis = from_turn(&text).unwrap_or_else(|| panic!("nothing is known of {text}"));
+                assert_eq!((diagnosis.cause.code(), diagnosis.resets_at), ("USAGE_LIMIT", Some(at)), "{text}");
+            }
+        }
+        let inner = r#"{"error":{"code":"invalid_request","innererror":{"code":"content_policy_violation"}}}"#;
+        assert_eq!(code(from_turn(inner)), Some("SAFETY_REJECTED"));
+    }
+
+    #[test]
+    fn a_reset_that_is_long_past_is_left_out() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_349_765);
+        let reset = |message: &str| Report::new(message).diagnosis(&at(now)).unwrap();
+        for message in [
+            r#"{"error":{"type":"usage_limit_reached","resets_at":0}}"#,
+            r#"{"error":{"type":"usage_limit_reached","resets_at":1595349765}}"#,
+            "You've hit your usage limit. Try again at Nov 25th, 1926 12:16 PM.",
+        ] {
+            assert_eq!(reset(message), Cause::UsageLimit { resets_in: None }.into(), "{message}");
+        }
+        let both = reset(r#"{"error":{"type":"usage_limit_reached","resets_at":1,"resets_in_seconds":60}}"#);
+        assert_eq!(both.resets_at, Some(now + Duration::from_secs(60)));
+        let just = reset(r#"{"error":{"type":"usage_limit_reached","resets_at":1795349760}}"#);
+        assert_eq!(just.resets_at, Some(now - Duration::from_secs(5)), "clocks differ");
+    }
+
+    #[test]
+    fn every_status_has_its_code_and_says_whether_to_try_again() {
+        for status in (400..600).chain([0, 100, 204, 302, 600, 999]) {
+            let expected = match status {
+                401 => ("NOT_SIGNED_IN", false),
+                402 => ("USAGE_LIMIT", false),
+                429 => ("RATE_LIMITED", true),
+                408 | 425 | 500..600 => ("BACKEND_ERROR", true),
+                _ => ("BACKEND_ERROR", false),
+            };
+            let html = "<html><style>body { color: red }</style><p>Please try again later.</p></html>";
+            let of_turn = (400..600).contains(&status).then(|| {
+                from_turn(&format!(
+                    "unexpected status {status} <unknown status code>: {html}, url: https://127.0.0.1:9/x"
+                ))
+            });
+            let of_call = from_stderr(&format!("{ROUTER}{IMAGE_CALL_FAILED}http {status} X: Some({html:?})"));
+            for diagnosis in of_turn.into_iter().chain([of_call]) {
+                let cause = diagnosis.unwrap_or_else(|| panic!("nothing is known of {status}")).cause;
+                assert_eq!((cause.code(), cause.retryable()), expected, "{status}");
+                let names_it = cause.to_string().contains(&format!("(HTTP {status}: "));
+                assert_eq!(names_it, expected.0 == "BACKEND_ERROR", "{cause}");
+            }
+        }
     }
 }

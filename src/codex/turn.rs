@@ -159,7 +159,7 @@ impl Listener {
                 news.thread = Some(thread.clone());
                 true
             }
-            Event::Trouble(text) if text.starts_with(RECONNECTING) => {
+            Event::Reconnecting(_) => {
                 news.reconnects += 1;
                 true
             }
@@ -173,11 +173,8 @@ impl Listener {
             Event::ThreadStarted(_) => say(Phase::Started, "Codex has started"),
             Event::Message(text) => say(Phase::Message, text),
             Event::CommandStarted => say(Phase::Command, "Codex runs a command"),
-            Event::Trouble(text) if text.starts_with(RECONNECTING) => say(Phase::Reconnecting, text),
+            Event::Reconnecting(text) => say(Phase::Reconnecting, text),
             Event::Trouble(_) | Event::TurnCompleted(_) | Event::TurnFailed(_) => {}
         }
     }
 }
-
-/// How Codex tells that it connects anew: "Reconnecting... 2/5 (…)" (all versions).
-const RECONNECTING: &str = "Reconnecting";

@@ -9,10 +9,12 @@ const NAME_CHARS: usize = 100;
 /// How much of a name is looked at, in bytes.
 const LONGEST_NAME_BYTES: usize = 4 << 10;
 
-/// A name that somebody else has chosen, as it may stand between backticks in a message.
+/// A name that somebody else has chosen, without secrets, as it may stand between backticks in a
+/// message.
 #[must_use]
 pub fn name(text: &str) -> String {
-    printable::one_line(beginning(text, LONGEST_NAME_BYTES), NAME_CHARS).replace('`', "'")
+    let text = redact::redact(beginning(text, LONGEST_NAME_BYTES));
+    printable::one_line(&text, NAME_CHARS).replace('`', "'")
 }
 
 /// The beginning of `text`, at most `bytes` of it. A word that would be torn is left out, unless it
@@ -38,6 +40,10 @@ mod tests {
         assert_eq!(name("my-relay"), "my-relay");
         assert_eq!(name("a\u{202e}b\n\u{1b}[31m`c`\u{200b}"), "ab 'c'");
         assert_eq!(name(&"x".repeat(10_000)).chars().count(), NAME_CHARS);
+        assert_eq!(
+            name(&format!("at https://me:{}@example.org", "aB3".repeat(5))),
+            "at https://[redacted]@example.org"
+        );
     }
 
     #[test]

@@ -115,8 +115,12 @@ pub fn one_line(text: &str, max: usize) -> String {
     let mut line: Vec<char> = line.take(max + 1).collect();
     if line.len() > max {
         let fitting = max.saturating_sub(1);
-        let is_end = |&at: &usize| at > 0 && !is_one(line[at - 1], line[at]);
-        let end = (fitting / 2..=fitting).rev().find(is_end).unwrap_or(fitting);
+        let text: String = line.iter().collect();
+        let ends = SEEN_AS_ONE.find_iter(&text).scan(0, |end, seen| {
+            *end += seen.as_str().chars().count();
+            Some(*end)
+        });
+        let end = ends.take_while(|&end| end <= fitting).last().filter(|&end| end >= fitting / 2).unwrap_or(fitting);
         line.truncate(end);
         while line.last().is_some_and(|c| c.is_whitespace()) {
             line.pop();
@@ -126,10 +130,13 @@ pub fn one_line(text: &str, max: usize) -> String {
     line.into_iter().collect()
 }
 
-/// Whether two characters that follow each other are shown as one.
-const fn is_one(first: char, second: char) -> bool {
-    is_joiner(first) || is_attached(second) || matches!(second, '\u{300}'..='\u{36f}' | '\u{1f3fb}'..='\u{1f3ff}')
-}
+/// Characters that are seen as one (Unicode's extended grapheme clusters, as far as a line is cut
+/// between them): a flag, or a character with its marks and with all that joiners join to it.
+#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
+static SEEN_AS_ONE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:\p{gcb=RI}{2}|.)(?:\u{200d}.|[\p{gcb=Extend}\p{gcb=SpacingMark}\u{200d}])*")
+        .expect("a constant pattern")
+});
 
 #[cfg(test)]
 mod tests {
@@ -234,6 +241,27 @@ mod tests {
         let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
         assert_eq!(one_line(&format!("aaaaaa{family}"), 10), "aaaaaa…");
         assert_eq!(one_line(&format!("aaaa{family} c"), 10), format!("aaaa{family}…"));
+        // Nine fit, so that only a part of the second would.
+        for one in [
+            "\u{1f1e9}\u{1f1ea}",                  // a flag: two regional indicators
+            "\u{1f468}\u{1f3fd}\u{200d}\u{1f33e}", // a skin tone within a family
+            "1\u{fe0f}\u{20e3}",                   // a key
+            "\u{5d0}\u{5b8}",
+            "\u{e01}\u{e31}\u{e48}",
+            "\u{915}\u{93f}", // vowels of Hebrew, Thai, Devanagari
+            "o\u{1dce}\u{20d7}\u{fe20}",
+        ] {
+            let chars = one.chars().count();
+            for before in 8 - chars..=8 {
+                let line = one_line(&format!("{}{one}{one} c and more", "a".repeat(before)), 10);
+                let whole = (9 - before) / chars;
+                let expected = format!("{}{}", "a".repeat(before), one.repeat(whole.min(2)));
+                assert!(
+                    line.starts_with(&format!("{expected}…")) || line.starts_with(&format!("{expected} c")),
+                    "{line:?}"
+                );
+            }
+        }
         assert_eq!(one_line(&"e\u{301}".repeat(10), 10), format!("{}…", "e\u{301}".repeat(4)));
         // One that is as long as the line is cut nevertheless.
         assert_eq!(one_line(&"\u{1f468}\u{200d}".repeat(100), 10).chars().count(), 10);

@@ -28,7 +28,7 @@ pub struct Rule {
 /// All that is hidden, in the order in which it is looked for: first what is recognised by itself,
 /// then what is recognised by its name. None of it is a length or a look of randomness alone, so
 /// that digests, identifiers and addresses stay readable.
-pub static RULES: [Rule; 21] = [
+pub static RULES: [Rule; 22] = [
     Rule {
         pattern: concat!(
             r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
@@ -38,32 +38,32 @@ pub static RULES: [Rule; 21] = [
         source: "RFC 7468, also with its line breaks escaped",
     },
     Rule {
-        pattern: r"(?-u:\b)(eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_-]*){0,3})",
+        pattern: r"{start}(eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_-]*){0,3})",
         hides: "JSON Web Tokens: Codex's access and id tokens",
         source: "RFC 7519, also without a signature, and encrypted ones (RFC 7516)",
     },
     Rule {
-        pattern: r"(?-u:\b)((?:sk|sess)[-_][A-Za-z0-9_*.-]{6,})",
+        pattern: r"{start}((?:sk|sess)[-_][A-Za-z0-9_*.-]{6,})",
         hides: "keys of OpenAI, Anthropic, Stripe and others, whole or masked, and sessions of OpenAI",
         source: "platform.openai.com/docs, and what Codex prints of a key",
     },
     Rule {
-        pattern: r"(?-u:\b)(rt(?:_|\.[0-9]\.)[A-Za-z0-9_.-]{6,})",
+        pattern: r"{start}(rt(?:_|\.[0-9]\.)[A-Za-z0-9_.-]{6,})",
         hides: "refresh tokens of ChatGPT",
         source: "Codex's auth.json",
     },
     Rule {
-        pattern: r"(?-u:\b)((?:gh[opsur]|github_pat)_[A-Za-z0-9_]{6,})",
+        pattern: r"{start}((?:gh[opsur]|github_pat)_[A-Za-z0-9_]{6,})",
         hides: "tokens of GitHub",
         source: "docs.github.com: GitHub's token formats",
     },
     Rule {
-        pattern: r"(?-u:\b)(gl(?:pat|ptt|dt|rt|rtr|soat|ft|oas|cbt|agent|imt|ffct|wt)-[A-Za-z0-9_.-]{6,})",
+        pattern: r"{start}(gl(?:pat|ptt|dt|rt|rtr|soat|ft|oas|cbt|agent|imt|ffct|wt)-[A-Za-z0-9_.-]{6,})",
         hides: "tokens of GitLab",
         source: "docs.gitlab.com: token prefixes",
     },
     Rule {
-        pattern: r"(?-u:\b)((?:xox[a-z]|xapp|xwfp)-[A-Za-z0-9.-]{6,})",
+        pattern: r"{start}((?:xox[a-z]|xapp|xwfp)-[A-Za-z0-9.-]{6,})",
         hides: "tokens of Slack",
         source: "docs.slack.dev: token types",
     },
@@ -73,27 +73,27 @@ pub static RULES: [Rule; 21] = [
         source: "docs.slack.dev: incoming webhooks",
     },
     Rule {
-        pattern: r"(?-u:\b)((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,})",
+        pattern: r"{start}((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,})",
         hides: "access key ids of AWS",
         source: "docs.aws.amazon.com: IAM unique identifiers",
     },
     Rule {
-        pattern: r"(?-u:\b)((?:hf|api_org)_[A-Za-z0-9]{16,})",
+        pattern: r"{start}((?:hf|api_org)_[A-Za-z0-9]{16,})",
         hides: "tokens of Hugging Face",
         source: "huggingface.co/docs: user access tokens",
     },
     Rule {
-        pattern: r"(?-u:\b)((?:npm|pypi|dckr_pat|gsk|r8|rk_(?:live|test)|dop_v1)[_-][A-Za-z0-9_-]{16,})",
+        pattern: r"{start}((?:npm|pypi|dckr_pat|gsk|r8|rk_(?:live|test)|dop_v1)[_-][A-Za-z0-9_-]{16,})",
         hides: "tokens of npm, PyPI, Docker, Groq, Replicate, Stripe and DigitalOcean",
         source: "docs.npmjs.com, pypi.org/help, docs.docker.com, console.groq.com, replicate.com, docs.stripe.com",
     },
     Rule {
-        pattern: r"(?-u:\b)((?:xai|nvapi|pplx)-[A-Za-z0-9_-]{16,})",
+        pattern: r"{start}((?:xai|nvapi|pplx)-[A-Za-z0-9_-]{16,})",
         hides: "keys of xAI, NVIDIA and Perplexity",
         source: "docs.x.ai, docs.nvidia.com, docs.perplexity.ai",
     },
     Rule {
-        pattern: r"(?-u:\b)(AIza[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_.-]{6,}|GOCSPX-[A-Za-z0-9_-]{6,})",
+        pattern: r"{start}(AIza[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_.-]{6,}|GOCSPX-[A-Za-z0-9_-]{6,})",
         hides: "keys, access tokens and client secrets of Google",
         source: "cloud.google.com/docs/authentication",
     },
@@ -104,21 +104,31 @@ pub static RULES: [Rule; 21] = [
     },
     Rule {
         pattern: concat!(
-            r"(?i)(?:{any}){is}(?:",
+            r"(?i)(?:{any}){is}(?:([|>][+-]?[ \t]*(?:(?:\n|\\+n)[ \t]+[^\n\\]+)+)|(?:\n|\\+n)[ \t]+([A-Za-z0-9+/=_.-]{16,})|",
             // Another name, and what follows that one.
             r"((?:(?:\\*[\x22'][a-z0-9_.-]*(?:{any})\\*[\x22']|[^\s\x22'`,;&]*?(?:{any})){is})+",
             r"(?:\\*\x22[^\x22\n]+|\\*'[^'\n]+|(?:{schemes}[ \t]+)?(?:{parameter}|{word}){more}))",
-            r"|{quoted})",
+            r"|{break}{quoted})",
             r"|authorization{is}((?:{schemes}[ \t]+)?(?:{parameter}{more}|{word}))",
             r"|cookies?{is}({cookie}{more})",
             r"|(?:{names}){is}({word})",
         ),
         hides: "what follows the name of a secret, of a person or of an account: one word, or all that is quoted; \
                 all parameters of an authorization, all cookies",
-        source: "RFC 9110, 11.4; RFC 6265, 4; RFC 6749; JSON, Rust's Debug and TOML",
+        source: "RFC 9110, 11.4; RFC 6265, 4; RFC 6749; JSON, Rust's Debug, TOML and YAML",
     },
     Rule {
-        pattern: r"(?i)--[a-z0-9-]*(?:token|secret|password|passphrase|api-?key|access-?key)[ \t]+(?:{quoted}|({word}))",
+        pattern: concat!(
+            r"(?i)(?:(?:\(|\[{break}\[|\],{break}\[){break}\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']{break},{break}b?{quoted}\\*[\x22']{break}[)\]]",
+            r"|(?:name|key|header)\\*[\x22']?{break}[:=]{break}\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']{break},?{break}",
+            r"\\*[\x22']?value\\*[\x22']?{break}[:=]{break}b?{quoted}",
+            r"|<[a-z0-9:._-]*(?:{any})>([^<>]+)</)",
+        ),
+        hides: "values beside such a name: in pairs, in members called name and value, in XML",
+        source: "headers in Rust's Debug, variables in the JSON of containers, answers of AWS",
+    },
+    Rule {
+        pattern: r"(?i)--[a-z0-9-]*(?:token|secret|password|passphrase|api-?key|access-?key|cookie)[ \t]+(?:{quoted}|({word}))",
         hides: "secrets on a command line",
         source: "the options of npm, docker, vault and others",
     },
@@ -128,20 +138,20 @@ pub static RULES: [Rule; 21] = [
         source: "RFC 6749, 4.1.2; cloud.google.com; learn.microsoft.com: shared access signatures",
     },
     Rule {
-        pattern: r"(?i)(?-u:\b)(?:bearer|basic|negotiate|ntlm)[ \t]+([A-Za-z0-9._~+/-]{16,}=*)",
+        pattern: r"(?i){start}(?:bearer|basic|negotiate|ntlm)[ \t]+([A-Za-z0-9._~+/-]{16,}=*)",
         hides: "credentials without the name of their header",
         source: "RFC 6750, RFC 7617, RFC 4559",
     },
     Rule {
         pattern: concat!(
-            r"(?i)(?-u:\b)digest[ \t]+((?:username|realm|nonce|uri|response|qop|algorithm|opaque|cnonce|nc)=",
+            r"(?i){start}digest[ \t]+((?:username|realm|nonce|uri|response|qop|algorithm|opaque|cnonce|nc)=",
             r"{value}(?:[ \t]*,[ \t]*{parameter})*)",
         ),
         hides: "digests without the name of their header",
         source: "RFC 7616",
     },
     Rule {
-        pattern: r"([\w.%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})",
+        pattern: r"([\w.%+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})",
         hides: "e-mail addresses: Codex logs that of the account with RUST_LOG=trace",
         source: "RFC 5322, as far as it is in use",
     },
@@ -153,23 +163,37 @@ pub static RULES: [Rule; 21] = [
 ];
 
 /// What the patterns have in common.
-const PARTS: [(&str, &str); 11] = [
-    ("{break}", r"(?:\s|\\[nr])*"),
+const PARTS: [(&str, &str); 13] = [
     ("{any}", "authorization|cookies?|{names}"),
     (
         "{names}",
         concat!(
-            r"token|secret|passw(?:or)?d|passphrase|passcode|credentials?|(?-u:\b)_auth|code[_-]?verifier",
-            "|(?:access|account|api|auth|encryption|private|secret|session|shared|signing|subscription)[ _-]?key",
+            r"token|secret|passw(?:or)?d|_pwd|passphrase|passcode|credentials?|{start}_auth|code[_-]?verifier",
+            "|(?:access|account|api|auth|encryption|master|private|secret|session|shared|signing|subscription)[ _-]?key",
             "(?:[ _-]?id)?",
             "|(?:auth|authorization|device|user)[_-]?code",
             "|x-(?:amz|goog)-(?:signature|credential)",
-            "|e-?mail(?:[_-]?address)?|(?:account|device|installation|org|organi[sz]ation|user|workspace)[_-]?id",
+            "|e[_-]?mail(?:[ _-]?address)?|openai-(?:organization|project)",
+            "|(?:account|device|installation|org|organi[sz]ation|user|workspace)[ _-]?id",
         ),
     ),
-    // The first bracket opens Rust's Some("…") or HeaderValue("…").
-    ("{is}", r#"[\\"']*[ \t]*(?:=>|:=|[:=])[ \t]*(?:[A-Za-z]+\()?"#),
-    ("{quoted}", r#""((?:[^"\\\n]|\\[^\n])+)|\\+["']([^"'\\\n]+)|['`]([^'`\n]+)|(\[["'][^\]\n]*\])"#),
+    // Quotes and signs also as URLs and HTML have them; each bracket opens one of Rust's, as in
+    // Some(Token("…")).
+    (
+        "{is}",
+        concat!(
+            r#"(?:[\\"']|{quote})*[ \t\u{a0}]*(?:=>|:=|[:=\u{ff1a}\u{ff1d}]|%3[ad])[ \t\u{a0}]*"#,
+            r"(?:%20|{quote})*(?:[a-z_]+\()*",
+        ),
+    ),
+    ("{quote}", "%22|%27|%5c|&quot;|&#3[49];"),
+    (
+        "{quoted}",
+        concat!(
+            r#"(?:b?"((?:[^"\\\n]|\\[^\n])+)|\\+["']([^"'\\\n]+)|['`]([^'`\n]+)"#,
+            r#"|(\[{break}(?:\\*"[^"\n]*"|\\*'[^'\n]*')(?:{break},{break}(?:\\*"[^"\n]*"|\\*'[^'\n]*'))*{break}\]?))"#,
+        ),
+    ),
     ("{word}", r#"[^\s"'`\\,;&)}<\x00-\x1f\x7f-\u{9f}]+"#),
     ("{schemes}", "(?:bearer|basic|digest|negotiate|ntlm|hawk|dpop|oauth|token|api-?key|aws4-hmac-sha256)"),
     // Of an authorization, or of a cookie.
@@ -177,6 +201,10 @@ const PARTS: [(&str, &str); 11] = [
     ("{parameter}", r"[A-Za-z0-9_-]+[ \t]*=[ \t]*{value}"),
     ("{value}", r#"(?:\\*"[^"\n]*"|[^\s,;"'\\\x00-\x1f]+)"#),
     ("{cookie}", r#"[^\s;,"'`=)}\\\x00-\x1f]+(?:[ \t]*=[ \t]*(?:\\*"[^"\n]*"|[^\s;,"'\\\x00-\x1f]*))?"#),
+    // White space, also with its line breaks escaped.
+    ("{break}", r"(?:\s|\\+[nrt])*"),
+    // Where a word begins, also behind an escaped character.
+    ("{start}", r"(?:(?-u:\b)|\\[nrt]|%[0-9A-Fa-f]{2})"),
 ];
 
 static PATTERNS: LazyLock<[Regex; RULES.len()]> = LazyLock::new(|| {
@@ -238,7 +266,7 @@ impl Redactor {
 /// Whether any rule could apply: each takes one of these characters, or a word as long. Most of
 /// what is said while a turn runs has neither, and the rules take 20 ms to be compiled.
 fn may_hold_secrets(text: &str) -> bool {
-    text.bytes().any(|byte| b"-_:=@".contains(&byte)) || text.split_whitespace().any(|word| word.len() >= 11)
+    text.bytes().any(|byte| b"-_:=@\"<".contains(&byte)) || text.split_whitespace().any(|word| word.len() >= 11)
 }
 
 fn hide(text: Cow<'_, str>) -> Cow<'_, str> {
@@ -251,14 +279,37 @@ fn hide(text: Cow<'_, str>) -> Cow<'_, str> {
     })
 }
 
-/// What says in a program's own words that there is no secret.
-const NOTHING: [&str; 4] = ["None", "null", "true", "false"];
+/// What says in a program's own words that there is no secret, or what is wrong with it.
+const NOTHING: [&str; 14] = [
+    "none",
+    "null",
+    "nil",
+    "true",
+    "false",
+    "undefined",
+    "empty",
+    "missing",
+    "required",
+    "invalid",
+    "expired",
+    "enabled",
+    "found",
+    "eof",
+];
+
+/// Whether it is one of [`NOTHING`], a bracket (of a parser's message), or an HTTP status, as in
+/// "Failed to refresh token: 503 Service Unavailable".
+fn is_no_secret(text: &str) -> bool {
+    NOTHING.iter().any(|nothing| text.eq_ignore_ascii_case(nothing))
+        || ["{", "}", "[", "]", "(", ")", "<", ">"].contains(&text)
+        || text.parse().is_ok_and(|status: u16| matches!(status, 400..=599))
+}
 
 /// What is shown of a match: all but its group.
 fn hidden(found: &Captures<'_>) -> String {
     let whole = found.get_match();
     let Some(secret) = found.iter().skip(1).flatten().next() else { return HIDDEN.to_owned() };
-    if NOTHING.contains(&secret.as_str()) {
+    if is_no_secret(secret.as_str()) {
         return whole.as_str().to_owned();
     }
     let (start, end) = (secret.start() - whole.start(), secret.end() - whole.start());
@@ -266,17 +317,24 @@ fn hidden(found: &Captures<'_>) -> String {
 }
 
 /// How a directory may be written: as it is named, as it is without links, and either as a quoted
-/// text. None for what is no directory of anybody's own.
+/// text or in a URL. None for what is no directory of anybody's own.
 fn spellings(path: &Path) -> impl Iterator<Item = String> {
     let real = dunce::canonicalize(path).ok();
     let own = [Some(path.to_path_buf()), real].into_iter().flatten().filter(|path| path.parent().is_some());
     own.flat_map(|path| {
-        // Without a separator at its end.
-        let path = path.components().as_path().to_string_lossy().into_owned();
+        // Without a separator at its end, or two beside each other.
+        let path = path.components().collect::<PathBuf>().to_string_lossy().into_owned();
         let quoted = path.contains('\\').then(|| path.replace('\\', r"\\"));
         let slashed = (cfg!(windows) && path.contains('\\')).then(|| path.replace('\\', "/"));
-        [Some(path), quoted, slashed].into_iter().flatten()
+        let in_url = in_url(slashed.as_ref().unwrap_or(&path));
+        [Some(path), quoted, slashed, Some(in_url)].into_iter().flatten()
     })
+}
+
+/// The path as the path of a URL.
+fn in_url(path: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~:".contains(&byte);
+    path.bytes().map(|byte| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// The text with `word` for each `path` that does not go on as another name; None if there is none.
@@ -285,11 +343,19 @@ fn replaced(text: &str, path: &str, word: &str) -> Option<String> {
     let folded =
         |text: &str| if cfg!(any(windows, target_os = "macos")) { text.to_ascii_lowercase() } else { text.to_owned() };
     let (searched, path) = (folded(text), folded(path));
-    let goes_on = |at: usize| text[at..].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let goes_on = |at: usize| text[at..].starts_with(is_of_name);
+    // A short one is easily the end of another name, such as `image/a`.
+    let is_short = path.matches('/').count() == 1;
+    let is_end = |at: usize| {
+        let before = &text[..at];
+        let is_escaped = ["\\n", "\\r", "\\t"].into_iter().any(|escape| before.ends_with(escape));
+        is_short && !is_escaped && before.ends_with(|c| is_of_name(c) || c == '.')
+    };
     let (mut shown, mut from) = (String::new(), 0);
     for (at, _) in searched.match_indices(&path) {
         let end = at + path.len();
-        if !goes_on(end) {
+        if !goes_on(end) && !is_end(at) {
             shown.push_str(&text[from..at]);
             shown.push_str(word);
             from = end;
@@ -433,6 +499,43 @@ mod tests {
         "authorization: password: {}",
         "cookie: password = {}",
         "cookie: \\\"refresh_token\\\":\\\"{}\\\"",
+        // Lists, over several lines or not.
+        "\"set-cookie\" : [ \"a=1\", \"b={}\" ]",
+        "\"set-cookie\": [\n  \"a=1\",\n  \"b={}\"\n]",
+        "\\\"set-cookie\\\": [ \\\"a=1\\\", \\\"b={}\\\" ]",
+        "\"token\":\n    \"{}\"",
+        // YAML.
+        "token:\n  {}",
+        "client_secret: |\n  {}\n  {}\nend: 1",
+        "password: >-\n  a b {}",
+        // Pairs, as Rust and others print headers and variables.
+        "Some(\"client_secret: |\\\\n  {}\\\\nend\")",
+        "Some(\"\\\"set-cookie\\\": [\\n \\\"a=1\\\",\\n \\\"b={}\\\"\\n]\")",
+        "[(\"authorization\", \"Bearer {}\"), (\"x\", \"y\")]",
+        "[[\"cookie\", \"a={}\"]]",
+        "Header { name: \"authorization\", value: \"{}\" }",
+        "{\"name\":\"AWS_SECRET_ACCESS_KEY\",\"value\":\"{}\"}",
+        "{ \\\"name\\\" : \\\"HF_TOKEN\\\", \\\"value\\\" : \\\"{}\\\" }",
+        "<add key=\"ApiKey\" value=\"{}\"/>",
+        "token: Some(Token(\"{}\"))",
+        "authorization: b\"{}\"",
+        // XML: what AWS answers.
+        "<SessionToken>{}</SessionToken>",
+        "<sts:SecretAccessKey>{}</sts:SecretAccessKey>",
+        // Escaped once more.
+        "x%3D1%26access_token%3D{}",
+        "%7B%22token%22%3A%22{}%22%7D",
+        "{&quot;token&quot;:&quot;{}&quot;}",
+        "{&#34;token&#34;: &#34;{}&#34;}",
+        "to=me+{}%40example.org",
+        "write to {}@b\u{fc}cher.example.org",
+        // As it is typed in other languages.
+        "token\u{ff1a}{}",
+        "token\u{a0}: {}",
+        "account id: {}",
+        "MYSQL_PWD={}",
+        "openai-organization: org-{}",
+        "curl --cookie \"a={}\"",
     ];
 
     /// Texts with a secret of every kind, at least one for each rule, and what must not be seen.
@@ -472,7 +575,7 @@ mod tests {
     }
 
     /// What stands around a secret.
-    const AROUND: [(&str, &str); 8] = [
+    const AROUND: [(&str, &str); 11] = [
         ("", ""),
         ("before ", " after"),
         ("(", ")"),
@@ -481,6 +584,10 @@ mod tests {
         ("clé", " clé"),
         ("\u{1b}[31m", "\u{1b}[0m"),
         ("\u{1b}[ ", "\u{1b}["),
+        // As JSON and Rust's Debug write line breaks and tabs.
+        ("a\\n", "\\nb"),
+        ("\\t", "\\r\\n"),
+        ("%20", " "),
     ];
 
     #[test]
@@ -552,6 +659,11 @@ mod tests {
             "requires_openai_auth: yes, auth_mode=\"Chatgpt\" auth.header_name=\"authorization\" endpoint=\"/models\"",
             "PWD=. OLDPWD=- keyboard: qwerty monkey: banana",
             "Invalid option `env.OPENAI_API_KEY`: it must be a string, not a number.",
+            "Failed to refresh token: 503 Service Unavailable: upstream, tokens used: 1234",
+            "secret: none, authorization: None, password: required, token: expired, api key: missing",
+            "expected a token: `}`, unexpected token: '<', unexpected token: EOF, Invalid 'refresh_token': empty string",
+            "start rt-kernel, a secret garden: a painting, token limit, token_type: Bearer, [\"token\", \"secret\"]",
+            "[\"token\", \"secret\", \"password\"], name: \"x\", value: \"y\", <token> is missing, <b>bold</b>",
             &format!("sha256 {hex}, sha1 {}, md5 {}", &hex[..40], &hex[..32]),
             &format!("data:image/png;base64,{base64}"),
             &"a long harmless sentence about nothing in particular. ".repeat(400),
@@ -605,6 +717,30 @@ mod tests {
         assert_eq!(shown(&format!("{}\u{1b}[0m{}", &user[..5], &user[5..])), "~");
         assert_eq!(shown(&format!("token={user}")), "token=[redacted]");
         assert_eq!(shown(&format!("{:?}", std::path::Path::new(user))), "\"~\"");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_is_known_as_it_stands_in_a_url_and_not_within_another_word() {
+        let named = |path: &str| Redactor::new(&[(PathBuf::from(path), "~")]);
+        assert_eq!(named("/home/Jos\u{e9} \u{72d0}").redact("file:///home/Jos%C3%A9%20%E7%8B%90/x"), "file://~/x");
+        assert_eq!(named("/home/a+b (c)").redact("/home/a+b (c)/x /home/aab (c)"), "~/x /home/aab (c)");
+        for home in ["/a", "/a/", "//a//"] {
+            for other in ["image/a", "x.example/a?b", "either/a-b", "/ab", "/a_b", "../a"] {
+                assert_eq!(named(home).redact(other), other);
+            }
+            for (text, shown) in [
+                ("/a", "~"),
+                ("in /a/x.", "in ~/x."),
+                ("\"/a\"", "\"~\""),
+                ("x=/a:/a/b", "x=~:~/b"),
+                ("a\\n/a/x", "a\\n~/x"),
+            ] {
+                assert_eq!(named(home).redact(text), shown);
+            }
+        }
+        let other = "/home/user2 /home/u-x /home/\u{fc}";
+        assert_eq!(named("/home/u").redact(&format!("{other} /home/u")), format!("{other} ~"));
     }
 
     #[cfg(unix)]
