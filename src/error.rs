@@ -476,8 +476,8 @@ pub(crate) mod sentences {
         assert_eq!(redact(text), text);
     }
 
-    /// The options of the API, and the members of its errors: nothing that a reader could set or see. Names that are words
-    /// as well are not looked for.
+    /// The options of the API, and the members of its errors: nothing that a reader could set or
+    /// see. Names that are words as well are not looked for.
     pub fn assert_names_no_option(text: &str) {
         let declared = include_str!("node/types.d.ts").lines().filter_map(|line| line.strip_prefix("  "));
         let names = declared.filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim_end_matches('?'));

@@ -372,7 +372,8 @@ async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -
 
 /// What takes out of all that is shown of a run what must not be shown. Blocks on the disk.
 fn redactor(request: &Request, workspace: PathBuf) -> Redactor {
-    // The environment of the call may name another home than that of this process, where the CLI lies.
+    // The environment of the call may name another home than that of this process, where the CLI
+    // lies.
     let homes = [request.env.home(), std::env::home_dir()].into_iter().flatten().map(|home| (home, "~"));
     let own = [(workspace, "the workspace"), (request.codex_home(), "CODEX_HOME")];
     Redactor::new(&own.into_iter().chain(homes).collect::<Vec<_>>())

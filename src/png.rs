@@ -1,8 +1,9 @@
 //! Proof that bytes are a PNG picture: every chunk, then every pixel.
 //!
-//! Three passes, because none suffices alone: only the walk over the chunks sees wrong checksums of ancillary chunks and where
-//! the picture ends; only the decoder sees broken pixels; only inflating once more sees pixels beyond the last one. The bytes
-//! themselves are never changed: image services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
+//! Three passes, because none suffices alone: only the walk over the chunks sees wrong checksums of
+//! ancillary chunks and where the picture ends; only the decoder sees broken pixels; only inflating
+//! once more sees pixels beyond the last one. The bytes themselves are never changed: image
+//! services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
 //!
 //! The decode is row by row, so its memory is that of a few rows whatever the picture's size, and the limits bound
 //! what a decompression bomb can cost in time.
@@ -92,7 +93,8 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
         return Err(Flaw::Damaged("its pixel data goes on beyond the picture"));
     }
     let decoded = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
-    // The decoder stops at the last pixel; what the stream holds beyond, be it a gigabyte, it does not mention.
+    // The decoder stops at the last pixel; what the stream holds beyond, be it a gigabyte, it does
+    // not mention.
     let mut length = decoded.length;
     let mut buffer = vec![0; 4 * WINDOW];
     inflate(&walked.data, &mut length, &mut buffer).map_err(|fault| match fault {
@@ -109,8 +111,8 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
     Ok(Picture { width, height, has_alpha: Some(decoded.has_alpha) })
 }
 
-/// The minimum of the original contract: the signature and 128 bytes. Tells all that a proof would, where there is
-/// one, and else the size, where the header is intact.
+/// The minimum of the original contract: the signature and 128 bytes. Tells all that a proof would,
+/// where there is one, and else the size, where the header is intact.
 ///
 /// # Errors
 /// The [`Flaw`] found.
@@ -185,7 +187,8 @@ fn split_chunk(bytes: &[u8]) -> Result<(Chunk<'_>, &[u8]), Flaw> {
     if length > i32::MAX as usize {
         return Err(Flaw::Damaged("a chunk's length is impossible"));
     }
-    // The type is checked before the length is believed: a damaged length must not look like a growing file.
+    // The type is checked before the length is believed: a damaged length must not look like a
+    // growing file.
     let kind = after.first_chunk::<4>().ok_or(Flaw::Truncated)?;
     if !kind.iter().all(u8::is_ascii_alphabetic) {
         return Err(Flaw::Damaged("a chunk's type is impossible"));

@@ -120,8 +120,8 @@ impl Configuration {
         }
     }
 
-    /// Everything that keeps Codex from drawing if it is signed in like this, and of this version, if
-    /// that is known.
+    /// Everything that keeps Codex from drawing if it is signed in like this, and of this version,
+    /// if that is known.
     #[must_use]
     pub fn obstacles(&self, login: Login, version: Option<Version>) -> Vec<Cause> {
         if self.has_no_home {

@@ -51,8 +51,8 @@ const UNREACHABLE: Means = Is(Cause::BackendError(BackendTrouble::Unreachable));
 ///
 /// Where no other source is named, the words are Codex's own (openai/codex,
 /// codex-rs/protocol/src/error.rs), the codes are those that it knows
-/// (codex-rs/codex-api/src/sse/responses.rs and `api_bridge.rs`), and each was found in the programs
-/// of all versions from 0.132.0 to 0.171.0, or from the one behind it on.
+/// (codex-rs/codex-api/src/sse/responses.rs and `api_bridge.rs`), and each was found in the
+/// programs of all versions from 0.132.0 to 0.171.0, or from the one behind it on.
 pub(super) static CAUSES: [(Sign, Means); ROWS] = [
     // The account's allowance.
     (Code("workspace_owner_credits_depleted"), CREDITS),

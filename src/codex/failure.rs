@@ -321,17 +321,17 @@ pub fn diagnose_trouble(transcript: &Transcript, clock: &Zoned) -> Diagnosis {
     told.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
 }
 
-/// Now, in the time zone in which Codex names times: the one that its environment's `TZ` names, else
-/// the system's.
+/// Now, in the time zone in which Codex names times: the one that its environment's `TZ` names,
+/// else the system's.
 #[must_use]
 pub fn clock(zone: Option<&str>) -> Zoned {
     let zone = zone.and_then(|name| TimeZone::get(name.strip_prefix(':').unwrap_or(name)).ok());
     Timestamp::now().to_zoned(zone.unwrap_or_else(TimeZone::system))
 }
 
-/// When a usage limit resets according to Codex's own sentence, in the time zone of `now` and to the
-/// minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later (0.132.0
-/// and 0.169.0).
+/// When a usage limit resets according to Codex's own sentence, in the time zone of `now` and to
+/// the minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later
+/// (0.132.0 and 0.169.0).
 fn retry_time(message: &str, now: &Zoned) -> Option<SystemTime> {
     let found = RETRY_TIME.captures(message)?;
     let time = Time::strptime("%I:%M %p", &found["time"]).ok()?;
@@ -346,8 +346,8 @@ static RETRY_TIME: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"[Tt]ry again at ((?P<day>[A-Z][a-z]{2} \d{1,2})[a-z]{2}, (?P<year>\d{4}) )?(?P<time>\d{1,2}:\d{2} [AP]M)")
 });
 
-/// Where a sentence names a status: "unexpected status 401 Unauthorized: …", "exceeded retry
-/// limit, last status: 429 Too Many Requests", "Access blocked by Cloudflare. … (status 403 Forbidden)",
+/// Where a sentence names a status: "unexpected status 401 Unauthorized: …", "exceeded retry limit,
+/// last status: 429 Too Many Requests", "Access blocked by Cloudflare. … (status 403 Forbidden)",
 /// "Failed to refresh token: 500 Internal Server Error", "HTTP error: 403 Forbidden".
 static STATUS: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"(unexpected status|last status:|\(status|refresh token:|HTTP error:) (?P<status>[1-5]\d{2})\b")

@@ -121,9 +121,9 @@ const NAMES: [&str; 2] = ["codex.exe", "codex.cmd"];
 #[cfg(not(windows))]
 const NAMES: [&str; 1] = ["codex"];
 
-/// The directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm, cargo, nvm,
-/// fnm; scoop, npm and pnpm on Windows. pnpm's launchers lie in `bin` of its home from 11 on, and
-/// before that in the home itself.
+/// The directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm, cargo,
+/// nvm, fnm; scoop, npm and pnpm on Windows. pnpm's launchers lie in `bin` of its home from 11 on,
+/// and before that in the home itself.
 fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     let mut add = |base: Option<PathBuf>, rest: &str| dirs.extend(base.map(|base| base.join(rest)));

@@ -147,9 +147,9 @@ pub fn status_args(settings: &[Setting]) -> Vec<OsString> {
 }
 
 /// What `codex login status` printed, on stderr in all versions. Only known texts are believed: the
-/// whole lines "Logged in using ChatGPT" and "Not logged in", and the beginnings of the programmatic
-/// ones of 0.132.0 to 0.169.0. A login that cannot be loaded, such as one in a keyring that does not
-/// answer, is none: a turn has no other (0.132.0 to 0.171.0).
+/// whole lines "Logged in using ChatGPT" and "Not logged in", and the beginnings of the
+/// programmatic ones of 0.132.0 to 0.169.0. A login that cannot be loaded, such as one in a keyring
+/// that does not answer, is none: a turn has no other (0.132.0 to 0.171.0).
 #[must_use]
 pub fn from_status(output: &str) -> Login {
     const PROGRAMMATIC: [&str; 6] = [

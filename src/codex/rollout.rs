@@ -311,8 +311,8 @@ fn bytes_of(result: &str) -> Vec<u8> {
     BASE64.decode(&data).or_else(|_| BASE64.decode(unwrapped())).unwrap_or_else(|_| result.as_bytes().to_vec())
 }
 
-/// Whether this is what stands before the comma of a `data:` URL with base64 behind it (WHATWG Fetch,
-/// 6 "`data:` URLs").
+/// Whether this is what stands before the comma of a `data:` URL with base64 behind it (WHATWG
+/// Fetch, 6 "`data:` URLs").
 fn says_base64(head: &str) -> bool {
     let head = head.trim().to_ascii_lowercase();
     head.starts_with("data:") && head.strip_suffix("base64").is_some_and(|before| before.trim_end().ends_with(';'))

@@ -14,8 +14,8 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Shows at most `shown` bytes. Keeps twice as many: what stands at the edge may be the end of a
-    /// secret, which is not recognised without its beginning.
+    /// Shows at most `shown` bytes. Keeps twice as many: what stands at the edge may be the end of
+    /// a secret, which is not recognised without its beginning.
     #[must_use]
     pub const fn new(shown: usize) -> Self {
         Self { bytes: VecDeque::new(), shown, cut: false }
@@ -37,8 +37,8 @@ impl Tail {
         self.redacted(&Redactor::default())
     }
 
-    /// The last line that is not blank, as readable text. Nothing is taken out of it, so it is to be
-    /// understood, never shown.
+    /// The last line that is not blank, as readable text. Nothing is taken out of it, so it is to
+    /// be understood, never shown.
     #[must_use]
     pub fn last_line(&self) -> Option<String> {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
