@@ -137,7 +137,7 @@ const FLAGS = new Map([
   ['timeoutMs', '--timeout'],
 ]);
 
-/** The API speaks of its options; whoever reads this has only ours. `references` are what `--ref` named, in its words. */
+/** Names this command's flags instead of the API's options. `references` are the values of `--ref`. */
 export function inWordsOfThisCommand(text: string, references: readonly string[] = []): string {
   return text
     .replace(/`referenceImages\[(\d+)\]`/, (_, index) => `\`--ref ${references[Number(index)]}\``)

@@ -51,7 +51,7 @@ pub enum Cause {
     #[error("Codex is not signed in. Run `codex login` and sign in with ChatGPT.")]
     NotSignedIn,
 
-    /// Nobody can be: the user has no home directory, and `CODEX_HOME` names none.
+    /// There is no place for a login: the user has no home directory, and `CODEX_HOME` names none.
     #[error(
         "Codex is not signed in: the user that it would run as has no home directory. \
          Set the variable HOME or CODEX_HOME, then run `codex login` and sign in with ChatGPT."
@@ -461,7 +461,7 @@ pub fn os_words(error: &std::io::Error) -> String {
     if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
 }
 
-/// What every sentence for people has to be, whoever says it.
+/// What every sentence for people has to be.
 #[cfg(test)]
 pub(crate) mod sentences {
     use crate::text::printable::printable;
@@ -563,7 +563,7 @@ mod tests {
         for cause in every_cause() {
             let message = cause.to_string();
             assert_sentence(&message);
-            // Whoever passes options is told which one is wrong.
+            // The caller is told which option is wrong.
             if !matches!(cause, Cause::InvalidOption { .. }) {
                 assert_names_no_option(&message);
             }

@@ -172,7 +172,7 @@ impl Judge {
         breach.into_iter().chain(memories.then(|| WRITES_MEMORIES.to_owned()))
     }
 
-    /// The store of `thread`, seen with fresh eyes.
+    /// The store of `thread`, not scanned yet.
     #[must_use]
     pub fn store(&self, thread: &ThreadId) -> Store {
         let since = self.baseline.since(thread);

@@ -97,7 +97,8 @@ impl Configuration {
         self.config.provider(&self.settings)
     }
 
-    /// Whether somebody chose the model. Which tools it needs is not known then.
+    /// Whether the call or the configuration chooses the model. Which tools it needs is not known
+    /// then.
     #[must_use]
     pub const fn names_model(&self) -> bool {
         self.names_model

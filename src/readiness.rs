@@ -67,7 +67,7 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
     };
     let request = match request {
         Some(Ok(request)) => Arc::new(request),
-        // Nobody can be signed in, whatever CLI there is.
+        // Without a home there is no login, whatever CLI there is.
         Some(Err(cause)) => return Ok(without_home(Login::None, about(&cause, true))),
         None => return Ok(without_home(Login::Unknown, home_unanswered())),
     };

@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn name() -> impl Strategy<Value = String> {
-        // What has a meaning to TOML, and what nobody would think of.
+        // Characters that mean something to TOML, and arbitrary ones.
         prop_oneof!["['\"\\\\\n\r\t\u{1b}\u{7f}.,=# a{}\\[\\]]{0,12}", any::<String>()]
     }
 

@@ -390,8 +390,8 @@ fn adds(required: &Table, ours: &Table) -> bool {
     })
 }
 
-/// Which logins Codex accepts. It signs out whoever has another one, and exits with 1 (0.132.0 to
-/// 0.171.0), so this has to be known before it is started.
+/// Which logins Codex accepts. It deletes any other login, and exits with 1 (0.132.0 to 0.171.0),
+/// so this has to be known before it is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginRules {
     /// Whether the login is in `auth.json`, and nowhere else. `keyring` and `auto` keep it in the

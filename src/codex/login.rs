@@ -22,7 +22,7 @@ pub enum Login {
     Programmatic,
     /// Not at all.
     None,
-    /// Nobody can tell from here.
+    /// The files do not tell.
     Unknown,
 }
 
@@ -55,7 +55,7 @@ pub enum Workspace {
     Of(String),
     /// The login names none.
     None,
-    /// Nobody can tell from here.
+    /// The files do not tell.
     Unknown,
 }
 

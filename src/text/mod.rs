@@ -9,8 +9,8 @@ const NAME_CHARS: usize = 100;
 /// How much of a name is looked at, in bytes.
 const LONGEST_NAME_BYTES: usize = 4 << 10;
 
-/// A name that somebody else has chosen, without secrets, as it may stand between backticks in a
-/// message.
+/// A name from outside of this package, without secrets and cut, as it may stand between backticks
+/// in a message.
 #[must_use]
 pub fn name(text: &str) -> String {
     let text = redact::redact(beginning(text, LONGEST_NAME_BYTES));

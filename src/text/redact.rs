@@ -317,7 +317,7 @@ fn hidden(found: &Captures<'_>) -> String {
 }
 
 /// How a directory may be written: as it is named, as it is without links, and either as a quoted
-/// text or in a URL. None for what is no directory of anybody's own.
+/// text or in a URL. None for a file system's root.
 fn spellings(path: &Path) -> impl Iterator<Item = String> {
     let real = dunce::canonicalize(path).ok();
     let own = [Some(path.to_path_buf()), real].into_iter().flatten().filter(|path| path.parent().is_some());
