@@ -32,7 +32,7 @@ export const CODEX_CLI_PROVIDER: MediaProvider<'codex-cli'> = {
   settingsVisible: false,
 };
 
-/** Codex's built-in image tool. Never a default: whoever wants it chooses it. */
+/** Codex's built-in image tool. Never a default. */
 export const CODEX_IMAGE_GEN_MODEL: MediaModel<'codex-image-gen', 'codex-cli'> = {
   id: 'codex-image-gen',
   label: 'codex-image-gen',

@@ -30,8 +30,9 @@ export interface GenerateOptions {
   /** Whether the agent's shell has the network under `'workspace-write'`; true by default. */
   networkAccess?: boolean | null | undefined
   /**
-   * `'image'`, the default, resolves as soon as Codex has written the picture, and stops Codex. `'exit'` waits until Codex has
-   * exited with 0, and prefers the file that the agent left at the handed path.
+   * `'image'`, the default, resolves as soon as Codex has written the picture, and stops Codex.
+   * `'exit'` waits until Codex has exited with 0, or completed its turn and had to be stopped, and
+   * prefers the file that the agent left at the path it was handed.
    */
   completion?: 'image' | 'exit' | null | undefined
   /** Extra configuration of Codex, each entry as `-c key=value`, after this package's own. */
