@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::png::Flaw;
+use crate::png::PngError;
 use crate::process::Exit;
 use crate::text::name;
 
@@ -85,15 +85,15 @@ pub enum Cause {
 
     /// Codex runs, but has no image tool.
     #[error("Codex's image_gen tool is unavailable: {0}.")]
-    ImageGenUnavailable(Unmounted),
+    ImageGenUnavailable(ToolUnavailable),
 
     /// There is nothing that counts.
     #[error("{0}.")]
-    NoImage(Missing),
+    NoImage(NoImageReason),
 
     /// There is a file, and it is not a picture.
     #[error("What Codex delivered is not a valid PNG: {0}. Try again.")]
-    InvalidImage(Flaw),
+    InvalidImage(PngError),
 
     /// There is a file, and it is larger than the caller allows.
     #[error("The image is larger than the {limit} bytes that are allowed here. Ask for a smaller or simpler one.")]
@@ -172,7 +172,7 @@ pub enum Cause {
 
 /// In what way there is no image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Missing {
+pub enum NoImageReason {
     /// None came of the turn.
     #[error(
         "Codex finished, but there is no image at the requested path or in its own store: it answered without drawing. \
@@ -224,7 +224,7 @@ pub enum Demand {
 
 /// How it is known that the image tool is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unmounted {
+pub enum ToolUnavailable {
     /// `config.toml` selects a provider that certainly does not offer it.
     #[error(
         "the model provider `{}` selected in config.toml does not offer it. \
@@ -513,16 +513,16 @@ mod tests {
             Cause::LoginRefused(Demand::ChatGpt),
             Cause::LoginRefused(Demand::AnotherWorkspace),
             Cause::ApiKeyLogin,
-            Cause::ImageGenUnavailable(Unmounted::Provider("relay".into())),
-            Cause::ImageGenUnavailable(Unmounted::Undefined("relay".into())),
-            Cause::ImageGenUnavailable(Unmounted::SwitchedOff("image_generation")),
-            Cause::ImageGenUnavailable(Unmounted::Incomplete),
-            Cause::ImageGenUnavailable(Unmounted::Reported),
-            Cause::NoImage(Missing::NotDrawn),
-            Cause::NoImage(Missing::Reference),
-            Cause::NoImage(Missing::Unverified),
-            Cause::NoImage(Missing::NotKept),
-            Cause::InvalidImage(Flaw::Empty),
+            Cause::ImageGenUnavailable(ToolUnavailable::Provider("relay".into())),
+            Cause::ImageGenUnavailable(ToolUnavailable::Undefined("relay".into())),
+            Cause::ImageGenUnavailable(ToolUnavailable::SwitchedOff("image_generation")),
+            Cause::ImageGenUnavailable(ToolUnavailable::Incomplete),
+            Cause::ImageGenUnavailable(ToolUnavailable::Reported),
+            Cause::NoImage(NoImageReason::NotDrawn),
+            Cause::NoImage(NoImageReason::Reference),
+            Cause::NoImage(NoImageReason::Unverified),
+            Cause::NoImage(NoImageReason::NotKept),
+            Cause::InvalidImage(PngError::Empty),
             Cause::ImageTooLarge { limit: 1 },
             Cause::UsageLimit { resets_in: None },
             Cause::Exhausted(Allowance::Credits),
@@ -584,7 +584,7 @@ mod tests {
     fn what_others_have_named_is_quoted_in_printable_words() {
         let evil = format!("x\u{202e}\n\u{1b}[31m\u{200b}`{}", "y".repeat(100_000));
         for cause in [
-            Cause::ImageGenUnavailable(Unmounted::Provider(evil.clone())),
+            Cause::ImageGenUnavailable(ToolUnavailable::Provider(evil.clone())),
             Cause::InvalidOption { option: format!("env.{evil}"), problem: "it must be a string".into() },
         ] {
             let message = cause.to_string();
@@ -596,9 +596,9 @@ mod tests {
     #[test]
     fn the_wording_that_callers_match_stays() {
         let said = |cause: Cause| cause.to_string();
-        assert!(said(Cause::ImageGenUnavailable(Unmounted::Reported)).contains("image_gen tool is unavailable"));
-        assert!(said(Cause::NoImage(Missing::NotDrawn)).contains("no image at the requested path"));
-        assert!(said(Cause::InvalidImage(Flaw::Empty)).contains("not a valid PNG"));
+        assert!(said(Cause::ImageGenUnavailable(ToolUnavailable::Reported)).contains("image_gen tool is unavailable"));
+        assert!(said(Cause::NoImage(NoImageReason::NotDrawn)).contains("no image at the requested path"));
+        assert!(said(Cause::InvalidImage(PngError::Empty)).contains("not a valid PNG"));
         assert!(said(Cause::CodexFailed(Exit::Code(7))).contains("codex image_gen exited exit 7"));
         assert!(said(Cause::CodexFailed(Exit::Code(0xc000_0005_u32.cast_signed()))).contains("exit 0xc0000005"));
         let signal = if cfg!(unix) { "SIGSEGV" } else { "number 11" };

@@ -54,7 +54,7 @@ pub async fn read<T: Send + 'static>(
     place: impl Into<OsString>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Option<T>, Failure> {
-    lane(kind, place.into()).read(work, Patience::UntilStalled).await
+    lane(kind, place.into()).read(work, Wait::UntilStalled).await
 }
 
 /// As [`read`], but waits for an answer however long that takes. For callers with limits of their
@@ -67,7 +67,7 @@ pub async fn read_patiently<T: Send + 'static>(
     place: impl Into<OsString>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
-    let answer = lane(kind, place.into()).read(work, Patience::Endless).await?;
+    let answer = lane(kind, place.into()).read(work, Wait::Endless).await?;
     answer.ok_or_else(|| Cause::Internal.into())
 }
 
@@ -87,8 +87,9 @@ fn lane(kind: Kind, place: OsString) -> Arc<Lane> {
     })
 }
 
+/// How long a read is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
+enum Wait {
     UntilStalled,
     Endless,
 }
@@ -116,9 +117,9 @@ impl Lane {
     async fn read<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
-        patience: Patience,
+        wait: Wait,
     ) -> Result<Option<T>, Failure> {
-        let gives_up = patience == Patience::UntilStalled;
+        let gives_up = wait == Wait::UntilStalled;
         let mut stalled = self.stalled.subscribe();
         let thread = tokio::select! {
             biased;
@@ -207,7 +208,7 @@ mod tests {
     }
 
     async fn impatient<T: Send + 'static>(lane: &Arc<Lane>, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        Arc::clone(lane).read(work, Patience::UntilStalled).await.unwrap()
+        Arc::clone(lane).read(work, Wait::UntilStalled).await.unwrap()
     }
 
     #[tokio::test]
@@ -229,7 +230,7 @@ mod tests {
         assert_eq!(started.load(Ordering::SeqCst), 2);
         assert_eq!(impatient(&lane, || ()).await, None, "a place known to be dead was waited for again");
         drop(disks);
-        assert_eq!(Arc::clone(&lane).read(|| 7, Patience::Endless).await.unwrap(), Some(7));
+        assert_eq!(Arc::clone(&lane).read(|| 7, Wait::Endless).await.unwrap(), Some(7));
     }
 
     #[tokio::test]
@@ -250,7 +251,7 @@ mod tests {
         let lane = lane();
         let (disks, calls): (Vec<_>, Vec<_>) = (0..2).map(|_| dead()).unzip();
         for (hangs, free) in calls.into_iter().zip([1, 0]) {
-            let call = tokio::spawn(Arc::clone(&lane).read(hangs, Patience::Endless));
+            let call = tokio::spawn(Arc::clone(&lane).read(hangs, Wait::Endless));
             while lane.free.available_permits() > free {
                 tokio::task::yield_now().await;
             }
@@ -284,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_frees_its_thread() {
         let lane = lane();
-        let failure = Arc::clone(&lane).read(|| panic!("a defect"), Patience::Endless).await;
+        let failure = Arc::clone(&lane).read(|| panic!("a defect"), Wait::Endless).await;
         assert_eq!(failure.map(|_: Option<()>| ()).unwrap_err().cause, Cause::Internal);
         assert_eq!(lane.free.available_permits(), 2);
     }

@@ -1,6 +1,6 @@
-//! The story: queue → locate → preflight → workspace → turn → harvest → clean up.
+//! The story: queue → locate → preflight → workspace → turn → provenance → clean up.
 //!
-//! Codex prints nothing about images, so the file system decides; [`crate::harvest`] has the rules. Whatever happens, the
+//! Codex prints nothing about images, so the file system decides; [`crate::provenance`] has the rules. Whatever happens, the
 //! answer is given only when the process tree is dead and the workspace removed.
 
 use std::ffi::OsString;
@@ -22,18 +22,18 @@ use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::{self, Baseline, Store};
-use crate::codex::turn::{DRAWN_GRACE, Ended, Heard, News, OVER_GRACE, Turn};
+use crate::codex::turn::{DRAWN_GRACE, FinishedTurn, OVER_GRACE, Turn, TurnOutput, TurnStatus};
 use crate::codex::version::{Version, version_of};
 use crate::codex::{ThreadId, command, rollout};
-use crate::error::{Cause, Evidence, Failure, Missing, os_words};
-use crate::files::{Refusal, request};
+use crate::error::{Cause, Evidence, Failure, NoImageReason, os_words};
+use crate::files::{ReadError, request};
 use crate::gate::{self, Kind};
-use crate::harvest::{self, Judge, Picked, Rejection};
 use crate::png::Picture;
 use crate::preflight::{Configuration, Installation};
-use crate::process::{Exit, Manner, Marker};
+use crate::process::{Exit, Marker, StopMode};
 use crate::progress::{Phase, Progress};
-use crate::queue::{Place, Ticket};
+use crate::provenance::{self, FoundImage, ProvenanceCheck, Rejection};
+use crate::queue::{Slot, Ticket};
 use crate::reference::{self, Staged};
 use crate::request::{Completion, Draft, Request};
 use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
@@ -45,7 +45,7 @@ use crate::workspace::{Parent, Workspace};
 #[derive(Debug)]
 pub struct Generated {
     /// The picture.
-    pub picked: Picked,
+    pub picked: FoundImage,
     /// The thread that drew it.
     pub thread: Option<ThreadId>,
     /// The CLI's version: its npm package's, or what it says itself.
@@ -82,7 +82,7 @@ pub struct Timings {
 pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: Cancel) -> Result<Generated, Failure> {
     let limits = Limits::new(progress.began(), draft.timeout(), cancel);
 
-    let _place = limits.unless_interrupted(wait(ticket, &progress)).await?;
+    let _slot = limits.unless_interrupted(wait(ticket, &progress)).await?;
     let queued = progress.began().elapsed();
 
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
@@ -136,7 +136,7 @@ pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failur
     })
 }
 
-async fn read_thread(draft: Draft, thread: ThreadId) -> Result<Picked, Failure> {
+async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failure> {
     let found = gate::read(Kind::Accounts, OsString::new(), move || draft.finish()).await?;
     let asked = found.ok_or(Cause::HomeUnanswered)??;
     let (codex_home, limit) = (asked.codex_home(), asked.max_image_bytes);
@@ -144,12 +144,12 @@ async fn read_thread(draft: Draft, thread: ThreadId) -> Result<Picked, Failure> 
     // A dead disk takes the few threads of this, instead of the many that read long records.
     let probe = move || request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
     gate::read(Kind::Home, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
-    let read = move || harvest::recover(&codex_home, &thread, limit);
+    let read = move || provenance::recover(&codex_home, &thread, limit);
     let found = gate::read(Kind::Thread, &place, read).await?.ok_or(Cause::HomeUnanswered)?;
     Ok(found.map_err(|rejection| cause_of(rejection, limit))?)
 }
 
-async fn wait(ticket: Ticket, progress: &Progress) -> Place {
+async fn wait(ticket: Ticket, progress: &Progress) -> Slot {
     let say = |position| {
         progress.say(Phase::Queued, &format!("Waiting for a free place, number {position} in the queue"), None);
     };
@@ -210,9 +210,9 @@ async fn make_workspace(request: &Request, run: &Marker, limits: &Limits) -> Res
 }
 
 /// Why the turn is no longer waited for.
-enum Ending {
+enum Outcome {
     /// The picture is there.
-    Drawn(Picked),
+    Drawn(FoundImage),
     /// Codex has ended by itself.
     Exited,
     /// Codex has said how the turn ended, and lives on.
@@ -246,16 +246,16 @@ async fn draw(
     };
     let (confinement, baseline, redactor) = limits.unless_interrupted(before).await??;
     let fingerprints = staged.iter().map(|staged| staged.fingerprint).collect();
-    let judge = Judge::new(Arc::clone(request), fingerprints, confinement, workspace.path(), baseline);
-    let _reading = judge.give_up_on_drop();
+    let provenance = ProvenanceCheck::new(Arc::clone(request), fingerprints, confinement, workspace.path(), baseline);
+    let _reading = provenance.give_up_on_drop();
     progress.say(Phase::Starting, "Starting Codex", None);
     let starting = Instant::now();
     let mut turn = start(request, cli, settings, workspace, &staged, marker, &progress.redacted(redactor)).await?;
     let started = Instant::now();
 
-    let news = turn.news();
+    let status = turn.status();
     let image = async {
-        let picked = first_image(&judge, news.clone(), progress).await;
+        let picked = first_image(&provenance, status.clone(), progress).await;
         match request.completion {
             Completion::Image => picked,
             // Its arrival is worth saying, but the agent may have another, and decides when it is done.
@@ -266,48 +266,48 @@ async fn draw(
         }
     };
     // In this order: a picture that is there when something else happens is a success.
-    let mut ending = tokio::select! {
+    let mut outcome = tokio::select! {
         biased;
-        picked = image => Ending::Drawn(picked),
-        () = turn.exited() => Ending::Exited,
-        () = over(news.clone()) => Ending::Over,
-        why = limits.interrupted() => Ending::Interrupted(why),
-        () = disconnected(news.clone(), request.max_reconnects) => Ending::Disconnected,
+        picked = image => Outcome::Drawn(picked),
+        () = turn.exited() => Outcome::Exited,
+        () = over(status.clone()) => Outcome::Over,
+        why = limits.interrupted() => Outcome::Interrupted(why),
+        () = disconnected(status.clone(), request.max_reconnects) => Outcome::Disconnected,
     };
-    let known = news.borrow().thread.clone();
-    if matches!(ending, Ending::Interrupted(Interrupt::Timeout) | Ending::Disconnected)
+    let known = status.borrow().thread.clone();
+    if matches!(outcome, Outcome::Interrupted(Interrupt::Timeout) | Outcome::Disconnected)
         && request.completion == Completion::Image
         && let Some(thread) = known
     {
-        let judge = judge.clone();
+        let provenance = provenance.clone();
         if let Ok(Ok(picked)) =
-            judged(limits, request.codex_home(), move || judge.look(&mut judge.store(&thread), &thread)).await
+            judged(limits, request.codex_home(), move || provenance.look(&mut provenance.store(&thread), &thread)).await
         {
-            ending = Ending::Drawn(picked);
+            outcome = Outcome::Drawn(picked);
         }
     }
-    let image = matches!(ending, Ending::Drawn(_)).then(|| started.elapsed());
+    let image = matches!(outcome, Outcome::Drawn(_)).then(|| started.elapsed());
 
     let stopping = Instant::now();
-    let manner = manner_of(&ending, request.kill_grace, limits.shutdown());
-    let ended = stop(turn, manner, progress).await;
-    let picked = match ending {
-        Ending::Drawn(picked) => picked,
-        Ending::Interrupted(why) => return Err(failure(why.cause(request.timeout).into(), &ended)),
-        Ending::Disconnected => {
-            return Err(failure(diagnose_trouble(&ended.heard.transcript, &clock(request)), &ended));
+    let mode = stop_mode(&outcome, request.kill_grace, limits.shutdown());
+    let finished = stop(turn, mode, progress).await;
+    let picked = match outcome {
+        Outcome::Drawn(picked) => picked,
+        Outcome::Interrupted(why) => return Err(failure(why.cause(request.timeout).into(), &finished)),
+        Outcome::Disconnected => {
+            return Err(failure(diagnose_trouble(&finished.output.transcript, &clock(request)), &finished));
         }
-        Ending::Exited | Ending::Over => {
-            let thread = ended.heard.transcript.thread.as_ref().map(ThreadId::as_arc);
+        Outcome::Exited | Outcome::Over => {
+            let thread = finished.output.transcript.thread.as_ref().map(ThreadId::as_arc);
             progress.say(Phase::Checking, "Codex has finished; checking the picture", thread);
-            let transcript = &ended.heard.transcript;
-            let exit = matches!(ending, Ending::Exited).then_some(ended.exit);
+            let transcript = &finished.output.transcript;
+            let exit = matches!(outcome, Outcome::Exited).then_some(finished.exit);
             let went_well = exit.map_or_else(|| transcript.outcome() == Some(true), Exit::is_success);
-            let (judge, dir, thread) = (judge.clone(), workspace.dir(), transcript.thread.clone());
-            let harvest = move || judge.harvest(dir.as_deref(), thread.as_ref(), went_well);
-            match judged(limits, request.codex_home(), harvest).await {
-                Ok(found) => found.map_err(|rejection| without_picture(rejection, request, &ended, exit))?,
-                Err(why) => return Err(failure(why.cause(request.timeout).into(), &ended)),
+            let (provenance, dir, thread) = (provenance.clone(), workspace.dir(), transcript.thread.clone());
+            let search = move || provenance.final_picture(dir.as_deref(), thread.as_ref(), went_well);
+            match judged(limits, request.codex_home(), search).await {
+                Ok(found) => found.map_err(|rejection| without_picture(rejection, request, &finished, exit))?,
+                Err(why) => return Err(failure(why.cause(request.timeout).into(), &finished)),
             }
         }
     };
@@ -315,13 +315,13 @@ async fn draw(
     let opaque = request.transparent && picked.picture.has_alpha == Some(false);
     let mut warnings: Vec<String> =
         opaque.then(|| "The picture has no transparent pixels.".to_owned()).into_iter().collect();
-    warnings.extend(judge.warnings());
-    warnings.extend(ended.may_have_survivors.then(|| SURVIVORS.to_owned()));
+    warnings.extend(provenance.warnings());
+    warnings.extend(finished.may_have_survivors.then(|| SURVIVORS.to_owned()));
     Ok(Generated {
         picked,
-        thread: ended.heard.transcript.thread,
+        thread: finished.output.transcript.thread,
         codex_version: codex_version.clone(),
-        usage: ended.heard.transcript.usage,
+        usage: finished.output.transcript.usage,
         timings,
         warnings,
     })
@@ -410,31 +410,39 @@ async fn start(
 }
 
 /// Resolves when the store of the turn's thread holds a picture that counts.
-async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &Progress) -> Picked {
-    let known = news.wait_for(|news| news.thread.is_some()).await.ok().and_then(|news| news.thread.clone());
+async fn first_image(
+    provenance: &ProvenanceCheck,
+    mut status: watch::Receiver<TurnStatus>,
+    progress: &Progress,
+) -> FoundImage {
+    let known = status.wait_for(|status| status.thread.is_some()).await.ok().and_then(|status| status.thread.clone());
     // Codex has ended without naming a thread: there is no store to look into.
     let Some(thread) = known else { return std::future::pending().await };
     let say = |phase, message: &str| progress.say(phase, message, Some(thread.as_arc()));
-    let mut look = Look { judge: judge.clone(), store: judge.store(&thread), record: judge.record_growth(&thread) };
+    let mut look = Look {
+        provenance: provenance.clone(),
+        store: provenance.store(&thread),
+        record: provenance.record_growth(&thread),
+    };
     let mut announced = false;
     // A picture that nothing verifies yet, and until when the record may still do so.
-    let mut doubted: Option<(Picked, Instant)> = None;
+    let mut doubted: Option<(FoundImage, Instant)> = None;
     for count in 1_u64.. {
-        let (of, doubts) = (thread.clone(), doubted.is_some() || look.judge.requires_verified());
-        let looked = gate::read_patiently(Kind::Thread, judge.codex_home(), move || {
+        let (of, doubts) = (thread.clone(), doubted.is_some() || look.provenance.requires_verified());
+        let looked = gate::read_patiently(Kind::Thread, provenance.codex_home(), move || {
             let found = look.again(&of, count, doubts);
             (look, found)
         });
         // Fails only if the runtime is being shut down, and this future with it.
         let Ok((same, found)) = looked.await else { return std::future::pending().await };
         look = same;
-        let nothing = matches!(found, Err(Rejection::Missing(_)));
+        let nothing = matches!(found, Err(Rejection::NoImage(_)));
         if !nothing && !std::mem::replace(&mut announced, true) {
             say(Phase::Image, "The picture is arriving");
         }
         if let Ok(picked) = found {
             // Codex saves a picture just before it records it.
-            let may_wait = judge.awaits_record() && !picked.verified;
+            let may_wait = provenance.awaits_record() && !picked.verified;
             let until = Instant::now() + if may_wait { rollout::GRACE } else { Duration::ZERO };
             let until = doubted.take().map_or(until, |(_, until)| until);
             doubted = Some((picked, until));
@@ -451,7 +459,7 @@ async fn first_image(judge: &Judge, mut news: watch::Receiver<News>, progress: &
 
 /// What is looked at again and again while a turn runs. Nothing is read twice that has not changed.
 struct Look {
-    judge: Judge,
+    provenance: ProvenanceCheck,
     store: Store,
     record: rollout::Growth,
 }
@@ -459,17 +467,17 @@ struct Look {
 impl Look {
     /// The `count`th look, from 1 on. Blocks on the disk. `doubts` tells whether a file that
     /// nothing verified may have been seen.
-    fn again(&mut self, thread: &ThreadId, count: u64, doubts: bool) -> Result<Picked, Rejection> {
+    fn again(&mut self, thread: &ThreadId, count: u64, doubts: bool) -> Result<FoundImage, Rejection> {
         // Finding the record takes a look at every day of the user's; soon after the thread has
         // started it is there.
         if count.is_power_of_two() {
-            self.judge.read_statement(thread);
+            self.provenance.read_statement(thread);
         }
-        let is_due = doubts && self.judge.awaits_record() && count.is_multiple_of(RECORD_LOOKS);
+        let is_due = doubts && self.provenance.awaits_record() && count.is_multiple_of(RECORD_LOOKS);
         if is_due && self.record.has_changed() {
             self.store.forget();
         }
-        self.judge.look(&mut self.store, thread)
+        self.provenance.look(&mut self.store, thread)
     }
 }
 
@@ -477,65 +485,65 @@ impl Look {
 const RECORD_LOOKS: u64 = 5;
 
 /// Resolves when Codex has connected anew more often than `limit`, with nothing in between.
-async fn disconnected(mut news: watch::Receiver<News>, limit: u32) {
-    if news.wait_for(|news| news.reconnects > limit).await.is_err() {
+async fn disconnected(mut status: watch::Receiver<TurnStatus>, limit: u32) {
+    if status.wait_for(|status| status.reconnects > limit).await.is_err() {
         // The stream of events has ended, and Codex may live on: its exit is waited for elsewhere.
         std::future::pending::<()>().await;
     }
 }
 
 /// Resolves when Codex has lived on for [`OVER_GRACE`] after it said how the turn ended.
-async fn over(mut news: watch::Receiver<News>) {
-    if news.wait_for(|news| news.is_over).await.is_err() {
+async fn over(mut status: watch::Receiver<TurnStatus>) {
+    if status.wait_for(|status| status.is_over).await.is_err() {
         std::future::pending::<()>().await;
     }
     tokio::time::sleep(OVER_GRACE).await;
 }
 
 /// How the tree is to be stopped. A grace that is running when the daemon ends is over: the daemon will not wait for it.
-fn manner_of(ending: &Ending, grace: Duration, shutdown: CancellationToken) -> Manner {
-    let firm = |grace| Manner::Firm { grace, hurry: shutdown };
-    match ending {
-        Ending::Drawn(_) => firm(grace.min(DRAWN_GRACE)),
-        Ending::Exited => Manner::Now,
-        Ending::Interrupted(Interrupt::Shutdown) => {
-            Manner::Firm { grace: grace.min(SHUTDOWN_GRACE), hurry: CancellationToken::new() }
+fn stop_mode(outcome: &Outcome, grace: Duration, shutdown: CancellationToken) -> StopMode {
+    let graceful = |grace| StopMode::Graceful { grace, hurry: shutdown };
+    match outcome {
+        Outcome::Drawn(_) => graceful(grace.min(DRAWN_GRACE)),
+        Outcome::Exited => StopMode::Kill,
+        Outcome::Interrupted(Interrupt::Shutdown) => {
+            StopMode::Graceful { grace: grace.min(SHUTDOWN_GRACE), hurry: CancellationToken::new() }
         }
-        Ending::Over | Ending::Disconnected | Ending::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => {
-            firm(grace)
+        Outcome::Over | Outcome::Disconnected | Outcome::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => {
+            graceful(grace)
         }
     }
 }
 
-async fn stop(turn: Turn, manner: Manner, progress: &Progress) -> Ended {
-    if matches!(manner, Manner::Firm { .. }) {
-        let thread = turn.news().borrow().thread.clone();
+async fn stop(turn: Turn, mode: StopMode, progress: &Progress) -> FinishedTurn {
+    if matches!(mode, StopMode::Graceful { .. }) {
+        let thread = turn.status().borrow().thread.clone();
         progress.say(Phase::Stopping, "Stopping Codex", thread.as_ref().map(ThreadId::as_arc));
     }
-    turn.stop(manner).await
+    turn.stop(mode).await
 }
 
 /// Why a turn that ended by itself has brought no picture: what Codex reported, else what was
 /// found, else how it ended. `exit` is none for a Codex that said so and had to be stopped.
-fn without_picture(rejection: Rejection, request: &Request, ended: &Ended, exit: Option<Exit>) -> Failure {
+fn without_picture(rejection: Rejection, request: &Request, finished: &FinishedTurn, exit: Option<Exit>) -> Failure {
     let otherwise = || match (cause_of(rejection, request.max_image_bytes), exit) {
         (cause @ Cause::ImageTooLarge { .. }, _) => cause,
         (_, Some(exit)) if !exit.is_success() => Cause::CodexFailed(exit),
-        (_, None) if ended.heard.transcript.failed.is_some() => Cause::TurnFailed,
+        (_, None) if finished.output.transcript.failed.is_some() => Cause::TurnFailed,
         (cause, _) => cause,
     };
-    let told = diagnose(&ended.heard.transcript, &ended.heard.complaints, exit, &clock(request));
-    let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), ended);
+    let told = diagnose(&finished.output.transcript, &finished.output.stderr, exit, &clock(request));
+    let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), finished);
     failure.evidence.exit = exit;
     failure
 }
 
 const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
     match rejection {
-        Rejection::Refused(Refusal::TooLarge) => Cause::ImageTooLarge { limit },
-        Rejection::Refused(Refusal::Flawed(flaw)) => Cause::InvalidImage(flaw),
-        Rejection::Refused(Refusal::Absent) => Cause::NoImage(Missing::NotDrawn),
-        Rejection::Missing(missing) => Cause::NoImage(missing),
+        Rejection::Refused(ReadError::TooLarge) => Cause::ImageTooLarge { limit },
+        Rejection::Refused(ReadError::Flawed(flaw)) => Cause::InvalidImage(flaw),
+        Rejection::Refused(ReadError::Absent) => Cause::NoImage(NoImageReason::NotDrawn),
+        Rejection::NoImage(missing) => Cause::NoImage(missing),
     }
 }
 
@@ -545,11 +553,11 @@ fn clock(request: &Request) -> Zoned {
 }
 
 /// The cause with what the turn said about it.
-fn failure(Diagnosis { cause, resets_at }: Diagnosis, ended: &Ended) -> Failure {
-    let Heard { transcript, complaints } = &ended.heard;
+fn failure(Diagnosis { cause, resets_at }: Diagnosis, finished: &FinishedTurn) -> Failure {
+    let TurnOutput { transcript, stderr } = &finished.output;
     let thread_id = transcript.thread.as_ref().map(ToString::to_string);
-    let mut detail = detail(transcript, complaints, &ended.redactor);
-    append(&mut detail, ended.may_have_survivors.then_some(SURVIVORS));
+    let mut detail = detail(transcript, stderr, &finished.redactor);
+    append(&mut detail, finished.may_have_survivors.then_some(SURVIVORS));
     Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
 }
 
@@ -615,9 +623,15 @@ mod tests {
         let sandbox = Sandbox::DangerFullAccess;
         let request = Request { sandbox, require_verified: true, ..Request::example(home.path()) };
         let baseline = Baseline::take(home.path());
-        let judge = Judge::new(Arc::new(request), [].into(), Confinement::Waived, home.path().to_path_buf(), baseline);
-        let (store, record) = (judge.store(&thread), judge.record_growth(&thread));
-        let mut look = Look { judge, store, record };
+        let provenance = ProvenanceCheck::new(
+            Arc::new(request),
+            [].into(),
+            Confinement::Waived,
+            home.path().to_path_buf(),
+            baseline,
+        );
+        let (store, record) = (provenance.store(&thread), provenance.record_growth(&thread));
+        let mut look = Look { provenance, store, record };
         let mut count = 0;
         let mut round = || {
             (0..RECORD_LOOKS)
@@ -627,8 +641,8 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
-        let judged = |looks: &[Result<Picked, Rejection>]| {
-            looks.iter().filter(|found| !matches!(found, Err(Rejection::Missing(Missing::NotDrawn)))).count()
+        let judged = |looks: &[Result<FoundImage, Rejection>]| {
+            looks.iter().filter(|found| !matches!(found, Err(Rejection::NoImage(NoImageReason::NotDrawn)))).count()
         };
 
         let day = home.path().join("sessions/2026/11/22");
@@ -641,7 +655,7 @@ mod tests {
         std::fs::write(store.join("a.png"), picture()).unwrap();
         let looks = round();
         assert_eq!(judged(&looks), 1);
-        assert!(matches!(looks[0], Err(Rejection::Missing(Missing::Unverified))));
+        assert!(matches!(looks[0], Err(Rejection::NoImage(NoImageReason::Unverified))));
         assert_eq!(judged(&round()) + judged(&round()), 0, "nothing has changed");
         append(&rollout, r#"{"payload":{"type":"agent_message"}}"#);
         assert_eq!(judged(&round()), 1);

@@ -1,26 +1,26 @@
 //! A prompt goes in, a proven PNG comes out, nothing is left behind, and the JavaScript thread never waited.
 //!
 //! The package drives the user's own signed-in Codex CLI. One generation is one headless `codex exec` whose
-//! built-in `image_gen` tool draws the picture; no API key is involved. The story, told in [`generate`]:
+//! built-in `image_gen` tool draws the picture; no API key is involved. The steps, as [`generate`] takes them:
 //!
 //! 1. locate the CLI and make sure, without spending anything, that it can draw;
 //! 2. make a private workspace and run one turn in it, reporting progress as it comes;
 //! 3. watch the file system: the picture is a file that Codex itself wrote for this very thread;
 //! 4. prove the picture, stop the whole process tree, remove the workspace, and only then answer.
 //!
-//! The rooms, and who may call whom (arrows point one way):
+//! The modules; an arrow means "uses":
 //!
 //! ```text
-//! node → { generate, readiness } → { harvest, preflight, sweep, run }
+//! node → { generate, readiness } → { provenance, preflight, sweep, run }
 //!      → { codex, gate, process, png, files, workspace, reference, queue }
 //!      → { request, progress, error, text }
 //! ```
 //!
-//! * [`generate`]: the story itself; [`harvest`]: which picture counts, and what is known of where it came from.
+//! * [`generate`]: the whole flow; [`provenance`]: which picture counts, and what is known of where it came from.
 //! * [`preflight`]: what keeps Codex from drawing, as far as it shows before anything is spent.
 //! * [`sweep`]: what dead daemons have left behind.
 //! * [`readiness`]: whether this machine can draw, and what to do if not.
-//! * [`queue`], [`reference`]: whose turn it is, and the pictures to start from.
+//! * [`queue`], [`reference`]: the queue of calls, and the pictures to start from.
 //! * [`run`]: what every call has besides its work: limits, a name for its processes, a place to block.
 //! * [`gate`]: reading a place whose disk may not answer, with few threads.
 //! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go wrong.
@@ -29,7 +29,7 @@
 //! * [`text`]: what others wrote, bounded, printable and without secrets.
 //! * [`png`], [`files`], [`workspace`]: proving bytes, reading files nobody can swap, a private directory.
 //! * `win32`: what every use of the Windows API needs.
-//! * `node`: the only room in which N-API is spoken.
+//! * `node`: N-API bindings. No other module uses napi.
 
 #![deny(missing_docs, unsafe_code)]
 
@@ -38,12 +38,12 @@ pub mod error;
 pub mod files;
 pub mod gate;
 pub mod generate;
-pub mod harvest;
 pub mod node;
 pub mod png;
 pub mod preflight;
 pub mod process;
 pub mod progress;
+pub mod provenance;
 pub mod queue;
 pub mod readiness;
 pub mod reference;

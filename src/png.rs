@@ -33,7 +33,7 @@ const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 /// How many chunks there may be: enough for 1 GiB in pieces of 8 KiB, which is how libpng writes
 /// pixels. An empty piece of pixel data costs 400 ns, a text 2 µs, and 32 MiB hold 2.8 million.
 const MAX_CHUNKS: usize = 1 << 17;
-/// The least size under [`sign_of_png`]: the original contract's guard against placeholder files.
+/// The least size under [`check_signature`]: the original contract's guard against placeholder files.
 const SIGNATURE_ONLY_BYTES: usize = 128;
 
 /// What is known of a proven picture.
@@ -49,7 +49,7 @@ pub struct Picture {
 
 /// Why bytes are not a picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum PngError {
     /// No bytes at all.
     #[error("the file is empty")]
     Empty,
@@ -78,35 +78,35 @@ pub enum Flaw {
 /// Proves that `bytes` hold one whole PNG picture. Bytes after its end are tolerated.
 ///
 /// # Errors
-/// The [`Flaw`] found; [`Flaw::Truncated`] exactly if the bytes are the beginning of what may become a PNG.
-pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
+/// The [`PngError`] found; [`PngError::Truncated`] exactly if the bytes are the beginning of what may become a PNG.
+pub fn prove(bytes: &[u8]) -> Result<Picture, PngError> {
     let walked = walk(bytes)?;
     let Header { width, height } = walked.header;
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(Flaw::TooManyPixels { width, height });
+        return Err(PngError::TooManyPixels { width, height });
     }
     // For the same reason pixel data must not be much longer than the pixels: they have 8 bytes at
     // most, and a row begins with one of its own. What is not compressible grows by less than a
     // thousandth, but for encoders that flush each row.
     let pixels = u64::from(width) * u64::from(height) * 8 + u64::from(height);
     if walked.data.iter().map(|data| data.len() as u64).sum::<u64>() > 2 * pixels + MAX_OVERHEAD_BYTES {
-        return Err(Flaw::Damaged("its pixel data goes on beyond the picture"));
+        return Err(PngError::Damaged("its pixel data goes on beyond the picture"));
     }
-    let decoded = decode(&bytes[..walked.end]).map_err(|error| Flaw::Damaged(decoder_words(&error)))?;
+    let decoded = decode(&bytes[..walked.end]).map_err(|error| PngError::Damaged(decoder_words(&error)))?;
     // The decoder stops at the last pixel; what the stream holds beyond, be it a gigabyte, it does
     // not mention.
     let mut length = decoded.length;
     let mut buffer = vec![0; 4 * WINDOW];
     inflate(&walked.data, &mut length, &mut buffer).map_err(|fault| match fault {
-        Fault::Broken => Flaw::Damaged("its pixels cannot be decoded"),
-        Fault::Excess => Flaw::Damaged("its pixel data goes on beyond the picture"),
+        Fault::Broken => PngError::Damaged("its pixels cannot be decoded"),
+        Fault::Excess => PngError::Damaged("its pixel data goes on beyond the picture"),
     })?;
     // What else is wrong with these is no flaw of the picture, but whoever opens it may inflate them.
     let mut left = MAX_ANCILLARY_BYTES;
     let is_too_long = walked.packed.iter().map(|packed| packed.len()).sum::<usize>() > MAX_PACKED_BYTES;
     let mut is_excessive = |packed: &&[u8]| inflate(&[packed], &mut left, &mut buffer) == Err(Fault::Excess);
     if is_too_long || walked.packed.iter().any(&mut is_excessive) {
-        return Err(Flaw::Damaged("a profile or a text in it takes too much memory"));
+        return Err(PngError::Damaged("a profile or a text in it takes too much memory"));
     }
     Ok(Picture { width, height, has_alpha: Some(decoded.has_alpha) })
 }
@@ -115,11 +115,11 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, Flaw> {
 /// where there is one, and else the size, where the header is intact.
 ///
 /// # Errors
-/// The [`Flaw`] found.
-pub fn sign_of_png(bytes: &[u8]) -> Result<Picture, Flaw> {
-    check_signature(bytes)?;
+/// The [`PngError`] found.
+pub fn check_signature(bytes: &[u8]) -> Result<Picture, PngError> {
+    expect_signature(bytes)?;
     if bytes.len() < SIGNATURE_ONLY_BYTES {
-        return Err(Flaw::Truncated);
+        return Err(PngError::Truncated);
     }
     Ok(prove(bytes).unwrap_or_else(|_| {
         let Header { width, height } = first_header(bytes).unwrap_or(Header { width: 0, height: 0 });
@@ -143,8 +143,8 @@ struct Walked<'a> {
 }
 
 /// Walks over the chunks, checking order and checksums.
-fn walk(bytes: &[u8]) -> Result<Walked<'_>, Flaw> {
-    check_signature(bytes)?;
+fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
+    expect_signature(bytes)?;
     let mut rest = &bytes[SIGNATURE.len()..];
     let mut seen_header = None;
     let (mut data, mut packed) = (Vec::new(), Vec::new());
@@ -152,26 +152,26 @@ fn walk(bytes: &[u8]) -> Result<Walked<'_>, Flaw> {
     loop {
         chunks += 1;
         if chunks > MAX_CHUNKS {
-            return Err(Flaw::Damaged("it is in too many pieces"));
+            return Err(PngError::Damaged("it is in too many pieces"));
         }
         let (Chunk { kind, content }, after) = split_chunk(rest)?;
         rest = after;
         match (kind, &seen_header) {
             (b"IHDR", None) => seen_header = Some(header(content)?),
-            (b"IHDR", Some(_)) => return Err(Flaw::Damaged("it has two headers")),
-            (_, None) => return Err(Flaw::Damaged("it does not begin with a header")),
+            (b"IHDR", Some(_)) => return Err(PngError::Damaged("it has two headers")),
+            (_, None) => return Err(PngError::Damaged("it does not begin with a header")),
             // Not every decoder looks: png 0.18.1 panics (image-rs/image-png#694).
             (b"PLTE", Some(_)) if !content.len().is_multiple_of(3) => {
-                return Err(Flaw::Damaged("its palette is impossible"));
+                return Err(PngError::Damaged("its palette is impossible"));
             }
             (b"IDAT", Some(_)) => data.push(content),
-            (b"IEND", Some(_)) if data.is_empty() => return Err(Flaw::Damaged("it has no pixels")),
-            (b"IEND", Some(_)) if !content.is_empty() => return Err(Flaw::Damaged("its end mark is not empty")),
+            (b"IEND", Some(_)) if data.is_empty() => return Err(PngError::Damaged("it has no pixels")),
+            (b"IEND", Some(_)) if !content.is_empty() => return Err(PngError::Damaged("its end mark is not empty")),
             (b"IEND", Some(_)) => break,
             (kind, Some(_)) => packed.extend(packed_part(kind, content)),
         }
     }
-    let header = seen_header.ok_or(Flaw::Damaged("it does not begin with a header"))?;
+    let header = seen_header.ok_or(PngError::Damaged("it does not begin with a header"))?;
     Ok(Walked { header, data, packed, end: bytes.len() - rest.len() })
 }
 
@@ -181,40 +181,40 @@ struct Chunk<'a> {
 }
 
 /// Splits off the first chunk, checking its checksum.
-fn split_chunk(bytes: &[u8]) -> Result<(Chunk<'_>, &[u8]), Flaw> {
-    let (length, after) = bytes.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
+fn split_chunk(bytes: &[u8]) -> Result<(Chunk<'_>, &[u8]), PngError> {
+    let (length, after) = bytes.split_first_chunk::<4>().ok_or(PngError::Truncated)?;
     let length = u32::from_be_bytes(*length) as usize;
     if length > i32::MAX as usize {
-        return Err(Flaw::Damaged("a chunk's length is impossible"));
+        return Err(PngError::Damaged("a chunk's length is impossible"));
     }
     // The type is checked before the length is believed: a damaged length must not look like a
     // growing file.
-    let kind = after.first_chunk::<4>().ok_or(Flaw::Truncated)?;
+    let kind = after.first_chunk::<4>().ok_or(PngError::Truncated)?;
     if !kind.iter().all(u8::is_ascii_alphabetic) {
-        return Err(Flaw::Damaged("a chunk's type is impossible"));
+        return Err(PngError::Damaged("a chunk's type is impossible"));
     }
-    let (typed, after) = after.split_at_checked(4 + length).ok_or(Flaw::Truncated)?;
-    let (sum, after) = after.split_first_chunk::<4>().ok_or(Flaw::Truncated)?;
+    let (typed, after) = after.split_at_checked(4 + length).ok_or(PngError::Truncated)?;
+    let (sum, after) = after.split_first_chunk::<4>().ok_or(PngError::Truncated)?;
     if crc32fast::hash(typed) != u32::from_be_bytes(*sum) {
-        return Err(Flaw::Damaged("a checksum is wrong"));
+        return Err(PngError::Damaged("a checksum is wrong"));
     }
     Ok((Chunk { kind, content: &typed[4..] }, after))
 }
 
-fn check_signature(bytes: &[u8]) -> Result<(), Flaw> {
+fn expect_signature(bytes: &[u8]) -> Result<(), PngError> {
     if bytes.is_empty() {
-        Err(Flaw::Empty)
+        Err(PngError::Empty)
     } else if bytes.starts_with(&SIGNATURE) {
         Ok(())
     } else if SIGNATURE.starts_with(bytes) {
-        Err(Flaw::Truncated)
+        Err(PngError::Truncated)
     } else {
-        Err(Flaw::Other(name_of(bytes)))
+        Err(PngError::Other(name_of(bytes)))
     }
 }
 
-fn header(data: &[u8]) -> Result<Header, Flaw> {
-    let damaged = Flaw::Damaged("its header is impossible");
+fn header(data: &[u8]) -> Result<Header, PngError> {
+    let damaged = PngError::Damaged("its header is impossible");
     let (Some((width, rest)), 13) = (data.split_first_chunk::<4>(), data.len()) else { return Err(damaged) };
     let Some((height, _)) = rest.split_first_chunk::<4>() else { return Err(damaged) };
     let (width, height) = (u32::from_be_bytes(*width), u32::from_be_bytes(*height));
@@ -424,7 +424,9 @@ mod tests {
             let packed = |data: &[u8]| chunk(kind, &[before, data].concat());
             assert!(prove(&with_chunks(&[packed(&small), packed(b"broken"), packed(&half)])).is_ok());
             for bomb in [vec![packed(&bomb)], vec![packed(&half), packed(&half)]] {
-                assert!(matches!(prove(&with_chunks(&bomb)), Err(Flaw::Damaged(words)) if words.contains("memory")));
+                assert!(
+                    matches!(prove(&with_chunks(&bomb)), Err(PngError::Damaged(words)) if words.contains("memory"))
+                );
             }
         }
         let plain = chunk(b"iTXt", &[&b"Comment\0\0\0\0\0"[..], &bomb].concat());
@@ -437,7 +439,7 @@ mod tests {
         let (half, rest) = (text(MAX_PACKED_BYTES / 2), text(MAX_PACKED_BYTES - MAX_PACKED_BYTES / 2));
         assert!(prove(&with_chunks(&[half.clone(), rest.clone()])).is_ok(), "a broken text is no flaw of the picture");
         let excess = with_chunks(&[half, rest, text(1)]);
-        assert!(matches!(prove(&excess), Err(Flaw::Damaged(words)) if words.contains("memory")));
+        assert!(matches!(prove(&excess), Err(PngError::Damaged(words)) if words.contains("memory")));
     }
 
     #[test]
@@ -457,13 +459,13 @@ mod tests {
             let filled = |count| with_chunks(&vec![chunk(kind, &data); count - own]);
             assert_eq!(prove(&filled(MAX_CHUNKS)), prove(&sample), "{kind:?}");
             let excess = prove(&filled(MAX_CHUNKS + 1));
-            assert_eq!(excess, Err(Flaw::Damaged("it is in too many pieces")), "{kind:?}");
+            assert_eq!(excess, Err(PngError::Damaged("it is in too many pieces")), "{kind:?}");
         }
         // Pieces of the pixel data must follow each other.
         let at = chunks(&sample).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap().0;
         let pieces = vec![chunk(b"IDAT", &[]); MAX_CHUNKS];
         let excess = [&sample[..at], &pieces.concat(), &sample[at..]].concat();
-        assert_eq!(prove(&excess), Err(Flaw::Damaged("it is in too many pieces")));
+        assert_eq!(prove(&excess), Err(PngError::Damaged("it is in too many pieces")));
     }
 
     fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
@@ -511,9 +513,9 @@ mod tests {
     #[test]
     fn every_beginning_of_a_picture_may_still_grow() {
         let png = sample();
-        assert_eq!(prove(&[]), Err(Flaw::Empty));
+        assert_eq!(prove(&[]), Err(PngError::Empty));
         for length in 1..png.len() {
-            assert_eq!(prove(&png[..length]), Err(Flaw::Truncated), "{length} of {}", png.len());
+            assert_eq!(prove(&png[..length]), Err(PngError::Truncated), "{length} of {}", png.len());
         }
     }
 
@@ -535,7 +537,7 @@ mod tests {
         // The last four bytes of the zlib stream are its Adler-32.
         for at in [2, length / 2, length - 1] {
             let bytes = with_repaired_damage(&png, b"IDAT", at);
-            assert!(matches!(prove(&bytes), Err(Flaw::Damaged(_))), "at {at}");
+            assert!(matches!(prove(&bytes), Err(PngError::Damaged(_))), "at {at}");
         }
     }
 
@@ -545,7 +547,7 @@ mod tests {
         let mut header = png[16..29].to_vec();
         header[7] = 32;
         png.splice(8..33, chunk(b"IHDR", &header));
-        assert!(matches!(prove(&png), Err(Flaw::Damaged(_))));
+        assert!(matches!(prove(&png), Err(PngError::Damaged(_))));
     }
 
     /// 72 zeros in a stored block of a zlib stream, with their Adler-32.
@@ -560,7 +562,7 @@ mod tests {
             let data: Vec<_> = data.iter().map(|data| chunk(b"IDAT", data)).collect();
             prove(&[header, &data.concat(), &chunk(b"IEND", &[])].concat())
         };
-        let beyond = Err(Flaw::Damaged("its pixel data goes on beyond the picture"));
+        let beyond = Err(PngError::Damaged("its pixel data goes on beyond the picture"));
         let exact = fdeflate::compress_to_vec(&[0; 72]);
         assert_eq!(with_data(&[&exact]), Ok(Picture { width: 8, height: 8, has_alpha: Some(false) }));
         assert_eq!(with_data(&[&exact[..5], &[], &exact[5..], &[]]), with_data(&[&exact]));
@@ -596,7 +598,7 @@ mod tests {
         for length in [4, 5, 7, 8] {
             assert_eq!(
                 with_palette(&vec![1; length]),
-                Err(Flaw::Damaged("its palette is impossible")),
+                Err(PngError::Damaged("its palette is impossible")),
                 "{length} bytes"
             );
         }
@@ -613,7 +615,7 @@ mod tests {
     fn a_wrong_checksum_of_any_chunk_is_found() {
         let mut bad = chunk(b"caBX", &[7; 40]);
         *bad.last_mut().unwrap() ^= 1;
-        assert_eq!(prove(&with_chunk_after_header(&sample(), &bad)), Err(Flaw::Damaged("a checksum is wrong")));
+        assert_eq!(prove(&with_chunk_after_header(&sample(), &bad)), Err(PngError::Damaged("a checksum is wrong")));
     }
 
     #[test]
@@ -622,7 +624,7 @@ mod tests {
         let mut header = png[16..29].to_vec();
         header[..8].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
         png.splice(8..33, chunk(b"IHDR", &header));
-        assert_eq!(prove(&png), Err(Flaw::TooManyPixels { width: 30_000, height: 30_000 }));
+        assert_eq!(prove(&png), Err(PngError::TooManyPixels { width: 30_000, height: 30_000 }));
     }
 
     #[test]
@@ -644,14 +646,14 @@ mod tests {
     fn the_signature_check_asks_for_no_more_than_it_says() {
         let long = [SIGNATURE.as_slice(), &[0; 120]].concat();
         let unknown = Picture { width: 0, height: 0, has_alpha: None };
-        assert_eq!(sign_of_png(&long), Ok(unknown));
-        assert_eq!(sign_of_png(&long[..127]), Err(Flaw::Truncated));
-        assert_eq!(sign_of_png(&sample()), prove(&sample()), "what a proof tells is told");
+        assert_eq!(check_signature(&long), Ok(unknown));
+        assert_eq!(check_signature(&long[..127]), Err(PngError::Truncated));
+        assert_eq!(check_signature(&sample()), prove(&sample()), "what a proof tells is told");
         let cut = &sample()[..200];
-        assert_eq!(sign_of_png(cut), Ok(Picture { width: 48, height: 32, has_alpha: None }));
+        assert_eq!(check_signature(cut), Ok(Picture { width: 48, height: 32, has_alpha: None }));
         let mut damaged = cut.to_vec();
         damaged[16] ^= 1;
-        assert_eq!(sign_of_png(&damaged), Ok(unknown), "a size under a wrong checksum is not known");
-        assert!(matches!(sign_of_png(&[b'x'; 200]), Err(Flaw::Other(_))));
+        assert_eq!(check_signature(&damaged), Ok(unknown), "a size under a wrong checksum is not known");
+        assert!(matches!(check_signature(&[b'x'; 200]), Err(PngError::Other(_))));
     }
 }

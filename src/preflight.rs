@@ -9,7 +9,7 @@ use crate::codex::config::{Config, LoginRules, Places, Provider, Setting};
 use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Account, Login, Workspace};
 use crate::codex::version::Version;
-use crate::error::{Cause, Demand, Unmounted};
+use crate::error::{Cause, Demand, ToolUnavailable};
 use crate::files;
 use crate::request::Request;
 
@@ -38,9 +38,9 @@ impl Installation {
         let unmounted = match () {
             () if version < Some(Version::NEEDS_CODE_MODE_HOST) => return None,
             () if configuration.feature(code_mode::FEATURE) == Some(false) => {
-                Unmounted::SwitchedOff(code_mode::FEATURE)
+                ToolUnavailable::SwitchedOff(code_mode::FEATURE)
             }
-            () if self.lacks_host => Unmounted::Incomplete,
+            () if self.lacks_host => ToolUnavailable::Incomplete,
             () => return None,
         };
         Some(Cause::ImageGenUnavailable(unmounted))
@@ -129,11 +129,11 @@ impl Configuration {
             return vec![Cause::HomeUnusable];
         }
         let unmounted = match self.provider() {
-            Provider::Without(name) => Some(Unmounted::Provider(name)),
-            Provider::Undefined(name) => Some(Unmounted::Undefined(name)),
+            Provider::Without(name) => Some(ToolUnavailable::Provider(name)),
+            Provider::Undefined(name) => Some(ToolUnavailable::Undefined(name)),
             Provider::OpenAi | Provider::Relay(_) => None,
         };
-        let off = self.switched_off(version).map(Unmounted::SwitchedOff);
+        let off = self.switched_off(version).map(ToolUnavailable::SwitchedOff);
         let unmounted = unmounted.into_iter().chain(off).map(Cause::ImageGenUnavailable);
         self.login_obstacle(login).into_iter().chain(unmounted).collect()
     }

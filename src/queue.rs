@@ -34,7 +34,7 @@ impl Default for Queue {
 
 /// A place among those who run. Given back when dropped.
 #[derive(Debug)]
-pub struct Place(Queue);
+pub struct Slot(Queue);
 
 /// A place in the line. Given up when dropped.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ fn milestones(first: usize) -> impl Iterator<Item = usize> {
 impl Ticket {
     /// Resolves when it is the holder's turn. `waiting` is told the position, from 1 on, at first
     /// and at each milestone. Dropping the future gives the place in the line up.
-    pub async fn turn(mut self, mut waiting: impl FnMut(usize)) -> Place {
+    pub async fn turn(mut self, mut waiting: impl FnMut(usize)) -> Slot {
         let mut told = 0;
         while let Some(waiter) = &self.waiter {
             let position = {
@@ -139,7 +139,7 @@ impl Ticket {
             waiter.news.notified().await;
         }
         self.waiter = None;
-        Place(self.queue.clone())
+        Slot(self.queue.clone())
     }
 }
 
@@ -156,7 +156,7 @@ impl Drop for Ticket {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.running -= 1;
@@ -284,7 +284,7 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn enter(queue: &Queue) -> Option<Place> {
+    fn enter(queue: &Queue) -> Option<Slot> {
         let future = pin!(queue.line_up().turn(|_| {}));
         match poll(future) {
             Poll::Ready(place) => Some(place),
@@ -364,7 +364,7 @@ mod tests {
     }
 
     /// A queue with one running and `count` waiting.
-    fn long(count: usize) -> (Queue, Place, Vec<Option<Ticket>>) {
+    fn long(count: usize) -> (Queue, Slot, Vec<Option<Ticket>>) {
         let queue = Queue::default();
         queue.set_limit(1);
         let place = enter(&queue).unwrap();

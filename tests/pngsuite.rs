@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use codex_image::png::{Flaw, Picture, prove};
+use codex_image::png::{Picture, PngError, prove};
 
 /// The names, without their extension, and the bytes.
 fn suite() -> std::io::Result<Vec<(String, Vec<u8>)>> {
@@ -52,7 +52,7 @@ fn every_corrupt_file_is_refused_for_what_it_is() {
         let flaw = prove(&bytes).unwrap_err();
         // "xs…" lacks a byte of the signature; line ends were converted in "xcr…" and "xlf…".
         let has_signature = !["xs", "xcr", "xlf"].iter().any(|kind| name.starts_with(kind));
-        assert_eq!(matches!(flaw, Flaw::Damaged(_)), has_signature, "{name}: {flaw}");
-        assert_eq!(matches!(flaw, Flaw::Other(_)), !has_signature, "{name}: {flaw}");
+        assert_eq!(matches!(flaw, PngError::Damaged(_)), has_signature, "{name}: {flaw}");
+        assert_eq!(matches!(flaw, PngError::Other(_)), !has_signature, "{name}: {flaw}");
     }
 }

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use codex_image::codex::events::{Event, Transcript};
-use codex_image::codex::failure::{Complaints, clock, detail, diagnose, diagnose_trouble};
+use codex_image::codex::failure::{StderrDigest, clock, detail, diagnose, diagnose_trouble};
 use codex_image::process::Exit;
 use codex_image::process::lines::Lines;
 use codex_image::text::printable::printable;
@@ -48,20 +48,20 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!shown.contains(kept), "{secret:?} between {head:?}{before:?} and {tail:?} is shown in {shown:?}");
     }
 
-    let mut complaints = Complaints::default();
+    let mut stderr = StderrDigest::default();
     let mut lines = Lines::new(1 << 10);
-    let mut note = |line: &[u8]| complaints.note(line);
+    let mut note = |line: &[u8]| stderr.note(line);
     lines.push(bytes, &mut note);
     lines.finish(&mut note);
-    complaints.tail.push(bytes);
+    stderr.tail.push(bytes);
     let mut transcript = Transcript::default();
     let clock = clock(Some("UTC"));
-    let told = [diagnose(&transcript, &complaints, Some(Exit::Code(1)), &clock)];
+    let told = [diagnose(&transcript, &stderr, Some(Exit::Code(1)), &clock)];
     transcript.note(&Event::TurnFailed(text.to_string()));
     transcript.note(&Event::Trouble(text.to_string()));
     transcript.note(&Event::Reconnecting(text.to_string()));
     let told = told.into_iter().flatten();
-    let told = told.chain(diagnose(&transcript, &Complaints::default(), None, &clock));
+    let told = told.chain(diagnose(&transcript, &StderrDigest::default(), None, &clock));
     for diagnosis in told.chain([diagnose_trouble(&transcript, &clock)]) {
         // What reaches people says nothing of what Codex printed.
         let message = diagnosis.cause.to_string();
@@ -70,6 +70,6 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO) < Duration::MAX);
         }
     }
-    let detail = detail(&transcript, &complaints, &Redactor::default());
+    let detail = detail(&transcript, &stderr, &Redactor::default());
     assert_eq!(printable(&detail), detail);
 });

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use codex_image::png::{Flaw, Picture, prove, sign_of_png};
+use codex_image::png::{PngError, Picture, prove, check_signature};
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
@@ -45,18 +45,18 @@ fn check(bytes: &[u8]) {
             let end = memchr::memmem::rfind(bytes, b"IEND").map_or(0, |at| at + 8);
             let whole = (0..=end).find(|&length| prove(&bytes[..length]).is_ok());
             for length in 1..whole.unwrap_or(0) {
-                assert_eq!(prove(&bytes[..length]), Err(Flaw::Truncated), "{length} bytes of it");
+                assert_eq!(prove(&bytes[..length]), Err(PngError::Truncated), "{length} bytes of it");
             }
         }
         // What may still become a picture is the one verdict that more bytes may change, and the first bytes name the rest.
-        Err(Flaw::Empty | Flaw::Truncated | Flaw::Other(_)) => {}
+        Err(PngError::Empty | PngError::Truncated | PngError::Other(_)) => {}
         Err(_) => assert_eq!(more, verdict, "more bytes behind what is none"),
     }
     if bytes.len() >= 128 && bytes.starts_with(SIGNATURE) {
-        let Ok(least) = sign_of_png(bytes) else { panic!("the signature and 128 bytes are enough") };
+        let Ok(least) = check_signature(bytes) else { panic!("the signature and 128 bytes are enough") };
         assert!(verdict.is_err() || verdict == Ok(least));
     } else {
-        assert!(sign_of_png(bytes).is_err());
+        assert!(check_signature(bytes).is_err());
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::command;
 use super::locate::Cli;
 use crate::process::pump::read;
-use crate::process::{Manner, Marker, spawn};
+use crate::process::{Marker, StopMode, spawn};
 use crate::request::Request;
 use crate::text::tail::Tail;
 
@@ -53,7 +53,7 @@ pub async fn ask(
         _ = given_up => {}
     }
     // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
-    let _ = spawn_blocking(move || child.stop(Manner::Now)).await;
+    let _ = spawn_blocking(move || child.stop(StopMode::Kill)).await;
     for reader in readers {
         reader.finish().await;
     }

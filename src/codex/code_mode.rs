@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::locate::Cli;
-use crate::error::Unmounted;
+use crate::error::ToolUnavailable;
 
 const HOST: &str = if cfg!(windows) { "codex-code-mode-host.exe" } else { "codex-code-mode-host" };
 
@@ -35,10 +35,10 @@ fn can_be_run(path: &Path) -> bool {
 /// What keeps code mode from drawing, if a line of stderr reports it (0.147.0 to 0.171.0; 0.144.6
 /// tells of a host that cannot be executed).
 #[must_use]
-pub fn trouble(report: &str) -> Option<Unmounted> {
+pub fn trouble(report: &str) -> Option<ToolUnavailable> {
     match () {
-        () if report.starts_with("failed to spawn code-mode host") => Some(Unmounted::Incomplete),
-        () if report.starts_with("code-mode host is disabled") => Some(Unmounted::SwitchedOff(FEATURE)),
+        () if report.starts_with("failed to spawn code-mode host") => Some(ToolUnavailable::Incomplete),
+        () if report.starts_with("code-mode host is disabled") => Some(ToolUnavailable::SwitchedOff(FEATURE)),
         () => None,
     }
 }
@@ -56,9 +56,9 @@ mod tests {
     fn stderr_tells_what_keeps_code_mode_from_drawing() {
         let host = "failed to spawn code-mode host /opt/codex/bin/codex-code-mode-host: ";
         for reason in ["No such file or directory (os error 2)", "host executable was not found"] {
-            assert_eq!(trouble(&format!("{host}{reason}")), Some(Unmounted::Incomplete));
+            assert_eq!(trouble(&format!("{host}{reason}")), Some(ToolUnavailable::Incomplete));
         }
-        assert_eq!(trouble("code-mode host is disabled"), Some(Unmounted::SwitchedOff(FEATURE)));
+        assert_eq!(trouble("code-mode host is disabled"), Some(ToolUnavailable::SwitchedOff(FEATURE)));
         assert_eq!(trouble("unsupported call: image_genimagegen"), None);
     }
 

@@ -17,7 +17,7 @@ use regex::Regex;
 use super::causes::{CAUSES, Means, Sign};
 use super::code_mode;
 use super::events::{MESSAGE_BYTES, Transcript};
-use crate::error::{BackendTrouble, Cause, Unmounted};
+use crate::error::{BackendTrouble, Cause, ToolUnavailable};
 use crate::process::Exit;
 use crate::text::beginning;
 use crate::text::printable::printable;
@@ -29,21 +29,21 @@ const STDERR_BYTES: usize = 16 << 10;
 
 /// What is remembered of stderr. Bounded, however much comes.
 #[derive(Debug)]
-pub struct Complaints {
+pub struct StderrDigest {
     /// Its end.
     pub tail: Tail,
     image_call: Option<Report<'static>>,
     unsupported: bool,
-    code_mode: Option<Unmounted>,
+    code_mode: Option<ToolUnavailable>,
 }
 
-impl Default for Complaints {
+impl Default for StderrDigest {
     fn default() -> Self {
         Self { tail: Tail::new(STDERR_BYTES), image_call: None, unsupported: false, code_mode: None }
     }
 }
 
-impl Complaints {
+impl StderrDigest {
     /// Takes in one line.
     pub fn note(&mut self, line: &[u8]) {
         let mentions = |words: &str| memchr::memmem::find(line, words.as_bytes()).is_some();
@@ -262,10 +262,10 @@ fn unescape(literal: &str) -> String {
 /// What was said, for logs: the failed turn's own message, the agent's last words, the end of
 /// stderr. Each is bounded once more after `redactor` has made it longer.
 #[must_use]
-pub fn detail(transcript: &Transcript, complaints: &Complaints, redactor: &Redactor) -> String {
+pub fn detail(transcript: &Transcript, stderr: &StderrDigest, redactor: &Redactor) -> String {
     let told = transcript.failed.as_deref().or(transcript.trouble.as_deref()).unwrap_or_default();
     let told = beginning(&redactor.redact(told), MESSAGE_BYTES).to_owned();
-    [("codex", told), ("agent", transcript.words.redacted(redactor)), ("stderr", complaints.tail.redacted(redactor))]
+    [("codex", told), ("agent", transcript.words.redacted(redactor)), ("stderr", stderr.tail.redacted(redactor))]
         .into_iter()
         .filter(|(_, text)| !text.is_empty())
         .map(|(who, text)| format!("{who}: {text}"))
@@ -293,22 +293,22 @@ impl From<Cause> for Diagnosis {
 #[must_use]
 pub fn diagnose(
     transcript: &Transcript,
-    complaints: &Complaints,
+    stderr: &StderrDigest,
     exit: Option<Exit>,
     clock: &Zoned,
 ) -> Option<Diagnosis> {
-    if let Some(diagnosis) = complaints.image_call.as_ref().and_then(|report| report.diagnosis(clock)) {
+    if let Some(diagnosis) = stderr.image_call.as_ref().and_then(|report| report.diagnosis(clock)) {
         return Some(diagnosis);
     }
-    if let Some(trouble) = &complaints.code_mode {
+    if let Some(trouble) = &stderr.code_mode {
         return Some(Cause::ImageGenUnavailable(trouble.clone()).into());
     }
-    if complaints.unsupported || transcript.says_unavailable {
-        return Some(Cause::ImageGenUnavailable(Unmounted::Reported).into());
+    if stderr.unsupported || transcript.says_unavailable {
+        return Some(Cause::ImageGenUnavailable(ToolUnavailable::Reported).into());
     }
     match (&transcript.failed, exit) {
         (Some(message), _) => Report::new(message).diagnosis(clock),
-        (None, Some(Exit::Code(code))) if code != 0 => Report::new(complaints.last_words()?).diagnosis(clock),
+        (None, Some(Exit::Code(code))) if code != 0 => Report::new(stderr.last_words()?).diagnosis(clock),
         _ => None,
     }
 }
@@ -384,21 +384,21 @@ mod tests {
     }
 
     fn from_stderr(line: &str) -> Option<Diagnosis> {
-        let mut complaints = Complaints::default();
-        complaints.note(line.as_bytes());
-        diagnose(&Transcript::default(), &complaints, None, &at(NOW))
+        let mut stderr = StderrDigest::default();
+        stderr.note(line.as_bytes());
+        diagnose(&Transcript::default(), &stderr, None, &at(NOW))
     }
 
     fn from_turn(message: &str) -> Option<Diagnosis> {
         let mut transcript = Transcript::default();
         transcript.note(&Event::TurnFailed(message.into()));
-        diagnose(&transcript, &Complaints::default(), None, &at(NOW))
+        diagnose(&transcript, &StderrDigest::default(), None, &at(NOW))
     }
 
     fn from_exit(stderr: &str, exit: Exit) -> Option<Diagnosis> {
-        let mut complaints = Complaints::default();
-        complaints.tail.push(stderr.as_bytes());
-        diagnose(&Transcript::default(), &complaints, Some(exit), &at(NOW))
+        let mut digest = StderrDigest::default();
+        digest.tail.push(stderr.as_bytes());
+        diagnose(&Transcript::default(), &digest, Some(exit), &at(NOW))
     }
 
     fn code(diagnosis: Option<Diagnosis>) -> Option<&'static str> {
@@ -1010,9 +1010,9 @@ mod tests {
             assert_eq!(from_exit(&format!("{stderr}something else\n"), error), None, "{line}");
             let mut failed = Transcript::default();
             failed.note(&Event::TurnFailed("something nobody has seen".into()));
-            let mut complaints = Complaints::default();
-            complaints.tail.push(stderr.as_bytes());
-            assert_eq!(diagnose(&failed, &complaints, Some(error), &at(NOW)), None, "{line}");
+            let mut digest = StderrDigest::default();
+            digest.tail.push(stderr.as_bytes());
+            assert_eq!(diagnose(&failed, &digest, Some(error), &at(NOW)), None, "{line}");
         }
         for aside in [
             "2026-06-01T12:00:00.101448Z ERROR codex_models_manager::manager: failed to refresh available models: unexpected status 404 Not Found: {}, url: https://127.0.0.1:9/x",
@@ -1116,21 +1116,21 @@ mod tests {
 
     #[test]
     fn the_image_calls_own_report_goes_before_the_turns_end() {
-        let mut complaints = Complaints::default();
-        complaints.note(b"image generation failed: http 500 Internal Server Error: None");
+        let mut stderr = StderrDigest::default();
+        stderr.note(b"image generation failed: http 500 Internal Server Error: None");
         let mut transcript = Transcript::default();
         transcript.note(&Event::TurnFailed("You've hit your usage limit.".into()));
         transcript.note(&Event::Message("IMAGE_GEN_UNAVAILABLE".into()));
-        assert_eq!(code(diagnose(&transcript, &complaints, None, &at(NOW))), Some("BACKEND_ERROR"));
+        assert_eq!(code(diagnose(&transcript, &stderr, None, &at(NOW))), Some("BACKEND_ERROR"));
     }
 
     #[test]
     fn the_last_report_of_the_image_call_that_is_understood_counts() {
-        let mut complaints = Complaints::default();
+        let mut stderr = StderrDigest::default();
         for line in ["http 500 Internal Server Error: None", "http 402 Payment Required: None", "something new"] {
-            complaints.note(format!("{IMAGE_CALL_FAILED}{line}").as_bytes());
+            stderr.note(format!("{IMAGE_CALL_FAILED}{line}").as_bytes());
         }
-        assert_eq!(code(diagnose(&Transcript::default(), &complaints, None, &at(NOW))), Some("USAGE_LIMIT"));
+        assert_eq!(code(diagnose(&Transcript::default(), &stderr, None, &at(NOW))), Some("USAGE_LIMIT"));
     }
 
     #[test]

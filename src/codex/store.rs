@@ -13,12 +13,12 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
-use crate::files::{Dir, Refusal, Stamp, request};
+use crate::files::{Dir, ReadError, Stamp, request};
 use crate::png::{self, Picture};
 
 /// A proven picture: its bytes and what they show.
 #[derive(Debug)]
-pub struct Proven {
+pub struct VerifiedPng {
     /// The file's bytes, unchanged.
     pub bytes: Vec<u8>,
     /// What they show.
@@ -27,13 +27,13 @@ pub struct Proven {
 
 /// What a look into the store found.
 #[derive(Debug)]
-pub enum Sight {
+pub enum Scan {
     /// Nothing new.
     Nothing,
     /// A whole picture.
-    Image(Proven),
+    Image(VerifiedPng),
     /// A file that is no acceptable picture, or none yet: one that ends too early may still be growing.
-    Refused(Refusal),
+    Refused(ReadError),
 }
 
 /// One thread's directory in the store, looked at again and again without reading an unchanged file twice.
@@ -117,38 +117,38 @@ impl Store {
 
     /// Looks for a picture among the files that are new or have changed since the last look, oldest
     /// first. Blocks on the disk, until it was `given_up`.
-    pub fn look(&mut self, given_up: &CancellationToken) -> Sight {
+    pub fn look(&mut self, given_up: &CancellationToken) -> Scan {
         // The directory appears with the first picture; until then there is nothing to open.
         if self.dir.is_none() {
             self.dir = Dir::open(&self.path).ok();
         }
-        let Some(dir) = &self.dir else { return Sight::Nothing };
-        let Ok(names) = dir.names() else { return Sight::Nothing };
+        let Some(dir) = &self.dir else { return Scan::Nothing };
+        let Ok(names) = dir.names() else { return Scan::Nothing };
         let mut fresh: Vec<(Stamp, OsString)> = names
             .into_iter()
             .filter_map(|name| dir.stamp(&name).map(|stamp| (stamp, name)))
             .filter(|(stamp, name)| self.is_of_run(*stamp) && self.seen.get(name) != Some(stamp))
             .collect();
         fresh.sort_by(|(a, a_name), (b, b_name)| (a.modified, a_name).cmp(&(b.modified, b_name)));
-        let mut sight = Sight::Nothing;
+        let mut sight = Scan::Nothing;
         for (stamp, name) in fresh {
             if given_up.is_cancelled() {
                 break;
             }
             let proven = dir.read(&name, self.limit).and_then(|bytes| {
-                let picture = png::prove(&bytes).map_err(Refusal::Flawed)?;
-                Ok(Proven { bytes, picture })
+                let picture = png::prove(&bytes).map_err(ReadError::Flawed)?;
+                Ok(VerifiedPng { bytes, picture })
             });
             match &proven {
                 // Gone again; or, on Windows, somebody else's for the moment, and worth another look.
-                Err(Refusal::Absent) => self.seen.remove(&name),
+                Err(ReadError::Absent) => self.seen.remove(&name),
                 // Stamped before it was read: a change during the reading makes it new again.
                 Ok(_) | Err(_) => self.seen.insert(name, stamp),
             };
             match proven {
-                Ok(proven) => return Sight::Image(proven),
-                Err(Refusal::Absent) => {}
-                Err(refusal) => sight = Sight::Refused(refusal),
+                Ok(proven) => return Scan::Image(proven),
+                Err(ReadError::Absent) => {}
+                Err(refusal) => sight = Scan::Refused(refusal),
             }
         }
         sight
@@ -180,7 +180,7 @@ mod tests {
     use std::fs::File;
 
     use super::*;
-    use crate::png::Flaw;
+    use crate::png::PngError;
 
     const THREAD: &str = "019e5f2a-7c44-7bb0-9d3e-0123456789ab";
 
@@ -199,7 +199,7 @@ mod tests {
         (home, path, store)
     }
 
-    fn look(store: &mut Store) -> Sight {
+    fn look(store: &mut Store) -> Scan {
         store.look(&CancellationToken::new())
     }
 
@@ -210,16 +210,16 @@ mod tests {
         std::fs::write(path.join("a"), picture(1)).unwrap();
         let given_up = CancellationToken::new();
         given_up.cancel();
-        assert!(matches!(store.look(&given_up), Sight::Nothing));
-        assert!(matches!(look(&mut store), Sight::Image(_)), "it was not seen");
+        assert!(matches!(store.look(&given_up), Scan::Nothing));
+        assert!(matches!(look(&mut store), Scan::Image(_)), "it was not seen");
     }
 
     #[test]
     fn nothing_is_seen_before_codex_writes() {
         let (_home, path, mut store) = store();
-        assert!(matches!(look(&mut store), Sight::Nothing));
+        assert!(matches!(look(&mut store), Scan::Nothing));
         std::fs::create_dir_all(&path).unwrap();
-        assert!(matches!(look(&mut store), Sight::Nothing));
+        assert!(matches!(look(&mut store), Scan::Nothing));
     }
 
     #[test]
@@ -228,10 +228,10 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         let bytes = picture(7);
         std::fs::write(path.join("exec-1.anything"), &bytes[..20]).unwrap();
-        assert!(matches!(look(&mut store), Sight::Refused(Refusal::Flawed(Flaw::Truncated))));
-        assert!(matches!(look(&mut store), Sight::Nothing), "an unchanged file is not read again");
+        assert!(matches!(look(&mut store), Scan::Refused(ReadError::Flawed(PngError::Truncated))));
+        assert!(matches!(look(&mut store), Scan::Nothing), "an unchanged file is not read again");
         std::fs::write(path.join("exec-1.anything"), &bytes).unwrap();
-        assert!(matches!(look(&mut store), Sight::Image(proven) if proven.bytes == bytes));
+        assert!(matches!(look(&mut store), Scan::Image(proven) if proven.bytes == bytes));
     }
 
     #[cfg(windows)]
@@ -244,9 +244,9 @@ mod tests {
         let mut alone = std::fs::OpenOptions::new();
         let mut held = alone.write(true).create_new(true).share_mode(0).open(path.join("a")).unwrap();
         held.write_all(&picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Sight::Nothing));
+        assert!(matches!(look(&mut store), Scan::Nothing));
         drop(held);
-        assert!(matches!(look(&mut store), Sight::Image(_)));
+        assert!(matches!(look(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -254,9 +254,9 @@ mod tests {
         let (_home, path, mut store) = store();
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), b"<html>").unwrap();
-        assert!(matches!(look(&mut store), Sight::Refused(Refusal::Flawed(Flaw::Other("an HTML page")))));
+        assert!(matches!(look(&mut store), Scan::Refused(ReadError::Flawed(PngError::Other("an HTML page")))));
         std::fs::write(path.join("b"), picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Sight::Image(_)));
+        assert!(matches!(look(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
         let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, None);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Sight::Refused(Refusal::TooLarge)));
+        assert!(matches!(look(&mut store), Scan::Refused(ReadError::TooLarge)));
     }
 
     #[test]
@@ -280,11 +280,11 @@ mod tests {
         let mut store = Store::new(home.path(), &thread, 1 << 20, Some(since));
         let set = |time| File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
         set(since - Duration::from_secs(60));
-        assert!(matches!(look(&mut store), Sight::Nothing));
+        assert!(matches!(look(&mut store), Scan::Nothing));
         assert!(!store.holds(&picture(1)));
         set(since);
         assert!(store.holds(&picture(1)) && !store.holds(&picture(2)));
-        assert!(matches!(look(&mut store), Sight::Image(_)));
+        assert!(matches!(look(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
             assert_eq!(baseline.since(&thread), None);
             let mut store = Store::new(home.path(), &thread, 1 << 20, baseline.since(&thread));
             assert!(store.holds(&picture(1)));
-            assert!(matches!(look(&mut store), Sight::Image(_)));
+            assert!(matches!(look(&mut store), Scan::Image(_)));
         }
     }
 

@@ -12,9 +12,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ThreadId;
 use super::events::{Event, Transcript};
-use super::failure::Complaints;
+use super::failure::StderrDigest;
 use crate::process::pump::{Reader, read};
-use crate::process::{Child, Exit, Manner, Marker, Program, Stopped, spawn};
+use crate::process::{Child, Exit, Marker, Program, StopMode, Stopped, spawn};
 use crate::progress::{Phase, Progress};
 use crate::text::redact::Redactor;
 
@@ -32,8 +32,8 @@ pub const OVER_GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Turn {
     child: Child,
-    heard: Arc<Mutex<Heard>>,
-    news: watch::Receiver<News>,
+    output: Arc<Mutex<TurnOutput>>,
+    status: watch::Receiver<TurnStatus>,
     /// The writer of stdin, which ends early if nobody reads.
     _writer: AbortOnDropHandle<()>,
     readers: [Reader; 2],
@@ -42,7 +42,7 @@ pub struct Turn {
 
 /// What whoever follows a turn must know at once.
 #[derive(Debug, Clone, Default)]
-pub struct News {
+pub struct TurnStatus {
     /// The thread, once it has started.
     pub thread: Option<ThreadId>,
     /// How often Codex has connected anew without the agent having said or done anything since.
@@ -53,22 +53,22 @@ pub struct News {
 
 /// What the turn has said.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub struct TurnOutput {
     /// On stdout.
     pub transcript: Transcript,
     /// On stderr.
-    pub complaints: Complaints,
+    pub stderr: StderrDigest,
 }
 
 /// A turn that is over.
 #[derive(Debug)]
-pub struct Ended {
+pub struct FinishedTurn {
     /// How Codex ended.
     pub exit: Exit,
     /// Whether processes that it started may still run.
     pub may_have_survivors: bool,
     /// What it said.
-    pub heard: Heard,
+    pub output: TurnOutput,
     /// What takes out of it what must not be shown.
     pub redactor: Redactor,
 }
@@ -80,30 +80,30 @@ impl Turn {
     /// Whatever the operating system says.
     pub fn start(program: &Program, marker: Marker, prompt: String, progress: Progress) -> std::io::Result<Self> {
         let (child, pipes) = spawn(program, marker)?;
-        let heard = Arc::new(Mutex::new(Heard::default()));
-        let (tell, news) = watch::channel(News::default());
+        let output = Arc::new(Mutex::new(TurnOutput::default()));
+        let (tell, status) = watch::channel(TurnStatus::default());
         let redactor = progress.redactor().clone();
-        let listener = Listener { heard: Arc::clone(&heard), tell, progress };
-        let complaints = Arc::clone(&heard);
+        let listener = Listener { output: Arc::clone(&output), tell, progress };
+        let stderr = Arc::clone(&output);
         let readers = [
             read(pipes.stdout, LINE_BYTES, |_| {}, move |line| listener.hear(line))?,
             read(
                 pipes.stderr,
                 LINE_BYTES,
                 {
-                    let heard = Arc::clone(&heard);
-                    move |bytes| lock(&heard).complaints.tail.push(bytes)
+                    let output = Arc::clone(&output);
+                    move |bytes| lock(&output).stderr.tail.push(bytes)
                 },
-                move |line| lock(&complaints).complaints.note(line),
+                move |line| lock(&stderr).stderr.note(line),
             )?,
         ];
-        Ok(Self { child, heard, news, _writer: write(pipes.stdin, prompt), readers, redactor })
+        Ok(Self { child, output, status, _writer: write(pipes.stdin, prompt), readers, redactor })
     }
 
     /// The thread of the turn as soon as it is known, and the state of its connection.
     #[must_use]
-    pub fn news(&self) -> watch::Receiver<News> {
-        self.news.clone()
+    pub fn status(&self) -> watch::Receiver<TurnStatus> {
+        self.status.clone()
     }
 
     /// Resolves when Codex itself has ended.
@@ -112,17 +112,17 @@ impl Turn {
     }
 
     /// Stops the whole tree, then reads what was still under way.
-    pub async fn stop(self, manner: Manner) -> Ended {
+    pub async fn stop(self, mode: StopMode) -> FinishedTurn {
         let child = self.child;
         // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
         let lost = Stopped { exit: Exit::Code(-1), may_have_survivors: false };
-        let stopped = tokio::task::spawn_blocking(move || child.stop(manner)).await.unwrap_or(lost);
+        let stopped = tokio::task::spawn_blocking(move || child.stop(mode)).await.unwrap_or(lost);
         for reader in self.readers {
             reader.finish().await;
         }
-        let heard = std::mem::take(&mut *lock(&self.heard));
+        let output = std::mem::take(&mut *lock(&self.output));
         let Stopped { exit, may_have_survivors } = stopped;
-        Ended { exit, may_have_survivors, heard, redactor: self.redactor }
+        FinishedTurn { exit, may_have_survivors, output, redactor: self.redactor }
     }
 }
 
@@ -134,16 +134,16 @@ fn write(mut stdin: impl AsyncWrite + Unpin + Send + 'static, prompt: String) ->
     }))
 }
 
-fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
+fn lock(output: &Mutex<TurnOutput>) -> MutexGuard<'_, TurnOutput> {
     // What a panicking holder has left is still only text.
-    heard.lock().unwrap_or_else(PoisonError::into_inner)
+    output.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Turns lines of stdout into what is remembered and what is said.
 #[derive(Debug)]
 struct Listener {
-    heard: Arc<Mutex<Heard>>,
-    tell: watch::Sender<News>,
+    output: Arc<Mutex<TurnOutput>>,
+    tell: watch::Sender<TurnStatus>,
     progress: Progress,
 }
 
@@ -153,18 +153,18 @@ impl Listener {
         if matches!(event, Event::ThreadStarted(_)) && self.tell.borrow().thread.is_some() {
             return;
         }
-        lock(&self.heard).transcript.note(&event);
-        self.tell.send_if_modified(|news| match &event {
+        lock(&self.output).transcript.note(&event);
+        self.tell.send_if_modified(|status| match &event {
             Event::ThreadStarted(thread) => {
-                news.thread = Some(thread.clone());
+                status.thread = Some(thread.clone());
                 true
             }
             Event::Reconnecting(_) => {
-                news.reconnects += 1;
+                status.reconnects += 1;
                 true
             }
-            Event::Message(_) | Event::CommandStarted => std::mem::take(&mut news.reconnects) > 0,
-            Event::TurnCompleted(_) | Event::TurnFailed(_) => !std::mem::replace(&mut news.is_over, true),
+            Event::Message(_) | Event::CommandStarted => std::mem::take(&mut status.reconnects) > 0,
+            Event::TurnCompleted(_) | Event::TurnFailed(_) => !std::mem::replace(&mut status.is_over, true),
             Event::Trouble(_) => false,
         });
         let thread = self.tell.borrow().thread.as_ref().map(|thread| Arc::clone(thread.as_arc()));

@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::png::Flaw;
+use crate::png::PngError;
 
 mod requests;
 #[cfg(unix)]
@@ -45,11 +45,11 @@ pub struct Stamp {
 
 /// Why a file was not read.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum ReadError {
     /// There is none.
     Absent,
     /// There is something that is not a picture whatever its bytes are.
-    Flawed(Flaw),
+    Flawed(PngError),
     /// It is larger than allowed.
     TooLarge,
 }
@@ -179,7 +179,7 @@ impl Dir {
     ///
     /// # Errors
     /// Why it was not opened.
-    pub fn file(&self, name: &OsStr) -> Result<InRequests<File>, Refusal> {
+    pub fn file(&self, name: &OsStr) -> Result<InRequests<File>, ReadError> {
         request(|| platform::open_file(&self.0, name)).map(|(file, _)| InRequests(file))
     }
 
@@ -187,10 +187,10 @@ impl Dir {
     ///
     /// # Errors
     /// Why it was not read.
-    pub fn read(&self, name: &OsStr, limit: u64) -> Result<Vec<u8>, Refusal> {
+    pub fn read(&self, name: &OsStr, limit: u64) -> Result<Vec<u8>, ReadError> {
         let (file, size) = request(|| platform::open_file(&self.0, name))?;
         if size > limit {
-            return Err(Refusal::TooLarge);
+            return Err(ReadError::TooLarge);
         }
         read_bounded(file, size, limit)
     }
@@ -218,14 +218,14 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Reads to the end even if the file grows meanwhile, but never more than `limit` bytes.
-fn read_bounded(file: File, size: u64, limit: u64) -> Result<Vec<u8>, Refusal> {
+fn read_bounded(file: File, size: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
     // One byte more than the limit tells a file that is just as large as allowed from one that is larger.
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
     InRequests(file)
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|_| Refusal::Flawed(Flaw::NotRegular("it cannot be read")))?;
-    if bytes.len() as u64 > limit { Err(Refusal::TooLarge) } else { Ok(bytes) }
+        .map_err(|_| ReadError::Flawed(PngError::NotRegular("it cannot be read")))?;
+    if bytes.len() as u64 > limit { Err(ReadError::TooLarge) } else { Ok(bytes) }
 }
 
 #[cfg(test)]
@@ -241,9 +241,9 @@ mod tests {
     fn refusal(dir: &Dir, name: &str) -> String {
         match dir.read(name.as_ref(), 1000) {
             Ok(_) => "read".into(),
-            Err(Refusal::Absent) => "absent".into(),
-            Err(Refusal::TooLarge) => "too large".into(),
-            Err(Refusal::Flawed(flaw)) => flaw.to_string(),
+            Err(ReadError::Absent) => "absent".into(),
+            Err(ReadError::TooLarge) => "too large".into(),
+            Err(ReadError::Flawed(flaw)) => flaw.to_string(),
         }
     }
 

@@ -12,7 +12,7 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Flaw, Refusal, Stamp};
+use super::{PngError, ReadError, Stamp};
 
 mod ancestors;
 mod removal;
@@ -126,11 +126,11 @@ fn stamp_of(stat: &rustix::fs::Stat) -> Stamp {
     Stamp { size: u64::try_from(stat.st_size).unwrap_or(0), modified }
 }
 
-pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), Refusal> {
+pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = match rustix::fs::openat(dir, name.as_bytes(), flags, Mode::empty()) {
         Ok(file) => file,
-        Err(Errno::NOENT) => return Err(Refusal::Absent),
+        Err(Errno::NOENT) => return Err(ReadError::Absent),
         Err(Errno::LOOP) => return refuse("a symbolic link"),
         Err(Errno::NXIO) => return refuse("a socket"),
         Err(_) => return refuse("it cannot be opened"),
@@ -151,6 +151,6 @@ pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), Refusal> {
     Ok((File::from(file), stamp_of(&stat).size))
 }
 
-fn refuse<T>(what: &'static str) -> Result<T, Refusal> {
-    Err(Refusal::Flawed(Flaw::NotRegular(what)))
+fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
+    Err(ReadError::Flawed(PngError::NotRegular(what)))
 }

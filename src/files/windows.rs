@@ -35,7 +35,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, OpenProcessToken};
 
-use super::{Exposure, Flaw, Refusal, Stamp};
+use super::{Exposure, PngError, ReadError, Stamp};
 use crate::win32::{check, own, wide};
 
 mod removal;
@@ -240,11 +240,11 @@ fn join(high: u32, low: u32) -> u64 {
 }
 
 /// Who owns the file is not asked: on Windows the directory's access list, which it inherits, decides who can have written it.
-pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), Refusal> {
+pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
     let file = match open_at(handle, name, GENERIC_READ) {
         Ok(file) => File::from(file),
         // What somebody has for himself alone is not there yet for anybody else.
-        Err(STATUS_OBJECT_NAME_NOT_FOUND | STATUS_SHARING_VIOLATION) => return Err(Refusal::Absent),
+        Err(STATUS_OBJECT_NAME_NOT_FOUND | STATUS_SHARING_VIOLATION) => return Err(ReadError::Absent),
         Err(_) => return refuse("it cannot be opened"),
     };
     let Ok(information) = information(file.as_raw_handle()) else { return refuse("it cannot be examined") };
@@ -260,8 +260,8 @@ pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), Refusal> 
     Ok((file, stamp_of(&information).size))
 }
 
-fn refuse<T>(what: &'static str) -> Result<T, Refusal> {
-    Err(Refusal::Flawed(Flaw::NotRegular(what)))
+fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
+    Err(ReadError::Flawed(PngError::NotRegular(what)))
 }
 
 /// Opens the entry of the directory, and where it is a link the link itself; without a name the directory once more. Nobody else is kept from anything meanwhile.
@@ -337,7 +337,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let held = hold(&place.path().join("held"));
         let dir = open_dir(place.path()).unwrap();
-        assert!(matches!(open_file(&dir, OsStr::new("held")), Err(Refusal::Absent)));
+        assert!(matches!(open_file(&dir, OsStr::new("held")), Err(ReadError::Absent)));
         drop(held);
         assert!(open_file(&dir, OsStr::new("held")).is_ok());
     }

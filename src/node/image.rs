@@ -10,7 +10,7 @@ use napi_derive::napi;
 use super::js::{Answer, define, object_from};
 use crate::codex::events;
 use crate::generate::{self, Generated};
-use crate::harvest::Picked;
+use crate::provenance::FoundImage;
 
 /// A proven picture and how it came about.
 #[napi(object, object_from_js = false)]
@@ -82,7 +82,7 @@ pub struct Timings {
 impl From<Generated> for GeneratedImage {
     fn from(generated: Generated) -> Self {
         let Generated { picked, thread, codex_version, usage, timings, warnings } = generated;
-        let Picked { png, picture, source, verified, revised_prompt } = picked;
+        let FoundImage { png, picture, source, verified, revised_prompt } = picked;
         Self {
             png: Buffer::from(png),
             width: picture.width,

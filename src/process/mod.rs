@@ -53,7 +53,7 @@ use windows as platform;
 
 pub use platform::kill_orphans;
 pub use spawn::{Child, Pipes, Program, spawn};
-pub use stop::{Manner, Stopped};
+pub use stop::{StopMode, Stopped};
 pub use wait::Exit;
 
 /// What a run's processes can be recognised by when their ancestry no longer tells.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::Marker;
 use super::platform::{Input, Output, Tree};
-use super::stop::{Manner, Stopped};
+use super::stop::{StopMode, Stopped};
 use super::wait::{Exit, Waiter};
 
 /// What to start.
@@ -69,7 +69,7 @@ impl Child {
     /// Stops the whole tree. Blocks for as long as that takes: at most the grace and, on a machine
     /// that is not busy, a second.
     #[must_use]
-    pub fn stop(self, manner: Manner) -> Stopped {
-        self.0.stop(manner)
+    pub fn stop(self, mode: StopMode) -> Stopped {
+        self.0.stop(mode)
     }
 }

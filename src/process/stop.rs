@@ -10,18 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::wait::Exit;
 
-/// How much patience the tree deserves.
+/// How to stop a tree.
 #[derive(Debug)]
-pub enum Manner {
-    /// The child is to end: SIGTERM to everything, SIGKILL after the grace. On Windows as [`Self::Now`].
-    Firm {
+pub enum StopMode {
+    /// The child is to end: SIGTERM to everything, SIGKILL after the grace. On Windows as [`Self::Kill`].
+    Graceful {
         /// Between SIGTERM and SIGKILL.
         grace: Duration,
         /// Ends the grace before its time.
         hurry: CancellationToken,
     },
     /// The child has ended by itself, or there is no time: SIGKILL to whatever is left.
-    Now,
+    Kill,
 }
 
 /// What stopping a tree has come to.

@@ -116,8 +116,8 @@ fn role() {
             let (first, _pipes) = spawn(&program("stay", &place), marker(&place)).unwrap();
             let (second, _more_pipes) = spawn(&program("stay", &place), marker(&place)).unwrap();
             until(scans);
-            let _ = first.stop(Manner::Now);
-            let _ = second.stop(Manner::Now);
+            let _ = first.stop(StopMode::Kill);
+            let _ = second.stop(StopMode::Kill);
             until(|| !scans());
         }
         // Runs a tree, and dies as its parent likes.
@@ -227,7 +227,7 @@ async fn a_child_is_told_its_environment_and_its_place() {
     let listen = move |line: &[u8]| drop(say.send(String::from_utf8_lossy(line).into_owned()));
     let reader = read(pipes.stdout, 1 << 20, |_| {}, listen).unwrap();
     assert_eq!(child.exited().await, Exit::Code(0));
-    assert_eq!(child.stop(Manner::Now).exit, Exit::Code(0));
+    assert_eq!(child.stop(StopMode::Kill).exit, Exit::Code(0));
     reader.finish().await;
     let told: Vec<String> = said.iter().collect();
     let has = |line: String| assert!(told.contains(&line), "{line} in {told:?}");
@@ -241,7 +241,7 @@ async fn its_own_end_is_learnt_from_it() {
     let place = place();
     let (mut child, _stdin, _readers, _said) = run("exit 7", place.path());
     assert_eq!(child.exited().await, Exit::Code(7));
-    assert_eq!(child.stop(Manner::Now).exit, Exit::Code(7));
+    assert_eq!(child.stop(StopMode::Kill).exit, Exit::Code(7));
     let (mut child, _stdin, _readers, _said) = run("crash", place.path());
     let exit = child.exited().await;
     assert!(if cfg!(unix) { matches!(exit, Exit::Signal(_)) } else { !exit.is_success() }, "{exit:?}");
@@ -280,8 +280,8 @@ async fn children_started_at_once_do_not_hold_each_others_pipes() {
     }
 }
 
-fn patiently() -> Manner {
-    Manner::Firm { grace: Duration::from_secs(10), hurry: CancellationToken::new() }
+fn patiently() -> StopMode {
+    StopMode::Graceful { grace: Duration::from_secs(10), hurry: CancellationToken::new() }
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn a_descendant_without_parents_session_environment_and_directory_of_the_t
     stdin.write_all(b"\n").await.unwrap();
     let hidden = holder(place.path());
     assert!(platform::runs(hidden));
-    assert!(!child.stop(Manner::Now).may_have_survivors);
+    assert!(!child.stop(StopMode::Kill).may_have_survivors);
     assert!(!platform::runs(hidden));
 }
 
@@ -332,7 +332,7 @@ async fn a_descendant_that_sheds_every_sign_after_a_scan_has_found_it_is_stopped
     std::fs::write(place.path().join("end the parent"), "").unwrap();
     until(|| place.path().join("shed").exists());
     assert!(platform::runs(shedding));
-    assert!(!child.stop(Manner::Now).may_have_survivors);
+    assert!(!child.stop(StopMode::Kill).may_have_survivors);
     assert!(!platform::runs(shedding));
 }
 
@@ -350,7 +350,7 @@ async fn a_grandchild_that_outlives_its_parent_is_stopped_and_holds_nothing_up()
     assert_eq!(child.exited().await, Exit::Code(0));
     let grandchild = holder(place.path());
     assert!(platform::runs(grandchild));
-    let _ = child.stop(Manner::Now);
+    let _ = child.stop(StopMode::Kill);
     assert!(!platform::runs(grandchild));
     for reader in readers {
         reader.finish().await;

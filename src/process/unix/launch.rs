@@ -3,15 +3,15 @@
 use std::io;
 use std::process::{Child, Command};
 
-use super::patience::Patience;
+use super::poll_budget::PollBudget;
 
 /// Starts the command.
 ///
 /// # Errors
 /// Whatever the operating system says.
 pub fn launch(command: &mut Command) -> io::Result<Child> {
-    let mut patience = Patience::new();
-    once_written(|| start(command), || patience.lasts())
+    let mut budget = PollBudget::new();
+    once_written(|| start(command), || budget.lasts())
 }
 
 fn start(command: &mut Command) -> io::Result<Child> {

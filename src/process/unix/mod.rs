@@ -3,7 +3,7 @@
 mod launch;
 mod members;
 mod orphans;
-mod patience;
+mod poll_budget;
 mod pump;
 mod scanner;
 mod table;

@@ -2,14 +2,14 @@
 
 use rustix::process::{Signal, getpid};
 
-use super::patience::Patience;
+use super::poll_budget::PollBudget;
 use super::table;
 use crate::process::Marker;
 
 /// Kills every process that carries the marker or works in the marked directory, but for this one. Blocks until they are gone, or
-/// until there is no [`Patience`] left.
+/// until there is no [`PollBudget`] left.
 pub fn kill_orphans(marker: &Marker) {
-    let mut patience = Patience::new();
+    let mut budget = PollBudget::new();
     loop {
         let mut orphans = table::processes();
         orphans.retain(|process| !process.zombie && process.pid != getpid() && table::is_marked(process.pid, marker));
@@ -19,7 +19,7 @@ pub fn kill_orphans(marker: &Marker) {
         for orphan in orphans {
             table::signal(orphan.pid, orphan.started, Signal::KILL);
         }
-        if !patience.lasts() {
+        if !budget.lasts() {
             break;
         }
     }

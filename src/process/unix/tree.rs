@@ -24,14 +24,14 @@ use tokio::sync::watch;
 
 use super::launch::launch;
 use super::members::Members;
-use super::patience::{LOOK_EVERY, Patience};
+use super::poll_budget::{LOOK_EVERY, PollBudget};
 use super::pump::Output;
 use super::scanner;
 use super::table::{self, Table};
 use super::watchdog::Watchdog;
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
-use crate::process::stop::{Manner, Stopped};
+use crate::process::stop::{StopMode, Stopped};
 use crate::process::wait::{Exit, STACK_BYTES, Waiter};
 
 /// A child, the leader of its own group, with its descendants.
@@ -101,9 +101,9 @@ impl Tree {
         pid.is_some_and(|pid| scanner::knows(self.leader, pid))
     }
 
-    /// Stops everything; see [`Manner`].
-    pub fn stop(mut self, manner: Manner) -> Stopped {
-        if let Manner::Firm { grace, hurry } = manner
+    /// Stops everything; see [`StopMode`].
+    pub fn stop(mut self, mode: StopMode) -> Stopped {
+        if let StopMode::Graceful { grace, hurry } = mode
             && !self.has_ended()
         {
             self.take_members();
@@ -113,14 +113,14 @@ impl Tree {
             self.signal_all(Signal::CONT);
             wait_until(grace, &mut || self.is_gone() || hurry.is_cancelled());
         }
-        self.kill_all(Patience::new());
+        self.kill_all(PollBudget::new());
         let exit = *self.exit.borrow();
         let exit = exit.unwrap_or(Exit::Signal(Signal::KILL.as_raw()));
         Stopped { exit, may_have_survivors: self.may_have_survivors }
     }
 
     /// Kills everything until nothing is left, then lets go of the leader.
-    fn kill_all(&mut self, mut patience: Patience) {
+    fn kill_all(&mut self, mut budget: PollBudget) {
         self.take_members();
         loop {
             // Nobody is left to start anything exactly if the leader had ended before a look that found nobody.
@@ -132,7 +132,7 @@ impl Tree {
             self.signal_all(Signal::KILL);
             let mut looks_again = true;
             while looks_again && !self.is_gone() {
-                looks_again = patience.lasts();
+                looks_again = budget.lasts();
             }
             if !looks_again {
                 self.may_have_survivors = true;
@@ -186,7 +186,7 @@ impl Tree {
 impl Drop for Tree {
     fn drop(&mut self) {
         if !self.reaped {
-            self.kill_all(Patience::new());
+            self.kill_all(PollBudget::new());
         }
     }
 }
@@ -223,7 +223,7 @@ mod tests {
         let waiter = Waiter::prepare().unwrap();
         let (mut tree, _pipes) = Tree::spawn(&program("stay", place.path()), marker(place.path()), waiter).unwrap();
         let leader = tree.leader;
-        tree.kill_all(Patience::exhausted());
+        tree.kill_all(PollBudget::exhausted());
         drop(tree);
         until(|| table::start_time(leader).is_none());
     }

@@ -13,7 +13,7 @@ use super::job::{EXIT_CODE, Job};
 use super::pipe::{input, output};
 use crate::process::Marker;
 use crate::process::spawn::{Pipes, Program};
-use crate::process::stop::{Manner, Stopped};
+use crate::process::stop::{StopMode, Stopped};
 use crate::process::wait::{Exit, Waiter};
 
 /// A child with its descendants.
@@ -44,8 +44,8 @@ impl Tree {
         &mut self.exit
     }
 
-    /// Stops everything at once, whatever the manner; see [`crate::process::Manner`].
-    pub fn stop(self, _manner: Manner) -> Stopped {
+    /// Stops everything at once, whatever the mode; see [`crate::process::StopMode`].
+    pub fn stop(self, _manner: StopMode) -> Stopped {
         let has_ended = self.job.end(PATIENCE);
         let exit = *self.exit.borrow();
         // Ended by us a moment ago, which the waiter does not know yet.

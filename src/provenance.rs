@@ -20,9 +20,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, Recorded};
-use crate::codex::store::{Baseline, Sight, Store};
-use crate::error::Missing;
-use crate::files::{Dir, Refusal};
+use crate::codex::store::{Baseline, Scan, Store};
+use crate::error::NoImageReason;
+use crate::files::{Dir, ReadError};
 use crate::png::{self, Picture};
 use crate::reference::Fingerprint;
 use crate::request::{Completion, Request, Validation};
@@ -53,7 +53,7 @@ impl Source {
 
 /// A picture that counts.
 #[derive(Debug)]
-pub struct Picked {
+pub struct FoundImage {
     /// The PNG file's bytes, unchanged.
     pub png: Vec<u8>,
     /// What they show.
@@ -70,23 +70,23 @@ pub struct Picked {
 #[derive(Debug)]
 pub enum Rejection {
     /// There is no file, or none that counts.
-    Missing(Missing),
+    NoImage(NoImageReason),
     /// There is a file, and it was refused.
-    Refused(Refusal),
+    Refused(ReadError),
 }
 
 impl Rejection {
-    const NOTHING: Self = Self::Missing(Missing::NotDrawn);
+    const NOTHING: Self = Self::NoImage(NoImageReason::NotDrawn);
 
     /// The one that tells more.
     fn or(self, other: Self) -> Self {
-        if matches!(self, Self::Missing(Missing::NotDrawn | Missing::NotKept)) { other } else { self }
+        if matches!(self, Self::NoImage(NoImageReason::NotDrawn | NoImageReason::NotKept)) { other } else { self }
     }
 }
 
 /// What decides whether a file counts. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Judge {
+pub struct ProvenanceCheck {
     request: Arc<Request>,
     references: Arc<[Fingerprint]>,
     confinement: Confinement,
@@ -100,7 +100,7 @@ pub struct Judge {
     given_up: CancellationToken,
 }
 
-impl Judge {
+impl ProvenanceCheck {
     /// For the files of a run that begins after `baseline` was taken.
     #[must_use]
     pub fn new(
@@ -183,11 +183,11 @@ impl Judge {
     ///
     /// # Errors
     /// Why there is nothing to hand out yet.
-    pub fn look(&self, store: &mut Store, thread: &ThreadId) -> Result<Picked, Rejection> {
+    pub fn look(&self, store: &mut Store, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         match store.look(&self.given_up) {
-            Sight::Nothing => Err(Rejection::NOTHING),
-            Sight::Refused(refusal) => Err(Rejection::Refused(refusal)),
-            Sight::Image(proven) => self.judge(proven.bytes, proven.picture, Source::Store, thread),
+            Scan::Nothing => Err(Rejection::NOTHING),
+            Scan::Refused(refusal) => Err(Rejection::Refused(refusal)),
+            Scan::Image(proven) => self.judge(proven.bytes, proven.picture, Source::Store, thread),
         }
     }
 
@@ -196,12 +196,12 @@ impl Judge {
     ///
     /// # Errors
     /// Why there is nothing to hand out.
-    pub fn harvest(
+    pub fn final_picture(
         &self,
         workspace: Option<&Dir>,
         thread: Option<&ThreadId>,
         went_well: bool,
-    ) -> Result<Picked, Rejection> {
+    ) -> Result<FoundImage, Rejection> {
         // What the agent left counts only if Codex says that all went well; what Codex itself wrote needs no such word, unless
         // the caller asked to wait for it.
         let order: &[Source] = match (self.request.completion, went_well) {
@@ -226,23 +226,23 @@ impl Judge {
         Err(rejection)
     }
 
-    fn at_handed_path(&self, workspace: Option<&Dir>, thread: Option<&ThreadId>) -> Result<Picked, Rejection> {
+    fn at_handed_path(&self, workspace: Option<&Dir>, thread: Option<&ThreadId>) -> Result<FoundImage, Rejection> {
         let Some(workspace) = workspace.filter(|_| self.request.sandbox.has_shell()) else {
             return Err(Rejection::NOTHING);
         };
         let bytes = match workspace.read(OsStr::new(IMAGE_NAME), self.request.max_image_bytes) {
             Ok(bytes) => bytes,
-            Err(Refusal::Absent) => return Err(Rejection::NOTHING),
+            Err(ReadError::Absent) => return Err(Rejection::NOTHING),
             Err(refusal) => return Err(Rejection::Refused(refusal)),
         };
         let check = match self.request.validation {
             Validation::Full => png::prove,
-            Validation::Signature => png::sign_of_png,
+            Validation::Signature => png::check_signature,
         };
-        let picture = check(&bytes).map_err(|flaw| Rejection::Refused(Refusal::Flawed(flaw)))?;
+        let picture = check(&bytes).map_err(|flaw| Rejection::Refused(ReadError::Flawed(flaw)))?;
         match thread {
             Some(thread) => self.judge(bytes, picture, Source::Workspace, thread),
-            None => self.admit(Picked {
+            None => self.admit(FoundImage {
                 png: bytes,
                 picture,
                 source: Source::Workspace,
@@ -252,16 +252,22 @@ impl Judge {
         }
     }
 
-    fn in_record(&self, thread: &ThreadId) -> Result<Picked, Rejection> {
+    fn in_record(&self, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         self.read_statement(thread);
         let found = first_recorded(&self.request.codex_home(), thread, self.request.max_image_bytes, &self.given_up);
         found
             .map_err(|refusal| refusal.map_or(Rejection::NOTHING, Rejection::Refused))
-            .and_then(|picked| self.admit(Picked { verified: self.confined().is_ok(), ..picked }))
+            .and_then(|picked| self.admit(FoundImage { verified: self.confined().is_ok(), ..picked }))
     }
 
     /// Finds out where the bytes came from.
-    fn judge(&self, png: Vec<u8>, picture: Picture, source: Source, thread: &ThreadId) -> Result<Picked, Rejection> {
+    fn judge(
+        &self,
+        png: Vec<u8>,
+        picture: Picture,
+        source: Source,
+        thread: &ThreadId,
+    ) -> Result<FoundImage, Rejection> {
         let home = self.request.codex_home();
         self.read_statement(thread);
         // Where the place itself proves enough, the record is not read any further: it is large.
@@ -270,15 +276,15 @@ impl Judge {
         let recorded = if by_place { None } else { recorded(&home, thread, &png, &self.given_up) };
         let verified = confined.is_ok() && (by_place || recorded.is_some());
         let revised_prompt = recorded.and_then(|recorded| recorded.revised_prompt);
-        self.admit(Picked { png, picture, source, verified, revised_prompt })
+        self.admit(FoundImage { png, picture, source, verified, revised_prompt })
     }
 
     /// Whether the caller wants it.
-    fn admit(&self, picked: Picked) -> Result<Picked, Rejection> {
+    fn admit(&self, picked: FoundImage) -> Result<FoundImage, Rejection> {
         if self.references.contains(&Fingerprint::of(&picked.png)) {
-            Err(Rejection::Missing(Missing::Reference))
+            Err(Rejection::NoImage(NoImageReason::Reference))
         } else if self.request.require_verified && !picked.verified {
-            Err(Rejection::Missing(Missing::Unverified))
+            Err(Rejection::NoImage(NoImageReason::Unverified))
         } else {
             Ok(picked)
         }
@@ -290,13 +296,13 @@ impl Judge {
 ///
 /// # Errors
 /// Why there is nothing to hand out.
-pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Picked, Rejection> {
+pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<FoundImage, Rejection> {
     let mut store = Store::new(codex_home, thread, limit, None);
     let never = CancellationToken::new();
     let rejection = match store.look(&never) {
-        Sight::Image(proven) => {
+        Scan::Image(proven) => {
             let recorded = recorded(codex_home, thread, &proven.bytes, &never);
-            return Ok(Picked {
+            return Ok(FoundImage {
                 png: proven.bytes,
                 picture: proven.picture,
                 source: Source::Store,
@@ -304,11 +310,11 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Picke
                 revised_prompt: recorded.and_then(|recorded| recorded.revised_prompt),
             });
         }
-        Sight::Nothing => Rejection::Missing(Missing::NotKept),
-        Sight::Refused(refusal) => Rejection::Refused(refusal),
+        Scan::Nothing => Rejection::NoImage(NoImageReason::NotKept),
+        Scan::Refused(refusal) => Rejection::Refused(refusal),
     };
     first_recorded(codex_home, thread, limit, &never)
-        .map_err(|refusal| rejection.or(refusal.map_or(Rejection::Missing(Missing::NotKept), Rejection::Refused)))
+        .map_err(|refusal| rejection.or(refusal.map_or(Rejection::NoImage(NoImageReason::NotKept), Rejection::Refused)))
 }
 
 /// The entry of the thread's record that holds the same bytes.
@@ -324,14 +330,14 @@ fn first_recorded(
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
-) -> Result<Picked, Option<Refusal>> {
+) -> Result<FoundImage, Option<ReadError>> {
     let mut flaw = None;
     let proven = |Recorded { bytes: png, revised_prompt }| {
         let picture = png::prove(&png).map_err(|found| flaw = Some(found)).ok()?;
-        Some(Picked { png, picture, source: Source::Rollout, verified: true, revised_prompt })
+        Some(FoundImage { png, picture, source: Source::Rollout, verified: true, revised_prompt })
     };
     let found = first(codex_home, thread, limit, given_up, proven);
-    found.map_err(|too_large| if too_large { Some(Refusal::TooLarge) } else { flaw.map(Refusal::Flawed) })
+    found.map_err(|too_large| if too_large { Some(ReadError::TooLarge) } else { flaw.map(ReadError::Flawed) })
 }
 
 /// The first entry that is wanted, or whether there was one that is too large.

@@ -13,9 +13,9 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// those whom it waits for may get none either. (Timed, it left unreaped children now and then on a busy machine, and four of 3,000
 /// calls did in a daemon that was stopped for 1.2 s again and again.)
 #[derive(Debug)]
-pub struct Patience(u32);
+pub struct PollBudget(u32);
 
-impl Patience {
+impl PollBudget {
     /// A second on a machine that is not busy. Who outlives SIGKILL by as many looks hangs in the kernel, and there is nothing to be
     /// done about it.
     pub const fn new() -> Self {
