@@ -86,7 +86,7 @@ test('it is lean in every sandbox', async ({ codex }) => {
   }
 });
 
-test('nothing is said twice', async ({ codex }) => {
+test('passes no `-c` key twice', async ({ codex }) => {
   await codex.config('[mcp_servers.files]\ncommand = "files"\n');
   const keys = (await settings(codex)).map((setting) => setting.split('=', 1)[0]);
   expect(new Set(keys).size).toBe(keys.length);

@@ -1,4 +1,4 @@
-// What can go wrong, told the same way whoever found it, and the exit code that goes with it.
+// What can go wrong, in one shape, and the exit code that goes with it.
 
 import { getSystemErrorMap } from 'node:util';
 
@@ -60,7 +60,7 @@ export interface Failure {
   message: string;
   /** What this command exits with. */
   exit: number;
-  /** For whoever wants to know more, such as the end of what Codex said. */
+  /** What `--verbose` adds, such as the end of what Codex said. */
   detail?: string | undefined;
   /** What programs are told besides. */
   members: object;

@@ -87,7 +87,7 @@ async function moveToFree(from: string, file: string): Promise<string> {
   }
 }
 
-/** Unlike `rename`, `link` replaces nothing, whoever comes at the same time. */
+/** Unlike `rename`, `link` replaces nothing, in a race either. */
 async function moveIfFree(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);

@@ -2,7 +2,7 @@
 
 import { unwritable } from './failure.mjs';
 
-/** Whoever writes what matters learns of a failure from {@link print}; for the rest, a reader that has left is no reason to stop. */
+/** Ignores errors of both streams: {@link print} reports those that matter. */
 export function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
@@ -14,7 +14,7 @@ export async function print(data: string | Uint8Array): Promise<void> {
   });
 }
 
-/** The same for what nobody has to read. */
+/** The same for optional output: a reader that has left is no failure. */
 export async function offer(data: string): Promise<void> {
   await handOver(data).catch((error: NodeJS.ErrnoException) => {
     if (!READER_GONE.has(error.code ?? '')) throw unwritable('stdout', error);

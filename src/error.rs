@@ -1,8 +1,9 @@
-//! Every way a generation can fail, each with its code, its status and a sentence its user can act on.
+//! Every way a generation can fail, each with its code, its status and a sentence that its reader
+//! can act on.
 //!
-//! A [`Failure`] has two parts. The [`Cause`] is public: its message reaches end users verbatim and therefore never
-//! holds a path, a line of stderr or a secret. The [`Evidence`] is for whoever debugs; its `detail` is redacted where
-//! it is collected.
+//! A [`Failure`] has two parts. The [`Cause`] is public: its message reaches end users verbatim, so
+//! it never holds a path, a line of stderr or a secret. The [`Evidence`] is for logs; its `detail`
+//! is redacted where it is collected.
 
 use std::time::{Duration, SystemTime};
 
@@ -47,7 +48,7 @@ pub enum Cause {
     #[error("Codex could not be started: {0}. Try again in a minute.")]
     SpawnFailed(String),
 
-    /// Nobody is signed in.
+    /// There is no login.
     #[error("Codex is not signed in. Run `codex login` and sign in with ChatGPT.")]
     NotSignedIn,
 
@@ -128,7 +129,7 @@ pub enum Cause {
     #[error("OpenAI's backend could not deliver the image ({0}). {advice}", advice = .0.advice())]
     BackendError(BackendTrouble),
 
-    /// Codex ended badly, for a reason nobody recognised.
+    /// Codex exited with an error, for an unrecognised reason.
     #[error(
         "codex image_gen exited {}. Update Codex and try again. If that does not help, \
          run `codex` in a terminal to see what it reports.",

@@ -219,7 +219,7 @@ enum Outcome {
     Over,
     /// Codex does nothing but connect anew.
     Disconnected,
-    /// Somebody or something said stop.
+    /// The call was aborted, ran out of time, or the daemon is ending.
     Interrupted(Interrupt),
 }
 
@@ -265,7 +265,7 @@ async fn draw(
             }
         }
     };
-    // In this order: a picture that is there when something else happens is a success.
+    // `biased`: if the picture and another event are ready together, the picture wins.
     let mut outcome = tokio::select! {
         biased;
         picked = image => Outcome::Drawn(picked),

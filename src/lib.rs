@@ -27,7 +27,7 @@
 //! * [`codex`]: everything known about the Codex CLI, each fact in one place.
 //! * [`process`]: a child and all its descendants; knows nothing of Codex.
 //! * [`text`]: what others wrote, bounded, printable and without secrets.
-//! * [`png`], [`files`], [`workspace`]: proving bytes, reading files nobody can swap, a private directory.
+//! * [`png`], [`files`], [`workspace`]: proving bytes, reading files by handle, a private directory.
 //! * `win32`: what every use of the Windows API needs.
 //! * `node`: N-API bindings. No other module uses napi.
 

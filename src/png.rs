@@ -101,7 +101,7 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, PngError> {
         Fault::Broken => PngError::Damaged("its pixels cannot be decoded"),
         Fault::Excess => PngError::Damaged("its pixel data goes on beyond the picture"),
     })?;
-    // What else is wrong with these is no flaw of the picture, but whoever opens it may inflate them.
+    // Other faults of these are no fault of the picture; their size is, since viewers inflate them.
     let mut left = MAX_ANCILLARY_BYTES;
     let is_too_long = walked.packed.iter().map(|packed| packed.len()).sum::<usize>() > MAX_PACKED_BYTES;
     let mut is_excessive = |packed: &&[u8]| inflate(&[packed], &mut left, &mut buffer) == Err(Fault::Excess);
@@ -240,7 +240,7 @@ fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
     let mut options = DecodeOptions::default();
     // The crate's default is lenient.
     options.set_skip_ancillary_crc_failures(false);
-    // Nobody asks for these, and both can hide a bomb of their own.
+    // These are not needed, and both can hide a bomb of their own.
     options.set_ignore_text_chunk(true);
     options.set_ignore_iccp_chunk(true);
     let mut decoder = Decoder::new_with_options(Cursor::new(png), options);

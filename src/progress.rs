@@ -70,7 +70,7 @@ pub const MESSAGE_CHARS: usize = 200;
 /// How much of a message is looked at, in bytes: more than one line can show.
 const LOOKED_AT_BYTES: usize = 1 << 10;
 
-/// Says things to whoever listens. Cheap to clone; never blocks.
+/// Reports progress to the listener, if there is one. Cheap to clone; never blocks.
 #[derive(Clone)]
 pub struct Progress {
     began: Instant,

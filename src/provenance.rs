@@ -1,7 +1,8 @@
 //! Which picture counts, and what is known of where it came from.
 //!
-//! Three places may hold the picture of a thread: Codex's own store, the path that was handed to the agent, and the thread's
-//! record. They are asked in this order, but for a caller who waits for the agent's exit, who wants its file first.
+//! Three places may hold the picture of a thread: Codex's own store, the path that was handed to the
+//! agent, and the thread's record. Checked in this order; with `completion: 'exit'` the workspace
+//! comes first.
 //!
 //! A picture is *verified* if it provably came from image_gen: Codex wrote it into this thread's
 //! store while its own statement says that the agent could not, or this thread's record holds the

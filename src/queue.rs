@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// How many run at a time unless somebody says otherwise.
+/// How many run at a time by default.
 pub const DEFAULT_LIMIT: usize = 2;
 
 /// The queue. Cheap to clone; all clones are one queue.

@@ -14,7 +14,7 @@ use crate::process::Marker;
 pub struct Cancel {
     /// The caller gave up.
     pub abort: CancellationToken,
-    /// The JavaScript environment is going away, and nobody will hear the answer.
+    /// The JavaScript environment is going away: the answer cannot be delivered.
     pub shutdown: CancellationToken,
 }
 
@@ -124,7 +124,7 @@ pub const fn marker_of(run: String, dir: Option<PathBuf>) -> Marker {
     Marker { name: "OD_CODEX_IMAGE_RUN", value: run, dir }
 }
 
-/// Eight bytes that nobody can guess, as text.
+/// Eight unguessable bytes, as text.
 ///
 /// # Errors
 /// [`Cause::Internal`] if the system has none.

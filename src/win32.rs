@@ -23,12 +23,12 @@ pub fn check(result: BOOL) -> io::Result<()> {
 /// The handle as a thing that closes itself, or the last error.
 ///
 /// # Safety
-/// `handle` is what a call of the system has just returned, and nobody else's.
+/// `handle` is what a call of the system has just returned, and has no other owner.
 pub unsafe fn own(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() || handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: valid, and nobody else's, as the caller promises.
+    // SAFETY: valid, and without another owner, as the caller promises.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
@@ -80,7 +80,7 @@ impl Event {
     /// Whatever the operating system says.
     pub fn new() -> io::Result<Self> {
         const MANUAL_RESET: BOOL = 1;
-        // SAFETY: neither attributes nor a name; the result is nobody else's.
+        // SAFETY: neither attributes nor a name; the result has no other owner.
         unsafe { own(CreateEventW(ptr::null(), MANUAL_RESET, 0, ptr::null())) }.map(Self)
     }
 

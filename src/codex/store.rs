@@ -140,7 +140,7 @@ impl Store {
                 Ok(VerifiedPng { bytes, picture })
             });
             match &proven {
-                // Gone again; or, on Windows, somebody else's for the moment, and worth another look.
+                // Gone again; or, on Windows, held by another process for the moment: tried again.
                 Err(ReadError::Absent) => self.seen.remove(&name),
                 // Stamped before it was read: a change during the reading makes it new again.
                 Ok(_) | Err(_) => self.seen.insert(name, stamp),

@@ -1,7 +1,7 @@
 //! One `codex exec`: started, fed with its prompt, listened to, stopped.
 //!
-//! Writing the prompt, reading stdout and reading stderr go on at the same time and for as long as the child lives: a child
-//! that never reads blocks the writer, and one whose full pipes nobody reads blocks itself.
+//! Writes the prompt and reads stdout and stderr at the same time, for as long as the child lives: a
+//! child that never reads blocks the writer, and a child whose full pipes are not read blocks itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,13 +34,13 @@ pub struct Turn {
     child: Child,
     output: Arc<Mutex<TurnOutput>>,
     status: watch::Receiver<TurnStatus>,
-    /// The writer of stdin, which ends early if nobody reads.
+    /// The writer of stdin. It ends early if the child does not read.
     _writer: AbortOnDropHandle<()>,
     readers: [Reader; 2],
     redactor: Redactor,
 }
 
-/// What whoever follows a turn must know at once.
+/// What a turn tells while it runs.
 #[derive(Debug, Clone, Default)]
 pub struct TurnStatus {
     /// The thread, once it has started.

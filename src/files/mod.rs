@@ -147,10 +147,10 @@ impl Dir {
         platform::remove(&self.0, name, dir.0, last, Instant::now() + REMOVAL_LIMIT)
     }
 
-    /// Locks the directory against everybody who asks, for as long as this handle lives.
+    /// Takes the directory's advisory lock, for as long as this handle lives.
     ///
     /// # Errors
-    /// If somebody else holds the lock, or the file system has none.
+    /// If another handle holds the lock, or the file system has none.
     pub fn lock(&self) -> io::Result<()> {
         platform::lock(&self.0)
     }
@@ -175,7 +175,7 @@ impl Dir {
         request(|| platform::stamp(&self.0, name))
     }
 
-    /// Opens the regular file `name`, for whoever cannot hold all of it.
+    /// Opens the regular file `name`, for streaming reads.
     ///
     /// # Errors
     /// Why it was not opened.

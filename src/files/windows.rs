@@ -101,16 +101,16 @@ pub fn open_followed(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
-/// There are no locks on directories. A kernel object that is named after the directory serves as well: it is there for as long as
-/// somebody has it open, and no longer.
+/// Windows has no locks on directories. A kernel object that is named after the directory serves as
+/// one: it exists for as long as a handle to it is open.
 pub fn lock(handle: &Handle) -> io::Result<()> {
     let information = information(handle.dir.as_raw_handle())?;
     let name = format!(
         r"Global\codex-image-{:08x}-{:08x}{:08x}",
         information.dwVolumeSerialNumber, information.nFileIndexHigh, information.nFileIndexLow
     );
-    // SAFETY: no attributes, and a name that ends with a NUL; the result is nobody else's. A valid handle of an object that was
-    // there before comes with an error, too.
+    // SAFETY: no attributes, and a name that ends with a NUL; the result has no other owner. A
+    // valid handle of an object that was there before comes with an error, too.
     let (lock, error) = unsafe { (own(CreateMutexW(ptr::null(), 0, wide(&name)?.as_ptr())), GetLastError()) };
     let lock = lock?;
     if error == ERROR_ALREADY_EXISTS {
@@ -157,7 +157,7 @@ pub fn is_own(handle: &Handle) -> bool {
 /// What the system knows of this process's user.
 fn token(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
     let mut token = ptr::null_mut();
-    // SAFETY: the handle of this process is always valid, and the token may be written; it is nobody else's.
+    // SAFETY: the handle of this process is always valid, and the token may be written; it has no other owner.
     let token = unsafe {
         check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token))?;
         own(token)?
@@ -243,7 +243,7 @@ fn join(high: u32, low: u32) -> u64 {
 pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
     let file = match open_at(handle, name, GENERIC_READ) {
         Ok(file) => File::from(file),
-        // What somebody has for himself alone is not there yet for anybody else.
+        // A file that another process opened without sharing it counts as absent until it is closed.
         Err(STATUS_OBJECT_NAME_NOT_FOUND | STATUS_SHARING_VIOLATION) => return Err(ReadError::Absent),
         Err(_) => return refuse("it cannot be opened"),
     };
@@ -264,7 +264,8 @@ fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
     Err(ReadError::Flawed(PngError::NotRegular(what)))
 }
 
-/// Opens the entry of the directory, and where it is a link the link itself; without a name the directory once more. Nobody else is kept from anything meanwhile.
+/// Opens the entry of the directory, and where it is a link the link itself; without a name the
+/// directory once more. All sharing is allowed meanwhile.
 fn open_at(handle: &Handle, name: &OsStr, access: u32) -> Result<OwnedHandle, NTSTATUS> {
     create_at(handle, name, access, FILE_OPEN, FILE_OPEN_REPARSE_POINT)
 }
@@ -307,7 +308,7 @@ fn create_at(
     if result < 0 {
         return Err(result);
     }
-    // SAFETY: opened, and nobody else's.
+    // SAFETY: opened, and without another owner.
     unsafe { own(file) }.map_err(|_| result)
 }
 
@@ -327,7 +328,7 @@ fn information(handle: HANDLE) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
 mod tests {
     use super::*;
 
-    /// Makes a file that nobody else can open.
+    /// Makes a file that no other process can open.
     fn hold(path: &Path) -> File {
         OpenOptions::new().write(true).create_new(true).share_mode(0).open(path).unwrap()
     }

@@ -1,7 +1,8 @@
 //! An `AbortSignal` becomes a token.
 //!
-//! napi's own `AbortSignal` type takes over the user's `onabort`, ignores a signal that is already aborted, and is disarmed
-//! by whoever sets `onabort` later. So the signal is used as any JavaScript program would use it.
+//! napi's own `AbortSignal` type takes over the user's `onabort`, ignores a signal that is already
+//! aborted, and is disarmed when `onabort` is set later. So the signal is used as a JavaScript
+//! program would use it.
 //!
 //! A signal may throw at any use. At the start that is an invalid option; at the end it changes
 //! nothing.

@@ -1,4 +1,5 @@
-//! The only room in which N-API is spoken. It converts and hands over; every decision is made elsewhere.
+//! N-API bindings. No other module uses napi. They convert and hand over; every decision is made
+//! elsewhere.
 //!
 //! The exported functions are synchronous and return a promise of their own making: only that form can reject with a rich
 //! error, observe an `AbortSignal` and clean up on the JavaScript thread, and never throws. The types that JavaScript sees

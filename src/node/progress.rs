@@ -111,7 +111,7 @@ impl Delivery {
     /// Waits until everything said has been delivered; what is said later never is. Tells whether the callback ever threw.
     pub async fn close(self) -> bool {
         let Some((line, task)) = self.0 else { return false };
-        // Whoever has stopped listening has been told by the environment's end.
+        // The receiver is gone only when the environment has ended.
         let _ = line.queue.send(None);
         task.await.unwrap_or(false)
     }
@@ -163,7 +163,7 @@ fn call(function: &Function, event: Event, threw: Arc<AtomicBool>) -> oneshot::R
     let (taken, receiver) = oneshot::channel();
     function.call_with_return_value(event, ThreadsafeFunctionCallMode::NonBlocking, move |returned, env| {
         threw.fetch_or(returned.and_then(|returned| forgive(&env, returned)).is_err(), Ordering::Relaxed);
-        // Nobody waits for any but the last of a batch.
+        // Only the last of a batch is waited for.
         let _ = taken.send(());
         Ok(())
     });

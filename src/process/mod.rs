@@ -63,7 +63,7 @@ pub struct Marker {
     pub name: &'static str,
     /// Its value, unique to the run.
     pub value: String,
-    /// A directory private to the run, in which they may work. Whoever works there is killed at the end.
+    /// A directory private to the run. Every process that works there is killed at the end.
     pub dir: Option<std::path::PathBuf>,
 }
 

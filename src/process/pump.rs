@@ -1,9 +1,10 @@
 //! Reading a child's pipes for as long as its tree lives.
 //!
-//! The end of a stream is not the end of a child: a descendant may keep the pipe open, and so may somebody outside of the tree who
-//! was given it. Waiting for the end of the stream could therefore take for ever, and waiting for a while loses the last words on a
-//! machine with too little processor time (6 of 480 streams with 250 ms, on one CPU shared with 5 busy loops). But whoever is dead
-//! writes nothing: what the pipe holds once the tree is dead is all that there is, and it can be counted and read without waiting.
+//! The end of a stream is not the end of a child: a descendant may keep the pipe open, and so may a
+//! process outside of the tree. Waiting for the end of the stream could take for ever, and waiting
+//! for a fixed time loses the last words on a busy machine (6 of 480 streams with 250 ms, on one CPU
+//! shared with 5 busy loops). But a dead tree writes nothing: what the pipe holds then is all that
+//! there is, and it can be counted and read without waiting.
 
 use std::io;
 
@@ -38,7 +39,7 @@ impl<B: FnMut(&[u8]), L: FnMut(&[u8])> Sink<B, L> {
     }
 }
 
-/// Reads the `held` bytes that a pipe holds at this moment. Somebody who goes on writing into it is not waited for.
+/// Reads the `held` bytes that a pipe holds at this moment. Later writes are not waited for.
 pub(super) fn drain(
     held: usize,
     buffer: &mut [u8],
@@ -66,7 +67,7 @@ mod tests {
     use super::super::platform::output_pipe;
     use super::*;
 
-    /// The reader has seen nothing yet, as on a starved machine, and somebody still holds the pipe open.
+    /// The reader has seen nothing yet, as on a starved machine, and the pipe is still held open.
     #[tokio::test]
     async fn all_that_a_dead_tree_has_written_is_read_at_once() {
         for lines in [0, 1, 1000, 8000] {

@@ -1,8 +1,8 @@
 //! How a tree of processes is stopped.
 //!
-//! Windows has no polite request to a process without a window: a console event reaches only those who share a console with us, and
-//! nobody is to have one. (SIGTERM ends Codex at once on Unix, too, without tidying up.) So there is no grace on Windows either: who
-//! has been told nothing does not know what it would be for.
+//! Windows cannot ask a process without a window to end: a console event reaches only processes of
+//! the same console, and Codex has none. So there is no grace on Windows either. (On Unix SIGTERM
+//! ends Codex at once, too, without tidying up.)
 
 use std::time::Duration;
 

@@ -157,7 +157,7 @@ fn wait_for_ever() -> ! {
     }
 }
 
-/// Waits until `done`. Whoever waits for ever is ended by the runner.
+/// Waits until `done`; the test runner bounds it.
 pub fn until(done: impl Fn() -> bool) {
     while !done() {
         std::thread::sleep(Duration::from_millis(5));

@@ -5,7 +5,7 @@
 //! thread that blocks in `waitid` and nothing else; on Windows, which has neither of these troubles, in a wait for the process.
 //!
 //! The thread does not reap. On Unix an ended child stays a zombie until the tree around it is stopped: as long as it does, its pid
-//! and with it the id of its process group cannot be given to anybody else, so the group can be signalled safely.
+//! and with it the id of its process group cannot be reused, so the group can be signalled safely.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};

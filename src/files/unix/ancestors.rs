@@ -63,7 +63,7 @@ mod group {
 
     /// Whether the right that `dir` gives to its group is this user's alone.
     pub fn is_private(dir: &Path, user: u32, group: u32) -> bool {
-        // With an access list the group's bits say what anybody on the list has at most.
+        // With an access list the group's bits are the most that any entry of the list grants.
         let list = getxattr_query(dir, "system.posix_acl_access");
         let read = |path| Some(String::from_utf8_lossy(&read_regular(Path::new(path), MAX_BYTES).ok()?).into_owned());
         let databases = read("/etc/passwd").zip(read("/etc/group"));

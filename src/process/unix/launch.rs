@@ -1,4 +1,4 @@
-//! Starting a program, so that its pipes are nobody else's.
+//! Starts a program whose pipes no other child inherits.
 
 use std::io;
 use std::process::{Child, Command};
@@ -20,9 +20,10 @@ fn start(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Starts what may still be open for writing: Linux refuses to start it until it is not. An installer that is at work has it open,
-/// and, for a moment after whoever wrote it has closed it, every child that another thread was starting meanwhile: until it executes
-/// its own program it holds all that this process had open (golang/go#22315; met with a script that a test had just written).
+/// Retries while the program is open for writing (`ETXTBSY`). An installer may have it open. So does,
+/// for a moment after a file was written here, every child that another thread is starting: until it
+/// executes its own program it holds all that this process had open (golang/go#22315; met with a
+/// script that a test had just written).
 fn once_written<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl FnMut() -> bool) -> io::Result<T> {
     loop {
         match start() {
@@ -32,10 +33,11 @@ fn once_written<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl FnMu
     }
 }
 
-/// Linux makes a pipe and marks it close-on-exec in one step, `pipe2`. macOS has two, and a child that another thread starts in
-/// between inherits the pipe of this one's: whoever waits for its end then waits for both children (rust-lang/rust#95584). So one
-/// child is started after the other. Those of JavaScript are no danger: libuv starts them with `POSIX_SPAWN_CLOEXEC_DEFAULT`,
-/// which leaves them nothing that was not named (libuv, `src/unix/process.c`).
+/// Linux makes a pipe and marks it close-on-exec in one step, `pipe2`. macOS needs two, and a child
+/// that another thread starts in between inherits the pipe: its end then comes with the end of both
+/// children (rust-lang/rust#95584). So children are started one after the other. JavaScript's own
+/// children are no danger: libuv starts them with `POSIX_SPAWN_CLOEXEC_DEFAULT`, which leaves them
+/// nothing that was not named (libuv, `src/unix/process.c`).
 #[cfg(target_os = "macos")]
 fn alone() -> std::sync::MutexGuard<'static, ()> {
     use std::sync::{Mutex, PoisonError};

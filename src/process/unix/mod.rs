@@ -33,7 +33,7 @@ pub fn wait_for(child: &Waitable) -> Exit {
                 return status.exit_status().map(Exit::Code).or_else(signal).unwrap_or(Exit::Code(-1));
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            // Somebody else has reaped our child. It is gone; how it ended nobody can tell any more.
+            // Reaped elsewhere in this process: how the child ended is lost.
             Err(_) => return Exit::Code(-1),
         }
     }

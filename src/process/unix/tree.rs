@@ -8,8 +8,8 @@
 //! limit, which a process inherits whatever becomes of its parents, its session and its
 //! environment. What the scanner has found while the tree ran is of the tree, too.
 //!
-//! A pid alone names nobody, for it is given away again; a pid with its start time does. Signals to the group are safe for as
-//! long as the child is not reaped, and it is reaped last.
+//! A pid alone identifies no process, since it is reused; a pid with its start time does. Signals to
+//! the group are safe for as long as the child is not reaped, and it is reaped last.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -47,14 +47,14 @@ pub struct Tree {
     /// Whether some process of the tree may be alive that no look shows, or that SIGKILL did not
     /// end.
     may_have_survivors: bool,
-    /// Dismissed last, when nobody is left to be guarded.
+    /// Dismissed last.
     _watchdog: Option<Watchdog>,
 }
 
 impl Tree {
     /// Starts the program as the leader of a new group.
     pub fn spawn(program: &Program, marker: Marker, waiter: Waiter) -> io::Result<(Self, Pipes)> {
-        // Before the child: there is no moment at which nobody would stop it.
+        // Before the child, so that it is guarded from its first moment.
         let mut watchdog = Watchdog::start(&marker).ok();
         let mut child = launch(
             Command::new(&program.path)
@@ -123,7 +123,7 @@ impl Tree {
     fn kill_all(&mut self, mut budget: PollBudget) {
         self.take_members();
         loop {
-            // Nobody is left to start anything exactly if the leader had ended before a look that found nobody.
+            // The tree is empty only if the leader had exited *before* a scan that found no descendants.
             let had_ended = self.has_ended();
             self.look();
             if had_ended && self.members.known.is_empty() {
@@ -163,8 +163,8 @@ impl Tree {
     }
 
     fn signal_group(&self, signal: Signal) {
-        // ESRCH: nobody is there. EPERM: on macOS, whose `killpg` passes zombies over, nobody but them (XNU, `killpg1` in
-        // `bsd/kern/kern_sig.c`). Either way there is nobody to tell, and `look` finds out who is left.
+        // ESRCH: the group is empty. EPERM: on macOS, whose `killpg` passes zombies over, it has
+        // only zombies (XNU, `killpg1` in `bsd/kern/kern_sig.c`). `look` finds what is left.
         let _ = kill_process_group(self.leader, signal);
     }
 
@@ -194,7 +194,7 @@ impl Drop for Tree {
 /// Leaves no zombie of a child that has been killed and has not ended yet.
 fn reap_in_time(child: Pid) {
     let reap = move || {
-        // Fails only if somebody else has reaped it.
+        // Fails only if it was reaped elsewhere in this process.
         let _ = retry_on_intr(|| waitpid(Some(child), WaitOptions::empty()));
     };
     // Where there can be no further thread the zombie stays for as long as the daemon.

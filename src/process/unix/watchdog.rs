@@ -1,4 +1,4 @@
-//! What stops a tree when the daemon itself is killed, or aborts, and nobody is left to do it.
+//! Stops a tree when the daemon itself is killed or aborts.
 //!
 //! No code of a process runs when it is killed, and `PR_SET_PDEATHSIG` is no help: it fires at the
 //! end of the *thread* that started the child, and costs the fast way of spawning. So a shell waits
@@ -8,7 +8,7 @@
 //! from the leader stands for it. What hides from all of them is found when the next daemon starts,
 //! by its marker or its working directory: see [`crate::workspace::Abandoned`].
 //!
-//! A run does not depend on it: where there is no shell, or somebody kills it, nothing else changes.
+//! A run does not depend on it: where there is no shell, or it is killed, nothing else changes.
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;

@@ -3,7 +3,7 @@ marker=$1
 limit=$2
 read -r leader
 read -r _
-# Without /proc nobody shows a marker, but ps shows who descends from the leader, in whatever session: as long as it lives.
+# Without /proc no marker is visible, but ps shows what descends from the leader, as long as it lives.
 descendants=
 if [ -n "$leader" ] && [ ! -d /proc/self ]; then
   descendants=$(ps -ax -o pid= -o ppid= | awk -v leader="$leader" '
@@ -16,7 +16,7 @@ if [ -n "$leader" ] && [ ! -d /proc/self ]; then
     }')
 fi
 strike() {
-  # A number may have been given to somebody else meanwhile; the marker has not.
+  # The number may have been reused meanwhile; the marker has not.
   if [ -n "$leader" ] && { [ ! -d /proc/self ] || grep -qaFe "$marker" -e "$limit" "/proc/$leader/environ" "/proc/$leader/limits"; }; then
     kill -s "$1" -- "-$leader"
   fi

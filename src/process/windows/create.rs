@@ -28,7 +28,7 @@ const INHERIT: BOOL = 1;
 
 /// Starts the program. It inherits the three files, its standard input, output and error, and nothing else.
 pub fn create(program: &Program, marker: &Marker, job: &Job, standard: [&File; 3]) -> io::Result<OwnedHandle> {
-    // `CreateProcessW` would give it to `cmd.exe`, whose ideas of quoting are not those of anybody else (CVE-2024-24576).
+    // `CreateProcessW` would give it to `cmd.exe`, which has quoting rules of its own (CVE-2024-24576).
     let is_batch =
         |extension: &std::ffi::OsStr| ["bat", "cmd"].iter().any(|batch| extension.eq_ignore_ascii_case(batch));
     if program.path.extension().is_some_and(is_batch) {

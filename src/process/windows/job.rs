@@ -30,10 +30,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 impl Job {
     /// An empty one.
     pub fn new() -> io::Result<Self> {
-        // SAFETY: neither attributes nor a name; the result is nobody else's, and no child inherits it.
+        // SAFETY: neither attributes nor a name; the result has no other owner, and no child inherits it.
         let job = Self(unsafe { own(CreateJobObjectW(ptr::null(), ptr::null())) }?);
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
-        // Who crashes ends, instead of waiting for somebody to read a dialogue.
+        // Crashes without showing the Windows Error Reporting dialog.
         limits.BasicLimitInformation.LimitFlags =
             JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
         // SAFETY: the structure belongs to the class, and is as long as stated.
@@ -115,7 +115,7 @@ impl Job {
 
     /// The process of that id, if it is still one of ours.
     fn open(&self, id: u32) -> Option<OwnedHandle> {
-        // SAFETY: the result is nobody else's.
+        // SAFETY: the result has no other owner.
         let process =
             unsafe { own(OpenProcess(PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, 0, id)) }.ok()?;
         let mut is_ours = 0;

@@ -48,7 +48,7 @@ pub const fn signal_name(_signal: i32) -> Option<&'static str> {
 #[allow(unsafe_code, reason = "a call into Windows")]
 pub fn runs(id: u32) -> bool {
     use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_SYNCHRONIZE};
-    // SAFETY: the result is nobody else's.
+    // SAFETY: the result has no other owner.
     let process = unsafe { win32::own(OpenProcess(PROCESS_SYNCHRONIZE, 0, id)) };
     process.is_ok_and(|process| !win32::wait(&process, Some(std::time::Duration::ZERO)))
 }

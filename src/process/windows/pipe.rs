@@ -40,7 +40,7 @@ pub struct Output {
 /// A pipe from which a child reads, and the child's end. Needs a tokio runtime with I/O.
 pub fn input() -> io::Result<(Input, File)> {
     let (ours, theirs) = pair(PIPE_ACCESS_OUTBOUND, GENERIC_READ)?;
-    // SAFETY: the server's end of a pipe, made for overlapped use, and nobody else's.
+    // SAFETY: the server's end of a pipe, made for overlapped use, and without another owner.
     let ours = unsafe { NamedPipeServer::from_raw_handle(ours.into_raw_handle()) }?;
     Ok((ours, theirs))
 }
@@ -52,14 +52,14 @@ pub fn output() -> io::Result<(Output, File)> {
     Ok((Output { pipe, ready: Event::new()? }, theirs))
 }
 
-/// Our end and the child's. Only the child's can be inherited, by whoever is started in this moment: JavaScript may just start a
-/// program of its own, so that nobody but us holds the other end is not to be relied on.
+/// Our end and the child's. Only the child's can be inherited, by any program that is started at
+/// this moment, such as one of JavaScript's: the other end may have more than one holder.
 fn pair(direction: FILE_FLAGS_AND_ATTRIBUTES, access: u32) -> io::Result<(OwnedHandle, File)> {
-    // Anonymous pipes cannot be overlapped, so this one has a name, which nobody can guess and everybody can use but once.
+    // Anonymous pipes cannot be overlapped, so this one has a name: unguessable, and usable once.
     let number = getrandom::u64().map_err(|_| io::Error::other("the system has no random numbers"))?;
     let name = format!(r"\\.\pipe\codex-image-{}-{number:016x}", std::process::id());
     let size = u32::try_from(READ_BYTES).unwrap_or(u32::MAX);
-    // SAFETY: the name ends with a NUL; the result is nobody else's.
+    // SAFETY: the name ends with a NUL; the result has no other owner.
     let ours = unsafe {
         own(CreateNamedPipeW(
             wide(&name)?.as_ptr(),

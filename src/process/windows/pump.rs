@@ -39,7 +39,7 @@ pub fn read(
         // An error ends the reading, like the end of the stream.
         let _ = read_all(&pipe, &died, |bytes| sink.take(bytes));
         sink.finish();
-        // Nobody may be waiting for it.
+        // The receiver may be gone.
         let _ = tell.send(());
     })?;
     Ok(Reader { dead, done })

@@ -1,7 +1,8 @@
 //! A child and its descendants on Windows.
 //!
-//! A job holds them together: nobody leaves it, whatever becomes of the parents. (Not in it is what a service starts on somebody's
-//! behalf, such as the task scheduler.) It is the watchdog, too: when the daemon dies, the job's last handle is closed.
+//! A job object holds them together: no process leaves it, whatever becomes of its parents. (What a
+//! service starts on request, such as the task scheduler, is not in it.) It is the watchdog, too:
+//! when the daemon dies, the job's last handle is closed.
 
 use std::io;
 use std::time::Duration;
