@@ -382,8 +382,8 @@ impl Cause {
         }
     }
 
-    /// An HTTP-like number for callers that answer HTTP requests; some of them exit with it, so it is never a
-    /// multiple of 256 nor 2 modulo 256.
+    /// An HTTP-like number for callers that answer HTTP requests; some of them exit with it, so it
+    /// is never a multiple of 256 nor 2 modulo 256.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -457,8 +457,8 @@ impl From<Cause> for Failure {
 /// The words of an operating-system error without anything that could name a path.
 #[must_use]
 pub fn os_words(error: &std::io::Error) -> String {
-    // An `io::Error` made by std from an errno prints only that errno's text; one made from a message may quote
-    // anything, so only its kind is repeated.
+    // An `io::Error` made by std from an errno prints only that errno's text; one made from a
+    // message may quote anything, so only its kind is repeated.
     if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
 }
 

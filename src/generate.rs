@@ -1,7 +1,8 @@
 //! The story: queue → locate → preflight → workspace → turn → provenance → clean up.
 //!
-//! Codex prints nothing about images, so the file system decides; [`crate::provenance`] has the rules. Whatever happens, the
-//! answer is given only when the process tree is dead and the workspace removed.
+//! Codex prints nothing about images, so the file system decides; [`crate::provenance`] has the
+//! rules. Whatever happens, the answer is given only when the process tree is dead and the
+//! workspace removed.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -67,7 +68,8 @@ pub struct Timings {
     pub preflight: Duration,
     /// Until the process ran.
     pub start: Duration,
-    /// From then until the picture was complete on disk and proven; unknown if it was found only after the end.
+    /// From then until the picture was complete on disk and proven; unknown if it was found only
+    /// after the end.
     pub image: Option<Duration>,
     /// Stopping the tree and removing the workspace.
     pub stop: Duration,
@@ -166,7 +168,8 @@ struct Found {
     config: Config,
 }
 
-/// Finds the CLI and makes sure, without spending anything, that it can draw. Only certainty refuses; doubt passes.
+/// Finds the CLI and makes sure, without spending anything, that it can draw. Only certainty
+/// refuses; doubt passes.
 async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
     let (sought, asked) = (Arc::clone(request), Arc::clone(request));
     let search = gate::read_patiently(Kind::Programs, searched(request), move || Installation::find(&sought));
@@ -258,7 +261,8 @@ async fn draw(
         let picked = first_image(&provenance, status.clone(), progress).await;
         match request.completion {
             Completion::Image => picked,
-            // Its arrival is worth saying, but the agent may have another, and decides when it is done.
+            // Its arrival is worth saying, but the agent may have another, and decides when it is
+            // done.
             Completion::Exit => {
                 drop(picked);
                 std::future::pending().await
@@ -500,7 +504,8 @@ async fn over(mut status: watch::Receiver<TurnStatus>) {
     tokio::time::sleep(OVER_GRACE).await;
 }
 
-/// How the tree is to be stopped. A grace that is running when the daemon ends is over: the daemon will not wait for it.
+/// How the tree is to be stopped. A grace that is running when the daemon ends is over: the daemon
+/// will not wait for it.
 fn stop_mode(outcome: &Outcome, grace: Duration, shutdown: CancellationToken) -> StopMode {
     let graceful = |grace| StopMode::Graceful { grace, hurry: shutdown };
     match outcome {

@@ -1,7 +1,9 @@
-//! A prompt goes in, a proven PNG comes out, nothing is left behind, and the JavaScript thread never waited.
+//! A prompt goes in, a proven PNG comes out, nothing is left behind, and the JavaScript thread
+//! never waited.
 //!
-//! The package drives the user's own signed-in Codex CLI. One generation is one headless `codex exec` whose
-//! built-in `image_gen` tool draws the picture; no API key is involved. The steps, as [`generate`] takes them:
+//! The package drives the user's own signed-in Codex CLI. One generation is one headless
+//! `codex exec` whose built-in `image_gen` tool draws the picture; no API key is involved. The
+//! steps, as [`generate`] takes them:
 //!
 //! 1. locate the CLI and make sure, without spending anything, that it can draw;
 //! 2. make a private workspace and run one turn in it, reporting progress as it comes;
@@ -16,18 +18,22 @@
 //!      → { request, progress, error, text }
 //! ```
 //!
-//! * [`generate`]: the whole flow; [`provenance`]: which picture counts, and what is known of where it came from.
+//! * [`generate`]: the whole flow; [`provenance`]: which picture counts, and what is known of where
+//!   it came from.
 //! * [`preflight`]: what keeps Codex from drawing, as far as it shows before anything is spent.
 //! * [`sweep`]: what dead daemons have left behind.
 //! * [`readiness`]: whether this machine can draw, and what to do if not.
 //! * [`queue`], [`reference`]: the queue of calls, and the pictures to start from.
-//! * [`run`]: what every call has besides its work: limits, a name for its processes, a place to block.
+//! * [`run`]: what every call has besides its work: limits, a name for its processes, a place to
+//!   block.
 //! * [`gate`]: reading a place whose disk may not answer, with few threads.
-//! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go wrong.
+//! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go
+//!   wrong.
 //! * [`codex`]: everything known about the Codex CLI, each fact in one place.
 //! * [`process`]: a child and all its descendants; knows nothing of Codex.
 //! * [`text`]: what others wrote, bounded, printable and without secrets.
-//! * [`png`], [`files`], [`workspace`]: proving bytes, reading files by handle, a private directory.
+//! * [`png`], [`files`], [`workspace`]: proving bytes, reading files by handle, a private
+//!   directory.
 //! * `win32`: what every use of the Windows API needs.
 //! * `node`: N-API bindings. No other module uses napi.
 

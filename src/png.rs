@@ -5,8 +5,8 @@
 //! once more sees pixels beyond the last one. The bytes themselves are never changed: image
 //! services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
 //!
-//! The decode is row by row, so its memory is that of a few rows whatever the picture's size, and the limits bound
-//! what a decompression bomb can cost in time.
+//! The decode is row by row, so its memory is that of a few rows whatever the picture's size, and
+//! the limits bound what a decompression bomb can cost in time.
 
 use std::io::Cursor;
 
@@ -15,7 +15,8 @@ use png::{ColorType, DecodeOptions, Decoder, DecodingError, Limits, Transformati
 
 /// The eight bytes every PNG begins with.
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
-/// The longest side that is decoded, in pixels. Codex's pictures have about 1.6 million pixels in all.
+/// The longest side that is decoded, in pixels. Codex's pictures have about 1.6 million pixels in
+/// all.
 const MAX_SIDE: u32 = 32_768;
 /// The most pixels that are decoded.
 const MAX_PIXELS: u64 = 1 << 27;
@@ -23,7 +24,8 @@ const MAX_PIXELS: u64 = 1 << 27;
 const MAX_DECODER_BYTES: usize = 8 << 20;
 /// How far back compressed data may refer, in bytes.
 const WINDOW: usize = 32 << 10;
-/// How much all profiles and texts may take once they are inflated. Real ones take a few megabytes at most.
+/// How much all profiles and texts may take once they are inflated. Real ones take a few megabytes
+/// at most.
 const MAX_ANCILLARY_BYTES: usize = 16 << 20;
 /// How much the profiles and texts may take as they are, compressed. A byte of it can cost 100 ns:
 /// data can consist of nothing but code tables of 13 bytes each, which yield nothing.
@@ -33,7 +35,8 @@ const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 /// How many chunks there may be: enough for 1 GiB in pieces of 8 KiB, which is how libpng writes
 /// pixels. An empty piece of pixel data costs 400 ns, a text 2 µs, and 32 MiB hold 2.8 million.
 const MAX_CHUNKS: usize = 1 << 17;
-/// The least size under [`check_signature`]: the original contract's guard against placeholder files.
+/// The least size under [`check_signature`]: the original contract's guard against placeholder
+/// files.
 const SIGNATURE_ONLY_BYTES: usize = 128;
 
 /// What is known of a proven picture.
@@ -78,7 +81,8 @@ pub enum PngError {
 /// Proves that `bytes` hold one whole PNG picture. Bytes after its end are tolerated.
 ///
 /// # Errors
-/// The [`PngError`] found; [`PngError::Truncated`] exactly if the bytes are the beginning of what may become a PNG.
+/// The [`PngError`] found; [`PngError::Truncated`] exactly if the bytes are the beginning of what
+/// may become a PNG.
 pub fn prove(bytes: &[u8]) -> Result<Picture, PngError> {
     let walked = walk(bytes)?;
     let Header { width, height } = walked.header;
@@ -266,13 +270,15 @@ fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
     Ok(found)
 }
 
-/// The compressed part of a chunk that is not about pixels, if it has one (PNG, third edition, 11.3).
+/// The compressed part of a chunk that is not about pixels, if it has one (PNG, third edition,
+/// 11.3).
 fn packed_part<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<&'a [u8]> {
     let after_nul = |data: &'a [u8]| memchr::memchr(0, data).map(|at| &data[at + 1..]);
     match kind {
         // A name, the method, the data.
         b"iCCP" | b"zTXt" => after_nul(data)?.get(1..),
-        // A keyword, whether the text is compressed, the method, a language, the keyword in that, the text.
+        // A keyword, whether the text is compressed, the method, a language, the keyword in that,
+        // the text.
         b"iTXt" => match after_nul(data)? {
             [1, _, rest @ ..] => after_nul(after_nul(rest)?),
             _ => None,

@@ -1,8 +1,8 @@
 //! Which picture counts, and what is known of where it came from.
 //!
-//! Three places may hold the picture of a thread: Codex's own store, the path that was handed to the
-//! agent, and the thread's record. Checked in this order; with `completion: 'exit'` the workspace
-//! comes first.
+//! Three places may hold the picture of a thread: Codex's own store, the path that was handed to
+//! the agent, and the thread's record. Checked in this order; with `completion: 'exit'` the
+//! workspace comes first.
 //!
 //! A picture is *verified* if it provably came from image_gen: Codex wrote it into this thread's
 //! store while its own statement says that the agent could not, or this thread's record holds the
@@ -203,8 +203,8 @@ impl ProvenanceCheck {
         thread: Option<&ThreadId>,
         went_well: bool,
     ) -> Result<FoundImage, Rejection> {
-        // What the agent left counts only if Codex says that all went well; what Codex itself wrote needs no such word, unless
-        // the caller asked to wait for it.
+        // What the agent left counts only if Codex says that all went well; what Codex itself wrote
+        // needs no such word, unless the caller asked to wait for it.
         let order: &[Source] = match (self.request.completion, went_well) {
             (Completion::Image, true) => &[Source::Store, Source::Workspace, Source::Rollout],
             (Completion::Exit, true) => &[Source::Workspace, Source::Store, Source::Rollout],
@@ -292,8 +292,8 @@ impl ProvenanceCheck {
     }
 }
 
-/// Finds the picture of a thread that was drawn earlier. How its agent was confined is not known any more, so only the record
-/// verifies. Blocks on the disk.
+/// Finds the picture of a thread that was drawn earlier. How its agent was confined is not known
+/// any more, so only the record verifies. Blocks on the disk.
 ///
 /// # Errors
 /// Why there is nothing to hand out.

@@ -1,7 +1,8 @@
 //! A fair queue for the whole process.
 //!
-//! One Codex weighs 200 to 300 MB, and all of them share one login whose refresh tokens work once: two that renew it at the
-//! same moment sign the user out. So only so many run at a time, and the others wait in the order in which they came.
+//! One Codex weighs 200 to 300 MB, and all of them share one login whose refresh tokens work once:
+//! two that renew it at the same moment sign the user out. So only so many run at a time, and the
+//! others wait in the order in which they came.
 //!
 //! Joining, leaving and starting take a time that grows with the logarithm of the queue's length,
 //! so that a daemon can abort thousands of waiting calls at once. For the same reason a waiter far

@@ -1,4 +1,5 @@
-//! Whether this machine can draw, and what to do if not: for a settings page, quickly, offline and at no cost.
+//! Whether this machine can draw, and what to do if not: for a settings page, quickly, offline and
+//! at no cost.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

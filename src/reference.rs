@@ -12,7 +12,8 @@ pub const MAX_COUNT: usize = 5;
 /// The largest file, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// What tells a picture from others of the same size: enough to notice that a file was handed back unchanged.
+/// What tells a picture from others of the same size: enough to notice that a file was handed back
+/// unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     size: usize,
@@ -40,8 +41,8 @@ pub struct Staged {
 /// its number and its true type. Blocks on the disk.
 ///
 /// # Errors
-/// [`Cause::InvalidOption`] naming the image that is missing, unreadable, too large or of another type;
-/// [`Cause::WorkspaceFailed`] if the copy cannot be written.
+/// [`Cause::InvalidOption`] naming the image that is missing, unreadable, too large or of another
+/// type; [`Cause::WorkspaceFailed`] if the copy cannot be written.
 pub fn stage(references: &[PathBuf], dir: &Dir, workspace: &Path) -> Result<Vec<Staged>, Cause> {
     let stage = |(index, path): (usize, &PathBuf)| stage_one(index, path, dir, workspace);
     references.iter().enumerate().map(stage).collect()

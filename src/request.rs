@@ -1,4 +1,5 @@
-//! What was asked for, already valid: no JavaScript values, no defaults left to fill in. And what makes its texts and numbers valid.
+//! What was asked for, already valid: no JavaScript values, no defaults left to fill in. And what
+//! makes its texts and numbers valid.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -52,11 +53,12 @@ impl Environment {
         self.entries.iter().find(same).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
     }
 
-    /// Completed from `other` by the variables without which a program on Windows cannot work, where it has none of that name. Node
-    /// does the same for every program that it starts.
+    /// Completed from `other` by the variables without which a program on Windows cannot work,
+    /// where it has none of that name. Node does the same for every program that it starts.
     #[must_use]
     pub fn completed_for_windows(mut self, other: impl Iterator<Item = (String, String)>) -> Self {
-        /// Those of libuv (`required_vars` in `src/win/process.c`), and what Codex and its agent's shell look for besides.
+        /// Those of libuv (`required_vars` in `src/win/process.c`), and what Codex and its agent's
+        /// shell look for besides.
         const NEEDED: [&str; 16] = [
             "APPDATA",
             "COMSPEC",
@@ -216,7 +218,8 @@ pub fn aspect_fault(text: &str) -> Option<&'static str> {
     (!fits).then_some("it must be two positive whole numbers like '16:9'")
 }
 
-/// Why `text` is no name that can become an argument of its own, which must not look like a flag; in words as above.
+/// Why `text` is no name that can become an argument of its own, which must not look like a flag;
+/// in words as above.
 #[must_use]
 pub fn name_fault(text: &str) -> Option<&'static str> {
     let bad = text.trim().is_empty() || text.starts_with('-') || text.contains(char::is_control);
@@ -243,8 +246,8 @@ pub fn text_fault(text: &str) -> Option<&'static str> {
     text.contains('\0').then_some("it must not contain NUL characters")
 }
 
-/// The number, if it is whole and in the range. JavaScript's numbers are not converted before they are checked: a cast would turn
-/// -1, NaN and 2^32 into something valid.
+/// The number, if it is whole and in the range. JavaScript's numbers are not converted before they
+/// are checked: a cast would turn -1, NaN and 2^32 into something valid.
 #[must_use]
 pub fn whole(number: f64, range: RangeInclusive<u64>) -> Option<u64> {
     #[expect(clippy::cast_precision_loss, reason = "the bounds are constants far below 2^53")]
@@ -260,14 +263,16 @@ impl Request {
         self.codex_home.path().to_path_buf()
     }
 
-    /// The child's PATH: the running Node first, so that a `#!/usr/bin/env node` shim starts even in a daemon that a
-    /// desktop session gave a minimal PATH, then `extra`, then what the environment says.
+    /// The child's PATH: the running Node first, so that a `#!/usr/bin/env node` shim starts even
+    /// in a daemon that a desktop session gave a minimal PATH, then `extra`, then what the
+    /// environment says.
     #[must_use]
     pub fn path_with(&self, extra: Option<&Path>) -> OsString {
         let inherited = self.env.get("PATH").unwrap_or_default();
         let first = self.node_dir.iter().map(PathBuf::as_path).chain(extra).map(Path::to_path_buf);
         let all = first.chain(std::env::split_paths(inherited).filter(|dir| !dir.as_os_str().is_empty()));
-        // A directory with the separator in its name cannot be on a PATH at all; the inherited one then stands.
+        // A directory with the separator in its name cannot be on a PATH at all; the inherited one
+        // then stands.
         std::env::join_paths(all).unwrap_or_else(|_| inherited.into())
     }
 }

@@ -1,4 +1,5 @@
-//! What every call has besides its work: limits, a name for its processes, a place where it may block.
+//! What every call has besides its work: limits, a name for its processes, a place where it may
+//! block.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -71,7 +72,8 @@ impl Limits {
         }
     }
 
-    /// The future's value, unless the call is to end before. Only for futures that leave nothing behind when dropped.
+    /// The future's value, unless the call is to end before. Only for futures that leave nothing
+    /// behind when dropped.
     ///
     /// # Errors
     /// What has ended the call.

@@ -60,8 +60,8 @@ pub fn profile_dir() -> Option<PathBuf> {
     found
 }
 
-/// Waits until what stands behind the handle is signalled: a process that has ended, an event that is set. At most for `limit`, if
-/// there is one. Tells whether it is.
+/// Waits until what stands behind the handle is signalled: a process that has ended, an event that
+/// is set. At most for `limit`, if there is one. Tells whether it is.
 pub fn wait(handle: &OwnedHandle, limit: Option<Duration>) -> bool {
     // Rounded up: who waits too short a time looks too often.
     let limit = limit.map(|limit| u32::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE - 1));

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use crate::error::{Cause, os_words};
 use crate::files::{Dir, Exposure, exposure};
 
-/// The file that the agent is asked to leave in the workspace. Callers of the original contract know this name.
+/// The file that the agent is asked to leave in the workspace. Callers of the original contract
+/// know this name.
 pub const IMAGE_NAME: &str = "od-codex-image.png";
 /// The beginning of every directory's name; the run follows.
 const PREFIX: &str = "od-codex-image-";

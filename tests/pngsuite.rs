@@ -1,5 +1,5 @@
-//! Every file of the PngSuite (`__test__/fixtures/pngsuite`, with its licence): the valid ones are pictures of the size and the
-//! transparency they were made with, the corrupt ones are none.
+//! Every file of the PngSuite (`__test__/fixtures/pngsuite`, with its licence): the valid ones are
+//! pictures of the size and the transparency they were made with, the corrupt ones are none.
 
 use std::path::Path;
 
@@ -29,7 +29,8 @@ fn sides(name: &str, bytes: &[u8]) -> (u32, u32) {
     named.map_or((number(16), number(20)), |side| (side, side))
 }
 
-/// An alpha channel ("4a", "6a"), or a colour that is declared transparent. In all of them some pixel is.
+/// An alpha channel ("4a", "6a"), or a colour that is declared transparent. In all of them some
+/// pixel is.
 fn is_transparent(name: &str) -> bool {
     ["4a", "6a"].contains(&&name[4..6]) || ["tb", "tm3", "tp1"].iter().any(|feature| name.starts_with(feature))
 }

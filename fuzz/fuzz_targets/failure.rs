@@ -12,7 +12,8 @@ use codex_image::text::printable::printable;
 use codex_image::text::redact::{Redactor, redact};
 use libfuzzer_sys::fuzz_target;
 
-/// A secret of every known shape, each with the part that must never be seen. In each such part is a [`MARK`].
+/// A secret of every known shape, each with the part that must never be seen. In each such part is
+/// a [`MARK`].
 const SECRETS: [(&str, &str); 12] = [
     ("eyJhbGciOiJub25lIn0.eyJGcmVkIjoiUVEifQ.UVFRUVFRUQ", "eyJGcmVkIjoiUVEifQ"),
     ("sk-proj-QQwertyQQ", "QQwertyQQ"),

@@ -17,7 +17,8 @@ use codex_image::request::{
 };
 use libfuzzer_sys::fuzz_target;
 
-/// Between the texts of an input. In no text there is such a byte, so the texts may have all characters.
+/// Between the texts of an input. In no text there is such a byte, so the texts may have all
+/// characters.
 const SEPARATOR: u8 = 0xff;
 const NONCE: &str = "5ca1ab1e5ca1ab1e";
 
@@ -68,7 +69,8 @@ fn check_command_line(request: &Request) {
         assert!(!value.starts_with('-') && !value.trim().is_empty(), "{value:?} may be taken for an option");
     }
     for (key, value) in &request.config {
-        // What is said once more for a profile comes behind, but never where the caller has named the profiles himself.
+        // What is said once more for a profile comes behind, but never where the caller has named
+        // the profiles himself.
         let is_behind = |said: &str| said.starts_with("profiles=") && key != "profiles";
         let said = pairs.iter().rfind(|(flag, said)| *flag == "-c" && !is_behind(said));
         assert_eq!(said.and_then(|(_, said)| said.split_once('=')), Some((key.as_str(), value.as_str())));

@@ -48,7 +48,8 @@ fn check(bytes: &[u8]) {
                 assert_eq!(prove(&bytes[..length]), Err(PngError::Truncated), "{length} bytes of it");
             }
         }
-        // What may still become a picture is the one verdict that more bytes may change, and the first bytes name the rest.
+        // What may still become a picture is the one verdict that more bytes may change, and the
+        // first bytes name the rest.
         Err(PngError::Empty | PngError::Truncated | PngError::Other(_)) => {}
         Err(_) => assert_eq!(more, verdict, "more bytes behind what is none"),
     }

@@ -19,8 +19,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any known answer.
 const ANSWER_BYTES: usize = 4 << 10;
 
-/// What the CLI printed on both its streams, until it ended or `given_up` resolved. Who does not answer in time has said
-/// nothing.
+/// What the CLI printed on both its streams, until it ended or `given_up` resolved. Who does not
+/// answer in time has said nothing.
 ///
 /// # Errors
 /// Whatever the operating system says when the CLI is started.

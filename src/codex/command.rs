@@ -45,8 +45,9 @@ impl Sandbox {
     }
 }
 
-/// Whether Codex's sandbox is known not to work on `platform` (as Node names it) with this environment: on Windows, under
-/// WSL, or where the user says so with `OD_CODEX_SANDBOX=danger-full-access`. Any other value of that variable is ignored.
+/// Whether Codex's sandbox is known not to work on `platform` (as Node names it) with this
+/// environment: on Windows, under WSL, or where the user says so with
+/// `OD_CODEX_SANDBOX=danger-full-access`. Any other value of that variable is ignored.
 #[must_use]
 pub fn needs_danger_full_access(platform: &str, env: &Environment) -> bool {
     platform == "win32"
@@ -54,8 +55,9 @@ pub fn needs_danger_full_access(platform: &str, env: &Environment) -> bool {
         || env.get("OD_CODEX_SANDBOX").is_some_and(|value| value.trim() == "danger-full-access")
 }
 
-/// Variables that make Codex bill a key or drop the image tool (`CODEX_API_KEY`, `CODEX_ACCESS_TOKEN`: from 0.144 the tool
-/// is gone, 0.132.0 bills), or that would hand the agent's shell a key to bill (`OPENAI_API_KEY`).
+/// Variables that make Codex bill a key or drop the image tool (`CODEX_API_KEY`,
+/// `CODEX_ACCESS_TOKEN`: from 0.144 the tool is gone, 0.132.0 bills), or that would hand the
+/// agent's shell a key to bill (`OPENAI_API_KEY`).
 const BILLING_VARIABLES: [&str; 3] = ["CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "OPENAI_API_KEY"];
 
 /// What the child process gets of the environment.
@@ -136,8 +138,8 @@ pub fn exec_args(request: &Request, settings: &[Setting], references: &[PathBuf]
     for name in references.iter().filter_map(|path| path.file_name()) {
         args.extend(["-i".into(), name.into()]);
     }
-    // Rules of the user's let commands run outside of the sandbox (all versions). Besides, `-i` takes everything up to the
-    // next option, so there must be one.
+    // Rules of the user's let commands run outside of the sandbox (all versions). Besides, `-i`
+    // takes everything up to the next option, so there must be one.
     args.push("--ignore-rules".into());
     for (key, value) in settings {
         args.extend(["-c".into(), format!("{key}={value}").into()]);
@@ -160,8 +162,8 @@ fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<Setti
     let projects = Table::from_iter([(workspace.to_string_lossy().into_owned(), Value::from(untrusted))]);
     // One inline table: `-c` splits a dotted key at every dot, quoted or not.
     set("projects", &Value::from(projects).to_string());
-    // A `.git` in the temporary directory would make it a project, whose own configuration up to 0.150.1 starts programs, and
-    // whose AGENTS.md every version reads.
+    // A `.git` in the temporary directory would make it a project, whose own configuration up to
+    // 0.150.1 starts programs, and whose AGENTS.md every version reads.
     set("project_root_markers", "[]");
     // With `on-request` or `untrusted` of the user's own, an approved command leaves the sandbox
     // (`approvals_reviewer = "auto_review"`, 0.142.5 to 0.171.0), and `untrusted` makes 0.169.0 and
@@ -169,17 +171,20 @@ fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<Setti
     set("approval_policy", "\"never\"");
     if let Sandbox::WorkspaceWrite { network } = sandbox {
         set("sandbox_workspace_write.writable_roots", "[]");
-        // In every place that is writable the sandbox lays out empty `.git`, `.codex`, `.agents` to mount over, and a turn that is
-        // stopped leaves them. In the workspace they go with it; in the temporary directories they would stay.
+        // In every place that is writable the sandbox lays out empty `.git`, `.codex`, `.agents` to
+        // mount over, and a turn that is stopped leaves them. In the workspace they go with it; in
+        // the temporary directories they would stay.
         set("sandbox_workspace_write.exclude_slash_tmp", "true");
         set("sandbox_workspace_write.exclude_tmpdir_env_var", "true");
         set("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
     }
-    // By default the agent's shell sees the daemon's whole environment, tokens included. `core` leaves it a few harmless
-    // variables, but up to 0.150.1 a snapshot of the shell brings all of them back from the second command on.
+    // By default the agent's shell sees the daemon's whole environment, tokens included. `core`
+    // leaves it a few harmless variables, but up to 0.150.1 a snapshot of the shell brings all of
+    // them back from the second command on.
     set("shell_environment_policy.inherit", "core");
     set("features.shell_snapshot", "false");
-    // Quoted: hexadecimal digits may look like a number, and Codex refuses to start with a number here.
+    // Quoted: hexadecimal digits may look like a number, and Codex refuses to start with a number
+    // here.
     set(&format!("shell_environment_policy.set.{}", marker.0), &format!("\"{}\"", marker.1));
     settings
 }

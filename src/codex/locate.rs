@@ -1,11 +1,13 @@
 //! Where the Codex CLI is, and which file of it to run.
 //!
-//! The order is that of the daemon this package serves: the option, `CODEX_BIN`, PATH, then the places where the usual
-//! installers put it, because a daemon that a desktop session started has a minimal PATH.
+//! The order is that of the daemon this package serves: the option, `CODEX_BIN`, PATH, then the
+//! places where the usual installers put it, because a daemon that a desktop session started has a
+//! minimal PATH.
 //!
-//! The npm package's `codex` is a Node script that starts the native binary as its child (and, in 0.169.0 on recent Node,
-//! becomes it). Behind it the binary is run directly: 105 ms and 43 MB less, and no intermediate process whose death would
-//! leave Codex running. Any other script is the user's own, and is run as it is.
+//! The npm package's `codex` is a Node script that starts the native binary as its child (and, in
+//! 0.169.0 on recent Node, becomes it). Behind it the binary is run directly: 105 ms and 43 MB
+//! less, and no intermediate process whose death would leave Codex running. Any other script is the
+//! user's own, and is run as it is.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -22,7 +24,8 @@ use crate::request::{Environment, Request};
 pub struct Cli {
     /// The file to run.
     pub program: PathBuf,
-    /// A directory with the tools that the npm package brings along; it belongs on the child's PATH.
+    /// A directory with the tools that the npm package brings along; it belongs on the child's
+    /// PATH.
     pub tools: Option<PathBuf>,
     /// The npm package's version, where it is installed from npm.
     pub version: Option<String>,
@@ -38,8 +41,9 @@ pub fn searched(request: &Request) -> OsString {
 /// Finds the CLI. Blocks on the disk.
 ///
 /// # Errors
-/// [`Cause::CodexNotFound`], or [`Cause::CodexForWindows`] if there is none but one of Windows's; [`Cause::CodexUnusable`] if the
-/// request names a CLI that cannot be run. An unusable `CODEX_BIN` is passed over.
+/// [`Cause::CodexNotFound`], or [`Cause::CodexForWindows`] if there is none but one of Windows's;
+/// [`Cause::CodexUnusable`] if the request names a CLI that cannot be run. An unusable `CODEX_BIN`
+/// is passed over.
 pub fn locate(request: &Request) -> Result<Cli, Cause> {
     files::request(|| search(request))
 }
@@ -84,7 +88,8 @@ fn examine(path: &Path) -> Result<Cli, &'static str> {
     Ok(Cli { program: path.clone(), tools: None, version: None })
 }
 
-/// What a program for Windows is to any other system. WSL would start it, and it would know nothing of the paths it is given.
+/// What a program for Windows is to any other system. WSL would start it, and it would know nothing
+/// of the paths it is given.
 const FOR_WINDOWS: &str = "it is a program for Windows; install Codex inside of this system";
 
 fn has_extension(path: &Path, extension: &str) -> bool {
@@ -227,7 +232,8 @@ fn in_npm_package(package: &Path) -> Option<Cli> {
     let mut holders = platform_packages(package, platform).into_iter().chain([package.to_path_buf()]);
     holders.find_map(|holder| {
         let root = holder.join("vendor").join(triple);
-        // 0.132.0 has codex/codex with its tools in path/; 0.169.0 has bin/codex and finds its tools itself.
+        // 0.132.0 has codex/codex with its tools in path/; 0.169.0 has bin/codex and finds its
+        // tools itself.
         let program =
             ["bin", "codex"].iter().map(|dir| root.join(dir).join(BINARY)).find(|path| fault(path).is_none())?;
         let tools = Some(root.join("path")).filter(|path| path.is_dir());
@@ -235,7 +241,8 @@ fn in_npm_package(package: &Path) -> Option<Cli> {
     })
 }
 
-/// Where the package of a platform may be: beside the package (npm hoists, pnpm links) or below it (nested).
+/// Where the package of a platform may be: beside the package (npm hoists, pnpm links) or below it
+/// (nested).
 fn platform_packages(package: &Path, platform: &str) -> Vec<PathBuf> {
     let beside = package.parent().and_then(Path::parent).map(|modules| modules.join(platform));
     beside.into_iter().chain([package.join("node_modules").join(platform)]).collect()

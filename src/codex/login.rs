@@ -1,4 +1,5 @@
-//! Whether Codex is signed in with ChatGPT, found out without spending anything and without keeping any token.
+//! Whether Codex is signed in with ChatGPT, found out without spending anything and without keeping
+//! any token.
 
 use std::ffi::OsString;
 use std::io;

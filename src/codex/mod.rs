@@ -1,7 +1,7 @@
 //! Everything known about the Codex CLI: one fact, one place.
 //!
-//! Nothing here is a contract of Codex. Each fact names the versions in which it was seen; "all versions" means every
-//! one tried, 0.132.0 to 0.171.0.
+//! Nothing here is a contract of Codex. Each fact names the versions in which it was seen; "all
+//! versions" means every one tried, 0.132.0 to 0.171.0.
 
 pub mod ask;
 mod causes;

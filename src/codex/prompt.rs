@@ -1,7 +1,8 @@
 //! The words of one turn.
 //!
-//! They ask for exactly one call of `image_gen`, and fence the user's own words: those describe a picture and must not be
-//! obeyed as orders. The fence's tag carries a random part, so that no brief can close it.
+//! They ask for exactly one call of `image_gen`, and fence the user's own words: those describe a
+//! picture and must not be obeyed as orders. The fence's tag carries a random part, so that no
+//! brief can close it.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,8 @@ pub struct Brief<'a> {
 #[must_use]
 pub fn prompt(brief: &Brief<'_>, nonce: &str) -> String {
     let Brief { words, aspect, .. } = brief;
-    // The tool's parameter is `transparent_background` (0.160 and later); older ones are told by the prompt alone.
+    // The tool's parameter is `transparent_background` (0.160 and later); older ones are told by
+    // the prompt alone.
     let transparent = if brief.transparent {
         "\n   The picture has a transparent background: an alpha channel, and nothing behind its subject. Set the tool's \
          transparent_background to true if it has that parameter, and say it in the tool's prompt in any case."
@@ -72,7 +74,8 @@ pub fn prompt(brief: &Brief<'_>, nonce: &str) -> String {
     )
 }
 
-/// The tool takes local files by `referenced_image_paths`; one that does not know it sees the attachments.
+/// The tool takes local files by `referenced_image_paths`; one that does not know it sees the
+/// attachments.
 fn references(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         return String::new();

@@ -1,9 +1,9 @@
-//! Codex's own record of a thread, `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<time>-<thread id>.jsonl` (all versions; none with
-//! `--ephemeral`).
+//! Codex's own record of a thread (all versions; none with `--ephemeral`):
+//! `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<time>-<thread id>.jsonl`.
 //!
-//! It holds the pictures themselves, as base64, also those that Codex did not save: 0.140.0 and 0.141.0 save none whose
-//! status stays `generating`, and from 0.144 on none that the backend's hosted tool drew. Three kinds of line record what
-//! image_gen returned:
+//! It holds the pictures themselves, as base64, also those that Codex did not save: 0.140.0 and
+//! 0.141.0 save none whose status stays `generating`, and from 0.144 on none that the backend's
+//! hosted tool drew. Three kinds of line record what image_gen returned:
 //!
 //! * `event_msg` / `image_generation_end` (to 0.150.1),
 //! * `response_item` / `image_generation_call` (the hosted tool),
@@ -14,8 +14,8 @@
 //! `local_thread_store_compression` is in all versions from there on, off by default). While it
 //! replaces one form by the other both are there, and Codex reads the plain one.
 //!
-//! The outputs of the agent's tool calls hold pictures too, but any: those that it looked at, or drew itself. They count for
-//! nothing here.
+//! The outputs of the agent's tool calls hold pictures too, but any: those that it looked at, or
+//! drew itself. They count for nothing here.
 
 use std::borrow::Cow;
 use std::fs::{DirEntry, File};

@@ -1,8 +1,9 @@
 //! Codex's own image store, `$CODEX_HOME/generated_images/<thread id>/` (all versions).
 //!
-//! The process that writes there is Codex itself, outside the agent's sandbox, with one mkdir and one write: no temporary
-//! file and no rename, so a file may be seen half-written; its end mark tells. The files' names changed three times
-//! (`ig_*`, `call_*`, `exec-*`): they mean nothing here.
+//! The process that writes there is Codex itself, outside the agent's sandbox, with one mkdir and
+//! one write: no temporary file and no rename, so a file may be seen half-written; its end mark
+//! tells. The files' names changed three times (`ig_*`, `call_*`, `exec-*`): they mean nothing
+//! here.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -32,11 +33,13 @@ pub enum Scan {
     Nothing,
     /// A whole picture.
     Image(VerifiedPng),
-    /// A file that is no acceptable picture, or none yet: one that ends too early may still be growing.
+    /// A file that is no acceptable picture, or none yet: one that ends too early may still be
+    /// growing.
     Refused(ReadError),
 }
 
-/// One thread's directory in the store, looked at again and again without reading an unchanged file twice.
+/// One thread's directory in the store, looked at again and again without reading an unchanged file
+/// twice.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
@@ -94,8 +97,9 @@ fn list(path: &Path) -> io::Result<HashSet<String>> {
     Ok(names)
 }
 
-/// How often the store is worth a look: one `open` of a directory that mostly does not exist yet. Codex needs some tens of
-/// milliseconds from the picture to its next request, which uploads all of it (0.169.0).
+/// How often the store is worth a look: one `open` of a directory that mostly does not exist yet.
+/// Codex needs some tens of milliseconds from the picture to its next request, which uploads all of
+/// it (0.169.0).
 pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// File systems round the times of their files, the coarsest to two seconds.
 const COARSE: Duration = Duration::from_secs(2);
@@ -104,7 +108,8 @@ impl Store {
     /// The directory below Codex's home that holds the directories of the threads.
     pub const DIRECTORY: &str = "generated_images";
 
-    /// The store of `thread`. Files larger than `limit` bytes are refused, older ones than `since` are not even looked at.
+    /// The store of `thread`. Files larger than `limit` bytes are refused, older ones than `since`
+    /// are not even looked at.
     #[must_use]
     pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64, since: Option<SystemTime>) -> Self {
         let path = codex_home.join(Self::DIRECTORY).join(thread.as_arc().as_ref());

@@ -1,7 +1,8 @@
 //! One `codex exec`: started, fed with its prompt, listened to, stopped.
 //!
-//! Writes the prompt and reads stdout and stderr at the same time, for as long as the child lives: a
-//! child that never reads blocks the writer, and a child whose full pipes are not read blocks itself.
+//! Writes the prompt and reads stdout and stderr at the same time, for as long as the child lives:
+//! a child that never reads blocks the writer, and a child whose full pipes are not read blocks
+//! itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,11 +19,13 @@ use crate::process::{Child, Exit, Marker, Program, StopMode, Stopped, spawn};
 use crate::progress::{Phase, Progress};
 use crate::text::redact::Redactor;
 
-/// The longest line that is looked at. Events of Codex are small but for those that quote a command's output.
+/// The longest line that is looked at. Events of Codex are small but for those that quote a
+/// command's output.
 const LINE_BYTES: usize = 1 << 20;
 
-/// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its work on the picture first, which
-/// takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped by us in either case.
+/// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its
+/// work on the picture first, which takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped
+/// by us in either case.
 pub const DRAWN_GRACE: Duration = Duration::from_millis(500);
 /// How long Codex may live on after it has said how its turn ended. It exits within 336 ms
 /// (0.132.0) or 86 ms (0.144.6, 0.171.0; five runs each).
@@ -129,7 +132,8 @@ impl Turn {
 /// Writes `prompt` and closes stdin: Codex waits for its end before it begins (all versions).
 fn write(mut stdin: impl AsyncWrite + Unpin + Send + 'static, prompt: String) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        // A child that closes its stdin early has a reason, which its exit and stderr tell better than this error.
+        // A child that closes its stdin early has a reason, which its exit and stderr tell better
+        // than this error.
         let _ = stdin.write_all(prompt.as_bytes()).await;
     }))
 }

@@ -219,7 +219,8 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// Reads to the end even if the file grows meanwhile, but never more than `limit` bytes.
 fn read_bounded(file: File, size: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
-    // One byte more than the limit tells a file that is just as large as allowed from one that is larger.
+    // One byte more than the limit tells a file that is just as large as allowed from one that is
+    // larger.
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
     InRequests(file)
         .take(limit.saturating_add(1))

@@ -121,12 +121,13 @@ pub fn lock(handle: &Handle) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether it belongs to the user, or to those to whom all that this user makes belongs: to the administrators, if one of them has
-/// raised his rights.
+/// Whether it belongs to the user, or to those to whom all that this user makes belongs: to the
+/// administrators, if one of them has raised his rights.
 pub fn is_own(handle: &Handle) -> bool {
     let mut owner: PSID = ptr::null_mut();
     let mut descriptor = ptr::null_mut();
-    // SAFETY: the handle may be asked for its owner. The owner points into the descriptor, which is freed below.
+    // SAFETY: the handle may be asked for its owner. The owner points into the descriptor, which is
+    // freed below.
     let result = unsafe {
         GetSecurityInfo(
             handle.dir.as_raw_handle(),
@@ -144,7 +145,8 @@ pub fn is_own(handle: &Handle) -> bool {
     }
     let is = |kind, offset| {
         token(kind).is_ok_and(|words| {
-            // SAFETY: the structure begins with a pointer into itself, to a valid SID; the owner is one, too.
+            // SAFETY: the structure begins with a pointer into itself, to a valid SID; the owner is
+            // one, too.
             unsafe { EqualSid(owner, words.as_ptr().byte_add(offset).cast::<PSID>().read()) != 0 }
         })
     };
@@ -157,7 +159,8 @@ pub fn is_own(handle: &Handle) -> bool {
 /// What the system knows of this process's user.
 fn token(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
     let mut token = ptr::null_mut();
-    // SAFETY: the handle of this process is always valid, and the token may be written; it has no other owner.
+    // SAFETY: the handle of this process is always valid, and the token may be written; it has no
+    // other owner.
     let token = unsafe {
         check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token))?;
         own(token)?
@@ -202,8 +205,8 @@ pub fn names(handle: &Handle) -> io::Result<Vec<OsString>> {
         }
         let mut entry = words.as_ptr().cast::<FILE_ID_BOTH_DIR_INFO>();
         loop {
-            // SAFETY: the system has filled the buffer with entries, each aligned, each with its name behind it and the way to
-            // the next.
+            // SAFETY: the system has filled the buffer with entries, each aligned, each with its
+            // name behind it and the way to the next.
             let (name, next) = unsafe {
                 let name = entry.byte_add(offset_of!(FILE_ID_BOTH_DIR_INFO, FileName)).cast::<u16>();
                 let units = (*entry).FileNameLength as usize / size_of::<u16>();
@@ -239,11 +242,13 @@ fn join(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// Who owns the file is not asked: on Windows the directory's access list, which it inherits, decides who can have written it.
+/// Who owns the file is not asked: on Windows the directory's access list, which it inherits,
+/// decides who can have written it.
 pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
     let file = match open_at(handle, name, GENERIC_READ) {
         Ok(file) => File::from(file),
-        // A file that another process opened without sharing it counts as absent until it is closed.
+        // A file that another process opened without sharing it counts as absent until it is
+        // closed.
         Err(STATUS_OBJECT_NAME_NOT_FOUND | STATUS_SHARING_VIOLATION) => return Err(ReadError::Absent),
         Err(_) => return refuse("it cannot be opened"),
     };
@@ -289,7 +294,8 @@ fn create_at(
     };
     let mut file: HANDLE = ptr::null_mut();
     let mut status = IO_STATUS_BLOCK::default();
-    // SAFETY: all that is pointed to lives longer than the call, which reads no more of the name than its length says.
+    // SAFETY: all that is pointed to lives longer than the call, which reads no more of the name
+    // than its length says.
     let result = unsafe {
         NtCreateFile(
             &raw mut file,

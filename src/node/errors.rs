@@ -11,8 +11,8 @@ use crate::process::{Exit, signal_name};
 
 const NAME: &str = "CodexImageError";
 
-/// The caller's stack, taken when the call was made. Not checked for leaks: an environment that goes away takes its
-/// references along.
+/// The caller's stack, taken when the call was made. Not checked for leaks: an environment that
+/// goes away takes its references along.
 pub struct Trace(ObjectRef<false>);
 
 impl Trace {

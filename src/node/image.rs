@@ -26,7 +26,8 @@ pub struct GeneratedImage {
     pub has_alpha: bool,
     /// The Codex thread that drew it.
     pub thread_id: Option<String>,
-    /// Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the thread's record.
+    /// Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the
+    /// thread's record.
     #[napi(ts_type = "'store' | 'workspace' | 'rollout'")]
     pub source: &'static str,
     /// Whether the picture provably came from image_gen: Codex wrote it into this thread's store
@@ -71,7 +72,8 @@ pub struct Timings {
     pub preflight_ms: f64,
     /// Starting the process.
     pub start_ms: f64,
-    /// From then until the picture was complete on disk and proven; absent if it was found only after Codex had ended.
+    /// From then until the picture was complete on disk and proven; absent if it was found only
+    /// after Codex had ended.
     pub image_ms: Option<f64>,
     /// Stopping the process tree and removing the workspace.
     pub stop_ms: f64,

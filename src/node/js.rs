@@ -118,8 +118,8 @@ impl<'env> Js<'env> {
         self.read(self.process, "env")
     }
 
-    /// The string-valued properties of an object, as an environment. Windows hides variables there whose names begin with
-    /// `=`; nothing that no process can carry is taken over.
+    /// The string-valued properties of an object, as an environment. Windows hides variables there
+    /// whose names begin with `=`; nothing that no process can carry is taken over.
     pub fn environment(&self, variables: Unknown<'env>) -> Result<Environment> {
         let mut entries = Vec::new();
         if object(variables)?.is_some() {

@@ -1,8 +1,9 @@
 //! The end of a JavaScript environment ends its calls.
 //!
-//! Nothing in Rust runs by itself on `process.exit`, on an uncaught exception or when a worker is terminated: no destructor,
-//! no task. Two hooks cover these: Node's `exit` event, and the environment's own clean-up. Both do the same: tell the calls
-//! to end, and wait, for a bounded time, until they have. The threads of the runtime go on meanwhile, so there is one way of
+//! Nothing in Rust runs by itself on `process.exit`, on an uncaught exception or when a worker is
+//! terminated: no destructor, no task. Two hooks cover these: Node's `exit` event, and the
+//! environment's own clean-up. Both do the same: tell the calls to end, and wait, for a bounded
+//! time, until they have. The threads of the runtime go on meanwhile, so there is one way of
 //! stopping a run, and this is it too.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -1,9 +1,10 @@
 //! N-API bindings. No other module uses napi. They convert and hand over; every decision is made
 //! elsewhere.
 //!
-//! The exported functions are synchronous and return a promise of their own making: only that form can reject with a rich
-//! error, observe an `AbortSignal` and clean up on the JavaScript thread, and never throws. The types that JavaScript sees
-//! stand in `types.d.ts` beside this file and are copied to `index.d.ts` by the build.
+//! The exported functions are synchronous and return a promise of their own making: only that form
+//! can reject with a rich error, observe an `AbortSignal` and clean up on the JavaScript thread,
+//! and never throws. The types that JavaScript sees stand in `types.d.ts` beside this file and are
+//! copied to `index.d.ts` by the build.
 
 mod abort;
 mod call;
@@ -35,10 +36,11 @@ use options::{SIGNAL, unreadable};
 use progress::Reporter;
 use readiness::Readiness;
 
-/// Draws one picture with the user's own signed-in Codex CLI and resolves with the bytes of the PNG file.
+/// Draws one picture with the user's own signed-in Codex CLI and resolves with the bytes of the PNG
+/// file.
 ///
-/// Rejects with a `CodexImageError`, or with `signal.reason` if the call was aborted. When the promise settles, no process,
-/// no directory and no listener of the call is left.
+/// Rejects with a `CodexImageError`, or with `signal.reason` if the call was aborted. When the
+/// promise settles, no process, no directory and no listener of the call is left.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(
     catch_unwind,
@@ -68,8 +70,9 @@ pub fn generate_codex_image_detailed<'env>(
     promise(env, |js| run(js, options, on_progress, GeneratedImage::from))
 }
 
-/// Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own record. For a daemon that
-/// died meanwhile, and for callers that gave up: a picture that was paid for is not lost. Starts nothing and spends nothing.
+/// Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own
+/// record. For a daemon that died meanwhile, and for callers that gave up: a picture that was paid
+/// for is not lost. Starts nothing and spends nothing.
 ///
 /// Rejects with `NO_IMAGE` if there is none. May take as long as reading a large record takes, but
 /// rejects with `TIMEOUT` once the disk of `CODEX_HOME`, or a user database that has to be asked
@@ -83,7 +86,8 @@ pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Resu
     })
 }
 
-/// Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page.
+/// Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a
+/// settings page.
 ///
 /// Where the disk of `CODEX_HOME`, or a user database that has to be asked for the home, has left a
 /// single request unanswered for two seconds, the login is `'unknown'` and `LOGIN_UNKNOWN` a
@@ -97,8 +101,8 @@ pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<Promi
     })
 }
 
-/// How many generations of this process may run Codex at the same time, 1 to 1000; 2 by default. The others wait in the order
-/// in which they came. Those that run already go on.
+/// How many generations of this process may run Codex at the same time, 1 to 1000; 2 by default.
+/// The others wait in the order in which they came. Those that run already go on.
 ///
 /// Throws a `TypeError` if it is no such number.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
@@ -116,8 +120,9 @@ pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
 /// One queue for all environments of the process: they share one machine and one login.
 static QUEUE: LazyLock<Queue> = LazyLock::new(Queue::default);
 
-/// Whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where `OD_CODEX_SANDBOX` says
-/// `danger-full-access`. `platform` and `env` are this process's own by default.
+/// Whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where
+/// `OD_CODEX_SANDBOX` says `danger-full-access`. `platform` and `env` are this process's own by
+/// default.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
 #[napi(
     catch_unwind,

@@ -1,4 +1,5 @@
-//! JavaScript's options become a [`Request`], or an error that names the option and what was wrong with it.
+//! JavaScript's options become a [`Request`], or an error that names the option and what was wrong
+//! with it.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -30,8 +31,8 @@ const MAX_GRACE_MS: u64 = 600_000;
 const MAX_IMAGE_BYTES: u64 = 1 << 30;
 const MAX_RUNS: u64 = 1_000;
 const MAX_RECONNECTS: u64 = 1_000;
-/// Codex itself tries four times by WebSocket and then, where that is blocked, goes over to plain requests: no fewer may be
-/// waited for.
+/// Codex itself tries four times by WebSocket and then, where that is blocked, goes over to plain
+/// requests: no fewer may be waited for.
 const DEFAULT_RECONNECTS: u64 = 6;
 
 pub type Parsed<T> = std::result::Result<T, Cause>;
@@ -43,7 +44,8 @@ pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Draft, Opti
     Ok((reader.request(prompt)?, reader.signal()?))
 }
 
-/// Reads the options of a readiness check: those of a generation that say where and how Codex would be run.
+/// Reads the options of a readiness check: those of a generation that say where and how Codex would
+/// be run.
 pub fn parse_check<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Draft> {
     if matches!(options.get_type(), Ok(ValueType::Undefined | ValueType::Null)) {
         let nothing = Object::new(js.env).map_err(|_| Cause::Internal)?;

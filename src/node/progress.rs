@@ -1,4 +1,5 @@
-//! Progress becomes calls of `onProgress`: in order, never in the generation's way, never after the promise has settled.
+//! Progress becomes calls of `onProgress`: in order, never in the generation's way, never after the
+//! promise has settled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -49,11 +50,11 @@ pub type Returned = Unknown<'static>;
 /// Weak: a callback alone never keeps the process alive. The promise does.
 type Function = ThreadsafeFunction<Event, Returned, Arguments, Status, false, true>;
 
-/// Events that JavaScript has not taken yet. Beyond these, what repeats itself is left out: a listener that is too slow must
-/// cost neither memory nor time.
+/// Events that JavaScript has not taken yet. Beyond these, what repeats itself is left out: a
+/// listener that is too slow must cost neither memory nor time.
 const MAX_WAITING: usize = 4096;
-/// How many events are handed to JavaScript before it has its other work done. Node would dispatch up to 1000 in one turn of
-/// its loop, and from each of the calls that run at the same time.
+/// How many events are handed to JavaScript before it has its other work done. Node would dispatch
+/// up to 1000 in one turn of its loop, and from each of the calls that run at the same time.
 const BATCH: usize = 8;
 
 /// Calls `onProgress` with one event; the result resolves when it has been called. Boxed: an async
@@ -108,7 +109,8 @@ impl Delivery {
         })
     }
 
-    /// Waits until everything said has been delivered; what is said later never is. Tells whether the callback ever threw.
+    /// Waits until everything said has been delivered; what is said later never is. Tells whether
+    /// the callback ever threw.
     pub async fn close(self) -> bool {
         let Some((line, task)) = self.0 else { return false };
         // The receiver is gone only when the environment has ended.
@@ -129,8 +131,8 @@ impl Line {
     }
 }
 
-/// Hands the events over in small batches, each after JavaScript has taken the one before. Tells whether the callback ever
-/// threw.
+/// Hands the events over in small batches, each after JavaScript has taken the one before. Tells
+/// whether the callback ever threw.
 async fn deliver(
     call: Call,
     mut events: mpsc::UnboundedReceiver<Option<Event>>,

@@ -1,7 +1,8 @@
 //! Lines out of a stream of bytes, with bounded memory whatever comes.
 
-/// Splits bytes at line feeds. A line longer than the cap is dropped as a whole and counted; what follows it is not
-/// affected. A carriage return before the line feed and a byte-order mark at the very beginning belong to no line.
+/// Splits bytes at line feeds. A line longer than the cap is dropped as a whole and counted; what
+/// follows it is not affected. A carriage return before the line feed and a byte-order mark at the
+/// very beginning belong to no line.
 #[derive(Debug)]
 pub struct Lines {
     line: Vec<u8>,

@@ -2,9 +2,9 @@
 //!
 //! The end of a stream is not the end of a child: a descendant may keep the pipe open, and so may a
 //! process outside of the tree. Waiting for the end of the stream could take for ever, and waiting
-//! for a fixed time loses the last words on a busy machine (6 of 480 streams with 250 ms, on one CPU
-//! shared with 5 busy loops). But a dead tree writes nothing: what the pipe holds then is all that
-//! there is, and it can be counted and read without waiting.
+//! for a fixed time loses the last words on a busy machine (6 of 480 streams with 250 ms, on one
+//! CPU shared with 5 busy loops). But a dead tree writes nothing: what the pipe holds then is all
+//! that there is, and it can be counted and read without waiting.
 
 use std::io;
 

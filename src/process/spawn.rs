@@ -1,8 +1,9 @@
 //! Starting a child with three pipes, in a group of its own, or on Windows in a job.
 //!
-//! On Unix through std's fast path: `posix_spawn` does not copy the daemon's page tables, so it takes 0.4 ms however large the daemon
-//! is, where `fork` takes 10 ms and stalls the JavaScript thread at 2 GB. The path is lost with `pre_exec`, with uid or gid
-//! changes, and with a bare program name under a changed PATH; none of these may be added there.
+//! On Unix through std's fast path: `posix_spawn` does not copy the daemon's page tables, so it
+//! takes 0.4 ms however large the daemon is, where `fork` takes 10 ms and stalls the JavaScript
+//! thread at 2 GB. The path is lost with `pre_exec`, with uid or gid changes, and with a bare
+//! program name under a changed PATH; none of these may be added there.
 
 use std::ffi::OsString;
 use std::io;
@@ -41,8 +42,8 @@ pub struct Pipes {
 #[derive(Debug)]
 pub struct Child(Tree);
 
-/// Starts `program`, marked so that all it starts can be found again. Blocks until the program is running; needs a tokio
-/// runtime with I/O.
+/// Starts `program`, marked so that all it starts can be found again. Blocks until the program is
+/// running; needs a tokio runtime with I/O.
 ///
 /// # Errors
 /// Whatever the operating system says; nothing is left behind.
@@ -55,7 +56,8 @@ pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Child, Pipes)> {
 impl Child {
     /// How the child itself has ended, once it has.
     pub async fn exited(&mut self) -> Exit {
-        // The waiter holds the sender until it has sent; a closed channel would mean that its thread was lost.
+        // The waiter holds the sender until it has sent; a closed channel would mean that its
+        // thread was lost.
         let known = self.0.exit().wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
         known.unwrap_or(Exit::Code(-1))
     }

@@ -13,7 +13,8 @@ use super::wait::Exit;
 /// How to stop a tree.
 #[derive(Debug)]
 pub enum StopMode {
-    /// The child is to end: SIGTERM to everything, SIGKILL after the grace. On Windows as [`Self::Kill`].
+    /// The child is to end: SIGTERM to everything, SIGKILL after the grace. On Windows as
+    /// [`Self::Kill`].
     Graceful {
         /// Between SIGTERM and SIGKILL.
         grace: Duration,

@@ -1,5 +1,5 @@
-//! What is promised of a child and its descendants, on every platform. The children are this very test program: started again to
-//! run nothing but [`role`], they do what the variable says.
+//! What is promised of a child and its descendants, on every platform. The children are this very
+//! test program: started again to run nothing but [`role`], they do what the variable says.
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
@@ -164,7 +164,8 @@ pub fn until(done: impl Fn() -> bool) {
     }
 }
 
-/// The command line of a child. Where this program runs only in an emulator, the system cannot start it: a variable names what can.
+/// The command line of a child. Where this program runs only in an emulator, the system cannot
+/// start it: a variable names what can.
 fn only_the_role() -> (PathBuf, Vec<OsString>) {
     let me = std::env::current_exe().unwrap();
     let args = ["--exact", "process::tests::role", "--nocapture", "--quiet"].map(OsString::from);

@@ -1,11 +1,13 @@
 //! Learning that a child has ended, without asking SIGCHLD.
 //!
-//! Node owns SIGCHLD: libuv installs its handler without calling the one before it. Where the kernel has no `pidfd_open`,
-//! every waiter that relies on the signal goes deaf as soon as JavaScript starts a process of its own. So each child gets a
-//! thread that blocks in `waitid` and nothing else; on Windows, which has neither of these troubles, in a wait for the process.
+//! Node owns SIGCHLD: libuv installs its handler without calling the one before it. Where the
+//! kernel has no `pidfd_open`, every waiter that relies on the signal goes deaf as soon as
+//! JavaScript starts a process of its own. So each child gets a thread that blocks in `waitid` and
+//! nothing else; on Windows, which has neither of these troubles, in a wait for the process.
 //!
-//! The thread does not reap. On Unix an ended child stays a zombie until the tree around it is stopped: as long as it does, its pid
-//! and with it the id of its process group cannot be reused, so the group can be signalled safely.
+//! The thread does not reap. On Unix an ended child stays a zombie until the tree around it is
+//! stopped: as long as it does, its pid and with it the id of its process group cannot be reused,
+//! so the group can be signalled safely.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -32,7 +34,8 @@ impl Exit {
     }
 }
 
-/// A thread that is ready to wait. It is made before the child, so that a child without a waiter never exists.
+/// A thread that is ready to wait. It is made before the child, so that a child without a waiter
+/// never exists.
 #[derive(Debug)]
 pub struct Waiter {
     child: SyncSender<Waitable>,

@@ -20,10 +20,10 @@ fn start(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Retries while the program is open for writing (`ETXTBSY`). An installer may have it open. So does,
-/// for a moment after a file was written here, every child that another thread is starting: until it
-/// executes its own program it holds all that this process had open (golang/go#22315; met with a
-/// script that a test had just written).
+/// Retries while the program is open for writing (`ETXTBSY`). An installer may have it open. So
+/// does, for a moment after a file was written here, every child that another thread is starting:
+/// until it executes its own program it holds all that this process had open (golang/go#22315; met
+/// with a script that a test had just written).
 fn once_written<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl FnMut() -> bool) -> io::Result<T> {
     loop {
         match start() {

@@ -6,8 +6,8 @@ use super::poll_budget::PollBudget;
 use super::table;
 use crate::process::Marker;
 
-/// Kills every process that carries the marker or works in the marked directory, but for this one. Blocks until they are gone, or
-/// until there is no [`PollBudget`] left.
+/// Kills every process that carries the marker or works in the marked directory, but for this one.
+/// Blocks until they are gone, or until there is no [`PollBudget`] left.
 pub fn kill_orphans(marker: &Marker) {
     let mut budget = PollBudget::new();
     loop {

@@ -10,8 +10,8 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(5);
 ///
 /// Counts polls instead of time: a daemon that is stopped for a second, or gets no processor, polls
 /// not once meanwhile, and the processes that it waits for may get none either. (Timed, it left
-/// unreaped children now and then on a busy machine, and in four of 3,000 calls of a daemon that was
-/// stopped for 1.2 s again and again.)
+/// unreaped children now and then on a busy machine, and in four of 3,000 calls of a daemon that
+/// was stopped for 1.2 s again and again.)
 #[derive(Debug)]
 pub struct PollBudget(u32);
 

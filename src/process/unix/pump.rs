@@ -19,7 +19,8 @@ pub struct Reader {
     dead: CancellationToken,
 }
 
-/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes. Needs a tokio runtime.
+/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes. Needs a
+/// tokio runtime.
 ///
 /// # Errors
 /// None here; on Windows whatever the operating system says.
@@ -57,7 +58,8 @@ impl Reader {
     /// Reads what is left, now that everybody is dead who could add to it.
     pub async fn finish(self) {
         self.dead.cancel();
-        // Fails only if the runtime is being shut down, or if a callback has panicked: what it has taken in is still there.
+        // Fails only if the runtime is being shut down, or if a callback has panicked: what it has
+        // taken in is still there.
         let _ = self.task.await;
     }
 }

@@ -8,8 +8,8 @@
 //! limit, which a process inherits whatever becomes of its parents, its session and its
 //! environment. What the scanner has found while the tree ran is of the tree, too.
 //!
-//! A pid alone identifies no process, since it is reused; a pid with its start time does. Signals to
-//! the group are safe for as long as the child is not reaped, and it is reaped last.
+//! A pid alone identifies no process, since it is reused; a pid with its start time does. Signals
+//! to the group are safe for as long as the child is not reaped, and it is reaped last.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -123,7 +123,8 @@ impl Tree {
     fn kill_all(&mut self, mut budget: PollBudget) {
         self.take_members();
         loop {
-            // The tree is empty only if the leader had exited *before* a scan that found no descendants.
+            // The tree is empty only if the leader had exited *before* a scan that found no
+            // descendants.
             let had_ended = self.has_ended();
             self.look();
             if had_ended && self.members.known.is_empty() {

@@ -12,9 +12,9 @@ const SPACE: u16 = b' ' as u16;
 const QUOTE: u16 = b'"' as u16;
 const BACKSLASH: u16 = b'\\' as u16;
 
-/// The line from which the C runtime of every common compiler, and Rust's, reads these arguments back ("Parsing C command-line
-/// arguments" in Microsoft's documentation): backslashes count only before a quote, where each of them, and the quote, needs
-/// another one.
+/// The line from which the C runtime of every common compiler, and Rust's, reads these arguments
+/// back ("Parsing C command-line arguments" in Microsoft's documentation): backslashes count only
+/// before a quote, where each of them, and the quote, needs another one.
 pub fn command_line(program: &Path, args: &[OsString]) -> io::Result<Vec<u16>> {
     let mut line = vec![QUOTE];
     // The program's name is read by rules of its own: up to the next quote, which no path contains.
@@ -36,7 +36,8 @@ pub fn command_line(program: &Path, args: &[OsString]) -> io::Result<Vec<u16>> {
     wide(OsString::from_wide(&line))
 }
 
-/// The block of these variables: sorted by name, whatever its case (`CreateProcessW`). Of two with the same name the last counts.
+/// The block of these variables: sorted by name, whatever its case (`CreateProcessW`). Of two with
+/// the same name the last counts.
 pub fn environment<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) -> io::Result<Vec<u16>> {
     let sorted: BTreeMap<String, _> =
         variables.map(|(name, value)| (name.to_string_lossy().to_uppercase(), (name, value))).collect();

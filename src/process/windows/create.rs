@@ -1,7 +1,8 @@
 //! Starting a process in a job, with three pipes and nothing else of ours.
 //!
-//! std can start a process, but not in a job: it would have to be put there afterwards, and until then the process, or all that it
-//! has started, would survive a daemon that dies. `PROC_THREAD_ATTRIBUTE_JOB_LIST` (Windows 10) leaves no such moment.
+//! std can start a process, but not in a job: it would have to be put there afterwards, and until
+//! then the process, or all that it has started, would survive a daemon that dies.
+//! `PROC_THREAD_ATTRIBUTE_JOB_LIST` (Windows 10) leaves no such moment.
 #![allow(unsafe_code, reason = "the calls into Windows")]
 
 use std::fs::File;
@@ -26,9 +27,11 @@ use crate::win32::{check, own, wide};
 
 const INHERIT: BOOL = 1;
 
-/// Starts the program. It inherits the three files, its standard input, output and error, and nothing else.
+/// Starts the program. It inherits the three files, its standard input, output and error, and
+/// nothing else.
 pub fn create(program: &Program, marker: &Marker, job: &Job, standard: [&File; 3]) -> io::Result<OwnedHandle> {
-    // `CreateProcessW` would give it to `cmd.exe`, which has quoting rules of its own (CVE-2024-24576).
+    // `CreateProcessW` would give it to `cmd.exe`, which has quoting rules of its own
+    // (CVE-2024-24576).
     let is_batch =
         |extension: &std::ffi::OsStr| ["bat", "cmd"].iter().any(|batch| extension.eq_ignore_ascii_case(batch));
     if program.path.extension().is_some_and(is_batch) {
@@ -57,8 +60,9 @@ pub fn create(program: &Program, marker: &Marker, job: &Job, standard: [&File; 3
         lpAttributeList: attributes.raw(),
     };
     let mut started = PROCESS_INFORMATION::default();
-    // SAFETY: all texts end with NULs, the block with two; the line may be written to, as it must. The structures are what the
-    // flags say, and with all that they point to they live longer than the call.
+    // SAFETY: all texts end with NULs, the block with two; the line may be written to, as it must.
+    // The structures are what the flags say, and with all that they point to they live longer than
+    // the call.
     check(unsafe {
         CreateProcessW(
             path.as_ptr(),

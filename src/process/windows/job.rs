@@ -18,7 +18,8 @@ use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_I
 
 use crate::win32::{check, own, wait};
 
-/// No process can leave it, and none survives its last handle, which is ours: it ends with the daemon however the daemon ends.
+/// No process can leave it, and none survives its last handle, which is ours: it ends with the
+/// daemon however the daemon ends.
 #[derive(Debug)]
 pub struct Job(OwnedHandle);
 
@@ -30,7 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 impl Job {
     /// An empty one.
     pub fn new() -> io::Result<Self> {
-        // SAFETY: neither attributes nor a name; the result has no other owner, and no child inherits it.
+        // SAFETY: neither attributes nor a name; the result has no other owner, and no child
+        // inherits it.
         let job = Self(unsafe { own(CreateJobObjectW(ptr::null(), ptr::null())) }?);
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         // Crashes without showing the Windows Error Reporting dialog.
@@ -88,7 +90,8 @@ impl Job {
         const HEAD: usize = offset_of!(JOBOBJECT_BASIC_PROCESS_ID_LIST, ProcessIdList) / size_of::<usize>();
         let mut words = vec![0_usize; HEAD + 64];
         loop {
-            // SAFETY: the buffer is aligned as the structure, whose list may be longer than it says, and is as long as stated.
+            // SAFETY: the buffer is aligned as the structure, whose list may be longer than it
+            // says, and is as long as stated.
             let done = check(unsafe {
                 QueryInformationJobObject(
                     self.raw(),

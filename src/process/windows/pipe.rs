@@ -1,4 +1,5 @@
-//! The pipes to a child: our ends can be read and written without blocking, the child's are as any program expects them.
+//! The pipes to a child: our ends can be read and written without blocking, the child's are as any
+//! program expects them.
 #![allow(unsafe_code, reason = "the calls into Windows")]
 
 use std::fs::{File, OpenOptions};
@@ -82,13 +83,13 @@ fn pair(direction: FILE_FLAGS_AND_ATTRIBUTES, access: u32) -> io::Result<(OwnedH
 const WAIT: BOOL = 1;
 
 impl Output {
-    /// Waits until there is something to read, and reads it. Nothing has been read when the pipe has ended, or when `stop` is set
-    /// before there was anything.
+    /// Waits until there is something to read, and reads it. Nothing has been read when the pipe
+    /// has ended, or when `stop` is set before there was anything.
     pub(super) fn read(&self, buffer: &mut [u8], stop: &Event) -> io::Result<usize> {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let mut reading = OVERLAPPED { hEvent: self.ready.raw(), ..OVERLAPPED::default() };
-        // SAFETY: the pipe is overlapped. The buffer, its length, and the structure stay as they are until the system is done
-        // with them, which is waited for below whatever happens.
+        // SAFETY: the pipe is overlapped. The buffer, its length, and the structure stay as they
+        // are until the system is done with them, which is waited for below whatever happens.
         let started = unsafe {
             ReadFile(self.pipe.as_raw_handle(), buffer.as_mut_ptr(), length, ptr::null_mut(), &raw mut reading)
         };
@@ -96,10 +97,12 @@ impl Output {
             match last_error() {
                 ERROR_IO_PENDING => {
                     let either = [self.ready.raw(), stop.raw()];
-                    // SAFETY: two valid handles. Without waiting for both, the first that is set is told.
+                    // SAFETY: two valid handles. Without waiting for both, the first that is set is
+                    // told.
                     let first = unsafe { WaitForMultipleObjects(2, either.as_ptr(), 0, INFINITE) };
                     if first != WAIT_OBJECT_0 {
-                        // SAFETY: both are valid. If the reading is done already, there is nothing to cancel.
+                        // SAFETY: both are valid. If the reading is done already, there is nothing
+                        // to cancel.
                         unsafe { CancelIoEx(self.pipe.as_raw_handle(), &raw const reading) };
                     }
                 }
@@ -108,7 +111,8 @@ impl Output {
             }
         }
         let mut count = 0;
-        // SAFETY: the pipe and the structure are those of the reading, and the count may be written.
+        // SAFETY: the pipe and the structure are those of the reading, and the count may be
+        // written.
         let result =
             unsafe { GetOverlappedResult(self.pipe.as_raw_handle(), &raw const reading, &raw mut count, WAIT) };
         match (result, last_error()) {

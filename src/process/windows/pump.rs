@@ -1,5 +1,5 @@
-//! Reading on Windows: a thread that waits for the pipe and for the end of the tree. Where tokio would read, a reading cannot be
-//! taken back without losing what it may have read.
+//! Reading on Windows: a thread that waits for the pipe and for the end of the tree. Where tokio
+//! would read, a reading cannot be taken back without losing what it may have read.
 
 use std::io;
 use std::sync::Arc;
@@ -60,7 +60,8 @@ impl Drop for Reader {
     }
 }
 
-/// Reads to the end of the stream, or until everybody is dead, and then what the pipe holds at that moment.
+/// Reads to the end of the stream, or until everybody is dead, and then what the pipe holds at that
+/// moment.
 fn read_all(pipe: &Output, dead: &Event, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     loop {

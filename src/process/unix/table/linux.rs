@@ -37,8 +37,8 @@ pub fn process(pid: Pid) -> Option<Process> {
     parse_stat(pid, &fs::read(path(pid, "stat")).ok()?)
 }
 
-/// Reads a line of `/proc/<pid>/stat`. The program's name stands in parentheses and may hold anything, so the fields are
-/// counted from the last closing one (proc(5)).
+/// Reads a line of `/proc/<pid>/stat`. The program's name stands in parentheses and may hold
+/// anything, so the fields are counted from the last closing one (proc(5)).
 fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
     let after_name = stat.len() - stat.iter().rev().position(|&byte| byte == b')')?;
     let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
@@ -98,14 +98,16 @@ fn is_inside(cwd: &[u8], marker: &Marker) -> bool {
 pub fn signal(pid: Pid, started: StartTime, signal: Signal) {
     let is_same = || start_time(pid) == Some(started);
     match pidfd_open(pid, PidfdFlags::empty()) {
-        // What the descriptor stands for is settled before the check, so the signal cannot go astray after it.
+        // What the descriptor stands for is settled before the check, so the signal cannot go
+        // astray after it.
         Ok(process) => {
             if is_same() {
                 let _ = pidfd_send_signal(process, signal);
             }
         }
         Err(rustix::io::Errno::SRCH) => {}
-        // Old kernels and strict containers have no pidfd: then the check comes as close before the signal as can be.
+        // Old kernels and strict containers have no pidfd: then the check comes as close before the
+        // signal as can be.
         Err(_) => {
             if is_same() {
                 let _ = kill_process(pid, signal);

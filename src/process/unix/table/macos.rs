@@ -1,7 +1,8 @@
 //! The table of processes on macOS: libproc, and the sysctl that `ps -E` uses.
 //!
-//! Nothing of this is documented better than in its source, so each step names where it stands in XNU. Processes of other users
-//! are not shown (`proc_pidinfo` in `bsd/kern/proc_info.c` asks for the same user): they could not be signalled either.
+//! Nothing of this is documented better than in its source, so each step names where it stands in
+//! XNU. Processes of other users are not shown (`proc_pidinfo` in `bsd/kern/proc_info.c` asks for
+//! the same user): they could not be signalled either.
 #![allow(unsafe_code, reason = "the system calls of macOS that no safe library offers")]
 
 use std::ffi::c_void;
@@ -14,13 +15,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Process, start_time};
 use crate::process::Marker;
 
-/// By the clock on the wall, in seconds and microseconds: together with the pid it names one process.
+/// By the clock on the wall, in seconds and microseconds: together with the pid it names one
+/// process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StartTime(u64, u64);
 
 impl StartTime {
-    /// Whether what was started then is certainly older than what was started at `other`. That is never certain here: the clock on
-    /// the wall can be set back.
+    /// Whether what was started then is certainly older than what was started at `other`. That is
+    /// never certain here: the clock on the wall can be set back.
     #[allow(clippy::unused_self, reason = "where start times are counted from the machine's start, it is certain")]
     pub const fn is_before(self, _other: Self) -> bool {
         false
@@ -35,10 +37,12 @@ pub fn processes() -> Vec<Process> {
 /// Does nothing: there is no attribute that children inherit and others can read.
 pub const fn mark(_pid: Pid, _marker: &Marker) {}
 
-/// Whether the process carries the marker or works in the marked directory. One that may not be looked into does not.
+/// Whether the process carries the marker or works in the marked directory. One that may not be
+/// looked into does not.
 ///
-/// With System Integrity Protection Apple's own programs, shells among them, do not show their environment (`omit_env_vars` in
-/// `sysctl_procargsx`, `bsd/kern/kern_sysctl.c`). Where they have lost their parents, too, only their directory tells.
+/// With System Integrity Protection Apple's own programs, shells among them, do not show their
+/// environment (`omit_env_vars` in `sysctl_procargsx`, `bsd/kern/kern_sysctl.c`). Where they have
+/// lost their parents, too, only their directory tells.
 pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
     let carries = || {
         let wanted = [marker.name.as_bytes(), b"=", marker.value.as_bytes()].concat();
@@ -50,8 +54,8 @@ pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
     carries() || works_there()
 }
 
-/// Sends `signal` to the process that has this pid and was started then. There are no pidfds: the check comes as close before the
-/// signal as can be.
+/// Sends `signal` to the process that has this pid and was started then. There are no pidfds: the
+/// check comes as close before the signal as can be.
 pub fn signal(pid: Pid, started: StartTime, signal: Signal) {
     if start_time(pid) == Some(started) {
         // It may have ended meanwhile.
@@ -64,8 +68,9 @@ fn pids() -> Vec<i32> {
     let mut pids: Vec<i32> = vec![0; 1024];
     loop {
         let bytes = i32::try_from(mem::size_of_val(&*pids)).unwrap_or(i32::MAX);
-        // SAFETY: the buffer is as long as stated, and any bytes are numbers. The result is a number of pids, not of bytes
-        // (Libc, `darwin/libproc.c`), zombies included (`proc_listpids` in `bsd/kern/proc_info.c`).
+        // SAFETY: the buffer is as long as stated, and any bytes are numbers. The result is a
+        // number of pids, not of bytes (Libc, `darwin/libproc.c`), zombies included
+        // (`proc_listpids` in `bsd/kern/proc_info.c`).
         let count = unsafe { libc::proc_listallpids(pids.as_mut_ptr().cast(), bytes) };
         let count = usize::try_from(count).unwrap_or(0);
         if count < pids.len() {
@@ -78,8 +83,8 @@ fn pids() -> Vec<i32> {
 
 /// What the table says of it, if it exists.
 pub fn process(pid: Pid) -> Option<Process> {
-    // SAFETY: the structure consists of numbers. With 1 as the argument zombies are found, too (`findzomb` in `proc_pidinfo`); of
-    // those the group is not told (`proc_pidbsdinfo`).
+    // SAFETY: the structure consists of numbers. With 1 as the argument zombies are found, too
+    // (`findzomb` in `proc_pidinfo`); of those the group is not told (`proc_pidbsdinfo`).
     let info: libc::proc_bsdinfo = unsafe { pid_info(pid, libc::PROC_PIDTBSDINFO, 1) }?;
     let some = |raw: u32| i32::try_from(raw).ok().and_then(Pid::from_raw);
     Some(Process {
@@ -111,11 +116,13 @@ unsafe fn pid_info<T>(pid: Pid, flavor: i32, argument: u64) -> Option<T> {
     (written == size).then(|| unsafe { info.assume_init() })
 }
 
-/// What the kernel keeps of the process's start: a count, its program, its arguments, its environment.
+/// What the kernel keeps of the process's start: a count, its program, its arguments, its
+/// environment.
 fn arguments(pid: Pid) -> Option<Vec<u8>> {
     let mut name = [libc::CTL_KERN, libc::KERN_PROCARGS2, pid.as_raw_nonzero().get()];
     let mut ask = |buffer: *mut c_void, size: &mut usize| {
-        // SAFETY: the name has three parts, and the buffer is as long as stated, or null to ask for the length.
+        // SAFETY: the name has three parts, and the buffer is as long as stated, or null to ask for
+        // the length.
         let result = unsafe { libc::sysctl(name.as_mut_ptr(), 3, buffer, size, ptr::null_mut(), 0) };
         (result == 0).then_some(())
     };
@@ -127,8 +134,9 @@ fn arguments(pid: Pid) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The environment out of what [`arguments`] returns: the number of arguments, the program's path, padding, the arguments, then the
-/// environment up to an empty entry (`sysctl_procargsx` in `bsd/kern/kern_sysctl.c`; read as Apple's own `ps` does).
+/// The environment out of what [`arguments`] returns: the number of arguments, the program's path,
+/// padding, the arguments, then the environment up to an empty entry (`sysctl_procargsx` in
+/// `bsd/kern/kern_sysctl.c`; read as Apple's own `ps` does).
 fn environment(arguments: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (count, rest) = arguments.split_first_chunk().unwrap_or((&[0; 4], &[]));
     let count = usize::try_from(i32::from_ne_bytes(*count)).unwrap_or(0);
