@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use codex_image::png::{PngError, Picture, prove, check_signature};
+use codex_image::png::{Picture, PngError, check_signature, prove};
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
