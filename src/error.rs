@@ -42,7 +42,7 @@ pub enum Cause {
         "The chosen Codex CLI cannot be run: {0}. Choose another, \
          or install it with `npm install -g @openai/codex`."
     )]
-    CodexUnusable(&'static str),
+    CodexUnusable(CliFault),
 
     /// The operating system refused to start the CLI.
     #[error("Codex could not be started: {0}. Try again in a minute.")]
@@ -169,6 +169,32 @@ pub enum Cause {
     /// A defect of this package.
     #[error("The image addon failed internally. Please report this.")]
     Internal,
+}
+
+/// Why a file cannot be run as the CLI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CliFault {
+    /// The path names nothing.
+    #[error("there is no such file")]
+    Absent,
+    /// The path names a directory.
+    #[error("it is a directory")]
+    Directory,
+    /// The path names a device, a socket or a pipe.
+    #[error("it is not a regular file")]
+    NotRegular,
+    /// The user may not execute it.
+    #[error("it is not executable")]
+    NotExecutable,
+    /// It runs on Windows only. WSL would start it, but it cannot use the paths of this system.
+    #[error("it is a program for Windows; install Codex inside of this system")]
+    ForWindows,
+    /// A launcher whose script was moved or removed.
+    #[error("the script that it starts is not there")]
+    ScriptAbsent,
+    /// On Windows, where scripts are not run.
+    #[error("it is a script, and leads to no native Codex")]
+    OnlyScript,
 }
 
 /// In what way there is no image.
@@ -504,7 +530,7 @@ mod tests {
             Cause::InvalidOption { option: "prompt".into(), problem: "it is blank".into() },
             Cause::CodexNotFound,
             Cause::CodexForWindows,
-            Cause::CodexUnusable("it is a directory"),
+            Cause::CodexUnusable(CliFault::Directory),
             Cause::SpawnFailed("Permission denied (os error 13)".into()),
             Cause::NotSignedIn,
             Cause::HomeUnknown,

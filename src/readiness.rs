@@ -200,11 +200,12 @@ fn about_relay(provider: &Provider) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::CliFault;
     use crate::error::sentences::{assert_names_no_option, assert_sentence};
 
     #[test]
     fn every_problem_and_its_fix_is_fit_for_its_readers() {
-        let clis = [Cause::CodexNotFound, Cause::CodexForWindows, Cause::CodexUnusable("it is a directory")];
+        let clis = [Cause::CodexNotFound, Cause::CodexForWindows, Cause::CodexUnusable(CliFault::Directory)];
         let evil = Provider::Relay(format!("x\u{202e}\n\u{1b}[31m`{}", "y".repeat(100_000)));
         let problems: Vec<_> = [home_unanswered()]
             .into_iter()

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::launcher;
-use crate::error::Cause;
+use crate::error::{Cause, CliFault};
 use crate::files::{self, read_regular};
 use crate::request::{Environment, Request};
 
@@ -56,7 +56,7 @@ fn search(request: &Request) -> Result<Cli, Cause> {
     for path in candidates(&request.env) {
         match files::request(|| examine(&path)) {
             Ok(cli) => return Ok(cli),
-            Err(fault) => is_for_windows |= fault == FOR_WINDOWS,
+            Err(fault) => is_for_windows |= fault == CliFault::ForWindows,
         }
     }
     // Under WSL the PATH of Windows is behind Linux's own.
@@ -65,32 +65,28 @@ fn search(request: &Request) -> Result<Cli, Cause> {
 }
 
 /// The CLI at `path`, or why it cannot be run.
-fn examine(path: &Path) -> Result<Cli, &'static str> {
+fn examine(path: &Path) -> Result<Cli, CliFault> {
     let path = &in_full(path);
     if let Some(fault) = fault(path) {
         return Err(fault);
     }
     let script = script_behind(path);
     if script.as_ref().is_some_and(|script| !script.is_file()) {
-        return Err("the script that it starts is not there");
+        return Err(CliFault::ScriptAbsent);
     }
     if let Some(package) = script.as_deref().and_then(package_of) {
         if let Some(cli) = in_npm_package(&package) {
             return Ok(cli);
         }
         if !cfg!(windows) && platform_packages(&package, "@openai/codex-win32-x64").iter().any(|dir| dir.is_dir()) {
-            return Err(FOR_WINDOWS);
+            return Err(CliFault::ForWindows);
         }
     }
     if cfg!(windows) && !has_extension(path, "exe") {
-        return Err("it is a script, and leads to no native Codex");
+        return Err(CliFault::OnlyScript);
     }
     Ok(Cli { program: path.clone(), tools: None, version: None })
 }
-
-/// What a program for Windows is to any other system. WSL would start it, and it would know nothing
-/// of the paths it is given.
-const FOR_WINDOWS: &str = "it is a program for Windows; install Codex inside of this system";
 
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
@@ -198,21 +194,21 @@ fn in_apps(env: &Environment) -> Vec<PathBuf> {
 }
 
 /// Why `path` cannot be run, if it cannot.
-fn fault(path: &Path) -> Option<&'static str> {
-    let Ok(metadata) = std::fs::metadata(path) else { return Some("there is no such file") };
+fn fault(path: &Path) -> Option<CliFault> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Some(CliFault::Absent) };
     if metadata.is_dir() {
-        return Some("it is a directory");
+        return Some(CliFault::Directory);
     }
     if !metadata.is_file() {
-        return Some("it is not a regular file");
+        return Some(CliFault::NotRegular);
     }
     #[cfg(unix)]
     if has_extension(path, "exe") || is_portable_executable(path) {
-        return Some(FOR_WINDOWS);
+        return Some(CliFault::ForWindows);
     }
     #[cfg(unix)]
     if rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err() {
-        return Some("it is not executable");
+        return Some(CliFault::NotExecutable);
     }
     None
 }
@@ -407,7 +403,7 @@ mod tests {
     fn a_batch_file_that_leads_nowhere_is_not_run() {
         let place = tempfile::tempdir().unwrap();
         let batch = put(place.path(), "codex.cmd", "@echo off\r\ncodex-of-mine.exe %*\r\n");
-        assert_eq!(examine(&batch), Err("it is a script, and leads to no native Codex"));
+        assert_eq!(examine(&batch), Err(CliFault::OnlyScript));
     }
 
     #[cfg(unix)]
@@ -421,7 +417,7 @@ mod tests {
             install_package(place.path(), windows, "codex.exe"),
             put(place.path(), "codex", SHELL),
         ] {
-            assert_eq!(examine(&program), Err(FOR_WINDOWS), "{}", program.display());
+            assert_eq!(examine(&program), Err(CliFault::ForWindows), "{}", program.display());
         }
         let script = put(place.path(), "mine", "M");
         assert_eq!(examine(&script).unwrap().program, script);
