@@ -198,7 +198,7 @@ describe('the environment', () => {
     "HOME is the user database's where nothing names a home: %o",
     async (blank, { codex }) => {
       const { HOME: _, CODEX_HOME: __, ...named } = codex.env;
-      // It may be anybody's home: nothing is to be drawn there.
+      // It may be a real user's home: nothing is to be drawn there.
       const login = { text: 'Not logged in', exitCode: 1 };
       await failure(codex.generate({ login, exec: [] }, { env: { ...named, ...blank } }));
       const [{ env } = expect.unreachable('nothing was started')] = await codex.recordings();

@@ -227,7 +227,7 @@ describe('a login that the configuration does not accept', () => {
     await expectDrawn(codex);
   });
 
-  test('passes if nobody can tell', async ({ codex }) => {
+  test('passes if it is unknown', async ({ codex }) => {
     await codex.config('forced_chatgpt_workspace_id = "theirs"');
     const unreadable = { ...CHATGPT_LOGIN.tokens, id_token: 'unreadable' };
     await codex.login({ ...CHATGPT_LOGIN, tokens: unreadable });

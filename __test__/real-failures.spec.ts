@@ -427,7 +427,7 @@ describe('an agent that would rather draw it itself', () => {
 });
 
 test.for([HOSTED, CODE])(
-  'detail names nobody, whatever Codex logs: $name',
+  'hides names and addresses in detail, whatever Codex logs: $name',
   async (way, { real }) => {
     // What Codex logs for its own telemetry at this level: the account's e-mail address and id, in every line.
     const env = { ...real.env, RUST_LOG: 'codex_otel=trace' };

@@ -171,7 +171,7 @@ describe('what Codex would fail at', () => {
     const file = path.join(real.home.path, 'auth.json');
     const login = await readFile(file, 'utf8');
     await expectRefused(real, by, { code, message });
-    expect(await readFile(file, 'utf8'), 'Codex has signed nobody out').toBe(login);
+    expect(await readFile(file, 'utf8'), 'the login is unchanged').toBe(login);
   });
 
   test.for(WAYS)('a home that does not exist is seen: $name', async (by, { real }) => {

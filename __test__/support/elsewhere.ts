@@ -137,7 +137,7 @@ export const AS_COUNTED_USER: Wrapper = IS_ROOT
   : [];
 
 /**
- * Whether that user may run the addon in the home of a test: root may have both where nobody else
+ * Whether that user may run the addon in the home of a test: root may have both where no other user
  * gets to. Only Linux limits a process that runs.
  */
 export function mayBeCounted(): boolean {

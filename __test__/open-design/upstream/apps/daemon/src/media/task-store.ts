@@ -1,18 +1,8 @@
-// The live tasks: rows, and who waits for their news.
+// The live tasks: rows with their waiters.
 
 import type { MediaTaskError, MediaTaskRow, MediaTaskStatus, TaskDatabase } from './tasks.js';
 
-export interface LiveMediaTask {
-  id: string;
-  projectId: string;
-  status: MediaTaskStatus;
-  surface?: string | undefined;
-  model?: string | undefined;
-  progress: string[];
-  file: unknown;
-  error: MediaTaskError | null;
-  startedAt: number;
-  endedAt: number | null;
+export interface LiveMediaTask extends MediaTaskRow {
   waiters: Set<() => void>;
   // @edit member
 }
