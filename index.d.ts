@@ -141,7 +141,8 @@ export interface CodexImageError extends Error {
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
 /**
- * Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a settings page.
+ * Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a
+ * settings page.
  *
  * Where the disk of `CODEX_HOME`, or a user database that has to be asked for the home, has left a
  * single request unanswered for two seconds, the login is `'unknown'` and `LOGIN_UNKNOWN` a
@@ -150,16 +151,18 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare function checkCodex(options?: CheckOptions | null | undefined): Promise<Readiness>
 
 /**
- * Whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where `OD_CODEX_SANDBOX` says
- * `danger-full-access`. `platform` and `env` are this process's own by default.
+ * Whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where
+ * `OD_CODEX_SANDBOX` says `danger-full-access`. `platform` and `env` are this process's own by
+ * default.
  */
 export declare function codexNeedsDangerFullAccessSandbox(platform?: string | null | undefined, env?: Record<string, string | undefined> | null | undefined): boolean
 
 /**
- * Draws one picture with the user's own signed-in Codex CLI and resolves with the bytes of the PNG file.
+ * Draws one picture with the user's own signed-in Codex CLI and resolves with the bytes of the PNG
+ * file.
  *
- * Rejects with a `CodexImageError`, or with `signal.reason` if the call was aborted. When the promise settles, no process,
- * no directory and no listener of the call is left.
+ * Rejects with a `CodexImageError`, or with `signal.reason` if the call was aborted. When the
+ * promise settles, no process, no directory and no listener of the call is left.
  */
 export declare function generateCodexImage(options: GenerateOptions, onProgress?: OnProgress | null | undefined): Promise<Buffer>
 
@@ -181,7 +184,10 @@ export interface GeneratedImage {
   hasAlpha: boolean
   /** The Codex thread that drew it. */
   threadId?: string
-  /** Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the thread's record. */
+  /**
+   * Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the
+   * thread's record.
+   */
   source: 'store' | 'workspace' | 'rollout'
   /**
    * Whether the picture provably came from image_gen: Codex wrote it into this thread's store
@@ -242,8 +248,9 @@ export interface ReadinessProblem {
 }
 
 /**
- * Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own record. For a daemon that
- * died meanwhile, and for callers that gave up: a picture that was paid for is not lost. Starts nothing and spends nothing.
+ * Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own
+ * record. For a daemon that died meanwhile, and for callers that gave up: a picture that was paid
+ * for is not lost. Starts nothing and spends nothing.
  *
  * Rejects with `NO_IMAGE` if there is none. May take as long as reading a large record takes, but
  * rejects with `TIMEOUT` once the disk of `CODEX_HOME`, or a user database that has to be asked
@@ -252,8 +259,8 @@ export interface ReadinessProblem {
 export declare function recoverCodexImage(options: RecoverOptions): Promise<GeneratedImage>
 
 /**
- * How many generations of this process may run Codex at the same time, 1 to 1000; 2 by default. The others wait in the order
- * in which they came. Those that run already go on.
+ * How many generations of this process may run Codex at the same time, 1 to 1000; 2 by default.
+ * The others wait in the order in which they came. Those that run already go on.
  *
  * Throws a `TypeError` if it is no such number.
  */
@@ -267,7 +274,10 @@ export interface Timings {
   preflightMs: number
   /** Starting the process. */
   startMs: number
-  /** From then until the picture was complete on disk and proven; absent if it was found only after Codex had ended. */
+  /**
+   * From then until the picture was complete on disk and proven; absent if it was found only
+   * after Codex had ended.
+   */
   imageMs?: number
   /** Stopping the process tree and removing the workspace. */
   stopMs: number
