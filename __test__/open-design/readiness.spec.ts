@@ -65,7 +65,7 @@ test('requests within ten seconds share one answer', async ({ codex, studio }) =
 
 test('other settings are another question', async ({ codex }) => {
   expect(await checkCodexCli(stubbed(codex))).toMatchObject({ ready: true });
-  const agentCliEnv = { CODEX_HOME: path.join(codex.scratch, 'nobody') };
+  const agentCliEnv = { CODEX_HOME: path.join(codex.scratch, 'absent') };
   await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
   expect(await checkCodexCli({ ...stubbed(codex), agentCliEnv })).toEqual(NOT_SIGNED_IN);
 });

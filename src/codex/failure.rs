@@ -1009,7 +1009,7 @@ mod tests {
             assert_eq!(from_exit(&stderr, Exit::Signal(9)), None, "{line}");
             assert_eq!(from_exit(&format!("{stderr}something else\n"), error), None, "{line}");
             let mut failed = Transcript::default();
-            failed.note(&Event::TurnFailed("something nobody has seen".into()));
+            failed.note(&Event::TurnFailed("something never seen before".into()));
             let mut digest = StderrDigest::default();
             digest.tail.push(stderr.as_bytes());
             assert_eq!(diagnose(&failed, &digest, Some(error), &at(NOW)), None, "{line}");
@@ -1091,7 +1091,7 @@ mod tests {
         ] {
             assert_eq!(code(from_turn(message)), Some(expected), "{message}");
         }
-        assert_eq!(from_turn("something nobody has seen"), None);
+        assert_eq!(from_turn("something never seen before"), None);
     }
 
     #[test]
