@@ -1,5 +1,5 @@
-// `npm run test:elsewhere`: the addon and its tests on platforms that this Linux x64 machine is not: cross-built together with
-// Rust's own library, and run under emulators by that platform's Node. Names choose (`npm run test:elsewhere -- arm64 musl`).
+// `npm run test:emulated`: the addon and its tests on platforms that this Linux x64 machine is not: cross-built together with
+// Rust's own library, and run under emulators by that platform's Node. Names choose (`npm run test:emulated -- arm64 musl`).
 // docs/platforms.md says what this shows, and what it cannot.
 
 import { spawn } from 'node:child_process';
@@ -9,14 +9,14 @@ import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync
 import path from 'node:path';
 
 import { ensureDependencies, main, Refusal, root, run } from './bootstrap.mjs';
-import { built, cargoFor } from './elsewhere/cargo.mjs';
-import { CACHE, npmPackage } from './elsewhere/fetch.mjs';
-import { launcher } from './elsewhere/launcher.mjs';
-import { PLATFORMS } from './elsewhere/platforms.mjs';
+import { built, cargoFor } from './emulated/cargo.mjs';
+import { CACHE, npmPackage } from './emulated/fetch.mjs';
+import { launcher } from './emulated/launcher.mjs';
+import { PLATFORMS } from './emulated/platforms.mjs';
 
-/** @import { Codex, Host, Platform } from './elsewhere/platforms.mjs' */
+/** @import { Codex, Host, Platform } from './emulated/platforms.mjs' */
 
-const TESTS = path.join(root, '__test__', 'elsewhere');
+const TESTS = path.join(root, '__test__', 'emulated');
 
 await main(async () => {
   const chosen = process.argv.slice(2);
@@ -39,7 +39,7 @@ await main(async () => {
 async function testOn(name, platform) {
   const host = await platform.prepare();
   // What tells the processes of these tests from all others.
-  host.env['ELSEWHERE_RUN'] = randomUUID();
+  host.env['RUN_MARKER'] = randomUUID();
   try {
     console.log(`\n── ${name}: the crate's tests`);
     await cargoFor(platform, host, 'test', '--lib', '--tests');
@@ -53,9 +53,9 @@ async function testOn(name, platform) {
     const env = {
       ...host.env,
       NAPI_RS_NATIVE_LIBRARY_PATH: host.pathOf(addon),
-      ELSEWHERE_NAME: name,
-      ELSEWHERE_PLATFORM: platform.name,
-      ELSEWHERE_NODE: JSON.stringify(host.node),
+      EMULATED_NAME: name,
+      EXPECTED_PLATFORM: platform.name,
+      NODE_COMMAND: JSON.stringify(host.node),
     };
     await nodeTest(host, 'generation.test.mjs', {
       ...env,
@@ -66,7 +66,7 @@ async function testOn(name, platform) {
       console.log(`\n── ${name}: the addon, with Codex ${codex.version}`);
       await withRealCodex(platform, host, codex, env);
     }
-    expectNobodyLeft(host.env['ELSEWHERE_RUN']);
+    expectNobodyLeft(host.env['RUN_MARKER']);
   } finally {
     await host.close();
   }

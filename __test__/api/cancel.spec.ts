@@ -1,14 +1,14 @@
 // Timeout and abort: one rejection, and nothing left — not a process, not a directory, not a listener.
-// `faults/cancel.spec.ts` tries every moment of a run.
+// `cancel-moments.spec.ts` tries every moment of a run.
 
 import path from 'node:path';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
-import { generateCodexImage, setMaxConcurrentRuns } from '../index.js';
-import { listenersOf, rejection } from './support/abort.js';
-import { NOWHERE, WINDOWS } from './support/platform.js';
-import { png } from './support/png.js';
+import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
+import { listenersOf, rejection } from '../support/abort.js';
+import { NOWHERE, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
 import {
   failure,
   type Orders,
@@ -19,7 +19,7 @@ import {
   THREAD,
   turn,
   TURN_STARTED,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 // These tests run side by side, and what they measure is the run, not the wait for it.
 setMaxConcurrentRuns(1000);

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
 function read(file: string): string {
-  return readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 }
 
 /** What stands between `begin` and the first `end` behind it. */
@@ -36,8 +36,8 @@ describe('every option', () => {
 
   test.for([
     ['is read by src/node/options.rs', 'src/node/options.rs', '"'],
-    ['is misused in __test__/options.spec.ts', '__test__/options.spec.ts', "'"],
-    ['is polluted in __test__/faults/realm.spec.ts', '__test__/faults/realm.spec.ts', "'"],
+    ['is misused in __test__/api/options.spec.ts', '__test__/api/options.spec.ts', "'"],
+    ['is polluted in __test__/api/realm.spec.ts', '__test__/api/realm.spec.ts', "'"],
   ] as const)('%s', ([, file, quote]) => {
     const text = read(file);
     expect(OPTIONS.filter((option) => !text.includes(quote + option + quote))).toEqual([]);

@@ -6,9 +6,9 @@ import { promisify } from 'node:util';
 
 import { describe, expect, test } from 'vitest';
 
-import { NOWHERE } from './support/platform.js';
+import { NOWHERE } from '../support/platform.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const NAMES = [
   'checkCodex',
   'codexNeedsDangerFullAccessSandbox',

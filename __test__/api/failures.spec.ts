@@ -6,8 +6,8 @@ import { inspect } from 'node:util';
 
 import { describe, expect } from 'vitest';
 
-import { type CodexImageError } from '../index.js';
-import { WINDOWS } from './support/platform.js';
+import { type CodexImageError } from '../../index.js';
+import { WINDOWS } from '../support/platform.js';
 import {
   failure,
   item,
@@ -19,7 +19,7 @@ import {
   turn,
   TURN_STARTED,
   turnFailed,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 /** What the real CLI (0.169.0) logs in every run, good or bad, when one of its side requests fails. */
 const NOISE = [

@@ -10,7 +10,7 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { generateElsewhere } from '../support/elsewhere.js';
+import { generateInOwnProcess } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { assemble, chunk, png } from '../support/png.js';
 import { failure, save, type Step, test, turn } from '../support/stub.js';
@@ -34,7 +34,7 @@ describe('bomb', () => {
     const bomb = assemble([chunk('IHDR', header), chunk('IDAT', rows)]);
 
     await codex.order(turn(save('store', bomb)));
-    const { error, peakGrowth } = await generateElsewhere(codex.options());
+    const { error, peakGrowth } = await generateInOwnProcess(codex.options());
     expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
     expect(error?.message).toContain('30000 × 30000');
     expect(peakGrowth).toBeLessThanOrEqual(BOUNDED);
@@ -48,7 +48,7 @@ describe('bomb', () => {
     const packed = deflateSync(Buffer.alloc(64 * MEGABYTE, ' '));
     const bomb = png({ ancillary: [chunk(type, Buffer.concat([Buffer.from(before), packed]))] });
     await codex.order(turn(save('store', bomb)));
-    const { error, peakGrowth } = await generateElsewhere(codex.options());
+    const { error, peakGrowth } = await generateInOwnProcess(codex.options());
     expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
     expect(error?.message).toContain('a profile or a text in it takes too much memory');
     expect(peakGrowth).toBeLessThanOrEqual(BOUNDED);

@@ -1,12 +1,12 @@
-// What counts as a picture, and what is said of anything else. `faults/image.spec.ts` has what is more than bytes.
+// What counts as a picture, and what is said of anything else. `image-file.spec.ts` has what is more than bytes.
 
 import { readFile } from 'node:fs/promises';
 import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { assemble, chunk, header, pixels, png, SIGNATURE } from './support/png.js';
-import { failure, save, test, turn } from './support/stub.js';
+import { assemble, chunk, header, pixels, png, SIGNATURE } from '../support/png.js';
+import { failure, save, test, turn } from '../support/stub.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;
@@ -113,7 +113,7 @@ describe('unused bytes behind the zlib stream are no flaw', () => {
 
 describe('of the PngSuite, all of which tests/pngsuite.rs goes through', () => {
   const suite = (name: string): Promise<Buffer> =>
-    readFile(new URL(`fixtures/pngsuite/${name}.png`, import.meta.url));
+    readFile(new URL(`../fixtures/pngsuite/${name}.png`, import.meta.url));
 
   test.for<[name: string, side: number, hasAlpha: boolean]>([
     ['basn6a16', 32, true],

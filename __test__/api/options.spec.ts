@@ -10,9 +10,9 @@ import {
   generateCodexImageDetailed,
   recoverCodexImage,
   setMaxConcurrentRuns,
-} from '../index.js';
-import { NOWHERE } from './support/platform.js';
-import { failure } from './support/stub.js';
+} from '../../index.js';
+import { NOWHERE } from '../support/platform.js';
+import { failure } from '../support/stub.js';
 
 /** The functions as JavaScript sees them: anything can be passed. */
 type Loose = (...args: unknown[]) => Promise<unknown>;

@@ -1,10 +1,10 @@
-// What is said meanwhile: in order, and one line at a time. `faults/callback.spec.ts` has what listeners may do.
+// What is said meanwhile: in order, and one line at a time. `callback.spec.ts` has what listeners may do.
 
 import { expect } from 'vitest';
 
-import { type ProgressEvent } from '../index.js';
-import { png } from './support/png.js';
-import { failure, item, listener, save, say, type Step, test, turn } from './support/stub.js';
+import { type ProgressEvent } from '../../index.js';
+import { png } from '../support/png.js';
+import { failure, item, listener, save, say, type Step, test, turn } from '../support/stub.js';
 
 const PICTURE = png();
 

@@ -6,17 +6,17 @@ import path from 'node:path';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
-import { type GenerateOptions } from '../index.js';
+import { type GenerateOptions } from '../../index.js';
 import {
   AS_COUNTED_USER,
   AS_MOUNTER,
   COUNTED_USER,
-  generateElsewhere,
+  generateInOwnProcess,
   mayBeCounted,
-} from './support/elsewhere.js';
-import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from './support/npm-layout.js';
-import { LINUX, TEMPORARY, WINDOWS } from './support/platform.js';
-import { png } from './support/png.js';
+} from '../support/own-process.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
+import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
 import {
   CHATGPT_LOGIN,
   failure,
@@ -26,7 +26,7 @@ import {
   type StubCodex,
   test,
   turn,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 const DRAWN = png({ seed: 1 });
 const FAKED = png({ seed: 2 });
@@ -487,12 +487,12 @@ describe.skipIf(!LINUX)('an agent that may mount', () => {
   ])('under $version', async ({ version, holds }, { codex }) => {
     const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
     await codex.order(steps);
-    const { image } = await generateElsewhere(codex.options({ codexPath }), AS_MOUNTER);
+    const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_MOUNTER);
     const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
     expect(image).toMatchObject({ verified: holds, warnings });
     // Without a shell the agent cannot mount.
     const readOnly = codex.options({ codexPath, sandbox: 'read-only' });
-    const { image: unshelled } = await generateElsewhere(readOnly, AS_MOUNTER);
+    const { image: unshelled } = await generateInOwnProcess(readOnly, AS_MOUNTER);
     expect(unshelled).toMatchObject({ verified: true, warnings: [] });
   });
 
@@ -502,7 +502,7 @@ describe.skipIf(!LINUX)('an agent that may mount', () => {
       const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', NATIVE);
       await codex.order(steps);
       codex.giveTo(COUNTED_USER);
-      const { image } = await generateElsewhere(codex.options({ codexPath }), AS_COUNTED_USER);
+      const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_COUNTED_USER);
       expect(image).toMatchObject({ verified: true, warnings: [] });
     },
   );

@@ -9,9 +9,9 @@ import {
   generateCodexImageDetailed,
   type GenerateOptions,
   setMaxConcurrentRuns,
-} from '../index.js';
-import { NOWHERE } from './support/platform.js';
-import { png } from './support/png.js';
+} from '../../index.js';
+import { NOWHERE } from '../support/platform.js';
+import { png } from '../support/png.js';
 import {
   failure,
   listener,
@@ -21,7 +21,7 @@ import {
   StubCodex,
   test,
   turn,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 const DEFAULT_LIMIT = 2;
 const RUNNING: Step = { do: 'reach', mark: 'running' };

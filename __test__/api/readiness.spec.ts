@@ -6,10 +6,22 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, describe, expect, vi } from 'vitest';
 
-import { checkCodex, type CheckOptions, type Readiness, type ReadinessProblem } from '../index.js';
-import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from './support/npm-layout.js';
-import { NOWHERE, WINDOWS } from './support/platform.js';
-import { CHATGPT_LOGIN, failure, type Orders, STUB, type StubCodex, test } from './support/stub.js';
+import {
+  checkCodex,
+  type CheckOptions,
+  type Readiness,
+  type ReadinessProblem,
+} from '../../index.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
+import { NOWHERE, WINDOWS } from '../support/platform.js';
+import {
+  CHATGPT_LOGIN,
+  failure,
+  type Orders,
+  STUB,
+  type StubCodex,
+  test,
+} from '../support/stub.js';
 
 const UNFOUND = path.join(NOWHERE, 'codex');
 

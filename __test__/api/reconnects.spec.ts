@@ -2,8 +2,8 @@
 
 import { describe, expect } from 'vitest';
 
-import { type GenerateOptions } from '../index.js';
-import { png } from './support/png.js';
+import { type GenerateOptions } from '../../index.js';
+import { png } from '../support/png.js';
 import {
   failure,
   item,
@@ -17,7 +17,7 @@ import {
   THREAD,
   turn,
   TURN_STARTED,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };

@@ -5,9 +5,9 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../index.js';
-import { Daemon } from './support/daemon.js';
-import { png } from './support/png.js';
+import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
+import { Daemon } from '../support/daemon.js';
+import { png } from '../support/png.js';
 import {
   failure,
   listener,
@@ -21,8 +21,8 @@ import {
   turn,
   TURN_STARTED,
   turnFailed,
-} from './support/stub.js';
-import { bomb, frame, skippable, WINDOW } from './support/zstd.js';
+} from '../support/stub.js';
+import { bomb, frame, skippable, WINDOW } from '../support/zstd.js';
 
 const DRAWN = png({ seed: 1, width: 7, height: 5 });
 const STORED = png({ seed: 2 });
@@ -309,7 +309,7 @@ describe('a record that was compressed', () => {
   test.for(['sessions/2026/03/09', 'archived_sessions'])(
     'is read as Codex writes it: %s',
     async (place, { codex }) => {
-      const compressed = new URL('fixtures/rollout.jsonl.zst', import.meta.url);
+      const compressed = new URL('../fixtures/rollout.jsonl.zst', import.meta.url);
       await leaveCompressed(codex, await readFile(compressed), place);
       expect(await recover(codex, ID)).toMatchObject({
         width: 7,

@@ -7,9 +7,9 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { generateElsewhere, mayHaveDeadDisk, withDeadDisk } from './support/elsewhere.js';
-import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from './support/platform.js';
-import { png } from './support/png.js';
+import { generateInOwnProcess, mayHaveDeadDisk, withDeadDisk } from '../support/own-process.js';
+import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
 import {
   failure,
   listener,
@@ -20,7 +20,7 @@ import {
   test,
   turn,
   valuesOf,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 const DRAWN = png({ seed: 1 });
 const PNG = png({ seed: 2 });
@@ -256,7 +256,7 @@ describe.skipIf(!mayHaveDeadDisk())(
       const disk = path.join(codex.scratch, 'disk');
       await mkdir(disk);
       const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
-      const { error } = await generateElsewhere(options, withDeadDisk(disk));
+      const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
       expect(error).toMatchObject({ code: 'TIMEOUT' });
       expect(await codex.recordings()).toEqual([]);
       expect(await codex.workspaces()).toEqual([]);

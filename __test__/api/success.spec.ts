@@ -4,8 +4,8 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { assemble, chunk, header, pixels, png } from './support/png.js';
-import { failure, save, say, StubCodex, test, turn, USAGE } from './support/stub.js';
+import { assemble, chunk, header, pixels, png } from '../support/png.js';
+import { failure, save, say, StubCodex, test, turn, USAGE } from '../support/stub.js';
 
 const STORED = png({ seed: 1 });
 const COPIED = png({ seed: 2 });

@@ -4,8 +4,8 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { assemble, chunk, header, pixels, png } from './support/png.js';
-import { failure, record, save, test, turn } from './support/stub.js';
+import { assemble, chunk, header, pixels, png } from '../support/png.js';
+import { failure, record, save, test, turn } from '../support/stub.js';
 
 const OPAQUE = png();
 const TRANSPARENT = png({ alpha: true });

@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
-import { checkCodex, generateCodexImageDetailed } from '../index.js';
-import { DemoBackend } from './support/demo-backend.js';
-import { makeCertificate } from './support/loopback/certificate.js';
-import { WINDOWS } from './support/platform.js';
-import { CODE, HOSTED, type RealCodex, test as realTest } from './support/real.js';
+import { checkCodex, generateCodexImageDetailed } from '../../index.js';
+import { DemoBackend } from '../support/demo-backend.js';
+import { makeCertificate } from '../support/loopback/certificate.js';
+import { WINDOWS } from '../support/platform.js';
+import { CODE, HOSTED, type RealCodex, test as realTest } from '../support/real.js';
 
-const COMMAND = fileURLToPath(new URL('../dist/demo-backend.mjs', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../dist/demo-backend.mjs', import.meta.url));
 
 const test = realTest.extend<{ demo: DemoBackend }>({
   demo: async ({ real }, use) => {

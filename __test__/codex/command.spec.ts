@@ -7,9 +7,9 @@ import path from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
-import { type GenerateOptions } from '../index.js';
-import { WINDOWS } from './support/platform.js';
-import { png } from './support/png.js';
+import { type GenerateOptions } from '../../index.js';
+import { WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
 import {
   failure,
   type Recording,
@@ -18,7 +18,7 @@ import {
   test,
   turn,
   valuesOf,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 const PICTURE = png();
 

@@ -8,16 +8,16 @@ import { describe, expect } from 'vitest';
 
 import { checkCodex, recoverCodexImage } from '../../index.js';
 import {
-  checkElsewhere,
-  generateElsewhere,
+  checkInOwnProcess,
+  generateInOwnProcess,
   mayHaveDeadDisk,
   mayOverlay,
   readDeadHome,
-  recoverElsewhere,
+  recoverInOwnProcess,
   withDeadDisk,
   withEtc,
   type Wrapper,
-} from '../support/elsewhere.js';
+} from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { save, STUB, type StubCodex, test, turn } from '../support/stub.js';
@@ -99,7 +99,7 @@ describe.skipIf(!mayHaveDeadDisk())(
       const disk = path.join(codex.scratch, 'disk');
       await mkdir(disk);
       const options = codex.options({ codexHome: disk, timeoutMs: 1000 });
-      const { error } = await generateElsewhere(options, withDeadDisk(disk));
+      const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
       expect(error).toMatchObject({ code: 'TIMEOUT' });
       expect(await codex.recordings()).toEqual([]);
     });
@@ -121,19 +121,19 @@ describe.skipIf(!mayOverlay())('a user database that does not answer (takes over
 
   test('does not keep a generation from ending at its timeout', async ({ codex }) => {
     const [env, wrapper] = await homeless(codex);
-    const { error } = await generateElsewhere(codex.options({ env, timeoutMs: 1000 }), wrapper);
+    const { error } = await generateInOwnProcess(codex.options({ env, timeoutMs: 1000 }), wrapper);
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(await codex.recordings()).toEqual([]);
   });
 
   test('holds up neither a check nor a recovery for ever', async ({ codex }) => {
     const [env, wrapper] = await homeless(codex);
-    expect(await checkElsewhere({ codexPath: STUB, env }, wrapper)).toMatchObject({
+    expect(await checkInOwnProcess({ codexPath: STUB, env }, wrapper)).toMatchObject({
       ready: false,
       login: 'unknown',
       problems: [{ code: 'LOGIN_UNKNOWN', blocking: true }],
     });
-    const { error } = await recoverElsewhere({ threadId: ID, env }, wrapper);
+    const { error } = await recoverInOwnProcess({ threadId: ID, env }, wrapper);
     expect(error).toMatchObject({ code: 'TIMEOUT' });
   });
 });

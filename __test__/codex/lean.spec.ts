@@ -5,9 +5,9 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { type GenerateOptions } from '../index.js';
-import { png } from './support/png.js';
-import { save, type StubCodex, test, turn, valuesOf } from './support/stub.js';
+import { type GenerateOptions } from '../../index.js';
+import { png } from '../support/png.js';
+import { save, type StubCodex, test, turn, valuesOf } from '../support/stub.js';
 
 const PICTURE = png();
 

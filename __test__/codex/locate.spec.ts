@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
-import { checkCodex, type GenerateOptions } from '../index.js';
-import { checkElsewhere, mayOverlay, withEtc } from './support/elsewhere.js';
+import { checkCodex, type GenerateOptions } from '../../index.js';
+import { checkInOwnProcess, mayOverlay, withEtc } from '../support/own-process.js';
 import {
   type Installation,
   installFromNpm,
@@ -16,10 +16,10 @@ import {
   launchers,
   PLATFORM_PACKAGE,
   VENDOR,
-} from './support/npm-layout.js';
-import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from './support/platform.js';
-import { png } from './support/png.js';
-import { failure, installStub, save, type StubCodex, test, turn } from './support/stub.js';
+} from '../support/npm-layout.js';
+import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import { failure, installStub, save, type StubCodex, test, turn } from '../support/stub.js';
 
 const PICTURE = png();
 
@@ -180,7 +180,7 @@ describe.skipIf(!mayOverlay())('without HOME (takes overlays)', () => {
       await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
       const { HOME: _, ...rest } = codex.env;
       const env = { ...rest, PATH: codex.scratch };
-      const found = await checkElsewhere({ env }, withEtc(etc));
+      const found = await checkInOwnProcess({ env }, withEtc(etc));
       expect(found).toMatchObject({ ready: true, codexPath: there });
     },
   );

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { png } from './support/png.js';
+import { png } from '../support/png.js';
 import {
   CHATGPT_LOGIN,
   failure,
@@ -13,7 +13,7 @@ import {
   type StubCodex,
   test,
   turn,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 const PICTURE = png();
 const ORDERS: Orders = { exec: turn(save('store', PICTURE)) };

@@ -5,10 +5,10 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { checkCodex, type CheckOptions, type ReadinessProblem } from '../index.js';
-import { BOUND_BY_MODES, generateElsewhere } from './support/elsewhere.js';
-import { WINDOWS } from './support/platform.js';
-import { png } from './support/png.js';
+import { checkCodex, type CheckOptions, type ReadinessProblem } from '../../index.js';
+import { BOUND_BY_MODES, generateInOwnProcess } from '../support/own-process.js';
+import { WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
 import {
   CHATGPT_LOGIN,
   failure,
@@ -18,7 +18,7 @@ import {
   type StubCodex,
   test,
   turn,
-} from './support/stub.js';
+} from '../support/stub.js';
 
 const PICTURE = png();
 const DRAWS = turn(save('store', PICTURE));
@@ -132,7 +132,7 @@ describe.skipIf(WINDOWS)('a home of the user in which Codex can have no director
     await chmod(home, 0);
     const login = { text: 'Error loading configuration: Permission denied', exitCode: 1 };
     await codex.order({ exec: DRAWS, login });
-    const { error } = await generateElsewhere(codex.options({ env }), BOUND_BY_MODES);
+    const { error } = await generateInOwnProcess(codex.options({ env }), BOUND_BY_MODES);
     const { message, ...rest } = EXPECTED;
     expect(error).toMatchObject(rest);
     expect(error?.message).toMatch(message);

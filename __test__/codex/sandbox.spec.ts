@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
-import { codexNeedsDangerFullAccessSandbox } from '../index.js';
+import { codexNeedsDangerFullAccessSandbox } from '../../index.js';
 
 test.each<[platform: string, env: Record<string, string | undefined>, needed: boolean]>([
   ['linux', {}, false],

@@ -6,11 +6,11 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { checkCodex } from '../index.js';
-import { launcher } from './support/npm-layout.js';
-import { CODEX_IS_INSTALLED, WINDOWS } from './support/platform.js';
-import { png } from './support/png.js';
-import { failure, installStub, save, type StubCodex, test, turn } from './support/stub.js';
+import { checkCodex } from '../../index.js';
+import { launcher } from '../support/npm-layout.js';
+import { CODEX_IS_INSTALLED, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import { failure, installStub, save, type StubCodex, test, turn } from '../support/stub.js';
 
 const PICTURE = png();
 /** As every program for Windows begins. */

@@ -1,4 +1,4 @@
-// The addon on a platform that is not the one it was built on: what it promises, through a stub codex. `npm run test:elsewhere`
+// The addon on a platform that is not the one it was built on: what it promises, through a stub codex. `npm run test:emulated`
 // runs this file under that platform's Node.
 
 import assert from 'node:assert/strict';
@@ -18,12 +18,12 @@ import { PATIENCE_MS, PICTURE, World } from './world.mjs';
 /** A ceiling for a test that hangs. */
 const LIMIT = { timeout: PATIENCE_MS };
 /** There glibc does not learn that a program could not be started: the memory it shares with the child for that is not shared. */
-const IN_QEMU_WITH_GLIBC = process.env['ELSEWHERE_NAME'] === 'arm64';
+const IN_QEMU_WITH_GLIBC = process.env['EMULATED_NAME'] === 'arm64';
 
 /** @import { CodexImageErrorCode } from '../../index.js' */
 
 test('this is the platform', () => {
-  assert.equal(`${process.platform}-${process.arch}`, process.env['ELSEWHERE_PLATFORM']);
+  assert.equal(`${process.platform}-${process.arch}`, process.env['EXPECTED_PLATFORM']);
 });
 
 describe('a picture', () => {

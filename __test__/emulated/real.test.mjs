@@ -1,4 +1,4 @@
-// The addon and a real Codex, both of a platform that is not the one they run on. `npm run test:elsewhere` runs this file under
+// The addon and a real Codex, both of a platform that is not the one they run on. `npm run test:emulated` runs this file under
 // that platform's Node, and beside it the backend.
 
 import assert from 'node:assert/strict';

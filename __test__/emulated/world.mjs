@@ -20,7 +20,7 @@ import { makeHomeDirectory } from '../support/homes.mjs';
 const STUB = needed('STUB_PROGRAM');
 /** The command line that starts this very Node. In qemu it does not know that itself. */
 const NODE = /** @type {[string, ...string[]]} */ (
-  process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('ELSEWHERE_NODE'))
+  process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('NODE_COMMAND'))
 );
 const DAEMON = fileURLToPath(new URL('../support/daemon.mjs', import.meta.url));
 const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', import.meta.url));
@@ -78,7 +78,7 @@ export class World {
         ? { TEMP: this.temporary, USERPROFILE: this.#root }
         : { TMPDIR: this.temporary, HOME: this.#root }),
       CODEX_HOME: this.home,
-      ELSEWHERE_RUN: process.env['ELSEWHERE_RUN'] ?? '',
+      RUN_MARKER: process.env['RUN_MARKER'] ?? '',
       STUB_DESK: this.desk,
       STUB_ORDERS: orders,
       STUB_PICTURE: PICTURE_FILE,
@@ -162,6 +162,6 @@ export function isAlive(pid) {
 /** @param {string} name */
 export function needed(name) {
   const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is not set: see scripts/test-elsewhere.mjs`);
+  if (value === undefined) throw new Error(`${name} is not set: see scripts/test-emulated.mjs`);
   return value;
 }

@@ -11,12 +11,12 @@ import { describe, expect } from 'vitest';
 import { workIn } from '../support/bystander.js';
 import {
   BOUND_BY_MODES,
-  generateElsewhere,
+  generateInOwnProcess,
   mayMount,
   WITH_64_DESCRIPTORS,
   WITH_OWN_MOUNTS,
   type Wrapper,
-} from '../support/elsewhere.js';
+} from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import type { Leftover } from '../support/stub-orders.js';
@@ -29,7 +29,7 @@ describe('left with', () => {
   test.skipIf(WINDOWS)('`chmod 000` directories: removed', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE), { do: 'leave', what: 'locked directories' }));
     const options = codex.options({ completion: 'exit' });
-    const { image } = await generateElsewhere(options, BOUND_BY_MODES);
+    const { image } = await generateInOwnProcess(options, BOUND_BY_MODES);
     expect(image).toMatchObject({ source: 'store', warnings: [] });
     expect(await codex.workspaces()).toEqual([]);
   });
@@ -54,7 +54,7 @@ describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
   async function expectRemoved(codex: StubCodex, what: Leftover, wrapper: Wrapper): Promise<void> {
     await codex.order(turn({ do: 'leave', what }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
-    const { image } = await generateElsewhere(options, wrapper);
+    const { image } = await generateInOwnProcess(options, wrapper);
     expect(image).toMatchObject({ source: 'store', warnings: [] });
     expect(await codex.workspaces()).toEqual([]);
   }
@@ -78,14 +78,14 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
   test('is left with all that is mounted there, and is reported', async ({ codex }) => {
     await codex.order(turn({ do: 'leave', what: 'a mount point' }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
-    const { image } = await generateElsewhere(options, WITH_OWN_MOUNTS);
+    const { image } = await generateInOwnProcess(options, WITH_OWN_MOUNTS);
     expect(image?.warnings).toEqual([
       expect.stringMatching(/^The workspace could not be removed: .*busy/),
     ]);
     expect(await readdir(codex.desk)).toContain('orders.json');
     // The mount has gone with its namespace, and the next daemon may remove the rest.
     await codex.order(turn(save('store', PICTURE)));
-    await generateElsewhere(options);
+    await generateInOwnProcess(options);
     expect(await codex.workspaces()).toEqual([]);
   });
 });
@@ -105,13 +105,13 @@ describe.skipIf(WINDOWS)('impossible', () => {
       expect(await readdir(directory)).toEqual(['run']);
     }
     await codex.order(turn(save('store', PICTURE)));
-    await generateElsewhere(codex.options());
+    await generateInOwnProcess(codex.options());
     expect(await codex.workspaces()).toEqual([]);
   }
 
   test('the image is still returned and the problem reported', async ({ codex }) => {
     await codex.order(turn(save('workspace', PICTURE), { do: 'leave', what: 'locked parent' }));
-    const { image } = await generateElsewhere(codex.options(), BOUND_BY_MODES);
+    const { image } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(image?.source).toBe('workspace');
     expect(image?.warnings).toEqual([
       expect.stringMatching(/^The workspace could not be removed: Permission denied/),
@@ -126,7 +126,7 @@ describe.skipIf(WINDOWS)('impossible', () => {
       { do: 'leave', what: 'locked parent' },
       { do: 'exit', code: 1 },
     ]);
-    const { error } = await generateElsewhere(codex.options(), BOUND_BY_MODES);
+    const { error } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(error).toMatchObject({ code: 'CODEX_FAILED' });
     expect(error?.detail).toContain('The workspace could not be removed');
     await release(codex);

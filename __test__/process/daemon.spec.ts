@@ -10,7 +10,7 @@ import { describe, expect, onTestFinished } from 'vitest';
 
 import type { GenerateOptions } from '../../index.js';
 import { Daemon, type End, KILLED } from '../support/daemon.js';
-import { generateElsewhere } from '../support/elsewhere.js';
+import { generateInOwnProcess } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/processes.js';
 import { png } from '../support/png.js';
@@ -179,7 +179,7 @@ describe('what a dead daemon has left', () => {
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
     await codex.order(turn(save('store', PICTURE)));
     // In a process of its own, which a stack that is too deep would end.
-    const { image } = await generateElsewhere(codex.options());
+    const { image } = await generateInOwnProcess(codex.options());
     expect(image).toMatchObject({ source: 'store' });
     expect(await codex.workspaces()).toEqual([]);
   });

@@ -13,7 +13,7 @@ import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import { rejection } from '../support/abort.js';
-import { cancelElsewhere } from '../support/elsewhere.js';
+import { cancelInOwnProcess } from '../support/own-process.js';
 import { footprint, heldSince } from '../support/footprint.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
@@ -129,7 +129,7 @@ test.skipIf(WINDOWS)(
   async ({ codex }) => {
     const crowd = await Crowd.gather(codex);
     const options = codex.options({ codexPath: Crowd.program, env: crowd.member(0), timeoutMs });
-    const { before, after } = await cancelElsewhere(options, 5, 20);
+    const { before, after } = await cancelInOwnProcess(options, 5, 20);
     crowd.letGo();
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(after.threads).toBeLessThanOrEqual(before.threads);
@@ -139,7 +139,7 @@ test.skipIf(WINDOWS)(
 
 describe('addon loaded in main and worker: independent', () => {
   /** A worker in which one call is made. */
-  class Elsewhere {
+  class WorkerCall {
     private readonly worker: Worker;
     private readonly exited: Promise<unknown>;
     readonly outcome: Promise<unknown>;
@@ -174,9 +174,9 @@ describe('addon loaded in main and worker: independent', () => {
 
       const other = await StubCodex.create();
       await other.order(turn(...steps));
-      const elsewhere = new Elsewhere(other);
-      expect(await elsewhere.outcome).toEqual(outcome);
-      await elsewhere.end();
+      const inWorker = new WorkerCall(other);
+      expect(await inWorker.outcome).toEqual(outcome);
+      await inWorker.end();
       await other.close();
 
       await codex.open('end');
@@ -187,7 +187,7 @@ describe('addon loaded in main and worker: independent', () => {
   test("main's call is aborted: the worker's goes on", async ({ codex }) => {
     const other = await StubCodex.create();
     await other.order(turn(RUNNING, GATE, save('workspace', PICTURE)));
-    const elsewhere = new Elsewhere(other);
+    const inWorker = new WorkerCall(other);
     await other.reached('running');
 
     const controller = new AbortController();
@@ -198,8 +198,8 @@ describe('addon loaded in main and worker: independent', () => {
     await codex.expectNothingLeft();
 
     await other.open('end');
-    expect(await elsewhere.outcome).toEqual({ image: new Uint8Array(PICTURE) });
-    await elsewhere.end();
+    expect(await inWorker.outcome).toEqual({ image: new Uint8Array(PICTURE) });
+    await inWorker.end();
     await other.close();
   });
 });

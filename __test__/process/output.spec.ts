@@ -5,7 +5,7 @@
 
 import { describe, expect } from 'vitest';
 
-import { generateElsewhere } from '../support/elsewhere.js';
+import { generateInOwnProcess } from '../support/own-process.js';
 import { png } from '../support/png.js';
 import {
   failure,
@@ -117,7 +117,7 @@ describe('thread.started, again and again', () => {
   test('costs no memory', async ({ codex }) => {
     const flood: Step = { do: 'flood', to: 'stdout', line: again, bytes: 64 * MEGABYTE };
     await codex.order(turn(flood, save('workspace', PICTURE)));
-    const { image, peakGrowth } = await generateElsewhere(codex.options({ timeoutMs }));
+    const { image, peakGrowth } = await generateInOwnProcess(codex.options({ timeoutMs }));
     expect(image).toMatchObject({ source: 'workspace' });
     expect(peakGrowth).toBeLessThanOrEqual(8 * MEGABYTE);
   });
@@ -135,7 +135,7 @@ test('one 20 MB line: memory +8 MB at most, later events still seen', async ({ c
     save('store', PICTURE),
     TURN_COMPLETED,
   ]);
-  const { image, peakGrowth } = await generateElsewhere(codex.options());
+  const { image, peakGrowth } = await generateInOwnProcess(codex.options());
   const { threadId } = await codex.turn();
   expect(threadId).toBeDefined();
   expect(image).toMatchObject({ source: 'store', threadId });
@@ -160,7 +160,7 @@ describe('1 GB', () => {
     await codex.order(
       turn({ do: 'flood', to: 'stdout', line, bytes: GIGABYTE }, save('workspace', PICTURE)),
     );
-    const { image, peakGrowth } = await generateElsewhere(codex.options({ timeoutMs }));
+    const { image, peakGrowth } = await generateInOwnProcess(codex.options({ timeoutMs }));
     expect(image).toMatchObject({ source: 'workspace' });
     expect(peakGrowth).toBeLessThanOrEqual(BOUNDED);
   });
@@ -168,7 +168,7 @@ describe('1 GB', () => {
   test('on stderr: drained, tail capped', async ({ codex }) => {
     const flood: Step = { do: 'flood', to: 'stderr', line: 'noise '.repeat(20), bytes: GIGABYTE };
     await codex.order([flood, print('stderr', '\nthe last words\n'), { do: 'exit', code: 1 }]);
-    const { error, peakGrowth } = await generateElsewhere(codex.options({ timeoutMs }));
+    const { error, peakGrowth } = await generateInOwnProcess(codex.options({ timeoutMs }));
     expect(error).toMatchObject({ code: 'CODEX_FAILED' });
     expect(error?.detail).toContain('the last words');
     expect(error?.detail?.length).toBeLessThanOrEqual(128 * 1024);

@@ -12,7 +12,7 @@ import {
   AS_COUNTED_USER,
   BOUND_BY_MODES,
   COUNTED_USER,
-  generateElsewhere,
+  generateInOwnProcess,
   generateWithoutDescriptors,
   generateWithoutProcesses,
   IS_ROOT,
@@ -21,7 +21,7 @@ import {
   namespaceWithoutRoot,
   type StarvedCall,
   withSmallDisk,
-} from '../support/elsewhere.js';
+} from '../support/own-process.js';
 import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { failure, save, STUB, type StubCodex, test, turn } from '../support/stub.js';
@@ -107,7 +107,7 @@ describe('temp dir', () => {
   // By its mode.
   test.skipIf(WINDOWS)('unwritable: error before spawn', async ({ codex }) => {
     await chmod(codex.temporary, 0o555);
-    const { error } = await generateElsewhere(codex.options(), BOUND_BY_MODES);
+    const { error } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
     expect(await codex.recordings()).toEqual([]);
   });
@@ -169,7 +169,7 @@ describe('temp dir', () => {
       async ({ codex }) => {
         giveTo(COUNTED_USER, codex);
         await codex.order(turn(save('store', PICTURE)));
-        const { image } = await generateElsewhere(codex.options(), namespace);
+        const { image } = await generateInOwnProcess(codex.options(), namespace);
         expect(image?.source).toBe('store');
       },
     );
@@ -178,7 +178,7 @@ describe('temp dir', () => {
   describe.skipIf(!mayMount())('full (takes the right to mount)', () => {
     test('of entries: error before spawn', async ({ codex }) => {
       const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
-      const { error } = await generateElsewhere(codex.options(), full);
+      const { error } = await generateInOwnProcess(codex.options(), full);
       expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
       expect(await codex.recordings()).toEqual([]);
     });
@@ -188,7 +188,7 @@ describe('temp dir', () => {
       await writeFile(reference, png({ width: 100, height: 100 }));
       const full = withSmallDisk(codex.temporary, 'size=8k');
       const options = codex.options({ referenceImages: [reference] });
-      const { error } = await generateElsewhere(options, full);
+      const { error } = await generateInOwnProcess(options, full);
       expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
       expect(await codex.recordings()).toEqual([]);
     });

@@ -5,7 +5,7 @@
 
 import { describe, expect } from 'vitest';
 
-import { generateElsewhere, mayMount, withSmallDisk } from '../support/elsewhere.js';
+import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/own-process.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { processes } from '../support/processes.js';
@@ -101,13 +101,13 @@ describe.skipIf(!LINUX || !mayMount())('where the system does not show its proce
 
   test('a picture comes with a warning', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE)));
-    const { image } = await generateElsewhere(codex.options(), WITHOUT_PROC);
+    const { image } = await generateInOwnProcess(codex.options(), WITHOUT_PROC);
     expect(image?.warnings).toEqual([expect.stringMatching(DOUBT)]);
   });
 
   test("an error's detail says so", async ({ codex }) => {
     await codex.order([THREAD, TURN_STARTED, { do: 'exit', code: 1 }]);
-    const { error } = await generateElsewhere(codex.options(), WITHOUT_PROC);
+    const { error } = await generateInOwnProcess(codex.options(), WITHOUT_PROC);
     expect(error?.code).toBe('CODEX_FAILED');
     expect(error?.detail).toMatch(DOUBT);
   });

@@ -13,7 +13,7 @@ import { LINUX } from '../support/platform.js';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SPECS = ['__test__/faults/neighbours.spec.ts', '__test__/faults/tree.spec.ts'];
+const SPECS = ['__test__/process/neighbours.spec.ts', '__test__/process/tree.spec.ts'];
 /** A program that takes `pidfd_open` away from the one that it executes; it checks that it has. */
 const EXAMPLE = 'without-pidfd';
 

@@ -8,12 +8,12 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { type OnProgress, setMaxConcurrentRuns } from '../index.js';
-import { type CodexCli } from './support/codex-cli.js';
-import { copy, draw, say, shell, type Step, talk, think } from './support/loopback.js';
-import { makePng } from './support/picture.js';
-import { LINUX, MACOS, WINDOWS } from './support/platform.js';
-import { processes } from './support/processes.js';
+import { type OnProgress, setMaxConcurrentRuns } from '../../index.js';
+import { type CodexCli } from '../support/codex-cli.js';
+import { copy, draw, say, shell, type Step, talk, think } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
+import { processes } from '../support/processes.js';
 import {
   CODE,
   DIRECT,
@@ -23,8 +23,8 @@ import {
   test,
   type Way,
   WAYS,
-} from './support/real.js';
-import { failure } from './support/stub.js';
+} from '../support/real.js';
+import { failure } from '../support/stub.js';
 
 // vitest runs these side by side, and no more than a few at a time.
 setMaxConcurrentRuns(1000);

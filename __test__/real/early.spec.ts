@@ -4,10 +4,10 @@
 
 import { expect } from 'vitest';
 
-import { draw, talk, think } from './support/loopback.js';
-import { makePng } from './support/picture.js';
-import { CODE, DIRECT, test } from './support/real.js';
-import { listener } from './support/stub.js';
+import { draw, talk, think } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { CODE, DIRECT, test } from '../support/real.js';
+import { listener } from '../support/stub.js';
 
 const TALK_MS = 6000;
 /** As heavy as a real one, and made beforehand: the backend shares this thread. */

@@ -8,7 +8,7 @@ import { inspect } from 'node:util';
 
 import { describe, expect } from 'vitest';
 
-import { type CodexImageError, type GenerateOptions, setMaxConcurrentRuns } from '../index.js';
+import { type CodexImageError, type GenerateOptions, setMaxConcurrentRuns } from '../../index.js';
 import {
   copy,
   draw,
@@ -22,12 +22,12 @@ import {
   unauthorized,
   unavailable,
   usageLimit,
-} from './support/loopback.js';
-import { ACCOUNT } from './support/loopback/home.js';
-import { makePng } from './support/picture.js';
-import { WINDOWS } from './support/platform.js';
-import { CODE, DIRECT, HOSTED, type RealCodex, test, type Way, WAYS } from './support/real.js';
-import { failure } from './support/stub.js';
+} from '../support/loopback.js';
+import { ACCOUNT } from '../support/loopback/home.js';
+import { makePng } from '../support/picture.js';
+import { WINDOWS } from '../support/platform.js';
+import { CODE, DIRECT, HOSTED, type RealCodex, test, type Way, WAYS } from '../support/real.js';
+import { failure } from '../support/stub.js';
 
 // vitest runs these side by side, and no more than a few at a time.
 setMaxConcurrentRuns(1000);

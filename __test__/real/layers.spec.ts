@@ -7,19 +7,19 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import type { GenerateOptions } from '../index.js';
-import { installCodex } from './support/codex-cli.js';
+import type { GenerateOptions } from '../../index.js';
+import { installCodex } from '../support/codex-cli.js';
 import {
-  checkElsewhere,
-  generateElsewhere,
+  checkInOwnProcess,
+  generateInOwnProcess,
   mayOverlay,
   type Outcome,
   type Wrapper,
   withEtc,
-} from './support/elsewhere.js';
-import { draw, say, type Script, shell } from './support/loopback.js';
-import { makePng } from './support/picture.js';
-import { CODE, type RealCodex, test, type Way } from './support/real.js';
+} from '../support/own-process.js';
+import { draw, say, type Script, shell } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { CODE, type RealCodex, test, type Way } from '../support/real.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const PLANTED = makePng({ width: 96, height: 64, seed: 2 });
@@ -93,7 +93,7 @@ async function generate(
   options: Partial<GenerateOptions> = {},
 ): Promise<Outcome> {
   real.backend.play(script);
-  return generateElsewhere(real.options(way, options), wrapper);
+  return generateInOwnProcess(real.options(way, options), wrapper);
 }
 
 const BY_ADMINISTRATOR = expect.stringMatching(/^The picture is not verified: .*administrator/);
@@ -120,7 +120,7 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
       expect(error).toMatchObject({ code: 'IMAGE_GEN_UNAVAILABLE' });
       expect(real.backend.requests).toEqual([]);
       const { codexPath, env } = real.options(CODE);
-      const readiness = await checkElsewhere({ codexPath, env }, wrapper);
+      const readiness = await checkInOwnProcess({ codexPath, env }, wrapper);
       expect(readiness.problems.map(({ code }) => code)).toEqual(['IMAGE_GEN_UNAVAILABLE']);
     });
   });

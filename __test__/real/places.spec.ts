@@ -6,19 +6,19 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { installCodex } from './support/codex-cli.js';
+import { installCodex } from '../support/codex-cli.js';
 import {
-  checkElsewhere,
-  generateElsewhere,
+  checkInOwnProcess,
+  generateInOwnProcess,
   mayOverlay,
-  recoverElsewhere,
+  recoverInOwnProcess,
   type Wrapper,
   withEtc,
-} from './support/elsewhere.js';
-import { draw, say } from './support/loopback.js';
-import { makePng } from './support/picture.js';
-import { TEMPORARY, WINDOWS } from './support/platform.js';
-import { CODE, HOSTED, type RealCodex, test, type Way } from './support/real.js';
+} from '../support/own-process.js';
+import { draw, say } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { TEMPORARY, WINDOWS } from '../support/platform.js';
+import { CODE, HOSTED, type RealCodex, test, type Way } from '../support/real.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const START = makePng({ width: 96, height: 64, seed: 2 });
@@ -55,15 +55,15 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
     real.backend.play(DRAWS);
     const options = real.options(way, { env: homeless(real) });
     const { codexPath, env } = options;
-    const readiness = await checkElsewhere({ codexPath, env }, wrapper);
+    const readiness = await checkInOwnProcess({ codexPath, env }, wrapper);
     expect(readiness).toMatchObject({ ready: true, login: 'chatgpt' });
 
-    const drawn = await generateElsewhere(options, wrapper);
+    const drawn = await generateInOwnProcess(options, wrapper);
     const threadId = real.threadId() ?? '';
     const picture = { source: 'store', width: 96, height: 64, threadId };
     expect(drawn).toMatchObject({ image: picture });
 
-    expect(await recoverElsewhere({ threadId, env }, wrapper)).toMatchObject({ image: picture });
+    expect(await recoverInOwnProcess({ threadId, env }, wrapper)).toMatchObject({ image: picture });
   });
 
   test('an empty HOME names none', async ({ real }) => {
@@ -71,7 +71,7 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
     await symlink(real.home.path, path.join(real.user, '.codex'));
     real.backend.play(DRAWS);
     const env = { ...homeless(real), HOME: '' };
-    const drawn = await generateElsewhere(real.options(NEWEST, { env }), wrapper);
+    const drawn = await generateInOwnProcess(real.options(NEWEST, { env }), wrapper);
     expect(drawn).toMatchObject({ image: { source: 'store', verified: true } });
   });
 
@@ -81,10 +81,10 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
     const { codexPath, env } = options;
     const toSet: unknown = expect.stringMatching(/Set the variable HOME or CODEX_HOME/);
     const error = { code: 'NOT_SIGNED_IN', status: 401, message: toSet };
-    expect(await generateElsewhere(options, wrapper)).toMatchObject({ error });
+    expect(await generateInOwnProcess(options, wrapper)).toMatchObject({ error });
     const threadId = '019e5f2a-7c44-7bb0-9d3e-0123456789ab';
-    expect(await recoverElsewhere({ threadId, env }, wrapper)).toMatchObject({ error });
-    expect(await checkElsewhere({ codexPath, env }, wrapper)).toMatchObject({
+    expect(await recoverInOwnProcess({ threadId, env }, wrapper)).toMatchObject({ error });
+    expect(await checkInOwnProcess({ codexPath, env }, wrapper)).toMatchObject({
       ready: false,
       login: 'none',
       problems: [{ code: 'NOT_SIGNED_IN', fix: toSet, blocking: true }],
@@ -93,7 +93,9 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
 
     real.backend.play(DRAWS);
     const named = { ...options, env: { ...env, CODEX_HOME: real.home.path } };
-    expect(await generateElsewhere(named, wrapper)).toMatchObject({ image: { source: 'store' } });
+    expect(await generateInOwnProcess(named, wrapper)).toMatchObject({
+      image: { source: 'store' },
+    });
   });
 });
 

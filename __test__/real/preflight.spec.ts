@@ -5,14 +5,24 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { checkCodex, type CheckOptions, type GenerateOptions, type Readiness } from '../index.js';
-import { type CodexCli, installCodex } from './support/codex-cli.js';
-import { checkElsewhere, generateElsewhere, mayOverlay, withEtc } from './support/elsewhere.js';
-import { draw, type HomeOptions, say } from './support/loopback.js';
-import { makePng } from './support/picture.js';
-import { WINDOWS } from './support/platform.js';
-import { type RealCodex, test, type Way } from './support/real.js';
-import { failure } from './support/stub.js';
+import {
+  checkCodex,
+  type CheckOptions,
+  type GenerateOptions,
+  type Readiness,
+} from '../../index.js';
+import { type CodexCli, installCodex } from '../support/codex-cli.js';
+import {
+  checkInOwnProcess,
+  generateInOwnProcess,
+  mayOverlay,
+  withEtc,
+} from '../support/own-process.js';
+import { draw, type HomeOptions, say } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { WINDOWS } from '../support/platform.js';
+import { type RealCodex, test, type Way } from '../support/real.js';
+import { failure } from '../support/stub.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const DRAWS = [draw({ image: PICTURE }), say('Done.')];
@@ -260,11 +270,11 @@ describe.skipIf(!mayOverlay())("what this machine's administrator requires", () 
     const wrapper = withEtc(etc);
     await real.moveTo({ config: 'features.image_generation = true' });
     real.backend.play(DRAWS);
-    const { error } = await generateElsewhere(real.options(NEWEST), wrapper);
+    const { error } = await generateInOwnProcess(real.options(NEWEST), wrapper);
     expect(error).toMatchObject({ code });
     expect(real.backend.requests).toEqual([]);
     const { codexPath, env } = real.options(NEWEST);
-    const readiness = await checkElsewhere({ codexPath, env }, wrapper);
+    const readiness = await checkInOwnProcess({ codexPath, env }, wrapper);
     expect(readiness.problems).toEqual([expect.objectContaining({ code, blocking: true })]);
   });
 });

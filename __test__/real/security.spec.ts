@@ -3,11 +3,11 @@
 
 import { describe, expect } from 'vitest';
 
-import { generateElsewhere } from './support/elsewhere.js';
+import { generateInOwnProcess } from '../support/own-process.js';
 
-import { draw, say, shell, talk, think } from './support/loopback.js';
-import { makePng } from './support/picture.js';
-import { LINUX, WINDOWS } from './support/platform.js';
+import { draw, say, shell, talk, think } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { LINUX, WINDOWS } from '../support/platform.js';
 import {
   CODE,
   DIRECT,
@@ -17,7 +17,7 @@ import {
   SANDBOXES_WITH_SHELL,
   test,
   WAYS,
-} from './support/real.js';
+} from '../support/real.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 
@@ -177,7 +177,7 @@ describe.skipIf(WINDOWS)('what the agent makes of its workspace', () => {
       say('Done.'),
     ]);
     // In a process of its own, which a stack that is too deep would end.
-    const { image } = await generateElsewhere(real.options(way));
+    const { image } = await generateInOwnProcess(real.options(way));
     const { warnings } = misgivings(way.cli);
     expect(image).toMatchObject({ source: 'store', warnings });
     // Where the machine is busy it may be at it still when the picture is drawn, and is stopped.

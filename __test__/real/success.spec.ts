@@ -6,11 +6,11 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { generateCodexImage } from '../index.js';
-import type { CodexCli } from './support/codex-cli.js';
-import { copy, draw, say, talk, think, USAGE } from './support/loopback.js';
-import { makePng } from './support/picture.js';
-import { WINDOWS } from './support/platform.js';
+import { generateCodexImage } from '../../index.js';
+import type { CodexCli } from '../support/codex-cli.js';
+import { copy, draw, say, talk, think, USAGE } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { WINDOWS } from '../support/platform.js';
 import {
   CODE,
   DIRECT,
@@ -20,8 +20,8 @@ import {
   SANDBOXES_WITH_SHELL,
   test,
   WAYS,
-} from './support/real.js';
-import { listener } from './support/stub.js';
+} from '../support/real.js';
+import { listener } from '../support/stub.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 /** Longer than any test may take: who waits for its end never sees it. */

@@ -58,24 +58,27 @@ async function run<T>(
   return JSON.parse(stdout) as T;
 }
 
-export async function generateElsewhere(
+export async function generateInOwnProcess(
   options: GenerateOptions,
   wrapper: Wrapper = [],
 ): Promise<Outcome> {
-  return run('elsewhere/one-call.mjs', options, wrapper);
+  return run('own-process/one-call.mjs', options, wrapper);
 }
 
 /** What `checkCodex` says there. */
-export async function checkElsewhere(options: CheckOptions, wrapper: Wrapper): Promise<Readiness> {
-  return run('elsewhere/check.mjs', options, wrapper);
+export async function checkInOwnProcess(
+  options: CheckOptions,
+  wrapper: Wrapper,
+): Promise<Readiness> {
+  return run('own-process/check.mjs', options, wrapper);
 }
 
 /** What `recoverCodexImage` finds there. */
-export async function recoverElsewhere(
+export async function recoverInOwnProcess(
   options: RecoverOptions,
   wrapper: Wrapper,
 ): Promise<Omit<Outcome, 'peakGrowth'>> {
-  return run('elsewhere/recover.mjs', options, wrapper);
+  return run('own-process/recover.mjs', options, wrapper);
 }
 
 /** What becomes of many calls for a home whose disk does not answer, and then of one for another. */
@@ -94,22 +97,22 @@ export async function readDeadHome(
   options: { dead: CheckOptions; healthy: CheckOptions; threadId: string; calls: number },
   wrapper: Wrapper,
 ): Promise<DeadHome> {
-  return run('elsewhere/dead-home.mjs', options, wrapper);
+  return run('own-process/dead-home.mjs', options, wrapper);
 }
 
 /** One call for every number of free descriptors, from none to as many as it takes. */
 export async function generateWithoutDescriptors(options: GenerateOptions): Promise<StarvedCall[]> {
-  return run('elsewhere/few-descriptors.mjs', options, FEW_DESCRIPTORS);
+  return run('own-process/few-descriptors.mjs', options, FEW_DESCRIPTORS);
 }
 
 /** What the process holds before and after `rounds` times `calls` that are aborted when all of them run. */
-export async function cancelElsewhere(
+export async function cancelInOwnProcess(
   options: GenerateOptions,
   rounds: number,
   calls: number,
 ): Promise<{ before: Holdings; after: Holdings }> {
   const variables = { ROUNDS: String(rounds), CALLS: String(calls) };
-  return run('elsewhere/cancelled.mjs', options, [], variables);
+  return run('own-process/cancelled.mjs', options, [], variables);
 }
 
 /** One call for which no further thread and no process can be made. */
@@ -117,7 +120,7 @@ export async function generateWithoutProcesses(
   options: GenerateOptions,
   wrapper: Wrapper,
 ): Promise<StarvedCall> {
-  return run('elsewhere/no-processes.mjs', options, wrapper);
+  return run('own-process/no-processes.mjs', options, wrapper);
 }
 
 /** Node itself has some 20 open. */
@@ -191,7 +194,7 @@ export function withDeadDisk(directory: string): Wrapper {
   const script =
     `exec 3<>/dev/fuse && mount -i -t fuse -o ${options} none "$1" && { "$2" "$3" & } && disk=$! && exec 3>&- && ` +
     'shift 3 && "$@"; status=$?; kill $disk; exit $status';
-  const disk = fileURLToPath(new URL('elsewhere/dead-disk.mjs', import.meta.url));
+  const disk = fileURLToPath(new URL('own-process/dead-disk.mjs', import.meta.url));
   return [...UNSHARE, 'sh', '-c', script, 'sh', directory, process.execPath, disk];
 }
 

@@ -1,4 +1,4 @@
-// What other platforms take, from Debian, npm and PyPI. Everything but Debian's own tools is kept below `.cache/elsewhere`.
+// What other platforms take, from Debian, npm and PyPI. Everything but Debian's own tools is kept below `.cache/emulated`.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import path from 'node:path';
 
 import { npm, Refusal, root, run } from '../bootstrap.mjs';
 
-export const CACHE = path.join(root, '.cache', 'elsewhere');
+export const CACHE = path.join(root, '.cache', 'emulated');
 
 /**
  * Debian's packages, installed if they are missing and that may be done.

@@ -7,7 +7,7 @@ import { root, run } from '../bootstrap.mjs';
 import { debian, kept } from './fetch.mjs';
 
 export const WINE = '/usr/lib/wine/wine64';
-export const WINE_PIPED = path.join(root, 'scripts', 'elsewhere', 'wine.sh');
+export const WINE_PIPED = path.join(root, 'scripts', 'emulated', 'wine.sh');
 const WINE_SERVER = '/usr/lib/wine/wineserver64';
 const MINGW = 'x86_64-w64-mingw32-gcc';
 
@@ -30,7 +30,7 @@ export async function windows() {
     await run(WINE, ['reg', 'add', String.raw`HKCU\Software\Wine`, ...version], { env });
     await stop(env);
     const library = path.join(fresh, 'drive_c', 'windows', 'system32', 'bcryptprimitives.dll');
-    const source = path.join('scripts', 'elsewhere', 'bcryptprimitives.c');
+    const source = path.join('scripts', 'emulated', 'bcryptprimitives.c');
     await run(MINGW, ['-shared', '-O2', '-o', library, source, '-ladvapi32']);
   });
   return wineEnv(prefix);

@@ -6,7 +6,7 @@ import path from 'node:path';
 
 import type { ExpectStatic } from 'vitest';
 
-import type { CodexImageErrorCode, GeneratedImage, GenerateOptions } from '../../index.js';
+import type { CodexImageErrorCode, GeneratedImage, GenerateOptions } from '../../../index.js';
 import {
   copy,
   draw,
@@ -17,9 +17,9 @@ import {
   type Step,
   think,
   usageLimit,
-} from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import type { RealCodex } from '../support/real.js';
+} from '../../support/loopback.js';
+import { makePng } from '../../support/picture.js';
+import type { RealCodex } from '../../support/real.js';
 import type { Version } from './versions.js';
 
 export interface Case {

@@ -13,7 +13,7 @@ import {
   type CodexImageErrorCode,
   type GenerateOptions,
   setMaxConcurrentRuns,
-} from '../../index.js';
+} from '../../../index.js';
 import {
   copy,
   draw,
@@ -30,10 +30,10 @@ import {
   unauthorized,
   unavailable,
   usageLimit,
-} from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { test } from '../support/real.js';
-import { failure } from '../support/stub.js';
+} from '../../support/loopback.js';
+import { makePng } from '../../support/picture.js';
+import { test } from '../../support/real.js';
+import { failure } from '../../support/stub.js';
 import { VERSIONS } from './versions.js';
 
 // As many as vitest runs side by side: most of the time they wait before they try again.

@@ -2,10 +2,10 @@
 
 import { afterEach, expect } from 'vitest';
 
-import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
-import { draw, talk } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { type RealCodex, test } from '../support/real.js';
+import { generateCodexImage, setMaxConcurrentRuns } from '../../../index.js';
+import { draw, talk } from '../../support/loopback.js';
+import { makePng } from '../../support/picture.js';
+import { type RealCodex, test } from '../../support/real.js';
 import { VERSIONS } from './versions.js';
 
 const DEFAULT_LIMIT = 2;

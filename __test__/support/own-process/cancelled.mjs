@@ -40,7 +40,7 @@ async function round() {
   }
 }
 
-/** @returns {import('../elsewhere.js').Holdings} */
+/** @returns {import('../own-process.js').Holdings} */
 function holdings() {
   collectGarbage();
   return { descriptors: descriptors(), threads: threads(), memory: resident() };

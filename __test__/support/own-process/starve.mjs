@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { descriptors, generate, waiters } from './common.mjs';
 
-/** @import { StarvedCall } from '../elsewhere.js' */
+/** @import { StarvedCall } from '../own-process.js' */
 
 /**
  * @param {() => () => void} take Takes it; what it returns gives it back.
