@@ -14,6 +14,7 @@ use jiff::Zoned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::{self, Kind, blocking};
 use crate::codex::ask::ask;
 use crate::codex::config::{Config, Setting};
 use crate::codex::confinement::{Confinement, is_privileged};
@@ -28,16 +29,16 @@ use crate::codex::version::{Version, version_of};
 use crate::codex::{ThreadId, command, rollout};
 use crate::error::{Cause, Evidence, Failure, NoImageReason, os_words};
 use crate::files::{ReadError, request};
-use crate::gate::{self, Kind};
+use crate::limits::{Cancel, Interrupt, Limits};
+use crate::obstacles::{Configuration, Installation};
 use crate::png::Picture;
-use crate::preflight::{Configuration, Installation};
 use crate::process::{Exit, Marker, StopMode};
 use crate::progress::{Phase, Progress};
 use crate::provenance::{self, FoundImage, ProvenanceCheck, Rejection};
 use crate::queue::{Slot, Ticket};
 use crate::reference::{self, Staged};
 use crate::request::{Completion, Draft, Request};
-use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
+use crate::run_id::{marker, random_hex};
 use crate::sweep;
 use crate::text::redact::Redactor;
 use crate::workspace::{Parent, Workspace};
@@ -88,7 +89,7 @@ pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: 
     let queued = progress.began().elapsed();
 
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
-    let home = gate::read_patiently(Kind::Accounts, OsString::new(), move || draft.finish());
+    let home = blocking::read_patiently(Kind::Accounts, OsString::new(), move || draft.finish());
     let request = Arc::new(limits.unless_interrupted(home).await???);
     let run = marker()?;
     let found = preflight(&request, &run, &limits).await?;
@@ -139,15 +140,15 @@ pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failur
 }
 
 async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failure> {
-    let found = gate::read(Kind::Accounts, OsString::new(), move || draft.finish()).await?;
+    let found = blocking::read(Kind::Accounts, OsString::new(), move || draft.finish()).await?;
     let asked = found.ok_or(Cause::HomeUnanswered)??;
     let (codex_home, limit) = (asked.codex_home(), asked.max_image_bytes);
     let (place, probed) = (codex_home.clone(), codex_home.clone());
     // A dead disk takes the few threads of this, instead of the many that read long records.
     let probe = move || request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
-    gate::read(Kind::Home, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
+    blocking::read(Kind::Home, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
     let read = move || provenance::recover(&codex_home, &thread, limit);
-    let found = gate::read(Kind::Thread, &place, read).await?.ok_or(Cause::HomeUnanswered)?;
+    let found = blocking::read(Kind::Thread, &place, read).await?.ok_or(Cause::HomeUnanswered)?;
     Ok(found.map_err(|rejection| cause_of(rejection, limit))?)
 }
 
@@ -172,9 +173,9 @@ struct Found {
 /// refuses; doubt passes.
 async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
     let (sought, asked) = (Arc::clone(request), Arc::clone(request));
-    let search = gate::read_patiently(Kind::Programs, searched(request), move || Installation::find(&sought));
+    let search = blocking::read_patiently(Kind::Programs, searched(request), move || Installation::find(&sought));
     let installation = limits.unless_interrupted(search).await???;
-    let files = gate::read_patiently(Kind::Home, request.codex_home(), move || Configuration::read(&asked));
+    let files = blocking::read_patiently(Kind::Home, request.codex_home(), move || Configuration::read(&asked));
     let configuration = limits.unless_interrupted(files).await??;
     let cli = &installation.cli;
     let mut login = configuration.login();
@@ -242,7 +243,7 @@ async fn draw(
     let before = {
         let (request, config, settings) = (Arc::clone(request), config.clone(), settings.clone());
         let workspace = workspace.path();
-        gate::read_patiently(Kind::Home, request.codex_home(), move || {
+        blocking::read_patiently(Kind::Home, request.codex_home(), move || {
             let confinement = Confinement::expected(&request, &config, &settings, version, is_privileged());
             (confinement, Baseline::take(&request.codex_home()), redactor(&request, workspace))
         })
@@ -341,7 +342,7 @@ async fn judged<T: Send + 'static>(
     codex_home: PathBuf,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Interrupt> {
-    let mut found = pin!(gate::read_patiently(Kind::Thread, codex_home, work));
+    let mut found = pin!(blocking::read_patiently(Kind::Thread, codex_home, work));
     let why = tokio::select! {
         biased;
         // Fails only if the work panicked or the runtime is being shut down.
@@ -433,7 +434,7 @@ async fn first_image(
     let mut doubted: Option<(FoundImage, Instant)> = None;
     for count in 1_u64.. {
         let (of, doubts) = (thread.clone(), doubted.is_some() || look.provenance.requires_verified());
-        let looked = gate::read_patiently(Kind::Thread, provenance.codex_home(), move || {
+        let looked = blocking::read_patiently(Kind::Thread, provenance.codex_home(), move || {
             let found = look.again(&of, count, doubts);
             (look, found)
         });
