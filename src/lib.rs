@@ -40,6 +40,7 @@
 
 pub mod blocking;
 pub mod codex;
+pub mod environment;
 pub mod error;
 pub mod files;
 pub mod generate;
@@ -55,6 +56,7 @@ pub mod readiness;
 pub mod reference;
 pub mod request;
 pub mod run_id;
+pub mod sandbox;
 pub mod sweep;
 pub mod text;
 #[cfg(windows)]

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::{self, Kind};
 use crate::codex::ask::ask;
 use crate::codex::config::Provider;
+use crate::codex::home;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::version::{Version, version_of};
@@ -61,7 +62,7 @@ impl Readiness {
 /// # Errors
 /// Only defects of this package.
 pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readiness, Failure> {
-    let home = blocking::read(Kind::Accounts, OsString::new(), move || draft.finish());
+    let home = blocking::read(Kind::Accounts, OsString::new(), move || home::complete(draft));
     let request = tokio::select! {
         found = home => found?,
         () = given_up.cancelled() => None,

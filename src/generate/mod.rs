@@ -26,7 +26,7 @@ use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::{self, Baseline, Store};
 use crate::codex::turn::{DRAWN_GRACE, FinishedTurn, OVER_GRACE, Turn, TurnOutput, TurnStatus};
 use crate::codex::version::{Version, version_of};
-use crate::codex::{ThreadId, command, rollout};
+use crate::codex::{ThreadId, command, home, rollout};
 use crate::error::{Cause, Evidence, Failure, NoImageReason, os_words};
 use crate::files::{ReadError, request};
 use crate::limits::{Cancel, Interrupt, Limits};
@@ -89,7 +89,7 @@ pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: 
     let queued = progress.began().elapsed();
 
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
-    let home = blocking::read_patiently(Kind::Accounts, OsString::new(), move || draft.finish());
+    let home = blocking::read_patiently(Kind::Accounts, OsString::new(), move || home::complete(draft));
     let request = Arc::new(limits.unless_interrupted(home).await???);
     let run = marker()?;
     let found = preflight(&request, &run, &limits).await?;
@@ -140,7 +140,7 @@ pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failur
 }
 
 async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failure> {
-    let found = blocking::read(Kind::Accounts, OsString::new(), move || draft.finish()).await?;
+    let found = blocking::read(Kind::Accounts, OsString::new(), move || home::complete(draft)).await?;
     let asked = found.ok_or(Cause::HomeUnanswered)??;
     let (codex_home, limit) = (asked.codex_home(), asked.max_image_bytes);
     let (place, probed) = (codex_home.clone(), codex_home.clone());
@@ -583,7 +583,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD as BASE64;
 
     use super::*;
-    use crate::codex::command::Sandbox;
+    use crate::sandbox::Sandbox;
 
     const THREAD: &str = "01a202f5-609c-72c1-8213-7ba33eb17046";
 
