@@ -19,8 +19,8 @@ const SCRIPT = fileURLToPath(new URL('../support/load-once.ts', import.meta.url)
  */
 const MOST_MB = 20;
 
-// A ceiling for a test that hangs: it takes about 20 s. The only stub of which thousands can be afforded is a shell script, which
-// Windows does not start.
+// A ceiling for a test that hangs: it takes about 20 s. Not on Windows: some calls are of a stub that
+// ignores signals, and others of a script.
 test.skipIf(WINDOWS)('1,000 calls, 16 at a time', { timeout: 600_000 }, async ({ signal }) => {
   const { stdout } = await promisify(execFile)(
     process.execPath,

@@ -98,7 +98,7 @@ describe('a failure', () => {
   /** @type {[what: string, orders: string, error: { code: CodexImageErrorCode, exitCode: number }][]} */
   const cases = [
     ['without a picture', 'thread message', { code: 'NO_IMAGE', exitCode: 0 }],
-    ['with an exit code', 'thread message fail', { code: 'CODEX_FAILED', exitCode: 1 }],
+    ['with an exit code', 'thread message exit:1', { code: 'CODEX_FAILED', exitCode: 1 }],
   ];
   for (const [what, orders, error] of cases) {
     test(what, LIMIT, async (t) => {

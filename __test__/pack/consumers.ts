@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
 import { tool } from '../../scripts/bootstrap.mjs';
+import { buildCompiledStub } from '../support/cargo-example.js';
 import { DemoBackend } from '../support/demo-backend.js';
 import { type Home, makeHome } from '../support/loopback/home.js';
 import { npm, npmInstall } from '../support/npm.js';
@@ -19,7 +20,6 @@ import { root, work } from './release.js';
 
 const run = promisify(execFile);
 const PROGRAMS = fileURLToPath(new URL('consumers/', import.meta.url));
-const STUB = fileURLToPath(new URL('../support/stub-codex.sh', import.meta.url));
 
 /** That version of Node, out of the package in which npm has it for this platform. */
 export async function fetchNode(version: string): Promise<string> {
@@ -115,6 +115,7 @@ export class Studio {
   readonly picture = png({ width: 32, height: 32 });
 
   private constructor(
+    private readonly stub: string,
     private readonly home: Home,
     private readonly place: Place,
   ) {}
@@ -122,7 +123,7 @@ export class Studio {
   static async create(): Promise<Studio> {
     // A login is all that the addon looks for; the stub calls nobody.
     const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
-    const studio = new Studio(home, await makePlace(home));
+    const studio = new Studio(await buildCompiledStub(), home, await makePlace(home));
     await writeFile(path.join(home.path, 'picture.png'), studio.picture);
     return studio;
   }
@@ -131,8 +132,8 @@ export class Studio {
   get env(): Record<string, string> {
     return {
       ...this.place.env,
-      CODEX_BIN: STUB,
-      STUB_ORDERS: 'thread message save hang',
+      CODEX_BIN: this.stub,
+      STUB_ORDERS: 'thread message save tool hang',
       STUB_THREAD: randomUUID(),
       STUB_PICTURE: path.join(this.home.path, 'picture.png'),
     };

@@ -13,8 +13,9 @@ import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import { rejection } from '../support/abort.js';
-import { cancelInOwnProcess } from '../support/own-process.js';
+import { buildCompiledStub } from '../support/cargo-example.js';
 import { footprint, heldSince } from '../support/footprint.js';
+import { cancelInOwnProcess } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { failure, save, type Step, StubCodex, test, turn } from '../support/stub.js';
@@ -27,9 +28,9 @@ const timeoutMs = 120_000;
 
 /** Many quick children behind one gate. */
 class Crowd {
-  static readonly program = fileURLToPath(new URL('../support/quick-codex.sh', import.meta.url));
-
   private constructor(
+    /** The compiled stub. */
+    readonly program: string,
     private readonly codex: StubCodex,
     private readonly gate: string,
     private held: number | null,
@@ -39,7 +40,7 @@ class Crowd {
     const gate = path.join(codex.scratch, 'gate');
     await once(spawn('mkfifo', [gate]), 'exit');
     // For reading and writing: nobody is held up in opening it, and everybody in reading from it.
-    const crowd = new Crowd(codex, gate, openSync(gate, 'r+'));
+    const crowd = new Crowd(await buildCompiledStub(), codex, gate, openSync(gate, 'r+'));
     onTestFinished(() => crowd.letGo());
     return crowd;
   }
@@ -47,11 +48,13 @@ class Crowd {
   /** The environment of one that will exit with `code`. */
   member(code: number): Record<string, string> {
     const { codex, gate } = this;
-    return { ...codex.env, QUICK_GATE: gate, QUICK_DESK: codex.desk, QUICK_CODE: String(code) };
+    const orders = `gate exit:${code}`;
+    return { ...codex.env, STUB_GATE: gate, STUB_DESK: codex.desk, STUB_ORDERS: orders };
   }
 
   async hasGathered(count: number): Promise<void> {
-    const present = async () => (await readdir(this.codex.desk)).length;
+    const present = async () =>
+      (await readdir(this.codex.desk)).filter((name) => name.endsWith('.up')).length;
     await expect.poll(present, { timeout: timeoutMs, interval: 20 }).toBe(count);
   }
 
@@ -73,11 +76,11 @@ test.skipIf(WINDOWS)(title, async ({ codex }) => {
 
   const codes = Array.from({ length: EACH }, (_, n) => 1 + (n % 250));
   const ours = codes.map((code) => {
-    const options = { codexPath: Crowd.program, env: crowd.member(code), timeoutMs };
+    const options = { codexPath: crowd.program, env: crowd.member(code), timeoutMs };
     return failure(generateCodexImage(codex.options(options)));
   });
   const theirs = codes.map((code) =>
-    once(spawn(Crowd.program, { env: crowd.member(code), stdio: 'ignore' }), 'exit'),
+    once(spawn(crowd.program, ['exec'], { env: crowd.member(code), stdio: 'ignore' }), 'exit'),
   );
   await crowd.hasGathered(2 * EACH);
   crowd.letGo();
@@ -128,7 +131,7 @@ test.skipIf(WINDOWS)(
   '100 cancelled jobs: descriptors, threads, memory back to baseline',
   async ({ codex }) => {
     const crowd = await Crowd.gather(codex);
-    const options = codex.options({ codexPath: Crowd.program, env: crowd.member(0), timeoutMs });
+    const options = codex.options({ codexPath: crowd.program, env: crowd.member(0), timeoutMs });
     const { before, after } = await cancelInOwnProcess(options, 5, 20);
     crowd.letGo();
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);

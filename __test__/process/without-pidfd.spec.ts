@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 
 import { expect, test } from 'vitest';
 
+import { buildExample } from '../support/cargo-example.js';
 import { LINUX } from '../support/platform.js';
 
 const run = promisify(execFile);
@@ -31,19 +32,17 @@ test.skipIf(!LINUX)(
   { timeout: 300_000 },
   async ({ signal }) => {
     const options = { cwd: ROOT, signal };
-    const build = ['build', '--quiet', '--example', EXAMPLE, '--message-format', 'json'];
-    const { stdout: built } = await run('cargo', build, { ...options, maxBuffer: 64 << 20 });
-    const program = /"executable":("(?:[^"\\]|\\.)*")/.exec(built)?.[1];
+    const program = await buildExample(EXAMPLE);
     const vitest = path.join(
       path.dirname(createRequire(import.meta.url).resolve('vitest/package.json')),
       'vitest.mjs',
     );
     const report = ['--reporter', 'json'];
-    const { stdout } = await run(
-      JSON.parse(program ?? '""') as string,
-      [process.execPath, vitest, 'run', ...report, ...SPECS],
-      { ...options, env: withoutRunner(process.env), maxBuffer: 64 << 20 },
-    ).catch(ofFailedTests);
+    const { stdout } = await run(program, [process.execPath, vitest, 'run', ...report, ...SPECS], {
+      ...options,
+      env: withoutRunner(process.env),
+      maxBuffer: 64 << 20,
+    }).catch(ofFailedTests);
     const { success, testResults } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as Report;
     const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
     expect(tests.filter(({ status }) => status !== 'passed')).toEqual([]);

@@ -15,18 +15,17 @@ import {
   type GenerateOptions,
   type ProgressEvent,
 } from '../../index.js';
+import { buildCompiledStub } from './cargo-example.js';
 import { type Home, makeHome } from './loopback/home.js';
 import { makePlace, type Place } from './place.js';
 import { assemble, chunk, header, pixels } from './png.js';
-
-const STUB = fileURLToPath(new URL('stub-codex.sh', import.meta.url));
 
 type Phase = ProgressEvent['phase'];
 
 /** A call, and how it must end: with its picture, with the reason of its abort, or with the code of an error. */
 interface Call {
   ends: 'picture' | 'abort' | CodexImageErrorCode;
-  /** What the stub does, in the words of stub-codex.sh. */
+  /** The steps of the compiled stub. */
   orders?: string;
   options?: Partial<GenerateOptions>;
   env?: Record<string, string>;
@@ -37,37 +36,37 @@ interface Call {
 const TO_THE_END = { completion: 'exit' } as const;
 
 const SUCCESSES: Call[] = [
-  { ends: 'picture', orders: 'thread message save hang' },
+  { ends: 'picture', orders: 'thread message save tool hang' },
   { ends: 'picture', orders: 'thread message save', options: TO_THE_END },
   { ends: 'picture', orders: 'thread message copy' },
-  { ends: 'picture', orders: 'defy thread message save hang' },
-  { ends: 'picture', orders: 'thread save fail' },
+  { ends: 'picture', orders: 'defy thread message save tool hang' },
+  { ends: 'picture', orders: 'thread save exit:1' },
 ];
 
 // The first of them find a free place and do not queue.
 const ABORTS: Call[] = (['starting', 'message', 'queued', 'image', 'preflight', 'started'] as const)
   .map((abortedIn) => ({ ends: 'abort', abortedIn, options: TO_THE_END }) as const)
   .flatMap((call) => [
-    { ...call, orders: 'thread message save hang' },
-    { ...call, orders: 'defy thread message save hang' },
+    { ...call, orders: 'thread message save tool hang' },
+    { ...call, orders: 'defy thread message save tool hang' },
   ]);
 
 /** Half of them before it is their turn. */
 const timeouts = (nth: number): Call => ({
   ends: 'TIMEOUT',
-  orders: nth % 4 === 0 ? 'defy thread message hang' : 'thread message save hang',
+  orders: nth % 4 === 0 ? 'defy thread message tool hang' : 'thread message save tool hang',
   // Each a little later than the one before, so that not all that run are stopped at the same moment.
   options: { ...TO_THE_END, timeoutMs: nth % 2 === 0 ? 3000 + 20 * nth : 20 },
 });
 
 const failures = (home: string): Call[] => [
   { ends: 'NO_IMAGE', orders: 'thread message' },
-  { ends: 'CODEX_FAILED', orders: 'thread fail' },
+  { ends: 'CODEX_FAILED', orders: 'thread exit:1' },
   { ends: 'CODEX_FAILED', orders: 'thread message die' },
   complaint('USAGE_LIMIT', "You've hit your usage limit."),
   complaint('RATE_LIMITED', 'exceeded retry limit, last status: 429 Too Many Requests'),
   complaint('BACKEND_ERROR', 'stream disconnected before completion'),
-  { ends: 'INVALID_IMAGE', orders: 'thread save', env: { STUB_PICTURE: STUB } },
+  { ends: 'INVALID_IMAGE', orders: 'thread save', env: { STUB_PICTURE: NO_PNG } },
   { ends: 'IMAGE_TOO_LARGE', orders: 'thread save', options: { maxImageBytes: 100 } },
   { ends: 'INVALID_OPTIONS', options: { timeoutMs: 0 } },
   { ends: 'CODEX_NOT_FOUND', options: { codexPath: path.join(home, 'no-codex') } },
@@ -77,9 +76,11 @@ const failures = (home: string): Call[] => [
 ];
 
 function complaint(ends: CodexImageErrorCode, words: string): Call {
-  return { ends, orders: 'thread turn_failed fail', env: { STUB_COMPLAINT: words } };
+  return { ends, orders: 'thread turn_failed exit:1', env: { STUB_COMPLAINT: words } };
 }
 
+/** This source file. */
+const NO_PNG = fileURLToPath(import.meta.url);
 const NO_INTERPRETER = 'no-interpreter';
 const SIGNED_OUT = 'signed-out';
 
@@ -95,6 +96,7 @@ export class Mixture {
   #made = 0;
 
   private constructor(
+    private readonly stub: string,
     private readonly home: Home,
     private readonly place: Place,
   ) {}
@@ -104,7 +106,7 @@ export class Mixture {
     const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
     await mkdir(path.join(home.path, SIGNED_OUT));
     await writeFile(path.join(home.path, NO_INTERPRETER), '#!/nowhere/sh\n', { mode: 0o755 });
-    return new Mixture(home, await makePlace(home));
+    return new Mixture(await buildCompiledStub(), home, await makePlace(home));
   }
 
   /** So many calls, all made in the same breath. */
@@ -161,7 +163,7 @@ export class Mixture {
       const outcome = await generateCodexImage(
         {
           prompt: 'a red fox',
-          codexPath: STUB,
+          codexPath: this.stub,
           env: {
             ...this.place.env,
             STUB_ORDERS: orders,

@@ -1,4 +1,5 @@
-// ROUNDS times CALLS calls of a `quick-codex.sh`, aborted when all of them run. Prints the `Holdings` before and afterwards.
+// Makes CALLS calls of the compiled stub, ROUNDS times, and aborts them when all of them run. Prints
+// the `Holdings` before and afterwards.
 
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,10 +10,10 @@ import { generateCodexImage, setMaxConcurrentRuns } from '../../../index.js';
 import { descriptors, options, resident, threads } from './common.mjs';
 
 const calls = Number(process.env['CALLS']);
-const desk = options.env?.['QUICK_DESK'] ?? '';
+const desk = options.env?.['STUB_DESK'] ?? '';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
-let running = readdirSync(desk).length;
+let running = started();
 setMaxConcurrentRuns(calls);
 
 // What is made once, and kept for those who come later, is made by then.
@@ -31,13 +32,18 @@ async function round() {
   const ended = controllers.map(({ signal }) => generateCodexImage({ ...options, signal }));
   const outcomes = Promise.allSettled(ended);
   running += calls;
-  while (readdirSync(desk).length < running) await sleep(5);
+  while (started() < running) await sleep(5);
   for (const controller of controllers) controller.abort('enough');
   for (const outcome of await outcomes) {
     if (outcome.status === 'fulfilled' || outcome.reason !== 'enough') {
       throw new Error('a call was not aborted', { cause: outcome });
     }
   }
+}
+
+/** How many stubs have started so far. */
+function started() {
+  return readdirSync(desk).filter((name) => name.endsWith('.up')).length;
 }
 
 /** @returns {import('../own-process.js').Holdings} */
