@@ -6,7 +6,9 @@ import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, type OnProgress } from '../../index.js';
 import { png } from '../support/png.js';
-import { save, say, type Step, test, turn } from '../support/stub.js';
+import { save, say, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };

@@ -12,15 +12,10 @@ import { generateCodexImage, type GenerateOptions, type ProgressEvent } from '..
 import { listenersOf, rejection } from '../support/abort.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  type Orders,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const RUNNING: Step = { do: 'reach', mark: 'running' };

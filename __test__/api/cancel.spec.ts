@@ -9,17 +9,11 @@ import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import { listenersOf, rejection } from '../support/abort.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  type Orders,
-  save,
-  type Step,
-  STUB_SCRIPT,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-} from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, THREAD, turn, TURN_STARTED } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
+import { STUB_SCRIPT } from '../support/stub-program.js';
 
 // These tests run side by side, and what they measure is the run, not the wait for it.
 setMaxConcurrentRuns(1000);

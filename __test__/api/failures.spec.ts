@@ -8,18 +8,10 @@ import { describe, expect } from 'vitest';
 
 import { type CodexImageError } from '../../index.js';
 import { WINDOWS } from '../support/platform.js';
-import {
-  failure,
-  item,
-  print,
-  say,
-  type Step,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-  turnFailed,
-} from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { item, print, say, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 /** What the real CLI (0.169.0) logs in every run, good or bad, when one of its side requests fails. */
 const NOISE = [

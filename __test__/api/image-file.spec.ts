@@ -13,7 +13,10 @@ import { describe, expect } from 'vitest';
 import { generateInOwnProcess } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { assemble, chunk, png } from '../support/png.js';
-import { failure, save, type Step, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;

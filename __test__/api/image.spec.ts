@@ -6,7 +6,9 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png, SIGNATURE } from '../support/png.js';
-import { failure, save, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;

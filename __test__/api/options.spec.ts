@@ -12,7 +12,7 @@ import {
   setMaxConcurrentRuns,
 } from '../../index.js';
 import { NOWHERE } from '../support/platform.js';
-import { failure } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
 
 /** The functions as JavaScript sees them: anything can be passed. */
 type Loose = (...args: unknown[]) => Promise<unknown>;

@@ -4,7 +4,10 @@ import { expect } from 'vitest';
 
 import { type ProgressEvent } from '../../index.js';
 import { png } from '../support/png.js';
-import { failure, item, listener, save, say, type Step, test, turn } from '../support/stub.js';
+import { failure, listener } from '../support/outcome.js';
+import { item, save, say, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 

@@ -8,7 +8,9 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
 
 import { png } from '../support/png.js';
-import { type Orders, save, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Orders } from '../support/stub-orders.js';
 
 const PICTURE = png();
 /** More than a pipe holds. */

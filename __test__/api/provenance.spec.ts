@@ -17,16 +17,11 @@ import {
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
 import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  CHATGPT_LOGIN,
-  failure,
-  record,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import { failure } from '../support/outcome.js';
+import { record, save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const DRAWN = png({ seed: 1 });
 const FAKED = png({ seed: 2 });

@@ -12,16 +12,10 @@ import {
 } from '../../index.js';
 import { NOWHERE } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  listener,
-  type Recording,
-  save,
-  type Step,
-  StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { failure, listener } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { StubCodex, test } from '../support/stub.js';
+import type { Recording, Step } from '../support/stub-orders.js';
 
 const DEFAULT_LIMIT = 2;
 const RUNNING: Step = { do: 'reach', mark: 'running' };

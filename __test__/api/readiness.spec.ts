@@ -14,14 +14,11 @@ import {
 } from '../../index.js';
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
-import {
-  CHATGPT_LOGIN,
-  failure,
-  type Orders,
-  STUB,
-  type StubCodex,
-  test,
-} from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import { failure } from '../support/outcome.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 
 const UNFOUND = path.join(NOWHERE, 'codex');
 

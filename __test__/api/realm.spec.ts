@@ -8,16 +8,12 @@ import { describe, expect } from 'vitest';
 import { inOwnRealm, type Told } from '../support/own-realm.js';
 import { NOWHERE } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  save,
-  type Step,
-  STUB,
-  type StubCodex,
-  test,
-  turn,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 
 const PICTURE = png();
 const DRAWN = { resolved: PICTURE.toString('base64') };

@@ -4,20 +4,19 @@ import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
 import { png } from '../support/png.js';
+import { failure, listener } from '../support/outcome.js';
 import {
-  failure,
   item,
-  listener,
   print,
   reconnecting,
   save,
   say,
-  type Step,
-  test,
   THREAD,
   turn,
   TURN_STARTED,
-} from '../support/stub.js';
+} from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };

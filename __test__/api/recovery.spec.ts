@@ -8,20 +8,10 @@ import { describe, expect } from 'vitest';
 import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
 import { Daemon } from '../support/daemon.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  listener,
-  record,
-  type RecordForm,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-  turnFailed,
-} from '../support/stub.js';
+import { failure, listener } from '../support/outcome.js';
+import { record, save, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { RecordForm, Step } from '../support/stub-orders.js';
 import { bomb, frame, skippable, WINDOW } from '../support/zstd.js';
 
 const DRAWN = png({ seed: 1, width: 7, height: 5 });

@@ -10,17 +10,11 @@ import { describe, expect } from 'vitest';
 import { generateInOwnProcess, mayHaveDeadDisk, withDeadDisk } from '../support/own-process.js';
 import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  listener,
-  record,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  turn,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { failure, listener } from '../support/outcome.js';
+import { record, save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const DRAWN = png({ seed: 1 });
 const PNG = png({ seed: 2 });

@@ -5,7 +5,9 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png } from '../support/png.js';
-import { failure, save, say, StubCodex, test, turn, USAGE } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, say, turn, USAGE } from '../support/steps.js';
+import { StubCodex, test } from '../support/stub.js';
 
 const STORED = png({ seed: 1 });
 const COPIED = png({ seed: 2 });

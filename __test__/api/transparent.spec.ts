@@ -5,7 +5,9 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png } from '../support/png.js';
-import { failure, record, save, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { record, save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
 
 const OPAQUE = png();
 const TRANSPARENT = png({ alpha: true });

@@ -8,14 +8,11 @@ import { describe, expect } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { events, run, test, type World } from '../support/command.js';
 import { png } from '../support/png.js';
-import {
-  installStub,
-  type Recording,
-  save,
-  type StubCodex,
-  turn,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { save, turn } from '../support/steps.js';
+import type { StubCodex } from '../support/stub.js';
+import type { Recording } from '../support/stub-orders.js';
+import { installStub } from '../support/stub-program.js';
 
 const DRAWN = turn(save('store', png()));
 

@@ -4,7 +4,7 @@ import { describe, expect } from 'vitest';
 
 import { events, run, test } from '../support/command.js';
 import { CODEX_IS_INSTALLED } from '../support/platform.js';
-import { STUB } from '../support/stub.js';
+import { STUB } from '../support/stub-program.js';
 
 const MISSING = { CODEX_BIN: '', PATH: '/nowhere' };
 

@@ -12,7 +12,8 @@ import { checkCodex, generateCodexImageDetailed } from '../../index.js';
 import { DemoBackend } from '../support/demo-backend.js';
 import { makeCertificate } from '../support/loopback/certificate.js';
 import { WINDOWS } from '../support/platform.js';
-import { CODE, HOSTED, type RealCodex, test as realTest } from '../support/real.js';
+import { type RealCodex, test as realTest } from '../support/real.js';
+import { CODE, HOSTED } from '../support/ways.js';
 
 const COMMAND = fileURLToPath(new URL('../../dist/demo-backend.mjs', import.meta.url));
 

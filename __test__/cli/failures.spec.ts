@@ -5,16 +5,9 @@ import { describe, expect } from 'vitest';
 import { run, test } from '../support/command.js';
 import { CODEX_IS_INSTALLED, directories } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  type Orders,
-  print,
-  save,
-  say,
-  type Step,
-  STUB,
-  turn,
-  turnFailed,
-} from '../support/stub.js';
+import { print, save, say, turn, turnFailed } from '../support/steps.js';
+import type { Orders, Step } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 
 function failed(message: string): Step[] {
   return [...turn(turnFailed(message)), { do: 'exit', code: 1 }];

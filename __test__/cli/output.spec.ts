@@ -18,7 +18,8 @@ import { describe, expect } from 'vitest';
 import { events, Piped, run, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, type Step, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 9, height: 7, seed: 5 });
 const DRAWN = turn(save('store', PICTURE));

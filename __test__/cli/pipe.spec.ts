@@ -11,7 +11,8 @@ import { describe, expect, onTestFinished } from 'vitest';
 import { CLI, events, run, test, type World } from '../support/command.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, say, type Step, turn, turnFailed } from '../support/stub.js';
+import { save, say, turn, turnFailed } from '../support/steps.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 8, height: 4, seed: 3 });
 const DRAWN = turn(say('I am mixing the colours.'), save('store', PICTURE));

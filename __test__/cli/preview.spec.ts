@@ -7,7 +7,8 @@ import { describe, expect } from 'vitest';
 import { run, Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, type StubCodex, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import type { StubCodex } from '../support/stub.js';
 
 /** 2 MB, as real ones are: more than iTerm2 takes in one sequence. */
 const PICTURE = png({ width: 1024, height: 680 });

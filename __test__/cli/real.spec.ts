@@ -8,7 +8,8 @@ import { expect } from 'vitest';
 import { events, run } from '../support/command.js';
 import { draw, talk } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, test } from '../support/real.js';
+import { test } from '../support/real.js';
+import { CODE } from '../support/ways.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 

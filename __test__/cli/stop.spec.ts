@@ -6,7 +6,9 @@ import { describe, expect } from 'vitest';
 
 import { events, Piped, Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { type Step, type StubCodex, turn } from '../support/stub.js';
+import { turn } from '../support/steps.js';
+import type { StubCodex } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const CTRL_C = '\u0003';
 const POLITE: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];

@@ -10,15 +10,11 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 import { type GenerateOptions } from '../../index.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  type Recording,
-  save,
-  type StubCodex,
-  test,
-  turn,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Recording } from '../support/stub-orders.js';
 
 const PICTURE = png();
 

@@ -20,7 +20,9 @@ import {
 } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, STUB, type StubCodex, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import { STUB } from '../support/stub-program.js';
 
 const PNG = png();
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';

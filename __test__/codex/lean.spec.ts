@@ -7,7 +7,9 @@ import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
 import { png } from '../support/png.js';
-import { save, type StubCodex, test, turn, valuesOf } from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
 
 const PICTURE = png();
 

@@ -19,7 +19,10 @@ import {
 } from '../support/npm-layout.js';
 import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, installStub, save, type StubCodex, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import { installStub } from '../support/stub-program.js';
 
 const PICTURE = png();
 

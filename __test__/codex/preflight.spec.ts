@@ -9,16 +9,12 @@ import { checkCodex, type CheckOptions, type ReadinessProblem } from '../../inde
 import { BOUND_BY_MODES, generateInOwnProcess } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  CHATGPT_LOGIN,
-  failure,
-  type Orders,
-  save,
-  STUB,
-  type StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 
 const PICTURE = png();
 const DRAWS = turn(save('store', PICTURE));

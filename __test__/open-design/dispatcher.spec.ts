@@ -8,19 +8,11 @@ import { describe, expect, onTestFinished } from 'vitest';
 import type { CodexCliImageErrorCode } from '../../dist/open-design.mjs';
 import { CODEX_IS_INSTALLED, directories, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  type Orders,
-  print,
-  save,
-  say,
-  type Step,
-  STUB,
-  StubCodex,
-  THREAD,
-  turn,
-  turnFailed,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { print, save, say, THREAD, turn, turnFailed } from '../support/steps.js';
+import { StubCodex } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 import type { MediaRequest } from './support/client.js';
 import { type Environment, type Studio, stubbedEnv, test } from './support/studio.js';
 import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/policy.js';

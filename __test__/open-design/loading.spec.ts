@@ -14,7 +14,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import * as models from '../../dist/models.mjs';
 import * as openDesign from '../../dist/open-design.mjs';
 import { png } from '../support/png.js';
-import { save, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
 import { buildDaemon, compose, discard, readBlocks } from './support/compose.js';
 import { test as studioTest } from './support/studio.js';
 

@@ -10,7 +10,8 @@ import { expect } from 'vitest';
 import { renderCodexCliImage } from '../../dist/open-design.mjs';
 import { WINDOWS } from '../support/platform.js';
 import { assemble, chunk, header, png } from '../support/png.js';
-import { CHATGPT_LOGIN, type StubCodex } from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import type { StubCodex } from '../support/stub.js';
 import { type Studio, test as studioTest } from './support/studio.js';
 
 /** Whole, and with more behind it: a stand-in's picture has to be longer than 128 bytes. */

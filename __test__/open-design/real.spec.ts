@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 
 import { draw, say, shell, talk, usageLimit } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, HOSTED } from '../support/real.js';
+import { CODE, HOSTED } from '../support/ways.js';
 import { installedEnv, testReal as test } from './support/studio.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });

@@ -20,7 +20,9 @@ import {
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import type { Leftover } from '../support/stub-orders.js';
-import { save, type Step, type StubCodex, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 

@@ -14,7 +14,9 @@ import { generateInOwnProcess } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/processes.js';
 import { png } from '../support/png.js';
-import { type Orders, save, type Step, type StubCodex, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 /** What takes its time on a busy machine is waited for, not measured. */

@@ -7,18 +7,10 @@ import { describe, expect } from 'vitest';
 
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  listener,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-  turnFailed,
-} from '../support/stub.js';
+import { failure, listener } from '../support/outcome.js';
+import { save, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };

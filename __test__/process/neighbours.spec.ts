@@ -18,7 +18,10 @@ import { footprint, heldSince } from '../support/footprint.js';
 import { cancelInOwnProcess } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, save, type Step, StubCodex, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const RUNNING: Step = { do: 'reach', mark: 'running' };

@@ -7,19 +7,18 @@ import { describe, expect } from 'vitest';
 
 import { generateInOwnProcess } from '../support/own-process.js';
 import { png } from '../support/png.js';
+import { failure, listener } from '../support/outcome.js';
 import {
-  failure,
-  listener,
   print,
   save,
-  type Step,
-  test,
   THREAD,
   turn,
   TURN_COMPLETED,
   TURN_STARTED,
   turnFailed,
-} from '../support/stub.js';
+} from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };

@@ -9,7 +9,9 @@ import { rejection } from '../support/abort.js';
 import { workIn } from '../support/bystander.js';
 import { MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, save, StubCodex, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { StubCodex, test } from '../support/stub.js';
 
 const PICTURE = png();
 /** Waits as long as a busy machine needs. */

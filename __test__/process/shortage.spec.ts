@@ -5,7 +5,8 @@ import { describe, expect } from 'vitest';
 import { inOwnRealm, type Told } from '../support/own-realm.js';
 import { LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
 
 const PICTURE = png();
 const DRAWN = { resolved: PICTURE.toString('base64') };

@@ -24,7 +24,10 @@ import {
 } from '../support/own-process.js';
 import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, save, STUB, type StubCodex, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import { STUB } from '../support/stub-program.js';
 
 const PICTURE = png();
 

@@ -9,17 +9,10 @@ import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/own-pr
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { processes } from '../support/processes.js';
-import {
-  failure,
-  type Orders,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-} from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, THREAD, turn, TURN_STARTED } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };

@@ -14,17 +14,9 @@ import { copy, draw, say, shell, type Step, talk, think } from '../support/loopb
 import { makePng } from '../support/picture.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
 import { processes } from '../support/processes.js';
-import {
-  CODE,
-  DIRECT,
-  HOSTED,
-  type RealCodex,
-  SANDBOXES_WITH_SHELL,
-  test,
-  type Way,
-  WAYS,
-} from '../support/real.js';
-import { failure } from '../support/stub.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, DIRECT, HOSTED, SANDBOXES_WITH_SHELL, type Way, WAYS } from '../support/ways.js';
+import { failure } from '../support/outcome.js';
 
 // vitest runs these side by side, and no more than a few at a time.
 setMaxConcurrentRuns(1000);

@@ -6,8 +6,9 @@ import { expect } from 'vitest';
 
 import { draw, talk, think } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, DIRECT, test } from '../support/real.js';
-import { listener } from '../support/stub.js';
+import { test } from '../support/real.js';
+import { CODE, DIRECT } from '../support/ways.js';
+import { listener } from '../support/outcome.js';
 
 const TALK_MS = 6000;
 /** As heavy as a real one, and made beforehand: the backend shares this thread. */

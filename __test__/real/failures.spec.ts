@@ -26,8 +26,9 @@ import {
 import { ACCOUNT } from '../support/loopback/home.js';
 import { makePng } from '../support/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import { CODE, DIRECT, HOSTED, type RealCodex, test, type Way, WAYS } from '../support/real.js';
-import { failure } from '../support/stub.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/ways.js';
+import { failure } from '../support/outcome.js';
 
 // vitest runs these side by side, and no more than a few at a time.
 setMaxConcurrentRuns(1000);

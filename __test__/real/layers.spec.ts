@@ -19,7 +19,8 @@ import {
 } from '../support/own-process.js';
 import { draw, say, type Script, shell } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, type RealCodex, test, type Way } from '../support/real.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, type Way } from '../support/ways.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const PLANTED = makePng({ width: 96, height: 64, seed: 2 });

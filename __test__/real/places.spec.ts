@@ -18,7 +18,8 @@ import {
 import { draw, say } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import { TEMPORARY, WINDOWS } from '../support/platform.js';
-import { CODE, HOSTED, type RealCodex, test, type Way } from '../support/real.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, HOSTED, type Way } from '../support/ways.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const START = makePng({ width: 96, height: 64, seed: 2 });

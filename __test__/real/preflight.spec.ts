@@ -21,8 +21,9 @@ import {
 import { draw, type HomeOptions, say } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import { type RealCodex, test, type Way } from '../support/real.js';
-import { failure } from '../support/stub.js';
+import { type RealCodex, test } from '../support/real.js';
+import type { Way } from '../support/ways.js';
+import { failure } from '../support/outcome.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const DRAWS = [draw({ image: PICTURE }), say('Done.')];

@@ -8,16 +8,8 @@ import { generateInOwnProcess } from '../support/own-process.js';
 import { draw, say, shell, talk, think } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import {
-  CODE,
-  DIRECT,
-  HOSTED,
-  misgivings,
-  type RealCodex,
-  SANDBOXES_WITH_SHELL,
-  test,
-  WAYS,
-} from '../support/real.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '../support/ways.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 

@@ -11,17 +11,9 @@ import type { CodexCli } from '../support/codex-cli.js';
 import { copy, draw, say, talk, think, USAGE } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import {
-  CODE,
-  DIRECT,
-  HOSTED,
-  misgivings,
-  type RealCodex,
-  SANDBOXES_WITH_SHELL,
-  test,
-  WAYS,
-} from '../support/real.js';
-import { listener } from '../support/stub.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '../support/ways.js';
+import { listener } from '../support/outcome.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 /** Longer than any test may take: who waits for its end never sees it. */

@@ -11,7 +11,8 @@ import xterm from '@xterm/headless';
 import { expect, onTestFinished } from 'vitest';
 
 import { WINDOWS } from './platform.js';
-import { STUB, test as base } from './stub.js';
+import { test as base } from './stub.js';
+import { STUB } from './stub-program.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url));
 

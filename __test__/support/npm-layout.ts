@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { WINDOWS } from './platform.js';
-import { installStub, STUB_SCRIPT } from './stub.js';
+import { installStub, STUB_SCRIPT } from './stub-program.js';
 
 const TRIPLES: Record<string, string> = {
   'darwin-arm64': 'aarch64-apple-darwin',

@@ -11,7 +11,8 @@ import { describe, expect, onTestFinished, test as base } from 'vitest';
 
 import { rejection } from './abort.js';
 import { LINUX, NOWHERE, WINDOWS } from './platform.js';
-import { test, turn } from './stub.js';
+import { turn } from './steps.js';
+import { test } from './stub.js';
 import { survivors } from './survivors.js';
 
 /** A process that lives until its stdin ends. It is Node, because macOS hides what Apple's own programs were started with. */

@@ -33,7 +33,7 @@ import {
 } from '../../support/loopback.js';
 import { makePng } from '../../support/picture.js';
 import { test } from '../../support/real.js';
-import { failure } from '../../support/stub.js';
+import { failure } from '../../support/outcome.js';
 import { VERSIONS } from './versions.js';
 
 // As many as vitest runs side by side: most of the time they wait before they try again.

@@ -1,7 +1,7 @@
 // What is known of each version before it is run.
 
 import { type CodexCli, installCodex, SUPPORTED } from '../../support/codex-cli.js';
-import { type Way } from '../../support/real.js';
+import type { Way } from '../../support/ways.js';
 
 export interface Version extends Way {
   /** It draws with OpenAI's hosted tool (to 0.142); later ones ask for the picture themselves. */
