@@ -28,26 +28,26 @@ async function node(type: 'module' | 'commonjs', program: string): Promise<unkno
   return JSON.parse(stdout);
 }
 
-describe('every name is there', () => {
+describe('every name', () => {
   const types = `console.log(JSON.stringify([${NAMES.map((name) => `typeof ${name}`).join()}]));`;
   const functions = NAMES.map(() => 'function');
 
-  test('for a named import', async () => {
+  test('can be imported', async () => {
     const program = `import { ${NAMES.join()} } from 'codex-image'; ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
-  test('for a default import', async () => {
+  test('is a member of the default import', async () => {
     const program = `import codexImage from 'codex-image'; const { ${NAMES.join()} } = codexImage; ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
-  test('for a dynamic import', async () => {
+  test('is a member of a dynamic import', async () => {
     const program = `const { ${NAMES.join()} } = await import('codex-image'); ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
-  test('for require', async () => {
+  test('is a member of what `require` returns', async () => {
     const program = `const { ${NAMES.join()} } = require('codex-image'); ${types}`;
     expect(await node('commonjs', program)).toEqual(functions);
   });
@@ -62,7 +62,7 @@ test('ESM and CommonJS get the same functions', async () => {
   expect(await node('module', program)).toBe(true);
 });
 
-test('nothing else of the package can be reached, but its manifest', async () => {
+test('nothing else of the package but its manifest can be imported', async () => {
   const program = `
     const reach = (path) => {
       try { return Boolean(require('codex-image/' + path)); } catch (error) { return error.code; }
@@ -72,7 +72,7 @@ test('nothing else of the package can be reached, but its manifest', async () =>
   expect(await node('commonjs', program)).toEqual([true, closed, closed]);
 });
 
-test('loading it changes nothing that others see', async () => {
+test('loading the addon changes no globals', async () => {
   const program = `
     const look = () => JSON.stringify([Object.keys(globalThis), process.env, ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGCHLD',
       'uncaughtException', 'unhandledRejection'].map((event) => process.listenerCount(event))]);
@@ -82,7 +82,7 @@ test('loading it changes nothing that others see', async () => {
   expect(await node('commonjs', program)).toBe(true);
 });
 
-test('works in a worker, several times over', async () => {
+test('the addon works in a worker, several times over', async () => {
   const program = `
     const { Worker } = require('node:worker_threads');
     const options = { threadId: '0199d2c4-aaaa-7000-8000-0123456789ab', codexHome: ${JSON.stringify(NOWHERE)} };

@@ -22,11 +22,11 @@ const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;
 const MEGABYTE = 2 ** 20;
 
-describe('bomb', () => {
+describe('a decompression bomb', () => {
   /** Much less than what would be unpacked. */
   const BOUNDED = 16 * MEGABYTE;
 
-  test('30000×30000: refused with what was found, peak memory bounded', async ({ codex }) => {
+  test('of 30000 × 30000 pixels is refused in bounded memory', async ({ codex }) => {
     const side = 30_000;
     const header = Buffer.alloc(13);
     header.writeUInt32BE(side, 0);
@@ -47,7 +47,7 @@ describe('bomb', () => {
     ['iCCP', 'profile\0\0'],
     ['zTXt', 'Comment\0\0'],
     ['iTXt', 'Comment\0\x01\0\0\0'],
-  ])('%s: refused with what was found, peak memory bounded', async ([type, before], { codex }) => {
+  ])('in %s is refused in bounded memory', async ([type, before], { codex }) => {
     const packed = deflateSync(Buffer.alloc(64 * MEGABYTE, ' '));
     const bomb = png({ ancillary: [chunk(type, Buffer.concat([Buffer.from(before), packed]))] });
     await codex.order(turn(save('store', bomb)));
@@ -58,12 +58,12 @@ describe('bomb', () => {
   });
 });
 
-describe.for(PLACES)('refused without hanging (%s)', (where) => {
+describe.for(PLACES)('what is no regular file of its own (%s)', (where) => {
   // Windows has no others, and lets not everybody make a symbolic link.
   const kinds = WINDOWS
     ? (['hardlink', 'directory'] as const)
     : (['symlink', 'hardlink', 'fifo', 'directory', 'socket'] as const);
-  test.for(kinds)('%s', async (what, { codex }) => {
+  test.for(kinds)('is refused without hanging: %s', async (what, { codex }) => {
     const to = path.join(codex.scratch, 'a-picture-of-somebody-else.png');
     await writeFile(to, PICTURE);
     const error = await failure(codex.generate(turn({ do: 'plant', what, where, to })));
@@ -71,45 +71,54 @@ describe.for(PLACES)('refused without hanging (%s)', (where) => {
     expect(error.message).not.toContain(to);
   });
 
-  test.skipIf(WINDOWS)('symlink to a device', async ({ codex }) => {
+  test.skipIf(WINDOWS)('is refused without hanging: symlink to a device', async ({ codex }) => {
     const planted: Step = { do: 'plant', what: 'symlink', where, to: '/dev/zero' };
     expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'INVALID_IMAGE' });
   });
 
   // By the number that it has on Linux.
   const mayMake = LINUX && process.getuid?.() === 0;
-  test.skipIf(!mayMake)('device (takes root to make)', async ({ codex }) => {
-    const planted: Step = { do: 'plant', what: 'device', where };
-    expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'INVALID_IMAGE' });
-  });
+  test.skipIf(!mayMake)(
+    'is refused without hanging: device (takes root to make)',
+    async ({ codex }) => {
+      const planted: Step = { do: 'plant', what: 'device', where };
+      expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'INVALID_IMAGE' });
+    },
+  );
 
-  test('sparse 3 GB', async ({ codex }) => {
+  test('is refused without hanging: sparse file of 3 GB', async ({ codex }) => {
     const error = await failure(codex.generate(turn({ do: 'plant', what: 'sparse file', where })));
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413 });
   });
 
   // On Windows nobody takes away the directory in which Codex works.
-  test.skipIf(WINDOWS && where === 'workspace')('symlinked parent', async ({ codex }) => {
-    const to = path.join(codex.scratch, 'elsewhere');
-    await mkdir(to);
-    const image = path.join(to, 'od-codex-image.png');
-    await writeFile(image, PICTURE);
-    const planted: Step = { do: 'plant', what: 'linked parent', where, to };
-    expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'NO_IMAGE' });
-    // Nor is it cleaned up, as the workspace is that was there before.
-    expect(await readFile(image)).toEqual(PICTURE);
-  });
+  test.skipIf(WINDOWS && where === 'workspace')(
+    'is refused without hanging: directory that is a symlink',
+    async ({ codex }) => {
+      const to = path.join(codex.scratch, 'elsewhere');
+      await mkdir(to);
+      const image = path.join(to, 'od-codex-image.png');
+      await writeFile(image, PICTURE);
+      const planted: Step = { do: 'plant', what: 'linked parent', where, to };
+      expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'NO_IMAGE' });
+      // Nor is it cleaned up, as the workspace is that was there before.
+      expect(await readFile(image)).toEqual(PICTURE);
+    },
+  );
 });
 
-describe.for(PLACES)('still growing when first seen: never partial (%s)', (place) => {
+describe.for(PLACES)('a file that still grows when it is first seen (%s)', (place) => {
   const large = png({ width: 200, height: 100 });
 
-  test.for(['image', 'exit'] as const)("completion '%s'", async (completion, { codex }) => {
-    const orders = turn(save(place, large, { pieces: 20, everyMs: 10 }));
-    expect(await codex.generate(orders, { completion })).toEqual(large);
-  });
+  test.for(['image', 'exit'] as const)(
+    "is returned as a whole, completion '%s'",
+    async (completion, { codex }) => {
+      const orders = turn(save(place, large, { pieces: 20, everyMs: 10 }));
+      expect(await codex.generate(orders, { completion })).toEqual(large);
+    },
+  );
 
-  test('nor when Codex is gone before it is whole', async ({ codex }) => {
+  test('is refused if Codex ends before it is whole', async ({ codex }) => {
     const orders = turn(save(place, large.subarray(0, -20), { pieces: 5 }));
     expect(await failure(codex.generate(orders))).toMatchObject({ code: 'INVALID_IMAGE' });
   });

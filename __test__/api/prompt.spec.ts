@@ -16,7 +16,7 @@ const PICTURE = png();
 /** More than a pipe holds. */
 const LONG = `a red fox ${'and another '.repeat(100_000)}`;
 
-test('10 MB prompt to a slow reader arrives byte-exact', async ({ codex }) => {
+test('a prompt of 10 MB reaches a slow reader byte for byte', async ({ codex }) => {
   const prompt = `${randomBytes(5 * 2 ** 20).toString('hex')} 🦊`;
   const orders: Orders = { stdin: 'read slowly', exec: turn(save('workspace', PICTURE)) };
   expect(await codex.generate(orders, { prompt })).toEqual(PICTURE);
@@ -28,12 +28,12 @@ test('10 MB prompt to a slow reader arrives byte-exact', async ({ codex }) => {
 test.for<[what: string, stdin: 'close' | 'ignore']>([
   ['closes stdin at once', 'close'],
   ['never reads', 'ignore'],
-])('child %s: the picture is taken all the same', async ([, stdin], { codex }) => {
+])('the image of a child that %s is returned', async ([, stdin], { codex }) => {
   const orders: Orders = { stdin, exec: turn(save('workspace', PICTURE)) };
   expect(await codex.generate(orders, { prompt: LONG })).toEqual(PICTURE);
 });
 
-test('child closes stdin at once and fails: its own story is told', async ({ codex }) => {
+test('the exit code of a child that closes stdin and fails is reported', async ({ codex }) => {
   const orders: Orders = { stdin: 'close', exec: [{ do: 'exit', code: 2 }] };
   await expect(codex.generate(orders, { prompt: LONG })).rejects.toMatchObject({
     code: 'CODEX_FAILED',

@@ -113,8 +113,8 @@ function mostAtATime(recordings: Recording[]): number {
   return most;
 }
 
-describe('no more run at a time than were allowed', () => {
-  test('2 unless somebody says otherwise', async () => {
+describe('the limit', () => {
+  test('is 2 by default', async () => {
     const all = await callers(4);
     await Promise.all(all.slice(0, 2).map(({ codex }) => codex.reached('running')));
     await told(all[3] as Caller, 2);
@@ -122,7 +122,7 @@ describe('no more run at a time than were allowed', () => {
     await Promise.all(all.map(finish));
   });
 
-  test.for([1, 2, 3])('%i', async (limit) => {
+  test.for([1, 2, 3])('is kept: %i', async (limit) => {
     setMaxConcurrentRuns(limit);
     const all = await callers(7);
     await Promise.all(all.slice(0, limit).map(({ codex }) => codex.reached('running')));
@@ -134,7 +134,7 @@ describe('no more run at a time than were allowed', () => {
     expect(mostAtATime(recordings)).toBe(limit);
   });
 
-  test('those for whom there is room do not wait', async () => {
+  test('lets a call start while there are free slots', async () => {
     setMaxConcurrentRuns(3);
     const all = await callers(3);
     await Promise.all(all.map(({ codex }) => codex.reached('running')));
@@ -142,7 +142,7 @@ describe('no more run at a time than were allowed', () => {
     await Promise.all(all.map(finish));
   });
 
-  test('a failure makes room as a success does', async ({ codex }) => {
+  test('counts no call that has failed', async ({ codex }) => {
     setMaxConcurrentRuns(1);
     const fails = { ...codex.options(), codexPath: path.join(NOWHERE, 'codex') };
     const calls = Array.from({ length: 5 }, () => failure(generateCodexImage(fails)));
@@ -151,7 +151,7 @@ describe('no more run at a time than were allowed', () => {
     expect(await codex.generate(turn(save('store', picture)))).toEqual(picture);
   });
 
-  test('twenty at once in one home: each gets its own picture', async ({ codex }) => {
+  test('lets twenty calls in one home each get its own image', async ({ codex }) => {
     const all = (await prepare(20, { codexHome: codex.home })).map((call) => call());
     // Nobody ends before as many run as may.
     await expect.poll(async () => (await started(all)).length, PATIENCE).toBe(DEFAULT_LIMIT);
@@ -162,7 +162,7 @@ describe('no more run at a time than were allowed', () => {
   });
 });
 
-describe('the line', () => {
+describe('the queue', () => {
   test('is first come, first served', async () => {
     setMaxConcurrentRuns(1);
     const all = await callers(6);
@@ -173,7 +173,7 @@ describe('the line', () => {
     }
   });
 
-  test('is so for calls made in the same breath', async () => {
+  test('is first come, first served for calls of the same tick', async () => {
     setMaxConcurrentRuns(1);
     const all = (await prepare(12)).map((call) => call());
     await Promise.all(all.map(finish));
@@ -182,7 +182,7 @@ describe('the line', () => {
     expect(order.map((recording) => turns.indexOf(recording))).toEqual([...all.keys()]);
   });
 
-  test('tells everybody where they stand, whenever that changes', async () => {
+  test('reports each change of a position', async () => {
     setMaxConcurrentRuns(1);
     const all = await callers(4);
     for (const [n, caller] of all.entries()) {
@@ -193,7 +193,7 @@ describe('the line', () => {
     expect(all.map(positions)).toEqual([[], [1], [2, 1], [3, 2, 1]]);
   });
 
-  test('is waited in before anything else is done', async () => {
+  test('is passed before anything else is done', async () => {
     setMaxConcurrentRuns(1);
     const [first, second] = (await callers(2)) as [Caller, Caller];
     await told(second, 1);
@@ -206,7 +206,7 @@ describe('the line', () => {
     expect(phases.slice(0, 2)).toEqual(['queued', 'preflight']);
   });
 
-  test('is told in the timings', async ({ codex }) => {
+  test('is part of the timings', async ({ codex }) => {
     setMaxConcurrentRuns(1);
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
@@ -223,8 +223,8 @@ describe('the line', () => {
   });
 });
 
-describe('whoever gives up while waiting', () => {
-  test('by an abort: nothing was started, and the others move up', async () => {
+describe('a call that ends while it is queued', () => {
+  test('starts nothing and lets the others move up after an abort', async () => {
     setMaxConcurrentRuns(1);
     const controller = new AbortController();
     const [first] = (await callers(1)) as [Caller];
@@ -243,7 +243,7 @@ describe('whoever gives up while waiting', () => {
     expect(await quitter.codex.recordings()).toEqual([]);
   });
 
-  test('by a timeout: nothing was started, and the others move up', async () => {
+  test('starts nothing and lets the others move up after a timeout', async () => {
     setMaxConcurrentRuns(1);
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
@@ -260,7 +260,7 @@ describe('whoever gives up while waiting', () => {
     await finish(third);
   });
 
-  test('all of them at once', async () => {
+  test('leaves the queue together with others', async () => {
     setMaxConcurrentRuns(1);
     const controller = new AbortController();
     const [first] = (await callers(1)) as [Caller];
@@ -276,7 +276,7 @@ describe('whoever gives up while waiting', () => {
     expect(positions(last)).toEqual([]);
   });
 
-  test('while running: the next one starts when nothing of it is left', async () => {
+  test('lets the next one start when nothing of it is left if it was running', async () => {
     setMaxConcurrentRuns(1);
     const controller = new AbortController();
     const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
@@ -292,7 +292,7 @@ describe('whoever gives up while waiting', () => {
 });
 
 describe('a new limit', () => {
-  test('that is higher lets more in at once, in their order', async () => {
+  test('starts queued calls in order if it is higher', async () => {
     setMaxConcurrentRuns(1);
     const all = await callers(5);
     await told(all[4] as Caller, 4);
@@ -303,7 +303,7 @@ describe('a new limit', () => {
     await Promise.all(all.map(finish));
   });
 
-  test('that is lower stops nobody, and holds from then on', async () => {
+  test('stops no call if it is lower, and holds from then on', async () => {
     setMaxConcurrentRuns(2);
     const all = (await callers(4)) as [Caller, Caller, Caller, Caller];
     const [first, second, third, fourth] = all;
@@ -345,7 +345,7 @@ describe('a new limit', () => {
     ['an object', [{ valueOf: () => 2 }]],
     ['an array', [[2]]],
     ['a symbol', [Symbol('2')]],
-  ])('may not be %s', async ([, limit]) => {
+  ])('is refused: %s', async ([, limit]) => {
     setMaxConcurrentRuns(1);
     let thrown: unknown;
     try {
@@ -363,7 +363,7 @@ describe('a new limit', () => {
     });
   });
 
-  test('that is none changes nothing', async () => {
+  test('changes nothing if it is refused', async () => {
     setMaxConcurrentRuns(1);
     expect(() => set(5.5)).toThrow(TypeError);
     const all = await callers(2);

@@ -95,7 +95,7 @@ describe('a polluted Object.prototype', () => {
     expect(valuesOf('--disable', args)).toEqual([]);
   });
 
-  test('of another realm gives no option either', async ({ codex }) => {
+  test('gives no option from another realm', async ({ codex }) => {
     await codex.order(turn(save('workspace', PICTURE)));
     const program = `
       const { generateCodexImage } = load();
@@ -142,7 +142,7 @@ describe('a polluted Object.prototype', () => {
   });
 });
 
-test('a polluted Array.prototype fills no hole', async ({ codex }) => {
+test('a polluted Array.prototype fills no holes', async ({ codex }) => {
   const program = `
     ${POLLUTE}
     const { generateCodexImage } = load();
@@ -156,7 +156,7 @@ test('a polluted Array.prototype fills no hole', async ({ codex }) => {
   expect(await inOwnRealm(program, codex.options())).toMatchObject([{ rejected: refused }]);
 });
 
-describe('a spoilt environment', () => {
+describe('a damaged realm', () => {
   /** Members of what this package makes. */
   const MEMBERS =
     'name message stack code status retryable exitCode signal detail threadId resetsAt png width ' +
@@ -198,7 +198,7 @@ describe('a spoilt environment', () => {
          defineProperty(Object.prototype, name, { __proto__: null, set() { throw cyclic; }, configurable: true });
        }`,
     ],
-  ])('%s: every call ends as it must', async ([, spoil], { codex }) => {
+  ])('leaves every call its result: %s', async ([, spoil], { codex }) => {
     await codex.order(turn(save('workspace', PICTURE)));
     // Found out off the JavaScript thread.
     const missing = path.join(NOWHERE, 'codex');
@@ -242,7 +242,9 @@ describe('a spoilt environment', () => {
     return end.resolved === DRAWN.resolved ? 'a picture' : 'an answer';
   }
 
-  test('a getter that throws an endless cause is an invalid option', async ({ codex }) => {
+  test('leaves INVALID_OPTIONS for a getter whose error has an endless cause', async ({
+    codex,
+  }) => {
     const program = `
       const { generateCodexImage } = load();
       const cyclic = new Error('boom');
@@ -297,7 +299,7 @@ describe('a signal that throws', () => {
     ['aborted', 'aborted'],
     ['addEventListener', 'addEventListener'],
     ['removeEventListener', 'removeEventListener'],
-  ])('at the start, in %s, is an invalid option', async ([, wrong], { codex }) => {
+  ])('is an invalid option if it throws at the start in %s', async ([, wrong], { codex }) => {
     const call = codex.generate([], options(codex, new Spoilt(wrong)));
     const error = await failure(call);
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS' });
@@ -305,7 +307,7 @@ describe('a signal that throws', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('in its reason, aborted before the call, is an invalid option', async ({ codex }) => {
+  test('is an invalid option if its reason throws before the call', async ({ codex }) => {
     const signal = new Spoilt('reason');
     signal.abort();
     const error = await failure(codex.generate([], options(codex, signal)));
@@ -313,7 +315,7 @@ describe('a signal that throws', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('when it is called, is an invalid option', async ({ codex }) => {
+  test('is an invalid option if its method throws', async ({ codex }) => {
     const signal = Object.assign(new EventTarget(), { aborted: false });
     signal.addEventListener = () => {
       throw new Error('boom');
@@ -326,7 +328,7 @@ describe('a signal that throws', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test.for(USES)('at the end, in %s, loses no picture', async (wrong, { codex }) => {
+  test.for(USES)('loses no image if it throws at the end in %s', async (wrong, { codex }) => {
     const signal = new Spoilt(wrong);
     signal.on = false;
     const spoil = () => (signal.on = true);
@@ -335,7 +337,7 @@ describe('a signal that throws', () => {
   });
 
   test.for(['aborted', 'reason'])(
-    'at the end, in %s, and aborted: the call is aborted all the same',
+    'still aborts the call if it throws at the end in %s',
     async (wrong, { codex }) => {
       const signal = new Spoilt(wrong);
       signal.on = false;
@@ -350,7 +352,7 @@ describe('a signal that throws', () => {
   );
 });
 
-describe('an odd callback', () => {
+describe('an unusual callback', () => {
   const boom = () => {
     throw new Error('boom');
   };
@@ -378,7 +380,7 @@ describe('an odd callback', () => {
     ['returns a promise whose methods throw', hostile],
     ['returns a promise whose constructor throws', unreadable],
     ['returns a Proxy that throws', () => new Proxy({}, { get: boom, getPrototypeOf: boom })],
-  ])('%s: the generation completes', async ([, onProgress], { codex }) => {
+  ])('%s, and the generation completes', async ([, onProgress], { codex }) => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', note).on('uncaughtException', note);

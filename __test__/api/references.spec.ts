@@ -51,7 +51,7 @@ async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () =
   return { file, letGo: () => {} };
 }
 
-describe('they reach Codex', () => {
+describe('references', () => {
   const LOOK: Step[] = [
     { do: 'reach', mark: 'running' },
     { do: 'await', gate: 'end' },
@@ -71,7 +71,7 @@ describe('they reach Codex', () => {
         'reference-5.png',
       ],
     ],
-  ])('%i, as copies in the workspace', async ([, contents, names], { codex }) => {
+  ])('reach Codex as copies in the workspace: %i', async ([, contents, names], { codex }) => {
     const referenceImages = await files(codex, ...contents);
     const steps = turn(...LOOK, save('store', DRAWN));
     const call = codex.generate(steps, { referenceImages });
@@ -100,7 +100,7 @@ describe('they reach Codex', () => {
   });
 
   test.for([[], null, undefined])(
-    'none where there are none: %s',
+    'leave no trace where there are none: %s',
     async (referenceImages, { codex }) => {
       await codex.generate(turn(save('store', DRAWN)), { referenceImages });
       const { args, cwdEntries, stdin } = await codex.turn();
@@ -111,7 +111,7 @@ describe('they reach Codex', () => {
   );
 
   test.for(['read-only', 'danger-full-access'] as const)(
-    'in the sandbox %s',
+    'reach Codex in the sandbox %s',
     async (sandbox, { codex }) => {
       const referenceImages = await files(codex, PNG);
       await codex.generate(turn(save('store', DRAWN)), { referenceImages, sandbox });
@@ -121,7 +121,7 @@ describe('they reach Codex', () => {
     },
   );
 
-  test('one file twice, and by a link', async ({ codex }) => {
+  test('may be one file twice, and by a link', async ({ codex }) => {
     const [file = ''] = await files(codex, PNG);
     const linked = path.join(codex.scratch, 'a link');
     // On Windows the other kind takes rights.
@@ -131,7 +131,7 @@ describe('they reach Codex', () => {
     expect((await codex.turn()).cwdEntries.toSorted()).toEqual(names);
   });
 
-  test('whatever the name says', async ({ codex }) => {
+  test('may have any name', async ({ codex }) => {
     const name = `--help & $(id) 'Лиса' %PATH% 🦊.svg`;
     const file = path.join(codex.scratch, WINDOWS ? name : `${name}\n; "a quote"`);
     await writeFile(file, WEBP);
@@ -141,13 +141,13 @@ describe('they reach Codex', () => {
     expect(recording.args.join('\n') + recording.stdin).not.toContain('$(id)');
   });
 
-  test('up to 16 MiB', async ({ codex }) => {
+  test('may have 16 MiB', async ({ codex }) => {
     const referenceImages = [await fileOf(codex, MOST_BYTES)];
     expect(await codex.generate(turn(save('store', DRAWN)), { referenceImages })).toEqual(DRAWN);
   });
 });
 
-describe('what cannot be one is refused before anything is spent', () => {
+describe('an invalid reference', () => {
   /** Nothing was started, and the option is named. (That no workspace is left, the fixture checks.) */
   async function refuses(
     codex: StubCodex,
@@ -187,12 +187,12 @@ describe('what cannot be one is refused before anything is spent', () => {
     ],
     ['half a signature', async (codex) => (await files(codex, PNG.subarray(0, 5)))[0] ?? ''],
     ['a byte more than 16 MiB', (codex) => fileOf(codex, MOST_BYTES + 1)],
-  ])('%s', async ([, make], { codex }) => {
+  ])('is refused before a turn is spent: %s', async ([, make], { codex }) => {
     const bad = await make(codex);
     await refuses(codex, [bad], 'referenceImages[0]');
   });
 
-  test('a file that cannot be read', async ({ codex }) => {
+  test('is refused before a turn is spent: a file that cannot be read', async ({ codex }) => {
     const { file, letGo } = await unreadable(codex);
     try {
       await refuses(codex, [file], 'referenceImages[0]');
@@ -202,18 +202,18 @@ describe('what cannot be one is refused before anything is spent', () => {
   });
 
   // Windows has none.
-  test.skipIf(WINDOWS)('a FIFO', async ({ codex }) => {
+  test.skipIf(WINDOWS)('is refused before a turn is spent: a FIFO', async ({ codex }) => {
     const fifo = path.join(codex.scratch, 'fifo');
     execFileSync('mkfifo', [fifo]);
     await refuses(codex, [fifo], 'referenceImages[0]');
   });
 
   // Windows would occupy all of it.
-  test.skipIf(WINDOWS)('a terabyte of nothing', async ({ codex }) => {
+  test.skipIf(WINDOWS)('is refused before a turn is spent: a terabyte', async ({ codex }) => {
     await refuses(codex, [await fileOf(codex, 2 ** 40)], 'referenceImages[0]');
   });
 
-  test('the one that is wrong is named, beside others that are not', async ({ codex }) => {
+  test('is named among valid ones', async ({ codex }) => {
     const good = path.join(codex.scratch, 'good');
     await writeFile(good, PNG);
     await refuses(codex, [good, good, path.join(codex.scratch, 'nothing')], 'referenceImages[2]');
@@ -221,7 +221,7 @@ describe('what cannot be one is refused before anything is spent', () => {
     await refuses(codex, [good, path.join(codex.scratch, 'directory')], 'referenceImages[1]');
   });
 
-  test('six', async ({ codex }) => {
+  test('is the sixth of six', async ({ codex }) => {
     const six = await files(codex, PNG, PNG, PNG, PNG, PNG, PNG);
     await refuses(codex, six, 'referenceImages');
   });
@@ -238,34 +238,31 @@ describe('what cannot be one is refused before anything is spent', () => {
     ['a hole', [, FOX], 'referenceImages[0]'], // oxlint-disable-line no-sparse-arrays
     ['a path that is not in a list', FOX, 'referenceImages'],
     ['an object', { 0: FOX, length: 1 }, 'referenceImages'],
-  ])('%s', async ([, value, option], { codex }) => {
+  ])('is refused before a turn is spent: %s', async ([, value, option], { codex }) => {
     await refuses(codex, value, option);
   });
 });
 
-describe.skipIf(!mayHaveDeadDisk())(
-  'a disk that answers no more (takes the right to mount)',
-  () => {
-    test('ends the call at its timeout', async ({ codex }) => {
-      const disk = path.join(codex.scratch, 'disk');
-      await mkdir(disk);
-      const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
-      const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
-      expect(error).toMatchObject({ code: 'TIMEOUT' });
-      expect(await codex.recordings()).toEqual([]);
-      expect(await codex.workspaces()).toEqual([]);
-    });
-  },
-);
+describe.skipIf(!mayHaveDeadDisk())('a reference on a dead disk (takes the right to mount)', () => {
+  test('does not keep the call from ending at its timeout', async ({ codex }) => {
+    const disk = path.join(codex.scratch, 'disk');
+    await mkdir(disk);
+    const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
+    const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(await codex.recordings()).toEqual([]);
+    expect(await codex.workspaces()).toEqual([]);
+  });
+});
 
-describe('a reference that comes back unchanged is no picture', () => {
+describe('a reference that comes back unchanged', () => {
   const PLACES: [place: string, step: Step][] = [
     ['at the handed path', save('workspace', PNG)],
     ['in the store', save('store', PNG)],
     ['in the record', record('item', PNG)],
   ];
 
-  test.for(PLACES)('%s', async ([, step], { codex }) => {
+  test.for(PLACES)('is no image %s', async ([, step], { codex }) => {
     const referenceImages = await files(codex, JPEG, PNG);
     for (const completion of ['image', 'exit'] as const) {
       const error = await failure(codex.generate(turn(step), { referenceImages, completion }));
@@ -274,7 +271,7 @@ describe('a reference that comes back unchanged is no picture', () => {
     }
   });
 
-  test.for(PLACES)('%s, where it was none', async ([, step], { codex }) => {
+  test.for(PLACES)('is an image %s where it was no reference', async ([, step], { codex }) => {
     const referenceImages = await files(codex, JPEG, DRAWN);
     expect(await codex.generate(turn(step), { referenceImages })).toEqual(PNG);
   });
@@ -282,7 +279,7 @@ describe('a reference that comes back unchanged is no picture', () => {
   test.for<[what: string, drawn: Step, source: string]>([
     ['the store', save('store', DRAWN), 'store'],
     ['the record', record('end', DRAWN), 'rollout'],
-  ])('it does not hide what %s holds', async ([, drawn, source], { codex }) => {
+  ])('does not hide the image in %s', async ([, drawn, source], { codex }) => {
     const referenceImages = await files(codex, PNG);
     for (const completion of ['image', 'exit'] as const) {
       const steps = turn(save('workspace', PNG), drawn);
@@ -291,7 +288,7 @@ describe('a reference that comes back unchanged is no picture', () => {
     }
   });
 
-  test('one that differs in its last byte is a picture', async ({ codex }) => {
+  test('is an image if its last byte differs', async ({ codex }) => {
     const [a, b] = [Buffer.concat([PNG, Buffer.of(1)]), Buffer.concat([PNG, Buffer.of(2)])];
     const referenceImages = await files(codex, a);
     expect(await codex.generate(turn(save('store', b)), { referenceImages })).toEqual(b);
