@@ -48,7 +48,7 @@ describe.skipIf(WINDOWS).for(FILES)('a FIFO instead of %s', (name) => {
     expect(await codex.generate(turn(save('store', PNG)))).toEqual(PNG);
   });
 
-  test('leaves the threads of the process free, however many calls are made', async ({ codex }) => {
+  test('leaves the threads of the process free for any number of calls', async ({ codex }) => {
     await codex.order([]);
     const directory = path.join(codex.home, 'generated_images', ID);
     await mkdir(directory, { recursive: true });
@@ -128,7 +128,7 @@ describe.skipIf(!mayOverlay())('a user database that does not answer (takes over
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('holds up neither a check nor a recovery for ever', async ({ codex }) => {
+  test('ends a check and a recovery as well', async ({ codex }) => {
     const [env, wrapper] = await homeless(codex);
     expect(await checkInOwnProcess({ codexPath: STUB, env }, wrapper)).toMatchObject({
       ready: false,

@@ -64,7 +64,7 @@ test.for([undefined, null, true])('a turn is lean where lean is %s', async (lean
   for (const setting of given) expect(setting).not.toMatch(THEIRS);
 });
 
-test('lean: false leaves everything else as the user has it', async ({ codex }) => {
+test("a turn has the user's settings where lean is false", async ({ codex }) => {
   await codex.config('[mcp_servers.files]\ncommand = "files"\n');
   const given = await settings(codex, { lean: false });
   expect(given).toEqual(expect.arrayContaining(NEEDED));
@@ -73,14 +73,14 @@ test('lean: false leaves everything else as the user has it', async ({ codex }) 
 });
 
 test.for([true, false])(
-  "no rule of the user's leads out of the sandbox, lean: %s",
+  "a turn ignores the user's rules where lean is %s",
   async (lean, { codex }) => {
     await settings(codex, { lean });
     expect((await codex.turn()).args).toContain('--ignore-rules');
   },
 );
 
-test('it is lean in every sandbox', async ({ codex }) => {
+test('a turn is lean in every sandbox', async ({ codex }) => {
   for (const sandbox of ['read-only', 'danger-full-access'] as const) {
     await codex.generate(turn(save('store', PICTURE)), { sandbox });
     const { args = [] } = (await codex.recordings()).at(-1) ?? {};
@@ -88,21 +88,21 @@ test('it is lean in every sandbox', async ({ codex }) => {
   }
 });
 
-test('passes no `-c` key twice', async ({ codex }) => {
+test('a turn has no `-c` key twice', async ({ codex }) => {
   await codex.config('[mcp_servers.files]\ncommand = "files"\n');
   const keys = (await settings(codex)).map((setting) => setting.split('=', 1)[0]);
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test('features are set and not disabled: `--disable` refuses names that it does not know', async ({
+test('a turn sets features without `--disable`, which refuses unknown names', async ({
   codex,
 }) => {
   await settings(codex, { disableFeatures: ['image_detail'] });
   expect(valuesOf('--disable', (await codex.turn()).args)).toEqual(['image_detail']);
 });
 
-describe("the caller's config has the last word", () => {
-  test.for([true, false])('lean: %s', async (lean, { codex }) => {
+describe("the caller's config", () => {
+  test.for([true, false])('comes last, lean: %s', async (lean, { codex }) => {
     const config = {
       model_reasoning_effort: '"high"',
       'features.apps': 'true',
@@ -154,7 +154,7 @@ describe("the user's MCP servers", () => {
   test.for<[what: string, toml: string]>([
     ['inline', 'mcp_servers = { files = { command = "files" } }'],
     ['by a dotted key', 'mcp_servers.files.command = "files"'],
-  ])('also where they are written %s', async ([, toml], { codex }) => {
+  ])('are switched off where they are written %s', async ([, toml], { codex }) => {
     expect(await serversOff(codex, toml)).toEqual([
       expect.stringMatching(/^mcp_servers=\{ "?files"? = \{ enabled = false \} \}$/),
     ]);
@@ -166,7 +166,7 @@ describe("the user's MCP servers", () => {
     ['there is no table', 'mcp_servers = 5'],
     ['the file does not parse', 'mcp_servers = = 5'],
     ['the file is empty', ''],
-  ])('are not spoken of where %s', async ([, toml], { codex }) => {
+  ])('are not mentioned where %s', async ([, toml], { codex }) => {
     expect(await serversOff(codex, toml)).toEqual([]);
   });
 
@@ -177,7 +177,7 @@ describe("the user's MCP servers", () => {
     expect(given.filter((setting) => setting.startsWith('mcp_servers'))).toHaveLength(1);
   });
 
-  test("the user's file stays as it is", async ({ codex }) => {
+  test("stay in the user's file", async ({ codex }) => {
     const toml = '# mine\n[mcp_servers.files]\ncommand = "files"\n';
     await serversOff(codex, toml);
     expect(await readFile(path.join(codex.home, 'config.toml'), 'utf8')).toBe(toml);

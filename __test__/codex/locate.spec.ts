@@ -49,8 +49,8 @@ async function chosen(
   return (await codex.turn()).program;
 }
 
-describe('the order', () => {
-  test('codexPath, before CODEX_BIN and PATH', async ({ codex }) => {
+describe('the program that is started', () => {
+  test('is codexPath before CODEX_BIN and PATH', async ({ codex }) => {
     const option = await install(codex, 'option/codex');
     const variable = await install(codex, 'variable/codex');
     const onPath = await install(codex, 'path/codex');
@@ -58,20 +58,20 @@ describe('the order', () => {
     expect(await chosen(codex, env, { codexPath: option })).toBe(option);
   });
 
-  test('CODEX_BIN, before PATH', async ({ codex }) => {
+  test('is CODEX_BIN before PATH', async ({ codex }) => {
     const variable = await install(codex, 'variable/my-codex');
     const onPath = await install(codex, 'path/codex');
     expect(await chosen(codex, { CODEX_BIN: variable, PATH: path.dirname(onPath) })).toBe(variable);
   });
 
-  test('the first on PATH', async ({ codex }) => {
+  test('is the first on PATH', async ({ codex }) => {
     const first = await install(codex, 'first/codex');
     const second = await install(codex, 'second/codex');
     const PATH = [codex.scratch, path.dirname(first), path.dirname(second)].join(path.delimiter);
     expect(await chosen(codex, { PATH })).toBe(first);
   });
 
-  test('on PATH, what cannot be run is passed over', async ({ codex }) => {
+  test('is none on PATH that cannot be run', async ({ codex }) => {
     const name = WINDOWS ? 'codex.exe' : 'codex';
     await mkdir(path.join(codex.scratch, 'a directory', name), { recursive: true });
     await mkdir(path.join(codex.scratch, 'a text'));
@@ -105,7 +105,7 @@ describe('CODEX_BIN', () => {
   });
 });
 
-describe('the usual places, for a daemon whose PATH knows nothing of them', () => {
+describe('a usual directory that is not on PATH', () => {
   const PLACES = WINDOWS
     ? [
         'AppData/Roaming/npm',
@@ -137,7 +137,7 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
             ]),
       ];
 
-  test.for(PLACES)('~/%s', async (place, { codex }) => {
+  test.for(PLACES)('is searched: ~/%s', async (place, { codex }) => {
     const there = await install(codex, path.join(codex.user, place, 'codex'));
     expect(await chosen(codex, { PATH: codex.scratch })).toBe(there);
   });
@@ -148,7 +148,7 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
     ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'pnpm', 'bin'] as const]),
     ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'mise', 'shims'] as const]),
   ] as const)(
-    'are also looked for where %s says: %s/%s',
+    'is searched where %s names it: %s/%s',
     async ([variable, ...below], { codex }) => {
       const moved = path.join(codex.scratch, 'moved');
       const there = await install(codex, path.join(moved, ...below, 'codex'));
@@ -158,7 +158,7 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
 
   // On Windows none of them is in a directory of its version.
   test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
-    'the newest of several versions',
+    'is searched for the newest of several versions',
     async ({ codex }) => {
       const place = (version: string) =>
         path.join(codex.user, `.nvm/versions/node/${version}/bin/codex`);
@@ -171,7 +171,7 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
 });
 
 // What takes the place of /etc is Linux's, and takes the right to mount.
-describe.skipIf(!mayOverlay())('without HOME (takes overlays)', () => {
+describe.skipIf(!mayOverlay())('a call without HOME (takes overlays)', () => {
   test.for(['.local/bin', '.local/share/pnpm/bin', '.bun/bin'])(
     "they are those of the user database's home: %s",
     async (place, { codex }) => {
@@ -189,7 +189,7 @@ describe.skipIf(!mayOverlay())('without HOME (takes overlays)', () => {
   );
 });
 
-describe("behind npm's launcher", () => {
+describe("npm's launcher", () => {
   const installed = (codex: StubCodex, binary: string | null) =>
     installFromNpm(codex.scratch, '0.169.0', binary);
 
@@ -198,29 +198,29 @@ describe("behind npm's launcher", () => {
     `${PLATFORM_PACKAGE}/${VENDOR}/codex/codex`,
     `codex/node_modules/@openai/${BINARY}`,
     `codex/${VENDOR}/codex/codex`,
-  ])('the native binary is run: %s', async (binary, { codex }) => {
+  ])('leads to the native binary: %s', async (binary, { codex }) => {
     const { command, native } = await installed(codex, binary);
     expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(native);
   });
 
-  test('also when the launcher is named by the option', async ({ codex }) => {
+  test('leads to the native binary where codexPath names it', async ({ codex }) => {
     const { command, native } = await installed(codex, BINARY);
     expect(await chosen(codex, {}, { codexPath: command })).toBe(native);
   });
 
-  test('the result knows the version that npm installed', async ({ codex }) => {
+  test('leads to the version that npm installed', async ({ codex }) => {
     const { command: codexPath } = await installed(codex, BINARY);
     const image = await codex.generateDetailed(turn(save('store', PICTURE)), { codexPath });
     expect(image.codexVersion).toBe('0.169.0');
   });
 
   // Windows starts no scripts.
-  test.skipIf(WINDOWS)('the launcher itself is run when there is no binary', async ({ codex }) => {
+  test.skipIf(WINDOWS)('is run itself where there is no binary', async ({ codex }) => {
     const { command } = await installed(codex, null);
     expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(command);
   });
 
-  test.runIf(WINDOWS)('a launcher that leads to no binary is refused', async ({ codex }) => {
+  test.runIf(WINDOWS)('is refused where it leads to no binary', async ({ codex }) => {
     const { command: codexPath } = await installed(codex, null);
     const error = await failure(codex.generate(turn(), { codexPath }));
     expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND' });
@@ -262,7 +262,7 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
   });
 
   test.for(names)(
-    'is found without a PATH, as is the version that it leads to: %s',
+    'is found without a PATH, with the version that it leads to: %s',
     async (name, { codex }) => {
       const home = path.join(codex.user, '.local/share/pnpm');
       const { native } = await installFromPnpm(codex, name, { home });
@@ -275,7 +275,7 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
     },
   );
 
-  test.for(names)('whose store was moved is passed over: %s', async (name, { codex }) => {
+  test.for(names)('is passed over if its store was moved: %s', async (name, { codex }) => {
     const { command, native } = await installFromPnpm(codex, name);
     await rename(path.dirname(native), path.join(codex.scratch, 'moved'));
     const script = (await checkCodex({ codexPath: command, env: codex.env })).codexPath;
@@ -292,7 +292,7 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
     });
   });
 
-  test.for(names)("is run itself with a line of the user's own: %s", async (name, { codex }) => {
+  test.for(names)('is run itself if the user added a line: %s', async (name, { codex }) => {
     const { command } = await installFromPnpm(codex, name, {
       own: 'export OF_THE_USER=1',
     });
@@ -301,8 +301,8 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
   });
 });
 
-describe.skipIf(WINDOWS)("a wrapper of the user's own is run, though it names the package", () => {
-  test.for(['codexPath', 'CODEX_BIN', 'PATH'] as const)('by %s', async (by, { codex }) => {
+describe.skipIf(WINDOWS)('a wrapper that the user wrote around the package', () => {
+  test.for(['codexPath', 'CODEX_BIN', 'PATH'] as const)('is run itself: %s', async (by, { codex }) => {
     const { command } = await installFromNpm(codex.scratch, '0.169.0', BINARY);
     const script = path.join(codex.scratch, 'lib/node_modules/@openai/codex/bin/codex.js');
     await rm(command);

@@ -21,12 +21,12 @@ async function commands(codex: StubCodex): Promise<string[]> {
 }
 
 describe('auth.json', () => {
-  test('a ChatGPT login passes, and nobody is asked', async ({ codex }) => {
+  test('passes with a ChatGPT login, without a question', async ({ codex }) => {
     expect(await codex.generate(ORDERS)).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['exec']);
   });
 
-  test('a login older than `auth_mode` passes', async ({ codex }) => {
+  test('passes with a login older than `auth_mode`', async ({ codex }) => {
     const { auth_mode: _, ...older } = CHATGPT_LOGIN;
     await codex.login(older);
     expect(await codex.generate(ORDERS)).toEqual(PICTURE);
@@ -37,7 +37,7 @@ describe('auth.json', () => {
     ['an API key', { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up', tokens: null }],
     ['an API key older than `auth_mode`', { OPENAI_API_KEY: 'sk-made-up' }],
     ['an agent identity', { auth_mode: 'agentIdentity', agent_identity: 'sk-made-up' }],
-  ])('%s is refused, and nothing is started', async ([, auth], { codex }) => {
+  ])('is refused, and nothing is started: %s', async ([, auth], { codex }) => {
     await codex.login(auth);
     const error = await failure(codex.generate(ORDERS));
     expect(error).toMatchObject({ code: 'API_KEY_LOGIN', status: 403, retryable: false });
@@ -46,7 +46,7 @@ describe('auth.json', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('is looked for in codexHome', async ({ codex }) => {
+  test('is read in codexHome', async ({ codex }) => {
     await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
     const env = { ...codex.env, CODEX_HOME: codex.scratch };
     expect(await failure(codex.generate(ORDERS, { env, codexHome: codex.home }))).toMatchObject({
@@ -54,7 +54,7 @@ describe('auth.json', () => {
     });
   });
 
-  test('is looked for in ~/.codex when nothing names a home', async ({ codex }) => {
+  test('is read in ~/.codex where no home is named', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
     const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
     expect(await failure(codex.generate(orders, { env }))).toMatchObject({ code: 'NOT_SIGNED_IN' });
@@ -64,13 +64,13 @@ describe('auth.json', () => {
   });
 });
 
-describe('where the file says nothing, `codex login status` is asked', () => {
+describe('`codex login status`', () => {
   test.for<[what: string, auth: string | null]>([
     ['no file', null],
     ['an empty file', ''],
     ['no JSON', '{"auth_mode":'],
     ['nothing in it', '{}'],
-  ])('%s', async ([, auth], { codex }) => {
+  ])('is asked where auth.json does not tell: %s', async ([, auth], { codex }) => {
     await codex.login(auth);
     expect(await codex.generate(ORDERS)).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['login', 'exec']);
@@ -88,7 +88,7 @@ describe('where the file says nothing, `codex login status` is asked', () => {
     },
   );
 
-  test('it says: Not logged in', async ({ codex }) => {
+  test('refuses the call by: Not logged in', async ({ codex }) => {
     await codex.login(null);
     const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
     const error = await failure(codex.generate(orders));
@@ -102,13 +102,13 @@ describe('where the file says nothing, `codex login status` is asked', () => {
     { text: 'You are certainly Not logged in anywhere', exitCode: 1 },
     { text: 'error: unrecognized subcommand', exitCode: 2 },
     { text: '', exitCode: 0 },
-  ])('what it is not known to say passes: $text', async (login, { codex }) => {
+  ])('lets the call pass by unknown text: $text', async (login, { codex }) => {
     await codex.login(null);
     expect(await codex.generate({ ...ORDERS, login })).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['login', 'exec']);
   });
 
-  test('it gets no key either', async ({ codex }) => {
+  test('gets no key', async ({ codex }) => {
     await codex.login(null);
     const env = { ...codex.env, OPENAI_API_KEY: 'a-secret-key', CODEX_API_KEY: 'a-secret-key' };
     expect(await codex.generate(ORDERS, { env })).toEqual(PICTURE);
@@ -144,19 +144,19 @@ describe('the model provider of config.toml', () => {
        model_providers.my-relay = { name = "A relay", base_url = "http://127.0.0.1:9/v1" }`,
     ],
   ])(
-    '%s certainly has no image_gen: refused, and nothing is started',
+    'is refused if it certainly lacks image_gen: %s',
     async ([, toml], { codex }) => {
       await codex.config(toml);
       await refused(codex);
     },
   );
 
-  test('a relay chosen by the call is refused too', async ({ codex }) => {
+  test('is refused if the call chooses a relay', async ({ codex }) => {
     await codex.config(RELAY.replace('model_provider = "my-relay"', ''));
     await refused(codex, { model_provider: 'my-relay' });
   });
 
-  test("Codex's own provider chosen by the call passes", async ({ codex }) => {
+  test("passes if the call chooses Codex's own", async ({ codex }) => {
     await codex.config(RELAY);
     expect(await codex.generate(ORDERS, { config: { model_provider: '"openai"' } })).toEqual(
       PICTURE,
@@ -174,7 +174,7 @@ describe('the model provider of config.toml', () => {
     ['a file that does not parse', 'model_provider = = "my-relay"'],
     ['values of the wrong type', 'model_provider = 5\nmodel_providers = "none"'],
     ['an empty file', ''],
-  ])('%s passes', async ([, toml], { codex }) => {
+  ])('passes: %s', async ([, toml], { codex }) => {
     await codex.config(toml);
     expect(await codex.generate(ORDERS)).toEqual(PICTURE);
   });

@@ -82,14 +82,14 @@ describe('a login that is not kept in auth.json', () => {
     expect(first?.args).toEqual(['login', 'status', '-c', 'cli_auth_credentials_store=keyring']);
   });
 
-  test('is none where its keyring does not answer', async ({ codex }) => {
+  test('is missing where its keyring does not answer', async ({ codex }) => {
     await codex.config('cli_auth_credentials_store = "keyring"');
     const text = 'Error checking login status: failed to load CLI auth from keyring: no session';
     const login = { text, exitCode: 1 };
     await expectRefused(codex, notSignedIn(/not signed in.*codex login/i), { login });
   });
 
-  test('is no matter where the call asks for the file', async ({ codex }) => {
+  test('is not asked for where the call demands the file', async ({ codex }) => {
     await codex.config('cli_auth_credentials_store = "keyring"');
     await codex.order({ exec: DRAWS, login: NOT_LOGGED_IN });
     const config = { cli_auth_credentials_store: '"file"' };
@@ -98,7 +98,7 @@ describe('a login that is not kept in auth.json', () => {
 });
 
 // On Windows no variable says where it is.
-describe.skipIf(WINDOWS)('a home of the user in which Codex can have no directory', () => {
+describe.skipIf(WINDOWS)("a user's home in which Codex can have no directory", () => {
   const EXPECTED = notSignedIn(/home directory.*cannot be opened.*codex login/i);
 
   test.for<[what: string, make: (user: string) => Promise<void>]>([
@@ -121,7 +121,7 @@ describe.skipIf(WINDOWS)('a home of the user in which Codex can have no director
   });
 
   // By its mode: `sudo -u` may leave the HOME of the one who calls it.
-  test('is refused: one whose .codex is closed to this user', async ({ codex }) => {
+  test('is refused if its .codex is closed to this user', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
     const home = path.join(codex.user, '.codex');
     await mkdir(home);
@@ -135,13 +135,13 @@ describe.skipIf(WINDOWS)('a home of the user in which Codex can have no director
     await chmod(home, 0o700);
   });
 
-  test('is no obstacle where it does not exist: Codex makes it', async ({ codex }) => {
+  test('passes where it does not exist, because Codex makes it', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
     await expectDrawn(codex, { env: { ...env, HOME: path.join(codex.scratch, 'a', 'b') } });
   });
 });
 
-describe('a home that is named and is no directory', () => {
+describe('a named home that is no directory', () => {
   const EXPECTED = notSignedIn(/home directory.*does not exist.*codex login/i);
 
   test.for(['option', 'variable'] as const)('is refused, by the %s', async (by, { codex }) => {
@@ -217,7 +217,7 @@ describe('a login that the configuration does not accept', () => {
     ['its workspace', 'forced_chatgpt_workspace_id = "mine"'],
     ['its workspace among others', 'forced_chatgpt_workspace_id = ["theirs", " mine "]'],
     ['no workspace', 'forced_chatgpt_workspace_id = " "'],
-  ])('passes if it is the one that is demanded: %s', async ([, toml], { codex }) => {
+  ])('passes if it is the demanded one: %s', async ([, toml], { codex }) => {
     await codex.login(loginTo('mine'));
     await codex.config(toml);
     await expectDrawn(codex);
@@ -264,7 +264,7 @@ describe('an image tool that is switched off', () => {
   test.for<[where: string, toml: string]>([
     ["the user's config.toml", '[features]\nimage_generation = false'],
     ['a profile', 'profile = "p"\n[profiles.p.features]\nimage_generation = false'],
-  ])('is refused, and the call may switch it on: %s', async ([, toml], { codex }) => {
+  ])('is refused, unless the call switches it on: %s', async ([, toml], { codex }) => {
     await codex.config(toml);
     await expectRefused(codex, EXPECTED);
     await expectDrawn(codex, { config: { 'features.image_generation': 'true' } });

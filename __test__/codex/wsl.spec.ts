@@ -45,7 +45,7 @@ const FOUND: [what: string, install: (codex: StubCodex) => Promise<string>][] = 
 
 describe.skipIf(WINDOWS)('a Codex for Windows', () => {
   describe.for(FOUND)('%s', ([, install]) => {
-    test('named by codexPath is refused', async ({ codex }) => {
+    test('is refused where codexPath names it', async ({ codex }) => {
       const codexPath = await install(codex);
       const error = await failure(codex.generate(turn(), { codexPath }));
       expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND', status: 424, retryable: false });
@@ -54,7 +54,7 @@ describe.skipIf(WINDOWS)('a Codex for Windows', () => {
     });
 
     test.skipIf(CODEX_IS_INSTALLED)(
-      'is told apart from none at all when it is the only one',
+      'is distinguished from a missing one if it is the only one',
       async ({ codex }) => {
         const PATH = path.dirname(await install(codex));
         const env = { ...codex.env, PATH, WSL_DISTRO_NAME: 'Ubuntu' };
@@ -67,7 +67,7 @@ describe.skipIf(WINDOWS)('a Codex for Windows', () => {
       },
     );
 
-    test('is passed over for one that works', async ({ codex }) => {
+    test('is passed over for one that runs', async ({ codex }) => {
       const windows = path.dirname(await install(codex));
       const linux = await installStub(path.join(codex.scratch, 'linux', 'codex'));
       const PATH = [windows, path.dirname(linux)].join(path.delimiter);
@@ -80,7 +80,7 @@ describe.skipIf(WINDOWS)('a Codex for Windows', () => {
   });
 });
 
-test("under WSL the agent has no sandbox, because Codex's own does not work there", async ({
+test("the agent has no sandbox under WSL, where Codex's own does not work", async ({
   codex,
 }) => {
   const env = { ...codex.env, WSL_DISTRO_NAME: 'Ubuntu' };

@@ -29,11 +29,11 @@ const promises = DOCUMENTS.flatMap((name) => {
   return all.map(([, floor, most]): [string, string] => [name, floor ?? most ?? '']);
 });
 
-test('every document makes the promise', () => {
+test('every document promises the same version', () => {
   expect(new Set(promises.map(([name]) => name)).size).toBe(DOCUMENTS.length);
 });
 
-test.skipIf(WINDOWS).for(promises)('%s: an addon may need %s, and no more', async ([, promise]) => {
+test.skipIf(WINDOWS).for(promises)('an addon that needs more is refused: %s promises %s', async ([, promise]) => {
   await needs('2.2.5', '2.9', promise);
   expect(() => assertGlibcFloor('addon.node')).not.toThrow();
   const [major, minor = NaN] = promise.split('.').map(Number);

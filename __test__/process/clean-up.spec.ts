@@ -26,9 +26,9 @@ import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 
-describe('left with', () => {
+describe('a workspace', () => {
   // Modes are Unix's. What is read-only on Windows is removed in the tests of `src/files/windows.rs`.
-  test.skipIf(WINDOWS)('`chmod 000` directories: removed', async ({ codex }) => {
+  test.skipIf(WINDOWS)('is removed with `chmod 000` directories', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE), { do: 'leave', what: 'locked directories' }));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, BOUND_BY_MODES);
@@ -43,15 +43,15 @@ describe('left with', () => {
     expect(await codex.workspaces()).toEqual([]);
   }
 
-  test('10,000 files: removed', ({ codex }) => expectRemoved(codex, 'many files'));
+  test('is removed with 10,000 files', ({ codex }) => expectRemoved(codex, 'many files'));
 
   // Other systems have no such names.
-  test.skipIf(!LINUX)('non-UTF-8 names: removed', ({ codex }) => expectRemoved(codex, 'odd names'));
+  test.skipIf(!LINUX)('is removed with names that are no UTF-8', ({ codex }) => expectRemoved(codex, 'odd names'));
 });
 
 // A process of Windows's works in no directory whose path is that long, and its handles are not
 // counted. What the tree costs the stub is most of the time.
-describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
+describe.skipIf(WINDOWS)('a workspace deeper than any path', () => {
   /** In a process of its own, which a stack that is too deep would end. */
   async function expectRemoved(codex: StubCodex, what: Leftover, wrapper: Wrapper): Promise<void> {
     await codex.order(turn({ do: 'leave', what }, save('store', PICTURE)));
@@ -66,7 +66,7 @@ describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
     ['deep directories', ' with 64 descriptors', WITH_64_DESCRIPTORS],
   ])('is removed: %s%s', ([what, , wrapper], { codex }) => expectRemoved(codex, what, wrapper));
 
-  test('is removed with everything else at once, bound by modes, with 64 descriptors', async ({
+  test('is removed with all other obstacles, bound by modes, with 64 descriptors', async ({
     codex,
   }) => {
     const before = await stat(codex.desk);
@@ -77,7 +77,7 @@ describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
 });
 
 describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
-  test('is left with all that is mounted there, and is reported', async ({ codex }) => {
+  test('is left with what is mounted there, and is reported', async ({ codex }) => {
     await codex.order(turn({ do: 'leave', what: 'a mount point' }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, WITH_OWN_MOUNTS);
@@ -93,7 +93,7 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
 });
 
 // By modes, which are Unix's.
-describe.skipIf(WINDOWS)('impossible', () => {
+describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
   /**
    * The workspace is empty by then, but cannot be taken out of its directory. The next daemon can.
    */
@@ -121,7 +121,7 @@ describe.skipIf(WINDOWS)('impossible', () => {
     await release(codex);
   });
 
-  test('an error is still that error, and the problem reported in its detail', async ({
+  test('is reported in the detail of an error', async ({
     codex,
   }) => {
     await codex.order([
@@ -135,8 +135,8 @@ describe.skipIf(WINDOWS)('impossible', () => {
   });
 });
 
-describe.skipIf(!WINDOWS)('impossible on Windows, because somebody works there', () => {
-  test('the image is still returned and the problem reported', async ({ codex }) => {
+describe.skipIf(!WINDOWS)('a workspace that cannot be removed because a process works there', () => {
+  test('is reported in the warnings of the image', async ({ codex }) => {
     const waits: Step[] = [
       { do: 'reach', mark: 'running' },
       { do: 'await', gate: 'end' },

@@ -48,26 +48,26 @@ async function busyDaemon(
   return daemon;
 }
 
-describe('what Node tells its addons', () => {
+describe('the end of an environment, as Node reports it', () => {
   test.for([
     'process.exit',
     'an uncaught throw',
     'an unhandled rejection',
     ...(WINDOWS ? [] : ['SIGTERM, handled']),
-  ])('%s: nothing is left when the daemon is gone', async (way, { codex }) => {
+  ])('leaves nothing when the daemon is gone: %s', async (way, { codex }) => {
     const daemon = await busyDaemon(codex);
     await daemon.die(way);
     await codex.expectNothingLeft();
   });
 
-  test('process.exit while a call is being stopped: its grace is over', async ({ codex }) => {
+  test('ends the grace of a call that is being stopped', async ({ codex }) => {
     const daemon = await busyDaemon(codex, undefined, { killGraceMs: 60_000 });
     await daemon.die('process.exit while the call is being stopped');
     await codex.expectNothingLeft();
   });
 
   test.for(['a worker terminated', 'a worker exiting'])(
-    '%s: nothing is left, and the daemon lives',
+    'leaves nothing, and the daemon lives: %s',
     async (way, { codex }) => {
       const daemon = await busyDaemon(codex, { inWorker: true });
       await daemon.endWorker(way);
@@ -96,15 +96,15 @@ describe('a readiness check that waits for the CLI', () => {
     return daemon;
   }
 
-  test.for(QUESTIONS)('process.exit during %s: nothing is left', async (question, { codex }) => {
+  test.for(QUESTIONS)('leaves nothing after process.exit during %s', async (question, { codex }) => {
     const [, mark, orders] = question;
     const daemon = await checkingDaemon(codex, mark, orders, false);
     expect(await daemon.die('process.exit')).toEqual([3, null]);
     await codex.expectNothingLeft();
   });
 
-  describe.each(['a worker terminated', 'a worker exiting'])('%s', (way) => {
-    test.for(QUESTIONS)('during %s: nothing is left', async ([, mark, orders], { codex }) => {
+  describe.each(['a worker terminated', 'a worker exiting'])('after %s', (way) => {
+    test.for(QUESTIONS)('leaves nothing during %s', async ([, mark, orders], { codex }) => {
       const daemon = await checkingDaemon(codex, mark, orders, true);
       await daemon.endWorker(way);
       await codex.expectNothingLeft();
@@ -113,13 +113,13 @@ describe('a readiness check that waits for the CLI', () => {
   });
 });
 
-describe('what nobody is told', () => {
+describe('the end of a daemon, which is not reported', () => {
   test.for<[way: string, end: End]>([
     ['SIGKILL', KILLED],
     ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
     ...POLITE_SIGNALS.map((signal): [string, End] => [signal, [null, signal]]),
   ])(
-    '%s: no process is left soon after, and no workspace after the next start',
+    'leaves no process soon after, and no workspace after the next start: %s',
     async ([way, end], { codex }) => {
       const daemon = await busyDaemon(codex);
       expect(await daemon.die(way)).toEqual(end);
@@ -130,7 +130,7 @@ describe('what nobody is told', () => {
   );
 
   // On Windows nobody watches: the system ends the job with its last handle.
-  test.skipIf(WINDOWS)('a watchdog that is killed: the job is unaffected', async ({ codex }) => {
+  test.skipIf(WINDOWS)('a watchdog that is killed does not affect the call', async ({ codex }) => {
     const steps = turn(
       { do: 'reach', mark: 'running' },
       { do: 'await', gate: 'go' },
@@ -146,7 +146,7 @@ describe('what nobody is told', () => {
   });
 });
 
-describe('what a dead daemon has left', () => {
+describe('the next daemon', () => {
   /** Lives until it is stopped, far from the tests' own marker. */
   const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
     // Not `sleep`, whose environment macOS shows to nobody.
@@ -165,14 +165,14 @@ describe('what a dead daemon has left', () => {
   };
   const PREFIX = 'od-codex-image-';
 
-  test('a workspace is removed', async ({ codex }) => {
+  test('removes the workspace of a dead daemon', async ({ codex }) => {
     const { workspace } = await leave(codex);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(existsSync(workspace)).toBe(false);
   });
 
   // On Windows no process works in a directory whose path is that long.
-  test.skipIf(WINDOWS)('a workspace of 30,000 levels is removed', async ({ codex }) => {
+  test.skipIf(WINDOWS)('removes a workspace of 30,000 levels', async ({ codex }) => {
     const left = { do: 'leave', what: 'deep directories' } as const;
     await codex.order(turn(left, { do: 'reach', mark: 'running' }, { do: 'hang' }));
     const daemon = new Daemon(codex.options());
@@ -187,7 +187,7 @@ describe('what a dead daemon has left', () => {
   });
 
   // On Windows no process is left of a dead daemon.
-  test.skipIf(WINDOWS)('together with its processes', async ({ codex }) => {
+  test.skipIf(WINDOWS)('removes the workspace with its processes', async ({ codex }) => {
     const { workspace, run } = await leave(codex);
     await mkdir(path.join(workspace, 'deeper'));
     const marked = orphan('/', { OD_CODEX_IMAGE_RUN: run });
@@ -205,7 +205,7 @@ describe('what a dead daemon has left', () => {
     await once(stranger, 'exit');
   });
 
-  describe('a directory that this package did not make', () => {
+  describe('leaves alone a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
       ['of another name', async ({ temporary }) => made(temporary, `${PREFIX}notes`)],
       ['of a longer name', async ({ temporary }) => made(temporary, `${PREFIX}${'0'.repeat(17)}`)],
@@ -237,7 +237,7 @@ describe('what a dead daemon has left', () => {
           return workspace;
         },
       ],
-    ])('is left alone with who works there: one %s', async ([, make], { codex }) => {
+    ])('and the processes in it: one %s', async ([, make], { codex }) => {
       const directory = await make(codex);
       const file = path.join(directory, 'file');
       await writeFile(file, 'of value');
@@ -256,7 +256,7 @@ describe('what a dead daemon has left', () => {
     }
   });
 
-  test('a workspace whose owner lives is left alone', async ({ codex }) => {
+  test('leaves alone a workspace whose owner lives', async ({ codex }) => {
     const daemon = await busyDaemon(codex);
     const theirs = await codex.workspaces();
     await codex.order(turn(save('store', PICTURE)));

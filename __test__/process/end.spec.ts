@@ -20,21 +20,21 @@ const FOREVER_MS = 600_000;
 /** How much later than on an idle machine something may happen. */
 const SLOWNESS_MS = 5000;
 
-describe('exit 1 with image', () => {
+describe('an image of a Codex that fails', () => {
   const FAILED: Step[] = [turnFailed('stream error'), { do: 'exit', code: 1 }];
 
-  test("in Codex's own store: the image", async ({ codex }) => {
+  test("is returned from Codex's own store", async ({ codex }) => {
     const steps = [THREAD, TURN_STARTED, save('store', PICTURE), ...FAILED];
     expect(await codex.generate(steps)).toEqual(PICTURE);
   });
 
-  test("in Codex's own store, then killed: the image", async ({ codex }) => {
+  test("is returned from Codex's own store after SIGKILL", async ({ codex }) => {
     const steps = turn(save('store', PICTURE), { do: 'die', of: 'SIGKILL' });
     expect(await codex.generate(steps)).toEqual(PICTURE);
   });
 
   test.for(['image', 'exit'] as const)(
-    "at the handed path, completion '%s': an error",
+    "is not returned from the workspace, completion '%s'",
     async (completion, { codex }) => {
       const steps = turn(save('workspace', PICTURE), { do: 'exit', code: 3 });
       const error = await failure(codex.generate(steps, { completion }));
@@ -43,7 +43,7 @@ describe('exit 1 with image', () => {
   );
 });
 
-describe('a turn that is over, while Codex lives on', () => {
+describe('a turn that is over while Codex lives on', () => {
   const LIMIT = "You've hit your usage limit. Try again later.";
 
   test.for(['image', 'exit'] as const)(
@@ -68,7 +68,7 @@ describe('a turn that is over, while Codex lives on', () => {
   });
 
   test.for(['image', 'exit'] as const)(
-    "delivers the agent's copy, completion '%s'",
+    "returns the agent's copy, completion '%s'",
     async (completion, { codex }) => {
       const steps = [...turn(save('workspace', PICTURE)), HANG];
       const image = await codex.generateDetailed(steps, { completion });
@@ -76,7 +76,7 @@ describe('a turn that is over, while Codex lives on', () => {
     },
   );
 
-  test('says that there is no picture, where Codex said that all went well', async ({ codex }) => {
+  test('fails with NO_IMAGE where Codex reported success', async ({ codex }) => {
     const error = await failure(codex.generate([...turn(), HANG]));
     expect(error).toMatchObject({ code: 'NO_IMAGE' });
     expect(error).not.toHaveProperty('signal');
@@ -92,7 +92,7 @@ describe('a turn that is over, while Codex lives on', () => {
     expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
   });
 
-  test('does not deliver the copy of a turn that failed', async ({ codex }) => {
+  test('does not return the copy of a turn that failed', async ({ codex }) => {
     const steps = [
       THREAD,
       TURN_STARTED,
@@ -104,8 +104,8 @@ describe('a turn that is over, while Codex lives on', () => {
   });
 });
 
-describe('an output that has ended, while Codex lives on', () => {
-  test('does not keep the picture in the store from being seen', async ({ codex }) => {
+describe('an output that has ended while Codex lives on', () => {
+  test('does not hide an image that is stored later', async ({ codex }) => {
     const steps: Step[] = [
       THREAD,
       TURN_STARTED,
@@ -120,11 +120,11 @@ describe('an output that has ended, while Codex lives on', () => {
   });
 });
 
-describe('timeout', () => {
+describe('a timeout', () => {
   /** Enough for the stub to come as far as its mark, which each test checks. */
   const timeoutMs = 10_000;
 
-  test('honoured: ends at once', async ({ codex }) => {
+  test('ends at once a Codex that obeys', async ({ codex }) => {
     const { events, onProgress } = listener();
     const steps = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
     const call = codex.generate(steps, { timeoutMs, killGraceMs: FOREVER_MS }, onProgress);
@@ -135,7 +135,7 @@ describe('timeout', () => {
     expect(stopping?.elapsedMs).toBeGreaterThanOrEqual(timeoutMs);
   });
 
-  test('ignored: SIGKILL after the grace, total ≤ timeout + grace + 1 s', async ({ codex }) => {
+  test('kills a Codex that does not obey within timeout + grace + 1 s', async ({ codex }) => {
     const killGraceMs = 700;
     const began = performance.now();
     const steps = turn(
@@ -156,11 +156,11 @@ describe('timeout', () => {
 });
 
 // A signal, which Windows does not have.
-describe.skipIf(WINDOWS)('stopped child (SIGSTOP)', () => {
+describe.skipIf(WINDOWS)('a child stopped by SIGSTOP', () => {
   test.for<[what: string, preparation: Step[], killGraceMs: number]>([
-    ['that would end when told to', [], FOREVER_MS],
+    ['that obeys', [], FOREVER_MS],
     ['that defies every polite signal', [{ do: 'defy', signals: ['SIGTERM', 'SIGINT'] }], 100],
-  ])('%s still ends', async ([, preparation, killGraceMs], { codex }) => {
+  ])('is killed: one %s', async ([, preparation, killGraceMs], { codex }) => {
     const controller = new AbortController();
     const steps = turn(...preparation, { do: 'freeze' }, HANG);
     const call = codex.generate(steps, { signal: controller.signal, killGraceMs });

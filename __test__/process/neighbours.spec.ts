@@ -106,7 +106,7 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
     expect(await ended).toEqual([0, null]);
   }
 
-  test('added and removed mid-run', async ({ codex }) => {
+  test('works when it is added and removed during a call', async ({ codex }) => {
     const listener = () => {};
     onTestFinished(() => void process.off('SIGCHLD', listener));
     const call = codex.generate([RUNNING, GATE, { do: 'exit', code: 7 }]);
@@ -119,7 +119,7 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
     expect(await once(spawn('false'), 'exit')).toEqual([1, null]);
   });
 
-  test('there before, and still there afterwards', async ({ codex }) => {
+  test('works before a call and after it', async ({ codex }) => {
     const listener = () => {};
     onTestFinished(() => void process.off('SIGCHLD', listener));
     await heard(listener);
@@ -131,7 +131,7 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
 
 // On Windows a process is told nothing of the kind about itself.
 test.skipIf(WINDOWS)(
-  '100 cancelled jobs: descriptors, threads, memory back to baseline',
+  '100 cancelled calls leave no descriptors, no threads and no memory',
   async ({ codex }) => {
     const crowd = await Crowd.gather(codex);
     const options = codex.options({ codexPath: crowd.program, env: crowd.member(0), timeoutMs });
@@ -143,7 +143,7 @@ test.skipIf(WINDOWS)(
   },
 );
 
-describe('addon loaded in main and worker: independent', () => {
+describe('the addon in the main thread and in a worker', () => {
   /** A worker in which one call is made. */
   class WorkerCall {
     private readonly worker: Worker;
@@ -173,7 +173,7 @@ describe('addon loaded in main and worker: independent', () => {
     ['succeeds', [save('workspace', PICTURE)], { image: new Uint8Array(PICTURE) }],
     ['fails', [{ do: 'exit', code: 1 }], { code: 'CODEX_FAILED' }],
   ])(
-    "the worker's call %s and the worker ends: main's goes on",
+    "keeps the main thread's call when the worker's %s and the worker ends",
     async ([, steps, outcome], { codex }) => {
       const call = codex.generate(turn(RUNNING, GATE, save('workspace', PICTURE)));
       await codex.reached('running');
@@ -190,7 +190,7 @@ describe('addon loaded in main and worker: independent', () => {
     },
   );
 
-  test("main's call is aborted: the worker's goes on", async ({ codex }) => {
+  test("keeps the worker's call when the main thread's is aborted", async ({ codex }) => {
     const other = await StubCodex.create();
     await other.order(turn(RUNNING, GATE, save('workspace', PICTURE)));
     const inWorker = new WorkerCall(other);

@@ -27,7 +27,7 @@ const GIGABYTE = 2 ** 30;
 /** Floods take their time on a busy machine. */
 const timeoutMs = 50_000;
 
-describe('harmless', () => {
+describe('unusual output', () => {
   const event = JSON.stringify({
     type: 'thread.started',
     thread_id: '0199d2c4-aaaa-7000-8000-0123456789ab',
@@ -45,12 +45,12 @@ describe('harmless', () => {
     ['cut JSON', `{"type":"turn.sta\n${event}\n{"type":`],
     ['JSON that is no event', `null\n[]\n"text"\n5\n{}\n{"type":5}\n${event}\n`],
     ['unknown types', `{"type":"turn.napped","for":"a while"}\n${event}\n`],
-  ])('%s', async ([, data], { codex }) => {
+  ])('does not hide an image: %s', async ([, data], { codex }) => {
     const steps = [print('stdout', data), save('store', PICTURE, mine), HANG];
     expect(await codex.generate(steps)).toEqual(PICTURE);
   });
 
-  test('no final newline', async ({ codex }) => {
+  test('does not hide a last event without a newline', async ({ codex }) => {
     const image = await codex.generateDetailed([
       print('stdout', event),
       save('store', PICTURE, mine),
@@ -58,7 +58,7 @@ describe('harmless', () => {
     expect(image).toMatchObject({ png: PICTURE, source: 'store', threadId: mine.thread });
   });
 
-  test('errors that Codex gets over', async ({ codex }) => {
+  test('does not hide an image: errors that Codex survives', async ({ codex }) => {
     const trouble = { id: 'i', type: 'error', message: 'unknown model' };
     const steps = turn(
       {
@@ -77,7 +77,7 @@ describe('harmless', () => {
   }
 });
 
-test('an event split at every byte offset: the same result', async ({ codex }) => {
+test('an event is understood when it is split at any byte', async ({ codex }) => {
   const text = 'Лиса 🦊 and "more" \\ e\u0301';
   const event = Buffer.from(`${spoken(text)}\n`);
   const offsets = Array.from({ length: event.length - 1 }, (_, n) => n + 1);
@@ -91,11 +91,11 @@ test('an event split at every byte offset: the same result', async ({ codex }) =
   expect(said).toEqual(offsets.map(() => text));
 });
 
-describe('thread.started, again and again', () => {
+describe('repeated thread.started', () => {
   const ANOTHER = '0199d2c4-bbbb-7000-8000-0123456789ab';
   const again = JSON.stringify({ type: 'thread.started', thread_id: ANOTHER });
 
-  test('leads to no other thread, and is told once', async ({ codex }) => {
+  test('does not change the thread, and is reported once', async ({ codex }) => {
     const { events, onProgress } = listener();
     const elsewhere = save('store', png({ seed: 9 }), { thread: ANOTHER });
     const steps = [
@@ -122,7 +122,7 @@ describe('thread.started, again and again', () => {
   });
 });
 
-test('one 20 MB line: memory +8 MB at most, later events still seen', async ({ codex }) => {
+test('a line of 20 MB takes at most 8 MB and does not hide later events', async ({ codex }) => {
   const [head = '', tail = ''] = spoken('<>').split('<>');
   const filler = Buffer.alloc(MEGABYTE, 'x').toString('base64');
   await codex.order([
@@ -141,21 +141,21 @@ test('one 20 MB line: memory +8 MB at most, later events still seen', async ({ c
   expect(peakGrowth).toBeLessThanOrEqual(8 * MEGABYTE);
 });
 
-test('a huge `turn.failed` costs no more than what is shown of it', async ({ codex }) => {
+test('a huge `turn.failed` is cut in detail', async ({ codex }) => {
   const message = `a new kind of failure ${'x'.repeat(900_000)}`;
   const error = await failure(codex.generate([THREAD, turnFailed(message)]));
   expect(error.detail).toContain('a new kind of failure');
   expect(error.detail?.length).toBeLessThanOrEqual(64 * 1024);
 });
 
-describe('1 GB', () => {
+describe('one gigabyte', () => {
   /** Much less than what is printed, much more than what an idle run takes. */
   const BOUNDED = 32 * MEGABYTE;
 
   test.for<[what: string, line: string]>([
-    ['that are told on', spoken('lorem ipsum '.repeat(350))],
-    ['that are not', printed('lorem ipsum '.repeat(700))],
-  ])('of events %s: bounded memory', async ([, line], { codex }) => {
+    ['that are reported', spoken('lorem ipsum '.repeat(350))],
+    ['that are not reported', printed('lorem ipsum '.repeat(700))],
+  ])('of events %s takes bounded memory', async ([, line], { codex }) => {
     await codex.order(
       turn({ do: 'flood', to: 'stdout', line, bytes: GIGABYTE }, save('workspace', PICTURE)),
     );
@@ -164,7 +164,7 @@ describe('1 GB', () => {
     expect(peakGrowth).toBeLessThanOrEqual(BOUNDED);
   });
 
-  test('on stderr: drained, tail capped', async ({ codex }) => {
+  test('on stderr is drained, and its end is bounded', async ({ codex }) => {
     const flood: Step = { do: 'flood', to: 'stderr', line: 'noise '.repeat(20), bytes: GIGABYTE };
     await codex.order([flood, print('stderr', '\nthe last words\n'), { do: 'exit', code: 1 }]);
     const { error, peakGrowth } = await generateInOwnProcess(codex.options({ timeoutMs }));

@@ -12,7 +12,7 @@ const PICTURE = png();
 const DRAWN = { resolved: PICTURE.toString('base64') };
 
 // Descriptors have a limit that a process can reach, unlike Windows's handles.
-describe.skipIf(WINDOWS)('no descriptor is left', () => {
+describe.skipIf(WINDOWS)('a lack of descriptors', () => {
   /** `takeAllBut(free)` opens files until only so many descriptors are free; `giveBack` closes them. */
   const TAKE = `
     const { openSync, closeSync } = require('node:fs');
@@ -25,7 +25,7 @@ describe.skipIf(WINDOWS)('no descriptor is left', () => {
   const FEW = { descriptors: 100 };
 
   test.for([2, 3, 4, 5])(
-    'with %i free, the addon loads and a call rejects',
+    'lets the addon load and a call reject with %i free',
     async (free, { codex }) => {
       await codex.order(turn(save('workspace', PICTURE)));
       const program = `
@@ -51,7 +51,7 @@ describe.skipIf(WINDOWS)('no descriptor is left', () => {
     },
   );
 
-  test('with any number free, a call ends, and the next one draws', async ({ codex }) => {
+  test('lets a call end with any number free, and the next one succeed', async ({ codex }) => {
     await codex.order(turn(save('workspace', PICTURE)));
     const program = `
       ${TAKE}
@@ -75,7 +75,7 @@ describe.skipIf(WINDOWS)('no descriptor is left', () => {
 });
 
 // The limit counts the threads of a user, and root has none.
-describe.runIf(LINUX)('no thread is left', () => {
+describe.runIf(LINUX)('a lack of threads', () => {
   /** `leave(free)` lets this user have so many threads more. */
   const LEAVE = `
     const { readdirSync, readFileSync } = require('node:fs');
@@ -100,7 +100,7 @@ describe.runIf(LINUX)('no thread is left', () => {
     const threadsOfThis = () => readdirSync('/proc/self/task').length;`;
   const OPTIONS = { prompt: 'a red fox', codexPath: process.execPath };
 
-  test('the addon loads without one, and a call rejects', async () => {
+  test('lets the addon load and a call reject', async () => {
     const program = `
       ${LEAVE}
       const before = threadsOfThis();
@@ -128,7 +128,7 @@ describe.runIf(LINUX)('no thread is left', () => {
   });
 
   // Others of the same user may take some of them; whatever is left, the call ends.
-  test.for([1, 2, 3, 4, 5, 6, 7, 8])('with %i free, a call ends', async (free) => {
+  test.for([1, 2, 3, 4, 5, 6, 7, 8])('lets a call end with %i free', async (free) => {
     const program = `
       ${LEAVE}
       const { checkCodex } = load();

@@ -68,10 +68,10 @@ describe('codex', () => {
   ];
 
   test.for<Case>([
-    ['not found', NOT_FOUND, async () => {}],
+    ['missing', NOT_FOUND, async () => {}],
     ['a directory', NOT_FOUND, (file) => mkdir(file)],
     ...(WINDOWS ? onWindows : onUnix),
-  ])('%s, where codexPath says', async ([, expected, make], { codex }) => {
+  ])('is refused before spawn: %s', async ([, expected, make], { codex }) => {
     const codexPath = path.join(codex.scratch, 'codex');
     await make(codexPath);
     // That there is another is no reason to take it.
@@ -83,7 +83,7 @@ describe('codex', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test.skipIf(CODEX_IS_INSTALLED)('not found anywhere', async ({ codex }) => {
+  test.skipIf(CODEX_IS_INSTALLED)('is needed where no search finds one', async ({ codex }) => {
     const env = { ...codex.env, PATH: codex.scratch };
     const error = await failure(codex.generate([], { codexPath: null, env }));
     expect(error).toMatchObject(NOT_FOUND);
@@ -91,13 +91,13 @@ describe('codex', () => {
   });
 });
 
-describe('temp dir', () => {
+describe('the directory for temporary files', () => {
   const FAILED = { code: 'WORKSPACE_FAILED', status: 507, retryable: false };
 
   test.for<[what: string, make: (place: string) => Promise<unknown>]>([
     ['missing', async () => {}],
     ['a file', (place) => writeFile(place, '')],
-  ])('%s: error before spawn', async ([, make], { codex }) => {
+  ])('is refused before spawn: %s', async ([, make], { codex }) => {
     const temporary = path.join(codex.scratch, 'tmp');
     await make(temporary);
     const env = { ...codex.env, ...directories(codex.user, temporary) };
@@ -108,7 +108,7 @@ describe('temp dir', () => {
   });
 
   // By its mode.
-  test.skipIf(WINDOWS)('unwritable: error before spawn', async ({ codex }) => {
+  test.skipIf(WINDOWS)('is refused before spawn: unwritable', async ({ codex }) => {
     await chmod(codex.temporary, 0o555);
     const { error } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
@@ -116,7 +116,7 @@ describe('temp dir', () => {
   });
 
   // By its mode and its owner.
-  describe.skipIf(WINDOWS)('in which other users can exchange what is made', () => {
+  describe.skipIf(WINDOWS)('a directory for temporary files in which other users can exchange entries', () => {
     async function expectRefused(codex: StubCodex, temporary: string): Promise<void> {
       const env = { ...codex.env, ...directories(codex.user, temporary) };
       const error = await failure(codex.generate(turn(save('store', PICTURE)), { env }));
@@ -134,7 +134,7 @@ describe('temp dir', () => {
       await expectRefused(codex, codex.temporary);
     });
 
-    test('is refused before spawn where one above it is', async ({ codex }) => {
+    test('is refused before spawn where its parent is one', async ({ codex }) => {
       const temporary = path.join(codex.scratch, 'a', 'b');
       await mkdir(temporary, { recursive: true });
       await chmod(path.join(codex.scratch, 'a'), 0o777);
@@ -150,7 +150,7 @@ describe('temp dir', () => {
     });
 
     test.skipIf(!IS_ROOT)(
-      'is refused before spawn where it is theirs, or their group’s (takes root)',
+      'is refused before spawn where another user or group owns it (takes root)',
       async ({ codex }) => {
         await chown(codex.temporary, COUNTED_USER, 0);
         await expectRefused(codex, codex.temporary);
@@ -160,7 +160,7 @@ describe('temp dir', () => {
       },
     );
 
-    test.for(['1777', '1770', '755', '700'])('is not one of mode %s', async (mode, { codex }) => {
+    test.for(['1777', '1770', '755', '700'])('is accepted with mode %s', async (mode, { codex }) => {
       await chmod(codex.temporary, Number.parseInt(mode, 8));
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     });
@@ -168,7 +168,7 @@ describe('temp dir', () => {
     // Where the namespace does not know root, the owner of `/` stands for it.
     const namespace = namespaceWithoutRoot();
     test.skipIf(namespace === undefined)(
-      'is not any in a user namespace without root (takes a user other than root, on Linux)',
+      'is accepted in a user namespace without root (takes a user other than root, on Linux)',
       async ({ codex }) => {
         giveTo(COUNTED_USER, codex);
         await codex.order(turn(save('store', PICTURE)));
@@ -178,15 +178,15 @@ describe('temp dir', () => {
     );
   });
 
-  describe.skipIf(!mayMount())('full (takes the right to mount)', () => {
-    test('of entries: error before spawn', async ({ codex }) => {
+  describe.skipIf(!mayMount())('a full directory for temporary files (takes the right to mount)', () => {
+    test('is refused before spawn if it has no entry left', async ({ codex }) => {
       const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
       const { error } = await generateInOwnProcess(codex.options(), full);
       expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
       expect(await codex.recordings()).toEqual([]);
     });
 
-    test('of bytes, with a reference to be copied: error before spawn', async ({ codex }) => {
+    test('is refused before spawn if it has no byte left for a reference', async ({ codex }) => {
       const reference = path.join(codex.scratch, 'reference.png');
       await writeFile(reference, png({ width: 100, height: 100 }));
       const full = withSmallDisk(codex.temporary, 'size=8k');
@@ -198,14 +198,14 @@ describe('temp dir', () => {
   });
 });
 
-describe('at spawn', () => {
+describe('a failed spawn', () => {
   const REFUSED = ['SPAWN_FAILED', 'WORKSPACE_FAILED'];
 
   function expectNothingLeaked({ descriptors }: StarvedCall): void {
     expect(descriptors.after).toBe(descriptors.before);
   }
 
-  const emfile = 'EMFILE: error, no descriptor and no thread leaked, however many are still free';
+  const emfile = 'leaks no descriptor and no thread after EMFILE, with any number free';
   // Windows limits nobody's handles.
   test.skipIf(WINDOWS)(emfile, async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE)));
@@ -221,7 +221,7 @@ describe('at spawn', () => {
   });
 
   const title =
-    'EAGAIN: error, no descriptor and no thread leaked (takes a user other than root, on Linux)';
+    'leaks no descriptor and no thread after EAGAIN (takes a user other than root, on Linux)';
   test.skipIf(!mayBeCounted())(title, async ({ codex }) => {
     codex.giveTo(COUNTED_USER);
     const call = await generateWithoutProcesses(codex.options(), AS_COUNTED_USER);

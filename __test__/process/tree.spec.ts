@@ -41,19 +41,19 @@ async function stop(codex: StubCodex, orders: Orders, live: number): Promise<voi
   await codex.expectNothingLeft();
 }
 
-test('two-level tree in its own session', async ({ codex }) => {
+test('an abort kills a two-level tree in its own session', async ({ codex }) => {
   await stop(codex, { exec: turn({ ...STUBBORN, generations: 2 }, RUNNING, HANG) }, 3);
 });
 
 test.for(['environment', 'directory'] as const)(
-  'double-forked daemon, known by its %s alone',
+  'an abort kills a double-forked daemon known by its %s alone',
   async (knownBy, { codex }) => {
     await stop(codex, { exec: turn({ do: 'daemon', knownBy }, RUNNING, HANG) }, 2);
   },
 );
 
 test.for(['environment', 'directory'] as const)(
-  'double-forked daemon, known by its %s alone, when Codex has ended by itself',
+  'the end of Codex kills a double-forked daemon known by its %s alone',
   async (knownBy, { codex }) => {
     const steps = turn({ do: 'daemon', knownBy }, save('workspace', PICTURE));
     expect(await codex.generate(steps)).toEqual(PICTURE);
@@ -63,7 +63,7 @@ test.for(['environment', 'directory'] as const)(
 
 // The sandbox option changes nothing for a stub; with the real CLI only this one lets a daemon get that far. On macOS such
 // a daemon survives (SECURITY.md); Windows holds it in the job.
-describe.skipIf(MACOS)('a double-forked daemon, known by nothing', () => {
+describe.skipIf(MACOS)('a double-forked daemon known by nothing', () => {
   const sandbox = 'danger-full-access';
   const HIDE: Step = { do: 'daemon', knownBy: 'nothing' };
 
@@ -88,17 +88,17 @@ describe.skipIf(MACOS)('a double-forked daemon, known by nothing', () => {
 });
 
 // It takes a mount namespace to run without /proc.
-describe.skipIf(!LINUX || !mayMount())('where the system does not show its processes', () => {
+describe.skipIf(!LINUX || !mayMount())('a system that does not show its processes', () => {
   const WITHOUT_PROC = withSmallDisk('/proc', 'size=4k');
   const DOUBT = /Some processes that Codex started may still be running/;
 
-  test('a picture comes with a warning', async ({ codex }) => {
+  test('leaves a warning on an image', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE)));
     const { image } = await generateInOwnProcess(codex.options(), WITHOUT_PROC);
     expect(image?.warnings).toEqual([expect.stringMatching(DOUBT)]);
   });
 
-  test("an error's detail says so", async ({ codex }) => {
+  test("leaves a note in an error's detail", async ({ codex }) => {
     await codex.order([THREAD, TURN_STARTED, { do: 'exit', code: 1 }]);
     const { error } = await generateInOwnProcess(codex.options(), WITHOUT_PROC);
     expect(error?.code).toBe('CODEX_FAILED');
@@ -107,7 +107,7 @@ describe.skipIf(!LINUX || !mayMount())('where the system does not show its proce
 });
 
 // Windows leaves nobody a grace.
-test.skipIf(WINDOWS)('children forked during the grace', async ({ codex }) => {
+test.skipIf(WINDOWS)('an abort kills children forked during the grace', async ({ codex }) => {
   const steps = turn({ do: 'forkOn', signals: ['SIGTERM'] }, RUNNING, HANG);
   const controller = new AbortController();
   const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 30_000 });
@@ -118,7 +118,7 @@ test.skipIf(WINDOWS)('children forked during the grace', async ({ codex }) => {
   await codex.expectNothingLeft();
 });
 
-test('shim killed with the native binary alive', async ({ codex }) => {
+test('a launcher that dies takes the native binary with it', async ({ codex }) => {
   const orders: Orders = {
     behindShim: true,
     exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, { do: 'killShim' }, HANG),
@@ -130,7 +130,7 @@ test('shim killed with the native binary alive', async ({ codex }) => {
   await codex.expectNothingLeft();
 });
 
-describe('leader exits while a background child holds', () => {
+describe('a child that holds the output of a dead Codex', () => {
   /** Far less than the child would live, and than anybody would wait for the end of a stream. */
   const SETTLED_MS = 500 + 5000;
 
@@ -138,7 +138,7 @@ describe('leader exits while a background child holds', () => {
     ['stdout', ['stdout']],
     ['stderr', ['stderr']],
     ['stdout and stderr', ['stdout', 'stderr']],
-  ])('%s: settles at once', async ([, holds], { codex }) => {
+  ])('does not delay the result: %s', async ([, holds], { codex }) => {
     const steps = turn({ ...STUBBORN, holds }, save('workspace', PICTURE));
     const { png: image, timings } = await codex.generateDetailed(steps);
     expect(image).toEqual(PICTURE);
@@ -146,7 +146,7 @@ describe('leader exits while a background child holds', () => {
     await codex.expectNothingLeft();
   });
 
-  test('stdout, and its last words are heard', async ({ codex }) => {
+  test('does not hide the last message on stdout', async ({ codex }) => {
     const last = { type: 'item.completed', item: { id: 'i', type: 'agent_message', text: 'bye' } };
     const steps: Step[] = [
       THREAD,

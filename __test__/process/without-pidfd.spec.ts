@@ -28,7 +28,7 @@ interface Report {
 
 // A ceiling for a test that hangs: it takes about 20 s.
 test.skipIf(!LINUX)(
-  'with `pidfd_open` denied, neighbours and trees are as they are with it',
+  'the specs of neighbours and trees pass without `pidfd_open`',
   { timeout: 300_000 },
   async ({ signal }) => {
     const options = { cwd: ROOT, signal };

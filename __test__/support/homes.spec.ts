@@ -39,12 +39,12 @@ async function home({ checkout, user, temporary }: World): Promise<string> {
   return path.dirname(execFileSync(process.execPath, args, options).trimEnd());
 }
 
-test("lies in the checkout's cache", async () => {
+test("a home for tests lies in the checkout's cache", async () => {
   const ours = await world();
   expect(await home(ours)).toBe(path.join(ours.checkout, '.cache', 'homes'));
 });
 
-describe("lies in the user's home", () => {
+describe("a home for tests lies in the user's home", () => {
   test('where the checkout is below the temporary directory', async () => {
     const ours = await world();
     const checkout = path.join(ours.temporary, 'checkout');
@@ -68,7 +68,7 @@ describe("lies in the user's home", () => {
   });
 });
 
-test('lies nowhere if both are below the temporary directory', async () => {
+test('a home for tests cannot be made if both are below the temporary directory', async () => {
   const ours = await world();
   const [checkout, user] = [path.join(ours.temporary, 'checkout'), ours.temporary];
   await expect(home({ ...ours, checkout, user })).rejects.toThrow(/There is no place .* Set /);
