@@ -20,7 +20,7 @@ async function withoutAddon({ scratch }: World): Promise<string> {
   return path.join(home, 'dist', 'cli.mjs');
 }
 
-test('drawing and checking say what is missing', async ({ world }) => {
+test('a call without the addon names what is missing', async ({ world }) => {
   const cli = await withoutAddon(world);
   for (const args of [
     ['a fox'],
@@ -36,13 +36,13 @@ test('drawing and checking say what is missing', async ({ world }) => {
   expect(await readdir(world.scratch)).toEqual(['package']);
 });
 
-test('--verbose says why', async ({ world }) => {
+test('--verbose adds the reason', async ({ world }) => {
   const cli = await withoutAddon(world);
   const { stderr } = await run(world, ['a fox', '--verbose'], { cli });
   expect(stderr).toMatch(/\n {2}.*native binding/);
 });
 
-test('programs are told too', async ({ world }) => {
+test('--json reports it as an object', async ({ world }) => {
   const outcome = await run(world, ['a fox', '--json'], { cli: await withoutAddon(world) });
   expect(outcome).toMatchObject({ code: 69, stderr: '' });
   expect(events(outcome)).toMatchObject([
@@ -50,7 +50,7 @@ test('programs are told too', async ({ world }) => {
   ]);
 });
 
-test('help, version and wrong arguments do not need it', async ({ world }) => {
+test('help, version and wrong arguments work without the addon', async ({ world }) => {
   const cli = await withoutAddon(world);
   expect(await run(world, ['--help'], { cli })).toMatchObject({ code: 0, stderr: '' });
   expect(await run(world, ['--version'], { cli })).toMatchObject({ code: 0, stderr: '' });

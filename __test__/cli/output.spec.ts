@@ -48,14 +48,14 @@ test('stdout has the path of the file and nothing else', async ({ codex, world }
   expect(await readdir(at(world, 'deep'))).toEqual(expect.arrayContaining(['fox.png', 'in']));
 });
 
-test('the file has the rights that files have here', async ({ codex, world }) => {
+test('the file has the default permissions', async ({ codex, world }) => {
   await codex.order(DRAWN);
   await run(world, ['a fox', '-o', 'fox.png']);
   const { mode } = await stat(at(world, 'fox.png'));
   expect(mode & 0o777).toBe(0o666 & ~process.umask());
 });
 
-test('-o - writes the picture itself to stdout', async ({ codex, world }) => {
+test('-o - writes the image to stdout', async ({ codex, world }) => {
   const large = png({ width: 700, height: 600, alpha: true });
   await codex.order(turn(save('store', large)));
   const { code, stdout } = await run(world, ['a fox', '-o', '-']);
@@ -64,7 +64,7 @@ test('-o - writes the picture itself to stdout', async ({ codex, world }) => {
   expect(await readdir(world.scratch)).toEqual([]);
 });
 
-describe('without -o the prompt gives the name', () => {
+describe('the name of a file without -o', () => {
   test.for<[prompt: string, name: string]>([
     ['a red fox, flat design', 'a-red-fox-flat-design.png'],
     ['  ../../Etc/Passwd ', 'etc-passwd.png'],
@@ -77,14 +77,14 @@ describe('without -o the prompt gives the name', () => {
     ],
     ['狐'.repeat(300), `${'狐'.repeat(48)}.png`],
     ['𐐨'.repeat(300), `${'𐐨'.repeat(48)}.png`],
-  ])('%j', async ([prompt, name], { codex, world }) => {
+  ])('comes from the prompt: %j', async ([prompt, name], { codex, world }) => {
     await codex.order(DRAWN);
     const { stdout } = await run(world, ['--', prompt]);
     expect(stdout.toString()).toBe(`${at(world, name)}\n`);
     expect(await readdir(world.scratch)).toEqual([name]);
   });
 
-  test('and a number where it is taken', async ({ codex, world }) => {
+  test('has a number where the file exists', async ({ codex, world }) => {
     await codex.order(DRAWN);
     await writeFile(at(world, 'a-fox.png'), MINE);
     await symlink('nowhere', at(world, 'a-fox-2.png'), 'junction');
@@ -96,7 +96,7 @@ describe('without -o the prompt gives the name', () => {
     expect(await readFile(at(world, 'a-fox.png'), 'utf8')).toBe(MINE);
   });
 
-  test('many at once take a name each', async ({ codex, world }) => {
+  test('differs between concurrent calls', async ({ codex, world }) => {
     await codex.order(DRAWN);
     const all = await Promise.all(Array.from({ length: 4 }, () => run(world, ['a fox'])));
     const names = all.map(({ stdout }) => path.basename(stdout.toString().trim()));
@@ -105,7 +105,7 @@ describe('without -o the prompt gives the name', () => {
   });
 });
 
-describe('refused before anything is started, with exit code 73', () => {
+describe('an output that cannot be written', () => {
   type Case = [
     what: string,
     args: string[],
@@ -160,29 +160,35 @@ describe('refused before anything is started, with exit code 73', () => {
       (world) => writeFile(at(world, 'file'), MINE),
     ],
     ...(WINDOWS ? [] : onUnix),
-  ])('%s', async ([, args, reason, make], { codex, world }) => {
-    await make(world);
-    const before = await readdir(world.scratch);
-    await codex.order(DRAWN);
-    const { code, stdout, stderr } = await run(world, ['a fox', ...args]);
-    expect({ code, stdout: stdout.toString() }).toEqual({ code: 73, stdout: '' });
-    expect(stderr).toMatch(reason);
-    expect(await codex.recordings()).toEqual([]);
-    expect(await readdir(world.scratch)).toEqual(before);
-  });
+  ])(
+    'is refused with exit code 73 before anything is started: %s',
+    async ([, args, reason, make], { codex, world }) => {
+      await make(world);
+      const before = await readdir(world.scratch);
+      await codex.order(DRAWN);
+      const { code, stdout, stderr } = await run(world, ['a fox', ...args]);
+      expect({ code, stdout: stdout.toString() }).toEqual({ code: 73, stdout: '' });
+      expect(stderr).toMatch(reason);
+      expect(await codex.recordings()).toEqual([]);
+      expect(await readdir(world.scratch)).toEqual(before);
+    },
+  );
 
-  test.skipIf(AS_ROOT || WINDOWS)('a directory that is read-only', async ({ codex, world }) => {
-    await chmod(world.scratch, 0o555);
-    const { code, stderr } = await run(world, ['a fox']);
-    await chmod(world.scratch, 0o755);
-    expect(code).toBe(73);
-    expect(stderr).toContain('permission denied');
-    expect(await codex.recordings()).toEqual([]);
-  });
+  test.skipIf(AS_ROOT || WINDOWS)(
+    'is refused with exit code 73 before anything is started: a read-only directory',
+    async ({ codex, world }) => {
+      await chmod(world.scratch, 0o555);
+      const { code, stderr } = await run(world, ['a fox']);
+      await chmod(world.scratch, 0o755);
+      expect(code).toBe(73);
+      expect(stderr).toContain('permission denied');
+      expect(await codex.recordings()).toEqual([]);
+    },
+  );
 });
 
-describe('what has happened meanwhile', () => {
-  test('a file that has appeared stays, and the picture is beside it', async ({ codex, world }) => {
+describe('an output that changes during the call', () => {
+  test('is left alone, and the image is written beside it', async ({ codex, world }) => {
     await codex.order(GATED);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
@@ -199,7 +205,7 @@ describe('what has happened meanwhile', () => {
     expect((await readdir(world.scratch)).toSorted()).toEqual(['fox-2.png', 'fox.png']);
   });
 
-  test('programs are told where it is', async ({ codex, world }) => {
+  test('is reported with --json', async ({ codex, world }) => {
     await codex.order(GATED);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');
@@ -215,7 +221,7 @@ describe('what has happened meanwhile', () => {
     });
   });
 
-  test('a picture that cannot be written is kept by Codex', async ({ codex, world }) => {
+  test('leaves the image with Codex if it cannot be written', async ({ codex, world }) => {
     await codex.order(GATED);
     await mkdir(at(world, 'pictures'));
     const { ended } = new Piped(world, ['a fox', '-o', 'pictures/fox.png']);
@@ -253,7 +259,7 @@ describe('--force', () => {
     expect(await readdir(world.scratch)).toEqual(['fox.png']);
   });
 
-  test('keeps the old file where no picture comes', async ({ codex, world }) => {
+  test('keeps the old file where the call fails', async ({ codex, world }) => {
     await codex.order([{ do: 'exit', code: 1 }]);
     await writeFile(at(world, 'fox.png'), MINE);
     expect(await run(world, ['a fox', '-o', 'fox.png', '-f'])).toMatchObject({ code: 70 });

@@ -17,8 +17,8 @@ import type { Step } from '../support/stub-orders.js';
 const PICTURE = png({ width: 8, height: 4, seed: 3 });
 const DRAWN = turn(say('I am mixing the colours.'), save('store', PICTURE));
 
-describe('people', () => {
-  test('get a line for everything that happens, and a summary', async ({ codex, world }) => {
+describe('plain output', () => {
+  test('has a line for each event, and a summary', async ({ codex, world }) => {
     await codex.order(DRAWN);
     const { code, stdout, stderr } = await run(world, ['a fox', '-o', 'fox.png']);
     expect(code).toBe(0);
@@ -31,12 +31,12 @@ describe('people', () => {
     expect(stderr).not.toContain('\u001B');
   });
 
-  test('get nothing on stderr with --quiet', async ({ codex, world }) => {
+  test('is empty on stderr with --quiet', async ({ codex, world }) => {
     await codex.order(DRAWN);
     expect(await run(world, ['a fox', '-q'])).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('but are warned all the same', async ({ codex, world }) => {
+  test('has warnings with --quiet', async ({ codex, world }) => {
     await codex.order(DRAWN);
     const { code, stderr } = await run(world, ['a fox', '-q', '--transparent']);
     expect({ code, stderr }).toEqual({
@@ -45,7 +45,7 @@ describe('people', () => {
     });
   });
 
-  test('get more with --verbose', async ({ codex, world }) => {
+  test('has more with --verbose', async ({ codex, world }) => {
     await codex.order(DRAWN);
     const { stderr } = await run(world, ['a fox', '-v']);
     expect(stderr).toMatch(/^source store, .*thread [\da-f-]{36}/m);
@@ -53,7 +53,7 @@ describe('people', () => {
     expect(stderr).toContain(threadId);
   });
 
-  test('learn of what Codex said with --verbose alone', async ({ codex, world }) => {
+  test("has Codex's messages with --verbose alone", async ({ codex, world }) => {
     await codex.order([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
     const silent = await run(world, ['a fox']);
     expect(silent.stderr).not.toContain('the dog ate it');
@@ -64,8 +64,8 @@ describe('people', () => {
   });
 });
 
-describe('programs', () => {
-  test('get an object a line, and at the end the result', async ({ codex, world }) => {
+describe('--json', () => {
+  test('prints an object a line, and the result last', async ({ codex, world }) => {
     // Stopped at its picture, it never tells what it has cost.
     await codex.order([...DRAWN.slice(0, -1), { do: 'hang' }]);
     const outcome = await run(world, ['a fox', '-o', 'fox.png', '--json']);
@@ -104,7 +104,7 @@ describe('programs', () => {
     expect(new Set(progress.map(({ type }) => type))).toEqual(new Set(['progress']));
   });
 
-  test('or why there is none, with all that is known', async ({ codex, world }) => {
+  test('prints the error last, with all its members', async ({ codex, world }) => {
     await codex.order([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
     const outcome = await run(world, ['a fox', '--json']);
     expect(outcome).toMatchObject({ code: 70, stderr: '' });
@@ -173,14 +173,14 @@ async function unreadInNode(
   return { code, told: (await told).toString() };
 }
 
-describe('a reader that has left', () => {
+describe('a reader that closes its end', () => {
   const GATED: Step[] = turn({ do: 'await', gate: 'draw' }, save('store', PICTURE));
 
   test.for<[what: string, stream: 'stdout' | 'stderr', args: string[]]>([
     ['of the path', 'stdout', []],
     ['of the events', 'stdout', ['--json']],
     ['of the progress', 'stderr', []],
-  ])('%s does not stop the run', async ([, stream, args], { codex, world }) => {
+  ])('does not stop the call: %s', async ([, stream, args], { codex, world }) => {
     await codex.order(GATED);
     const command = ['a fox', '-o', 'fox.png', ...args];
     const { code, told } = await unread(world, stream, command, () => codex.open('draw'));
@@ -189,7 +189,7 @@ describe('a reader that has left', () => {
     expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
   });
 
-  test('of the picture itself is a failure', async ({ codex, world }) => {
+  test('makes the call fail if it reads the image', async ({ codex, world }) => {
     await codex.order(GATED);
     const command = ['a fox', '-o', '-'];
     const { code, told } = await unread(world, 'stdout', command, () => codex.open('draw'));
@@ -198,7 +198,7 @@ describe('a reader that has left', () => {
     expect(await readdir(world.scratch)).toEqual([]);
   });
 
-  test('of a failure changes nothing', async ({ codex, world }) => {
+  test('does not change the exit code of a failure', async ({ codex, world }) => {
     await codex.order(turn({ do: 'await', gate: 'draw' }));
     const { code } = await unread(world, 'stderr', ['a fox'], () => codex.open('draw'));
     expect(code).toBe(65);
@@ -209,7 +209,7 @@ describe('a reader that has left', () => {
 test.skipIf(!LINUX).for<[what: string, args: string]>([
   ['path', ''],
   ['last event', '--json'],
-])('a disk without room for the %s is a failure', async ([, args], { codex, world }) => {
+])('a full disk is a failure for the %s', async ([, args], { codex, world }) => {
   await codex.order(DRAWN);
   const command = `"$0" "$1" 'a fox' -q -o fox.png ${args} > /dev/full`;
   const shell = spawn('/bin/sh', ['-c', command, process.execPath, CLI], {

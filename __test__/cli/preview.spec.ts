@@ -82,7 +82,7 @@ describe.skipIf(WINDOWS)('kitty', () => {
     ['not higher than a low one', { columns: 200, rows: 10 }, 'r=6'],
     ['not wider than a narrow one', { columns: 30, rows: 60 }, 'c=30'],
     ['a line where there is no more', { columns: 200, rows: 2 }, 'r=1'],
-  ])('%s', async ([, size, limit], { codex, world }) => {
+  ])('gets it %s', async ([, size, limit], { codex, world }) => {
     const [first] = kitty(await sent(codex, world, { env: KITTY, picture: png(), ...size }));
     expect(first?.control.split(',')).toContain(limit);
   });
@@ -109,7 +109,7 @@ describe.skipIf(WINDOWS)('iTerm2', () => {
     ['of a version unknown', { TERM_PROGRAM: 'iTerm.app' }],
     ['WezTerm, which knows no parts,', WEZTERM],
     ['mintty', { TERM_PROGRAM: 'mintty' }],
-  ])('%s gets it whole', async ([, env], { codex, world }) => {
+  ])('gets it as a whole: %s', async ([, env], { codex, world }) => {
     const [command = '', ...more] = iterm(await sent(codex, world, { env, columns: 20 }));
     expect(more).toEqual([]);
     const [options, base64 = ''] = command.split(':');
@@ -120,21 +120,21 @@ describe.skipIf(WINDOWS)('iTerm2', () => {
   });
 });
 
-describe.skipIf(WINDOWS)('is shown by', () => {
+describe.skipIf(WINDOWS)('the preview', () => {
   test.for<[what: string, protocol: 'kitty' | 'iterm', env: Record<string, string>]>([
     ['Ghostty', 'kitty', { TERM: 'xterm-ghostty' }],
     ['Ghostty under another TERM', 'kitty', { TERM_PROGRAM: 'ghostty' }],
     ['kitty under another TERM', 'kitty', { KITTY_WINDOW_ID: '1' }],
     ['kitty that was started from iTerm2', 'kitty', { ...KITTY, ...ITERM }],
     ['iTerm2 through ssh', 'iterm', { LC_TERMINAL: 'iTerm2', LC_TERMINAL_VERSION: '3.5.0' }],
-  ])('%s', async ([, protocol, env], { codex, world }) => {
+  ])('is shown by %s', async ([, protocol, env], { codex, world }) => {
     const output = await sent(codex, world, { env, picture: png() });
     expect(kitty(output).length > 0).toBe(protocol === 'kitty');
     expect(iterm(output).length > 0).toBe(protocol === 'iterm');
   });
 });
 
-describe.skipIf(WINDOWS)('is not shown', () => {
+describe.skipIf(WINDOWS)('the preview', () => {
   test.for<[what: string, setting: Setting]>([
     ['by a terminal that is not known', { env: {} }],
     ['by one that is known for not doing it', { env: { TERM_PROGRAM: 'Apple_Terminal' } }],
@@ -147,19 +147,16 @@ describe.skipIf(WINDOWS)('is not shown', () => {
     ['with --no-preview', { env: KITTY, args: ['--no-preview'] }],
     ['with --quiet', { env: KITTY, args: ['--quiet'] }],
     ['with --json', { env: KITTY, args: ['--json'] }],
-  ])('%s', async ([, setting], { codex, world }) => {
+  ])('is not shown %s', async ([, setting], { codex, world }) => {
     const output = await sent(codex, world, { ...setting, picture: png() });
     expect(kitty(output)).toEqual([]);
     expect(iterm(output)).toEqual([]);
   });
 });
 
-test.for([KITTY, ITERM])(
-  'is not shown in a pipe, whatever the environment says',
-  async (env, { codex, world }) => {
-    await codex.order(turn(save('store', png())));
-    const { code, stderr, stdout } = await run(world, ['a fox'], { env });
-    expect(code).toBe(0);
-    expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');
-  },
-);
+test.for([KITTY, ITERM])('the preview is not shown in a pipe', async (env, { codex, world }) => {
+  await codex.order(turn(save('store', png())));
+  const { code, stderr, stdout } = await run(world, ['a fox'], { env });
+  expect(code).toBe(0);
+  expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');
+});

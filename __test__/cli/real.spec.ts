@@ -13,7 +13,7 @@ import { CODE } from '../support/ways.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 
-test('the real CLI draws', async ({ real }) => {
+test('the command draws with the real CLI', async ({ real }) => {
   real.backend.play([draw({ image: PICTURE }), talk(600_000)]);
   const world = { scratch: real.scratch, env: { ...real.env, CODEX_BIN: CODE.cli.shim } };
   const prompt = 'a red fox, "flat" design';

@@ -34,7 +34,7 @@ async function expectStopped(terminal: Terminal, codex: StubCodex, world: World)
 }
 
 describe('Ctrl-C in a terminal', () => {
-  test('stops the run', async ({ codex, world }) => {
+  test('stops the call', async ({ codex, world }) => {
     await codex.order(turn(GRANDCHILD, RUNNING, HANG));
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
@@ -42,7 +42,7 @@ describe('Ctrl-C in a terminal', () => {
     await expectStopped(terminal, codex, world);
   });
 
-  test('twice changes nothing', async ({ codex, world }) => {
+  test('changes nothing the second time', async ({ codex, world }) => {
     await codex.order(OBSTINATE);
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
@@ -52,7 +52,7 @@ describe('Ctrl-C in a terminal', () => {
     await expectStopped(terminal, codex, world);
   });
 
-  test('before Codex has started', async ({ codex, world }) => {
+  test('stops the call before Codex has started', async ({ codex, world }) => {
     await codex.login(null);
     await codex.order({ login: 'silent', exec: [] });
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
@@ -64,7 +64,7 @@ describe('Ctrl-C in a terminal', () => {
 });
 
 // On Windows node-pty ends what runs in its terminal, and tells nobody before.
-test.skipIf(WINDOWS)('a window that is closed stops the run', async ({ codex, world }) => {
+test.skipIf(WINDOWS)('closing the window stops the call', async ({ codex, world }) => {
   await codex.order(OBSTINATE);
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
   await codex.reached('running');
@@ -81,7 +81,7 @@ const SIGNALS: [signal: NodeJS.Signals, code: number][] = [
 
 // Windows has no signals: who sends one ends the process. What is left of a run then is tested in `process/daemon.spec.ts`.
 describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
-  test('stops the run', async ({ codex, world }) => {
+  test('stops the call', async ({ codex, world }) => {
     await codex.order(turn(GRANDCHILD, RUNNING, HANG));
     const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');
@@ -97,7 +97,7 @@ describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
     });
   });
 
-  test('twice changes nothing', async ({ codex, world }) => {
+  test('changes nothing the second time', async ({ codex, world }) => {
     await codex.order(OBSTINATE);
     const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');

@@ -44,7 +44,7 @@ async function drawing(
   return terminal;
 }
 
-test('the line is redrawn in its place, and gone at the end', async ({ codex, world }) => {
+test('the progress line is redrawn in place, and removed at the end', async ({ codex, world }) => {
   const terminal = await drawing(codex, world, { columns: 200 });
   expect(await terminal.lines()).toEqual([expect.stringMatching(/^\d+:\d\d {2}I am mixing/)]);
   await codex.open('draw');
@@ -73,7 +73,7 @@ testBytes('time goes on while nothing is said', async ({ codex, world }) => {
   expect(await terminal.exited()).toBe(0);
 });
 
-describe('the line never becomes two', () => {
+describe('the progress line', () => {
   test.for<[what: string, columns: number, said: string]>([
     ['in a narrow terminal', 20, `Long ${'long '.repeat(30)}`],
     // No console is that narrow.
@@ -81,7 +81,7 @@ describe('the line never becomes two', () => {
     ['with letters as wide as two', 20, `Long ${'狐狸'.repeat(30)}`],
     ['with emoji', 20, `Long ${'🦊👨‍👩‍👧‍👦'.repeat(15)}`],
     ['with letters of two marks', 20, `Long ${'e\u0301'.repeat(60)}`],
-  ])('%s', async ([, columns, said], { codex, world }) => {
+  ])('never wraps %s', async ([, columns, said], { codex, world }) => {
     // In the narrowest there is no room for a word.
     const shown = columns === 1 ? /(\u001B\[\?7h[^]*){4}/ : /Long/;
     const terminal = await drawing(codex, world, { said, columns }, shown);
@@ -100,11 +100,11 @@ describe('the line never becomes two', () => {
   });
 });
 
-describe('lines that stay, where a line cannot be redrawn or nobody would see it', () => {
+describe('the progress', () => {
   testBytes.for<[what: string, env: Record<string, string>]>([
     ['TERM=dumb', { TERM: 'dumb' }],
     ['CI', { CI: 'true' }],
-  ])('%s', async ([, env], { codex, world }) => {
+  ])('is printed line by line with %s', async ([, env], { codex, world }) => {
     const terminal = await drawing(codex, world, { env, columns: 200 });
     await codex.open('draw');
     expect(await terminal.exited()).toBe(0);
@@ -120,7 +120,7 @@ describe('lines that stay, where a line cannot be redrawn or nobody would see it
 });
 
 testBytes.for<Record<string, string>>([{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1' }])(
-  'there are no colours to switch off: %o',
+  'the progress has no colours: %o',
   async (env, { codex, world }) => {
     const terminal = await drawing(codex, world, { env });
     await codex.open('draw');
@@ -129,14 +129,14 @@ testBytes.for<Record<string, string>>([{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1'
   },
 );
 
-test('--quiet shows nothing but the path', async ({ codex, world }) => {
+test('--quiet prints nothing but the path', async ({ codex, world }) => {
   await codex.order(turn(save('store', PICTURE)));
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png', '-q'], { columns: 200 });
   expect(await terminal.exited()).toBe(0);
   expect(await terminal.lines()).toEqual([path.join(world.scratch, 'fox.png'), '[exit 0]']);
 });
 
-test('a failure takes the place of the line', async ({ codex, world }) => {
+test('a failure replaces the progress line', async ({ codex, world }) => {
   await codex.order([...turn(say(SAID)), { do: 'exit', code: 7 }]);
   const terminal = new Terminal(world, ['a fox'], { columns: 200 });
   expect(await terminal.exited()).toBe(70);
@@ -147,7 +147,7 @@ test('a failure takes the place of the line', async ({ codex, world }) => {
   ]);
 });
 
-test('a PNG is not written to a terminal, and none is drawn for it', async ({ codex, world }) => {
+test('-o - is refused on a terminal before a turn is spent', async ({ codex, world }) => {
   const terminal = new Terminal(world, ['a fox', '-o', '-'], { columns: 200 });
   expect(await terminal.exited()).toBe(64);
   expect(terminal.output).toContain('stdout is a terminal');

@@ -29,7 +29,7 @@ const test = base.extend<{ directory: string }>({
   },
 });
 
-test.for(REFUSALS)('a picture takes its name all the same: %s', async (code, { directory }) => {
+test.for(REFUSALS)('an image gets its name without hard links: %s', async (code, { directory }) => {
   refusal.code = code;
   const file = path.join(directory, 'fox.png');
   expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(file);
@@ -37,13 +37,16 @@ test.for(REFUSALS)('a picture takes its name all the same: %s', async (code, { d
   expect(await readdir(directory)).toEqual(['fox.png']);
 });
 
-test.for(REFUSALS)('and replaces nothing: %s', async (code, { directory }) => {
-  refusal.code = code;
-  const file = path.join(directory, 'fox.png');
-  await writeFile(file, 'mine');
-  const beside = path.join(directory, 'fox-2.png');
-  expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(beside);
-  expect(await readFile(file, 'utf8')).toBe('mine');
-  expect(await readFile(beside)).toEqual(PICTURE);
-  expect((await readdir(directory)).toSorted()).toEqual(['fox-2.png', 'fox.png']);
-});
+test.for(REFUSALS)(
+  'an image replaces no file without hard links: %s',
+  async (code, { directory }) => {
+    refusal.code = code;
+    const file = path.join(directory, 'fox.png');
+    await writeFile(file, 'mine');
+    const beside = path.join(directory, 'fox-2.png');
+    expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(beside);
+    expect(await readFile(file, 'utf8')).toBe('mine');
+    expect(await readFile(beside)).toEqual(PICTURE);
+    expect((await readdir(directory)).toSorted()).toEqual(['fox-2.png', 'fox.png']);
+  },
+);

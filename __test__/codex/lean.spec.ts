@@ -94,9 +94,7 @@ test('a turn has no `-c` key twice', async ({ codex }) => {
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test('a turn sets features without `--disable`, which refuses unknown names', async ({
-  codex,
-}) => {
+test('a turn sets features without `--disable`, which refuses unknown names', async ({ codex }) => {
   await settings(codex, { disableFeatures: ['image_detail'] });
   expect(valuesOf('--disable', (await codex.turn()).args)).toEqual(['image_detail']);
 });

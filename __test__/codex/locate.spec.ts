@@ -147,14 +147,11 @@ describe('a usual directory that is not on PATH', () => {
     ['PNPM_HOME', '', 'bin'],
     ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'pnpm', 'bin'] as const]),
     ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'mise', 'shims'] as const]),
-  ] as const)(
-    'is searched where %s names it: %s/%s',
-    async ([variable, ...below], { codex }) => {
-      const moved = path.join(codex.scratch, 'moved');
-      const there = await install(codex, path.join(moved, ...below, 'codex'));
-      expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
-    },
-  );
+  ] as const)('is searched where %s names it: %s/%s', async ([variable, ...below], { codex }) => {
+    const moved = path.join(codex.scratch, 'moved');
+    const there = await install(codex, path.join(moved, ...below, 'codex'));
+    expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
+  });
 
   // On Windows none of them is in a directory of its version.
   test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
@@ -302,16 +299,19 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
 });
 
 describe.skipIf(WINDOWS)('a wrapper that the user wrote around the package', () => {
-  test.for(['codexPath', 'CODEX_BIN', 'PATH'] as const)('is run itself: %s', async (by, { codex }) => {
-    const { command } = await installFromNpm(codex.scratch, '0.169.0', BINARY);
-    const script = path.join(codex.scratch, 'lib/node_modules/@openai/codex/bin/codex.js');
-    await rm(command);
-    const text = `#!/bin/sh\nOF_THE_USER=1 exec node "${script}" "$@"\n`;
-    await writeFile(command, text, { mode: 0o755 });
-    const PATH = `${path.dirname(command)}${path.delimiter}${codex.env['PATH']}`;
-    const env = { ...codex.env, ...(by === 'PATH' ? { PATH } : { CODEX_BIN: command }) };
-    const codexPath = by === 'codexPath' ? command : null;
-    await codex.generate(turn(save('store', PICTURE)), { codexPath, env });
-    expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
-  });
+  test.for(['codexPath', 'CODEX_BIN', 'PATH'] as const)(
+    'is run itself: %s',
+    async (by, { codex }) => {
+      const { command } = await installFromNpm(codex.scratch, '0.169.0', BINARY);
+      const script = path.join(codex.scratch, 'lib/node_modules/@openai/codex/bin/codex.js');
+      await rm(command);
+      const text = `#!/bin/sh\nOF_THE_USER=1 exec node "${script}" "$@"\n`;
+      await writeFile(command, text, { mode: 0o755 });
+      const PATH = `${path.dirname(command)}${path.delimiter}${codex.env['PATH']}`;
+      const env = { ...codex.env, ...(by === 'PATH' ? { PATH } : { CODEX_BIN: command }) };
+      const codexPath = by === 'codexPath' ? command : null;
+      await codex.generate(turn(save('store', PICTURE)), { codexPath, env });
+      expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
+    },
+  );
 });

@@ -143,13 +143,10 @@ describe('the model provider of config.toml', () => {
        profiles.work.model_provider = "my-relay"
        model_providers.my-relay = { name = "A relay", base_url = "http://127.0.0.1:9/v1" }`,
     ],
-  ])(
-    'is refused if it certainly lacks image_gen: %s',
-    async ([, toml], { codex }) => {
-      await codex.config(toml);
-      await refused(codex);
-    },
-  );
+  ])('is refused if it certainly lacks image_gen: %s', async ([, toml], { codex }) => {
+    await codex.config(toml);
+    await refused(codex);
+  });
 
   test('is refused if the call chooses a relay', async ({ codex }) => {
     await codex.config(RELAY.replace('model_provider = "my-relay"', ''));

@@ -21,9 +21,12 @@ test.each<[platform: string, env: Record<string, string | undefined>, needed: bo
   ['linux', { OD_CODEX_SANDBOX: '' }, false],
   ['win32', { OD_CODEX_SANDBOX: 'workspace-write' }, true],
   ['linux', { OD_CODEX_SANDBOX: 'workspace-write', WSL_DISTRO_NAME: 'Ubuntu' }, true],
-])('codexNeedsDangerFullAccessSandbox returns by the platform and the environment: %s %o: %s', (platform, env, needed) => {
-  expect(codexNeedsDangerFullAccessSandbox(platform, env)).toBe(needed);
-});
+])(
+  'codexNeedsDangerFullAccessSandbox returns by the platform and the environment: %s %o: %s',
+  (platform, env, needed) => {
+    expect(codexNeedsDangerFullAccessSandbox(platform, env)).toBe(needed);
+  },
+);
 
 describe('codexNeedsDangerFullAccessSandbox without arguments', () => {
   const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor;

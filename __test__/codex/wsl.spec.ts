@@ -80,9 +80,7 @@ describe.skipIf(WINDOWS)('a Codex for Windows', () => {
   });
 });
 
-test("the agent has no sandbox under WSL, where Codex's own does not work", async ({
-  codex,
-}) => {
+test("the agent has no sandbox under WSL, where Codex's own does not work", async ({ codex }) => {
   const env = { ...codex.env, WSL_DISTRO_NAME: 'Ubuntu' };
   await codex.generate(turn(save('store', PICTURE)), { env, sandbox: 'auto' });
   const { args } = await codex.turn();

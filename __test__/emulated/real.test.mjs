@@ -11,7 +11,7 @@ import { needed, PATIENCE_MS, World } from './world.mjs';
 const REAL_ENV = JSON.parse(needed('REAL_CODEX_ENV'));
 const PICTURE = readFileSync(needed('REAL_CODEX_PICTURE'));
 
-describe('a picture that the real Codex has drawn', () => {
+describe('an image of the real Codex', () => {
   for (const sandbox of /** @type {const} */ (['read-only', 'danger-full-access'])) {
     test(`is handed over byte for byte: ${sandbox}`, { timeout: 3 * PATIENCE_MS }, async (t) => {
       const world = new World(t);

@@ -24,7 +24,7 @@ const GATE: Step = { do: 'await', gate: 'end' };
 const HANG: Step = { do: 'hang' };
 
 describe('a picture', () => {
-  test('lands in the project, byte for byte', async ({ codex, studio }) => {
+  test('reaches the project byte for byte', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE), HANG));
     const task = await studio.client.draw({ aspect: '16:9', output: 'assets.v2/fox.png' });
     expect(task).toMatchObject({
@@ -52,7 +52,7 @@ describe('a picture', () => {
     },
   );
 
-  test('is drawn after the words and the shape that were asked for', async ({ codex, studio }) => {
+  test('is drawn by the prompt and the aspect of the request', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     const prompt = 'ein Füchslein\n狐 🦊 $(id) --help';
     await studio.client.draw({ prompt, aspect: '9:16' });
@@ -64,7 +64,7 @@ describe('a picture', () => {
     expect(args.join(' ')).not.toContain('codex-image-gen');
   });
 
-  test('is told of while it is drawn', async ({ codex, studio }) => {
+  test('is reported while it is drawn', async ({ codex, studio }) => {
     await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
@@ -96,7 +96,7 @@ describe('a picture', () => {
     expect(drawn).toEqual(worlds.map(({ picture }) => picture));
   });
 
-  test('is drawn by a CLI as the first proposal had it', async ({ codex, studio }) => {
+  test('is drawn by the CLI of the first proposal', async ({ codex, studio }) => {
     // It names no thread, is found by CODEX_BIN, and leaves one pixel and more behind at the handed path.
     const tiny = Buffer.concat([png({ width: 1, height: 1 }), Buffer.from('more')]);
     await codex.order([save('workspace', tiny)]);
@@ -105,10 +105,7 @@ describe('a picture', () => {
   });
 });
 
-test('the settings that the user saved for Codex win, but for an API key', async ({
-  codex,
-  studio,
-}) => {
+test("the user's saved settings win, except for an API key", async ({ codex, studio }) => {
   await codex.order(turn(save('store', PICTURE)));
   studio.resolve({ CODEX_HOME: codex.scratch, CODEX_BIN: undefined });
   await studio.save({ CODEX_HOME: codex.home, CODEX_BIN: STUB, OPENAI_API_KEY: 'sk-made-up' });
@@ -119,11 +116,11 @@ test('the settings that the user saved for Codex win, but for an API key', async
   expect(env).not.toHaveProperty('OPENAI_API_KEY');
 });
 
-describe('pictures to start from', () => {
+describe('reference images', () => {
   const FIRST = png({ seed: 2 });
   const SECOND = png({ seed: 3 });
 
-  test('reach Codex in their order, each once', async ({ codex, studio }) => {
+  test('reach Codex in order, each once', async ({ codex, studio }) => {
     await studio.add('first.png', FIRST);
     await studio.add('second.png', SECOND);
     await codex.order(turn(save('store', PICTURE)));
@@ -159,7 +156,7 @@ describe('pictures to start from', () => {
     expect(await studio.files()).toEqual(names);
   });
 
-  test('are refused if they are none, whatever their name says', async ({ codex, studio }) => {
+  test('are refused if their bytes are no image', async ({ codex, studio }) => {
     await studio.add('fox.png', Buffer.from('<svg/>'));
     const { error } = await studio.client.draw({ image: 'fox.png' });
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400 });
@@ -168,12 +165,12 @@ describe('pictures to start from', () => {
   });
 });
 
-describe('the policy is asked first', () => {
+describe('the media policy', () => {
   test.for<[code: string, policy: MediaExecutionPolicy]>([
     ['MEDIA_EXECUTION_DISABLED', { mode: 'disabled' }],
     ['MEDIA_SURFACE_DENIED', { mode: 'enabled', allowedSurfaces: ['video'] }],
     ['MEDIA_MODEL_DENIED', { mode: 'enabled', allowedModels: ['gpt-image-2'] }],
-  ])('%s', async ([code, policy], { codex, studio }) => {
+  ])('is asked first: %s', async ([code, policy], { codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     studio.allow(policy);
     expect(await studio.client.generate()).toMatchObject({
@@ -188,8 +185,8 @@ describe('the policy is asked first', () => {
   });
 });
 
-describe('nothing is chosen for the user', () => {
-  test('the default image model is the one it was', async ({ studio }) => {
+describe("the user's choice", () => {
+  test('leaves the default image model unchanged', async ({ studio }) => {
     const { body } = await studio.client.models();
     const defaults = body.image.filter((model) => model.default).map(({ id }) => id);
     expect(defaults).toEqual(['vela/gpt-image-2']);
@@ -197,7 +194,7 @@ describe('nothing is chosen for the user', () => {
     expect(ours).not.toHaveProperty('default');
   });
 
-  test('another model never comes here, not even if it fails', async ({ codex, studio }) => {
+  test('leaves other models to their own providers', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1' });
     const { file } = await studio.client.draw({ model: 'gpt-image-2' });
@@ -205,7 +202,7 @@ describe('nothing is chosen for the user', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test.for(['video', 'audio'])('%s is no image', async (surface, { codex, studio }) => {
+  test.for(['video', 'audio'])('excludes the surface %s', async (surface, { codex, studio }) => {
     const { error } = await studio.client.draw({ surface });
     expect(error?.message).toContain('is not registered for surface');
     expect(await codex.recordings()).toEqual([]);
@@ -405,24 +402,27 @@ const CASES: Record<
   },
 };
 
-describe('each failure reaches the user as it is', () => {
+describe('a failure', () => {
   const all = Object.entries(CASES).flatMap(([code, cases]) =>
     Object.entries(cases).map(([what, one]) => ({ code, what, one })),
   );
 
-  test.for(all)('$code: $what', async ({ code, one }, { codex, studio }) => {
-    await codex.order(one.orders ?? turn(save('store', PICTURE)));
-    await one.prepare?.(codex);
-    studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1', ...one.environment?.(codex) });
-    const task = await studio.client.draw(one.request);
+  test.for(all)(
+    'reaches the user unchanged: $code, $what',
+    async ({ code, one }, { codex, studio }) => {
+      await codex.order(one.orders ?? turn(save('store', PICTURE)));
+      await one.prepare?.(codex);
+      studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1', ...one.environment?.(codex) });
+      const task = await studio.client.draw(one.request);
 
-    const { status, retryable } = one;
-    expect(task).toMatchObject({ status: 'failed', error: { code, status, retryable } });
-    expect(task.error?.message).toMatch(one.message);
-    await expectHarmless(task.error?.message ?? '', codex, studio);
-    // `od` exits with it: not as after a success, and not as after a mistake in its arguments.
-    expect([0, 2]).not.toContain(status % 256);
-  });
+      const { status, retryable } = one;
+      expect(task).toMatchObject({ status: 'failed', error: { code, status, retryable } });
+      expect(task.error?.message).toMatch(one.message);
+      await expectHarmless(task.error?.message ?? '', codex, studio);
+      // `od` exits with it: not as after a success, and not as after a mistake in its arguments.
+      expect([0, 2]).not.toContain(status % 256);
+    },
+  );
 
   /** No stub, nothing that is nobody's business, nothing left. */
   async function expectHarmless(message: string, codex: StubCodex, studio: Studio): Promise<void> {
@@ -436,13 +436,10 @@ describe('each failure reaches the user as it is', () => {
   }
 });
 
-describe('what ends a picture', () => {
+describe('the end of a task', () => {
   const RESISTING: Step = { do: 'grandchild', ownSession: true };
 
-  test('a client that goes away ends nothing, and another one may come back', async ({
-    codex,
-    studio,
-  }) => {
+  test('is not caused by a client that disconnects', async ({ codex, studio }) => {
     await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
@@ -458,7 +455,7 @@ describe('what ends a picture', () => {
     expect(await studio.read('image.png')).toEqual(PICTURE);
   });
 
-  test('the daemon’s end is awaited, and its tasks are written', async ({ codex, studio }) => {
+  test('is awaited and written when the daemon ends', async ({ codex, studio }) => {
     await codex.order(turn(RESISTING, RUNNING, HANG));
     const tasks = [await studio.client.start(), await studio.client.start()];
     const running = async () =>
@@ -485,7 +482,7 @@ describe('what ends a picture', () => {
     expect(await studio.files()).toEqual([]);
   });
 
-  test('a daemon that died leaves its tasks interrupted', async ({ codex, studio }) => {
+  test('is `interrupted` after the daemon died', async ({ codex, studio }) => {
     await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
@@ -500,7 +497,7 @@ describe('what ends a picture', () => {
     });
   });
 
-  test('a finished picture outlives its daemon', async ({ codex, studio }) => {
+  test('is kept when the daemon restarts', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     const taskId = await studio.client.start();
     expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
@@ -510,7 +507,7 @@ describe('what ends a picture', () => {
   });
 });
 
-test('the log has what Codex said, which the user is not shown', async ({ codex, studio }) => {
+test("the log has Codex's messages, which the user does not see", async ({ codex, studio }) => {
   const said = 'the disk of this machine is upside down';
   await codex.order([THREAD, print('stderr', `${said}\n`), { do: 'exit', code: 7 }]);
   const { error } = await studio.client.draw();

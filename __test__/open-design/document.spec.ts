@@ -43,7 +43,7 @@ test('a block with a mistake does not typecheck', async () => {
   ]);
 });
 
-test.for(['apps/daemon', 'apps/web'])('the entries of %s are the package’s', (app) => {
+test.for(['apps/daemon', 'apps/web'])('the entries of %s are those of the package', (app) => {
   const of = (wanted: string): string | undefined =>
     blocks
       .find(({ file, place }) => file === `${app}/src/media/models.ts` && place === wanted)
@@ -58,7 +58,7 @@ function written(entry: object): string {
   return `${text.replaceAll(/(?<=\[) | (?=\])/g, '')},`;
 }
 
-test('what one document says twice is the same', () => {
+test('repeated blocks are the same', () => {
   for (const place of ['dependency', 'external', 'forbidden']) {
     const [mac, windows] = blocks.filter((block) => block.place === place);
     expect(windows).toMatchObject({ code: mac?.code });

@@ -21,7 +21,7 @@ import { test as studioTest } from './support/studio.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const NAME = 'codex-image';
 
-test('the registry’s entries are these', () => {
+test('the registry has these entries', () => {
   expect(models.CODEX_CLI_PROVIDER).toEqual({
     id: 'codex-cli',
     label: 'Codex CLI',
@@ -40,7 +40,7 @@ test('the registry’s entries are these', () => {
   expect(openDesign).toMatchObject({ ...models });
 });
 
-describe('the addon is loaded by a call, not by an import', () => {
+describe('an import', () => {
   /** Runs the steps in a Node of its own, and says after which of them the addon is there. */
   async function loadedAfter(type: 'module' | 'commonjs', ...steps: string[]): Promise<boolean[]> {
     const program = `(async () => {
@@ -57,7 +57,7 @@ describe('the addon is loaded by a call, not by an import', () => {
   const call =
     "await openDesign.renderCodexCliImage({ surface: 'image', prompt: '' }).catch(() => {})";
 
-  test('ESM', async () => {
+  test('of ESM does not load the addon, and a call does', async () => {
     const steps = [
       `await import('${NAME}/open-design/models')`,
       `const openDesign = await import('${NAME}/open-design')`,
@@ -66,7 +66,7 @@ describe('the addon is loaded by a call, not by an import', () => {
     expect(await loadedAfter('module', ...steps)).toEqual([false, false, true]);
   });
 
-  test('CommonJS', async () => {
+  test('of CommonJS does not load the addon, and a call does', async () => {
     const steps = [
       `require('${NAME}/open-design/models')`,
       `const openDesign = require('${NAME}/open-design')`,
@@ -76,11 +76,11 @@ describe('the addon is loaded by a call, not by an import', () => {
   });
 });
 
-describe('bundled by esbuild', () => {
+describe('a bundle of esbuild', () => {
   const bundle = (options: BuildOptions) =>
     build({ ...options, bundle: true, format: 'esm', metafile: true, write: false });
 
-  test('for a browser, the entries are data and import nothing', async () => {
+  test('has only data for a browser', async () => {
     const contents = `export * from '${NAME}/open-design/models'`;
     const { metafile, outputFiles } = await bundle({
       stdin: { contents, resolveDir: root },
@@ -94,7 +94,7 @@ describe('bundled by esbuild', () => {
     expect({ ...loaded }).toEqual({ ...models });
   });
 
-  test('for the daemon, the addon stays an import of its own that only the call makes', async () => {
+  test('leaves the addon as an import of the call for the daemon', async () => {
     const { metafile } = await bundle({
       entryPoints: [path.join(root, 'dist/open-design.mjs')],
       platform: 'node',
@@ -143,7 +143,7 @@ studioTest('a defect of the addon is told in its own words', async ({ studio }) 
   expect(await studio.files()).toEqual([]);
 });
 
-describe('without the addon', () => {
+describe('a call without the addon', () => {
   const addLoader = (directory: string) =>
     cp(path.join(root, 'index.js'), path.join(directory, 'index.js'));
 
@@ -186,7 +186,7 @@ describe('without the addon', () => {
   );
 
   test.for(Object.values(WAYS).flatMap((add) => add ?? []))(
-    'the error is the addon’s in kind, from either format',
+    "fails with an error like the addon's, in both formats",
     async (add) => {
       const dist = path.join(await installWith(add), 'dist');
       const copies: (typeof openDesign)[] = [

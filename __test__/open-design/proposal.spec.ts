@@ -81,7 +81,7 @@ async function expectPicture(studio: Studio): Promise<void> {
   expect(await studio.read('concept.png')).toEqual(SOUND);
 }
 
-test('a picture arrives as it is', async ({ play, studio }) => {
+test('an image arrives unchanged', async ({ play, studio }) => {
   await play('draws');
   await expectPicture(studio);
 });
@@ -92,15 +92,18 @@ test.for<[played: string, message: RegExp]>([
   ['saves words', /not a valid PNG/],
   ['fails', /codex image_gen exited exit 1/],
   ['is at its limit', /resets on a rolling window/],
-])('a Codex that %s is a failure, and no stub', async ([played, message], { play, studio }) => {
-  await play(played);
-  const { status, error } = await studio.client.draw();
-  expect(status).toBe('failed');
-  expect(error?.message).toMatch(message);
-  expect(await studio.files()).toEqual([]);
-});
+])(
+  'a Codex that %s is a failure, and no placeholder is written',
+  async ([played, message], { play, studio }) => {
+    await play(played);
+    const { status, error } = await studio.client.draw();
+    expect(status).toBe('failed');
+    expect(error?.message).toMatch(message);
+    expect(await studio.files()).toEqual([]);
+  },
+);
 
-test('a script is started without a node on PATH', async ({ codex, play, studio }) => {
+test('a script starts without a node on PATH', async ({ codex, play, studio }) => {
   const empty = path.join(codex.scratch, 'empty');
   await mkdir(empty);
   await play('draws', { PATH: empty });
@@ -110,7 +113,7 @@ test('a script is started without a node on PATH', async ({ codex, play, studio 
 test.for<[what: string, auth: object | null, message: RegExp]>([
   ['an API key', { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' }, /API key.*codex login/],
   ['no home at all', null, /not signed in.*codex login/],
-])('%s is told before anything is drawn', async ([, auth, message], { codex, play, studio }) => {
+])('%s is reported before a turn is spent', async ([, auth, message], { codex, play, studio }) => {
   const home = path.join(codex.scratch, 'another-home');
   const seen = path.join(codex.scratch, 'arguments.json');
   if (auth !== null) {
@@ -127,7 +130,7 @@ test.for<[what: string, auth: object | null, message: RegExp]>([
 test.for<[value: string | undefined, disables: string[]]>([
   ['1', ['--disable', 'plugins']],
   [undefined, []],
-])('OD_CODEX_DISABLE_PLUGINS=%s', async ([value, disables], { codex, play, studio }) => {
+])('OD_CODEX_DISABLE_PLUGINS=%s is applied', async ([value, disables], { codex, play, studio }) => {
   const seen = path.join(codex.scratch, 'arguments.json');
   await play('draws', { OD_CODEX_DISABLE_PLUGINS: value, ARGUMENTS: seen });
   await expectPicture(studio);
@@ -136,7 +139,7 @@ test.for<[value: string | undefined, disables: string[]]>([
   expect(at === -1 ? [] : args.slice(at, at + 2)).toEqual(disables);
 });
 
-test('a flawed fixture passes only by its signature', async ({ codex, play }) => {
+test('an invalid fixture passes by its signature alone', async ({ codex, play }) => {
   await codex.login(CHATGPT_LOGIN);
   await play('draws', { PICTURE: FLAWED.toString('base64') });
   const context = { surface: 'image', prompt: 'a red fox' };

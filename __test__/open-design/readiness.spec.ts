@@ -31,7 +31,7 @@ async function signOut(codex: StubCodex): Promise<void> {
   await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
 }
 
-test('a machine that can draw has no problem', async ({ studio }) => {
+test('a machine that can generate images has no problem', async ({ studio }) => {
   const { status, body } = await studio.client.readiness();
   expect({ status, body }).toEqual({ status: 200, body: { ready: true, problems: [] } });
 });
@@ -43,7 +43,7 @@ test('a problem comes with its fix, and names no path', async ({ codex, studio }
   expect(JSON.stringify(body)).not.toContain(path.dirname(codex.home));
 });
 
-test('the list of models asks nothing', async ({ codex, studio }) => {
+test('the list of models starts no check', async ({ codex, studio }) => {
   await signOut(codex);
   expect((await studio.client.models()).status).toBe(200);
   expect(await codex.recordings()).toEqual([]);
@@ -64,14 +64,14 @@ test('requests within ten seconds share one answer', async ({ codex, studio }) =
   expect((await studio.client.readiness()).body).toMatchObject({ ready: true });
 });
 
-test('other settings are another question', async ({ codex }) => {
+test('other settings start another check', async ({ codex }) => {
   expect(await checkCodexCli(stubbed(codex))).toMatchObject({ ready: true });
   const agentCliEnv = { CODEX_HOME: path.join(codex.scratch, 'absent') };
   await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
   expect(await checkCodexCli({ ...stubbed(codex), agentCliEnv })).toEqual(NOT_SIGNED_IN);
 });
 
-test('an answer that failed is not kept', async ({ codex }) => {
+test('a failed check is not cached', async ({ codex }) => {
   const wrong = { ...stubbed(codex), executable: 'codex' };
   const outcomes = [1, 2].map(() => checkCodexCli(wrong).catch((error: unknown) => error));
   const [first, second] = await Promise.all(outcomes);
@@ -80,7 +80,7 @@ test('an answer that failed is not kept', async ({ codex }) => {
   expect(await checkCodexCli(wrong).catch((error: unknown) => error)).not.toBe(first);
 });
 
-test('an override that cannot be read rejects, and is not thrown', async () => {
+test('an override that cannot be read rejects instead of throwing', async () => {
   const unreadable = {
     get executable(): string {
       throw new Error('no such setting');

@@ -33,10 +33,13 @@ test('every document promises the same version', () => {
   expect(new Set(promises.map(([name]) => name)).size).toBe(DOCUMENTS.length);
 });
 
-test.skipIf(WINDOWS).for(promises)('an addon that needs more is refused: %s promises %s', async ([, promise]) => {
-  await needs('2.2.5', '2.9', promise);
-  expect(() => assertGlibcFloor('addon.node')).not.toThrow();
-  const [major, minor = NaN] = promise.split('.').map(Number);
-  await needs('2.9', `${major}.${minor + 1}`, promise);
-  expect(() => assertGlibcFloor('addon.node')).toThrow(/needs glibc/);
-});
+test.skipIf(WINDOWS).for(promises)(
+  'an addon that needs more is refused: %s promises %s',
+  async ([, promise]) => {
+    await needs('2.2.5', '2.9', promise);
+    expect(() => assertGlibcFloor('addon.node')).not.toThrow();
+    const [major, minor = NaN] = promise.split('.').map(Number);
+    await needs('2.9', `${major}.${minor + 1}`, promise);
+    expect(() => assertGlibcFloor('addon.node')).toThrow(/needs glibc/);
+  },
+);

@@ -96,12 +96,15 @@ describe('a readiness check that waits for the CLI', () => {
     return daemon;
   }
 
-  test.for(QUESTIONS)('leaves nothing after process.exit during %s', async (question, { codex }) => {
-    const [, mark, orders] = question;
-    const daemon = await checkingDaemon(codex, mark, orders, false);
-    expect(await daemon.die('process.exit')).toEqual([3, null]);
-    await codex.expectNothingLeft();
-  });
+  test.for(QUESTIONS)(
+    'leaves nothing after process.exit during %s',
+    async (question, { codex }) => {
+      const [, mark, orders] = question;
+      const daemon = await checkingDaemon(codex, mark, orders, false);
+      expect(await daemon.die('process.exit')).toEqual([3, null]);
+      await codex.expectNothingLeft();
+    },
+  );
 
   describe.each(['a worker terminated', 'a worker exiting'])('after %s', (way) => {
     test.for(QUESTIONS)('leaves nothing during %s', async ([, mark, orders], { codex }) => {

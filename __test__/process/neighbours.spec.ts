@@ -71,7 +71,7 @@ class Crowd {
 const EACH = LINUX ? 500 : 100;
 
 // Windows has no program that can be started a thousand times at once, nor exits that anybody could miss.
-const title = `${EACH} JS children and ${EACH} of ours at once: all exit codes right, 0 zombies`;
+const title = `${EACH} JS children and ${EACH} of ours at once keep their exit codes and leave no zombie`;
 test.skipIf(WINDOWS)(title, async ({ codex }) => {
   setMaxConcurrentRuns(2 * EACH);
   const crowd = await Crowd.gather(codex);

@@ -100,24 +100,27 @@ async function expectAbort(
 }
 
 // Side by side: most of the time they wait. (And with an `expect` of their own, as vitest wants it then.)
-describe.concurrent('abort', () => {
-  test.for(CASES)('$stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
-    const controller = new AbortController();
-    const { spoken, onProgress } = firstWords();
-    const options = { signal: controller.signal, completion: 'exit' } as const;
-    const call = real.generate(way, stage.script, options, onProgress);
-    await expectAbort(real, controller, call, stage.reached(real, spoken));
-    expect(real.modelCalls()).not.toEqual([]);
-  });
+describe.concurrent('an abort', () => {
+  test.for(CASES)(
+    'ends the call $stage.when: $way.name',
+    async ({ way, stage }, { real, expect }) => {
+      const controller = new AbortController();
+      const { spoken, onProgress } = firstWords();
+      const options = { signal: controller.signal, completion: 'exit' } as const;
+      const call = real.generate(way, stage.script, options, onProgress);
+      await expectAbort(real, controller, call, stage.reached(real, spoken));
+      expect(real.modelCalls()).not.toEqual([]);
+    },
+  );
 
-  test('in the same breath as the call', async ({ real, expect }) => {
+  test('ends a call of the same tick', async ({ real, expect }) => {
     const controller = new AbortController();
     const call = real.generate(CODE, THINKING.script, { signal: controller.signal });
     await expectAbort(real, controller, call, Promise.resolve());
     expect(real.modelCalls()).toEqual([]);
   });
 
-  test('before the call: the backend hears nothing', async ({ real, expect }) => {
+  test('sends nothing to the backend before the call', async ({ real, expect }) => {
     const signal = AbortSignal.abort('never mind');
     const call = real.generate(CODE, THINKING.script, { signal });
     await expect(call).rejects.toBe('never mind');
@@ -137,7 +140,7 @@ describe.concurrent('timeoutMs', () => {
     { way: CODE, stage: THINKING },
     { way: CODE, stage: DRAWING },
     { way: DIRECT, stage: TALKING },
-  ])('$stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
+  ])('ends the call $stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
     const { signal } = new AbortController();
     const { spoken, onProgress } = firstWords();
     const options = { signal, timeoutMs, completion: 'exit' } as const;
@@ -156,36 +159,42 @@ describe.concurrent('timeoutMs', () => {
   });
 });
 
-describe.concurrent('whatever was started', () => {
-  test.for([HOSTED, CODE])('the native binary: $name', async (way, { real, expect }) => {
-    const controller = new AbortController();
-    const options = { signal: controller.signal, codexPath: way.cli.binary };
-    const call = real.generate(way, THINKING.script, options);
-    await real.modelCalled();
-    expect(real.processes().map(({ program }) => program)).toContain(way.cli.binary);
-    await expectAbort(real, controller, call, Promise.resolve());
-  });
+describe.concurrent('the process tree', () => {
+  test.for([HOSTED, CODE])(
+    'is stopped with the native binary: $name',
+    async (way, { real, expect }) => {
+      const controller = new AbortController();
+      const options = { signal: controller.signal, codexPath: way.cli.binary };
+      const call = real.generate(way, THINKING.script, options);
+      await real.modelCalled();
+      expect(real.processes().map(({ program }) => program)).toContain(way.cli.binary);
+      await expectAbort(real, controller, call, Promise.resolve());
+    },
+  );
 
   // Windows has no signals to pass on, and no scripts to be launched by.
   const testLauncher = test.skipIf(WINDOWS);
 
-  describe.for([2000, 0])('a launcher that passes no signal on, killGraceMs %d', (killGraceMs) => {
-    testLauncher.for([HOSTED, CODE])('$name', async (way, { real, expect }) => {
-      const controller = new AbortController();
-      const codexPath = await launcher(real, way.cli);
-      const options = { signal: controller.signal, codexPath, killGraceMs };
-      const call = real.generate(way, THINKING.script, options);
-      await real.modelCalled();
-      // The launcher, npm's shim (unless it has become Codex, as it does on a recent Node), and Codex.
-      const programs = real.processes().map(({ program }) => program);
-      expect(programs.length).toBeGreaterThan(1);
-      expect(programs).toContain(way.cli.binary);
-      await expectAbort(real, controller, call, Promise.resolve());
-    });
-  });
+  describe.for([2000, 0])(
+    'behind a launcher that passes no signal on, killGraceMs %d',
+    (killGraceMs) => {
+      testLauncher.for([HOSTED, CODE])('is stopped: $name', async (way, { real, expect }) => {
+        const controller = new AbortController();
+        const codexPath = await launcher(real, way.cli);
+        const options = { signal: controller.signal, codexPath, killGraceMs };
+        const call = real.generate(way, THINKING.script, options);
+        await real.modelCalled();
+        // The launcher, npm's shim (unless it has become Codex, as it does on a recent Node), and Codex.
+        const programs = real.processes().map(({ program }) => program);
+        expect(programs.length).toBeGreaterThan(1);
+        expect(programs).toContain(way.cli.binary);
+        await expectAbort(real, controller, call, Promise.resolve());
+      });
+    },
+  );
 
   testLauncher.for([HOSTED, CODE])(
-    'a launcher that passes no signal on, at the picture: $name',
+    'is stopped at the image behind a launcher that passes no signal on: $name',
     async (way, { real, expect }) => {
       const codexPath = await launcher(real, way.cli);
       const image = await real.generate(way, TALKING.script, { codexPath });
@@ -199,7 +208,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
   const SLEEP = 'sleep 86400';
 
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
-    test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
+    test.for(WAYS)('is stopped by an abort, $name', async (way, { real, expect }) => {
       const controller = new AbortController();
       const script = [shell(SLEEP), draw({ image: PICTURE })];
       const call = real.generate(way, script, { sandbox, signal: controller.signal });
@@ -208,7 +217,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     });
   });
 
-  test('timeout', async ({ real, expect }) => {
+  test('is stopped by a timeout', async ({ real, expect }) => {
     const options = { sandbox: 'danger-full-access', timeoutMs } as const;
     const call = failure(real.generate(DIRECT, [shell(SLEEP), ENDLESS], options));
     await real.runs(SLEEP);
@@ -218,14 +227,17 @@ describe.concurrent("a tool of the agent's that still runs", () => {
 
   // Codex lets go of a command after ten seconds and goes on without it.
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
-    test.for(WAYS)('while the picture comes, $name', async (way, { real, expect }) => {
-      const call = real.generate(way, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
-        sandbox,
-      });
-      await real.runs(SLEEP);
-      expect(Buffer.compare(await call, PICTURE)).toBe(0);
-      await real.expectNothingLeft();
-    });
+    test.for(WAYS)(
+      'is stopped when the image is complete, $name',
+      async (way, { real, expect }) => {
+        const call = real.generate(way, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
+          sandbox,
+        });
+        await real.runs(SLEEP);
+        expect(Buffer.compare(await call, PICTURE)).toBe(0);
+        await real.expectNothingLeft();
+      },
+    );
   });
 
   describe('in the background, in a session of its own, defying every polite signal', () => {
@@ -239,7 +251,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
           `: $(${setsid} sh -c 'trap "" TERM INT HUP; exec >/dev/null 2>&1; ${SLEEP}' &)`,
     );
 
-    test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
+    test.for(WAYS)('is stopped by an abort, $name', async (way, { real, expect }) => {
       const controller = new AbortController();
       const options = {
         sandbox: 'danger-full-access',
@@ -257,7 +269,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     });
 
     test.for(['image', 'exit'] as const)(
-      "success, completion '%s'",
+      "is stopped after a success, completion '%s'",
       async (completion, { real, expect }) => {
         const options = { sandbox: 'danger-full-access', completion, killGraceMs: 100 } as const;
         const script = [BACKGROUND, think(300), draw({ image: PICTURE }), copy()];
@@ -271,7 +283,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
 
   // Where a limit is inherited and shown, as on Linux alone.
   test.skipIf(!LINUX)(
-    'with nothing of the run about it: no environment, session, parent or directory',
+    "is stopped without the call's environment, session, parent and directory",
     async ({ real, expect }) => {
       const file = path.join(real.scratch, 'hidden.pid');
       const hidden = `env -i setsid -f sh -c 'echo $$ >${file}; exec >/dev/null 2>&1; ${SLEEP}'`;

@@ -13,9 +13,9 @@ const TOOL = 'sleep 600';
 /** What takes its time on a busy machine is waited for, not measured. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
-describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
+describe.for(SANDBOXES_WITH_SHELL)('a daemon that is killed, %s', (sandbox) => {
   test.for([HOSTED, CODE])(
-    'no process survives the daemon, and the next one removes the workspace: $name',
+    'leaves no process, and the next one removes the workspace: $name',
     async (way, { real }) => {
       real.backend.play([shell(TOOL), say('Done.')]);
       const daemon = new Daemon(real.options(way, { sandbox }));

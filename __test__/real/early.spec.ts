@@ -15,7 +15,7 @@ const TALK_MS = 6000;
 const PICTURE = makePng({ width: 1254, height: 1254, minBytes: 3_000_000 });
 const SCRIPT = [think(1000), draw({ ms: 3000, image: PICTURE }), talk(TALK_MS)];
 
-test.for([CODE, DIRECT])('the picture ends the turn: $name', async (way, { real }) => {
+test.for([CODE, DIRECT])('the image ends the turn: $name', async (way, { real }) => {
   const { events, onProgress } = listener();
   const image = await real.generate(way, SCRIPT, {}, onProgress);
   const settledAt = performance.now();

@@ -115,7 +115,9 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
       expect(existsSync(trace(real)), 'started where it is wanted').toBe(true);
     });
 
-    test('name a relay without the image tool: seen before a turn is spent', async ({ real }) => {
+    test('are seen before a turn is spent if they name a relay without the tool', async ({
+      real,
+    }) => {
       const wrapper = await administered(real, { [file]: RELAY });
       const { error } = await generate(real, CODE, DRAWS, wrapper);
       expect(error).toMatchObject({ code: 'IMAGE_GEN_UNAVAILABLE' });
@@ -127,7 +129,7 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   });
 
   test.for(WAYS)(
-    'that outrank the call leave nothing verified, and a warning says why: $name',
+    'leave images unverified with a warning if they outrank the call: $name',
     async (way, { real }) => {
       const managed = { 'managed_config.toml': server(real, 'enabled = true\n') };
       const wrapper = await administered(real, managed);
@@ -140,7 +142,7 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   );
 
   test.for(WAYS)(
-    'that put another sandbox in force are seen in the record: $name',
+    'are seen in the record if they enforce another sandbox: $name',
     async (way, { real }) => {
       const wrapper = await administered(real, { 'requirements.toml': UNCONFINED });
       const planted = await generate(real, way, plant(real), wrapper, { completion: 'exit' });

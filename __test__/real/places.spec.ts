@@ -49,8 +49,8 @@ function homeless(real: RealCodex): Record<string, string> {
 }
 
 // What takes the place of /etc is Linux's, and takes the right to mount.
-describe.skipIf(!mayOverlay())('without a variable that names a home (takes overlays)', () => {
-  test.for(WAYS)("Codex's home lies in the user database's: $name", async (way, { real }) => {
+describe.skipIf(!mayOverlay())('a call without a variable for the home (takes overlays)', () => {
+  test.for(WAYS)('uses the home in the user database: $name', async (way, { real }) => {
     const wrapper = await withHome(real, real.user);
     await symlink(real.home.path, path.join(real.user, '.codex'));
     real.backend.play(DRAWS);
@@ -67,7 +67,7 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
     expect(await recoverInOwnProcess({ threadId, env }, wrapper)).toMatchObject({ image: picture });
   });
 
-  test('an empty HOME names none', async ({ real }) => {
+  test('ignores an empty HOME', async ({ real }) => {
     const wrapper = await withHome(real, real.user);
     await symlink(real.home.path, path.join(real.user, '.codex'));
     real.backend.play(DRAWS);
@@ -76,7 +76,7 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
     expect(drawn).toMatchObject({ image: { source: 'store', verified: true } });
   });
 
-  test('an unknown user is told what to set, and draws once it is', async ({ real }) => {
+  test('tells an unknown user what to set', async ({ real }) => {
     const wrapper = await withHome(real, null);
     const options = real.options(NEWEST, { env: homeless(real) });
     const { codexPath, env } = options;
@@ -101,7 +101,7 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
 });
 
 // On Windows none of these characters may stand in a name.
-describe.skipIf(WINDOWS)('in a directory for temporary files of any name', () => {
+describe.skipIf(WINDOWS)('a directory for temporary files of any name', () => {
   const CONTROLS = [...Array.from({ length: 31 }, (_, at) => at + 1), 0x7f, 0x85, 0x2028];
   const NAMES = [
     String.raw`O'Brien's \ "home"`,
@@ -111,7 +111,7 @@ describe.skipIf(WINDOWS)('in a directory for temporary files of any name', () =>
   ];
 
   test.for(NAMES.flatMap((name) => WAYS.map((way) => ({ name, way }))))(
-    'draws from a reference image: $name, $way.name',
+    'allows reference images: $name, $way.name',
     async ({ name, way }, { real }) => {
       const temporary = path.join(real.temporary, name);
       await mkdir(temporary);

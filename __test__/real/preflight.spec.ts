@@ -101,7 +101,7 @@ describe('a Codex without its codex-code-mode-host', () => {
     expect(await real.generate(direct, DRAWS, options)).toEqual(PICTURE);
   });
 
-  test('is told by Codex itself where the model is named', async ({ real }) => {
+  test('is reported by Codex where the model is named', async ({ real }) => {
     const incomplete = await withoutHost(real, NEWEST);
     await real.moveTo({ model: 'gpt-6.2-sol' });
     const error = await failure(real.generate(incomplete, DRAWS));
@@ -115,13 +115,13 @@ describe('a Codex without its codex-code-mode-host', () => {
     ]);
   });
 
-  test('draws all the same up to 0.144.6', async ({ real }) => {
+  test('still draws up to 0.144.6', async ({ real }) => {
     const incomplete = await withoutHost(real, IN_PROCESS);
     expect(await check(real, incomplete)).toMatchObject({ ready: true, problems: [] });
     expect(await real.generate(incomplete, DRAWS)).toEqual(PICTURE);
   });
 
-  test('is no different from one that may not start it', async ({ real }) => {
+  test('is treated like one that may not start it', async ({ real }) => {
     await real.moveTo({ config: 'features.code_mode_host = false' });
     const message = /feature code_mode_host is switched off/;
     await expectRefused(real, NEWEST, { code: 'IMAGE_GEN_UNAVAILABLE', message });
@@ -132,7 +132,7 @@ describe('a Codex without its codex-code-mode-host', () => {
   });
 });
 
-describe('what Codex would fail at', () => {
+describe('an obstacle for Codex', () => {
   const WAYS = [OLDEST, IN_PROCESS, NEWEST];
   const CASES: readonly (HomeOptions & { what: string; code?: string; message: RegExp })[] = [
     {
@@ -176,7 +176,7 @@ describe('what Codex would fail at', () => {
   ];
   const each = CASES.flatMap((one) => WAYS.map((by) => ({ ...one, by, name: by.name })));
   // Where a keyring can be reached, it holds no login to this home either.
-  test.for(each)('$what is seen, and stays as it is: $name', async (one, { real }) => {
+  test.for(each)('is seen and left unchanged: $what, $name', async (one, { real }) => {
     const { by, what: _, code = 'NOT_SIGNED_IN', message, name: __, ...home } = one;
     await real.moveTo(home);
     const file = path.join(real.home.path, 'auth.json');
@@ -185,7 +185,7 @@ describe('what Codex would fail at', () => {
     expect(await readFile(file, 'utf8'), 'the login is unchanged').toBe(login);
   });
 
-  test.for(WAYS)('a home that does not exist is seen: $name', async (by, { real }) => {
+  test.for(WAYS)('is seen: a home that does not exist, $name', async (by, { real }) => {
     const codexHome = path.join(real.scratch, 'missing');
     const expected = { code: 'NOT_SIGNED_IN', message: /home directory.*does not exist/ };
     await expectRefused(real, by, expected, { codexHome });
@@ -195,7 +195,7 @@ describe('what Codex would fail at', () => {
 
   // On Windows no variable says where it is.
   test.skipIf(WINDOWS).for(WAYS)(
-    'a home of the user that is a file is seen: $name',
+    "is seen: a user's home that is a file, $name",
     async (by, { real }) => {
       const HOME = path.join(real.scratch, 'file');
       await writeFile(HOME, '');
@@ -207,7 +207,7 @@ describe('what Codex would fail at', () => {
   );
 });
 
-describe('what Codex draws with', () => {
+describe('a configuration that Codex can draw with', () => {
   test.for([OLDEST, IN_PROCESS, NEWEST])('passes: $name', async (by, { real }) => {
     const config = [
       'forced_login_method = "chatgpt"',
@@ -222,7 +222,7 @@ describe('what Codex draws with', () => {
   });
 });
 
-describe('a tool that is switched off by its earlier name', () => {
+describe('a tool switched off by its earlier name', () => {
   const config = 'features.imagegenext = false';
 
   test('is refused by the versions that have renamed it', async ({ real }) => {
@@ -231,13 +231,13 @@ describe('a tool that is switched off by its earlier name', () => {
     await expectRefused(real, NEWEST, { code: 'IMAGE_GEN_UNAVAILABLE', message });
   });
 
-  test.for([OLDEST, NEWEST])('draws where its name says so: $name', async (by, { real }) => {
+  test.for([OLDEST, NEWEST])('draws where its present name is on: $name', async (by, { real }) => {
     await real.moveTo({ config: `${config}\nfeatures.image_generation = true` });
     expect(await check(real, by)).toMatchObject({ ready: true, problems: [] });
     expect(await real.generate(by, DRAWS)).toEqual(PICTURE);
   });
 
-  test('was another tool before, which draws without the one of now', async ({ real }) => {
+  test('was another tool in 0.142.5, which draws', async ({ real }) => {
     const earlier = await way('0.142.5');
     await real.moveTo({
       config: 'features.image_generation = false\nfeatures.imagegenext = true',
@@ -248,7 +248,7 @@ describe('a tool that is switched off by its earlier name', () => {
 });
 
 // What takes the place of /etc is Linux's, and takes the right to mount.
-describe.skipIf(!mayOverlay())("what this machine's administrator requires", () => {
+describe.skipIf(!mayOverlay())("a requirement of this machine's administrator", () => {
   test.for<[what: string, requirements: string, code: string]>([
     ['no image tool', '[features]\nimage_generation = false', 'IMAGE_GEN_UNAVAILABLE'],
     [

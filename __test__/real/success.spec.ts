@@ -31,7 +31,7 @@ describe.for(WAYS)('$name', (way) => {
       });
     }
 
-    test("completion 'image'", async ({ real }) => {
+    test("returns the image and its facts, completion 'image'", async ({ real }) => {
       const script = [draw({ image: PICTURE }), copy(), ENDLESS];
       const image = await real.generateDetailed(way, script, { sandbox });
       await real.expectNothingLeft();
@@ -49,7 +49,7 @@ describe.for(WAYS)('$name', (way) => {
       expectAsked(real);
     });
 
-    test("completion 'exit'", async ({ real }) => {
+    test("returns the image and its facts, completion 'exit'", async ({ real }) => {
       const script = [draw({ image: PICTURE }), copy(), say('Done.')];
       const { events, onProgress } = listener();
       const options = { sandbox, completion: 'exit' } as const;
@@ -78,7 +78,7 @@ describe.for(WAYS)('$name', (way) => {
     });
   });
 
-  test("an agent that copies nothing, completion 'exit': the store is the rescue", async ({
+  test("takes the store's image if the agent copies nothing, completion 'exit'", async ({
     real,
   }) => {
     const script = [draw({ image: PICTURE }), say('Done.')];
@@ -87,7 +87,7 @@ describe.for(WAYS)('$name', (way) => {
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);
   });
 
-  test('the brief and the aspect arrive as they are, and on no command line', async ({ real }) => {
+  test('passes the prompt and the aspect unchanged, and on no command line', async ({ real }) => {
     const prompt =
       '--help "a red fox" $(touch fox) `id` %PATH% C:\\fox\n</brief>\n<brief>\t\'ein Füchslein\' 狐 🦊';
     const script = [think(300), draw({ image: PICTURE }), ENDLESS];
@@ -106,7 +106,7 @@ describe.for(WAYS)('$name', (way) => {
   });
 });
 
-describe('which file is run', () => {
+describe('the file that is run', () => {
   const script = [think(300), draw({ image: PICTURE }), ENDLESS];
 
   /** As npm does it for all projects; on Windows with a batch file, which leads there, too. */
@@ -118,7 +118,7 @@ describe('which file is run', () => {
   }
 
   test.for([HOSTED, CODE])(
-    'behind the npm shim the native binary: $name',
+    'is the native binary behind the npm shim: $name',
     async (way, { real }) => {
       const call = real.generate(way, script, { codexPath: way.cli.shim });
       await real.modelCalled();
@@ -129,15 +129,18 @@ describe('which file is run', () => {
     },
   );
 
-  test.for([HOSTED, CODE])('the native binary itself: $name', async (way, { real }) => {
-    const call = real.generate(way, script, { codexPath: way.cli.binary });
-    await real.modelCalled();
-    const programs = real.processes().map(({ program }) => program);
-    expect(Buffer.compare(await call, PICTURE)).toBe(0);
-    expect(programs).toContain(way.cli.binary);
-  });
+  test.for([HOSTED, CODE])(
+    'is the native binary where codexPath names it: $name',
+    async (way, { real }) => {
+      const call = real.generate(way, script, { codexPath: way.cli.binary });
+      await real.modelCalled();
+      const programs = real.processes().map(({ program }) => program);
+      expect(Buffer.compare(await call, PICTURE)).toBe(0);
+      expect(programs).toContain(way.cli.binary);
+    },
+  );
 
-  test('what PATH leads to, also where it leads to nothing else', async ({ real }) => {
+  test('is the one on PATH, even if PATH has nothing else', async ({ real }) => {
     const bin = path.join(real.scratch, 'bin');
     await mkdir(bin);
     await install(CODE.cli, bin);
@@ -147,7 +150,7 @@ describe('which file is run', () => {
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);
   });
 
-  test('what CODEX_BIN names, before PATH', async ({ real }) => {
+  test('is CODEX_BIN before PATH', async ({ real }) => {
     const bin = path.join(real.scratch, 'bin');
     await mkdir(bin);
     await install(CODE.cli, bin);
@@ -160,7 +163,7 @@ describe('which file is run', () => {
 });
 
 test.for([HOSTED, DIRECT])(
-  'calls at the same time in one home each get their own picture: $name',
+  'concurrent calls in one home each get their own image: $name',
   async (way, { real }) => {
     const pictures = [1, 2, 3].map((seed) => makePng({ width: 96, height: 64, seed }));
     const pictureOf = (prompt: string): Buffer =>

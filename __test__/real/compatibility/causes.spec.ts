@@ -493,11 +493,11 @@ const CAUSES: readonly Cause[] = [
 const ENDS = new Set([VERSIONS[0], VERSIONS.at(-1)]);
 
 // Side by side, hence with an `expect` of their own.
-describe.concurrent('each cause has its own code', () => {
+describe.concurrent('a cause', () => {
   for (const { what, script = [], options, home, except, slow, expected, hosted } of CAUSES) {
     const versions = VERSIONS.filter(({ name }) => name !== except);
     for (const version of versions.filter((one) => slow !== true || ENDS.has(one))) {
-      test(`${what}: ${version.name}`, async ({ real, expect }) => {
+      test(`has its own code: ${what}, ${version.name}`, async ({ real, expect }) => {
         if (home !== undefined) await real.moveTo(home);
         const error = await failure(real.generate(version, script, { ...PATIENT, ...options }));
         await real.expectNothingLeft();
@@ -515,21 +515,24 @@ describe.concurrent('a login that cannot be renewed', () => {
   test.for([
     [500, { code: 'BACKEND_ERROR', retryable: true }],
     [400, { code: 'NOT_SIGNED_IN', retryable: false }],
-  ] as const)('by HTTP %i: the newest', async ([status, expected], { real, expect }) => {
-    const version = VERSIONS.at(-1) ?? expect.unreachable('no version');
-    const server = createServer((_request, response) => response.writeHead(status).end('{}'));
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    try {
-      const { port } = server.address() as AddressInfo;
-      const renewal = `http://127.0.0.1:${port}/`;
-      const env = { ...real.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: renewal };
-      const call = real.generate(version, [fail(unauthorized)], { ...PATIENT, env });
-      const error = await failure(call);
-      await real.expectNothingLeft();
-      expect(error).toMatchObject(expected);
-      expect(error.detail).toMatch(new RegExp(`Failed to refresh token: ${status}`));
-    } finally {
-      server.close();
-    }
-  });
+  ] as const)(
+    'has its own code after HTTP %i, in the newest version',
+    async ([status, expected], { real, expect }) => {
+      const version = VERSIONS.at(-1) ?? expect.unreachable('no version');
+      const server = createServer((_request, response) => response.writeHead(status).end('{}'));
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      try {
+        const { port } = server.address() as AddressInfo;
+        const renewal = `http://127.0.0.1:${port}/`;
+        const env = { ...real.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: renewal };
+        const call = real.generate(version, [fail(unauthorized)], { ...PATIENT, env });
+        const error = await failure(call);
+        await real.expectNothingLeft();
+        expect(error).toMatchObject(expected);
+        expect(error.detail).toMatch(new RegExp(`Failed to refresh token: ${status}`));
+      } finally {
+        server.close();
+      }
+    },
+  );
 });

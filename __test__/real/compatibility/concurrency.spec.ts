@@ -19,7 +19,7 @@ const ENDS = new Set([VERSIONS[0], VERSIONS.at(-1)]);
 test.for([
   ...[...ENDS].map((version) => ({ version, limit: DEFAULT_LIMIT })),
   { version: VERSIONS.at(-1), limit: 4 },
-])('20 calls, $limit at a time: $version.name', async ({ version, limit }, { real }) => {
+])('20 calls run $limit at a time: $version.name', async ({ version, limit }, { real }) => {
   if (version === undefined) return expect.unreachable();
   if (limit !== DEFAULT_LIMIT) setMaxConcurrentRuns(limit);
   const counts: number[] = [];

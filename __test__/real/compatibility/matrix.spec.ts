@@ -24,7 +24,7 @@ describe.concurrent('the real CLI', () => {
   for (const version of VERSIONS) {
     for (const { name, runs } of CASES) {
       const cell = `${version.name}, ${name}`;
-      test(cell, async ({ real, expect }) => {
+      test(`has the outcomes of its cell: ${cell}`, async ({ real, expect }) => {
         const outcomes: Outcome[] = [];
         cells.set(cell, outcomes);
         changed.add(cell);
@@ -37,7 +37,7 @@ describe.concurrent('the real CLI', () => {
   }
 });
 
-test.skipIf(ROWS !== undefined)('COMPATIBILITY.md says what has just been seen', async () => {
+test.skipIf(ROWS !== undefined)('COMPATIBILITY.md has these outcomes', async () => {
   expect([...changed], 'cells that failed').toEqual([]);
   const text = await compatibility(
     (version, name) => cells.get(`${version}, ${name}`) ?? expect.unreachable('a cell is missing'),
