@@ -56,7 +56,7 @@ test('the progress line is redrawn in place, and removed at the end', async ({ c
   ]);
 });
 
-testBytes('all that came before was shown as well', async ({ codex, world }) => {
+testBytes('all earlier messages are shown as well', async ({ codex, world }) => {
   const terminal = await drawing(codex, world, { columns: 200 });
   await codex.open('draw');
   expect(await terminal.exited()).toBe(0);
@@ -65,7 +65,7 @@ testBytes('all that came before was shown as well', async ({ codex, world }) => 
   }
 });
 
-testBytes('time goes on while nothing is said', async ({ codex, world }) => {
+testBytes('the elapsed time advances without events', async ({ codex, world }) => {
   const terminal = await drawing(codex, world);
   await terminal.sent(/(\d+:\d\d) {2}I am mixing[^]*(?!\1)\d+:\d\d {2}I am mixing/);
   expect(await terminal.lines()).toEqual([expect.stringMatching(/mixing/)]);
@@ -91,7 +91,7 @@ describe('the progress line', () => {
     expect((await terminal.lines()).join('')).not.toContain('Long');
   });
 
-  testBytes('in one that is made narrow meanwhile', async ({ codex, world }) => {
+  testBytes('never wraps in a terminal that becomes narrow', async ({ codex, world }) => {
     const terminal = await drawing(codex, world, { columns: 120 });
     terminal.resize(10, 24);
     await terminal.sent(/\d:\d\d {2}I a\u001B/);

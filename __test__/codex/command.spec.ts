@@ -191,7 +191,7 @@ describe('the environment of Codex', () => {
 
   // Windows has a user's home elsewhere, and no variable moves it.
   test.skipIf(WINDOWS).for([{}, { HOME: '' }, { HOME: ' ', CODEX_HOME: ' ' }])(
-    "HOME is the user database's where nothing names a home: %o",
+    'has the HOME of the user database where no home is named: %o',
     async (blank, { codex }) => {
       const { HOME: _, CODEX_HOME: __, ...named } = codex.env;
       // It may be a real user's home: nothing is to be drawn there.
@@ -224,7 +224,7 @@ describe('the environment of Codex', () => {
     expect((await run(codex, { env })).env['PATH']).toContain(path.dirname(process.execPath));
   });
 
-  describe('the environment of Codex where none is given', () => {
+  describe('where none is given', () => {
     beforeEach(() => {
       for (const key of KEYS) vi.stubEnv(key, 'a-secret-key');
     });

@@ -170,7 +170,7 @@ describe('a usual directory that is not on PATH', () => {
 // What takes the place of /etc is Linux's, and takes the right to mount.
 describe.skipIf(!mayOverlay())('a call without HOME (takes overlays)', () => {
   test.for(['.local/bin', '.local/share/pnpm/bin', '.bun/bin'])(
-    "they are those of the user database's home: %s",
+    'finds a usual directory in the home of the user database: %s',
     async (place, { codex }) => {
       const there = await install(codex, path.join(codex.user, place, 'codex'));
       const etc = path.join(codex.scratch, 'etc');

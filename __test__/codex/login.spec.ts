@@ -77,7 +77,7 @@ describe('`codex login status`', () => {
   });
 
   test.for(['Logged in using an API key - sk-made***up', 'API key configured - sk-made***up'])(
-    'it says: %s',
+    'refuses an API key by: %s',
     async (text, { codex }) => {
       await codex.login(null);
       const error = await failure(codex.generate({ ...ORDERS, login: { text, exitCode: 0 } }));

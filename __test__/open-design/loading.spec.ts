@@ -125,7 +125,7 @@ async function daemonWith(codexImage: string | null): Promise<string> {
 }
 
 // Nothing that can be done to the addon from outside makes it fail this way, so another one stands in.
-studioTest('a defect of the addon is told in its own words', async ({ studio }) => {
+studioTest('a defect of the addon is reported with its own message', async ({ studio }) => {
   const told = { code: 'INTERNAL', status: 500, retryable: false };
   const message = 'codex-image failed internally';
   const members = JSON.stringify({ name: 'CodexImageError', ...told });
@@ -161,7 +161,7 @@ describe('a call without the addon', () => {
   };
 
   studioTest.for(Object.keys(WAYS) as (keyof typeof WAYS)[])(
-    '%s: one call is lost',
+    'fails without %s, and succeeds in a complete daemon',
     async (what, { codex, daemon, studio }) => {
       const add = WAYS[what];
       const installed = add === undefined ? null : await installWith(add);

@@ -14,7 +14,7 @@ const REFERENCE = makePng({ width: 96, height: 64, seed: 2 });
 const ENDLESS = talk(600_000);
 const TOOL = 'sleep 600';
 
-describe.for([HOSTED, CODE])('$name', (way) => {
+describe.for([HOSTED, CODE])('Open Design with Codex $name', (way) => {
   test('draws a picture into the project', async ({ real, studio }) => {
     studio.resolve(installedEnv(real, way));
     real.backend.play([draw({ image: PICTURE }), ENDLESS]);

@@ -208,7 +208,7 @@ describe('the next daemon', () => {
     await once(stranger, 'exit');
   });
 
-  describe('leaves alone a directory that this package did not make', () => {
+  describe('a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
       ['of another name', async ({ temporary }) => made(temporary, `${PREFIX}notes`)],
       ['of a longer name', async ({ temporary }) => made(temporary, `${PREFIX}${'0'.repeat(17)}`)],
@@ -240,7 +240,7 @@ describe('the next daemon', () => {
           return workspace;
         },
       ],
-    ])('and the processes in it: one %s', async ([, make], { codex }) => {
+    ])('is left alone with the processes in it: one %s', async ([, make], { codex }) => {
       const directory = await make(codex);
       const file = path.join(directory, 'file');
       await writeFile(file, 'of value');

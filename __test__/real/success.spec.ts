@@ -19,7 +19,7 @@ const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 /** Longer than any test may take: who waits for its end never sees it. */
 const ENDLESS = talk(600_000);
 
-describe.for(WAYS)('$name', (way) => {
+describe.for(WAYS)('a call with Codex $name', (way) => {
   describe.for(['read-only', ...SANDBOXES_WITH_SHELL] as const)('%s', (sandbox) => {
     const hasShell = sandbox !== 'read-only';
 

@@ -44,15 +44,15 @@ test("a home for tests lies in the checkout's cache", async () => {
   expect(await home(ours)).toBe(path.join(ours.checkout, '.cache', 'homes'));
 });
 
-describe("a home for tests lies in the user's home", () => {
-  test('where the checkout is below the temporary directory', async () => {
+describe('a home for tests', () => {
+  test("lies in the user's home if the checkout is below the temporary directory", async () => {
     const ours = await world();
     const checkout = path.join(ours.temporary, 'checkout');
     expect(await home({ ...ours, checkout })).toBe(ours.user);
   });
 
   test.skipIf(WINDOWS).for(['/tmp', '/var/tmp'])(
-    'where the checkout is below %s, whatever TMPDIR says',
+    "lies in the user's home if the checkout is below %s, whatever TMPDIR says",
     async (temporary) => {
       const { user } = await world();
       const below = await world(await mkdtemp(path.join(temporary, 'codex-image-test-')));
@@ -61,11 +61,14 @@ describe("a home for tests lies in the user's home", () => {
   );
 
   // By its mode.
-  test.skipIf(WINDOWS)('where other users can exchange what the checkout has', async () => {
-    const ours = await world();
-    await chmod(ours.checkout, 0o777);
-    expect(await home(ours)).toBe(ours.user);
-  });
+  test.skipIf(WINDOWS)(
+    "lies in the user's home if other users can exchange what the checkout has",
+    async () => {
+      const ours = await world();
+      await chmod(ours.checkout, 0o777);
+      expect(await home(ours)).toBe(ours.user);
+    },
+  );
 });
 
 test('a home for tests cannot be made if both are below the temporary directory', async () => {

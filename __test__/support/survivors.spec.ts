@@ -29,7 +29,7 @@ async function start(
   return Object.assign(child, { output: output.toString() });
 }
 
-test('sees a stub and its tools until they end', async ({ codex }) => {
+test('survivors lists a stub and its tools until they end', async ({ codex }) => {
   const controller = new AbortController();
   const steps = turn(
     { do: 'grandchild', ownSession: true, generations: 2 },
