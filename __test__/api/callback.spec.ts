@@ -1,4 +1,4 @@
-// What a progress callback may do: no generation is the worse for it. And when it is not called any more.
+// What a progress callback may do without harm to the call, and when it is no longer called.
 
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 
@@ -34,7 +34,7 @@ describe('onProgress', () => {
     });
     const settle = () => (settled = true);
     await call.then(settle, settle);
-    // What was still queued would come within the next turns of the loop.
+    // Queued events would arrive within the next turns of the event loop.
     for (let n = 0; n < 20; n += 1) await turnOfTheLoop();
     expect(late).toBe(0);
     expect(heard).toBeGreaterThan(0);

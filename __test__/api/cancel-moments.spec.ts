@@ -1,7 +1,5 @@
-// Cancelled at any moment of its life, a call is rejected with the very reason, and nothing of it is left.
-//
-// Found elsewhere: abort while queued (`queue.spec.ts`, `whoever gives up while waiting`: `by an abort: nothing was started, and
-// the others move up`), and of what is hard to stop (`cancel.spec.ts`, `abort`).
+// An abort at any moment of a call: it rejects with the given reason and leaves nothing. `queue`
+// has aborts of queued calls, `cancel` process trees that are hard to stop.
 
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -108,7 +106,7 @@ describe('an abort', () => {
   });
 });
 
-// On Windows such a file would take as much of the disk as it claims.
+// On Windows the file would occupy as much of the disk as it claims.
 describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
   const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
   /** The agent's copy is looked up in a record of 1 TiB. */

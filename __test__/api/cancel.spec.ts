@@ -1,5 +1,5 @@
-// Timeout and abort: one rejection, and nothing left — not a process, not a directory, not a listener.
-// `cancel-moments.spec.ts` tries every moment of a run.
+// Timeout and abort: the call rejects once, and leaves no process, directory or listener.
+// `cancel-moments` has an abort at every moment of a call.
 
 import path from 'node:path';
 
@@ -15,7 +15,7 @@ import { test } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 import { STUB_SCRIPT } from '../support/stub-program.js';
 
-// These tests run side by side, and what they measure is the run, not the wait for it.
+// The tests run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);
 
 const PICTURE = png();
@@ -23,7 +23,7 @@ const RUNNING: Step = { do: 'reach', mark: 'running' };
 const HANG: Step = { do: 'hang' };
 const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
-/** The children that are hard to stop. Each reaches the mark `running` and then lives on. */
+/** Process trees that are hard to stop. Each reaches the mark `running` and lives on. */
 const CHILDREN: [what: string, orders: Orders][] = [
   ['a child that does as it is told', { exec: turn(RUNNING, HANG) }],
   [
@@ -183,9 +183,9 @@ describe('an abort', () => {
   });
 });
 
-// Side by side: they only wait. (And with an `expect` of their own, as vitest wants it then.)
+// Concurrent, because they mostly wait. vitest then needs each test's own `expect`.
 describe.concurrent('timeoutMs', () => {
-  /** Enough for the stub to come as far as its mark, which each test checks. */
+  /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
 
   test.for(CHILDREN)('stops %s', async ([, orders], { codex, expect }) => {

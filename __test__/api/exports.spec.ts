@@ -1,4 +1,5 @@
-// The package as its users get it: by its name, from ESM and CommonJS, in workers, without side effects.
+// The package as installed: imported by its name, from ESM and CommonJS, in workers, without side
+// effects.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +19,7 @@ const NAMES = [
   'setMaxConcurrentRuns',
 ];
 
-/** Runs a program in a Node of its own, where the package's own name leads to this very package. */
+/** Runs a program in a Node process in which the package's name leads to this checkout. */
 async function node(type: 'module' | 'commonjs', program: string): Promise<unknown> {
   const { stdout } = await promisify(execFile)(
     process.execPath,

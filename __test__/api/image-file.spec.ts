@@ -1,8 +1,5 @@
-// What may lie where the picture is expected.
-//
-// Found elsewhere, in tables of a wider subject: empty, JPEG named .png (`image.spec.ts`, `what is not a PNG is named`), signature
-// only, truncated, no IEND, bit flip, CRC-repaired corruption, bad Adler, short rows (there: `a damaged PNG is refused`), with caBX
-// (`success.spec.ts`, `the bytes are those of the file`).
+// What may be in the place of the image: no regular file, a growing file, a decompression bomb.
+// `image` has what depends on the bytes alone.
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -23,7 +20,7 @@ const PLACES = ['store', 'workspace'] as const;
 const MEGABYTE = 2 ** 20;
 
 describe('a decompression bomb', () => {
-  /** Much less than what would be unpacked. */
+  /** Much less than the inflated data. */
   const BOUNDED = 16 * MEGABYTE;
 
   test('of 30000 × 30000 pixels is refused in bounded memory', async ({ codex }) => {
@@ -32,7 +29,7 @@ describe('a decompression bomb', () => {
     header.writeUInt32BE(side, 0);
     header.writeUInt32BE(side, 4);
     header[8] = 1;
-    // Every pixel is there, one bit each: it is a valid picture.
+    // All pixels are there, one bit each: the image is valid.
     const rows = deflateSync(Buffer.alloc(side * (1 + Math.ceil(side / 8))));
     const bomb = assemble([chunk('IHDR', header), chunk('IDAT', rows)]);
 
@@ -59,7 +56,7 @@ describe('a decompression bomb', () => {
 });
 
 describe.for(PLACES)('what is no regular file of its own (%s)', (where) => {
-  // Windows has no others, and lets not everybody make a symbolic link.
+  // Windows has no other kinds, and creates symbolic links only for some users.
   const kinds = WINDOWS
     ? (['hardlink', 'directory'] as const)
     : (['symlink', 'hardlink', 'fifo', 'directory', 'socket'] as const);
@@ -76,7 +73,7 @@ describe.for(PLACES)('what is no regular file of its own (%s)', (where) => {
     expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'INVALID_IMAGE' });
   });
 
-  // By the number that it has on Linux.
+  // The device number is Linux's.
   const mayMake = LINUX && process.getuid?.() === 0;
   test.skipIf(!mayMake)(
     'is refused without hanging: device (takes root to make)',
@@ -91,7 +88,7 @@ describe.for(PLACES)('what is no regular file of its own (%s)', (where) => {
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413 });
   });
 
-  // On Windows nobody takes away the directory in which Codex works.
+  // On Windows the directory in which Codex works cannot be removed.
   test.skipIf(WINDOWS && where === 'workspace')(
     'is refused without hanging: directory that is a symlink',
     async ({ codex }) => {
@@ -101,7 +98,7 @@ describe.for(PLACES)('what is no regular file of its own (%s)', (where) => {
       await writeFile(image, PICTURE);
       const planted: Step = { do: 'plant', what: 'linked parent', where, to };
       expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'NO_IMAGE' });
-      // Nor is it cleaned up, as the workspace is that was there before.
+      // The clean-up does not remove it through the link.
       expect(await readFile(image)).toEqual(PICTURE);
     },
   );

@@ -1,4 +1,4 @@
-// What counts as a picture, and what is said of anything else. `image-file.spec.ts` has what is more than bytes.
+// Which bytes are an image, and how others are named. `image-file` has what is no regular file.
 
 import { readFile } from 'node:fs/promises';
 import { deflateSync } from 'node:zlib';
@@ -35,7 +35,7 @@ describe('a file that is no PNG', () => {
 
 describe('a damaged PNG', () => {
   const EMPTY = Buffer.alloc(0);
-  /** A zlib stream with so many bytes of stored blocks of nothing after its header. */
+  /** Returns a zlib stream with empty stored blocks of that many bytes after its header. */
   const withEmptyBlocks = (stream: Buffer, bytes: number): Buffer =>
     Buffer.concat([
       stream.subarray(0, 2),

@@ -1,4 +1,4 @@
-// Bad options never throw, never start anything, and say which option is wrong.
+// Invalid options never throw synchronously, start nothing, and are named in the error.
 
 import path from 'node:path';
 
@@ -14,12 +14,12 @@ import {
 import { NOWHERE } from '../support/platform.js';
 import { failure } from '../support/outcome.js';
 
-/** The functions as JavaScript sees them: anything can be passed. */
+/** The functions as JavaScript sees them: any argument can be passed. */
 type Loose = (...args: unknown[]) => Promise<unknown>;
 const generate = generateCodexImage as Loose;
 const generateDetailed = generateCodexImageDetailed as Loose;
 
-/** With this, options that are all right end as CODEX_NOT_FOUND: the next thing to be looked at. */
+/** Makes valid options fail with CODEX_NOT_FOUND, which is checked next. */
 const UNFOUND = { prompt: 'a red fox', codexPath: path.join(NOWHERE, 'codex') };
 const FOX = path.join(NOWHERE, 'fox.png');
 
@@ -39,7 +39,7 @@ async function accepts(...args: unknown[]): Promise<void> {
   expect(await failure(generate(...args))).toMatchObject({ code: 'CODEX_NOT_FOUND' });
 }
 
-/** Test titles cannot hold every value as it is. */
+/** Test titles cannot hold every value. */
 function titled(values: readonly unknown[]): [title: string, value: unknown][] {
   return values.map((value) => [describeValue(value), value]);
 }
@@ -147,7 +147,7 @@ describe.each([
   });
 
   test.each([least, most])('accepts %s', async (value) => {
-    // Not `accepts`: a bound of 1 ms may well be over before the CLI is looked for.
+    // Not `accepts`: 1 ms may be over before the CLI is searched.
     const { code } = await failure(generate({ ...UNFOUND, [option]: value }));
     expect(code).not.toBe('INVALID_OPTIONS');
   });
@@ -180,7 +180,7 @@ describe('an absent option', () => {
   });
 
   test('may be undefined or null: codexPath', async () => {
-    // Another option is wrong, so that the search for a CLI does not begin.
+    // Another option is invalid, so that the search for a CLI does not begin.
     await refuses([{ prompt: 'a red fox', codexPath: undefined, timeoutMs: -1 }], 'timeoutMs');
     await refuses([{ prompt: 'a red fox', codexPath: null, timeoutMs: -1 }], 'timeoutMs');
   });

@@ -1,4 +1,4 @@
-// What is said meanwhile: in order, and one line at a time. `callback.spec.ts` has what listeners may do.
+// What `onProgress` is called with. `callback` has what the callback may do.
 
 import { expect } from 'vitest';
 
@@ -39,8 +39,8 @@ const RECONNECTING: Step = {
 
 test('onProgress is called with the phases in order', async ({ codex }) => {
   const { events, onProgress } = listener();
-  // What is said and what is on disk are learnt in two ways: without the gate, the picture might be
-  // seen before the words that came first.
+  // Events and files are noticed in different ways: without the gate, the image might be seen
+  // before the earlier messages.
   const drawing: Step[] = [{ do: 'await', gate: 'heard' }, save('store', PICTURE), HANG];
   const orders = turn(say('I am drawing.'), RECONNECTING, COMMAND, ...drawing);
   await codex.generate(orders, {}, (message, event) => {
@@ -142,7 +142,7 @@ test('no message misleads a terminal or a reader', async ({ codex }) => {
   });
   await failure(codex.generate(orders, {}, onProgress));
   const said = messages.join('\n');
-  // Joiners alone may be invisible.
+  // Joiners within emoji are invisible, and kept.
   expect(said.replaceAll(/[\u200c\u200d]/g, '')).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}]/u);
   for (const message of messages) expect(message).not.toMatch(/\p{Cc}/u);
   expect(messages).toEqual(

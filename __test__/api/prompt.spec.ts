@@ -1,7 +1,4 @@
-// How Codex may treat the prompt on its stdin, and what a prompt may hold.
-//
-// Found elsewhere: quotes, `%VAR%`, newlines, `$()`, emoji and a leading `-` arrive byte-exact and never in argv
-// (`command.spec.ts`, `the words`: `arrive on stdin byte for byte, and nowhere else`).
+// How Codex may treat the prompt on its stdin. `codex/command` has its contents.
 
 import { randomBytes } from 'node:crypto';
 
@@ -21,7 +18,7 @@ test('a prompt of 10 MB reaches a slow reader byte for byte', async ({ codex }) 
   const orders: Orders = { stdin: 'read slowly', exec: turn(save('workspace', PICTURE)) };
   expect(await codex.generate(orders, { prompt })).toEqual(PICTURE);
   const { stdin } = await codex.turn();
-  // Not `toContain`: a failure would print all of it.
+  // Not `toContain`, which would print all of it on failure.
   expect(stdin?.includes(prompt)).toBe(true);
 });
 

@@ -1,5 +1,5 @@
-// Every way to pass something else off as a drawn picture, tried for real: it may be handed out where the contract says so, but
-// it is never called verified.
+// Attempts to pass off another image as one of image_gen. It may be returned where the
+// documentation says so, and is never `verified`.
 
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -32,7 +32,7 @@ const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
 const KNOWN_THREAD: Step = { do: 'thread', id: ID };
 const LONG_AGO = new Date('2024-01-01');
 
-/** A file in the store of a thread, from before the run. */
+/** Writes a file from before the run into the store of a thread. */
 async function leaveStored(
   codex: StubCodex,
   { thread = ID, bytes = OLD, since = LONG_AGO },
@@ -44,14 +44,14 @@ async function leaveStored(
   await utimes(file, since, since);
 }
 
-/** A home with a login. */
+/** Makes a home with a login. */
 async function homeAt(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true });
   await writeFile(path.join(directory, 'auth.json'), JSON.stringify(CHATGPT_LOGIN));
   return directory;
 }
 
-/** The picture is handed out, but is not verified; who insists on that gets none. */
+/** Asserts that the image is returned unverified, and not at all with `requireVerified`. */
 async function expectUnverified(
   codex: StubCodex,
   steps: Step[],
@@ -66,7 +66,7 @@ async function expectUnverified(
   expect(error.message).toMatch(/no image at the requested path that provably came/);
 }
 
-/** The picture is handed out as one that image_gen drew, also to whoever insists on it. */
+/** Asserts that the image is returned as verified, with `requireVerified` as well. */
 async function expectVerified(
   codex: StubCodex,
   steps: Step[],
@@ -218,7 +218,7 @@ describe('a file that is older than the run', () => {
   });
 });
 
-// A network disk has a clock of its own; a clock may be set back, or a machine be resumed.
+// A network disk has its own clock. A clock may be set back, and a machine be suspended.
 describe('an image dated before the run, in a directory dated within it', () => {
   const modified = LONG_AGO.toISOString();
   const drawn = save('store', DRAWN, { modified });
@@ -252,7 +252,7 @@ describe('an image dated before the run, in a directory dated within it', () => 
 });
 
 describe('a store that the agent can write to', () => {
-  /** The stub stands for both: what it saves may be Codex's, or planted by the agent. */
+  /** Saved by the stub, as Codex or as the agent would. */
   const planted = turn(save('store', FAKED));
 
   type Place = [where: string, place: (codex: StubCodex) => Promise<string>];
@@ -472,7 +472,7 @@ describe('the sandbox that the record states', () => {
   });
 });
 
-// Linux's, where root may mount; on other systems root is confined as everybody is.
+// On other systems root is confined like every user.
 describe.skipIf(!LINUX)('an agent that runs as root', () => {
   const steps = turn(record('item', DRAWN), save('store', DRAWN));
   const NATIVE = path.join(PLATFORM_PACKAGE, VENDOR, 'bin', 'codex');

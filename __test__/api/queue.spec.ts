@@ -1,4 +1,5 @@
-// How many run at a time, who is next, and what becomes of those who wait. The queue is one per process, and so is this file.
+// How many calls run at a time, and in which order. The queue is one for each process: this file
+// needs its own.
 
 import path from 'node:path';
 
@@ -23,7 +24,7 @@ const GATE: Step = { do: 'await', gate: 'end' };
 
 afterEach(() => setMaxConcurrentRuns(DEFAULT_LIMIT));
 
-/** One call in a world of its own, which runs until it is let go. */
+/** One call with its own stub, which runs until its gate opens. */
 interface Caller {
   codex: StubCodex;
   picture: Buffer;
@@ -31,10 +32,10 @@ interface Caller {
   progress: ReturnType<typeof listener>;
 }
 
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 30_000, interval: 5 };
 
-/** `count` calls, each made when the one before it has been heard of. */
+/** Makes `count` calls, each after the first event of the one before. */
 async function callers(count: number, options: Partial<GenerateOptions> = {}): Promise<Caller[]> {
   const all: Caller[] = [];
   for (const caller of await prepare(count, options)) {
@@ -44,7 +45,7 @@ async function callers(count: number, options: Partial<GenerateOptions> = {}): P
   return all;
 }
 
-/** `count` calls that are made when they are called for. */
+/** Prepares `count` calls, each made by its function. */
 async function prepare(
   count: number,
   options: Partial<GenerateOptions> = {},
@@ -63,7 +64,7 @@ async function prepare(
       const progress = listener();
       const given = codex.options({ timeoutMs: 60_000, completion: 'exit', ...options });
       const outcome = generateCodexImage(given, progress.onProgress);
-      // Each outcome is looked at in the end; none may be thought of as forgotten until then.
+      // Awaited later. Until then it must not count as unhandled.
       outcome.catch(() => {});
       outcomes.push(outcome);
       return { codex, picture, outcome, progress };
@@ -72,19 +73,19 @@ async function prepare(
   return Promise.all(worlds.map((codex, n) => draw(codex, n + 1)));
 }
 
-/** Who has started Codex by now. */
+/** Returns the numbers of the calls that have started Codex. */
 async function started(all: Caller[]): Promise<number[]> {
   const recordings = await Promise.all(all.map(({ codex }) => codex.recordings()));
   return [...recordings.keys()].filter((n) => recordings[n]?.length !== 0);
 }
 
-/** The places in the line that somebody was told, in their order. */
+/** The positions in the queue that were reported, in order. */
 function positions({ progress }: Caller): number[] {
   const queued = progress.events.filter(({ phase }) => phase === 'queued');
   return queued.map(({ message }) => Number(/number (\d+) in the queue/.exec(message)?.[1]));
 }
 
-/** Resolves when somebody has been told this place. */
+/** Resolves when that position was reported. */
 async function told(caller: Caller, position: number): Promise<void> {
   await expect.poll(() => positions(caller).at(-1), PATIENCE).toBe(position);
 }
@@ -95,7 +96,7 @@ async function finish({ codex, outcome, picture }: Caller): Promise<void> {
   expect(await outcome).toEqual(picture);
 }
 
-/** The most that ran at the same moment. */
+/** Returns how many ran at the same time at most. */
 function mostAtATime(recordings: Recording[]): number {
   const moments = recordings.flatMap(({ startedAt, endedAt = NaN }) => {
     expect(endedAt).toBeGreaterThan(startedAt);
@@ -153,7 +154,7 @@ describe('the limit', () => {
 
   test('lets twenty calls in one home each get its own image', async ({ codex }) => {
     const all = (await prepare(20, { codexHome: codex.home })).map((call) => call());
-    // Nobody ends before as many run as may.
+    // None ends before as many run as may.
     await expect.poll(async () => (await started(all)).length, PATIENCE).toBe(DEFAULT_LIMIT);
     await Promise.all(all.map(finish));
     const recordings = await Promise.all(all.map((caller) => caller.codex.turn()));
@@ -324,7 +325,7 @@ describe('a new limit', () => {
     expect(setMaxConcurrentRuns(limit)).toBeUndefined();
   });
 
-  /** The function as JavaScript sees it: anything can be passed. */
+  /** The function as JavaScript sees it: any argument can be passed. */
   const set = setMaxConcurrentRuns as (...limit: unknown[]) => void;
 
   test.for<[title: string, limit: unknown[]]>([

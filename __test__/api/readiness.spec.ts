@@ -1,4 +1,5 @@
-// Whether this machine can draw: known without spending anything, and without a word about any secret.
+// `checkCodex` says whether this machine can generate images. It spends nothing and repeats no
+// secret.
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -24,7 +25,7 @@ const UNFOUND = path.join(NOWHERE, 'codex');
 
 const SECRET = 'Ab12Cd34-top-secret';
 
-/** A ChatGPT login full of secrets. */
+/** A ChatGPT login with recognisable secrets. */
 const LOGIN = {
   ...CHATGPT_LOGIN,
   tokens: {
@@ -44,7 +45,7 @@ const RELAY = `
   experimental_bearer_token = "${SECRET}"
 `;
 
-/** Checks, and checks the answer for what no answer may hold. */
+/** Calls `checkCodex`, and asserts that the answer holds no secret and no path. */
 async function check(
   codex: StubCodex,
   options: CheckOptions = {},
@@ -71,7 +72,7 @@ function codes({ problems }: Readiness): [code: ReadinessProblem['code'], blocki
   return problems.map(({ code, blocking }) => [code, blocking]);
 }
 
-/** What was run, but for the question for the version, which is asked once for each program. */
+/** The commands that were run, without `--version`, which is asked once for each program. */
 async function commands(codex: StubCodex): Promise<string[]> {
   const all = (await codex.recordings()).map(({ args }) => args.join(' '));
   return all.filter((command) => command !== '--version');
@@ -251,7 +252,7 @@ test('codexHome wins over CODEX_HOME', async ({ codex }) => {
 });
 
 describe('the options of checkCodex', () => {
-  /** The function as JavaScript sees it: anything can be passed. */
+  /** The function as JavaScript sees it: any argument can be passed. */
   const loose = checkCodex as (...args: unknown[]) => Promise<unknown>;
 
   afterEach(() => {

@@ -1,5 +1,5 @@
-// What other code of the process may have done to its JavaScript environment: prototypes, globals, signals. It may cost the
-// stack or the abort, and nothing else.
+// What other code in the process may have done to the JavaScript realm: prototypes, globals,
+// signals. The stack of an error or the abort may be lost, and nothing else.
 
 import path from 'node:path';
 
@@ -45,7 +45,7 @@ const OPTIONS = [
   'threadId',
 ];
 
-/** Defined, because an assignment would be enumerable and reach programs that are none of this package's. */
+/** Not assigned: an enumerable property would reach the programs themselves. */
 const POLLUTE = `
   const pollute = (prototype, name, value) =>
     defineProperty(prototype, name, { value, writable: true, configurable: true });
@@ -157,7 +157,7 @@ test('a polluted Array.prototype fills no holes', async ({ codex }) => {
 });
 
 describe('a damaged realm', () => {
-  /** Members of what this package makes. */
+  /** Members of the objects that this package makes. */
   const MEMBERS =
     'name message stack code status retryable exitCode signal detail threadId resetsAt png width ' +
     'timings usage imageMs codexVersion revisedPrompt phase elapsedMs codexPath version';
@@ -200,7 +200,7 @@ describe('a damaged realm', () => {
     ],
   ])('leaves every call its result: %s', async ([, spoil], { codex }) => {
     await codex.order(turn(save('workspace', PICTURE)));
-    // Found out off the JavaScript thread.
+    // This failure is found on another thread.
     const missing = path.join(NOWHERE, 'codex');
     const program = `
       const { generateCodexImage, generateCodexImageDetailed, checkCodex, recoverCodexImage } = load();
@@ -235,7 +235,7 @@ describe('a damaged realm', () => {
     ]);
   });
 
-  /** What matters of an end. */
+  /** Returns the part of a result that is compared. */
   function short(end: Told): unknown {
     if (typeof end === 'string' || 'threw' in end) return end;
     if ('rejected' in end) return end.rejected.code ?? end;
@@ -268,7 +268,7 @@ describe('a damaged realm', () => {
 describe('a signal that throws', () => {
   const USES = ['aborted', 'reason', 'addEventListener', 'removeEventListener'] as const;
 
-  /** A signal whose uses named throw, once `on` is set. */
+  /** A signal whose named members throw while `on` is set. */
   class Spoilt extends EventTarget {
     on = true;
     readonly #wrong: readonly string[];
@@ -362,7 +362,7 @@ describe('an unusual callback', () => {
     return promise;
   };
   const unreadable = () => {
-    // What the daemon hears of this one, it hears from its own handler.
+    // The test handles this rejection itself.
     const promise = Promise.reject(new Error('boom'));
     promise.catch(() => {});
     return Object.defineProperty(promise, 'constructor', { get: boom });

@@ -1,4 +1,4 @@
-// Codex alone takes minutes to give up a backend that cannot be reached. Nobody has to wait for that.
+// Codex alone takes minutes to give up a backend that it cannot reach. `maxReconnects` ends that.
 
 import { describe, expect } from 'vitest';
 
@@ -32,7 +32,7 @@ function reconnects(count: number, why?: string): Step[] {
   return Array.from({ length: count }, (_, n) => reconnecting(n + 1, why));
 }
 
-/** A turn that does nothing but connect anew, and would go on with that for longer than anybody waits. */
+/** A turn that only reconnects, and would go on for longer than a test. */
 function storm(count: number, why?: string): Step[] {
   return [THREAD, TURN_STARTED, ...reconnects(count, why), HANG];
 }

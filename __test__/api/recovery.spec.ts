@@ -1,4 +1,4 @@
-// A picture that was drawn is not lost: not when Codex does not save it, not when nobody waited for it.
+// A generated image is not lost if Codex does not save it, or if the call ends before.
 
 import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -22,9 +22,9 @@ const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
 const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 const HANG: Step = { do: 'hang' };
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 30_000, interval: 20 };
-/** Enough for the stub to come as far as its mark, which each test checks. */
+/** Long enough for the stub to reach its mark, which each test checks. */
 const TIMEOUT_MS = 2500;
 
 const FORMS: [form: RecordForm, as: string][] = [
@@ -37,14 +37,14 @@ function recover(codex: StubCodex, threadId: string, options: Partial<RecoverOpt
   return recoverCodexImage({ threadId, env: codex.env, ...options });
 }
 
-/** The one line of a rollout that matters, as 0.169.0 writes it. */
+/** Returns the line of a record with the image, as 0.169.0 writes it. */
 function line(bytes: Uint8Array, write = (base64: string): string => base64): string {
   const result = write(Buffer.from(bytes).toString('base64'));
   const item = { type: 'Extension', kind: 'image_gen.generation', status: 'completed', result };
   return `${JSON.stringify({ type: 'event_msg', payload: { type: 'item_completed', item } })}\n`;
 }
 
-/** Leaves a record behind that was written in an earlier run. */
+/** Writes a record of an earlier run. */
 async function leaveRecord(
   codex: StubCodex,
   content: string | Uint8Array,
@@ -56,12 +56,12 @@ async function leaveRecord(
   await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${ID}${ending}`), content);
 }
 
-/** Leaves a record behind that Codex has compressed since. */
+/** Writes a record that Codex has compressed since. */
 function leaveCompressed(codex: StubCodex, content: Uint8Array, place?: string): Promise<void> {
   return leaveRecord(codex, content, place, '.jsonl.zst');
 }
 
-/** Leaves a picture in the thread's store that was drawn years ago. */
+/** Writes an image from years ago into the thread's store. */
 async function leaveStored(codex: StubCodex, bytes: Uint8Array): Promise<void> {
   const directory = path.join(codex.home, 'generated_images', ID);
   await mkdir(directory, { recursive: true });
@@ -356,7 +356,7 @@ describe('a compressed record', () => {
       codex,
       Buffer.concat([bomb('x', 2 ** 32), frame(Buffer.from('\n')), frame(lines)]),
     );
-    // A line of that length is taken for a picture.
+    // A line of that length counts as an image.
     expect(await failure(recover(codex, ID))).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
   });
 
@@ -372,7 +372,7 @@ describe('a compressed record', () => {
 describe('a recorded picture', () => {
   const wrap = (base64: string, width: number, end: string): string =>
     base64.replaceAll(new RegExp(`.{${width}}`, 'g'), `$&${end}`);
-  // Its length is no multiple of three, so that it is padded.
+  // Its length is no multiple of three, so that the base64 is padded.
   const PADDED = Buffer.concat([DRAWN, Buffer.alloc(4 - (DRAWN.length % 3))]);
   const WRITTEN: [how: string, write: (base64: string) => string][] = [
     ['as a data URL', (base64) => `data:image/png;base64,${base64}`],
@@ -467,7 +467,7 @@ describe('recoverCodexImage', () => {
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
     const { threadId = '', cwd } = await codex.turn();
-    // Until the next daemon starts, nobody is there to remove it.
+    // It is removed when the next daemon starts.
     await rm(path.dirname(cwd), { recursive: true, maxRetries: 3 });
 
     expect(await recover(codex, threadId)).toMatchObject({ png: DRAWN, source: 'rollout' });
@@ -475,7 +475,7 @@ describe('recoverCodexImage', () => {
 });
 
 describe('a timeout', () => {
-  // A picture counts here only once it is recorded, which no look into the store shows to have changed.
+  // The image counts only once it is recorded, and the store shows no change then.
   const late: Partial<GenerateOptions> = {
     sandbox: 'danger-full-access',
     requireVerified: true,
@@ -600,7 +600,7 @@ describe('an invalid thread id', () => {
   test.for(TRICKS.map((id) => [JSON.stringify(id), id] as const))(
     'reads nothing: %s',
     async ([, id], { codex }) => {
-      // Where such an id might lead, there is a picture.
+      // Puts an image where such an id might lead.
       for (const place of [
         'planted',
         'generated_images/planted',

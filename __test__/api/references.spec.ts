@@ -1,4 +1,5 @@
-// Pictures to start from: how they reach Codex, which are refused, and that they never come back as the result.
+// Reference images: how they reach Codex, which are refused, and that none is returned as the
+// result.
 
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
@@ -24,23 +25,23 @@ const GIF = Buffer.from('GIF89a\x01\0\x01\0\0\0\0;', 'latin1');
 const FOX = path.join(NOWHERE, 'fox.png');
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** Files of the caller's own, in this order. */
+/** Writes files of the caller, in this order. */
 async function files(codex: StubCodex, ...contents: Buffer[]): Promise<string[]> {
   const all = contents.map((bytes, n) => ({ bytes, file: path.join(codex.scratch, `mine ${n}`) }));
   await Promise.all(all.map(({ bytes, file }) => writeFile(file, bytes)));
   return all.map(({ file }) => file);
 }
 
-/** A file that begins like a JPEG and is as long as it is told to be. */
+/** Returns a file of that size that begins like a JPEG. */
 async function fileOf(codex: StubCodex, size: number): Promise<string> {
   const [file = ''] = await files(codex, JPEG);
   await truncate(file, size);
   return file;
 }
 
-/** A file that can be seen and not be read, until it is let go of. */
+/** A file that exists and cannot be read, until `letGo` is called. */
 async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () => void }> {
-  // For root, too: nothing is mapped at the beginning of an address space.
+  // For root as well: no memory is mapped at the beginning of an address space.
   if (LINUX) return { file: '/proc/self/mem', letGo: () => {} };
   const [file = ''] = await files(codex, PNG);
   if (WINDOWS) {
@@ -81,17 +82,17 @@ describe('references', () => {
     const copies = names.map((name) => path.join(cwd, name));
     expect(await Promise.all(copies.map((file) => readFile(file)))).toEqual(contents);
 
-    // Attached by names that no option could divide, and before an option that ends the list.
+    // The names need no quoting, and an option follows that ends the list.
     const first = args.indexOf('-i');
     const attached = names.flatMap((name) => ['-i', name]);
     expect(args.slice(first, first + attached.length)).toEqual(attached);
     expect(args[first + attached.length]).toMatch(/^--/);
-    // Named in the words, for the tool's own argument, in the same order.
+    // In the prompt, for the argument of the tool, in the same order.
     expect(stdin).toContain('referenced_image_paths');
     const places = copies.map((file) => stdin.indexOf(`${file}\n`));
     expect(places).not.toContain(-1);
     expect(places).toEqual(places.toSorted((a, b) => a - b));
-    // The caller's own files are none of Codex's business.
+    // The paths of the caller's files do not reach Codex.
     for (const file of referenceImages) expect(stdin + args.join('\n')).not.toContain(file);
 
     await codex.open('end');
@@ -124,7 +125,7 @@ describe('references', () => {
   test('may be one file twice, and by a link', async ({ codex }) => {
     const [file = ''] = await files(codex, PNG);
     const linked = path.join(codex.scratch, 'a link');
-    // On Windows the other kind takes rights.
+    // On Windows the other kind needs a privilege.
     await (WINDOWS ? link : symlink)(file, linked);
     await codex.generate(turn(save('store', DRAWN)), { referenceImages: [file, file, linked] });
     const names = ['reference-1.png', 'reference-2.png', 'reference-3.png'];
@@ -148,7 +149,10 @@ describe('references', () => {
 });
 
 describe('an invalid reference', () => {
-  /** Nothing was started, and the option is named. (That no workspace is left, the fixture checks.) */
+  /**
+   * Asserts that nothing is started and that the error names the option. The fixture asserts that
+   * no workspace is left.
+   */
   async function refuses(
     codex: StubCodex,
     referenceImages: unknown,
@@ -201,14 +205,14 @@ describe('an invalid reference', () => {
     }
   });
 
-  // Windows has none.
+  // Windows has no FIFOs.
   test.skipIf(WINDOWS)('is refused before a turn is spent: a FIFO', async ({ codex }) => {
     const fifo = path.join(codex.scratch, 'fifo');
     execFileSync('mkfifo', [fifo]);
     await refuses(codex, [fifo], 'referenceImages[0]');
   });
 
-  // Windows would occupy all of it.
+  // Windows would occupy the whole terabyte.
   test.skipIf(WINDOWS)('is refused before a turn is spent: a terabyte', async ({ codex }) => {
     await refuses(codex, [await fileOf(codex, 2 ** 40)], 'referenceImages[0]');
   });

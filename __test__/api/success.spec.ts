@@ -1,4 +1,4 @@
-// Where the picture is taken from, and that its bytes arrive untouched.
+// Which file is returned, and that its bytes are unchanged.
 
 import { deflateSync } from 'node:zlib';
 

@@ -1,4 +1,4 @@
-// A transparent background: asked for in words, and judged by the pixels.
+// Transparent backgrounds: requested in the prompt, and detected in the pixels.
 
 import { deflateSync } from 'node:zlib';
 
@@ -12,7 +12,7 @@ import { test } from '../support/stub.js';
 const OPAQUE = png();
 const TRANSPARENT = png({ alpha: true });
 
-/** RGBA whose every pixel is fully opaque, but for `alpha` in the last one. */
+/** RGBA with opaque pixels, except for `alpha` in the last one. */
 function rgba(alpha: number): Buffer {
   const size = { width: 4, height: 3, alpha: true };
   const rows = pixels(size);
@@ -22,7 +22,7 @@ function rgba(alpha: number): Buffer {
   return assemble([header(size), chunk('IDAT', deflateSync(rows))]);
 }
 
-/** One grey pixel, with or without a colour that counts as transparent. */
+/** One grey pixel, with or without a transparent colour. */
 function grey(...transparency: Buffer[]): Buffer {
   const data = Buffer.from('00000001000000010800000000', 'hex');
   const pixel = chunk('IDAT', deflateSync(Buffer.from([0, 7])));
@@ -81,7 +81,7 @@ describe('the warning about transparency', () => {
       hasAlpha: true,
       warnings: [],
     });
-    // Nothing is known of what cannot be decoded.
+    // What cannot be decoded is unknown.
     const broken = assemble([header(), chunk('IDAT', Buffer.alloc(128, 7))]);
     expect(await codex.generateDetailed(turn(save('workspace', broken)), options)).toMatchObject({
       width: 3,

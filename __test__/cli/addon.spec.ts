@@ -1,4 +1,4 @@
-// Where the native addon is missing, everything that does not need it works, and the rest says so in a sentence.
+// Without the native addon, commands that do not need it work, and the others name it.
 
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { events, run, test, type World } from '../support/command.js';
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The package as npm leaves it where no addon fits. */
+/** Makes a copy of the package without an addon, as npm leaves it on an unsupported platform. */
 async function withoutAddon({ scratch }: World): Promise<string> {
   const home = path.join(scratch, 'package');
   await mkdir(path.join(home, 'dist'), { recursive: true });

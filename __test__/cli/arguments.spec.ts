@@ -1,4 +1,4 @@
-// What the command takes, what it makes of it, and what it refuses before anything is started.
+// How the command parses its arguments, and which it refuses before Codex starts.
 
 import { cp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -163,7 +163,6 @@ test.for(['--help', '-h'])('%s prints the usage', async (flag, { codex, world })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const text = stdout.toString();
   expect(text).toContain('Usage: codex-image [options] PROMPT');
-  // Fits the narrowest of terminals that are still in use.
   for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   expect(await codex.recordings()).toEqual([]);
 });

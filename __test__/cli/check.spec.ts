@@ -1,4 +1,4 @@
-// `--check`: whether this machine can draw, and what to do if not.
+// `--check` prints whether this machine can generate images, and how to fix what is missing.
 
 import { describe, expect } from 'vitest';
 

@@ -1,4 +1,4 @@
-// The stand-in for OpenAI as a command: the built one, as npm installs it.
+// The built `codex-image-demo-backend`, as npm installs it.
 
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -25,7 +25,7 @@ const test = realTest.extend<{ demo: DemoBackend }>({
   },
 });
 
-/** Just what the command says, over a world without any other Codex home. */
+/** Has the printed variables, and no other Codex home. */
 function environment(real: RealCodex, demo: DemoBackend): Record<string, string> {
   const inherited = Object.entries(real.env).filter(([name]) => !/^(CODEX_|SSL_)/.test(name));
   return { ...Object.fromEntries(inherited), CODEX_IMAGE_TEST_RUN: real.marker, ...demo.env };
@@ -62,7 +62,7 @@ test('the demo backend removes its files when it ends', async ({ demo, real }) =
   expect(path.relative(real.user, CODEX_HOME)).toMatch(/^\.cache/);
   expect(existsSync(CODEX_HOME)).toBe(true);
   await demo.stop();
-  // Windows ends a process without telling it.
+  // Windows ends a process without notice.
   if (WINDOWS) return;
   expect(demo.child.exitCode).toBe(0);
   expect(await readdir(path.join(real.user, '.cache'))).toEqual([]);

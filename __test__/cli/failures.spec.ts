@@ -1,4 +1,4 @@
-// Every failure has its exit code, one sentence and its code.
+// Every failure has its exit code, and is printed as one sentence with its code.
 
 import { describe, expect } from 'vitest';
 
@@ -13,7 +13,7 @@ function failed(message: string): Step[] {
   return [...turn(turnFailed(message)), { do: 'exit', code: 1 }];
 }
 
-/** What Codex logs when the image tool gets an HTTP error: the body is JSON inside a Rust string. */
+/** Logged when the image tool gets an HTTP error: the body is JSON inside a Rust string. */
 function toolError(status: string, error: object): Step {
   const body = JSON.stringify(JSON.stringify({ error }));
   return print(
@@ -79,7 +79,7 @@ describe.for<Case>([
       await codex.order(orders);
       if (rest.login !== undefined) await codex.login(rest.login);
       if (rest.config !== undefined) await codex.config(rest.config);
-      // The stub itself is found by PATH.
+      // The stub is found by PATH.
       const outcome = await run(world, ['a fox', '-q', ...(rest.args ?? [])], {
         env: rest.env ?? {},
       });

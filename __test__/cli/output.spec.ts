@@ -1,4 +1,5 @@
-// Where the picture goes: whole or not at all, never over another file unless asked to, and looked into before it is drawn.
+// Where the image is written: completely or not at all, over another file only with `--force`, and
+// checked before a turn is spent.
 
 import {
   chmod,
@@ -23,7 +24,7 @@ import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 9, height: 7, seed: 5 });
 const DRAWN = turn(save('store', PICTURE));
-/** Draws when it is let. */
+/** Draws when its gate opens. */
 const GATED: Step[] = turn(
   { do: 'reach', mark: 'running' },
   { do: 'await', gate: 'draw' },
@@ -112,7 +113,8 @@ describe('an output that cannot be written', () => {
     reason: RegExp,
     make: (world: World) => Promise<unknown>,
   ];
-  // Windows lets not everybody link to a file, has its devices nowhere, and tells of a name that is too long when it is too late.
+  // Windows creates links only for some users, has no paths for devices, and refuses a long name
+  // too late.
   const onUnix: Case[] = [
     [
       'a link, with --force',
@@ -248,7 +250,8 @@ describe('--force', () => {
     await writeFile(at(world, 'fox.png'), MINE);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png', '--force']);
     await codex.reached('running');
-    // Whoever reads it meanwhile reads the old one, to its end; on Windows nobody can replace it as long.
+    // A reader of the old file can read it to its end. On Windows the file cannot be replaced
+    // meanwhile.
     const reader = WINDOWS ? undefined : await open(at(world, 'fox.png'));
     expect(await readFile(at(world, 'fox.png'), 'utf8')).toBe(MINE);
     await codex.open('draw');

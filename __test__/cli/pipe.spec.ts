@@ -1,4 +1,4 @@
-// In pipes: lines for a log, objects for programs, and readers who leave.
+// Output to pipes: lines for logs, objects for programs, and readers that close their end.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -66,7 +66,7 @@ describe('plain output', () => {
 
 describe('--json', () => {
   test('prints an object a line, and the result last', async ({ codex, world }) => {
-    // Stopped at its picture, it never tells what it has cost.
+    // Stopped at its image, Codex does not report the tokens.
     await codex.order([...DRAWN.slice(0, -1), { do: 'hang' }]);
     const outcome = await run(world, ['a fox', '-o', 'fox.png', '--json']);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
@@ -80,7 +80,7 @@ describe('--json', () => {
       height: 4,
       hasAlpha: false,
       threadId,
-      // Node, which is the stub on Windows, tells no version of Codex.
+      // On Windows the stub is Node, which prints no version of Codex.
       ...(WINDOWS ? {} : { codexVersion: '0.169.0' }),
       source: 'store',
       verified: expect.any(Boolean),
@@ -123,14 +123,14 @@ describe('--json', () => {
 
 interface Unread {
   code: number;
-  /** All that could be read. */
+  /** What was read. */
   told: string;
 }
 
-/** A command one of whose streams nobody reads any more when the picture comes. */
+/** Runs a command one of whose streams has no reader when the image arrives. */
 const unread = WINDOWS ? unreadInNode : unreadInShell;
 
-/** With pipes as they are between commands. */
+/** With pipes like those of a shell. */
 async function unreadInShell(
   world: World,
   stream: 'stdout' | 'stderr',
@@ -138,7 +138,7 @@ async function unreadInShell(
   ready: () => Promise<void>,
 ): Promise<Unread> {
   const redirection = stream === 'stdout' ? '2>&4' : '2>&1 >&3';
-  // The exit code and the other stream go around the pipe, by the descriptors 3 and 4.
+  // The exit code and the other stream bypass the pipe, by the descriptors 3 and 4.
   const script =
     `exec 3>&1 4>&2; { "$@" ${redirection} 3>&- 4>&-; echo "[exit $?]" >&3; } | ` +
     `{ exec <&-; echo '[closed]' >&3; }`;

@@ -1,4 +1,5 @@
-// The picture itself, in terminals that can show it: the very bytes, in the terminal's own protocol, and nowhere else.
+// The image shown in the terminal: sent unchanged, in the terminal's protocol, and to no other
+// output.
 
 // oxlint-disable no-control-regex -- escapes are what is looked for.
 
@@ -10,7 +11,7 @@ import { png } from '../support/png.js';
 import { save, turn } from '../support/steps.js';
 import type { StubCodex } from '../support/stub.js';
 
-/** 2 MB, as real ones are: more than iTerm2 takes in one sequence. */
+/** 2 MB, like real ones: more than iTerm2 accepts in one sequence. */
 const PICTURE = png({ width: 1024, height: 680 });
 const KITTY = { TERM: 'xterm-kitty' };
 const ITERM = { TERM_PROGRAM: 'iTerm.app', TERM_PROGRAM_VERSION: '3.5.12' };
@@ -24,7 +25,7 @@ interface Setting {
   rows?: number;
 }
 
-/** What a terminal was sent for one picture. */
+/** What was sent to a terminal for one image. */
 async function sent(
   codex: StubCodex,
   world: World,
@@ -42,7 +43,7 @@ function kitty(output: string): { control: string; payload: string }[] {
   return Array.from(commands, ([, control = '', payload = '']) => ({ control, payload }));
 }
 
-/** iTerm2's own commands. */
+/** The commands of iTerm2's protocol. */
 function iterm(output: string): string[] {
   return Array.from(
     output.matchAll(/\u001B\]1337;([^\u0007]*)\u0007/g),
@@ -54,19 +55,19 @@ function expectPicture(base64: string, picture = PICTURE): void {
   expect(Buffer.compare(Buffer.from(base64, 'base64'), picture)).toBe(0);
 }
 
-// Windows's console draws for its terminals, and passes nothing on that it does not know: what was sent to it cannot be seen.
+// The console of Windows renders for its terminals, and drops sequences that it does not know.
 describe.skipIf(WINDOWS)('kitty', () => {
   test('gets the picture in chunks', async ({ codex, world }) => {
     const output = await sent(codex, world, { env: KITTY });
     const commands = kitty(output);
     expectPicture(commands.map(({ payload }) => payload).join(''));
     const [first, ...rest] = commands;
-    // The terminal is not to answer (q=2), and works out the width itself.
+    // The terminal must not answer (q=2), and computes the width itself.
     expect(first?.control).toBe('a=T,f=100,q=2,r=20,m=1');
     expect(rest.at(-1)?.control).toBe('m=0');
     expect(new Set(rest.slice(0, -1).map(({ control }) => control))).toEqual(new Set(['m=1']));
     for (const { payload } of commands.slice(0, -1)) expect(payload).toHaveLength(4096);
-    // What follows stands on a line of its own.
+    // The next output begins on a new line.
     expect(output).toMatch(/\u001B\\\r\n1024 × 680 pixels, 2\.1 MB/);
   });
 

@@ -1,4 +1,4 @@
-// The whole way once: the built command, the real Codex CLI, a stand-in for OpenAI.
+// The built command with the real Codex CLI and a loopback backend.
 
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// Ctrl-C and its kin: the run is stopped, and nothing is left of it.
+// Ctrl-C and signals stop the call, and nothing of it is left.
 
 import { readdir } from 'node:fs/promises';
 
@@ -15,7 +15,7 @@ const POLITE: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 const HANG: Step = { do: 'hang' };
 const GRANDCHILD: Step = { do: 'grandchild', ownSession: true, defies: POLITE };
-/** A Codex that takes its time, and a tool of the agent's that has left its group. */
+/** A Codex that runs until it is stopped, with a tool in another process group. */
 const OBSTINATE = turn({ do: 'defy', signals: POLITE }, GRANDCHILD, RUNNING, HANG);
 
 async function expectNothing(codex: StubCodex, world: World): Promise<void> {
@@ -23,7 +23,7 @@ async function expectNothing(codex: StubCodex, world: World): Promise<void> {
   expect(await readdir(world.scratch)).toEqual([]);
 }
 
-/** It has exited, told why, and left nothing. */
+/** Asserts that the command has exited with its reason and left nothing. */
 async function expectStopped(terminal: Terminal, codex: StubCodex, world: World): Promise<void> {
   expect(await terminal.exited()).toBe(130);
   await expectNothing(codex, world);
@@ -63,7 +63,7 @@ describe('Ctrl-C in a terminal', () => {
   });
 });
 
-// On Windows node-pty ends what runs in its terminal, and tells nobody before.
+// On Windows node-pty ends the processes of its terminal without notice.
 test.skipIf(WINDOWS)('closing the window stops the call', async ({ codex, world }) => {
   await codex.order(OBSTINATE);
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
@@ -79,7 +79,7 @@ const SIGNALS: [signal: NodeJS.Signals, code: number][] = [
   ['SIGHUP', 129],
 ];
 
-// Windows has no signals: who sends one ends the process. What is left of a run then is tested in `process/daemon.spec.ts`.
+// Windows has no signals: sending one ends the process. `process/daemon` tests what is left then.
 describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
   test('stops the call', async ({ codex, world }) => {
     await codex.order(turn(GRANDCHILD, RUNNING, HANG));

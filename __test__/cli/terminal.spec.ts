@@ -1,4 +1,4 @@
-// On a terminal: one line that lives while Codex draws, and is gone at the end.
+// In a terminal one line of progress is redrawn while Codex works, and removed at the end.
 
 // oxlint-disable no-control-regex -- escapes are what is looked for.
 
@@ -16,12 +16,14 @@ import type { Step } from '../support/stub-orders.js';
 const PICTURE = png();
 const SAID = 'I am mixing the colours.';
 
-/** Says something, and draws when it is let. */
+/** Sends a message, and draws when its gate opens. */
 function orders(said = SAID): Step[] {
   return turn(say(said), { do: 'await', gate: 'draw' }, save('store', PICTURE));
 }
 
-/** Windows's console draws for its terminals: what a test looks for in the bytes themselves cannot be seen there. */
+/**
+ * The console of Windows renders for its terminals: the bytes themselves cannot be tested there.
+ */
 const testBytes = test.skipIf(WINDOWS);
 
 interface Setting {
@@ -31,7 +33,7 @@ interface Setting {
   columns?: number;
 }
 
-/** A command that has shown what Codex said, in the words of `shown`. */
+/** Starts the command, and resolves when it has shown Codex's message as `shown`. */
 async function drawing(
   codex: StubCodex,
   world: World,
@@ -82,7 +84,7 @@ describe('the progress line', () => {
     ['with emoji', 20, `Long ${'🦊👨‍👩‍👧‍👦'.repeat(15)}`],
     ['with letters of two marks', 20, `Long ${'e\u0301'.repeat(60)}`],
   ])('never wraps %s', async ([, columns, said], { codex, world }) => {
-    // In the narrowest there is no room for a word.
+    // The narrowest terminal cannot hold a word.
     const shown = columns === 1 ? /(\u001B\[\?7h[^]*){4}/ : /Long/;
     const terminal = await drawing(codex, world, { said, columns }, shown);
     expect((await terminal.lines()).length).toBeLessThanOrEqual(1);

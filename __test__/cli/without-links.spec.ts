@@ -1,4 +1,5 @@
-// File systems that know no hard links, such as FAT. None can be counted on to be there, so `link` is made to refuse.
+// File systems without hard links, such as FAT. `link` is mocked, because no machine certainly has
+// one.
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -16,7 +17,7 @@ vi.mock('node:fs/promises', async (original) => ({
 }));
 
 const PICTURE = png();
-/** In the words of Linux, of macOS, and of what libuv makes of Windows's. */
+/** The error codes of Linux, of macOS, and of libuv on Windows. */
 const REFUSALS = ['EPERM', 'ENOTSUP', 'EISDIR'];
 
 const test = base.extend<{ directory: string }>({

@@ -1,4 +1,4 @@
-// What Codex is started with: its arguments, its words, its environment, its directory.
+// What Codex is started with: arguments, prompt, environment, directory.
 
 import { constants } from 'node:fs';
 import { access, realpath, symlink } from 'node:fs/promises';
@@ -18,7 +18,7 @@ import type { Recording } from '../support/stub-orders.js';
 
 const PICTURE = png();
 
-/** Runs one generation that succeeds in every sandbox, and returns what the turn saw. */
+/** Makes a call that succeeds in every sandbox, and returns the recording of its turn. */
 async function run(codex: StubCodex, options: Partial<GenerateOptions> = {}): Promise<Recording> {
   const steps = turn(save('store', PICTURE));
   expect(await codex.generate(steps, { completion: 'exit', ...options })).toEqual(PICTURE);
@@ -37,7 +37,7 @@ describe('the command line', () => {
     expect(args).not.toContain('--disable');
     expect(args).not.toContain('--model');
     expect(args).not.toContain('-');
-    // It starts in the workspace.
+    // The process starts in the workspace already.
     expect(args).not.toContain('-C');
   });
 
@@ -189,12 +189,12 @@ describe('the environment of Codex', () => {
     expect(recording.env).toMatchObject({ CODEX_HOME: codex.home });
   });
 
-  // Windows has a user's home elsewhere, and no variable moves it.
+  // On Windows no variable moves a user's home.
   test.skipIf(WINDOWS).for([{}, { HOME: '' }, { HOME: ' ', CODEX_HOME: ' ' }])(
     'has the HOME of the user database where no home is named: %o',
     async (blank, { codex }) => {
       const { HOME: _, CODEX_HOME: __, ...named } = codex.env;
-      // It may be a real user's home: nothing is to be drawn there.
+      // The home may be a real user's, so no image is drawn.
       const login = { text: 'Not logged in', exitCode: 1 };
       await failure(codex.generate({ login, exec: [] }, { env: { ...named, ...blank } }));
       const [{ env } = expect.unreachable('nothing was started')] = await codex.recordings();
@@ -256,7 +256,7 @@ describe('the workspace', () => {
     await expect(access(cwd, constants.F_OK)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  // Windows has no modes: there the directory is as private as the one it lies in.
+  // Windows has no modes: the directory is as private as its parent.
   test.skipIf(WINDOWS).for([0o022, 0])(
     'is private where the umask is %i',
     async (mask, { codex }) => {

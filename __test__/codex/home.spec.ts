@@ -1,4 +1,4 @@
-// A home that does not answer: FIFOs without a writer, and a dead disk.
+// A home whose files block: FIFOs without a writer, and a dead disk.
 
 import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -28,7 +28,7 @@ const PNG = png();
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
 const FILES = ['auth.json', 'config.toml'];
 
-/** Makes a file that blocks a plain open until it has a writer. */
+/** Makes a FIFO, which blocks an `open` until it has a writer. */
 async function makeFifo(codex: StubCodex, name: string): Promise<void> {
   const file = path.join(codex.home, name);
   await rm(file, { force: true });
@@ -54,7 +54,7 @@ describe.skipIf(WINDOWS).for(FILES)('a FIFO instead of %s', (name) => {
     await mkdir(directory, { recursive: true });
     await writeFile(path.join(directory, 'ig_1.png'), PNG);
     await makeFifo(codex, name);
-    // Nothing to run, and more calls than there are threads.
+    // Starts nothing, and makes more calls than there are threads.
     const options = { codexPath: path.join(codex.scratch, 'none'), env: codex.env };
     const checks = Array.from({ length: 600 }, () => checkCodex(options));
     expect(await recoverCodexImage({ threadId: ID, env: codex.env })).toMatchObject({ png: PNG });
@@ -108,16 +108,16 @@ describe.skipIf(!mayHaveDeadDisk())(
   },
 );
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
+// Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())('a user database that does not answer (takes overlays)', () => {
-  /** Without a variable that names a home, where the database waits for ever. */
+  /** Has no variable that names a home, and a user database that blocks. */
   async function homeless(codex: StubCodex): Promise<[Record<string, string>, Wrapper]> {
     const etc = path.join(codex.scratch, 'etc');
     await mkdir(etc);
     expect(spawnSync('mkfifo', [path.join(etc, 'passwd')]).status).toBe(0);
     await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
     const { HOME: _, CODEX_HOME: __, ...env } = codex.env;
-    // A thread of JavaScript's that is blocked ends with its process alone.
+    // A blocked thread of libuv ends only with its process.
     return [env, ['timeout', '--signal=KILL', '60', ...withEtc(etc)]];
   }
 

@@ -1,4 +1,4 @@
-// What a picture does not need is switched off, unless the caller wants their own setup.
+// A lean turn switches off what an image does not need.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,7 +13,7 @@ import { type StubCodex, test } from '../support/stub.js';
 
 const PICTURE = png();
 
-/** The `-c` settings of one generation, in their order. */
+/** The `-c` settings of one call, in order. */
 async function settings(
   codex: StubCodex,
   options: Partial<GenerateOptions> = {},
@@ -22,7 +22,7 @@ async function settings(
   return valuesOf('-c', (await codex.turn()).args);
 }
 
-/** What every turn needs, lean or not. */
+/** Settings of every turn, lean or not. */
 const NEEDED = [
   'sandbox_workspace_write.network_access=true',
   'shell_environment_policy.inherit=core',
@@ -51,14 +51,14 @@ const SWITCHED_OFF = [
   'skills.include_instructions=false',
 ];
 
-/** What keeps somebody signed in and connected is theirs alone. */
+/** Settings of the login and the connection, which are never changed. */
 const THEIRS =
   /^(model_provider|openai_base_url|chatgpt_base_url|cli_auth|forced_login|preferred_auth|proxy|ca_|model=)/;
 
 test.for([undefined, null, true])('a turn is lean where lean is %s', async (lean, { codex }) => {
   const given = await settings(codex, { lean });
   expect(given).toEqual(expect.arrayContaining([...SWITCHED_OFF, ...NEEDED]));
-  // The last word on a key is the one that holds.
+  // The last setting of a key wins.
   const last = Math.max(...SWITCHED_OFF.map((setting) => given.indexOf(setting)));
   expect(given.slice(last + 1)).toEqual(expect.arrayContaining(NEEDED));
   for (const setting of given) expect(setting).not.toMatch(THEIRS);
@@ -118,7 +118,7 @@ describe("the caller's config", () => {
 });
 
 describe("the user's MCP servers", () => {
-  /** The setting that switches them off. */
+  /** Returns the setting that switches the servers off. */
   async function serversOff(codex: StubCodex, toml: string): Promise<string[]> {
     await codex.config(toml);
     return (await settings(codex)).filter((setting) => setting.startsWith('mcp_servers'));

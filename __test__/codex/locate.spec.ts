@@ -1,4 +1,4 @@
-// Which codex is run.
+// Which program is started as Codex.
 
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -26,15 +26,15 @@ import { installStub } from '../support/stub-program.js';
 
 const PICTURE = png();
 
-/** Where the native binary is below `node_modules/@openai`. */
+/** Path of the native binary below `node_modules/@openai`. */
 const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;
 
-/** Puts a stub at `file`, below the world's own scratch directory unless it is absolute. */
+/** Installs a stub at `file`, in the scratch directory unless the path is absolute. */
 async function install(codex: StubCodex, file: string): Promise<string> {
   return installStub(path.resolve(codex.scratch, file));
 }
 
-/** The path by which the CLI was started. */
+/** Returns the path by which the CLI was started. */
 async function chosen(
   codex: StubCodex,
   env: Record<string, string>,
@@ -75,7 +75,7 @@ describe('the program that is started', () => {
     const name = WINDOWS ? 'codex.exe' : 'codex';
     await mkdir(path.join(codex.scratch, 'a directory', name), { recursive: true });
     await mkdir(path.join(codex.scratch, 'a text'));
-    // On Windows whatever is called `codex.exe` is one.
+    // On Windows every `codex.exe` counts as a program.
     const text = path.join(codex.scratch, 'a text', WINDOWS ? 'codex.cmd' : 'codex');
     await writeFile(text, 'not a program', { mode: 0o644 });
     const usable = await install(codex, 'a program/codex');
@@ -128,7 +128,7 @@ describe('a usual directory that is not on PATH', () => {
         '.local/share/pnpm/bin',
         'Library/pnpm',
         'Library/pnpm/bin',
-        // These come after the system's own.
+        // Searched after the system's directories.
         ...(CODEX_IS_INSTALLED
           ? []
           : [
@@ -153,7 +153,7 @@ describe('a usual directory that is not on PATH', () => {
     expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
   });
 
-  // On Windows none of them is in a directory of its version.
+  // On Windows none has a directory for each version.
   test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
     'is searched for the newest of several versions',
     async ({ codex }) => {
@@ -167,7 +167,7 @@ describe('a usual directory that is not on PATH', () => {
   );
 });
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
+// Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())('a call without HOME (takes overlays)', () => {
   test.for(['.local/bin', '.local/share/pnpm/bin', '.bun/bin'])(
     'finds a usual directory in the home of the user database: %s',
@@ -175,7 +175,7 @@ describe.skipIf(!mayOverlay())('a call without HOME (takes overlays)', () => {
       const there = await install(codex, path.join(codex.user, place, 'codex'));
       const etc = path.join(codex.scratch, 'etc');
       await mkdir(etc);
-      // The user of a process that may mount is root, at least for itself.
+      // A process that may mount runs as root, at least in its namespace.
       await writeFile(path.join(etc, 'passwd'), `root:x:0:0::${codex.user}:/bin/sh\n`);
       await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
       const { HOME: _, ...rest } = codex.env;
@@ -228,7 +228,10 @@ describe("npm's launcher", () => {
 describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
   const names = (await launchers()).filter((name) => /^pnpm.*\.sh$/.test(name));
 
-  /** Installs it with its package into a home of pnpm's; `own` is a line of the user's in it. */
+  /**
+   * Installs the launcher with its package into a home of pnpm. `own` is a line that the user
+   * added.
+   */
   async function installFromPnpm(
     codex: StubCodex,
     name: string,
@@ -239,7 +242,7 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
     const isOfPnpm11 = to.startsWith('..');
     const command = path.join(home, isOfPnpm11 ? 'bin' : '', 'codex');
     const named = path.resolve(path.dirname(command), to, '../../..');
-    // From 11 on the package lies in the store, with its dependencies beside it, and is linked.
+    // From 11 on the package is in the store, beside its dependencies, and linked.
     const modules = isOfPnpm11
       ? path.join(home, 'store/v11/links/codex/node_modules/@openai')
       : named;

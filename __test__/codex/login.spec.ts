@@ -1,4 +1,4 @@
-// Who is signed in, found out before anything is spent.
+// The login is checked before a turn is spent.
 
 import path from 'node:path';
 
@@ -14,7 +14,9 @@ import type { Orders } from '../support/stub-orders.js';
 const PICTURE = png();
 const ORDERS: Orders = { exec: turn(save('store', PICTURE)) };
 
-/** The commands that were run, in their order, but for the question for the version, which is asked once for each program. */
+/**
+ * The commands that were run, in order, without `--version`, which is asked once for each program.
+ */
 async function commands(codex: StubCodex): Promise<string[]> {
   const all = (await codex.recordings()).filter(({ args }) => args[0] !== '--version');
   return all.map(({ command }) => command);

@@ -1,4 +1,5 @@
-// What is configured so that Codex cannot draw is seen before anything is spent, and a readiness check says what a call says.
+// Configurations with which Codex cannot draw are found before a turn is spent, by a call and by
+// `checkCodex` alike.
 
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -23,7 +24,7 @@ const API_KEY = { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' };
 
 type Asked = Pick<CheckOptions, 'codexHome' | 'config' | 'env'>;
 
-/** A ChatGPT login in the workspace of this id. The CLI leaves the signature to the backend. */
+/** A ChatGPT login in the workspace of this id. The CLI does not check the signature. */
 function loginTo(workspace: string | null): object {
   const claims = { 'https://api.openai.com/auth': { chatgpt_account_id: workspace } };
   const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
@@ -34,7 +35,7 @@ async function check(codex: StubCodex, asked: Asked): Promise<ReadinessProblem[]
   return (await checkCodex({ codexPath: STUB, env: codex.env, ...asked })).problems;
 }
 
-/** A call fails like this, no turn is started, and a check names the same code in the same words. */
+/** Asserts that a call fails like this without a turn, and that `checkCodex` reports the same. */
 async function expectRefused(
   codex: StubCodex,
   expected: { code: string; status: number; message: RegExp },
@@ -97,7 +98,7 @@ describe('a login that is not kept in auth.json', () => {
   });
 });
 
-// On Windows no variable says where it is.
+// On Windows no variable names it.
 describe.skipIf(WINDOWS)("a user's home in which Codex can have no directory", () => {
   const EXPECTED = notSignedIn(/home directory.*cannot be opened.*codex login/i);
 
@@ -120,7 +121,7 @@ describe.skipIf(WINDOWS)("a user's home in which Codex can have no directory", (
     await expectRefused(codex, EXPECTED, { asked: { env }, login });
   });
 
-  // By its mode: `sudo -u` may leave the HOME of the one who calls it.
+  // A mode is enough: `sudo -u` may keep the HOME of another user.
   test('is refused if its .codex is closed to this user', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
     const home = path.join(codex.user, '.codex');

@@ -1,4 +1,4 @@
-// Where Codex's own sandbox is known not to work.
+// Platforms and environments in which Codex's own sandbox does not work.
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
 

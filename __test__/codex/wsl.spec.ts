@@ -1,5 +1,5 @@
-// Under WSL the PATH of Windows is behind Linux's own, and with it perhaps a Codex that cannot work there. The tests make such a
-// PATH on any machine but one with Windows.
+// Under WSL, PATH has the directories of Windows as well, perhaps with a Codex that cannot run
+// there. The tests make such a PATH on any other system.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -16,10 +16,10 @@ import { type StubCodex, test } from '../support/stub.js';
 import { installStub } from '../support/stub-program.js';
 
 const PICTURE = png();
-/** As every program for Windows begins. */
+/** The first bytes of every program for Windows. */
 const PROGRAM = Buffer.from('MZ\x90\0\x03\0\0\0');
 
-/** Puts a file where Windows would have it, seen from WSL: everything there is executable. */
+/** Writes a file where Windows would have it. In WSL all files there are executable. */
 async function place(codex: StubCodex, name: string, content: string | Buffer): Promise<string> {
   const file = path.join(codex.scratch, 'mnt/c/npm', name);
   await mkdir(path.dirname(file), { recursive: true });
@@ -27,7 +27,10 @@ async function place(codex: StubCodex, name: string, content: string | Buffer): 
   return file;
 }
 
-/** What npm leaves on Windows: launchers for two kinds of shell, the package, and its binary. */
+/**
+ * Installs what npm leaves on Windows: launchers for two kinds of shell, the package, and its
+ * binary.
+ */
 async function installFromNpm(codex: StubCodex): Promise<string> {
   const modules = 'node_modules/@openai';
   await place(codex, `${modules}/codex/bin/codex.js`, '');

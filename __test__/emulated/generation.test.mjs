@@ -1,5 +1,5 @@
-// The addon on a platform that is not the one it was built on: what it promises, through a stub codex. `npm run test:emulated`
-// runs this file under that platform's Node.
+// The addon with the compiled stub. `npm run test:emulated` runs this file with an emulated Node,
+// and `npm run test:portable` on this machine.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -15,9 +15,9 @@ import {
 } from '../../index.js';
 import { PATIENCE_MS, PICTURE, World } from './world.mjs';
 
-/** A ceiling for a test that hangs. */
+/** The time limit of a test that hangs. */
 const LIMIT = { timeout: PATIENCE_MS };
-/** There glibc does not learn that a program could not be started: the memory it shares with the child for that is not shared. */
+/** qemu does not share the memory by which glibc learns that a program could not be started. */
 const IN_QEMU_WITH_GLIBC = process.env['EMULATED_NAME'] === 'arm64';
 
 /** @import { CodexImageErrorCode } from '../../index.js' */

@@ -1,5 +1,5 @@
-// The addon and a real Codex, both of a platform that is not the one they run on. `npm run test:emulated` runs this file under
-// that platform's Node, and beside it the backend.
+// The addon with a real Codex, both for an emulated platform. `npm run test:emulated` runs this
+// file with that platform's Node, and the backend beside it.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// `codex-image-gen` through Open Design's dispatcher, over HTTP: what a user asks for, what becomes of it, and that nothing is left.
+// `codex-image-gen` through Open Design's dispatcher, over HTTP: what a request yields, and that
+// nothing is left.
 
 import { truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -59,7 +60,7 @@ describe('a picture', () => {
     const { stdin, args } = await codex.turn();
     expect(stdin).toContain(`\n${prompt}\n`);
     expect(stdin).toContain('9:16');
-    // Which model draws is Codex's own setting: the registry's id names a tool.
+    // The model is Codex's own setting: the registry's id names a tool.
     expect(args).not.toContain('--model');
     expect(args.join(' ')).not.toContain('codex-image-gen');
   });
@@ -97,7 +98,8 @@ describe('a picture', () => {
   });
 
   test('is drawn by the CLI of the first proposal', async ({ codex, studio }) => {
-    // It names no thread, is found by CODEX_BIN, and leaves one pixel and more behind at the handed path.
+    // It names no thread, is found by CODEX_BIN, and leaves one pixel with more bytes behind in the
+    // workspace.
     const tiny = Buffer.concat([png({ width: 1, height: 1 }), Buffer.from('more')]);
     await codex.order([save('workspace', tiny)]);
     expect(await studio.client.draw({ output: 'dot.png' })).toMatchObject({ status: 'done' });
@@ -178,7 +180,7 @@ describe('the media policy', () => {
       body: { error: { code } },
     });
 
-    // Whatever the refused request had started would have been there before the one that is allowed.
+    // A process of the refused request would have started before those of the allowed one.
     studio.allow({ mode: 'enabled', allowedModels: ['codex-image-gen'] });
     expect(await studio.client.draw()).toMatchObject({ status: 'done' });
     expect(await codex.recordings()).toHaveLength(1);
@@ -216,7 +218,7 @@ interface Case {
   prepare?: (codex: StubCodex) => Promise<void>;
   status: number;
   retryable: boolean;
-  /** What callers look for in it, where they do. */
+  /** Text by which callers recognise it, if they do. */
   message: RegExp;
 }
 
@@ -231,8 +233,8 @@ const toolFailed = (why: string): Step[] =>
 const broken = (directory: string): string => path.join(directory, WINDOWS ? 'codex.exe' : 'codex');
 
 /**
- * A way to each of the codes: a new one does not compile here until it has one. A defect of the addon, and one that is missing, have
- * tests of their own (`loading.spec.ts`).
+ * A case for each code, without which a new code does not compile. `loading` has a defect of the
+ * addon, and a missing addon.
  */
 const CASES: Record<
   Exclude<CodexCliImageErrorCode, 'INTERNAL' | 'CODEX_IMAGE_ADDON_UNAVAILABLE'>,
@@ -419,12 +421,12 @@ describe('a failure', () => {
       expect(task).toMatchObject({ status: 'failed', error: { code, status, retryable } });
       expect(task.error?.message).toMatch(one.message);
       await expectHarmless(task.error?.message ?? '', codex, studio);
-      // `od` exits with it: not as after a success, and not as after a mistake in its arguments.
+      // `od` exits with it, and it must differ from the codes of a success and of wrong arguments.
       expect([0, 2]).not.toContain(status % 256);
     },
   );
 
-  /** No stub, nothing that is nobody's business, nothing left. */
+  /** Asserts that no placeholder is written, no secret or path is named, and nothing is left. */
   async function expectHarmless(message: string, codex: StubCodex, studio: Studio): Promise<void> {
     expect(await studio.files()).toEqual([]);
     expect(message).not.toMatch(/[\n\r]/);
@@ -474,7 +476,7 @@ describe('the end of a task', () => {
     for (const taskId of tasks) {
       expect(await studio.row(taskId)).toMatchObject({ status: 'failed', error });
     }
-    // The next daemon knows how it ended.
+    // The next daemon knows the result.
     await studio.start();
     for (const taskId of tasks) {
       expect(await studio.client.wait(taskId, 0)).toMatchObject({ status: 'failed', error });

@@ -1,5 +1,5 @@
-// The blocks of docs/open-design.md: each in its place, typechecked by Open Design's own rules, and
-// equal to what the package has.
+// The code blocks of docs/open-design.md compile in their places by Open Design's own settings, and
+// equal what the package exports.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -52,7 +52,7 @@ test.for(['apps/daemon', 'apps/web'])('the entries of %s are those of the packag
   expect(of('model')).toBe(written(models.CODEX_IMAGE_GEN_MODEL));
 });
 
-/** In one line, as Open Design writes them. */
+/** Returns the entry in one line, as Open Design writes it. */
 function written(entry: object): string {
   const text = inspect(entry, { breakLength: Infinity, compact: true });
   return `${text.replaceAll(/(?<=\[) | (?=\])/g, '')},`;

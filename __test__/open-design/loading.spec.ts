@@ -1,4 +1,5 @@
-// What an import brings along: never the addon, and in a browser nothing but data. A daemon without the addon loses one call.
+// An import never loads the addon, and in a browser only data. A daemon without the addon fails the
+// calls alone.
 
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -41,7 +42,7 @@ test('the registry has these entries', () => {
 });
 
 describe('an import', () => {
-  /** Runs the steps in a Node of its own, and says after which of them the addon is there. */
+  /** Runs the steps in a Node process, and returns after which of them the addon is loaded. */
   async function loadedAfter(type: 'module' | 'commonjs', ...steps: string[]): Promise<boolean[]> {
     const program = `(async () => {
       const loaded = () => process.report.getReport().sharedObjects.some((file) => file.endsWith('.node'));
@@ -105,7 +106,7 @@ describe('a bundle of esbuild', () => {
   });
 });
 
-/** The package as it was installed, but for what makes it native, which is added by `add`. */
+/** Installs the package without its native parts, which `add` adds. */
 async function installWith(add: (directory: string) => Promise<void>): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-package-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
@@ -116,7 +117,7 @@ async function installWith(add: (directory: string) => Promise<void>): Promise<s
   return directory;
 }
 
-/** A daemon that has this package, or none. */
+/** Starts a daemon that has this package, or none. */
 async function daemonWith(codexImage: string | null): Promise<string> {
   const daemon = await compose(await readBlocks(), { codexImage });
   onTestFinished(() => discard(daemon));
@@ -124,7 +125,7 @@ async function daemonWith(codexImage: string | null): Promise<string> {
   return daemon;
 }
 
-// Nothing that can be done to the addon from outside makes it fail this way, so another one stands in.
+// The addon cannot be made to fail this way from outside, so another one replaces it.
 studioTest('a defect of the addon is reported with its own message', async ({ studio }) => {
   const told = { code: 'INTERNAL', status: 500, retryable: false };
   const message = 'codex-image failed internally';
@@ -172,7 +173,7 @@ describe('a call without the addon', () => {
       expect(task.error?.message).not.toMatch(/node_modules|[/\\]/);
       expect(await studio.files()).toEqual([]);
       expect(await codex.recordings()).toEqual([]);
-      // The picker knows as well, and what to do about it.
+      // The picker shows the problem with its fix.
       const { status, body } = await studio.client.readiness();
       expect(status).toBe(200);
       expect(body).toMatchObject({
@@ -198,7 +199,7 @@ describe('a call without the addon', () => {
         const error: unknown = await renderCodexCliImage(context).catch(
           (reason: unknown) => reason,
         );
-        // What was wrong stays for the logs.
+        // The cause stays for the logs.
         const cause: unknown = expect.any(Error);
         expect(error).toMatchObject({ name: 'CodexImageError', cause, ...UNAVAILABLE });
       }

@@ -1,4 +1,4 @@
-// What the daemon's settings, its environment and its resolvers come to: seen by the CLI that is started.
+// The daemon's settings, environment and resolvers, as they reach the CLI.
 
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -219,7 +219,7 @@ test.for([
   expect(ours.stack).toMatch(/^CodexImageError: The Codex CLI draws images only\.\n {4}at /);
 });
 
-/** Each own member, and whether it can be changed, hidden or removed. */
+/** Returns the attributes of each own member. */
 function shapeOf(error: Error): Record<string, PropertyDescriptor> {
   const members = Object.entries(Object.getOwnPropertyDescriptors(error));
   return Object.fromEntries(
@@ -240,7 +240,7 @@ describe('a polluted Object.prototype', () => {
     'timeoutMs signal OD_CODEX_IMAGE_TIMEOUT_MS OD_CODEX_DISABLE_PLUGINS OD_CODEX_SANDBOX CODEX_BIN';
   const POLLUTED = `
     const { renderCodexCliImage } = await import('${RENDERER}');
-    // Loads the addon: Node's own loader reads what is polluted below.
+    // Loads the addon first: Node's loader reads the prototypes polluted below.
     await told(() => renderCodexCliImage({ surface: 'image', prompt: '' }));
     const pollute = (prototype, name, value) =>
       defineProperty(prototype, name, { value, writable: true, configurable: true });

@@ -1,4 +1,4 @@
-// How much of the progress reaches the daemon, which writes every line to its database before it does anything else.
+// How many lines of progress reach the daemon, which writes each to its database.
 
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
@@ -98,7 +98,7 @@ test('lines reach their clients single, short and a second apart', async ({ code
   const times: number[] = [];
   studio.task(taskId).waiters.add(() => times.push(performance.now()));
   const lines: string[] = [];
-  // Whenever they come, the last words are the latest that there is.
+  // The last line is always the latest.
   while (!lines.at(-1)?.startsWith('the last words')) {
     lines.push(...(await studio.client.wait(taskId, lines.length)).progress);
   }

@@ -1,5 +1,5 @@
-// The cases that the first proposal of this provider was held to: a Codex that is found through
-// CODEX_BIN, has its orders from the environment, names no thread and prints what the proposal's did.
+// The cases of the first proposal of this provider: a Codex found through CODEX_BIN that is
+// controlled by the environment, names no thread and prints as the proposal's did.
 
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,9 +14,9 @@ import { CHATGPT_LOGIN } from '../support/login.js';
 import type { StubCodex } from '../support/stub.js';
 import { type Studio, test as studioTest } from './support/studio.js';
 
-/** Whole, and with more behind it: a stand-in's picture has to be longer than 128 bytes. */
+/** Valid, with bytes behind it: images of stubs need more than 128 bytes. */
 const SOUND = Buffer.concat([png({ width: 1, height: 1, alpha: true }), Buffer.alloc(160)]);
-/** The same, but that its pixels are not what they were compressed from. */
+/** The same with invalid pixels. */
 const FLAWED = Buffer.concat([
   assemble([
     header({ width: 1, height: 1, alpha: true }),
@@ -49,7 +49,7 @@ switch (PLAYED) {
 }
 `;
 
-/** The program for this test, and what it plays. */
+/** The program of this test, and its mode. */
 const test = studioTest
   .extend<{ play: (what: string, rest?: object) => Promise<void> }>({
     play: async ({ codex, studio }, use) => {

@@ -1,4 +1,4 @@
-// What the picker is told: whether this machine can draw, and what to do if not.
+// What the picker shows: whether this machine can generate images, and how to fix what is missing.
 
 import path from 'node:path';
 
@@ -21,7 +21,7 @@ const NOT_SIGNED_IN = {
   ],
 };
 
-/** How often the CLI was asked who is signed in. */
+/** How often `codex login status` ran. */
 async function asked(codex: StubCodex): Promise<number> {
   return (await codex.recordings()).filter(({ command }) => command === 'login').length;
 }
@@ -55,7 +55,7 @@ test('requests within ten seconds share one answer', async ({ codex, studio }) =
   expect(answers.map(({ body }) => body)).toEqual([NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN]);
   expect(await asked(codex)).toBe(1);
 
-  // A login in the meantime shows once the answer has expired.
+  // A new login shows once the answer has expired.
   await codex.login(CHATGPT_LOGIN);
   expect((await studio.client.readiness()).body).toEqual(NOT_SIGNED_IN);
   const now = performance.now();

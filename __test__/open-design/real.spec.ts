@@ -1,4 +1,4 @@
-// `codex-image-gen` through the dispatcher, drawn by the real Codex CLI; only its backend is a stand-in.
+// `codex-image-gen` through the dispatcher with the real Codex CLI and a loopback backend.
 
 import path from 'node:path';
 

@@ -1,4 +1,4 @@
-// The glibc that the documentation promises is the one that a release is held to.
+// A release is checked against the glibc version that the documentation promises.
 
 import { readFileSync } from 'node:fs';
 import { chmod, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { assertGlibcFloor } from '../../scripts/glibc.mjs';
 import { makeHomeDirectory } from '../support/homes.mjs';
 import { WINDOWS } from '../support/platform.js';
 
-/** A `readelf` that tells of a program with these needs comes first on PATH. */
+/** Puts a `readelf` first on PATH that reports these needs. */
 async function needs(...versions: string[]): Promise<void> {
   const directory = makeHomeDirectory();
   onTestFinished(() => rm(directory, { recursive: true }));

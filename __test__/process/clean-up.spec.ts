@@ -1,6 +1,5 @@
-// What a run may leave in its workspace, and what if it cannot be removed.
-//
-// Found elsewhere: workspace 0700 under umask 000 (`command.spec.ts`, `the directory`: `is private whatever the umask`).
+// What Codex may leave in its workspace, and workspaces that cannot be removed. `codex/command` has
+// the mode of a workspace.
 
 import { once } from 'node:events';
 import { chmod, readdir, rm, stat } from 'node:fs/promises';
@@ -27,7 +26,7 @@ import type { Step } from '../support/stub-orders.js';
 const PICTURE = png();
 
 describe('a workspace', () => {
-  // Modes are Unix's. What is read-only on Windows is removed in the tests of `src/files/windows.rs`.
+  // Windows has no modes. `src/files/windows.rs` tests the removal of read-only files.
   test.skipIf(WINDOWS)('is removed with `chmod 000` directories', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE), { do: 'leave', what: 'locked directories' }));
     const options = codex.options({ completion: 'exit' });
@@ -45,16 +44,16 @@ describe('a workspace', () => {
 
   test('is removed with 10,000 files', ({ codex }) => expectRemoved(codex, 'many files'));
 
-  // Other systems have no such names.
+  // Only Linux allows such names.
   test.skipIf(!LINUX)('is removed with names that are no UTF-8', ({ codex }) =>
     expectRemoved(codex, 'odd names'),
   );
 });
 
-// A process of Windows's works in no directory whose path is that long, and its handles are not
-// counted. What the tree costs the stub is most of the time.
+// On Windows no process can work in such a deep directory, and handles are not counted. Most of the
+// time is the stub's, to make the tree.
 describe.skipIf(WINDOWS)('a workspace deeper than any path', () => {
-  /** In a process of its own, which a stack that is too deep would end. */
+  /** In its own process, because a stack overflow would end it. */
   async function expectRemoved(codex: StubCodex, what: Leftover, wrapper: Wrapper): Promise<void> {
     await codex.order(turn({ do: 'leave', what }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
@@ -87,17 +86,17 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
       expect.stringMatching(/^The workspace could not be removed: .*busy/),
     ]);
     expect(await readdir(codex.desk)).toContain('orders.json');
-    // The mount has gone with its namespace, and the next daemon may remove the rest.
+    // The mount is gone with its namespace, and the next daemon may remove the rest.
     await codex.order(turn(save('store', PICTURE)));
     await generateInOwnProcess(options);
     expect(await codex.workspaces()).toEqual([]);
   });
 });
 
-// By modes, which are Unix's.
+// Windows has no modes.
 describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
   /**
-   * The workspace is empty by then, but cannot be taken out of its directory. The next daemon can.
+   * Asserts that the workspace is empty and still there, and that the next daemon removes it.
    */
   async function release(codex: StubCodex): Promise<void> {
     const workspaces = await codex.workspaces();
@@ -105,7 +104,7 @@ describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
     await chmod(codex.temporary, 0o700);
     for (const workspace of workspaces) {
       const directory = path.join(codex.temporary, workspace);
-      // The proof of its origin, for the next daemon.
+      // The proof of origin, for the next daemon.
       expect(await readdir(directory)).toEqual(['run']);
     }
     await codex.order(turn(save('store', PICTURE)));

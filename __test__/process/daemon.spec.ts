@@ -1,4 +1,5 @@
-// The daemon dies, in every way there is. What has the time, stops its calls; where nothing has, the watchdog does.
+// The daemon ends in every possible way. Where it has time it stops its calls, and otherwise the
+// watchdog does.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,13 +20,13 @@ import { type StubCodex, test } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
-/** On Windows there are none: whatever is sent to a process is its end at once, as SIGKILL is. */
+/** Windows has no signals: any of them ends the process at once, like SIGKILL. */
 const POLITE_SIGNALS = WINDOWS ? [] : (['SIGTERM', 'SIGHUP', 'SIGINT'] as const);
 
-/** A turn with a tool in a session of its own and one that defies every polite signal. */
+/** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
   { do: 'grandchild', ownSession: true },
   { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
@@ -34,7 +35,7 @@ const BUSY: Step[] = turn(
   { do: 'hang' },
 );
 
-/** A daemon whose call is under way. */
+/** Starts a daemon and resolves when its call is running. */
 async function busyDaemon(
   codex: StubCodex,
   where?: { inWorker: boolean },
@@ -132,7 +133,7 @@ describe('the end of a daemon, which is not reported', () => {
     },
   );
 
-  // On Windows nobody watches: the system ends the job with its last handle.
+  // On Windows there is no watchdog: the system ends the job with its last handle.
   test.skipIf(WINDOWS)('a watchdog that is killed does not affect the call', async ({ codex }) => {
     const steps = turn(
       { do: 'reach', mark: 'running' },
@@ -150,15 +151,15 @@ describe('the end of a daemon, which is not reported', () => {
 });
 
 describe('the next daemon', () => {
-  /** Lives until it is stopped, far from the tests' own marker. */
+  /** Starts a process without the marker of the test, which lives until it is stopped. */
   const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
-    // Not `sleep`, whose environment macOS shows to nobody.
+    // Not `sleep`, whose environment macOS hides.
     const args = ['--eval', 'setTimeout(() => {}, 600_000)'];
     const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: 'ignore' });
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   };
-  /** The workspace of a daemon that was killed, and its run. */
+  /** Kills a daemon, and returns its workspace and the id of its run. */
   const leave = async (codex: StubCodex): Promise<{ workspace: string; run: string }> => {
     const daemon = await busyDaemon(codex);
     await daemon.die('SIGKILL');
@@ -174,7 +175,7 @@ describe('the next daemon', () => {
     expect(existsSync(workspace)).toBe(false);
   });
 
-  // On Windows no process works in a directory whose path is that long.
+  // On Windows no process can work in such a deep directory.
   test.skipIf(WINDOWS)('removes a workspace of 30,000 levels', async ({ codex }) => {
     const left = { do: 'leave', what: 'deep directories' } as const;
     await codex.order(turn(left, { do: 'reach', mark: 'running' }, { do: 'hang' }));
@@ -183,13 +184,13 @@ describe('the next daemon', () => {
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
     await codex.order(turn(save('store', PICTURE)));
-    // In a process of its own, which a stack that is too deep would end.
+    // In its own process, because a stack overflow would end it.
     const { image } = await generateInOwnProcess(codex.options());
     expect(image).toMatchObject({ source: 'store' });
     expect(await codex.workspaces()).toEqual([]);
   });
 
-  // On Windows no process is left of a dead daemon.
+  // On Windows no process outlives its daemon.
   test.skipIf(WINDOWS)('removes the workspace with its processes', async ({ codex }) => {
     const { workspace, run } = await leave(codex);
     await mkdir(path.join(workspace, 'deeper'));
@@ -263,7 +264,7 @@ describe('the next daemon', () => {
     const daemon = await busyDaemon(codex);
     const theirs = await codex.workspaces();
     await codex.order(turn(save('store', PICTURE)));
-    // In the same temporary directory, but with orders of its own.
+    // In the same temporary directory, with other orders.
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(await codex.workspaces()).toEqual(theirs);
     expect(codex.survivors()).toHaveLength(4);
@@ -271,7 +272,7 @@ describe('the next daemon', () => {
   });
 });
 
-/** The shells that wait for this process to die. */
+/** The watchdogs of this process, which are shells. */
 function watchdogs(): number[] {
   return childrenOf(process.pid)
     .filter(({ command }) => command.includes('codex-image-watchdog'))

@@ -1,7 +1,5 @@
-// How Codex can end without having done its work, or not end at all.
-//
-// Found elsewhere, in tables of a wider subject: exit 0 without image (`failures.spec.ts`, `each cause has its own code`: `no
-// image`, `nothing at all`), killed by SIGSEGV or by the OOM killer (there: `SIGSEGV`, `SIGKILL, as from the OOM killer`).
+// Codex ends without having done its work, or does not end. `api/failures` has the exits without an
+// image and the ends by a signal.
 
 import { describe, expect } from 'vitest';
 
@@ -15,7 +13,7 @@ import type { Step } from '../support/stub-orders.js';
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };
 const RUNNING: Step = { do: 'reach', mark: 'running' };
-/** Longer than any test: who waits for it to end has not been told that there is no need to. */
+/** Longer than any test: ends only if the wait for it is cut short. */
 const FOREVER_MS = 600_000;
 /** How much later than on an idle machine something may happen. */
 const SLOWNESS_MS = 5000;
@@ -53,7 +51,7 @@ describe('a turn that is over while Codex lives on', () => {
       const error = await failure(codex.generate(steps, { completion }));
       expect(error).toMatchObject({ code: 'USAGE_LIMIT' });
       expect(error.detail).toContain(LIMIT);
-      // It was stopped, and did not end by itself.
+      // It was stopped, and has no exit of its own.
       expect(error).not.toHaveProperty('exitCode');
       expect(error).not.toHaveProperty('signal');
     },
@@ -121,7 +119,7 @@ describe('an output that has ended while Codex lives on', () => {
 });
 
 describe('a timeout', () => {
-  /** Enough for the stub to come as far as its mark, which each test checks. */
+  /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
 
   test('ends at once a Codex that obeys', async ({ codex }) => {
@@ -129,7 +127,7 @@ describe('a timeout', () => {
     const steps = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
     const call = codex.generate(steps, { timeoutMs, killGraceMs: FOREVER_MS }, onProgress);
     expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
-    // On Windows nobody is asked.
+    // Windows has no signal that asks.
     expect(codex.hasReached('stopped by SIGTERM')).toBe(!WINDOWS);
     const stopping = events.find(({ phase }) => phase === 'stopping');
     expect(stopping?.elapsedMs).toBeGreaterThanOrEqual(timeoutMs);
@@ -148,14 +146,14 @@ describe('a timeout', () => {
     const total = performance.now() - began;
     expect(error).toMatchObject({ code: 'TIMEOUT', status: 504 });
     expect(codex.hasReached('running')).toBe(true);
-    // On Windows there is nothing that could be ignored.
+    // Windows has no signal to ignore.
     expect(total).toBeGreaterThanOrEqual(timeoutMs + (WINDOWS ? 0 : killGraceMs));
     expect(total).toBeLessThanOrEqual(timeoutMs + killGraceMs + 1000 + SLOWNESS_MS);
     await codex.expectNothingLeft();
   });
 });
 
-// A signal, which Windows does not have.
+// Windows has no such signal.
 describe.skipIf(WINDOWS)('a child stopped by SIGSTOP', () => {
   test.for<[what: string, preparation: Step[], killGraceMs: number]>([
     ['that obeys', [], FOREVER_MS],
@@ -170,7 +168,7 @@ describe.skipIf(WINDOWS)('a child stopped by SIGSTOP', () => {
     await codex.expectNothingLeft();
   });
 
-  /** What the kernel says of each process of the run. */
+  /** The states of the call's processes, as the kernel reports them. */
   function states(codex: StubCodex): string[] {
     return codex.survivors().map(({ state }) => state);
   }

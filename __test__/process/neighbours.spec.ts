@@ -1,5 +1,5 @@
-// Who else lives in the process: children that JavaScript started, listeners for their signal, the addon in another thread,
-// and the calls that were there before. None of them is disturbed, and none disturbs.
+// Others in the same process: children that JavaScript started, listeners for their signal, the
+// addon in another thread, earlier calls. Nothing disturbs them, and they disturb no call.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,10 +26,10 @@ import type { Step } from '../support/stub-orders.js';
 const PICTURE = png();
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 const GATE: Step = { do: 'await', gate: 'end' };
-/** Hundreds of processes take their time on a busy machine. */
+/** Long enough for hundreds of processes on a busy machine. */
 const timeoutMs = 120_000;
 
-/** Many quick children behind one gate. */
+/** Many children that wait at one gate. */
 class Crowd {
   private constructor(
     /** The compiled stub. */
@@ -42,13 +42,13 @@ class Crowd {
   static async gather(codex: StubCodex): Promise<Crowd> {
     const gate = path.join(codex.scratch, 'gate');
     await once(spawn('mkfifo', [gate]), 'exit');
-    // For reading and writing: nobody is held up in opening it, and everybody in reading from it.
+    // For reading and writing, so that no `open` blocks, and every read does.
     const crowd = new Crowd(await buildCompiledStub(), codex, gate, openSync(gate, 'r+'));
     onTestFinished(() => crowd.letGo());
     return crowd;
   }
 
-  /** The environment of one that will exit with `code`. */
+  /** Returns the environment of a child that will exit with `code`. */
   member(code: number): Record<string, string> {
     const { codex, gate } = this;
     const orders = `gate exit:${code}`;
@@ -67,10 +67,12 @@ class Crowd {
   }
 }
 
-/** Each of ours has a watchdog beside it, and macOS allows a user not much more than a thousand processes. */
+/**
+ * Each call has a watchdog as well, and macOS allows a user little more than a thousand processes.
+ */
 const EACH = LINUX ? 500 : 100;
 
-// Windows has no program that can be started a thousand times at once, nor exits that anybody could miss.
+// Not on Windows, which has no FIFOs and does not lose exit codes.
 const title = `${EACH} JS children and ${EACH} of ours at once keep their exit codes and leave no zombie`;
 test.skipIf(WINDOWS)(title, async ({ codex }) => {
   setMaxConcurrentRuns(2 * EACH);
@@ -95,9 +97,9 @@ test.skipIf(WINDOWS)(title, async ({ codex }) => {
   expect(await heldSince(before)).toEqual({});
 });
 
-// A signal, which Windows does not have.
+// Windows has no such signal.
 describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
-  /** A child of JavaScript's whose end the listener hears of. */
+  /** Starts a child, and asserts that the listener is called when it ends. */
   async function heard(listener: NodeJS.SignalsListener): Promise<void> {
     process.on('SIGCHLD', listener);
     const heardOf = once(process, 'SIGCHLD');
@@ -115,7 +117,7 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
     process.off('SIGCHLD', listener);
     await codex.open('end');
     expect(await failure(call)).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
-    // Nor has Node gone deaf.
+    // Node still notices the end of its own children.
     expect(await once(spawn('false'), 'exit')).toEqual([1, null]);
   });
 
@@ -129,7 +131,7 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
   });
 });
 
-// On Windows a process is told nothing of the kind about itself.
+// Windows does not tell a process its descriptors and threads.
 test.skipIf(WINDOWS)(
   '100 cancelled calls leave no descriptors, no threads and no memory',
   async ({ codex }) => {
@@ -144,7 +146,7 @@ test.skipIf(WINDOWS)(
 );
 
 describe('the addon in the main thread and in a worker', () => {
-  /** A worker in which one call is made. */
+  /** Makes one call in a worker. */
   class WorkerCall {
     private readonly worker: Worker;
     private readonly exited: Promise<unknown>;

@@ -1,7 +1,5 @@
-// What Codex may print, and how: whatever it is, the events in it are understood and the picture is found.
-//
-// Found elsewhere: a secret across a chunk edge (`failures.spec.ts`, `no secret is repeated`, and at every byte in the tests of
-// `src/process/tail.rs`). How the event loop fares during a flood is measured by `npm run bench`.
+// Whatever Codex prints, its events are understood and the image is found. `src/text/tail.rs` has
+// secrets across the edge of a read, and `npm run bench` the event loop during a flood.
 
 import { describe, expect } from 'vitest';
 
@@ -24,7 +22,7 @@ const PICTURE = png();
 const HANG: Step = { do: 'hang' };
 const MEGABYTE = 2 ** 20;
 const GIGABYTE = 2 ** 30;
-/** Floods take their time on a busy machine. */
+/** Long enough for a flood on a busy machine. */
 const timeoutMs = 50_000;
 
 describe('unusual output', () => {
@@ -149,7 +147,7 @@ test('a huge `turn.failed` is cut in detail', async ({ codex }) => {
 });
 
 describe('one gigabyte', () => {
-  /** Much less than what is printed, much more than what an idle run takes. */
+  /** Much less than what is printed, and more than an idle call takes. */
   const BOUNDED = 32 * MEGABYTE;
 
   test.for<[what: string, line: string]>([

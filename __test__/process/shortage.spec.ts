@@ -1,4 +1,4 @@
-// A process that has no descriptor or no thread left: loading the addon costs neither, and a call rejects.
+// Without free descriptors or threads the addon still loads, and a call rejects.
 
 import { describe, expect } from 'vitest';
 
@@ -11,9 +11,12 @@ import { test } from '../support/stub.js';
 const PICTURE = png();
 const DRAWN = { resolved: PICTURE.toString('base64') };
 
-// Descriptors have a limit that a process can reach, unlike Windows's handles.
+// Windows has no limit of handles that a process could reach.
 describe.skipIf(WINDOWS)('a lack of descriptors', () => {
-  /** `takeAllBut(free)` opens files until only so many descriptors are free; `giveBack` closes them. */
+  /**
+   * `takeAllBut(free)` opens files until only that many descriptors are free. `giveBack` closes
+   * them.
+   */
   const TAKE = `
     const { openSync, closeSync } = require('node:fs');
     const taken = [];
@@ -74,9 +77,9 @@ describe.skipIf(WINDOWS)('a lack of descriptors', () => {
   });
 });
 
-// The limit counts the threads of a user, and root has none.
+// The limit counts the threads of a user. root has none.
 describe.runIf(LINUX)('a lack of threads', () => {
-  /** `leave(free)` lets this user have so many threads more. */
+  /** `leave(free)` allows this user that many more threads. */
   const LEAVE = `
     const { readdirSync, readFileSync } = require('node:fs');
     const { spawnSync } = require('node:child_process');
@@ -127,7 +130,7 @@ describe.runIf(LINUX)('a lack of threads', () => {
     ]);
   });
 
-  // Others of the same user may take some of them; whatever is left, the call ends.
+  // Other processes of the user may take some of them. The call ends in any case.
   test.for([1, 2, 3, 4, 5, 6, 7, 8])('lets a call end with %i free', async (free) => {
     const program = `
       ${LEAVE}

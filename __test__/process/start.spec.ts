@@ -1,6 +1,6 @@
-// What can keep Codex from being started. Each is an error of its own at once, and nothing is left behind.
+// What prevents the start of Codex. Each has its own error at once, and leaves nothing.
 //
-// A NUL in any string is refused option by option in `options.spec.ts`.
+// `api/options` has strings with a NUL.
 
 import { spawnSync } from 'node:child_process';
 import { chmod, chown, copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
@@ -57,7 +57,7 @@ describe('a program at codexPath', () => {
     [
       'not a program',
       NOT_STARTED,
-      // Of the system's own kind: what macOS does not know it gives to a shell.
+      // In the system's own format: macOS passes unknown files to a shell.
       (file) => writeFile(file, MACOS ? MACH_O : ELF, { mode: 0o755 }),
     ],
   ];
@@ -74,7 +74,7 @@ describe('a program at codexPath', () => {
   ])('is refused before spawn: %s', async ([, expected, make], { codex }) => {
     const codexPath = path.join(codex.scratch, 'codex');
     await make(codexPath);
-    // That there is another is no reason to take it.
+    // Another Codex must not be used instead.
     const env = { ...codex.env, CODEX_BIN: STUB };
     const error = await failure(codex.generate([], { codexPath, env }));
     expect(error).toMatchObject(expected);
@@ -107,7 +107,7 @@ describe('the directory for temporary files', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  // By its mode.
+  // By its mode, which Windows does not have.
   test.skipIf(WINDOWS)('is refused before spawn: unwritable', async ({ codex }) => {
     await chmod(codex.temporary, 0o555);
     const { error } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
@@ -173,7 +173,7 @@ describe('the directory for temporary files', () => {
         },
       );
 
-      // Where the namespace does not know root, the owner of `/` stands for it.
+      // In a namespace without root, the owner of `/` counts as root.
       const namespace = namespaceWithoutRoot();
       test.skipIf(namespace === undefined)(
         'is accepted in a user namespace without root (takes a user other than root, on Linux)',
@@ -218,7 +218,7 @@ describe('a failed spawn', () => {
   }
 
   const emfile = 'leaks no descriptor and no thread after EMFILE, with any number free';
-  // Windows limits nobody's handles.
+  // Windows has no limit of handles.
   test.skipIf(WINDOWS)(emfile, async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE)));
     const calls = await generateWithoutDescriptors(codex.options());

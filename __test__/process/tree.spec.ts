@@ -1,7 +1,5 @@
-// What Codex may start, and how it may try to outlive a run. Of none is anything left.
-//
-// Found elsewhere: a grandchild ignoring TERM and a setsid tool (`cancel.spec.ts`, `abort` and `timeoutMs`: `stops a grandchild
-// that defies every polite signal`, `stops a grandchild in a session of its own`).
+// Processes that Codex starts, and how they try to outlive the call. `api/cancel` has tools that
+// ignore SIGTERM and tools in sessions of their own.
 
 import { describe, expect } from 'vitest';
 
@@ -20,7 +18,7 @@ const RUNNING: Step = { do: 'reach', mark: 'running' };
 const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 const STUBBORN = { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL } as const;
 
-/** A zombie is dead. On Windows there are none. */
+/** Zombies count as dead. Windows has none. */
 function isAlive(pid: number): boolean {
   if (!WINDOWS) return processes().some((one) => one.pid === pid && one.state !== 'Z');
   try {
@@ -30,7 +28,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Aborts when as many processes are there as are to be stopped. */
+/** Aborts the call when that many processes run, and asserts that none is left. */
 async function stop(codex: StubCodex, orders: Orders, live: number): Promise<void> {
   const controller = new AbortController();
   const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 500 });
@@ -61,8 +59,8 @@ test.for(['environment', 'directory'] as const)(
   },
 );
 
-// The sandbox option changes nothing for a stub; with the real CLI only this one lets a daemon get that far. On macOS such
-// a daemon survives (SECURITY.md); Windows holds it in the job.
+// The stub ignores the sandbox. With the real CLI only this one lets a daemon hide. On macOS it
+// survives (SECURITY.md), and on Windows the job holds it.
 describe.skipIf(MACOS)('a double-forked daemon known by nothing', () => {
   const sandbox = 'danger-full-access';
   const HIDE: Step = { do: 'daemon', knownBy: 'nothing' };
@@ -87,7 +85,7 @@ describe.skipIf(MACOS)('a double-forked daemon known by nothing', () => {
   });
 });
 
-// It takes a mount namespace to run without /proc.
+// Hiding /proc needs a mount namespace.
 describe.skipIf(!LINUX || !mayMount())('a system that does not show its processes', () => {
   const WITHOUT_PROC = withSmallDisk('/proc', 'size=4k');
   const DOUBT = /Some processes that Codex started may still be running/;
@@ -106,7 +104,7 @@ describe.skipIf(!LINUX || !mayMount())('a system that does not show its processe
   });
 });
 
-// Windows leaves nobody a grace.
+// Windows has no grace.
 test.skipIf(WINDOWS)('an abort kills children forked during the grace', async ({ codex }) => {
   const steps = turn({ do: 'forkOn', signals: ['SIGTERM'] }, RUNNING, HANG);
   const controller = new AbortController();
@@ -124,14 +122,14 @@ test('a launcher that dies takes the native binary with it', async ({ codex }) =
     exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, { do: 'killShim' }, HANG),
   };
   const error = await failure(codex.generate(orders));
-  // As Windows has it, whoever is killed ends with an exit code of the killer's.
+  // On Windows a killed process has the exit code that the killer chose.
   const end = WINDOWS ? { exitCode: 1 } : { signal: 'SIGKILL' };
   expect(error).toMatchObject({ code: 'CODEX_FAILED', ...end });
   await codex.expectNothingLeft();
 });
 
 describe('a child that holds the output of a dead Codex', () => {
-  /** Far less than the child would live, and than anybody would wait for the end of a stream. */
+  /** Much less than the lifetime of the child. */
   const SETTLED_MS = 500 + 5000;
 
   test.for<[what: string, holds: ('stdout' | 'stderr')[]]>([

@@ -1,6 +1,6 @@
-// Timeout and abort of the real Codex CLI, at every stage of its turn: one rejection, and nothing left —
-// not a process, not a directory, not a listener. Also when the agent runs a tool of its own, which Codex
-// puts into a session of its own.
+// Timeout and abort of the real Codex CLI, at every stage of its turn: the call rejects once, and
+// leaves no process, directory or listener. That holds for the agent's tools too, which Codex
+// starts in sessions of their own.
 
 import { getEventListeners } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -18,18 +18,21 @@ import { type RealCodex, test } from '../support/real.js';
 import { CODE, DIRECT, HOSTED, SANDBOXES_WITH_SHELL, type Way, WAYS } from '../support/ways.js';
 import { failure } from '../support/outcome.js';
 
-// vitest runs these side by side, and no more than a few at a time.
+// vitest runs only a few of these at a time.
 setMaxConcurrentRuns(1000);
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
-/** Longer than any test may take. */
+/** Longer than any test. */
 const ENDLESS_MS = 600_000;
 const ENDLESS = talk(ENDLESS_MS);
 
 interface Stage {
   when: string;
   script: Step[];
-  /** Resolves when the turn has come so far. `spoken` does when the agent has said something. */
+  /**
+   * Resolves when the turn has reached this stage. `spoken` resolves with the agent's first
+   * message.
+   */
   reached: (real: RealCodex, spoken: Promise<void>) => Promise<void>;
 }
 
@@ -43,13 +46,13 @@ const DRAWING: Stage = {
   script: [draw({ ms: ENDLESS_MS, image: PICTURE })],
   reached: (real) => real.imageCalled(),
 };
-/** The hosted tool shows nothing of its work: words tell that it is next. */
+/** The hosted tool shows no progress: a message announces it. */
 const DRAWING_HOSTED: Stage = {
   when: DRAWING.when,
   script: [say('I draw it now.'), ...DRAWING.script],
   reached: (real, spoken) => real.during(spoken),
 };
-/** Two calls of the model go before its talk: the one that draws and the one that copies. */
+/** Two model calls come before: the one that draws and the one that copies. */
 const TALKING: Stage = {
   when: 'while the model talks about its picture',
   script: [draw({ image: PICTURE }), copy(), ENDLESS],
@@ -65,14 +68,14 @@ const CASES: Case[] = WAYS.flatMap((way) =>
   [THINKING, way === HOSTED ? DRAWING_HOSTED : DRAWING, TALKING].map((stage) => ({ way, stage })),
 );
 
-/** A promise that a listener of progress keeps. */
+/** A promise that resolves with the first message. */
 function firstWords(): { spoken: Promise<void>; onProgress: OnProgress } {
   let keep = (): void => {};
   const spoken = new Promise<void>((resolve) => (keep = resolve));
   return { spoken, onProgress: (_message, { phase }) => phase === 'message' && keep() };
 }
 
-/** A launcher of the user's own: nobody can tell what it starts, and it passes no signal on. */
+/** Writes a launcher of the user's own, which hides what it starts and passes no signal on. */
 async function launcher(real: RealCodex, cli: CodexCli): Promise<string> {
   const file = path.join(real.scratch, 'codex');
   const script = `#!/bin/sh\n'${process.execPath}' '${cli.shim}' "$@"\nexit $?\n`;
@@ -80,7 +83,10 @@ async function launcher(real: RealCodex, cli: CodexCli): Promise<string> {
   return file;
 }
 
-/** Aborts the call once `reached` resolves; the reason must come back as it is, and nothing be left. */
+/**
+ * Aborts the call once `reached` resolves. Asserts that it rejects with the given reason and leaves
+ * nothing.
+ */
 async function expectAbort(
   real: RealCodex,
   controller: AbortController,
@@ -99,7 +105,7 @@ async function expectAbort(
   expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
 }
 
-// Side by side: most of the time they wait. (And with an `expect` of their own, as vitest wants it then.)
+// Concurrent, because they mostly wait. vitest then needs each test's own `expect`.
 describe.concurrent('an abort', () => {
   test.for(CASES)(
     'ends the call $stage.when: $way.name',
@@ -130,7 +136,10 @@ describe.concurrent('an abort', () => {
   });
 });
 
-/** Enough for the turn to come to its stage, which each test checks: on a busy machine 10 s once were not. */
+/**
+ * Long enough for the turn to reach its stage, which each test checks. 10 s was once too short on a
+ * busy machine.
+ */
 const timeoutMs = 30_000;
 
 describe.concurrent('timeoutMs', () => {
@@ -172,7 +181,7 @@ describe.concurrent('the process tree', () => {
     },
   );
 
-  // Windows has no signals to pass on, and no scripts to be launched by.
+  // Windows has no signals to pass on, and starts no scripts.
   const testLauncher = test.skipIf(WINDOWS);
 
   describe.for([2000, 0])(
@@ -184,7 +193,7 @@ describe.concurrent('the process tree', () => {
         const options = { signal: controller.signal, codexPath, killGraceMs };
         const call = real.generate(way, THINKING.script, options);
         await real.modelCalled();
-        // The launcher, npm's shim (unless it has become Codex, as it does on a recent Node), and Codex.
+        // The launcher, npm's shim (which on a recent Node is replaced by Codex) and Codex.
         const programs = real.processes().map(({ program }) => program);
         expect(programs.length).toBeGreaterThan(1);
         expect(programs).toContain(way.cli.binary);
@@ -225,7 +234,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     await real.expectNothingLeft();
   });
 
-  // Codex lets go of a command after ten seconds and goes on without it.
+  // Codex goes on without a command after ten seconds.
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
     test.for(WAYS)(
       'is stopped when the image is complete, $name',
@@ -241,7 +250,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
   });
 
   describe('in the background, in a session of its own, defying every polite signal', () => {
-    // macOS has the call, but no program that makes it.
+    // macOS has the system call, and no program for it.
     const setsid = MACOS ? "perl -MPOSIX=setsid -e 'setsid; exec @ARGV'" : 'setsid';
     const BACKGROUND = shell(
       WINDOWS
@@ -281,7 +290,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     );
   });
 
-  // Where a limit is inherited and shown, as on Linux alone.
+  // Only Linux shows an inherited limit.
   test.skipIf(!LINUX)(
     "is stopped without the call's environment, session, parent and directory",
     async ({ real, expect }) => {

@@ -1,4 +1,5 @@
-// The daemon is killed while the real Codex CLI runs a tool of the agent's, in its sandbox and without one.
+// The daemon is killed while the real Codex CLI runs a tool of the agent, in its sandbox and
+// without one.
 
 import { describe, expect } from 'vitest';
 
@@ -10,7 +11,7 @@ import { CODE, HOSTED, SANDBOXES_WITH_SHELL } from '../support/ways.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const TOOL = 'sleep 600';
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
 describe.for(SANDBOXES_WITH_SHELL)('a daemon that is killed, %s', (sandbox) => {

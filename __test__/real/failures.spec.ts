@@ -1,5 +1,5 @@
-// The real Codex CLI fails in every way that a backend, a login or an agent can make it fail. Each cause
-// has its own code and a sentence that its reader can act on.
+// The real Codex CLI fails in every way that a backend, a login or an agent can cause. Each cause
+// has its code and a message that its reader can act on.
 
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -30,7 +30,7 @@ import { type RealCodex, test } from '../support/real.js';
 import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/ways.js';
 import { failure } from '../support/outcome.js';
 
-// vitest runs these side by side, and no more than a few at a time.
+// vitest runs only a few of these at a time.
 setMaxConcurrentRuns(1000);
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
@@ -113,14 +113,14 @@ const codexFailed = (exit: string): Expected => ({
 function expectError(error: CodexImageError, { message, ...expected }: Expected): void {
   expect(error).toMatchObject(expected);
   expect(error.message).toMatch(message);
-  // It reaches end users as it is.
+  // Products show it to their users.
   expect(error.message).not.toMatch(/[\n\r]/);
   expect(error.message).not.toMatch(/(^|[\s('"`])(\/|~\/|[A-Z]:\\)/);
   expect(error.message).not.toMatch(/ERROR|127\.0\.0\.1/);
   expect(error.message.length).toBeLessThanOrEqual(300);
 }
 
-/** The login, as anybody would have to steal it. */
+/** The access token of the login. */
 async function accessToken({ home }: RealCodex): Promise<string> {
   const auth = JSON.parse(await readFile(path.join(home.path, 'auth.json'), 'utf8')) as {
     tokens: { access_token: string };
@@ -128,7 +128,7 @@ async function accessToken({ home }: RealCodex): Promise<string> {
   return auth.tokens.access_token;
 }
 
-/** All that anyone can see of an error, hidden members included. */
+/** All members of an error, hidden ones included. */
 function everythingIn(error: CodexImageError): string {
   const members = Object.fromEntries(
     Reflect.ownKeys(error).map((key) => [String(key), Reflect.get(error, key)]),
@@ -136,7 +136,7 @@ function everythingIn(error: CodexImageError): string {
   return JSON.stringify(members) + inspect(error, { depth: null, showHidden: true });
 }
 
-/** What writes a file in the agent's shell. */
+/** A command that writes a file in the agent's shell. */
 function writing(base64: string, file: string): string {
   if (!WINDOWS) return `echo ${base64} | base64 -d > '${file}'`;
   return `[IO.File]::WriteAllBytes("$PWD\\${file}", [Convert]::FromBase64String('${base64}'))`;
@@ -284,8 +284,8 @@ const CASES: Case[] = [
   },
 ];
 
-// Side by side: most of the time Codex waits before it tries again. (And with an `expect` of their own,
-// as vitest wants it then.)
+// Concurrent, because Codex mostly waits before it tries again. vitest then needs each test's own
+// `expect`.
 describe.concurrent('a cause', () => {
   const each = CASES.flatMap(({ ways, ...rest }) => ways.map((way) => ({ way, ...rest })));
   test.for(each)(
@@ -324,7 +324,7 @@ describe.concurrent('the reset of a usage limit', () => {
 });
 
 describe('a login or provider that cannot generate images', () => {
-  /** The backend was asked nothing at all. */
+  /** Asserts that the backend received no request. */
   async function expectRefused(real: RealCodex, way: Way, expected: Expected): Promise<void> {
     const error = await failure(real.generate(way, [draw({ image: PICTURE }), copy()]));
     await real.expectNothingLeft();
@@ -372,7 +372,7 @@ describe('a login or provider that cannot generate images', () => {
 test.for([HOSTED, CODE])(
   'a login that only the CLI itself knows to be a ChatGPT login draws: $name',
   async (way, { real }) => {
-    // As good as a login in the system's keyring: the file alone does not tell.
+    // Like a login in the system's keyring: the file alone does not show it.
     const file = path.join(real.home.path, 'auth.json');
     const auth = JSON.parse(await readFile(file, 'utf8')) as object;
     await writeFile(file, JSON.stringify({ ...auth, auth_mode: 'chatgptAuthTokens' }));
@@ -424,7 +424,7 @@ describe('an agent that draws without the tool', () => {
     },
   );
 
-  // By Codex's sandbox, which the package does not ask for on Windows.
+  // By Codex's sandbox, which the package does not use on Windows.
   test.skipIf(WINDOWS).for(WAYS)(
     "cannot write into Codex's own store: $name",
     async (way, { real }) => {
@@ -441,7 +441,7 @@ describe('an agent that draws without the tool', () => {
 test.for([HOSTED, CODE])(
   'detail hides names and addresses in any log of Codex: $name',
   async (way, { real }) => {
-    // What Codex logs for its own telemetry at this level: the account's e-mail address and id, in every line.
+    // At this level Codex logs the account's e-mail address and id in every line.
     const env = { ...real.env, RUST_LOG: 'codex_otel=trace' };
     const { detail = '' } = await failure(real.generate(way, [say('No.')], { env }));
     expect(detail).toContain('user.email="[redacted]"');

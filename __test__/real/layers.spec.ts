@@ -1,5 +1,5 @@
-// The layers of the configuration besides the user's config.toml, with the real Codex CLI: what this machine's administrator
-// has set is switched off for a picture where that can be, and makes it unverified where it cannot.
+// The configuration layers of this machine's administrator, with the real Codex CLI. They are
+// switched off for an image where possible, and make it unverified otherwise.
 
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ const EARLIER: Way = {
 };
 const WAYS = [EARLIER, CODE];
 
-/** Sees these files in /etc/codex. */
+/** Shows these files in /etc/codex. */
 async function administered(
   { scratch }: RealCodex,
   files: Record<string, string>,
@@ -63,7 +63,7 @@ const RELAY = [
   'wire_api = "responses"',
 ].join('\n');
 
-/** Needs no shell of the agent's: the sandbox that was asked for has none. */
+/** The agent needs no shell for it. */
 const UNCONFINED = [
   'default_permissions = ":danger-full-access"',
   '[allowed_permission_profiles]',
@@ -72,7 +72,7 @@ const UNCONFINED = [
   '":danger-full-access" = true',
 ].join('\n');
 
-/** Puts a picture into the store of every thread that has a record. */
+/** Puts an image into the store of every thread that has a record. */
 function plant(real: RealCodex): Script {
   const { path: home } = real.home;
   const thread = '$(basename "$record" .jsonl | tail -c 37)';
@@ -102,7 +102,7 @@ const OTHER_SANDBOX = expect.stringMatching(
   /^The picture is not verified: Codex did not run with the sandbox/,
 );
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
+// Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   describe.for(['config.toml', 'managed_config.toml'])('in %s', (file) => {
     test.for(WAYS)('start no MCP server for a picture: $name', async (way, { real }) => {

@@ -1,5 +1,5 @@
-// The places of a run, with the real Codex CLI: its home where no variable names one, and a
-// directory for temporary files whose name is hard to quote.
+// Directories of a call with the real Codex CLI: a home that no variable names, and a directory for
+// temporary files whose name needs quoting.
 
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -32,23 +32,23 @@ const NEWEST: Way = {
 };
 const WAYS = [HOSTED, CODE, NEWEST];
 
-/** Sees a user database that has this home for the user, or that does not know the user. */
+/** Shows a user database with this home for the user, or without the user. */
 async function withHome({ scratch }: RealCodex, home: string | null): Promise<Wrapper> {
   const etc = path.join(scratch, 'etc');
   await mkdir(etc);
-  // The user of a process that may mount is root, at least for itself.
+  // A process that may mount runs as root, at least in its namespace.
   await writeFile(path.join(etc, 'passwd'), home === null ? '' : `root:x:0:0::${home}:/bin/sh\n`);
   await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
   return withEtc(etc);
 }
 
-/** The environment of a run, without the variables that name a home. */
+/** The environment of a call, without the variables that name a home. */
 function homeless(real: RealCodex): Record<string, string> {
   const { HOME: _, CODEX_HOME: __, ...env } = real.env;
   return env;
 }
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
+// Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())('a call without a variable for the home (takes overlays)', () => {
   test.for(WAYS)('uses the home in the user database: $name', async (way, { real }) => {
     const wrapper = await withHome(real, real.user);
@@ -100,7 +100,7 @@ describe.skipIf(!mayOverlay())('a call without a variable for the home (takes ov
   });
 });
 
-// On Windows none of these characters may stand in a name.
+// Windows allows none of these characters in names.
 describe.skipIf(WINDOWS)('a directory for temporary files of any name', () => {
   const CONTROLS = [...Array.from({ length: 31 }, (_, at) => at + 1), 0x7f, 0x85, 0x2028];
   const NAMES = [

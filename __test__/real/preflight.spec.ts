@@ -1,4 +1,4 @@
-// What the real Codex CLI would fail at, or would draw nothing for, is seen before the backend is asked for anything.
+// What the real Codex CLI would fail at is found before a request reaches the backend.
 
 import { copyFile, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -45,7 +45,10 @@ function check(real: RealCodex, { cli }: Way, options: CheckOptions = {}): Promi
   return checkCodex({ codexPath: cli.shim, env: real.env, ...options });
 }
 
-/** A call fails like this before the backend is asked for anything, and a check says the same. */
+/**
+ * Asserts that a call fails like this without a request to the backend, and that `checkCodex`
+ * reports the same.
+ */
 async function expectRefused(
   real: RealCodex,
   one: Way,
@@ -63,7 +66,7 @@ async function expectRefused(
   expect(real.backend.requests).toEqual([]);
 }
 
-/** An installation of its own, of links to the files of the cached one, without the host. */
+/** Makes an installation of links to the cached one, without the host. */
 async function withoutHost({ scratch }: RealCodex, { cli, ...rest }: Way): Promise<Way> {
   const modules = path.resolve(cli.shim, '../../../..');
   const place = path.join(scratch, 'node_modules');
@@ -175,7 +178,7 @@ describe('an obstacle for Codex', () => {
     },
   ];
   const each = CASES.flatMap((one) => WAYS.map((by) => ({ ...one, by, name: by.name })));
-  // Where a keyring can be reached, it holds no login to this home either.
+  // A keyring that can be reached has no login for this home either.
   test.for(each)('is seen and left unchanged: $what, $name', async (one, { real }) => {
     const { by, what: _, code = 'NOT_SIGNED_IN', message, name: __, ...home } = one;
     await real.moveTo(home);
@@ -193,7 +196,7 @@ describe('an obstacle for Codex', () => {
     await expectRefused(real, by, expected, { env });
   });
 
-  // On Windows no variable says where it is.
+  // On Windows no variable names it.
   test.skipIf(WINDOWS).for(WAYS)(
     "is seen: a user's home that is a file, $name",
     async (by, { real }) => {
@@ -247,7 +250,7 @@ describe('a tool switched off by its earlier name', () => {
   });
 });
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
+// Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())("a requirement of this machine's administrator", () => {
   test.for<[what: string, requirements: string, code: string]>([
     ['no image tool', '[features]\nimage_generation = false', 'IMAGE_GEN_UNAVAILABLE'],

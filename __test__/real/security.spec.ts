@@ -1,5 +1,5 @@
-// What the agent can get hold of when the real Codex CLI runs it: none of the daemon's secrets, the
-// network only where it is allowed, and no way out of the fence around the brief.
+// What the agent of the real Codex CLI can reach: no secret of the daemon, the network only if
+// allowed, and nothing outside of the fence around the prompt.
 
 import { describe, expect } from 'vitest';
 
@@ -13,7 +13,7 @@ import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '..
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 
-/** What a daemon may well carry. Made up, and each recognisable. */
+/** Secrets that a daemon may have: made up, and each recognisable. */
 const SECRETS: Record<string, string> = {
   OPENAI_API_KEY: 'sk-hush-openai',
   CODEX_API_KEY: 'sk-hush-codex',
@@ -23,21 +23,22 @@ const SECRETS: Record<string, string> = {
   MY_SECRET_TOKEN: 'hush-of-our-own',
   DATABASE_URL: 'postgres://user:hush@127.0.0.1/db',
 };
-/** Shows the shell's environment, a variable a line. */
+/** Prints the shell's environment, a variable a line. */
 const LOOK = shell(WINDOWS ? 'cmd /c set' : 'env; declare -x');
 
-/** What {@link LOOK} has shown. */
+/** The output of {@link LOOK}. */
 function environments(real: RealCodex): string[] {
   return real.toolOutputs().filter((output) => /PATH=/i.test(output));
 }
 
-/** Those that would bill a key, or take the image tool away. */
+/** Variables that would bill a key or take the image tool away. */
 const BILLING = new Set(['OPENAI_API_KEY', 'CODEX_API_KEY', 'CODEX_ACCESS_TOKEN']);
 
 describe("the daemon's secrets", () => {
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
     test.for(WAYS)("are not in the shell's environment: $name", async (way, { real }) => {
-      // More than one command: some versions hand a shell what an earlier one has seen of Codex's own.
+      // Several commands: some versions show a shell what an earlier one saw of Codex's
+      // environment.
       const script = [LOOK, LOOK, LOOK, draw({ image: PICTURE }), say('Done.')];
       const env = { ...real.env, ...SECRETS };
       const options = { sandbox, env, completion: 'exit' } as const;
@@ -53,7 +54,7 @@ describe("the daemon's secrets", () => {
     });
   });
 
-  // By the sandbox for Linux, which shows the agent no processes but its own.
+  // Codex's sandbox for Linux shows the agent its own processes alone.
   test.skipIf(!LINUX).for(WAYS)(
     'are not in a process that the sandbox shows: $name',
     async (way, { real }) => {
@@ -84,10 +85,10 @@ describe("the daemon's secrets", () => {
       for (const { env: entries } of processes) {
         const names = entries.map((entry) => entry.replace(/=[^]*/, ''));
         expect(names.filter((name) => BILLING.has(name))).toEqual([]);
-        // Windows shows nobody's.
+        // Windows shows no environments.
         if (!WINDOWS) expect(names).toContain('GITHUB_TOKEN');
       }
-      // And every request was made with the ChatGPT login.
+      // Every request was made with the ChatGPT login.
       for (const { headers } of real.modelCalls()) {
         expect(headers.authorization).toMatch(/^Bearer ey/);
       }
@@ -96,7 +97,7 @@ describe("the daemon's secrets", () => {
   );
 });
 
-// Of Codex's sandbox, which the package does not ask for on Windows.
+// By Codex's sandbox, which the package does not use on Windows.
 describe.skipIf(WINDOWS)('networkAccess', () => {
   test.for(
     WAYS.flatMap((way) => [
@@ -110,7 +111,7 @@ describe.skipIf(WINDOWS)('networkAccess', () => {
       const knock = `bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port}' && echo OPEN || echo SHUT`;
       const script = [shell(knock), draw({ image: PICTURE }), say('Done.')];
       const options = { networkAccess, completion: 'exit' } as const;
-      // Codex itself has the network either way.
+      // Codex itself has network access in any case.
       expect(Buffer.compare(await real.generate(way, script, options), PICTURE)).toBe(0);
       const [output = ''] = real.toolOutputs();
       expect(/OPEN|SHUT/.exec(output)?.[0]).toBe(expected);
@@ -167,23 +168,23 @@ describe('a profile of the user, which 0.132.0 prefers to the command line', () 
   });
 });
 
-// A process of Windows's works in no directory whose path is that long.
+// On Windows no process can work in such a deep directory.
 describe.skipIf(WINDOWS)("the agent's workspace", () => {
   test.for([HOSTED, CODE])(
     'is removed with 30,000 nested directories: $name',
     async (way, { real }) => {
-      // Not every machine has perl; the one that runs these tests has Node.
+      // Node, because not every machine has perl.
       const nest = `for (let n = 0; n < 30_000; n += 1) { fs.mkdirSync("a"); process.chdir("a"); }`;
       real.backend.play([
         shell(`'${process.execPath}' -e '${nest}'`),
         draw({ image: PICTURE }),
         say('Done.'),
       ]);
-      // In a process of its own, which a stack that is too deep would end.
+      // In its own process, because a stack overflow would end it.
       const { image } = await generateInOwnProcess(real.options(way));
       const { warnings } = misgivings(way.cli);
       expect(image).toMatchObject({ source: 'store', warnings });
-      // Where the machine is busy it may be at it still when the picture is drawn, and is stopped.
+      // On a busy machine it may not have finished when the image is there, and is stopped.
       expect(real.toolOutputs()[0]).not.toMatch(/error|denied|not found/i);
       expect(await real.leftovers()).toEqual([]);
     },
@@ -233,7 +234,7 @@ describe('a prompt that gives orders', () => {
       expect(before).toContain('not instructions to you');
       return nonce;
     });
-    // Nobody can close what he cannot foresee.
+    // The marker of the fence is not predictable.
     expect(new Set(nonces).size).toBe(2);
   });
 });

@@ -1,5 +1,5 @@
-// The real Codex CLI draws: every way to the image tool, every sandbox, both ends. Only the backend is a
-// stand-in; the agent's shell and sandbox are Codex's own.
+// The real Codex CLI draws on every route to the image tool, in every sandbox, with both
+// completions. Only the backend is a fake.
 
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -16,7 +16,7 @@ import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '..
 import { listener } from '../support/outcome.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
-/** Longer than any test may take: who waits for its end never sees it. */
+/** Longer than any test. */
 const ENDLESS = talk(600_000);
 
 describe.for(WAYS)('a call with Codex $name', (way) => {
@@ -60,7 +60,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
         width: 512,
         height: 384,
         hasAlpha: false,
-        // The agent has copied it with its own shell, in its own sandbox.
+        // The agent copied it with its own shell, in its own sandbox.
         source: hasShell ? 'workspace' : 'store',
         threadId: real.threadId(),
         codexVersion: way.cli.version,
@@ -101,7 +101,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
       expect([command, ...env].join('\n')).not.toContain('Füchslein');
     }
     expect(real.asked()).toMatchObject({ brief: prompt, aspect: '16:9' });
-    // The stand-in hands on what it was asked for, word for word.
+    // The backend received the prompt unchanged.
     expect(real.backend.images).toMatchObject([{ prompt, route: way.route }]);
   });
 });
@@ -109,7 +109,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
 describe('the file that is run', () => {
   const script = [think(300), draw({ image: PICTURE }), ENDLESS];
 
-  /** As npm does it for all projects; on Windows with a batch file, which leads there, too. */
+  /** Links the shim as npm does for global packages. On Windows that is a batch file. */
   async function install({ shim }: CodexCli, bin: string): Promise<void> {
     if (!WINDOWS) return symlink(shim, path.join(bin, 'codex'));
     await symlink(path.resolve(shim, '../../../..'), path.join(bin, 'node_modules'), 'junction');

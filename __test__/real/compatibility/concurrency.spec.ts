@@ -1,4 +1,4 @@
-// Many calls at once: each gets its own picture, and only so many Codex processes live at any moment.
+// Many calls at once: each gets its own image, and the limit of Codex processes holds.
 
 import { afterEach, expect } from 'vitest';
 
@@ -46,7 +46,7 @@ test.for([
   expect(images.map((image, fox) => PICTURES[fox]?.equals(image))).toEqual(
     PICTURES.map(() => true),
   );
-  // Counted whenever Codex asked the backend for something, and at every sign of progress.
+  // Counted at every request to the backend and at every event of progress.
   expect(counts.length).toBeGreaterThan(2 * PICTURES.length);
   expect(Math.max(...counts)).toBe(limit);
 });
@@ -55,10 +55,10 @@ function numberIn(prompt: string): number {
   return Number(/fox number (\d+)/.exec(prompt)?.[1]);
 }
 
-/** How many turns of Codex live at this moment, whatever each of them has started. */
+/** The number of Codex turns at this moment, without the processes that they started. */
 function codexes(real: RealCodex): number {
   const turns = real.survivors().filter(({ command }) => / exec --json /.test(command));
-  // Between fork and exec, what Codex starts looks like Codex.
+  // Between fork and exec, a child of Codex looks like Codex.
   const pids = new Set(turns.map(({ pid }) => pid));
   return turns.filter(({ parent }) => !pids.has(parent)).length;
 }

@@ -1,4 +1,4 @@
-// Every supported version of the real Codex CLI, case by case. What came of it stands in COMPATIBILITY.md.
+// Every supported version of the real Codex CLI, case by case. COMPATIBILITY.md has the outcomes.
 
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -13,11 +13,11 @@ import { CASES, type Delivered, type Outcome, type Refused, type Run, storeOf } 
 import { compatibility, FILE, inWords, table } from './document.js';
 import { type Version, VERSIONS } from './versions.js';
 
-/** Where the rows go of versions that were asked for. */
+/** The file for the rows of the requested versions. */
 const ROWS = process.env['CODEX_IMAGE_TEST_ROWS'];
 
 const cells = new Map<string, Outcome[]>();
-/** Cells that are otherwise than expected. */
+/** Cells with an unexpected outcome. */
 const changed = new Set<string>();
 
 describe.concurrent('the real CLI', () => {
@@ -61,7 +61,7 @@ afterAll(async () => {
   );
 });
 
-/** Tells the outcome, and rejects if it is not the expected one in every respect. */
+/** Reports the outcome, and rejects if it is not exactly the expected one. */
 async function perform(
   { config, script, options, meanwhile, asked, expected }: Run,
   version: Version,
@@ -110,7 +110,7 @@ async function perform(
   }
 }
 
-/** What the call came to, whatever was expected of it. */
+/** Returns the outcome of the call, expected or not. */
 async function outcomeOf(call: Promise<GeneratedImage>): Promise<Outcome> {
   try {
     const { png, source, verified } = await call;
@@ -120,7 +120,7 @@ async function outcomeOf(call: Promise<GeneratedImage>): Promise<Outcome> {
   }
 }
 
-/** Resolves `seen` when a picture begins to arrive. */
+/** Resolves `seen` when an image begins to arrive. */
 function firstSight(): { seen: Promise<void>; onProgress: OnProgress } {
   let tell = (): void => {};
   const seen = new Promise<void>((resolve) => (tell = resolve));
