@@ -16,6 +16,7 @@ mod options;
 mod progress;
 mod readiness;
 mod runtime;
+mod terminal;
 
 use std::sync::LazyLock;
 
