@@ -16,7 +16,7 @@ mod options;
 mod progress;
 mod readiness;
 mod runtime;
-mod terminal;
+pub mod terminal;
 
 use std::sync::LazyLock;
 

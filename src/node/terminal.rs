@@ -7,6 +7,7 @@ use napi_derive::napi;
 /// Height of a character cell of the terminal behind stderr divided by its width, where the
 /// terminal tells its size in pixels.
 #[cfg(unix)]
+#[must_use]
 #[napi(catch_unwind, skip_typescript)]
 pub fn terminal_cell_ratio() -> Option<f64> {
     cell_ratio(std::io::stderr())
@@ -14,6 +15,7 @@ pub fn terminal_cell_ratio() -> Option<f64> {
 
 /// The consoles of Windows have no size in pixels.
 #[cfg(not(unix))]
+#[must_use]
 #[napi(catch_unwind, skip_typescript)]
 pub fn terminal_cell_ratio() -> Option<f64> {
     None
@@ -25,7 +27,7 @@ fn cell_ratio(terminal: impl std::os::fd::AsFd) -> Option<f64> {
     let cell_height = f64::from(size.ws_ypixel) / f64::from(size.ws_row);
     let cell_width = f64::from(size.ws_xpixel) / f64::from(size.ws_col);
     let ratio = cell_height / cell_width;
-    (ratio.is_normal()).then_some(ratio)
+    ratio.is_normal().then_some(ratio)
 }
 
 #[cfg(all(test, unix))]
