@@ -1,6 +1,7 @@
-// `npm run test:emulated`: the addon and its tests on platforms that this Linux x64 machine is not: cross-built together with
-// Rust's own library, and run under emulators by that platform's Node. Names choose (`npm run test:emulated -- arm64 musl`).
-// docs/platforms.md says what this shows, and what it cannot.
+// `npm run test:emulated` tests the addon on platforms that this Linux x64 machine is not. They are
+// cross-built together with Rust's own library, and run in emulators by that platform's Node.
+// Arguments choose platforms: `npm run test:emulated -- arm64 musl`. docs/platforms.md says what
+// this shows.
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -38,7 +39,7 @@ await main(async () => {
  */
 async function testOn(name, platform) {
   const host = await platform.prepare();
-  // What tells the processes of these tests from all others.
+  // Marks the processes of these tests.
   host.env['RUN_MARKER'] = randomUUID();
   try {
     console.log(`\n── ${name}: the crate's tests`);
@@ -47,7 +48,7 @@ async function testOn(name, platform) {
     console.log(`\n── ${name}: the addon, with a stub codex`);
     await cargoFor(platform, host, 'build', '--lib', '--example', 'stub-codex');
     const { library, stub } = built(platform);
-    // Node goes by this name, and follows links.
+    // Node recognises an addon by this name, and follows links.
     const addon = path.join(path.dirname(library), 'codex-image.node');
     copyFileSync(library, addon);
     const env = {
@@ -119,7 +120,7 @@ async function withRealCodex(platform, host, codex, env) {
  * @param {NodeJS.ProcessEnv} env
  */
 async function nodeTest({ node: [program = '', ...args], pathOf }, file, env) {
-  // Under wine Node cannot open a pipe of Linux's.
+  // Under wine Node cannot open a pipe of Linux.
   const log = path.join(CACHE, 'test.log');
   const output = openSync(log, 'w');
   try {
@@ -135,7 +136,7 @@ async function nodeTest({ node: [program = '', ...args], pathOf }, file, env) {
 }
 
 /**
- * Fails if a Codex, or a stub of it, still runs. Those that wine starts have the environment of its Linux side.
+ * Fails if a Codex or a stub still runs. Processes of wine have the environment of its Linux side.
  *
  * @param {string} marker
  */
@@ -145,7 +146,7 @@ function expectNobodyLeft(marker) {
     try {
       return Number(pid) > 0 && of('environ').includes(marker) && of('cmdline').includes('codex');
     } catch {
-      // It has ended since, or is nobody's business.
+      // It has ended since, or belongs to another user.
       return false;
     }
   });
@@ -160,7 +161,7 @@ function expectNobodyLeft(marker) {
  * @param {string} program
  */
 function startable(name, { runner, pathOf }, program) {
-  // The system's own programs, and what wine's start, need no help.
+  // The system's own programs, and those that wine starts, need no launcher.
   if (runner.length === 0 || pathOf(program) !== program) return pathOf(program);
   return launcher(name, [...runner, program]);
 }

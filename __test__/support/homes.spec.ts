@@ -1,5 +1,5 @@
-// Where the home of a test lies, decided by a process of its own: it has another checkout, another
-// HOME and another directory for temporary files.
+// Where homes for tests are made. A process decides it, with another checkout, another HOME and
+// another directory for temporary files.
 
 import { execFileSync } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
@@ -17,7 +17,7 @@ interface World {
   temporary: string;
 }
 
-/** A world below a directory that is not a temporary one, or below `elsewhere`. */
+/** Makes directories outside of the temporary one, or below `elsewhere`. */
 async function world(elsewhere?: string): Promise<World> {
   const root = await realpath(elsewhere ?? makeHomeDirectory());
   onTestFinished(() => rm(root, { recursive: true, force: true }));
@@ -27,7 +27,7 @@ async function world(elsewhere?: string): Promise<World> {
   return made;
 }
 
-/** The directory that is made, from a checkout with nothing but the one module in it. */
+/** Returns the directory that is made in a checkout that has only this module. */
 async function home({ checkout, user, temporary }: World): Promise<string> {
   const module = path.join(checkout, '__test__', 'support', 'homes.mjs');
   await cp(new URL('homes.mjs', import.meta.url), module, { recursive: true });
@@ -60,7 +60,7 @@ describe('a home for tests', () => {
     },
   );
 
-  // By its mode.
+  // By its mode, which Windows does not have.
   test.skipIf(WINDOWS)(
     "lies in the user's home if other users can exchange what the checkout has",
     async () => {

@@ -1,5 +1,6 @@
-// Calls of every kind, all made at once: most succeed, every tenth is aborted, every tenth times out, every tenth fails. Each is
-// held to the outcome that it must have. Shared by the load test and by `npm run soak`, whose processes hold nothing else.
+// Calls of every kind at once: every tenth is aborted, every tenth times out, every tenth fails,
+// and the others succeed. Each must have its outcome. Shared by the load test and `npm run soak`,
+// which run it in a process with nothing else.
 
 import { randomUUID } from 'node:crypto';
 import { getEventListeners } from 'node:events';
@@ -22,14 +23,14 @@ import { assemble, chunk, header, pixels } from './png.js';
 
 type Phase = ProgressEvent['phase'];
 
-/** A call, and how it must end: with its picture, with the reason of its abort, or with the code of an error. */
+/** A call and its outcome: the image, the reason of its abort, or the code of an error. */
 interface Call {
   ends: 'picture' | 'abort' | CodexImageErrorCode;
   /** The steps of the compiled stub. */
   orders?: string;
   options?: Partial<GenerateOptions>;
   env?: Record<string, string>;
-  /** It is aborted when it is first heard to be there. */
+  /** The phase in which it is aborted. */
   abortedIn?: Phase;
 }
 
@@ -43,7 +44,7 @@ const SUCCESSES: Call[] = [
   { ends: 'picture', orders: 'thread save exit:1' },
 ];
 
-// The first of them find a free place and do not queue.
+// The first calls find a free slot and are not queued.
 const ABORTS: Call[] = (['starting', 'message', 'queued', 'image', 'preflight', 'started'] as const)
   .map((abortedIn) => ({ ends: 'abort', abortedIn, options: TO_THE_END }) as const)
   .flatMap((call) => [
@@ -51,11 +52,11 @@ const ABORTS: Call[] = (['starting', 'message', 'queued', 'image', 'preflight', 
     { ...call, orders: 'defy thread message save tool hang' },
   ]);
 
-/** Half of them before it is their turn. */
+/** Half of them time out while they are queued. */
 const timeouts = (nth: number): Call => ({
   ends: 'TIMEOUT',
   orders: nth % 4 === 0 ? 'defy thread message tool hang' : 'thread message save tool hang',
-  // Each a little later than the one before, so that not all that run are stopped at the same moment.
+  // Each a little later than the one before, so that not all stop at the same moment.
   options: { ...TO_THE_END, timeoutMs: nth % 2 === 0 ? 3000 + 20 * nth : 20 },
 });
 
@@ -86,9 +87,9 @@ const SIGNED_OUT = 'signed-out';
 
 export interface Round {
   calls: number;
-  /** How many ended how, and where those were that did not end by themselves. */
+  /** How many ended in which way, and the phase of those that were ended. */
   ends: Record<string, number>;
-  /** What was not as it must be. */
+  /** The unexpected outcomes. */
   wrong: string[];
 }
 
@@ -102,14 +103,14 @@ export class Mixture {
   ) {}
 
   static async create(): Promise<Mixture> {
-    // A login is all that the addon looks for; the stub calls nobody.
+    // The addon only needs a login, and the stub connects to no server.
     const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
     await mkdir(path.join(home.path, SIGNED_OUT));
     await writeFile(path.join(home.path, NO_INTERPRETER), '#!/nowhere/sh\n', { mode: 0o755 });
     return new Mixture(await buildCompiledStub(), home, await makePlace(home));
   }
 
-  /** So many calls, all made in the same breath. */
+  /** Makes that many calls at once. */
   async round(calls: number): Promise<Round> {
     const numbers = Array.from({ length: calls }, (_, n) => n);
     const ready = await Promise.all(numbers.map((n) => this.#prepare(this.#callOf(n))));
@@ -119,12 +120,12 @@ export class Mixture {
     return { calls, ends, wrong: reports.flatMap(({ wrong }) => wrong) };
   }
 
-  /** What is in the directory for temporary files. */
+  /** The entries of the directory for temporary files. */
   temporary(): string[] {
     return readdirSync(this.place.directory);
   }
 
-  /** Processes of any call that are alive. */
+  /** Live processes of all calls. */
   processes(): string[] {
     return this.place.processes().map(({ command }) => command);
   }
@@ -147,7 +148,7 @@ export class Mixture {
     }
   }
 
-  /** Lays everything ready for the call, which is then made when it is called for. */
+  /** Prepares the call. The returned function makes it. */
   async #prepare(call: Call): Promise<() => Promise<{ end: string; wrong: string[] }>> {
     const { orders = '', options, env, ends, abortedIn } = call;
     this.#made += 1;
@@ -184,7 +185,7 @@ export class Mixture {
         (error: unknown) => (error === reason ? 'abort' : codeOf(error)),
       );
       const listeners = getEventListeners(signal, 'abort').length;
-      // Codex's own store and record are no concern of the addon's: what is there stays.
+      // Codex's own store and record stay after a call.
       const store = path.join(this.home.path, 'generated_images', thread);
       const record = path.join(this.home.path, 'sessions/2026/01/01', `rollout-x-${thread}.jsonl`);
       await Promise.all(
@@ -215,11 +216,11 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 
-/** Noise, which does not compress: large enough for a buffer that is kept to be noticed. */
+/** Noise, which does not compress: large enough that a kept buffer shows. */
 const SIZE = { width: 150, height: 150 };
 const PIXELS = chunk('IDAT', deflateSync(pixels(SIZE)));
 
-/** No two are the same, and none costs more than a copy. */
+/** Each is different, and costs no more than a copy. */
 function pictureOf(serial: number): Buffer {
   return assemble([header(SIZE), chunk('tEXt', Buffer.from(`Comment\0${serial}`)), PIXELS]);
 }

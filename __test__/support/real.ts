@@ -1,5 +1,5 @@
-// The `real` fixture: the real Codex CLI, with a loopback backend and directories of its own. After each
-// test it asserts that no process and no file is left.
+// The `real` fixture: the real Codex CLI, with a loopback backend and directories of its own.
+// Asserts after each test that no process and no file is left.
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';

@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { WINDOWS } from './platform.js';
 
 export const STUB_SCRIPT = fileURLToPath(new URL('stub-codex.mjs', import.meta.url));
-/** Starts as Codex: the script, or on Windows Node, which runs the script because of {@link STUB_ENV}. */
+/**
+ * The program to start as Codex: the script, or on Windows Node, which runs the script by {@link
+ * STUB_ENV}.
+ */
 export const STUB = WINDOWS ? process.execPath : STUB_SCRIPT;
 export const STUB_ENV: Record<string, string> = WINDOWS
   ? { NODE_OPTIONS: `--import=${new URL('as-codex.mjs', import.meta.url)}` }
@@ -18,7 +21,7 @@ export const STUB_ENV: Record<string, string> = WINDOWS
 export async function installStub(file: string): Promise<string> {
   const program = WINDOWS ? `${file}.exe` : file;
   await mkdir(path.dirname(program), { recursive: true });
-  // On Windows a link to a running program, as this Node is one, could not be removed.
+  // On Windows a link to a running program, like this Node, could not be removed.
   if (WINDOWS) await copyFile(STUB, program, constants.COPYFILE_FICLONE);
   else await symlink(STUB, program);
   return program;

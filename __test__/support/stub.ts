@@ -1,5 +1,5 @@
-// The `codex` fixture: the scriptable fake of Codex, with directories of its own. After each test it
-// asserts that no process, workspace, descriptor, thread and zombie is left.
+// The `codex` fixture: the scriptable fake of Codex, with directories of its own. Asserts after
+// each test that no process, workspace, descriptor, thread or zombie is left.
 
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

@@ -1,4 +1,5 @@
-// Cargo for other platforms: Debian's, whose Rust comes with the source of its own library, linking with zig or with MinGW.
+// Runs cargo for other platforms: Debian's, which has the source of Rust's own library, linking
+// with zig or MinGW.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -35,7 +36,7 @@ export async function cargoFor({ triple }, { runner, env }, command, ...args) {
       PATH: [...linker.path, '/usr/bin', process.env['PATH']].join(path.delimiter),
       CARGO: '/usr/bin/cargo',
       RUSTC: '/usr/bin/rustc',
-      // A stable Rust builds its own library only if told that it may.
+      // A stable Rust builds its own library only with this variable.
       RUSTC_BOOTSTRAP: '1',
       CARGO_TARGET_DIR: TARGET,
       // One profile for tests and addon, so that everything else is built once.
@@ -67,7 +68,7 @@ export function built({ triple }) {
  */
 async function zig(triple, command) {
   const bin = await ensurePython(ZIG);
-  // musl is linked into programs, but what a program loads must use that program's.
+  // musl is linked into programs, but a loaded library must use its program's.
   const shared = triple.endsWith('-musl') ? { RUSTFLAGS: '-C target-feature=-crt-static' } : {};
   return {
     program: path.join(bin, 'cargo-zigbuild'),
@@ -78,7 +79,7 @@ async function zig(triple, command) {
 }
 
 function mingw() {
-  // napi-build wants to see Node's library, though nothing is linked with it.
+  // napi-build expects Node's library, though nothing is linked with it.
   const libnode = path.join(CACHE, 'libnode');
   mkdirSync(libnode, { recursive: true });
   writeFileSync(path.join(libnode, 'libnode.dll'), '');

@@ -1,4 +1,5 @@
-// What other platforms take, from Debian, npm and PyPI. Everything but Debian's own tools is kept below `.cache/emulated`.
+// Downloads from Debian, npm and PyPI for other platforms. All but Debian's own tools are kept in
+// `.cache/emulated`.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +23,7 @@ export async function debian(...packages) {
       `This needs packages of Debian's, and root to install them: ${missing.join(' ')}`,
     );
   }
-  // Somebody else may be installing, too.
+  // Another installation may be running.
   const patiently = ['-o', 'DPkg::Lock::Timeout=600'];
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   await run('apt-get', [...patiently, 'update'], { env });
@@ -79,7 +80,7 @@ export async function debianFiles(release, name, architecture) {
   });
 }
 
-/** Where this machine gets Debian from. */
+/** The mirror of Debian that this machine uses. */
 function debianMirror() {
   const format = ['indextargets', '--format', '$(SITE)', 'Label: Debian', 'Component: main'];
   const [mirror] = execFileSync('apt-get', format).toString().split('\n');
@@ -128,7 +129,7 @@ export async function pythonPackage(name, version, platform) {
 }
 
 /**
- * A directory of the cache, filled once: what was interrupted is begun anew.
+ * A directory of the cache, filled once: an interrupted download begins again.
  *
  * @param {string} name
  * @param {(directory: string) => Promise<void>} fill

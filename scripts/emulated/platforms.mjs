@@ -105,7 +105,7 @@ export const PLATFORMS = {
  */
 function emulated(libraries, node) {
   const runner = ['qemu-aarch64', '-L', libraries];
-  // The kernel cannot start them, so whoever starts one of them needs to be told what can.
+  // The kernel cannot start them, so each start needs the emulator's path.
   const env = {
     ...process.env,
     CODEX_IMAGE_TEST_EMULATOR: launcher(path.basename(libraries), runner),

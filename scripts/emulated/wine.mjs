@@ -1,4 +1,4 @@
-// Windows, as far as wine goes.
+// Windows in wine.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -20,12 +20,12 @@ function wineEnv(prefix) {
   return { ...process.env, WINEPREFIX: prefix, WINEDEBUG: '-all' };
 }
 
-/** Makes it, the first time. */
+/** Creates it on first use. */
 export async function windows() {
   await debian('wine64', 'gcc-mingw-w64-x86-64');
   const prefix = await kept('wine', async (fresh) => {
     const env = wineEnv(fresh);
-    // Windows 7, wine's own choice, is too old for Rust and for Node.
+    // Windows 7, wine's default, is too old for Rust and for Node.
     const version = ['/v', 'Version', '/d', 'win10', '/f'];
     await run(WINE, ['reg', 'add', String.raw`HKCU\Software\Wine`, ...version], { env });
     await stop(env);
@@ -42,7 +42,7 @@ export async function windows() {
  * @param {NodeJS.ProcessEnv} env
  */
 export async function stop(env) {
-  // Fails where nothing runs any more.
+  // Fails if nothing runs any more.
   spawnSync(WINE_SERVER, ['--kill'], { env });
   await run(WINE_SERVER, ['--wait'], { env });
 }

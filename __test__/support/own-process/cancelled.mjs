@@ -16,18 +16,18 @@ const collectGarbage = runInNewContext('gc');
 let running = started();
 setMaxConcurrentRuns(calls);
 
-// What is made once, and kept for those who come later, is made by then.
+// Makes what is made once and kept for later calls.
 await round();
 await round();
 const before = holdings();
 for (let n = 0; n < Number(process.env['ROUNDS']); n += 1) await round();
-// The runtime keeps its threads for those who come later, and lets go of the idle after ten seconds.
+// The runtime keeps its threads for later calls, and ends idle ones after ten seconds.
 const patience = performance.now() + 60_000;
 while (threads() > before.threads && performance.now() < patience) await sleep(50);
 console.log(JSON.stringify({ before, after: holdings() }));
 
 async function round() {
-  // One for each: Node warns of a signal that many listen to.
+  // One for each: Node warns of many listeners on one signal.
   const controllers = Array.from({ length: calls }, () => new AbortController());
   const ended = controllers.map(({ signal }) => generateCodexImage({ ...options, signal }));
   const outcomes = Promise.allSettled(ended);
