@@ -13,8 +13,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::png::PngError;
-
 mod requests;
 #[cfg(unix)]
 mod unix;
@@ -48,8 +46,8 @@ pub struct Stamp {
 pub enum ReadError {
     /// There is none.
     Absent,
-    /// There is something that is not a picture whatever its bytes are.
-    Flawed(PngError),
+    /// There is something else than a plain file of the user's own, or it cannot be read.
+    NotRegular(&'static str),
     /// It is larger than allowed.
     TooLarge,
 }
@@ -225,7 +223,7 @@ fn read_bounded(file: File, size: u64, limit: u64) -> Result<Vec<u8>, ReadError>
     InRequests(file)
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|_| ReadError::Flawed(PngError::NotRegular("it cannot be read")))?;
+        .map_err(|_| ReadError::NotRegular("it cannot be read"))?;
     if bytes.len() as u64 > limit { Err(ReadError::TooLarge) } else { Ok(bytes) }
 }
 
@@ -244,7 +242,7 @@ mod tests {
             Ok(_) => "read".into(),
             Err(ReadError::Absent) => "absent".into(),
             Err(ReadError::TooLarge) => "too large".into(),
-            Err(ReadError::Flawed(flaw)) => flaw.to_string(),
+            Err(ReadError::NotRegular(what)) => what.into(),
         }
     }
 
