@@ -8,12 +8,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::{self, Kind};
-use crate::codex::ask::ask;
+use crate::codex::ask::{ask, version_of};
 use crate::codex::config::Provider;
 use crate::codex::home;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
-use crate::codex::version::{Version, version_of};
+use crate::codex::version::Version;
 use crate::error::{Cause, Failure};
 use crate::obstacles::{Configuration, Installation};
 use crate::request::{Draft, Request};

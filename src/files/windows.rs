@@ -35,7 +35,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, OpenProcessToken};
 
-use super::{Exposure, ReadError, Stamp};
+use super::exposure::Exposure;
+use super::read_error::ReadError;
+use super::stamp::Stamp;
 use crate::win32::{check, own, wide};
 
 mod removal;

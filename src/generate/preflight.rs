@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::blocking::{self, Kind, blocking};
-use crate::codex::ask::ask;
+use crate::codex::ask::{ask, version_of};
 use crate::codex::config::Config;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
-use crate::codex::version::{Version, version_of};
+use crate::codex::version::Version;
 use crate::error::{Cause, Failure, os_words};
 use crate::limits::Limits;
 use crate::obstacles::{Configuration, Installation};

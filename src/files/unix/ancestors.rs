@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, Stat};
 
-use crate::files::Exposure;
+use crate::files::exposure::Exposure;
 
 /// What lets other users exchange entries of `path`, which is absolute and without links.
 pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
