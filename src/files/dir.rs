@@ -6,7 +6,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::exposure::Exposure;
 use super::platform;
 use super::read_error::ReadError;
 use super::requests::{InRequests, request};
@@ -15,16 +14,6 @@ use super::stamp::Stamp;
 /// A directory, held open since it was known to be the right one.
 #[derive(Debug)]
 pub struct Dir(platform::Handle);
-
-/// In what way other users can exchange what lies in the directory `path`, if they can. The path is
-/// absolute and without links. On Windows the answer is always that they cannot: access lists there
-/// are inherited, and a user's temporary directory lies in the user's profile.
-///
-/// # Errors
-/// Whatever the operating system says.
-pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
-    platform::exposure(path)
-}
 
 /// How long removing a directory may take, for that another process may keep adding to it. 30,000
 /// levels, or 200,000 entries, take 4 s on a busy machine, and a minute where another process keeps

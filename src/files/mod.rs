@@ -24,8 +24,8 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-pub use dir::{Dir, exposure};
-pub use exposure::Exposure;
+pub use dir::Dir;
+pub use exposure::{Exposure, exposure};
 pub use read_error::ReadError;
 pub use regular::{open_regular, read_regular};
 pub use requests::{InRequests, Requests, request};

@@ -15,10 +15,7 @@ use rustix::io::Errno;
 use super::read_error::ReadError;
 use super::stamp::Stamp;
 
-mod ancestors;
 mod removal;
-
-pub use ancestors::exposure;
 
 pub type Handle = OwnedFd;
 

@@ -35,7 +35,6 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, OpenProcessToken};
 
-use super::exposure::Exposure;
 use super::read_error::ReadError;
 use super::stamp::Stamp;
 use crate::win32::{check, own, wide};
@@ -85,13 +84,6 @@ pub fn create_file(handle: &Handle, name: &OsStr, bytes: &[u8]) -> io::Result<()
 pub fn id(handle: &Handle) -> io::Result<u64> {
     let information = information(handle.dir.as_raw_handle())?;
     Ok(join(information.nFileIndexHigh, information.nFileIndexLow))
-}
-
-/// The access list decides who may write in a directory. A user's temporary directory inherits it
-/// from the profile.
-#[allow(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
-pub const fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {
-    Ok(None)
 }
 
 pub const fn held_path(_handle: &Handle) -> Option<PathBuf> {
