@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::command;
 use super::line_sink::LineSink;
 use super::locate::Cli;
-use crate::blocking::{self, Kind};
+use crate::blocking::{self, DiskWork};
 use crate::files;
 use crate::process::{Marker, StopMode, read, spawn};
 use crate::request::Request;
@@ -73,7 +73,8 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
     }
     let mut given_up = pin!(given_up);
     let (place, asked) = (cli.program.clone(), cli.program.clone());
-    let stamp = blocking::read(Kind::Programs, place, move || files::request(|| Stamped::of(asked)));
+    let stamp =
+        blocking::on_disk_unless_stalled(DiskWork::ProgramSearch, place, move || files::request(|| Stamped::of(asked)));
     let program = stamp.await.ok().flatten().flatten()?;
     // Held while the CLI is asked: calls that begin together start it once.
     let mut answers = tokio::select! {
