@@ -184,8 +184,8 @@ impl ProvenanceCheck {
     ///
     /// # Errors
     /// Why there is nothing to hand out yet.
-    pub fn look(&self, store: &mut Store, thread: &ThreadId) -> Result<FoundImage, Rejection> {
-        match store.look(&self.given_up) {
+    pub fn scan(&self, store: &mut Store, thread: &ThreadId) -> Result<FoundImage, Rejection> {
+        match store.scan(&self.given_up) {
             Scan::Nothing => Err(Rejection::NOTHING),
             Scan::Refused(refusal) => Err(Rejection::Refused(refusal)),
             Scan::Image(proven) => self.judge(proven.bytes, proven.picture, Source::Store, thread),
@@ -197,15 +197,15 @@ impl ProvenanceCheck {
     ///
     /// # Errors
     /// Why there is nothing to hand out.
-    pub fn final_picture(
+    pub fn final_image(
         &self,
         workspace: Option<&Dir>,
         thread: Option<&ThreadId>,
-        went_well: bool,
+        succeeded: bool,
     ) -> Result<FoundImage, Rejection> {
         // What the agent left counts only if Codex says that all went well; what Codex itself wrote
         // needs no such word, unless the caller asked to wait for it.
-        let order: &[Source] = match (self.request.completion, went_well) {
+        let order: &[Source] = match (self.request.completion, succeeded) {
             (Completion::Image, true) => &[Source::Store, Source::Workspace, Source::Rollout],
             (Completion::Exit, true) => &[Source::Workspace, Source::Store, Source::Rollout],
             (Completion::Image, false) => &[Source::Store, Source::Rollout],
@@ -216,7 +216,7 @@ impl ProvenanceCheck {
             let found = match (source, thread) {
                 (Source::Workspace, thread) => self.at_handed_path(workspace, thread),
                 (_, None) => Err(Rejection::NOTHING),
-                (Source::Store, Some(thread)) => self.look(&mut self.store(thread), thread),
+                (Source::Store, Some(thread)) => self.scan(&mut self.store(thread), thread),
                 (Source::Rollout, Some(thread)) => self.in_record(thread),
             };
             match found {
@@ -296,7 +296,7 @@ impl ProvenanceCheck {
 pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<FoundImage, Rejection> {
     let mut store = Store::new(codex_home, thread, limit, None);
     let never = CancellationToken::new();
-    let rejection = match store.look(&never) {
+    let rejection = match store.scan(&never) {
         Scan::Image(proven) => {
             let recorded = recorded(codex_home, thread, &proven.bytes, &never);
             return Ok(FoundImage {

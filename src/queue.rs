@@ -123,9 +123,9 @@ fn milestones(first: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Ticket {
-    /// Resolves when it is the holder's turn. `waiting` is told the position, from 1 on, at first
+    /// Resolves when a slot is free for the holder. `waiting` is told the position, from 1 on, at first
     /// and at each milestone. Dropping the future gives the place in the line up.
-    pub async fn turn(mut self, mut waiting: impl FnMut(usize)) -> Slot {
+    pub async fn slot(mut self, mut waiting: impl FnMut(usize)) -> Slot {
         let mut told = 0;
         while let Some(waiter) = &self.waiter {
             let position = {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     fn enter(queue: &Queue) -> Option<Slot> {
-        let future = pin!(queue.line_up().turn(|_| {}));
+        let future = pin!(queue.line_up().slot(|_| {}));
         match poll(future) {
             Poll::Ready(place) => Some(place),
             Poll::Pending => None,
@@ -309,8 +309,8 @@ mod tests {
         queue.set_limit(1);
         let place = enter(&queue).unwrap();
         let (told_a, told_b) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
-        let mut a = pin!(queue.line_up().turn(|position| told_a.borrow_mut().push(position)));
-        let mut b = pin!(queue.line_up().turn(|position| told_b.borrow_mut().push(position)));
+        let mut a = pin!(queue.line_up().slot(|position| told_a.borrow_mut().push(position)));
+        let mut b = pin!(queue.line_up().slot(|position| told_b.borrow_mut().push(position)));
         assert!(poll(a.as_mut()).is_pending());
         assert!(poll(b.as_mut()).is_pending());
         drop(place);
@@ -328,7 +328,7 @@ mod tests {
         queue.set_limit(1);
         let place = enter(&queue).unwrap();
         {
-            let mut quitter = pin!(queue.line_up().turn(|_| {}));
+            let mut quitter = pin!(queue.line_up().slot(|_| {}));
             assert!(poll(quitter.as_mut()).is_pending());
             drop(place);
             // It has been called, and is dropped without having noticed.
@@ -342,8 +342,8 @@ mod tests {
         queue.set_limit(1);
         let place = enter(&queue).unwrap();
         let told = RefCell::new(Vec::new());
-        let mut quitter = Box::pin(queue.line_up().turn(|_| {}));
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
+        let mut quitter = Box::pin(queue.line_up().slot(|_| {}));
+        let mut last = pin!(queue.line_up().slot(|position| told.borrow_mut().push(position)));
         assert!(poll(quitter.as_mut()).is_pending());
         assert!(poll(last.as_mut()).is_pending());
         drop(quitter);
@@ -358,7 +358,7 @@ mod tests {
         let queue = Queue::default();
         queue.set_limit(1);
         let _first = enter(&queue).unwrap();
-        let mut second = pin!(queue.line_up().turn(|_| {}));
+        let mut second = pin!(queue.line_up().slot(|_| {}));
         assert!(poll(second.as_mut()).is_pending());
         queue.set_limit(2);
         assert!(poll(second.as_mut()).is_ready());
@@ -467,7 +467,7 @@ mod tests {
     fn whoever_waits_is_woken_at_each_milestone_and_told_the_position_of_that_moment() {
         let (queue, _place, mut tickets) = long(99);
         let told = RefCell::new(Vec::new());
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
+        let mut last = pin!(queue.line_up().slot(|position| told.borrow_mut().push(position)));
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
@@ -485,7 +485,7 @@ mod tests {
         // Several steps at once are one message, and right.
         let (queue, _place, mut tickets) = long(50);
         let told = RefCell::new(Vec::new());
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
+        let mut last = pin!(queue.line_up().slot(|position| told.borrow_mut().push(position)));
         assert!(poll(last.as_mut()).is_pending());
         tickets.truncate(30);
         assert!(poll(last.as_mut()).is_pending());

@@ -17,7 +17,7 @@ use crate::codex::version::Version;
 use crate::error::{Cause, Failure};
 use crate::obstacles::{Configuration, Installation};
 use crate::request::{Draft, Request};
-use crate::run_id::marker;
+use crate::run_id::new_marker;
 use crate::text::name;
 
 /// What was found out.
@@ -88,7 +88,7 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
         (Ok(Installation { cli, .. }), Some(_)) => {
             // Both take as long as the CLI takes to start, so they are asked at the same time.
             let (told_version, told_login) = tokio::join!(
-                version_of(cli, &request, marker()?, given_up.cancelled()),
+                version_of(cli, &request, new_marker()?, given_up.cancelled()),
                 login_of(cli, &request, login, &given_up)
             );
             version = told_version;
@@ -169,7 +169,7 @@ async fn login_of(
         return Ok(from_file);
     }
     let args = login::status_args(&request.config);
-    let told = ask(cli, request, args, marker()?, given_up.cancelled()).await.unwrap_or_default();
+    let told = ask(cli, request, args, new_marker()?, given_up.cancelled()).await.unwrap_or_default();
     Ok(login::from_status(&told))
 }
 

@@ -52,7 +52,7 @@ pub fn generate_codex_image<'env>(
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
 ) -> Result<PromiseRaw<'env, Resolved>> {
-    promise(env, |js| run(js, options, on_progress, |generated| Buffer::from(generated.picked.png)))
+    promise(env, |js| run(js, options, on_progress, |generated| Buffer::from(generated.image.png)))
 }
 
 /// Like `generateCodexImage`, but resolves with what is known about the picture beside its bytes.
