@@ -530,7 +530,13 @@ mod tests {
             Cause::InvalidOption { option: "prompt".into(), problem: "it is blank".into() },
             Cause::CodexNotFound,
             Cause::CodexForWindows,
+            Cause::CodexUnusable(CliFault::Absent),
             Cause::CodexUnusable(CliFault::Directory),
+            Cause::CodexUnusable(CliFault::NotRegular),
+            Cause::CodexUnusable(CliFault::NotExecutable),
+            Cause::CodexUnusable(CliFault::ForWindows),
+            Cause::CodexUnusable(CliFault::ScriptAbsent),
+            Cause::CodexUnusable(CliFault::OnlyScript),
             Cause::SpawnFailed("Permission denied (os error 13)".into()),
             Cause::NotSignedIn,
             Cause::HomeUnknown,
@@ -552,12 +558,14 @@ mod tests {
             Cause::InvalidImage(PngError::Empty),
             Cause::ImageTooLarge { limit: 1 },
             Cause::UsageLimit { resets_in: None },
+            Cause::UsageLimit { resets_in: Some(Duration::from_secs(5400)) },
             Cause::Exhausted(Allowance::Credits),
             Cause::Exhausted(Allowance::SpendCap),
             Cause::Exhausted(Allowance::Quota),
             Cause::Exhausted(Allowance::Plan),
             Cause::RateLimited,
             Cause::SafetyRejected,
+            Cause::BackendError(BackendTrouble::Http(404, "not found")),
             Cause::BackendError(BackendTrouble::Http(500, "an error of the server")),
             Cause::BackendError(BackendTrouble::Unreachable),
             Cause::BackendError(BackendTrouble::Overloaded),
@@ -568,7 +576,7 @@ mod tests {
             Cause::BackendError(BackendTrouble::TooLong),
             Cause::BackendError(BackendTrouble::UnreadableImage),
             Cause::CodexFailed(Exit::Code(1)),
-            Cause::CodexFailed(Exit::Signal(11)),
+            Cause::CodexFailed(Exit::Signal(9999)),
             Cause::TurnFailed,
             Cause::Timeout(Duration::from_secs(600)),
             Cause::HomeUnanswered,
@@ -576,6 +584,14 @@ mod tests {
             Cause::Aborted,
             Cause::Internal,
         ]
+    }
+
+    /// Messages are public: users quote them, and programs match them.
+    #[test]
+    fn every_message_is_the_pinned_one() {
+        let pinned = include_str!("../__test__/fixtures/messages.txt").replace("\n  ", " ");
+        let messages: Vec<_> = every_cause().iter().map(Cause::to_string).collect();
+        assert_eq!(messages, pinned.lines().collect::<Vec<_>>());
     }
 
     #[test]
