@@ -6,7 +6,13 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, describe, expect, vi } from 'vitest';
 
-import { checkCodex, type CheckOptions, type Readiness, type ReadinessProblem } from '../index.js';
+import {
+  checkCodex,
+  type CheckOptions,
+  generateCodexImage,
+  type Readiness,
+  type ReadinessProblem,
+} from '../index.js';
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from './support/npm-layout.js';
 import { NOWHERE, WINDOWS } from './support/platform.js';
 import { CHATGPT_LOGIN, failure, type Orders, STUB, type StubCodex, test } from './support/stub.js';
@@ -62,6 +68,10 @@ function codes({ problems }: Readiness): [code: ReadinessProblem['code'], blocki
   return problems.map(({ code, blocking }) => [code, blocking]);
 }
 
+function sentences({ problems }: Readiness): string[] {
+  return problems.map(({ message, fix }) => `${message} ${fix}`);
+}
+
 /** What was run, but for the question for the version, which is asked once for each program. */
 async function commands(codex: StubCodex): Promise<string[]> {
   const all = (await codex.recordings()).map(({ args }) => args.join(' '));
@@ -102,6 +112,8 @@ describe('no CLI', () => {
     expect(found).not.toHaveProperty('version');
     expect(codes(found)).toEqual([['CODEX_NOT_FOUND', true]]);
     expect(found.problems[0]?.fix).toContain('npm install -g @openai/codex');
+    const error = await failure(generateCodexImage(codex.options(options(codex))));
+    expect(sentences(found)).toEqual([error.message]);
     expect(await codex.recordings()).toEqual([]);
   });
 

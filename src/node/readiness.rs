@@ -5,6 +5,7 @@ use napi::{Env, JsValue as _};
 use napi_derive::napi;
 
 use super::js::{Answer, define, object_from};
+use crate::error::Message;
 use crate::readiness;
 
 /// Whether this machine can draw, and what to do if not.
@@ -45,11 +46,14 @@ pub struct ReadinessProblem {
 impl From<readiness::Readiness> for Readiness {
     fn from(found: readiness::Readiness) -> Self {
         let ready = found.ready();
-        let problems = found.problems.into_iter().map(|problem| ReadinessProblem {
-            code: problem.code,
-            message: problem.message,
-            fix: problem.fix,
-            blocking: problem.blocking,
+        let problems = found.problems.into_iter().map(|problem| {
+            let Message { problem: message, fix } = problem.message;
+            ReadinessProblem {
+                code: problem.code,
+                message: message.into_owned(),
+                fix: fix.into_owned(),
+                blocking: problem.blocking,
+            }
         });
         Self {
             ready,
