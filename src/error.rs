@@ -521,6 +521,15 @@ impl Cause {
         }
     }
 
+    /// The invalid option, as the message names it: short and printable.
+    #[must_use]
+    pub fn option(&self) -> Option<String> {
+        match self {
+            Self::InvalidOption { option, .. } => Some(name(option)),
+            _ => None,
+        }
+    }
+
     /// Whether the same call may well succeed if it is made again.
     #[must_use]
     pub const fn retryable(&self) -> bool {

@@ -296,6 +296,7 @@ describe('the options', () => {
     const error = await failure(promise as Promise<unknown>);
     expect(error).toBeInstanceOf(TypeError);
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400 });
-    expect(error.message).toContain(option);
+    expect(error.option).toMatch(new RegExp(`^${option}($|\\.)`));
+    expect(error.message).toContain(`\`${error.option}\``);
   });
 });

@@ -309,8 +309,8 @@ impl Look {
 const RECORD_LOOKS: u64 = 5;
 
 /// Resolves when Codex has connected anew more often than `limit`, with nothing in between.
-async fn disconnected(mut status: watch::Receiver<TurnStatus>, limit: u32) {
-    if status.wait_for(|status| status.reconnects > limit).await.is_err() {
+async fn disconnected(mut status: watch::Receiver<TurnStatus>, limit: u64) {
+    if status.wait_for(|status| u64::from(status.reconnects) > limit).await.is_err() {
         // The stream of events has ended, and Codex may live on: its exit is waited for elsewhere.
         std::future::pending::<()>().await;
     }
