@@ -227,8 +227,8 @@ export interface GeneratedImage {
   /** The Codex thread that drew it. */
   threadId?: string
   /**
-   * Where the bytes were found: in Codex's own store, in the workspace (left by the agent), or in
-   * the thread's record.
+   * Where the bytes were found: in Codex's own store, in the workspace (left by the agent), or
+   * in the thread's record.
    */
   source: 'store' | 'workspace' | 'rollout'
   /**
