@@ -33,7 +33,7 @@ pub enum Cause {
     SpawnFailed(String),
     /// There is no login.
     NotSignedIn,
-    /// A login has nowhere to be: the user has no home directory, and `CODEX_HOME` names none.
+    /// Codex has no home: the user has no home directory, and `CODEX_HOME` names none.
     HomeUnknown,
     /// Signed in to an account or a workspace that OpenAI has deactivated.
     Deactivated,

@@ -12,7 +12,7 @@ use crate::codex::events;
 use crate::generate::{self, Generated};
 use crate::provenance::FoundImage;
 
-/// A verified PNG, and the facts about it.
+/// A picture and the facts about it.
 #[napi(object, object_from_js = false)]
 pub struct GeneratedImage {
     /// Exactly the PNG file's bytes.
@@ -72,8 +72,8 @@ pub struct Timings {
     pub preflight_ms: f64,
     /// Starting the process.
     pub start_ms: f64,
-    /// From then until the picture was complete on disk and verified; absent if it was found after
-    /// Codex had exited.
+    /// From then until the picture was complete on disk and its pixels checked; absent if it was
+    /// found after Codex had exited.
     pub image_ms: Option<f64>,
     /// Stopping the process tree and removing the workspace.
     pub stop_ms: f64,

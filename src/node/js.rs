@@ -95,10 +95,10 @@ impl<'env> Js<'env> {
     }
 
     /// Ignores the rejection of a promise. Fails if the promise throws.
-    pub fn forgive(&self, promise: Unknown<'env>) -> Result<()> {
-        let forgive: Function<'env, FnArgs<(Unknown<'env>,)>, Unknown<'env>> =
-            self.realm.get_named_property("forgive")?;
-        forgive.call((promise,).into()).map(drop)
+    pub fn ignore_rejection(&self, promise: Unknown<'env>) -> Result<()> {
+        let ignore_rejection: Function<'env, FnArgs<(Unknown<'env>,)>, Unknown<'env>> =
+            self.realm.get_named_property("ignoreRejection")?;
+        ignore_rejection.call((promise,).into()).map(drop)
     }
 
     /// `process.platform`.

@@ -1,8 +1,8 @@
 //! N-API bindings. No other module uses napi. They convert values and decide nothing else.
 //!
-//! The exported functions are synchronous and create their promises themselves. `async fn` of napi
-//! can neither reject with members such as `code` nor remove an abort listener on the JavaScript
-//! thread. The build copies `types.d.ts` to the head of `index.d.ts`.
+//! The exported functions are synchronous and create their promises themselves: an `async fn` of
+//! napi can neither reject with members such as `retryable` nor remove an abort listener on the
+//! JavaScript thread. The build copies `types.d.ts` to the head of `index.d.ts`.
 
 mod abort;
 mod call;

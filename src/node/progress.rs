@@ -166,8 +166,8 @@ async fn deliver(
 fn call(function: &WeakFunction, event: Event, threw: Arc<AtomicBool>) -> oneshot::Receiver<()> {
     let (taken, receiver) = oneshot::channel();
     function.call_with_return_value(event, ThreadsafeFunctionCallMode::NonBlocking, move |returned, env| {
-        threw.fetch_or(returned.and_then(|returned| forgive(&env, returned)).is_err(), Ordering::Relaxed);
-        // The receiver is gone, except for the last event of a batch.
+        threw.fetch_or(returned.and_then(|returned| ignore_rejection(&env, returned)).is_err(), Ordering::Relaxed);
+        // Fails for all but the last event of a batch: their receivers are dropped.
         let _ = taken.send(());
         Ok(())
     });
@@ -175,6 +175,6 @@ fn call(function: &WeakFunction, event: Event, threw: Arc<AtomicBool>) -> onesho
 }
 
 /// Ignores the rejection of a promise that the callback returned: it would end the process.
-fn forgive(env: &Env, returned: Returned) -> Result<()> {
-    if returned.is_promise()? { Js::new(env)?.forgive(returned) } else { Ok(()) }
+fn ignore_rejection(env: &Env, returned: Returned) -> Result<()> {
+    if returned.is_promise()? { Js::new(env)?.ignore_rejection(returned) } else { Ok(()) }
 }

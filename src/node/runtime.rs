@@ -74,7 +74,7 @@ const MAX_WORKERS: usize = 4;
 const START_LIMIT: Duration = Duration::from_secs(1);
 
 /// Starts a runtime, on a thread of its own. If tokio gets only some of its threads, it panics, and
-/// the unwinding waits forever for the others to end.
+/// the unwinding waits forever for these to end.
 fn start() -> Result<Runtime, Cause> {
     let refused = |error: io::Error| Cause::SpawnFailed(os_words(&error));
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
