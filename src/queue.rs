@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 
 /// How many run at a time by default.
 pub const DEFAULT_LIMIT: usize = 2;
+/// The most that may run at a time.
+pub const MAX_LIMIT: usize = 1000;
 
 /// The queue. Cheap to clone; all clones are one queue.
 #[derive(Debug, Clone)]

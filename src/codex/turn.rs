@@ -50,7 +50,7 @@ pub struct TurnStatus {
     /// The thread, once it has started.
     pub thread: Option<ThreadId>,
     /// How often Codex has connected anew without the agent having said or done anything since.
-    pub reconnects: u32,
+    pub reconnects: u64,
     /// Whether Codex has reported the end of the turn.
     pub has_ended: bool,
 }

@@ -277,7 +277,7 @@ fn redactor(request: &Request, workspace: &std::path::Path) -> Redactor {
 }
 
 /// Resolves when Codex has reconnected more often than `limit`, with nothing in between.
-async fn disconnection(mut status: watch::Receiver<TurnStatus>, limit: u32) {
+async fn disconnection(mut status: watch::Receiver<TurnStatus>, limit: u64) {
     if status.wait_for(|status| status.reconnects > limit).await.is_err() {
         // The sender is gone: stdout has ended. Codex may live on, so its exit is waited for.
         std::future::pending::<()>().await;
