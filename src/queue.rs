@@ -52,7 +52,7 @@ struct Waiter {
     /// Its slot in the line, or [`CALLED`]. Written under the queue's lock only.
     slot: AtomicUsize,
     /// Told when the waiter is called, and when its position is one to be told of.
-    news: Notify,
+    changed: Notify,
 }
 
 /// The slot of a waiter that may run.
@@ -75,7 +75,7 @@ impl Queue {
     /// Takes the next place in the line.
     #[must_use]
     pub fn line_up(&self) -> Ticket {
-        let waiter = Arc::new(Waiter { slot: AtomicUsize::new(CALLED), news: Notify::new() });
+        let waiter = Arc::new(Waiter { slot: AtomicUsize::new(CALLED), changed: Notify::new() });
         let mut state = self.lock();
         state.waiting.push(Arc::clone(&waiter));
         state.advance();
@@ -104,11 +104,11 @@ impl State {
         let first = self.waiting.position(slot);
         let Some(waiter) = self.waiting.remove(slot) else { return };
         waiter.slot.store(CALLED, Ordering::Relaxed);
-        waiter.news.notify_one();
+        waiter.changed.notify_one();
         for position in milestones(first).take_while(|&position| position <= self.waiting.length) {
             let behind = self.waiting.slot_at(position).and_then(|slot| self.waiting.waiter(slot));
             if let Some(waiter) = behind {
-                waiter.news.notify_one();
+                waiter.changed.notify_one();
             }
         }
     }
@@ -139,7 +139,7 @@ impl Ticket {
                 told = position;
                 waiting(position);
             }
-            waiter.news.notified().await;
+            waiter.changed.notified().await;
         }
         self.waiter = None;
         Slot(self.queue.clone())

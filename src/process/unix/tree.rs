@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use super::exit::wait_for;
 use super::launch::launch;
 use super::members::Members;
-use super::poll_budget::{LOOK_EVERY, PollBudget};
+use super::poll_budget::{POLL_INTERVAL, PollBudget};
 use super::pump::Output;
 use super::scanner;
 use super::table::{self, Table};
@@ -207,7 +207,7 @@ fn reap_in_time(child: Pid) {
 fn wait_until(limit: Duration, done: &mut dyn FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !done() && Instant::now() < deadline {
-        thread::sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now())));
+        thread::sleep(POLL_INTERVAL.min(deadline.saturating_duration_since(Instant::now())));
     }
 }
 
