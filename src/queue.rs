@@ -1,12 +1,8 @@
 //! A fair queue for the whole process.
 //!
-//! One Codex weighs 200 to 300 MB, and all of them share one login whose refresh tokens work once:
-//! two that renew it at the same moment sign the user out. So only so many run at a time, and the
-//! others wait in the order in which they came.
-//!
-//! Joining, leaving and starting take a time that grows with the logarithm of the queue's length,
-//! so that a daemon can abort thousands of waiting calls at once. For the same reason a waiter far
-//! back is not told of every step forward: see [`milestones`].
+//! One Codex takes 200 to 300 MB, and all of them share one login whose refresh tokens work once:
+//! two that renew it at the same moment sign the user out. So only so many calls run at a time, and
+//! the others wait in the order in which they came.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +15,10 @@ pub const DEFAULT_LIMIT: usize = 2;
 pub const MAX_LIMIT: usize = 1000;
 
 /// The queue. Cheap to clone; all clones are one queue.
+///
+/// Joining, leaving and starting take a time that grows with the logarithm of the queue's length,
+/// so that a daemon can abort thousands of waiting calls at once. For the same reason a waiter far
+/// back is not told of every step forward: see [`milestones`].
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<Mutex<State>>);
 

@@ -1,10 +1,6 @@
 //! Whether other users can exchange what lies at a path. The rule is that of OpenSSH's
 //! `StrictModes`, applied to every directory from the root down: it belongs to root or to this
 //! user, and no other user may write in it, unless its sticky bit keeps each entry for its owner.
-//!
-//! Two things that look like other users are not. In a user namespace root shows as the overflow
-//! uid, so the owner of `/` stands for root. Where each user has a group of their own (umask 002),
-//! that group is the user.
 
 use std::io;
 use std::path::Path;
@@ -23,6 +19,9 @@ pub enum Exposure {
 
 /// In what way other users can exchange what lies in the directory `path`, if they can. The path is
 /// absolute and without links.
+///
+/// In a user namespace root shows as the overflow uid, so the owner of `/` stands for root. Where
+/// each user has a group of their own (umask 002), that group is the user.
 ///
 /// # Errors
 /// Whatever the operating system says.

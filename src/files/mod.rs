@@ -1,11 +1,9 @@
-//! Reading, making and removing files and directories in which others write, without being led
-//! elsewhere and without hanging.
+//! Reads, makes and removes files and directories in which others write.
 //!
-//! The agent's shell can write into the workspace, so whatever lies there may be a symbolic link to
-//! a secret, a FIFO that blocks for ever, a sparse file of terabytes, or a directory of 30,000
-//! levels. Everything is therefore done relative to a directory handle and never through a link. A
-//! file is opened without blocking, and is accepted only as a regular file with one name, of the
-//! user's own, and not larger than allowed.
+//! The agent's shell can write into the workspace: symbolic links to secrets, FIFOs that block for
+//! ever, sparse files of terabytes, 30,000 levels of directories. Everything is therefore done
+//! relative to a directory handle, never through a link and without blocking. Only regular files
+//! of the user's own, with one name and within a limit, are read.
 
 mod dir;
 mod exposure;

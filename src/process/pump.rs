@@ -1,10 +1,9 @@
-//! Reading a child's pipes for as long as its tree lives.
+//! Reads a child's pipes for as long as its tree lives.
 //!
-//! The end of a stream is not the end of a child: a descendant may keep the pipe open, and so may a
-//! process outside of the tree. Waiting for the end of the stream could take for ever, and waiting
-//! for a fixed time loses the last words on a busy machine (6 of 480 streams with 250 ms, on one
-//! CPU shared with 5 busy loops). But a dead tree writes nothing: what the pipe holds then is all
-//! that there is, and it can be counted and read without waiting.
+//! A pipe may stay open after the child: a descendant, or a process outside of the tree, can hold
+//! it. But a dead tree writes nothing, so what the pipe holds then is all, and is read without
+//! waiting. (A fixed wait of 250 ms lost the last words of 6 of 480 streams, on one CPU shared with
+//! 5 busy loops.)
 
 use std::io;
 

@@ -1,13 +1,8 @@
-//! Learning that a child has ended, without asking SIGCHLD.
+//! Learns that a child has ended, without SIGCHLD.
 //!
 //! Node owns SIGCHLD: libuv installs its handler without calling the one before it. Where the
 //! kernel has no `pidfd_open`, every waiter that relies on the signal goes deaf as soon as
-//! JavaScript starts a process of its own. So each child gets a thread that blocks in `waitid` and
-//! nothing else; on Windows, which has neither of these troubles, in a wait for the process.
-//!
-//! The thread does not reap. On Unix an ended child stays a zombie until the tree around it is
-//! stopped: as long as it does, its pid and with it the id of its process group cannot be reused,
-//! so the group can be signalled safely.
+//! JavaScript starts a process of its own.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -17,8 +12,12 @@ use tokio::sync::watch;
 
 use super::exit::Exit;
 
-/// A thread that is ready to wait. It is made before the child, so that a child without a waiter
-/// never exists.
+/// A thread that blocks in `waitid`, or on Windows in a wait for the process, and does nothing else.
+/// It is made before the child, so that a child without a waiter never exists.
+///
+/// It does not reap. On Unix an ended child stays a zombie until the tree around it is stopped:
+/// until then its pid, and with it the id of its process group, cannot be reused, so the group can
+/// be signalled safely.
 #[derive(Debug)]
 pub struct Waiter<C> {
     child: SyncSender<C>,

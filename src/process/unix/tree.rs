@@ -1,15 +1,8 @@
 //! A child and its descendants on Unix.
 //!
 //! A process group does not hold a tree together: Codex starts its tools in sessions of their own,
-//! and a daemon forks twice to lose its parents. What belongs to the tree is therefore found in the
-//! table of all processes: what descends from the child or from something that did, what is in its
-//! group, what carries the run's marker in its environment, what works in the run's directory. Only
-//! processes younger than the child can be any of these. On Linux the marker is also a resource
-//! limit, which a process inherits whatever becomes of its parents, its session and its
-//! environment. What the scanner has found while the tree ran is of the tree, too.
-//!
-//! A pid alone identifies no process, since it is reused; a pid with its start time does. Signals
-//! to the group are safe for as long as the child is not reaped, and it is reaped last.
+//! and a daemon forks twice to lose its parents. The members are therefore found in the table of
+//! all processes, by the signs that [`crate::process::Child`] names.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -37,6 +30,9 @@ use crate::process::stop::{StopMode, Stopped};
 use crate::process::wait::{STACK_BYTES, Waiter};
 
 /// A child, the leader of its own group, with its descendants.
+///
+/// A pid alone identifies no process, since it is reused; a pid with its start time does. Signals
+/// to the group are safe for as long as the child is not reaped, and it is reaped last.
 #[derive(Debug)]
 pub struct Tree {
     leader: Pid,
