@@ -19,7 +19,7 @@ use super::exit::Exit;
 /// until then its pid, and with it the id of its process group, cannot be reused, so the group can
 /// be signalled safely.
 #[derive(Debug)]
-pub struct Waiter<C> {
+pub struct ExitWaiter<C> {
     child: SyncSender<C>,
     exit: watch::Receiver<Option<Exit>>,
 }
@@ -27,7 +27,7 @@ pub struct Waiter<C> {
 /// A thread that only waits needs next to no stack.
 pub const STACK_BYTES: usize = 64 << 10;
 
-impl<C: Send + 'static> Waiter<C> {
+impl<C: Send + 'static> ExitWaiter<C> {
     /// Starts the thread, which learns by `wait_for` how a child ended.
     pub fn prepare(wait_for: fn(&C) -> Exit) -> io::Result<Self> {
         let (child, told) = sync_channel::<C>(1);

@@ -27,7 +27,7 @@ use crate::process::exit::Exit;
 use crate::process::marker::Marker;
 use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::{STACK_BYTES, Waiter};
+use crate::process::wait::{ExitWaiter, STACK_BYTES};
 
 /// A child, the leader of its own group, with its descendants.
 ///
@@ -52,7 +52,7 @@ pub struct Tree {
 impl Tree {
     /// Starts the program as the leader of a new group.
     pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
-        let waiter = Waiter::prepare(wait_for)?;
+        let waiter = ExitWaiter::prepare(wait_for)?;
         // Before the child, so that it is guarded from its first moment.
         let mut watchdog = Watchdog::start(&marker).ok();
         let mut child = launch(

@@ -17,7 +17,7 @@ use crate::process::exit::Exit;
 use crate::process::marker::Marker;
 use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::Waiter;
+use crate::process::wait::ExitWaiter;
 
 /// A child with its descendants.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Tree {
     /// Starts the program in a new job.
     #[allow(clippy::needless_pass_by_value, reason = "on Unix the tree keeps the marker")]
     pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
-        let waiter = Waiter::prepare(wait_for)?;
+        let waiter = ExitWaiter::prepare(wait_for)?;
         let job = Job::new()?;
         let (stdin, child_stdin) = input()?;
         let (stdout, child_stdout) = output()?;
