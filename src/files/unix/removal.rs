@@ -226,7 +226,7 @@ fn open_up(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
 fn make_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(dir, name, flags, Mode::empty())?;
-    rustix::fs::chmod(super::name_of(&opened), Mode::RWXU)
+    rustix::fs::chmod(super::fd_path::fd_path(&opened), Mode::RWXU)
 }
 
 #[cfg(not(target_os = "linux"))]
