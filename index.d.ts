@@ -211,7 +211,7 @@ export declare function generateCodexImage(options: GenerateOptions, onProgress?
 /** Like `generateCodexImage`, but resolves with the facts about the picture besides its bytes. */
 export declare function generateCodexImageDetailed(options: GenerateOptions, onProgress?: OnProgress | null | undefined): Promise<GeneratedImage>
 
-/** A verified PNG, and the facts about it. */
+/** A picture and the facts about it. */
 export interface GeneratedImage {
   /** Exactly the PNG file's bytes. */
   png: Buffer
@@ -317,8 +317,8 @@ export interface Timings {
   /** Starting the process. */
   startMs: number
   /**
-   * From then until the picture was complete on disk and verified; absent if it was found after
-   * Codex had exited.
+   * From then until the picture was complete on disk and its pixels checked; absent if it was
+   * found after Codex had exited.
    */
   imageMs?: number
   /** Stopping the process tree and removing the workspace. */
