@@ -35,15 +35,15 @@ impl Default for Queue {
     }
 }
 
-/// A place among those who run. Given back when dropped.
+/// The right to run. Given back when dropped.
 #[derive(Debug)]
 pub struct Slot(Queue);
 
-/// A place in the line. Given up when dropped.
+/// A position in the queue. Given up when dropped.
 #[derive(Debug)]
 pub struct Ticket {
     queue: Queue,
-    /// Gone once the ticket has become a place.
+    /// None once the ticket has become a [`Slot`].
     waiter: Option<Arc<Waiter>>,
 }
 
@@ -51,7 +51,7 @@ pub struct Ticket {
 struct Waiter {
     /// Its slot in the line, or [`CALLED`]. Written under the queue's lock only.
     slot: AtomicUsize,
-    /// Told when the waiter is called, and when its position is one to be told of.
+    /// Notified when the waiter is called, and when its position is to be reported.
     changed: Notify,
 }
 
@@ -72,7 +72,7 @@ impl Queue {
         state.advance();
     }
 
-    /// Takes the next place in the line.
+    /// Takes the next position in the queue.
     #[must_use]
     pub fn line_up(&self) -> Ticket {
         let waiter = Arc::new(Waiter { slot: AtomicUsize::new(CALLED), changed: Notify::new() });
@@ -125,8 +125,8 @@ fn milestones(first: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Ticket {
-    /// Resolves when a slot is free for the holder. `waiting` is told the position, from 1 on, at first
-    /// and at each milestone. Dropping the future gives the place in the line up.
+    /// Resolves when a slot is free for the holder. `waiting` is told the position, from 1 on, at
+    /// first and at each milestone. Dropping the future gives the place in the line up.
     pub async fn slot(mut self, mut waiting: impl FnMut(usize)) -> Slot {
         let mut told = 0;
         while let Some(waiter) = &self.waiter {
@@ -167,8 +167,8 @@ impl Drop for Slot {
     }
 }
 
-/// Those who wait, in order, in slots that are left empty when they leave. A Fenwick tree counts
-/// the full slots.
+/// The waiters in order, in slots that stay empty when they leave. A Fenwick tree counts the full
+/// slots.
 #[derive(Debug, Default)]
 struct Line {
     slots: Vec<Option<Arc<Waiter>>>,
@@ -246,8 +246,7 @@ impl Line {
         }
     }
 
-    /// Closes the gaps, and makes at least as much room as is taken: until the next time as many
-    /// come as there are now.
+    /// Closes the gaps, and makes at least as many new slots as there are waiters.
     fn compact(&mut self) {
         self.slots.retain(Option::is_some);
         let room = (2 * self.length).next_power_of_two().max(16);

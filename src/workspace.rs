@@ -163,7 +163,7 @@ impl Drop for Workspace {
     }
 }
 
-/// The directory of an owner who is dead.
+/// The directory of a dead owner.
 #[derive(Debug)]
 pub struct Abandoned {
     run: String,

@@ -1,8 +1,8 @@
 //! What `codex exec --json` prints: one JSON object a line (all versions).
 //!
-//! No event tells of images in any version, so all that is read here is who speaks, what failed,
-//! and what it cost. `error` events and `error` items occur in successful runs too; only
-//! `turn.failed` is final.
+//! No event reports images in any version. What is read: the thread, the agent's messages and
+//! commands, failures, and what the turn cost. `error` events and `error` items occur in successful
+//! runs too; only `turn.failed` is final.
 
 use serde::Deserialize;
 

@@ -56,7 +56,7 @@ pub fn read_image(
     Ok(Some(VerifiedPng { bytes, picture }))
 }
 
-/// What a look into the store found.
+/// The result of a scan of the store.
 #[derive(Debug)]
 pub enum Scan {
     /// Nothing new.
@@ -68,8 +68,7 @@ pub enum Scan {
     Refused(ImageError),
 }
 
-/// One thread's directory in the store, looked at again and again without reading an unchanged file
-/// twice.
+/// One thread's directory in the store. Repeated scans read no unchanged file twice.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
@@ -127,9 +126,9 @@ fn list(path: &Path) -> io::Result<HashSet<String>> {
     Ok(names)
 }
 
-/// How often the store is worth a look: one `open` of a directory that mostly does not exist yet.
-/// Codex needs some tens of milliseconds from the picture to its next request, which uploads all of
-/// it (0.169.0).
+/// Pause between scans. A scan is one `open` of a directory that mostly does not exist yet. Codex
+/// needs some tens of milliseconds from the picture to its next request, which uploads all of it
+/// (0.169.0).
 pub const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 /// File systems round the times of their files, the coarsest to two seconds.
 const COARSE: Duration = Duration::from_secs(2);
@@ -139,7 +138,7 @@ impl Store {
     pub const DIRECTORY: &str = "generated_images";
 
     /// The store of `thread`. Files larger than `limit` bytes are refused, older ones than `since`
-    /// are not even looked at.
+    /// are not even read.
     #[must_use]
     pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64, since: Option<SystemTime>) -> Self {
         let path = codex_home.join(Self::DIRECTORY).join(thread.as_arc().as_ref());
@@ -150,7 +149,7 @@ impl Store {
         Self { path, limit, since, dir: None, seen: HashMap::new() }
     }
 
-    /// Looks for a picture among the files that are new or have changed since the last look, oldest
+    /// Searches the files that are new or have changed since the last scan for a picture, oldest
     /// first. Blocks on the disk, until it was `given_up`.
     pub fn scan(&mut self, given_up: &CancellationToken) -> Scan {
         // The directory appears with the first picture; until then there is nothing to open.
@@ -190,7 +189,7 @@ impl Store {
         self.since.is_none_or(|since| stamp.modified >= since)
     }
 
-    /// Forgets what was seen: the next look judges every file.
+    /// Forgets the known files: the next scan reads every file.
     pub fn forget(&mut self) {
         self.seen.clear();
     }

@@ -44,8 +44,8 @@ pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     Ok(None)
 }
 
-/// The access list decides who may write in a directory. A user's temporary directory inherits it
-/// from the profile.
+/// The access list decides which users may write in a directory. A user's temporary directory
+/// inherits it from the profile.
 ///
 /// # Errors
 /// None; on Unix whatever the operating system says.

@@ -27,8 +27,8 @@ pub struct Pipes {
 /// A running child with its descendants. Dropping it kills all of them.
 ///
 /// # Members
-/// On Windows a job holds the tree together. Elsewhere a process belongs to the tree if any of these
-/// holds when the tree is stopped:
+/// On Windows a job holds the tree together. Elsewhere a process belongs to the tree if any of
+/// these holds when the tree is stopped:
 ///
 /// * its ancestors lead to the child through processes that are still in the table, zombies
 ///   included;

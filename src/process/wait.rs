@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::exit::Exit;
 
-/// A thread that blocks in `waitid`, or on Windows in a wait for the process, and does nothing else.
-/// It is made before the child, so that a child without a waiter never exists.
+/// A thread that blocks in `waitid`, or on Windows in a wait for the process, and does nothing
+/// else. It is made before the child, so that a child without a waiter never exists.
 ///
 /// It does not reap. On Unix an ended child stays a zombie until the tree around it is stopped:
 /// until then its pid, and with it the id of its process group, cannot be reused, so the group can

@@ -111,7 +111,7 @@ pub fn lock(handle: &Handle) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether it belongs to the user, or to those to whom all that this user makes belongs: to the
+/// Whether it belongs to the user, or to the owner of all that this user makes: to the
 /// administrators, if one of them has raised his rights.
 pub fn is_own(handle: &Handle) -> bool {
     let mut owner: PSID = ptr::null_mut();
@@ -233,7 +233,7 @@ fn join(high: u32, low: u32) -> u64 {
 }
 
 /// Who owns the file is not asked: on Windows the directory's access list, which it inherits,
-/// decides who can have written it.
+/// decides which users can have written it.
 pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
     let file = match open_at(handle, name, GENERIC_READ) {
         Ok(file) => File::from(file),

@@ -1,4 +1,4 @@
-//! Reading on Unix: a task that waits for the pipe to become readable.
+//! Reads a pipe on Unix: a task waits for it to become readable.
 
 use std::io;
 
@@ -19,7 +19,7 @@ pub struct Reader {
     dead: CancellationToken,
 }
 
-/// Reads a pipe, and hands all of its bytes to `sink`. Needs a tokio runtime.
+/// Reads a pipe, and passes all of its bytes to `sink`. Needs a tokio runtime.
 ///
 /// # Errors
 /// None here; on Windows whatever the operating system says.
@@ -48,11 +48,11 @@ pub fn read(mut pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
 }
 
 impl Reader {
-    /// Reads what is left, now that everybody is dead who could add to it.
+    /// Reads what is left, now that all processes that could write are dead.
     pub async fn finish(self) {
         self.dead.cancel();
-        // Fails only if the runtime is being shut down, or if a callback has panicked: what it has
-        // taken in is still there.
+        // Fails only if the runtime is being shut down or the sink has panicked. The sink then
+        // keeps what it has taken.
         let _ = self.task.await;
     }
 }

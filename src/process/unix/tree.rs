@@ -42,8 +42,7 @@ pub struct Tree {
     /// How the leader has ended, once it has.
     exit: watch::Receiver<Option<Exit>>,
     reaped: bool,
-    /// Whether some process of the tree may be alive that no look shows, or that SIGKILL did not
-    /// end.
+    /// Whether a process of the tree may be alive that no scan shows, or that SIGKILL did not end.
     may_have_survivors: bool,
     /// Dismissed last.
     _watchdog: Option<Watchdog>,
@@ -104,7 +103,7 @@ impl Tree {
             && !self.has_ended()
         {
             self.take_members();
-            self.look();
+            self.refresh();
             self.signal_all(Signal::TERM);
             // A stopped process takes the signal only once it goes on.
             self.signal_all(Signal::CONT);
@@ -123,16 +122,16 @@ impl Tree {
             // The tree is empty only if the leader had exited *before* a scan that found no
             // descendants.
             let had_ended = self.has_ended();
-            self.look();
+            self.refresh();
             if had_ended && self.members.known.is_empty() {
                 break;
             }
             self.signal_all(Signal::KILL);
-            let mut looks_again = true;
-            while looks_again && !self.is_gone() {
-                looks_again = budget.lasts();
+            let mut has_polls = true;
+            while has_polls && !self.is_gone() {
+                has_polls = budget.lasts();
             }
-            if !looks_again {
+            if !has_polls {
                 self.may_have_survivors = true;
                 break;
             }
@@ -147,7 +146,7 @@ impl Tree {
         self.exit.borrow().is_some()
     }
 
-    /// Whether the leader and all that the last look found are gone.
+    /// Whether the leader and all that the last scan found are gone.
     fn is_gone(&mut self) -> bool {
         self.members.known.retain(|&pid, &mut started| table::is_alive(pid, started));
         self.members.known.is_empty() && self.has_ended()
@@ -162,12 +161,12 @@ impl Tree {
 
     fn signal_group(&self, signal: Signal) {
         // ESRCH: the group is empty. EPERM: on macOS, whose `killpg` passes zombies over, it has
-        // only zombies (XNU, `killpg1` in `bsd/kern/kern_sig.c`). `look` finds what is left.
+        // only zombies (XNU, `killpg1` in `bsd/kern/kern_sig.c`). `refresh` finds the rest.
         let _ = kill_process_group(self.leader, signal);
     }
 
-    /// Updates the members by every sign.
-    fn look(&mut self) {
+    /// Scans the table for members, by every sign.
+    fn refresh(&mut self) {
         let table = Table::read();
         self.may_have_survivors |= !self.members.is_shown_in(&table);
         self.members.update(&table);
@@ -199,7 +198,7 @@ fn reap_in_time(child: Pid) {
     let _ = thread::Builder::new().name("codex-image-reap".into()).stack_size(STACK_BYTES).spawn(reap);
 }
 
-/// Looks every few milliseconds whether `done`, for at most `limit`.
+/// Polls until `done`, for at most `limit`.
 fn wait_until(limit: Duration, done: &mut dyn FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !done() && Instant::now() < deadline {

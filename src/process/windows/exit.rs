@@ -13,8 +13,8 @@ pub fn wait_for(child: &OwnedHandle) -> Exit {
     let mut code = 0;
     // SAFETY: the handle is a process's, and the code may be written.
     let known = win32::wait(child, None) && unsafe { GetExitCodeProcess(child.as_raw_handle(), &raw mut code) } != 0;
-    // A crash has a code of its own, such as 0xC0000005, which is a negative number to those who
-    // show codes in decimal.
+    // A crash has a code of its own, such as 0xC0000005, which is a negative number where
+    // codes are shown in decimal.
     Exit::Code(if known { code.cast_signed() } else { -1 })
 }
 

@@ -25,7 +25,7 @@ pub struct Job(OwnedHandle);
 
 /// Of processes that were not left the time to have one of their own.
 pub const EXIT_CODE: i32 = 1;
-/// A process that cannot be waited for can only be looked at.
+/// Poll interval: some processes cannot be waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Job {
