@@ -151,7 +151,7 @@ impl ProvenanceCheck {
         }
     }
 
-    /// The home of the Codex that runs.
+    /// The home of Codex.
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
         self.request.codex_home()

@@ -14,7 +14,7 @@ use crate::text::tail::Tail;
 /// One line of stdout, as far as it matters.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ExecEvent {
-    /// The first line of a run.
+    /// The first line of a turn.
     ThreadStarted(ThreadId),
     /// The agent says something.
     Message(String),

@@ -79,10 +79,10 @@ pub struct Store {
     seen: HashMap<OsString, Stamp>,
 }
 
-/// What the store held before a run began, to tell the run's files from older ones.
+/// The content of the store before a turn, which tells the turn's files from older ones.
 ///
 /// A file's time alone does not tell: a network disk has a clock of its own, and a clock may be set
-/// back while a run lasts. Codex gives each thread a new id and makes its directory with the first
+/// back while a turn lasts. Codex gives each thread a new id and makes its directory with the first
 /// picture (all versions), so a directory that was not there before holds no older file.
 #[derive(Debug)]
 pub struct Baseline {
@@ -99,8 +99,8 @@ impl Baseline {
         Self { taken, names: list(&codex_home.join(Store::DIRECTORY)).ok() }
     }
 
-    /// From when on a file counts as the run's, in the directory of `thread`. None where every file
-    /// does, since the directory is newer than the run.
+    /// The time from which on a file counts as the turn's, in the directory of `thread`. None if every
+    /// file does, because the directory is newer than the turn.
     #[must_use]
     pub fn since(&self, thread: &ThreadId) -> Option<SystemTime> {
         match &self.names {
@@ -161,7 +161,7 @@ impl Store {
         let mut fresh: Vec<(Stamp, OsString)> = names
             .into_iter()
             .filter_map(|name| dir.stamp(&name).map(|stamp| (stamp, name)))
-            .filter(|(stamp, name)| self.is_of_run(*stamp) && self.seen.get(name) != Some(stamp))
+            .filter(|(stamp, name)| self.is_of_turn(*stamp) && self.seen.get(name) != Some(stamp))
             .collect();
         fresh.sort_by(|(a, a_name), (b, b_name)| (a.modified, a_name).cmp(&(b.modified, b_name)));
         let mut found = Scan::Nothing;
@@ -185,7 +185,7 @@ impl Store {
         found
     }
 
-    fn is_of_run(&self, stamp: Stamp) -> bool {
+    fn is_of_turn(&self, stamp: Stamp) -> bool {
         self.since.is_none_or(|since| stamp.modified >= since)
     }
 
@@ -200,7 +200,7 @@ impl Store {
         let Ok(dir) = Dir::open(&self.path) else { return false };
         let mut names = dir.names().unwrap_or_default().into_iter();
         names.any(|name| {
-            let fits = |stamp: Stamp| self.is_of_run(stamp) && stamp.size == bytes.len() as u64;
+            let fits = |stamp: Stamp| self.is_of_turn(stamp) && stamp.size == bytes.len() as u64;
             dir.stamp(&name).is_some_and(fits) && dir.read(&name, bytes.len() as u64).is_ok_and(|found| found == bytes)
         })
     }
