@@ -1,12 +1,8 @@
 //! A fair queue for the whole process.
 //!
-//! One Codex weighs 200 to 300 MB, and all of them share one login whose refresh tokens work once:
-//! two that renew it at the same moment sign the user out. So only so many run at a time, and the
-//! others wait in the order in which they came.
-//!
-//! Joining, leaving and starting take a time that grows with the logarithm of the queue's length,
-//! so that a daemon can abort thousands of waiting calls at once. For the same reason a waiter far
-//! back is not told of every step forward: see [`milestones`].
+//! One Codex takes 200 to 300 MB, and all of them share one login whose refresh tokens work once:
+//! two that renew it at the same moment sign the user out. So only so many calls run at a time, and
+//! the others wait in the order in which they came.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +11,14 @@ use tokio::sync::Notify;
 
 /// How many run at a time by default.
 pub const DEFAULT_LIMIT: usize = 2;
+/// The most that may run at a time.
+pub const MAX_LIMIT: usize = 1000;
 
 /// The queue. Cheap to clone; all clones are one queue.
+///
+/// Joining, leaving and starting take a time that grows with the logarithm of the queue's length,
+/// so that a daemon can abort thousands of waiting calls at once. For the same reason a waiter far
+/// back is not told of every step forward: see [`milestones`].
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<Mutex<State>>);
 
@@ -33,15 +35,15 @@ impl Default for Queue {
     }
 }
 
-/// A place among those who run. Given back when dropped.
+/// The right to run. Given back when dropped.
 #[derive(Debug)]
 pub struct Slot(Queue);
 
-/// A place in the line. Given up when dropped.
+/// A position in the queue. Given up when dropped.
 #[derive(Debug)]
 pub struct Ticket {
     queue: Queue,
-    /// Gone once the ticket has become a place.
+    /// None once the ticket has become a [`Slot`].
     waiter: Option<Arc<Waiter>>,
 }
 
@@ -49,8 +51,8 @@ pub struct Ticket {
 struct Waiter {
     /// Its slot in the line, or [`CALLED`]. Written under the queue's lock only.
     slot: AtomicUsize,
-    /// Told when the waiter is called, and when its position is one to be told of.
-    news: Notify,
+    /// Notified when the waiter is called, and when its position is to be reported.
+    changed: Notify,
 }
 
 /// The slot of a waiter that may run.
@@ -70,10 +72,10 @@ impl Queue {
         state.advance();
     }
 
-    /// Takes the next place in the line.
+    /// Takes the next position in the queue.
     #[must_use]
     pub fn line_up(&self) -> Ticket {
-        let waiter = Arc::new(Waiter { slot: AtomicUsize::new(CALLED), news: Notify::new() });
+        let waiter = Arc::new(Waiter { slot: AtomicUsize::new(CALLED), changed: Notify::new() });
         let mut state = self.lock();
         state.waiting.push(Arc::clone(&waiter));
         state.advance();
@@ -102,11 +104,11 @@ impl State {
         let first = self.waiting.position(slot);
         let Some(waiter) = self.waiting.remove(slot) else { return };
         waiter.slot.store(CALLED, Ordering::Relaxed);
-        waiter.news.notify_one();
+        waiter.changed.notify_one();
         for position in milestones(first).take_while(|&position| position <= self.waiting.length) {
             let behind = self.waiting.slot_at(position).and_then(|slot| self.waiting.waiter(slot));
             if let Some(waiter) = behind {
-                waiter.news.notify_one();
+                waiter.changed.notify_one();
             }
         }
     }
@@ -123,9 +125,9 @@ fn milestones(first: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Ticket {
-    /// Resolves when it is the holder's turn. `waiting` is told the position, from 1 on, at first
-    /// and at each milestone. Dropping the future gives the place in the line up.
-    pub async fn turn(mut self, mut waiting: impl FnMut(usize)) -> Slot {
+    /// Resolves when a slot is free for the holder. `waiting` is told the position, from 1 on, at
+    /// first and at each milestone. Dropping the future gives the place in the line up.
+    pub async fn slot(mut self, mut waiting: impl FnMut(usize)) -> Slot {
         let mut told = 0;
         while let Some(waiter) = &self.waiter {
             let position = {
@@ -137,7 +139,7 @@ impl Ticket {
                 told = position;
                 waiting(position);
             }
-            waiter.news.notified().await;
+            waiter.changed.notified().await;
         }
         self.waiter = None;
         Slot(self.queue.clone())
@@ -165,8 +167,8 @@ impl Drop for Slot {
     }
 }
 
-/// Those who wait, in order, in slots that are left empty when they leave. A Fenwick tree counts
-/// the full slots.
+/// The waiters in order, in slots that stay empty when they leave. A Fenwick tree counts the full
+/// slots.
 #[derive(Debug, Default)]
 struct Line {
     slots: Vec<Option<Arc<Waiter>>>,
@@ -244,8 +246,7 @@ impl Line {
         }
     }
 
-    /// Closes the gaps, and makes at least as much room as is taken: until the next time as many
-    /// come as there are now.
+    /// Closes the gaps, and makes at least as many new slots as there are waiters.
     fn compact(&mut self) {
         self.slots.retain(Option::is_some);
         let room = (2 * self.length).next_power_of_two().max(16);
@@ -286,7 +287,7 @@ mod tests {
     }
 
     fn enter(queue: &Queue) -> Option<Slot> {
-        let future = pin!(queue.line_up().turn(|_| {}));
+        let future = pin!(queue.line_up().slot(|_| {}));
         match poll(future) {
             Poll::Ready(place) => Some(place),
             Poll::Pending => None,
@@ -309,8 +310,8 @@ mod tests {
         queue.set_limit(1);
         let place = enter(&queue).unwrap();
         let (told_a, told_b) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
-        let mut a = pin!(queue.line_up().turn(|position| told_a.borrow_mut().push(position)));
-        let mut b = pin!(queue.line_up().turn(|position| told_b.borrow_mut().push(position)));
+        let mut a = pin!(queue.line_up().slot(|position| told_a.borrow_mut().push(position)));
+        let mut b = pin!(queue.line_up().slot(|position| told_b.borrow_mut().push(position)));
         assert!(poll(a.as_mut()).is_pending());
         assert!(poll(b.as_mut()).is_pending());
         drop(place);
@@ -328,7 +329,7 @@ mod tests {
         queue.set_limit(1);
         let place = enter(&queue).unwrap();
         {
-            let mut quitter = pin!(queue.line_up().turn(|_| {}));
+            let mut quitter = pin!(queue.line_up().slot(|_| {}));
             assert!(poll(quitter.as_mut()).is_pending());
             drop(place);
             // It has been called, and is dropped without having noticed.
@@ -342,8 +343,8 @@ mod tests {
         queue.set_limit(1);
         let place = enter(&queue).unwrap();
         let told = RefCell::new(Vec::new());
-        let mut quitter = Box::pin(queue.line_up().turn(|_| {}));
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
+        let mut quitter = Box::pin(queue.line_up().slot(|_| {}));
+        let mut last = pin!(queue.line_up().slot(|position| told.borrow_mut().push(position)));
         assert!(poll(quitter.as_mut()).is_pending());
         assert!(poll(last.as_mut()).is_pending());
         drop(quitter);
@@ -358,7 +359,7 @@ mod tests {
         let queue = Queue::default();
         queue.set_limit(1);
         let _first = enter(&queue).unwrap();
-        let mut second = pin!(queue.line_up().turn(|_| {}));
+        let mut second = pin!(queue.line_up().slot(|_| {}));
         assert!(poll(second.as_mut()).is_pending());
         queue.set_limit(2);
         assert!(poll(second.as_mut()).is_ready());
@@ -467,7 +468,7 @@ mod tests {
     fn whoever_waits_is_woken_at_each_milestone_and_told_the_position_of_that_moment() {
         let (queue, _place, mut tickets) = long(99);
         let told = RefCell::new(Vec::new());
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
+        let mut last = pin!(queue.line_up().slot(|position| told.borrow_mut().push(position)));
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
@@ -485,7 +486,7 @@ mod tests {
         // Several steps at once are one message, and right.
         let (queue, _place, mut tickets) = long(50);
         let told = RefCell::new(Vec::new());
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
+        let mut last = pin!(queue.line_up().slot(|position| told.borrow_mut().push(position)));
         assert!(poll(last.as_mut()).is_pending());
         tickets.truncate(30);
         assert!(poll(last.as_mut()).is_pending());

@@ -1,4 +1,4 @@
-//! Reference images: pictures of the caller's that the new one starts from.
+//! Reference images: the caller's pictures that the new one starts from.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -12,8 +12,7 @@ pub const MAX_COUNT: usize = 5;
 /// The largest file, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// What tells a picture from others of the same size: enough to notice that a file was handed back
-/// unchanged.
+/// Tells a picture from others of the same size: enough to notice an unchanged copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     size: usize,
@@ -33,7 +32,7 @@ impl Fingerprint {
 pub struct Staged {
     /// Where the copy is.
     pub path: PathBuf,
-    /// What it is recognised by.
+    /// Recognises it.
     pub fingerprint: Fingerprint,
 }
 

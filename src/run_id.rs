@@ -1,19 +1,19 @@
-//! The name of a run: unguessable, and carried by all of its processes.
+//! The name of a run, that is, of one started Codex with all of its processes. Unguessable.
 
 use std::path::PathBuf;
 
 use crate::error::{Cause, Failure};
 use crate::process::Marker;
 
-/// What the processes of a new run are recognised by.
+/// Marks the processes of a new run.
 ///
 /// # Errors
 /// [`Cause::Internal`] if the system has no random numbers.
-pub fn marker() -> Result<Marker, Failure> {
+pub fn new_marker() -> Result<Marker, Failure> {
     Ok(marker_of(random_hex()?, None))
 }
 
-/// What the processes of the run of that name are recognised by.
+/// Marks the processes of the run of that name.
 #[must_use]
 pub const fn marker_of(run: String, dir: Option<PathBuf>) -> Marker {
     Marker { name: "OD_CODEX_IMAGE_RUN", value: run, dir }

@@ -27,7 +27,7 @@ impl Sandbox {
         }
     }
 
-    /// Whether the agent can be asked to copy the picture to the handed path.
+    /// Whether the agent can be asked to copy the picture into the workspace.
     #[must_use]
     pub const fn has_shell(self) -> bool {
         !matches!(self, Self::ReadOnly)

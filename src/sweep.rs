@@ -1,4 +1,4 @@
-//! What dead daemons have left behind: their workspaces, and the processes that go with them.
+//! Sweeps up what dead daemons left: their workspaces, and the processes that belong to these.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -14,11 +14,11 @@ pub fn once(parent: &Parent) {
     static SWEPT: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
     let is_first = SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.path().to_path_buf());
     if is_first {
-        Abandoned::find(parent).for_each(|abandoned| see_to(abandoned, parent));
+        Abandoned::find(parent).for_each(|abandoned| remove(abandoned, parent));
     }
 }
 
-fn see_to(abandoned: Abandoned, parent: &Parent) {
+fn remove(abandoned: Abandoned, parent: &Parent) {
     // The processes first: they could go on writing. They are killed for a proven directory only.
     kill_orphans(&marker_of(abandoned.run().to_owned(), Some(abandoned.path().to_path_buf())));
     // Its owner is dead, so there is no call to report an error to. The next daemon tries again.

@@ -63,7 +63,7 @@ pub fn profile_dir() -> Option<PathBuf> {
 /// Waits until what stands behind the handle is signalled: a process that has ended, an event that
 /// is set. At most for `limit`, if there is one. Tells whether it is.
 pub fn wait(handle: &OwnedHandle, limit: Option<Duration>) -> bool {
-    // Rounded up: who waits too short a time looks too often.
+    // Rounded up: too short a wait would poll too often.
     let limit = limit.map(|limit| u32::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE - 1));
     // SAFETY: the handle is valid for as long as it is borrowed.
     unsafe { WaitForSingleObject(handle.as_raw_handle(), limit.unwrap_or(INFINITE)) == WAIT_OBJECT_0 }

@@ -1,10 +1,9 @@
-//! A private directory for one run: made fresh, holding nothing of the user's, locked for as long
-//! as its owner lives.
+//! A private directory for one run, locked for as long as its owner lives.
 //!
 //! `od-codex-image-RUN` holds two entries: `workspace`, which is the agent's, and `run`, a file
-//! that proves that this package made the directory. The kernel releases a lock when its owner
-//! dies, however that happens, so a proven directory without a lock has been abandoned. The proof
-//! is written last and removed last: a directory without it is left alone.
+//! that proves that this package made the directory. The kernel releases the lock when the owner
+//! dies, so a proven directory without a lock is abandoned. The proof is written last and removed
+//! last: a directory without it is left alone.
 
 use std::ffi::OsStr;
 use std::io;
@@ -164,7 +163,7 @@ impl Drop for Workspace {
     }
 }
 
-/// The directory of an owner who is dead.
+/// The directory of a dead owner.
 #[derive(Debug)]
 pub struct Abandoned {
     run: String,

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use codex_image::codex::events::{Event, Transcript};
+use codex_image::codex::events::{ExecEvent, Transcript};
 use codex_image::codex::failure::{StderrDigest, clock, detail, diagnose, diagnose_trouble};
 use codex_image::process::Exit;
 use codex_image::text::lines::Lines;
@@ -58,9 +58,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut transcript = Transcript::default();
     let clock = clock(Some("UTC"));
     let told = [diagnose(&transcript, &stderr, Some(Exit::Code(1)), &clock)];
-    transcript.note(&Event::TurnFailed(text.to_string()));
-    transcript.note(&Event::Trouble(text.to_string()));
-    transcript.note(&Event::Reconnecting(text.to_string()));
+    transcript.note(&ExecEvent::TurnFailed(text.to_string()));
+    transcript.note(&ExecEvent::Trouble(text.to_string()));
+    transcript.note(&ExecEvent::Reconnecting(text.to_string()));
     let told = told.into_iter().flatten();
     let told = told.chain(diagnose(&transcript, &StderrDigest::default(), None, &clock));
     for diagnosis in told.chain([diagnose_trouble(&transcript, &clock)]) {

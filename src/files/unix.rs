@@ -12,12 +12,12 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{PngError, ReadError, Stamp};
+use super::read_error::ReadError;
+use super::stamp::Stamp;
 
-mod ancestors;
+#[cfg(target_os = "linux")]
+mod fd_path;
 mod removal;
-
-pub use ancestors::exposure;
 
 pub type Handle = OwnedFd;
 
@@ -65,7 +65,7 @@ pub fn id(dir: &Handle) -> io::Result<u64> {
 /// is not mounted.
 #[cfg(target_os = "linux")]
 pub fn held_path(dir: &Handle) -> Option<PathBuf> {
-    let path = name_of(dir);
+    let path = fd_path::fd_path(dir);
     let (found, held) = (rustix::fs::stat(&path).ok()?, rustix::fs::fstat(dir).ok()?);
     ((found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)).then_some(path)
 }
@@ -73,14 +73,6 @@ pub fn held_path(dir: &Handle) -> Option<PathBuf> {
 #[cfg(not(target_os = "linux"))]
 pub const fn held_path(_dir: &Handle) -> Option<PathBuf> {
     None
-}
-
-/// The name that Linux has for an open file; see proc(5). For a child it is valid until it executes
-/// its program.
-#[cfg(target_os = "linux")]
-fn name_of(file: &OwnedFd) -> PathBuf {
-    use std::os::fd::AsRawFd as _;
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 pub fn remove(parent: &Handle, name: &OsStr, dir: Handle, last: &OsStr, deadline: Instant) -> io::Result<()> {
@@ -152,5 +144,5 @@ pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
 }
 
 fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
-    Err(ReadError::Flawed(PngError::NotRegular(what)))
+    Err(ReadError::NotRegular(what))
 }

@@ -20,7 +20,7 @@ const READ_BYTES: usize = 64 << 10;
 const LAST_BLOCK: [u8; 3] = [1, 0, 0];
 
 /// What the frames of a stream hold, one after the other. Reading fails where the stream breaks or
-/// exceeds a bound, after all that precedes it was handed out. A frame's checksum is not compared.
+/// exceeds a bound, after all that precedes it was returned. A frame's checksum is not compared.
 pub struct Inflated<R> {
     source: BufReader<Take<R>>,
     decoder: FrameDecoder,
@@ -111,7 +111,7 @@ mod tests {
         block(is_last, 1, 128 << 10, b"x")
     }
 
-    /// All that is handed out, and whether the stream was whole.
+    /// All that is returned, and whether the stream was whole.
     fn inflate(stream: &[u8]) -> (Vec<u8>, bool) {
         let mut found = Vec::new();
         let whole = Inflated::new(stream).read_to_end(&mut found).is_ok();

@@ -42,7 +42,7 @@ pub fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
             (b"IHDR", None) => seen_header = Some(header(content)?),
             (b"IHDR", Some(_)) => return Err(PngError::Damaged("it has two headers")),
             (_, None) => return Err(PngError::Damaged("it does not begin with a header")),
-            // Not every decoder looks: png 0.18.1 panics (image-rs/image-png#694).
+            // Not every decoder checks: png 0.18.1 panics (image-rs/image-png#694).
             (b"PLTE", Some(_)) if !content.len().is_multiple_of(3) => {
                 return Err(PngError::Damaged("its palette is impossible"));
             }

@@ -15,7 +15,7 @@ pub enum PngError {
     /// A PNG that contradicts itself.
     #[error("it is damaged ({0})")]
     Damaged(&'static str),
-    /// A PNG that would cost too much to look at.
+    /// A PNG that would cost too much to decode.
     #[error("it claims {width} × {height} pixels, more than is plausible")]
     TooManyPixels {
         /// In pixels.

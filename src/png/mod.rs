@@ -1,4 +1,4 @@
-//! Proof that bytes are a PNG picture: every chunk, then every pixel.
+//! Proves that bytes are a PNG picture: every chunk, then every pixel.
 //!
 //! Three passes, because none suffices alone: only the walk over the chunks sees wrong checksums of
 //! ancillary chunks and where the picture ends; only the decoder sees broken pixels; only inflating

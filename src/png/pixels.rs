@@ -31,9 +31,9 @@ pub fn prove(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(PngError::TooManyPixels { width, height });
     }
-    // For the same reason pixel data must not be much longer than the pixels: they have 8 bytes at
-    // most, and a row begins with one of its own. What is not compressible grows by less than a
-    // thousandth, but for encoders that flush each row.
+    // Bounds the time, too. A pixel has 8 bytes at most, and a row begins with one of its own.
+    // Incompressible data grows by less than a thousandth, except with encoders that flush each
+    // row.
     let pixels = u64::from(width) * u64::from(height) * 8 + u64::from(height);
     if walked.data.iter().map(|data| data.len() as u64).sum::<u64>() > 2 * pixels + MAX_OVERHEAD_BYTES {
         return Err(PngError::Damaged("its pixel data goes on beyond the picture"));

@@ -5,27 +5,13 @@
 //! thread at 2 GB. The path is lost with `pre_exec`, with uid or gid changes, and with a bare
 //! program name under a changed PATH; none of these may be added there.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 
-use super::Marker;
+use super::exit::Exit;
+use super::marker::Marker;
 use super::platform::{Input, Output, Tree};
+use super::program::Program;
 use super::stop::{StopMode, Stopped};
-use super::wait::{Exit, Waiter};
-
-/// What to start.
-#[derive(Debug)]
-pub struct Program {
-    /// The file, as an absolute path.
-    pub path: PathBuf,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-    /// Its whole environment.
-    pub env: Vec<(OsString, OsString)>,
-    /// Its working directory.
-    pub cwd: PathBuf,
-}
 
 /// The three pipes to a child.
 #[derive(Debug)]
@@ -39,6 +25,39 @@ pub struct Pipes {
 }
 
 /// A running child with its descendants. Dropping it kills all of them.
+///
+/// # Members
+/// On Windows a job holds the tree together. Elsewhere a process belongs to the tree if any of
+/// these holds when the tree is stopped:
+///
+/// * its ancestors lead to the child through processes that are still in the table, zombies
+///   included;
+/// * it is in the child's process group;
+/// * it carries the [`Marker`]: as a variable in the environment it was started with, or on Linux
+///   as a resource limit, which is inherited and survives new sessions, empty environments and the
+///   death of all parents;
+/// * it works in the marked directory;
+/// * a scan has found it by ancestry or group while the tree ran. A thread scans as soon as the
+///   child has been started, 20 ms later, then with doubling pauses up to a second, or longer where
+///   the machine has thousands of processes or no processor to spare. On Linux each scan also marks
+///   what it finds.
+///
+/// # Survivors
+/// These are missed:
+///
+/// * on Linux, a process that sheds all signs between two scans: it lifts the limit, or an ancestor
+///   did, and it loses its parents, group, environment and directory before the next scan. If the
+///   system refuses the limit ([`Stopped`] does not tell), it need not lift it;
+/// * on Linux, a process that descends from one which the child started before it had its limit,
+///   and that sheds the other signs before the first scan. The limit is set when the child has been
+///   started and before [`spawn()`] returns, so the child has been told nothing by then;
+/// * on macOS, which has no such limit, a process that sheds parents, group, environment and
+///   directory between two scans;
+/// * what a service starts on the tree's behalf.
+///
+/// When this process is killed, its scans are lost: the watchdog goes by the marker, the group and,
+/// on macOS, ancestry. [`Stopped::may_have_survivors`] tells where the system does not show its
+/// processes.
 #[derive(Debug)]
 pub struct Child(Tree);
 
@@ -48,9 +67,8 @@ pub struct Child(Tree);
 /// # Errors
 /// Whatever the operating system says; nothing is left behind.
 pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Child, Pipes)> {
-    let waiter = Waiter::prepare()?;
-    let (tree, pipes) = Tree::spawn(program, marker, waiter)?;
-    Ok((Child(tree), pipes))
+    let (tree, (stdin, stdout, stderr)) = Tree::spawn(program, marker)?;
+    Ok((Child(tree), Pipes { stdin, stdout, stderr }))
 }
 
 impl Child {

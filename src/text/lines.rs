@@ -21,7 +21,7 @@ impl Lines {
         Self { line: Vec::new(), cap, dropping: false, at_start: true, dropped: 0 }
     }
 
-    /// Takes in `bytes` and hands over every line that they complete.
+    /// Takes in `bytes` and passes on every line that they complete.
     pub fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) {
         while let Some(at) = memchr::memchr(b'\n', bytes) {
             let (head, rest) = (&bytes[..at], &bytes[at + 1..]);
@@ -37,7 +37,7 @@ impl Lines {
         self.keep(bytes);
     }
 
-    /// Hands over a last line that no line feed ended.
+    /// Passes on a last line that no line feed ended.
     pub fn finish(&mut self, mut each: impl FnMut(&[u8])) {
         if std::mem::take(&mut self.dropping) {
             self.dropped += 1;

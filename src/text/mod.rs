@@ -1,13 +1,14 @@
 //! Text that this package did not write, made safe to show: bounded, printable, without secrets.
 
 pub mod lines;
+pub mod pattern;
 pub mod printable;
 pub mod redact;
 pub mod tail;
 
 /// The longest name that stands in a sentence, in characters.
 const NAME_CHARS: usize = 100;
-/// How much of a name is looked at, in bytes.
+/// How much of a name is read, in bytes.
 const LONGEST_NAME_BYTES: usize = 4 << 10;
 
 /// A name from outside of this package, without secrets and cut, as it may stand between backticks

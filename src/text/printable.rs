@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::pattern::regex;
+
 /// Terminal sequences (ECMA-48), in their 7-bit and their 8-bit form. Where one ends is only
 /// believed for the ends in use: of a sequence that is cut off, the escape character goes and the
 /// letters stay, so that no beginning of a secret is taken along.
-#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
 static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(concat!(
+    regex(concat!(
         // OSC, DCS, SOS, PM, APC: titles, links, pictures. On one line, up to BEL or ST.
         r"(?:\x1b[\]PX^_]|[\x{90}\x{98}\x{9d}-\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})",
         // CSI: colours, cursor movements, modes.
@@ -19,7 +20,6 @@ static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
         // Character sets, cursor and keypad.
         r"|\x1b(?:\([0B]|[78=>DEHMNOZ\\])",
     ))
-    .expect("a constant pattern")
 });
 
 /// The text without terminal sequences, control characters and invisible characters. Line breaks
@@ -132,11 +132,8 @@ pub fn one_line(text: &str, max: usize) -> String {
 
 /// Characters that are seen as one (Unicode's extended grapheme clusters, as far as a line is cut
 /// between them): a flag, or a character with its marks and with all that joiners join to it.
-#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
-static SEEN_AS_ONE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:\p{gcb=RI}{2}|.)(?:\u{200d}.|[\p{gcb=Extend}\p{gcb=SpacingMark}\u{200d}])*")
-        .expect("a constant pattern")
-});
+static SEEN_AS_ONE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?:\p{gcb=RI}{2}|.)(?:\u{200d}.|[\p{gcb=Extend}\p{gcb=SpacingMark}\u{200d}])*"));
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::{Captures, Regex};
 
+use super::pattern::regex;
 use super::printable::printable;
 
 /// What stands in the place of what is hidden.
@@ -213,11 +214,6 @@ static PATTERNS: LazyLock<[Regex; RULES.len()]> = LazyLock::new(|| {
         regex(&pattern)
     })
 });
-
-#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles all of them")]
-fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a constant pattern")
-}
 
 /// The text, printable and without secrets.
 #[must_use]

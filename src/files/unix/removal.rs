@@ -1,10 +1,9 @@
-//! Removing a directory with everything in it, whatever an agent has made of it.
+//! Removes a directory with everything in it, whatever an agent has made of it.
 //!
-//! Nothing recurses and no path is resolved: a subdirectory that is not empty is moved up into the
-//! directory that is being removed, under a number as its name, and is taken apart there. That
-//! takes three descriptors, one buffer and linear time at any depth. Links are removed, never
-//! followed. Mount points stay: `rmdir` refuses them with EBUSY before anything of theirs is
-//! opened.
+//! A subdirectory that is not empty is moved up into the directory that is being removed, under a
+//! number as its name, and is emptied there. That takes three descriptors, one buffer and linear
+//! time at any depth. Links are removed, never followed. Mount points stay: `rmdir` refuses them
+//! with EBUSY before anything of theirs is opened.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
@@ -227,7 +226,7 @@ fn open_up(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
 fn make_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(dir, name, flags, Mode::empty())?;
-    rustix::fs::chmod(super::name_of(&opened), Mode::RWXU)
+    rustix::fs::chmod(super::fd_path::fd_path(&opened), Mode::RWXU)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -22,13 +22,13 @@ use windows_sys::Win32::Foundation::{HANDLE, STATUS_OBJECT_NAME_NOT_FOUND};
 use windows_sys::Win32::Storage::FileSystem::{DELETE, FILE_ATTRIBUTE_NORMAL, FILE_WRITE_ATTRIBUTES};
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
-use super::{Handle, error_of, names, open_at, open_dir_at};
+use super::handle::{Handle, error_of, names, open_at, open_dir_at};
 
 /// How long other processes may hold what is to be removed: scanners and indexers open every new
 /// file.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Poll interval: Windows does not notify when a handle closes.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Removes the directory `name` of `parent`, which is open as `dir`. The entry `last` goes after
 /// all others.
@@ -54,7 +54,7 @@ fn patiently(deadline: Instant, mut attempt: impl FnMut() -> io::Result<()>) -> 
         if result.is_ok() || now >= *end.get_or_insert(deadline.min(now + PATIENCE)) {
             return result;
         }
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Poll interval.
-pub const LOOK_EVERY: Duration = Duration::from_millis(5);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How many polls are left.
 ///
@@ -32,7 +32,7 @@ impl PollBudget {
     pub fn lasts(&mut self) -> bool {
         let Some(left) = self.0.checked_sub(1) else { return false };
         self.0 = left;
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(POLL_INTERVAL);
         true
     }
 }

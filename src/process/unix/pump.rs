@@ -1,4 +1,4 @@
-//! Reading on Unix: a task that waits for the pipe to become readable.
+//! Reads a pipe on Unix: a task waits for it to become readable.
 
 use std::io;
 
@@ -19,22 +19,15 @@ pub struct Reader {
     dead: CancellationToken,
 }
 
-/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes. Needs a
-/// tokio runtime.
+/// Reads a pipe, and passes all of its bytes to `sink`. Needs a tokio runtime.
 ///
 /// # Errors
 /// None here; on Windows whatever the operating system says.
 #[allow(clippy::unnecessary_wraps, reason = "on Windows it can fail")]
-pub fn read(
-    mut pipe: Output,
-    cap: usize,
-    on_bytes: impl FnMut(&[u8]) + Send + 'static,
-    on_line: impl FnMut(&[u8]) + Send + 'static,
-) -> io::Result<Reader> {
+pub fn read(mut pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
     let dead = CancellationToken::new();
     let died = dead.clone();
     let task = AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut sink = Sink::new(cap, on_bytes, on_line);
         let mut buffer = vec![0; READ_BYTES];
         loop {
             tokio::select! {
@@ -49,17 +42,17 @@ pub fn read(
                 }
             }
         }
-        sink.finish();
+        sink.end();
     }));
     Ok(Reader { task, dead })
 }
 
 impl Reader {
-    /// Reads what is left, now that everybody is dead who could add to it.
+    /// Reads what is left, now that all processes that could write are dead.
     pub async fn finish(self) {
         self.dead.cancel();
-        // Fails only if the runtime is being shut down, or if a callback has panicked: what it has
-        // taken in is still there.
+        // Fails only if the runtime is being shut down or the sink has panicked. The sink then
+        // keeps what it has taken.
         let _ = self.task.await;
     }
 }

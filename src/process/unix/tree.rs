@@ -1,15 +1,8 @@
 //! A child and its descendants on Unix.
 //!
 //! A process group does not hold a tree together: Codex starts its tools in sessions of their own,
-//! and a daemon forks twice to lose its parents. What belongs to the tree is therefore found in the
-//! table of all processes: what descends from the child or from something that did, what is in its
-//! group, what carries the run's marker in its environment, what works in the run's directory. Only
-//! processes younger than the child can be any of these. On Linux the marker is also a resource
-//! limit, which a process inherits whatever becomes of its parents, its session and its
-//! environment. What the scanner has found while the tree ran is of the tree, too.
-//!
-//! A pid alone identifies no process, since it is reused; a pid with its start time does. Signals
-//! to the group are safe for as long as the child is not reaped, and it is reaped last.
+//! and a daemon forks twice to lose its parents. The members are therefore found in the table of
+//! all processes, by the signs that [`crate::process::Child`] names.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -19,22 +12,27 @@ use std::time::{Duration, Instant};
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
-use tokio::process::ChildStdin;
+use tokio::process::ChildStdin as Input;
 use tokio::sync::watch;
 
+use super::exit::wait_for;
 use super::launch::launch;
 use super::members::Members;
-use super::poll_budget::{LOOK_EVERY, PollBudget};
+use super::poll_budget::{POLL_INTERVAL, PollBudget};
 use super::pump::Output;
 use super::scanner;
 use super::table::{self, Table};
 use super::watchdog::Watchdog;
-use crate::process::Marker;
-use crate::process::spawn::{Pipes, Program};
+use crate::process::exit::Exit;
+use crate::process::marker::Marker;
+use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::{Exit, STACK_BYTES, Waiter};
+use crate::process::wait::{ExitWaiter, STACK_BYTES};
 
 /// A child, the leader of its own group, with its descendants.
+///
+/// A pid alone identifies no process, since it is reused; a pid with its start time does. Signals
+/// to the group are safe for as long as the child is not reaped, and it is reaped last.
 #[derive(Debug)]
 pub struct Tree {
     leader: Pid,
@@ -44,8 +42,7 @@ pub struct Tree {
     /// How the leader has ended, once it has.
     exit: watch::Receiver<Option<Exit>>,
     reaped: bool,
-    /// Whether some process of the tree may be alive that no look shows, or that SIGKILL did not
-    /// end.
+    /// Whether a process of the tree may be alive that no scan shows, or that SIGKILL did not end.
     may_have_survivors: bool,
     /// Dismissed last.
     _watchdog: Option<Watchdog>,
@@ -53,7 +50,8 @@ pub struct Tree {
 
 impl Tree {
     /// Starts the program as the leader of a new group.
-    pub fn spawn(program: &Program, marker: Marker, waiter: Waiter) -> io::Result<(Self, Pipes)> {
+    pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
+        let waiter = ExitWaiter::prepare(wait_for)?;
         // Before the child, so that it is guarded from its first moment.
         let mut watchdog = Watchdog::start(&marker).ok();
         let mut child = launch(
@@ -81,12 +79,10 @@ impl Tree {
         let (Some(stdin), Some(stdout), Some(stderr)) = ends else {
             return Err(io::Error::other("the child has no pipes"));
         };
-        let pipes = Pipes {
-            stdin: ChildStdin::from_std(stdin)?,
-            stdout: Output::from_owned_fd(stdout.into())?,
-            stderr: Output::from_owned_fd(stderr.into())?,
-        };
-        Ok((tree, pipes))
+        let stdin = Input::from_std(stdin)?;
+        let stdout = Output::from_owned_fd(stdout.into())?;
+        let stderr = Output::from_owned_fd(stderr.into())?;
+        Ok((tree, (stdin, stdout, stderr)))
     }
 
     /// How the leader has ended, once it has.
@@ -107,7 +103,7 @@ impl Tree {
             && !self.has_ended()
         {
             self.take_members();
-            self.look();
+            self.refresh();
             self.signal_all(Signal::TERM);
             // A stopped process takes the signal only once it goes on.
             self.signal_all(Signal::CONT);
@@ -126,16 +122,16 @@ impl Tree {
             // The tree is empty only if the leader had exited *before* a scan that found no
             // descendants.
             let had_ended = self.has_ended();
-            self.look();
+            self.refresh();
             if had_ended && self.members.known.is_empty() {
                 break;
             }
             self.signal_all(Signal::KILL);
-            let mut looks_again = true;
-            while looks_again && !self.is_gone() {
-                looks_again = budget.lasts();
+            let mut has_polls = true;
+            while has_polls && !self.is_gone() {
+                has_polls = budget.lasts();
             }
-            if !looks_again {
+            if !has_polls {
                 self.may_have_survivors = true;
                 break;
             }
@@ -150,7 +146,7 @@ impl Tree {
         self.exit.borrow().is_some()
     }
 
-    /// Whether the leader and all that the last look found are gone.
+    /// Whether the leader and all that the last scan found are gone.
     fn is_gone(&mut self) -> bool {
         self.members.known.retain(|&pid, &mut started| table::is_alive(pid, started));
         self.members.known.is_empty() && self.has_ended()
@@ -165,12 +161,12 @@ impl Tree {
 
     fn signal_group(&self, signal: Signal) {
         // ESRCH: the group is empty. EPERM: on macOS, whose `killpg` passes zombies over, it has
-        // only zombies (XNU, `killpg1` in `bsd/kern/kern_sig.c`). `look` finds what is left.
+        // only zombies (XNU, `killpg1` in `bsd/kern/kern_sig.c`). `refresh` finds the rest.
         let _ = kill_process_group(self.leader, signal);
     }
 
-    /// Updates the members by every sign.
-    fn look(&mut self) {
+    /// Scans the table for members, by every sign.
+    fn refresh(&mut self) {
         let table = Table::read();
         self.may_have_survivors |= !self.members.is_shown_in(&table);
         self.members.update(&table);
@@ -202,11 +198,11 @@ fn reap_in_time(child: Pid) {
     let _ = thread::Builder::new().name("codex-image-reap".into()).stack_size(STACK_BYTES).spawn(reap);
 }
 
-/// Looks every few milliseconds whether `done`, for at most `limit`.
+/// Polls until `done`, for at most `limit`.
 fn wait_until(limit: Duration, done: &mut dyn FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !done() && Instant::now() < deadline {
-        thread::sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now())));
+        thread::sleep(POLL_INTERVAL.min(deadline.saturating_duration_since(Instant::now())));
     }
 }
 
@@ -221,8 +217,7 @@ mod tests {
     #[tokio::test]
     async fn a_leader_that_takes_its_time_to_die_is_reaped_all_the_same() {
         let place = place();
-        let waiter = Waiter::prepare().unwrap();
-        let (mut tree, _pipes) = Tree::spawn(&program("stay", place.path()), marker(place.path()), waiter).unwrap();
+        let (mut tree, _pipes) = Tree::spawn(&program("stay", place.path()), marker(place.path())).unwrap();
         let leader = tree.leader;
         tree.kill_all(PollBudget::exhausted());
         drop(tree);

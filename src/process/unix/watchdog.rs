@@ -1,14 +1,8 @@
 //! Stops a tree when the daemon itself is killed or aborts.
 //!
-//! No code of a process runs when it is killed, and `PR_SET_PDEATHSIG` is no help: it fires at the
-//! end of the *thread* that started the child, and costs the fast way of spawning. So a shell waits
-//! at the end of a pipe that only the daemon holds. When the pipe ends, it sends SIGTERM to
-//! whatever carries the run's marker (the variable or the limit), in whatever session, and to the
-//! group; a second later SIGKILL. On macOS, where a shell cannot see the marker, whatever descends
-//! from the leader stands for it. What hides from all of them is found when the next daemon starts,
-//! by its marker or its working directory: see [`crate::workspace::Abandoned`].
-//!
-//! A run does not depend on it: where there is no shell, or it is killed, nothing else changes.
+//! No code of a process runs when it is killed. `PR_SET_PDEATHSIG` is no help: it fires at the end
+//! of the *thread* that started the child, and costs the fast path of spawning. So a shell waits at
+//! the end of a pipe that only the daemon holds.
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -18,9 +12,17 @@ use rustix::process::Pid;
 
 use super::launch::launch;
 use super::table::limit_of;
-use crate::process::Marker;
+use crate::process::marker::Marker;
 
 /// A shell that waits for this process to die. Dropping it dismisses it.
+///
+/// When its pipe ends, it sends SIGTERM to all processes that carry the run's marker (the variable
+/// or the limit), in whatever session, and to the group; a second later SIGKILL. On macOS, where a
+/// shell cannot see the marker, it goes by descent from the leader. The next daemon finds processes
+/// that hide from all of these, by their marker or their working directory: see
+/// [`crate::process::kill_orphans`].
+///
+/// A run does not depend on it: without a shell, or if it is killed, nothing else changes.
 #[derive(Debug)]
 pub struct Watchdog {
     shell: Child,

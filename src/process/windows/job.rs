@@ -25,8 +25,8 @@ pub struct Job(OwnedHandle);
 
 /// Of processes that were not left the time to have one of their own.
 pub const EXIT_CODE: i32 = 1;
-/// A process that cannot be waited for can only be looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Poll interval: some processes cannot be waited for.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Job {
     /// An empty one.
@@ -79,7 +79,7 @@ impl Job {
                 return false;
             }
             if processes.is_empty() {
-                thread::sleep(LOOK_EVERY);
+                thread::sleep(POLL_INTERVAL);
             }
         }
     }

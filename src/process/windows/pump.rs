@@ -1,5 +1,5 @@
-//! Reading on Windows: a thread that waits for the pipe and for the end of the tree. Where tokio
-//! would read, a reading cannot be taken back without losing what it may have read.
+//! Reads a pipe on Windows: a thread waits for the pipe and for the end of the tree. A read of
+//! tokio's cannot be cancelled there without losing what it may have read.
 
 use std::io;
 use std::sync::Arc;
@@ -18,27 +18,21 @@ pub struct Reader {
     done: oneshot::Receiver<()>,
 }
 
-/// The buffer is not on it, but what the lines are given to is not ours.
+/// The buffer is not on the stack, but the sink is not ours.
 const STACK_BYTES: usize = 512 << 10;
 
-/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes.
+/// Reads a pipe, and passes all of its bytes to `sink`.
 ///
 /// # Errors
 /// Whatever the operating system says.
-pub fn read(
-    pipe: Output,
-    cap: usize,
-    on_bytes: impl FnMut(&[u8]) + Send + 'static,
-    on_line: impl FnMut(&[u8]) + Send + 'static,
-) -> io::Result<Reader> {
+pub fn read(pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
     let dead = Arc::new(Event::new()?);
     let died = Arc::clone(&dead);
     let (tell, done) = oneshot::channel();
     thread::Builder::new().name("codex-image-read".into()).stack_size(STACK_BYTES).spawn(move || {
-        let mut sink = Sink::new(cap, on_bytes, on_line);
         // An error ends the reading, like the end of the stream.
         let _ = read_all(&pipe, &died, |bytes| sink.take(bytes));
-        sink.finish();
+        sink.end();
         // The receiver may be gone.
         let _ = tell.send(());
     })?;
@@ -46,10 +40,10 @@ pub fn read(
 }
 
 impl Reader {
-    /// Reads what is left, now that everybody is dead who could add to it.
+    /// Reads what is left, now that all processes that could write are dead.
     pub async fn finish(mut self) {
         self.dead.set();
-        // Fails only if a callback has panicked: what it has taken in is still there.
+        // Fails only if the sink has panicked. It then keeps what it has taken.
         let _ = (&mut self.done).await;
     }
 }
@@ -60,7 +54,7 @@ impl Drop for Reader {
     }
 }
 
-/// Reads to the end of the stream, or until everybody is dead, and then what the pipe holds at that
+/// Reads to the end of the stream, or until the tree is dead, and then what the pipe holds at that
 /// moment.
 fn read_all(pipe: &Output, dead: &Event, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];

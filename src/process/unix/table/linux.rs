@@ -8,8 +8,10 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal, prlimit,
 };
 
-use super::{Process, is_limit_of_a_run, limit_of, start_time};
-use crate::process::Marker;
+use super::limit::{is_limit_of_a_run, limit_of};
+use crate::process::marker::Marker;
+
+type Process = super::process::Process<StartTime>;
 
 /// In clock ticks since the machine started: together with the pid it names one process for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,6 +94,11 @@ pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
 fn is_inside(cwd: &[u8], marker: &Marker) -> bool {
     let rest = marker.dir.as_ref().and_then(|dir| cwd.strip_prefix(dir.as_os_str().as_bytes()));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || rest == b" (deleted)")
+}
+
+/// When `pid` was started, if it exists.
+pub fn start_time(pid: Pid) -> Option<StartTime> {
+    process(pid).map(|process| process.started)
 }
 
 /// Sends `signal` to the process that has this pid and was started then, and to no other.

@@ -12,8 +12,9 @@ use std::ptr;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Process, start_time};
-use crate::process::Marker;
+use crate::process::marker::Marker;
+
+type Process = super::process::Process<StartTime>;
 
 /// By the clock on the wall, in seconds and microseconds: together with the pid it names one
 /// process.
@@ -52,6 +53,11 @@ pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
         marker.dir.as_ref().zip(directory(pid)).is_some_and(|(dir, cwd)| is_inside(&cwd, dir.as_os_str().as_bytes()))
     };
     carries() || works_there()
+}
+
+/// When `pid` was started, if it exists.
+pub fn start_time(pid: Pid) -> Option<StartTime> {
+    process(pid).map(|process| process.started)
 }
 
 /// Sends `signal` to the process that has this pid and was started then. There are no pidfds: the

@@ -1,19 +1,31 @@
 //! Whether other users can exchange what lies at a path. The rule is that of OpenSSH's
 //! `StrictModes`, applied to every directory from the root down: it belongs to root or to this
 //! user, and no other user may write in it, unless its sticky bit keeps each entry for its owner.
-//!
-//! Two things that look like other users are not. In a user namespace root shows as the overflow
-//! uid, so the owner of `/` stands for root. Where each user has a group of their own (umask 002),
-//! that group is the user.
 
 use std::io;
 use std::path::Path;
 
+#[cfg(unix)]
 use rustix::fs::{Mode, Stat};
 
-use crate::files::Exposure;
+/// In what way other users can exchange what lies in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// It, or a directory above it, belongs to one of them.
+    Owned,
+    /// They can write in it, or in a directory above it, and its sticky bit is not set.
+    Writable,
+}
 
-/// What lets other users exchange entries of `path`, which is absolute and without links.
+/// In what way other users can exchange what lies in the directory `path`, if they can. The path is
+/// absolute and without links.
+///
+/// In a user namespace root shows as the overflow uid, so the owner of `/` stands for root. Where
+/// each user has a group of their own (umask 002), that group is the user.
+///
+/// # Errors
+/// Whatever the operating system says.
+#[cfg(unix)]
 pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     let us = rustix::process::geteuid().as_raw();
     let root = rustix::fs::lstat("/")?.st_uid;
@@ -32,6 +44,18 @@ pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     Ok(None)
 }
 
+/// The access list decides which users may write in a directory. A user's temporary directory
+/// inherits it from the profile.
+///
+/// # Errors
+/// None; on Unix whatever the operating system says.
+#[cfg(windows)]
+#[allow(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
+pub const fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {
+    Ok(None)
+}
+
+#[cfg(unix)]
 fn is_writable_by_others(dir: &Path, stat: &Stat, us: u32) -> bool {
     let mode = Mode::from_raw_mode(stat.st_mode);
     if mode.contains(Mode::SVTX) {
@@ -42,7 +66,7 @@ fn is_writable_by_others(dir: &Path, stat: &Stat, us: u32) -> bool {
 
 /// Only Linux's distributions have groups of one user. On macOS `/etc/group` does not name the
 /// members of `staff`.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 mod group {
     pub const fn is_private(_dir: &std::path::Path, _user: u32, _group: u32) -> bool {
         false
@@ -56,7 +80,7 @@ mod group {
     use rustix::fs::getxattr_query;
     use rustix::io::Errno;
 
-    use crate::files::read_regular;
+    use crate::files::regular::read_regular;
 
     /// Larger than any list of users that a machine keeps in a file.
     const MAX_BYTES: u64 = 4 << 20;
