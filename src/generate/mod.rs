@@ -74,5 +74,5 @@ async fn wait(ticket: Ticket, progress: &Progress) -> Slot {
     let say = |position| {
         progress.say(Phase::Queued, &format!("Waiting for a free place, number {position} in the queue"), None);
     };
-    ticket.turn(say).await
+    ticket.admitted(say).await
 }

@@ -152,7 +152,7 @@ fn run<'env, A: Answer + 'static>(
     let (draft, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
     // Now, and not where the scheduler starts the task: the line is in the order of the calls.
-    let ticket = QUEUE.line_up();
+    let ticket = QUEUE.join();
     let reporter = Reporter::new(callback).map_err(Refusal::Defect)?;
     let abort = match Abort::listen(js, signal).map_err(unreadable(SIGNAL))? {
         Start::Aborted(reason) => return Err(Refusal::Aborted(reason)),
