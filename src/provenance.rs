@@ -21,9 +21,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, Recorded};
-use crate::codex::store::{Baseline, Scan, Store};
+use crate::codex::store::{Baseline, ImageError, Scan, Store, VerifiedPng, read_image};
 use crate::error::NoImageReason;
-use crate::files::{Dir, ReadError};
+use crate::files::Dir;
 use crate::png::{self, Picture};
 use crate::reference::Fingerprint;
 use crate::request::{Completion, Request, Validation};
@@ -73,7 +73,7 @@ pub enum Rejection {
     /// There is no file, or none that counts.
     NoImage(NoImageReason),
     /// There is a file, and it was refused.
-    Refused(ReadError),
+    Refused(ImageError),
 }
 
 impl Rejection {
@@ -231,16 +231,12 @@ impl ProvenanceCheck {
         let Some(workspace) = workspace.filter(|_| self.request.sandbox.has_shell()) else {
             return Err(Rejection::NOTHING);
         };
-        let bytes = match workspace.read(OsStr::new(IMAGE_NAME), self.request.max_image_bytes) {
-            Ok(bytes) => bytes,
-            Err(ReadError::Absent) => return Err(Rejection::NOTHING),
-            Err(refusal) => return Err(Rejection::Refused(refusal)),
-        };
-        let check = match self.request.validation {
+        let prove = match self.request.validation {
             Validation::Full => png::prove,
             Validation::Signature => png::check_signature,
         };
-        let picture = check(&bytes).map_err(|flaw| Rejection::Refused(ReadError::Flawed(flaw)))?;
+        let read = read_image(workspace, OsStr::new(IMAGE_NAME), self.request.max_image_bytes, prove);
+        let VerifiedPng { bytes, picture } = read.map_err(Rejection::Refused)?.ok_or(Rejection::NOTHING)?;
         match thread {
             Some(thread) => self.judge(bytes, picture, Source::Workspace, thread),
             None => self.admit(FoundImage {
@@ -331,14 +327,14 @@ fn first_recorded(
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
-) -> Result<FoundImage, Option<ReadError>> {
+) -> Result<FoundImage, Option<ImageError>> {
     let mut flaw = None;
     let proven = |Recorded { bytes: png, revised_prompt }| {
         let picture = png::prove(&png).map_err(|found| flaw = Some(found)).ok()?;
         Some(FoundImage { png, picture, source: Source::Rollout, verified: true, revised_prompt })
     };
     let found = first(codex_home, thread, limit, given_up, proven);
-    found.map_err(|too_large| if too_large { Some(ReadError::TooLarge) } else { flaw.map(ReadError::Flawed) })
+    found.map_err(|too_large| if too_large { Some(ImageError::TooLarge) } else { flaw.map(ImageError::Invalid) })
 }
 
 /// The first entry that is wanted, or whether there was one that is too large.

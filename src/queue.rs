@@ -109,7 +109,7 @@ impl State {
 
 /// Positions from `first` on that are reported to waiters: all up to 16, then those with at most
 /// four significant binary digits. So a waiter gets eight reports while its position halves, and
-/// removing one waiter wakes O(log n) others.
+/// removing one waiter wake_count O(log n) others.
 fn milestones(first: usize) -> impl Iterator<Item = usize> {
     // Value of the last of four significant digits.
     let step = |position: usize| 1 << (position.ilog2().saturating_sub(3));
@@ -467,13 +467,13 @@ mod tests {
         let (queue, _slot, mut tickets) = long_queue(99);
         let positions = RefCell::new(Vec::new());
         let mut last = pin!(queue.join().admitted(|position| positions.borrow_mut().push(position)));
-        let wakes = Arc::new(WakeCount::default());
-        let waker = Waker::from(Arc::clone(&wakes));
+        let wake_count = Arc::new(WakeCount::default());
+        let waker = Waker::from(Arc::clone(&wake_count));
         assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         for ticket in &mut tickets {
-            let before = wakes.0.load(Ordering::Relaxed);
+            let before = wake_count.0.load(Ordering::Relaxed);
             *ticket = None;
-            if wakes.0.load(Ordering::Relaxed) > before {
+            if wake_count.0.load(Ordering::Relaxed) > before {
                 assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             }
         }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use super::command;
+use super::line_sink::LineSink;
 use super::locate::Cli;
-use crate::process::pump::read;
-use crate::process::{Marker, StopMode, spawn};
+use crate::process::{Marker, StopMode, read, spawn};
 use crate::request::Request;
 use crate::text::tail::Tail;
 
@@ -39,14 +39,13 @@ pub async fn ask(
     let said = Arc::new(Mutex::new(Tail::new(ANSWER_BYTES)));
     let note = || {
         let said = Arc::clone(&said);
-        move |line: &[u8]| {
+        LineSink::new(ANSWER_BYTES, move |line| {
             let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
             said.push(line);
             said.push(b"\n");
-        }
+        })
     };
-    let readers =
-        [read(pipes.stdout, ANSWER_BYTES, |_| {}, note())?, read(pipes.stderr, ANSWER_BYTES, |_| {}, note())?];
+    let readers = [read(pipes.stdout, note())?, read(pipes.stderr, note())?];
     tokio::select! {
         _ = child.exited() => {}
         () = tokio::time::sleep(TIMEOUT) => {}

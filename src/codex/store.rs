@@ -6,7 +6,7 @@
 //! here.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
 use crate::files::{Dir, ReadError, Stamp, request};
-use crate::png::{self, Picture};
+use crate::png::{self, Picture, PngError};
 
 /// A proven picture: its bytes and what they show.
 #[derive(Debug)]
@@ -24,6 +24,36 @@ pub struct VerifiedPng {
     pub bytes: Vec<u8>,
     /// What they show.
     pub picture: Picture,
+}
+
+/// Why a file is no acceptable picture.
+#[derive(Debug)]
+pub enum ImageError {
+    /// It is larger than allowed.
+    TooLarge,
+    /// It is no PNG, not a whole one, or no file that may hold one.
+    Invalid(PngError),
+}
+
+/// Reads the picture `name` in `dir` and proves it by `prove`. None if there is no such file, or,
+/// on Windows, if another process holds it for the moment.
+///
+/// # Errors
+/// Why the file is no acceptable picture.
+pub fn read_image(
+    dir: &Dir,
+    name: &OsStr,
+    limit: u64,
+    prove: fn(&[u8]) -> Result<Picture, PngError>,
+) -> Result<Option<VerifiedPng>, ImageError> {
+    let bytes = match dir.read(name, limit) {
+        Ok(bytes) => bytes,
+        Err(ReadError::Absent) => return Ok(None),
+        Err(ReadError::TooLarge) => return Err(ImageError::TooLarge),
+        Err(ReadError::NotRegular(what)) => return Err(ImageError::Invalid(PngError::NotRegular(what))),
+    };
+    let picture = prove(&bytes).map_err(ImageError::Invalid)?;
+    Ok(Some(VerifiedPng { bytes, picture }))
 }
 
 /// What a look into the store found.
@@ -35,7 +65,7 @@ pub enum Scan {
     Image(VerifiedPng),
     /// A file that is no acceptable picture, or none yet: one that ends too early may still be
     /// growing.
-    Refused(ReadError),
+    Refused(ImageError),
 }
 
 /// One thread's directory in the store, looked at again and again without reading an unchanged file
@@ -135,28 +165,25 @@ impl Store {
             .filter(|(stamp, name)| self.is_of_run(*stamp) && self.seen.get(name) != Some(stamp))
             .collect();
         fresh.sort_by(|(a, a_name), (b, b_name)| (a.modified, a_name).cmp(&(b.modified, b_name)));
-        let mut sight = Scan::Nothing;
+        let mut found = Scan::Nothing;
         for (stamp, name) in fresh {
             if given_up.is_cancelled() {
                 break;
             }
-            let proven = dir.read(&name, self.limit).and_then(|bytes| {
-                let picture = png::prove(&bytes).map_err(ReadError::Flawed)?;
-                Ok(VerifiedPng { bytes, picture })
-            });
-            match &proven {
-                // Gone again; or, on Windows, held by another process for the moment: tried again.
-                Err(ReadError::Absent) => self.seen.remove(&name),
+            let read = read_image(dir, &name, self.limit, png::prove);
+            match &read {
+                // Tried again.
+                Ok(None) => self.seen.remove(&name),
                 // Stamped before it was read: a change during the reading makes it new again.
-                Ok(_) | Err(_) => self.seen.insert(name, stamp),
+                Ok(Some(_)) | Err(_) => self.seen.insert(name, stamp),
             };
-            match proven {
-                Ok(proven) => return Scan::Image(proven),
-                Err(ReadError::Absent) => {}
-                Err(refusal) => sight = Scan::Refused(refusal),
+            match read {
+                Ok(Some(proven)) => return Scan::Image(proven),
+                Ok(None) => {}
+                Err(error) => found = Scan::Refused(error),
             }
         }
-        sight
+        found
     }
 
     fn is_of_run(&self, stamp: Stamp) -> bool {
@@ -185,7 +212,6 @@ mod tests {
     use std::fs::File;
 
     use super::*;
-    use crate::png::PngError;
 
     const THREAD: &str = "019e5f2a-7c44-7bb0-9d3e-0123456789ab";
 
@@ -233,7 +259,7 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         let bytes = picture(7);
         std::fs::write(path.join("exec-1.anything"), &bytes[..20]).unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ReadError::Flawed(PngError::Truncated))));
+        assert!(matches!(look(&mut store), Scan::Refused(ImageError::Invalid(PngError::Truncated))));
         assert!(matches!(look(&mut store), Scan::Nothing), "an unchanged file is not read again");
         std::fs::write(path.join("exec-1.anything"), &bytes).unwrap();
         assert!(matches!(look(&mut store), Scan::Image(proven) if proven.bytes == bytes));
@@ -259,7 +285,7 @@ mod tests {
         let (_home, path, mut store) = store();
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), b"<html>").unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ReadError::Flawed(PngError::Other("an HTML page")))));
+        assert!(matches!(look(&mut store), Scan::Refused(ImageError::Invalid(PngError::Other("an HTML page")))));
         std::fs::write(path.join("b"), picture(1)).unwrap();
         assert!(matches!(look(&mut store), Scan::Image(_)));
     }
@@ -270,7 +296,7 @@ mod tests {
         let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, None);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ReadError::TooLarge)));
+        assert!(matches!(look(&mut store), Scan::Refused(ImageError::TooLarge)));
     }
 
     #[test]

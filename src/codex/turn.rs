@@ -14,9 +14,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ThreadId;
 use super::events::{Event, Transcript};
 use super::failure::StderrDigest;
-use crate::process::pump::{Reader, read};
-use crate::process::{Child, Exit, Marker, Program, StopMode, Stopped, spawn};
+use super::line_sink::LineSink;
+use crate::process::{Child, Exit, Marker, Program, Reader, Sink, StopMode, Stopped, read, spawn};
 use crate::progress::{Phase, Progress};
+use crate::text::lines::Lines;
 use crate::text::redact::Redactor;
 
 /// The longest line that is looked at. Events of Codex are small but for those that quote a
@@ -87,18 +88,10 @@ impl Turn {
         let (tell, status) = watch::channel(TurnStatus::default());
         let redactor = progress.redactor().clone();
         let listener = Listener { output: Arc::clone(&output), tell, progress };
-        let stderr = Arc::clone(&output);
+        let stderr = StderrSink { lines: Lines::new(LINE_BYTES), output: Arc::clone(&output) };
         let readers = [
-            read(pipes.stdout, LINE_BYTES, |_| {}, move |line| listener.hear(line))?,
-            read(
-                pipes.stderr,
-                LINE_BYTES,
-                {
-                    let output = Arc::clone(&output);
-                    move |bytes| lock(&output).stderr.tail.push(bytes)
-                },
-                move |line| lock(&stderr).stderr.note(line),
-            )?,
+            read(pipes.stdout, LineSink::new(LINE_BYTES, move |line| listener.hear(line)))?,
+            read(pipes.stderr, stderr)?,
         ];
         Ok(Self { child, output, status, _writer: write(pipes.stdin, prompt), readers, redactor })
     }
@@ -141,6 +134,25 @@ fn write(mut stdin: impl AsyncWrite + Unpin + Send + 'static, prompt: String) ->
 fn lock(output: &Mutex<TurnOutput>) -> MutexGuard<'_, TurnOutput> {
     // What a panicking holder has left is still only text.
     output.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps the end of stderr, and what its lines report.
+struct StderrSink {
+    lines: Lines,
+    output: Arc<Mutex<TurnOutput>>,
+}
+
+impl Sink for StderrSink {
+    fn take(&mut self, bytes: &[u8]) {
+        let stderr = &mut lock(&self.output).stderr;
+        stderr.tail.push(bytes);
+        self.lines.push(bytes, |line| stderr.note(line));
+    }
+
+    fn end(&mut self) {
+        let stderr = &mut lock(&self.output).stderr;
+        self.lines.finish(|line| stderr.note(line));
+    }
 }
 
 /// Turns lines of stdout into what is remembered and what is said.

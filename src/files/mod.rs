@@ -11,8 +11,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::png::PngError;
-
 mod requests;
 #[cfg(unix)]
 mod unix;
@@ -46,8 +44,8 @@ pub struct Stamp {
 pub enum ReadError {
     /// There is no such file.
     Absent,
-    /// There is something that is not a picture whatever its bytes are.
-    Flawed(PngError),
+    /// Not a plain file of the user's own, or not readable. Holds the reason.
+    NotRegular(&'static str),
     /// The file is larger than the limit.
     TooLarge,
 }
@@ -221,7 +219,7 @@ fn read_bounded(file: File, size: u64, max_bytes: u64) -> Result<Vec<u8>, ReadEr
     InRequests(file)
         .take(max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|_| ReadError::Flawed(PngError::NotRegular("it cannot be read")))?;
+        .map_err(|_| ReadError::NotRegular("it cannot be read"))?;
     if bytes.len() as u64 > max_bytes { Err(ReadError::TooLarge) } else { Ok(bytes) }
 }
 
@@ -240,7 +238,7 @@ mod tests {
             Ok(_) => "read".into(),
             Err(ReadError::Absent) => "absent".into(),
             Err(ReadError::TooLarge) => "too large".into(),
-            Err(ReadError::Flawed(flaw)) => flaw.to_string(),
+            Err(ReadError::NotRegular(what)) => what.into(),
         }
     }
 

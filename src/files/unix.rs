@@ -12,7 +12,7 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{PngError, ReadError, Stamp};
+use super::{ReadError, Stamp};
 
 mod ancestors;
 mod removal;
@@ -148,5 +148,5 @@ pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
 }
 
 fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
-    Err(ReadError::Flawed(PngError::NotRegular(what)))
+    Err(ReadError::NotRegular(what))
 }

@@ -35,7 +35,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, OpenProcessToken};
 
-use super::{Exposure, PngError, ReadError, Stamp};
+use super::{Exposure, ReadError, Stamp};
 use crate::win32::{check, own, wide};
 
 mod removal;
@@ -267,7 +267,7 @@ pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), ReadError
 }
 
 fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
-    Err(ReadError::Flawed(PngError::NotRegular(what)))
+    Err(ReadError::NotRegular(what))
 }
 
 /// Opens an entry of the directory with full sharing. Opens a link itself, not its target, and the

@@ -3,9 +3,9 @@
 use jiff::Zoned;
 
 use crate::codex::failure::{self, Diagnosis, detail, diagnose};
+use crate::codex::store::ImageError;
 use crate::codex::turn::{FinishedTurn, TurnOutput};
-use crate::error::{Cause, Evidence, Failure, NoImageReason};
-use crate::files::ReadError;
+use crate::error::{Cause, Evidence, Failure};
 use crate::process::Exit;
 use crate::provenance::Rejection;
 use crate::request::Request;
@@ -36,9 +36,8 @@ pub fn without_picture(
 
 pub const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
     match rejection {
-        Rejection::Refused(ReadError::TooLarge) => Cause::ImageTooLarge { limit },
-        Rejection::Refused(ReadError::Flawed(flaw)) => Cause::InvalidImage(flaw),
-        Rejection::Refused(ReadError::Absent) => Cause::NoImage(NoImageReason::NotDrawn),
+        Rejection::Refused(ImageError::TooLarge) => Cause::ImageTooLarge { limit },
+        Rejection::Refused(ImageError::Invalid(flaw)) => Cause::InvalidImage(flaw),
         Rejection::NoImage(missing) => Cause::NoImage(missing),
     }
 }

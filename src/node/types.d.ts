@@ -1,4 +1,4 @@
-/* Generated from src/node/ by the build: edit there, not here. */
+/* index.d.ts is generated: edit src/node/types.d.ts and the doc comments of src/node/ instead. */
 /// <reference types="node" />
 
 /** Called with every sign of progress, in order, and never after the promise has settled. What it throws or returns changes nothing. */

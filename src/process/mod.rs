@@ -32,7 +32,10 @@
 //! on macOS, ancestry. [`Stopped::may_have_survivors`] tells where the system does not show its
 //! processes.
 
-pub mod pump;
+mod exit;
+mod marker;
+mod program;
+mod pump;
 mod spawn;
 mod stop;
 mod wait;
@@ -50,21 +53,13 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-pub use platform::kill_orphans;
-pub use spawn::{Child, Pipes, Program, spawn};
+pub use exit::Exit;
+pub use marker::Marker;
+pub use platform::{Output, Reader, kill_orphans, read};
+pub use program::Program;
+pub use pump::Sink;
+pub use spawn::{Child, Pipes, spawn};
 pub use stop::{StopMode, Stopped};
-pub use wait::Exit;
-
-/// What a run's processes can be recognised by when their ancestry no longer tells.
-#[derive(Debug, Clone)]
-pub struct Marker {
-    /// A variable in their environment.
-    pub name: &'static str,
-    /// Its value, unique to the run.
-    pub value: String,
-    /// A directory private to the run. Every process that works there is killed at the end.
-    pub dir: Option<std::path::PathBuf>,
-}
 
 /// The name of a signal, as people know it.
 #[must_use]

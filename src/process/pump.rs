@@ -8,39 +8,20 @@
 
 use std::io;
 
-use crate::text::lines::Lines;
-
-pub use super::platform::{Output, Reader, read};
-
 /// As much as a pipe holds.
-pub(super) const READ_BYTES: usize = 64 << 10;
+pub const READ_BYTES: usize = 64 << 10;
 
-/// What becomes of the bytes of a pipe.
-pub(super) struct Sink<B, L> {
-    lines: Lines,
-    on_bytes: B,
-    on_line: L,
-}
+/// Takes what comes out of a pipe.
+pub trait Sink: Send + 'static {
+    /// Takes the next bytes.
+    fn take(&mut self, bytes: &[u8]);
 
-impl<B: FnMut(&[u8]), L: FnMut(&[u8])> Sink<B, L> {
-    /// Hands over all bytes, and the lines of at most `cap` bytes.
-    pub const fn new(cap: usize, on_bytes: B, on_line: L) -> Self {
-        Self { lines: Lines::new(cap), on_bytes, on_line }
-    }
-
-    pub fn take(&mut self, bytes: &[u8]) {
-        (self.on_bytes)(bytes);
-        self.lines.push(bytes, &mut self.on_line);
-    }
-
-    /// There is no more to come.
-    pub fn finish(mut self) {
-        self.lines.finish(&mut self.on_line);
-    }
+    /// Ends the stream: there are no more bytes.
+    fn end(&mut self);
 }
 
 /// Reads the `held` bytes that a pipe holds at this moment. Later writes are not waited for.
-pub(super) fn drain(
+pub fn drain(
     held: usize,
     buffer: &mut [u8],
     mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
@@ -64,21 +45,33 @@ mod tests {
     use std::io::Write as _;
     use std::sync::mpsc;
 
-    use super::super::platform::output_pipe;
     use super::*;
+    use crate::process::platform::{output_pipe, read};
+
+    /// Sends all bytes once the stream has ended.
+    struct Collect(Vec<u8>, mpsc::Sender<Vec<u8>>);
+
+    impl Sink for Collect {
+        fn take(&mut self, bytes: &[u8]) {
+            self.0.extend_from_slice(bytes);
+        }
+
+        fn end(&mut self) {
+            self.1.send(std::mem::take(&mut self.0)).unwrap();
+        }
+    }
 
     /// The reader has seen nothing yet, as on a starved machine, and the pipe is still held open.
     #[tokio::test]
     async fn all_that_a_dead_tree_has_written_is_read_at_once() {
         for lines in [0, 1, 1000, 8000] {
             let (pipe, mut held) = output_pipe().unwrap();
-            let written: Vec<_> = (0..lines).map(|line| format!("{line:07}")).collect();
-            held.write_all(written.iter().flat_map(|line| [line, "\n"]).collect::<String>().as_bytes()).unwrap();
+            let written = b"a line\n".repeat(lines);
+            held.write_all(&written).unwrap();
             let (seen, all) = mpsc::channel();
-            let reader = read(pipe, 100, |_| {}, move |line| seen.send(line.to_vec()).unwrap()).unwrap();
+            let reader = read(pipe, Collect(Vec::new(), seen)).unwrap();
             reader.finish().await;
-            let all: Vec<_> = all.iter().map(|line| String::from_utf8(line).unwrap()).collect();
-            assert_eq!(all, written);
+            assert_eq!(all.iter().collect::<Vec<_>>(), [written]);
             drop(held);
         }
     }
@@ -89,8 +82,8 @@ mod tests {
         held.write_all(b"one\ntwo").unwrap();
         drop(held);
         let (seen, all) = mpsc::channel();
-        let reader = read(pipe, 100, |_| {}, move |line| seen.send(line.to_vec()).unwrap()).unwrap();
+        let reader = read(pipe, Collect(Vec::new(), seen)).unwrap();
         reader.finish().await;
-        assert_eq!(all.iter().collect::<Vec<_>>(), [b"one", b"two"]);
+        assert_eq!(all.iter().collect::<Vec<_>>(), [b"one\ntwo"]);
     }
 }

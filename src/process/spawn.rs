@@ -5,27 +5,13 @@
 //! thread at 2 GB. The path is lost with `pre_exec`, with uid or gid changes, and with a bare
 //! program name under a changed PATH; none of these may be added there.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 
-use super::Marker;
+use super::exit::Exit;
+use super::marker::Marker;
 use super::platform::{Input, Output, Tree};
+use super::program::Program;
 use super::stop::{StopMode, Stopped};
-use super::wait::{Exit, Waiter};
-
-/// What to start.
-#[derive(Debug)]
-pub struct Program {
-    /// The file, as an absolute path.
-    pub path: PathBuf,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-    /// Its whole environment.
-    pub env: Vec<(OsString, OsString)>,
-    /// Its working directory.
-    pub cwd: PathBuf,
-}
 
 /// The three pipes to a child.
 #[derive(Debug)]
@@ -48,9 +34,8 @@ pub struct Child(Tree);
 /// # Errors
 /// Whatever the operating system says; nothing is left behind.
 pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Child, Pipes)> {
-    let waiter = Waiter::prepare()?;
-    let (tree, pipes) = Tree::spawn(program, marker, waiter)?;
-    Ok((Child(tree), pipes))
+    let (tree, (stdin, stdout, stderr)) = Tree::spawn(program, marker)?;
+    Ok((Child(tree), Pipes { stdin, stdout, stderr }))
 }
 
 impl Child {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::wait::Exit;
+use super::exit::Exit;
 
 /// How to stop a tree.
 #[derive(Debug)]

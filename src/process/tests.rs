@@ -5,13 +5,12 @@ use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::pump::{Reader, read};
 use super::*;
 
 /// What a child of these tests does.
@@ -198,14 +197,23 @@ pub fn place() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
+/// Sends what it takes, piece by piece.
+struct Pieces(Sender<Vec<u8>>);
+
+impl Sink for Pieces {
+    fn take(&mut self, bytes: &[u8]) {
+        // The test may have seen enough.
+        let _ = self.0.send(bytes.to_vec());
+    }
+
+    fn end(&mut self) {}
+}
+
 /// Starts a child and listens to it.
-fn run(role: &str, place: &Path) -> (Child, platform::Input, [Reader; 2], Receiver<String>) {
+fn run(role: &str, place: &Path) -> (Child, platform::Input, [Reader; 2], Receiver<Vec<u8>>) {
     let (child, pipes) = spawn(&program(role, place), marker(place)).unwrap();
     let (say, said) = channel();
-    let listen = |pipe| {
-        let say = say.clone();
-        read(pipe, 1 << 20, |_| {}, move |line| drop(say.send(String::from_utf8_lossy(line).into_owned()))).unwrap()
-    };
+    let listen = |pipe| read(pipe, Pieces(say.clone())).unwrap();
     (child, pipes.stdin, [listen(pipes.stdout), listen(pipes.stderr)], said)
 }
 
@@ -225,13 +233,12 @@ async fn a_child_is_told_its_environment_and_its_place() {
     let (mut child, pipes) = spawn(&program, marker(place.path())).unwrap();
     drop(pipes.stdin);
     let (say, said) = channel();
-    let listen = move |line: &[u8]| drop(say.send(String::from_utf8_lossy(line).into_owned()));
-    let reader = read(pipes.stdout, 1 << 20, |_| {}, listen).unwrap();
+    let reader = read(pipes.stdout, Pieces(say)).unwrap();
     assert_eq!(child.exited().await, Exit::Code(0));
     assert_eq!(child.stop(StopMode::Kill).exit, Exit::Code(0));
     reader.finish().await;
-    let told: Vec<String> = said.iter().collect();
-    let has = |line: String| assert!(told.contains(&line), "{line} in {told:?}");
+    let told = String::from_utf8(said.iter().flatten().collect()).unwrap();
+    let has = |line: String| assert!(told.lines().any(|told| told == line), "{line} in {told:?}");
     has("QUOTES=\"a\\\" %PATH% \u{1f408}".to_owned());
     has(format!("{MARKER}={}", marker(place.path()).value));
     has(format!("cwd={}", cwd.display()));

@@ -15,40 +15,23 @@ use std::thread;
 
 use tokio::sync::watch;
 
-use super::platform::{Waitable, wait_for};
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// With this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-}
-
-impl Exit {
-    /// Whether it ended with 0.
-    #[must_use]
-    pub const fn is_success(self) -> bool {
-        matches!(self, Self::Code(0))
-    }
-}
+use super::exit::Exit;
 
 /// A thread that is ready to wait. It is made before the child, so that a child without a waiter
 /// never exists.
 #[derive(Debug)]
-pub struct Waiter {
-    child: SyncSender<Waitable>,
+pub struct Waiter<C> {
+    child: SyncSender<C>,
     exit: watch::Receiver<Option<Exit>>,
 }
 
-/// Who only waits needs next to no stack.
+/// A thread that only waits needs next to no stack.
 pub const STACK_BYTES: usize = 64 << 10;
 
-impl Waiter {
-    /// Starts the thread.
-    pub fn prepare() -> io::Result<Self> {
-        let (child, told) = sync_channel::<Waitable>(1);
+impl<C: Send + 'static> Waiter<C> {
+    /// Starts the thread, which learns by `wait_for` how a child ended.
+    pub fn prepare(wait_for: fn(&C) -> Exit) -> io::Result<Self> {
+        let (child, told) = sync_channel::<C>(1);
         let (tell, exit) = watch::channel(None);
         thread::Builder::new().name("codex-image-wait".into()).stack_size(STACK_BYTES).spawn(move || {
             // No child: the spawn failed, and there is nothing to wait for.
@@ -60,7 +43,7 @@ impl Waiter {
     }
 
     /// Waits for `child` from now on; the exit appears in the channel once it has ended.
-    pub fn watch(self, child: Waitable) -> watch::Receiver<Option<Exit>> {
+    pub fn watch(self, child: C) -> watch::Receiver<Option<Exit>> {
         // The thread holds the other end until it has received this.
         let _ = self.child.send(child);
         self.exit

@@ -1,6 +1,7 @@
 //! Makes text from other programs safe to show: bounded, printable, without secrets.
 
 pub mod lines;
+pub mod pattern;
 pub mod printable;
 pub mod redact;
 pub mod tail;

@@ -6,13 +6,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::pattern::regex;
+
 /// Terminal sequences (ECMA-48), in their 7-bit and 8-bit forms.
 ///
 /// Matches only sequences with a known final byte. Of an unfinished sequence only the escape
 /// character is removed later, so that the match cannot swallow the beginning of a secret.
-#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
 static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(concat!(
+    regex(concat!(
         // OSC, DCS, SOS, PM, APC: titles, links, pictures. On one line, up to BEL or ST.
         r"(?:\x1b[\]PX^_]|[\x{90}\x{98}\x{9d}-\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})",
         // CSI: colours, cursor movements, modes.
@@ -20,7 +21,6 @@ static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
         // Character sets, cursor and keypad.
         r"|\x1b(?:\([0B]|[78=>DEHMNOZ\\])",
     ))
-    .expect("a constant pattern")
 });
 
 /// Returns the text without terminal sequences, control characters and invisible characters.
@@ -133,11 +133,8 @@ pub fn one_line(text: &str, max_chars: usize) -> String {
 
 /// Unicode's extended grapheme clusters, as far as a cut line needs them: a flag, or a character
 /// with its marks and all characters that joiners attach to it.
-#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
-static GRAPHEME_CLUSTER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:\p{gcb=RI}{2}|.)(?:\u{200d}.|[\p{gcb=Extend}\p{gcb=SpacingMark}\u{200d}])*")
-        .expect("a constant pattern")
-});
+static GRAPHEME_CLUSTER: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?:\p{gcb=RI}{2}|.)(?:\u{200d}.|[\p{gcb=Extend}\p{gcb=SpacingMark}\u{200d}])*"));
 
 #[cfg(test)]
 mod tests {

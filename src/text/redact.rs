@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::{Captures, Regex};
 
+use super::pattern::regex;
 use super::printable::printable;
 
 /// Replacement for a secret.
@@ -215,11 +216,6 @@ static PATTERNS: LazyLock<[Regex; RULES.len()]> = LazyLock::new(|| {
         regex(&pattern)
     })
 });
-
-#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles all of them")]
-fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a constant pattern")
-}
 
 /// Returns the text printable and without secrets.
 #[must_use]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rustix::process::Pid;
 
 use super::table::{self, StartTime, Table};
-use crate::process::Marker;
+use crate::process::marker::Marker;
 
 /// The leader of a tree and every living process of it that a scan has found.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use rustix::process::{Signal, getpid};
 
 use super::poll_budget::PollBudget;
 use super::table;
-use crate::process::Marker;
+use crate::process::marker::Marker;
 
 /// Kills every process that carries the marker or works in the marked directory, but for this one.
 /// Blocks until they are gone, or until there is no [`PollBudget`] left.

@@ -19,22 +19,15 @@ pub struct Reader {
     dead: CancellationToken,
 }
 
-/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes. Needs a
-/// tokio runtime.
+/// Reads a pipe, and hands all of its bytes to `sink`. Needs a tokio runtime.
 ///
 /// # Errors
 /// None here; on Windows whatever the operating system says.
 #[allow(clippy::unnecessary_wraps, reason = "on Windows it can fail")]
-pub fn read(
-    mut pipe: Output,
-    cap: usize,
-    on_bytes: impl FnMut(&[u8]) + Send + 'static,
-    on_line: impl FnMut(&[u8]) + Send + 'static,
-) -> io::Result<Reader> {
+pub fn read(mut pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
     let dead = CancellationToken::new();
     let died = dead.clone();
     let task = AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut sink = Sink::new(cap, on_bytes, on_line);
         let mut buffer = vec![0; READ_BYTES];
         loop {
             tokio::select! {
@@ -49,7 +42,7 @@ pub fn read(
                 }
             }
         }
-        sink.finish();
+        sink.end();
     }));
     Ok(Reader { task, dead })
 }

@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
-use tokio::process::ChildStdin;
+use tokio::process::ChildStdin as Input;
 use tokio::sync::watch;
 
+use super::exit::wait_for;
 use super::launch::launch;
 use super::members::Members;
 use super::poll_budget::{LOOK_EVERY, PollBudget};
@@ -29,10 +30,11 @@ use super::pump::Output;
 use super::scanner;
 use super::table::{self, Table};
 use super::watchdog::Watchdog;
-use crate::process::Marker;
-use crate::process::spawn::{Pipes, Program};
+use crate::process::exit::Exit;
+use crate::process::marker::Marker;
+use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::{Exit, STACK_BYTES, Waiter};
+use crate::process::wait::{STACK_BYTES, Waiter};
 
 /// A child, the leader of its own group, with its descendants.
 #[derive(Debug)]
@@ -53,7 +55,8 @@ pub struct Tree {
 
 impl Tree {
     /// Starts the program as the leader of a new group.
-    pub fn spawn(program: &Program, marker: Marker, waiter: Waiter) -> io::Result<(Self, Pipes)> {
+    pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
+        let waiter = Waiter::prepare(wait_for)?;
         // Before the child, so that it is guarded from its first moment.
         let mut watchdog = Watchdog::start(&marker).ok();
         let mut child = launch(
@@ -81,12 +84,10 @@ impl Tree {
         let (Some(stdin), Some(stdout), Some(stderr)) = ends else {
             return Err(io::Error::other("the child has no pipes"));
         };
-        let pipes = Pipes {
-            stdin: ChildStdin::from_std(stdin)?,
-            stdout: Output::from_owned_fd(stdout.into())?,
-            stderr: Output::from_owned_fd(stderr.into())?,
-        };
-        Ok((tree, pipes))
+        let stdin = Input::from_std(stdin)?;
+        let stdout = Output::from_owned_fd(stdout.into())?;
+        let stderr = Output::from_owned_fd(stderr.into())?;
+        Ok((tree, (stdin, stdout, stderr)))
     }
 
     /// How the leader has ended, once it has.
@@ -221,8 +222,7 @@ mod tests {
     #[tokio::test]
     async fn a_leader_that_takes_its_time_to_die_is_reaped_all_the_same() {
         let place = place();
-        let waiter = Waiter::prepare().unwrap();
-        let (mut tree, _pipes) = Tree::spawn(&program("stay", place.path()), marker(place.path()), waiter).unwrap();
+        let (mut tree, _pipes) = Tree::spawn(&program("stay", place.path()), marker(place.path())).unwrap();
         let leader = tree.leader;
         tree.kill_all(PollBudget::exhausted());
         drop(tree);

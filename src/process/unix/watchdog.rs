@@ -18,7 +18,7 @@ use rustix::process::Pid;
 
 use super::launch::launch;
 use super::table::limit_of;
-use crate::process::Marker;
+use crate::process::marker::Marker;
 
 /// A shell that waits for this process to die. Dropping it dismisses it.
 #[derive(Debug)]

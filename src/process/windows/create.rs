@@ -22,7 +22,8 @@ use windows_sys::core::BOOL;
 
 use super::command_line::{command_line, environment};
 use super::job::Job;
-use crate::process::{Marker, Program};
+use crate::process::marker::Marker;
+use crate::process::program::Program;
 use crate::win32::{check, own, wide};
 
 const INHERIT: BOOL = 1;

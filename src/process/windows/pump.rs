@@ -21,24 +21,18 @@ pub struct Reader {
 /// The buffer is not on it, but what the lines are given to is not ours.
 const STACK_BYTES: usize = 512 << 10;
 
-/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes.
+/// Reads a pipe, and hands all of its bytes to `sink`.
 ///
 /// # Errors
 /// Whatever the operating system says.
-pub fn read(
-    pipe: Output,
-    cap: usize,
-    on_bytes: impl FnMut(&[u8]) + Send + 'static,
-    on_line: impl FnMut(&[u8]) + Send + 'static,
-) -> io::Result<Reader> {
+pub fn read(pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
     let dead = Arc::new(Event::new()?);
     let died = Arc::clone(&dead);
     let (tell, done) = oneshot::channel();
     thread::Builder::new().name("codex-image-read".into()).stack_size(STACK_BYTES).spawn(move || {
-        let mut sink = Sink::new(cap, on_bytes, on_line);
         // An error ends the reading, like the end of the stream.
         let _ = read_all(&pipe, &died, |bytes| sink.take(bytes));
-        sink.finish();
+        sink.end();
         // The receiver may be gone.
         let _ = tell.send(());
     })?;

@@ -10,12 +10,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::create::create;
+use super::exit::wait_for;
 use super::job::{EXIT_CODE, Job};
-use super::pipe::{input, output};
-use crate::process::Marker;
-use crate::process::spawn::{Pipes, Program};
+use super::pipe::{Input, Output, input, output};
+use crate::process::exit::Exit;
+use crate::process::marker::Marker;
+use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::{Exit, Waiter};
+use crate::process::wait::Waiter;
 
 /// A child with its descendants.
 #[derive(Debug)]
@@ -31,13 +33,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl Tree {
     /// Starts the program in a new job.
     #[allow(clippy::needless_pass_by_value, reason = "on Unix the tree keeps the marker")]
-    pub fn spawn(program: &Program, marker: Marker, waiter: Waiter) -> io::Result<(Self, Pipes)> {
+    pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
+        let waiter = Waiter::prepare(wait_for)?;
         let job = Job::new()?;
         let (stdin, child_stdin) = input()?;
         let (stdout, child_stdout) = output()?;
         let (stderr, child_stderr) = output()?;
         let process = create(program, &marker, &job, [&child_stdin, &child_stdout, &child_stderr])?;
-        Ok((Self { job, exit: waiter.watch(process) }, Pipes { stdin, stdout, stderr }))
+        Ok((Self { job, exit: waiter.watch(process) }, (stdin, stdout, stderr)))
     }
 
     /// How the child has ended, once it has.

@@ -9,7 +9,7 @@ use rustix::process::{
 };
 
 use super::{Process, is_limit_of_a_run, limit_of, start_time};
-use crate::process::Marker;
+use crate::process::marker::Marker;
 
 /// In clock ticks since the machine started: together with the pid it names one process for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -13,7 +13,7 @@ use std::ptr;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Process, start_time};
-use crate::process::Marker;
+use crate::process::marker::Marker;
 
 /// By the clock on the wall, in seconds and microseconds: together with the pid it names one
 /// process.

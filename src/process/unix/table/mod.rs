@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use rustix::process::Pid;
 
-use crate::process::Marker;
+use crate::process::marker::Marker;
 
 pub use system::{StartTime, is_marked, mark, processes, signal};
 
