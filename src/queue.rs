@@ -109,7 +109,7 @@ impl State {
 
 /// Positions from `first` on that are reported to waiters: all up to 16, then those with at most
 /// four significant binary digits. So a waiter gets eight reports while its position halves, and
-/// removing one waiter wake_count O(log n) others.
+/// removing one waiter wakes O(log n) others.
 fn milestones(first: usize) -> impl Iterator<Item = usize> {
     // Value of the last of four significant digits.
     let step = |position: usize| 1 << (position.ilog2().saturating_sub(3));

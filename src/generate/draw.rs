@@ -327,12 +327,12 @@ async fn over(mut status: watch::Receiver<TurnStatus>) {
 /// How the tree is to be stopped. A grace that is running when the daemon ends is over: the daemon
 /// will not wait for it.
 fn stop_mode(outcome: &Outcome, grace: Duration, shutdown: CancellationToken) -> StopMode {
-    let graceful = |grace| StopMode::Graceful { grace, hurry: shutdown };
+    let graceful = |grace| StopMode::Graceful { grace, skip_grace: shutdown };
     match outcome {
         Outcome::Drawn(_) => graceful(grace.min(DRAWN_GRACE)),
         Outcome::Exited => StopMode::Kill,
         Outcome::Interrupted(Interrupt::Shutdown) => {
-            StopMode::Graceful { grace: grace.min(SHUTDOWN_GRACE), hurry: CancellationToken::new() }
+            StopMode::Graceful { grace: grace.min(SHUTDOWN_GRACE), skip_grace: CancellationToken::new() }
         }
         Outcome::Over | Outcome::Disconnected | Outcome::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => {
             graceful(grace)

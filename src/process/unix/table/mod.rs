@@ -1,4 +1,4 @@
-//! The table of all processes, as far as stopping a tree needs it.
+//! Process table: the part of it that stopping a tree needs.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -18,7 +18,7 @@ use crate::process::marker::Marker;
 
 pub use system::{StartTime, is_marked, mark, processes, signal};
 
-/// One process.
+/// Process in the table.
 #[derive(Debug)]
 pub struct Process {
     pub pid: Pid,
@@ -28,7 +28,7 @@ pub struct Process {
     pub zombie: bool,
 }
 
-/// All processes at one time, indexed: many trees are looked up in one table.
+/// Snapshot of all processes, indexed by pid, parent and group.
 #[derive(Debug, Default)]
 pub struct Table {
     processes: HashMap<Pid, Process>,
@@ -74,9 +74,10 @@ impl FromIterator<Process> for Table {
     }
 }
 
-/// The resource limit that stands for the marker on Linux: real-time CPU use, in microseconds, of
-/// at least 146,000 years. It is the marker's hash (FNV-1a), the same in every daemon.
-pub fn limit_of(marker: &Marker) -> u64 {
+/// Returns the resource limit that stands for the marker on Linux: a limit on real-time CPU use in
+/// microseconds, at least 146,000 years. Made from a hash of the marker (FNV-1a), so that it is the
+/// same in every daemon.
+pub fn marker_limit(marker: &Marker) -> u64 {
     let hash = marker
         .value
         .bytes()
@@ -84,18 +85,18 @@ pub fn limit_of(marker: &Marker) -> u64 {
     1 << 62 | hash >> 2
 }
 
-/// Whether [`limit_of`] some marker can be that limit.
+/// Whether `limit` can be the [`marker_limit`] of some marker.
 #[cfg(target_os = "linux")]
-pub const fn is_limit_of_a_run(limit: u64) -> bool {
+pub const fn is_marker_limit(limit: u64) -> bool {
     limit >> 62 == 1
 }
 
-/// When `pid` was started, if it exists.
+/// Returns the start time of `pid`, if it exists.
 pub fn start_time(pid: Pid) -> Option<StartTime> {
     system::process(pid).map(|process| process.started)
 }
 
-/// Whether the process that has this pid and was started then still runs.
+/// Whether the process with this pid and start time still runs.
 pub fn is_alive(pid: Pid, started: StartTime) -> bool {
     system::process(pid).is_some_and(|process| process.started == started && !process.zombie)
 }
@@ -105,13 +106,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_marker_has_a_limit_of_its_own_that_limits_nothing() {
+    fn each_marker_has_its_own_unreachable_limit() {
         let limits = ["", "0000000000000001", "0000000000000002", "ffffffffffffffff"]
-            .map(|value| limit_of(&Marker { name: "X", value: value.into(), dir: None }));
+            .map(|value| marker_limit(&Marker { name: "X", value: value.into(), dir: None }));
         #[cfg(target_os = "linux")]
         {
-            assert!(limits.iter().all(|&limit| is_limit_of_a_run(limit)));
-            assert!(!is_limit_of_a_run(u64::MAX) && !is_limit_of_a_run(1_000_000));
+            assert!(limits.iter().all(|&limit| is_marker_limit(limit)));
+            assert!(!is_marker_limit(u64::MAX) && !is_marker_limit(1_000_000));
         }
         assert_eq!(limits.iter().collect::<std::collections::HashSet<_>>().len(), limits.len());
     }
