@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::blocking::{self, Kind};
-use crate::codex::ask::ask;
+use crate::blocking::{self, DiskWork};
+use crate::codex::ask::{ask, version_of};
 use crate::codex::config::Provider;
 use crate::codex::home;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
-use crate::codex::version::{Version, version_of};
+use crate::codex::version::Version;
 use crate::error::{Cause, Failure};
 use crate::obstacles::{Configuration, Installation};
 use crate::request::{Draft, Request};
@@ -62,7 +62,7 @@ impl Readiness {
 /// # Errors
 /// Only defects of this package.
 pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readiness, Failure> {
-    let home = blocking::read(Kind::Accounts, OsString::new(), move || home::complete(draft));
+    let home = blocking::on_disk_unless_stalled(DiskWork::UserDatabase, OsString::new(), move || home::complete(draft));
     let request = tokio::select! {
         found = home => found?,
         () = given_up.cancelled() => None,
@@ -124,14 +124,18 @@ fn without_home(login: Login, problem: Problem) -> Readiness {
 /// The CLI. One on a disk that does not answer cannot be run.
 async fn find(request: &Arc<Request>) -> Result<Result<Installation, Cause>, Failure> {
     let sought = Arc::clone(request);
-    let found = blocking::read(Kind::Programs, searched(request), move || Installation::find(&sought)).await?;
+    let found = blocking::on_disk_unless_stalled(DiskWork::ProgramSearch, searched(request), move || {
+        Installation::find(&sought)
+    })
+    .await?;
     Ok(found.unwrap_or(Err(Cause::CodexNotFound)))
 }
 
 /// What is configured, if the disk of `CODEX_HOME` answers.
 async fn read_configuration(request: &Arc<Request>) -> Result<Option<Configuration>, Failure> {
     let asked = Arc::clone(request);
-    blocking::read(Kind::Home, request.codex_home(), move || Configuration::read(&asked)).await
+    blocking::on_disk_unless_stalled(DiskWork::HomeFiles, request.codex_home(), move || Configuration::read(&asked))
+        .await
 }
 
 fn about_cli(cause: &Cause) -> Problem {

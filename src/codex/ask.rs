@@ -1,15 +1,20 @@
 //! Short questions to the CLI, answered in a line or two: its version, and how it is signed in.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::spawn_blocking;
 
 use super::command;
 use super::line_sink::LineSink;
 use super::locate::Cli;
+use crate::blocking::{self, DiskWork};
+use crate::files;
 use crate::process::{Marker, StopMode, read, spawn};
 use crate::request::Request;
 use crate::text::tail::Tail;
@@ -59,3 +64,61 @@ pub async fn ask(
     let answer = said.lock().unwrap_or_else(PoisonError::into_inner).text();
     Ok(answer)
 }
+
+/// The CLI's version: its npm package's, or what it says itself, "codex-cli 0.169.0" (all
+/// versions). None if it does not say, or `given_up` resolved before.
+pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: impl Future) -> Option<String> {
+    if cli.version.is_some() {
+        return cli.version.clone();
+    }
+    let mut given_up = pin!(given_up);
+    let (place, asked) = (cli.program.clone(), cli.program.clone());
+    let stamp =
+        blocking::on_disk_unless_stalled(DiskWork::ProgramSearch, place, move || files::request(|| Stamped::of(asked)));
+    let program = stamp.await.ok().flatten().flatten()?;
+    // Held while the CLI is asked: calls that begin together start it once.
+    let mut answers = tokio::select! {
+        biased;
+        answers = ANSWERS.lock() => answers,
+        _ = &mut given_up => return None,
+    };
+    if let Some((known, when)) = answers.get(&program)
+        && when.elapsed() < KEPT
+    {
+        return known.clone();
+    }
+    let mut is_given_up = false;
+    let given_up = async {
+        given_up.await;
+        is_given_up = true;
+    };
+    // A CLI that cannot even be started tells why when a picture is asked for.
+    let answer = ask(cli, request, vec!["--version".into()], marker, given_up).await.unwrap_or_default();
+    let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned);
+    if !is_given_up {
+        answers.insert(program, (version.clone(), Instant::now()));
+    }
+    version
+}
+
+/// A program as it was when it answered. An update changes its size or its time.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Stamped {
+    path: PathBuf,
+    size: u64,
+    modified: SystemTime,
+}
+
+impl Stamped {
+    fn of(path: PathBuf) -> Option<Self> {
+        let metadata = std::fs::metadata(&path).ok()?;
+        Some(Self { path, size: metadata.len(), modified: metadata.modified().ok()? })
+    }
+}
+
+type Answers = HashMap<Stamped, (Option<String>, Instant)>;
+
+/// The question takes as long as the CLI takes to start, so answers are kept for a while.
+static ANSWERS: LazyLock<tokio::sync::Mutex<Answers>> = LazyLock::new(tokio::sync::Mutex::default);
+/// The program of a version manager stays the same when it leads to another version.
+const KEPT: Duration = Duration::from_secs(60);

@@ -12,12 +12,10 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{ReadError, Stamp};
+use super::read_error::ReadError;
+use super::stamp::Stamp;
 
-mod ancestors;
 mod removal;
-
-pub use ancestors::exposure;
 
 pub type Handle = OwnedFd;
 

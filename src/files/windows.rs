@@ -35,7 +35,8 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, OpenProcessToken};
 
-use super::{Exposure, ReadError, Stamp};
+use super::read_error::ReadError;
+use super::stamp::Stamp;
 use crate::win32::{check, own, wide};
 
 mod removal;
@@ -83,13 +84,6 @@ pub fn create_file(handle: &Handle, name: &OsStr, bytes: &[u8]) -> io::Result<()
 pub fn id(handle: &Handle) -> io::Result<u64> {
     let information = information(handle.dir.as_raw_handle())?;
     Ok(join(information.nFileIndexHigh, information.nFileIndexLow))
-}
-
-/// Always None: the access control list decides who can write in a directory, and a user's temporary
-/// directory inherits it from the profile.
-#[allow(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
-pub const fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {
-    Ok(None)
 }
 
 pub const fn fd_path(_handle: &Handle) -> Option<PathBuf> {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::explain::{SURVIVORS, clock, failure, without_picture};
 use super::outcome::{Generated, Timings};
 use super::preflight::Found;
-use crate::blocking::{self, Kind, blocking};
+use crate::blocking::{self, DiskWork};
 use crate::codex::config::Setting;
 use crate::codex::confinement::{Confinement, is_privileged};
 use crate::codex::failure::diagnose_trouble;
@@ -66,7 +66,7 @@ pub async fn draw(
     let before = {
         let (request, config, settings) = (Arc::clone(request), config.clone(), settings.clone());
         let workspace = workspace.path();
-        blocking::read_patiently(Kind::Home, request.codex_home(), move || {
+        blocking::on_disk(DiskWork::HomeFiles, request.codex_home(), move || {
             let confinement = Confinement::expected(&request, &config, &settings, version, is_privileged());
             (confinement, Baseline::take(&request.codex_home()), redactor(&request, workspace))
         })
@@ -165,7 +165,7 @@ async fn judged<T: Send + 'static>(
     codex_home: PathBuf,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Interrupt> {
-    let mut found = pin!(blocking::read_patiently(Kind::Thread, codex_home, work));
+    let mut found = pin!(blocking::on_disk(DiskWork::ThreadFiles, codex_home, work));
     let why = tokio::select! {
         biased;
         // Fails only if the work panicked or the runtime is being shut down.
@@ -191,7 +191,7 @@ async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -
     limits.check()?;
     // A disk that hangs keeps its thread, but not the call. The thread writes in the directory that
     // it holds, and there it can make nothing more once the directory is removed.
-    limits.unless_interrupted(blocking(move || Ok(reference::stage(&request.references, &dir, &path)?))).await??
+    limits.unless_interrupted(blocking::run(move || Ok(reference::stage(&request.references, &dir, &path)?))).await??
 }
 
 /// What takes out of all that is shown of a run what must not be shown. Blocks on the disk.
@@ -226,7 +226,7 @@ async fn start(
     let working_dir = workspace.working_dir();
     let (request, cli, progress) = (Arc::clone(request), cli.clone(), progress.clone());
     // Not to be interrupted: a process that has started must be known before anything else happens.
-    let turn = blocking(move || {
+    let turn = blocking::run(move || {
         let args = command::exec_args(&request, &settings, &references);
         Turn::start(&command::program(&cli, &request, args, working_dir), marker, words, progress)
     });
@@ -253,7 +253,7 @@ async fn first_image(
     let mut doubted: Option<(FoundImage, Instant)> = None;
     for count in 1_u64.. {
         let (of, doubts) = (thread.clone(), doubted.is_some() || look.provenance.requires_verified());
-        let looked = blocking::read_patiently(Kind::Thread, provenance.codex_home(), move || {
+        let looked = blocking::on_disk(DiskWork::ThreadFiles, provenance.codex_home(), move || {
             let found = look.again(&of, count, doubts);
             (look, found)
         });

@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::blocking::{self, Kind, blocking};
+use crate::blocking::{self, DiskWork};
 use crate::codex::home;
 use crate::error::{Failure, os_words};
 use crate::limits::{Cancel, Limits};
@@ -41,7 +41,7 @@ pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: 
     let queued = progress.began().elapsed();
 
     progress.say(Phase::Preflight, "Looking for Codex and its login", None);
-    let home = blocking::read_patiently(Kind::Accounts, OsString::new(), move || home::complete(draft));
+    let home = blocking::on_disk(DiskWork::UserDatabase, OsString::new(), move || home::complete(draft));
     let request = Arc::new(limits.unless_interrupted(home).await???);
     let run = marker()?;
     let found = preflight(&request, &run, &limits).await?;
@@ -51,7 +51,7 @@ pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: 
 
     let drawn = draw(&request, &found, &workspace, marker, &progress, &limits).await;
     let closing = Instant::now();
-    let left_behind = blocking(move || workspace.close()).await?.err();
+    let left_behind = blocking::run(move || workspace.close()).await?.err();
 
     let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error)));
     match drawn {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::blocking::{self, Kind, blocking};
-use crate::codex::ask::ask;
+use crate::blocking::{self, DiskWork};
+use crate::codex::ask::{ask, version_of};
 use crate::codex::config::Config;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
-use crate::codex::version::{Version, version_of};
+use crate::codex::version::Version;
 use crate::error::{Cause, Failure, os_words};
 use crate::limits::Limits;
 use crate::obstacles::{Configuration, Installation};
@@ -27,9 +27,9 @@ pub struct Found {
 /// refuses; doubt passes.
 pub async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
     let (sought, asked) = (Arc::clone(request), Arc::clone(request));
-    let search = blocking::read_patiently(Kind::Programs, searched(request), move || Installation::find(&sought));
+    let search = blocking::on_disk(DiskWork::ProgramSearch, searched(request), move || Installation::find(&sought));
     let installation = limits.unless_interrupted(search).await???;
-    let files = blocking::read_patiently(Kind::Home, request.codex_home(), move || Configuration::read(&asked));
+    let files = blocking::on_disk(DiskWork::HomeFiles, request.codex_home(), move || Configuration::read(&asked));
     let configuration = limits.unless_interrupted(files).await??;
     let cli = &installation.cli;
     let mut login = configuration.login();
@@ -62,7 +62,7 @@ pub async fn make_workspace(request: &Request, run: &Marker, limits: &Limits) ->
         Ok::<_, Cause>(parent)
     };
     // A sweep that takes longer than the call goes on without it.
-    let parent = limits.unless_interrupted(blocking(sweep)).await???;
-    let workspace = blocking(move || Workspace::create(parent, &run)).await?;
+    let parent = limits.unless_interrupted(blocking::run(sweep)).await???;
+    let workspace = blocking::run(move || Workspace::create(parent, &run)).await?;
     Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
 }

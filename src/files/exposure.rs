@@ -8,12 +8,24 @@
 use std::io;
 use std::path::Path;
 
+#[cfg(unix)]
 use rustix::fs::{Mode, Stat};
 
-use crate::files::Exposure;
+/// Reason why other users can replace entries of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// The directory, or one above it, belongs to another user.
+    Owned,
+    /// Others can write in the directory, or in one above it, and its sticky bit is not set.
+    Writable,
+}
 
-/// Returns the reason why other users can replace entries of `path`, which is absolute and without
-/// links.
+/// Returns the reason why other users can replace entries of the directory `path`, if they can. The
+/// path is absolute and without links.
+///
+/// # Errors
+/// Any error of the operating system.
+#[cfg(unix)]
 pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     let us = rustix::process::geteuid().as_raw();
     let root = rustix::fs::lstat("/")?.st_uid;
@@ -31,6 +43,18 @@ pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     Ok(None)
 }
 
+/// Always None: the access control list decides who can write in a directory, and a user's temporary
+/// directory inherits it from the profile.
+///
+/// # Errors
+/// None on Windows; any error of the operating system on Unix.
+#[cfg(windows)]
+#[allow(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
+pub const fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {
+    Ok(None)
+}
+
+#[cfg(unix)]
 fn is_writable_by_others(dir: &Path, stat: &Stat, us: u32) -> bool {
     let mode = Mode::from_raw_mode(stat.st_mode);
     if mode.contains(Mode::SVTX) {
@@ -41,7 +65,7 @@ fn is_writable_by_others(dir: &Path, stat: &Stat, us: u32) -> bool {
 
 /// Only Linux distributions give each user a private group. On macOS `/etc/group` does not list the
 /// members of `staff`.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 mod group {
     pub const fn is_private(_dir: &std::path::Path, _user: u32, _group: u32) -> bool {
         false
@@ -55,7 +79,7 @@ mod group {
     use rustix::fs::getxattr_query;
     use rustix::io::Errno;
 
-    use crate::files::read_regular;
+    use crate::files::regular::read_regular;
 
     /// Size limit of the databases. Real ones are smaller.
     const MAX_BYTES: u64 = 4 << 20;
