@@ -72,12 +72,12 @@ impl Limits {
     /// behind when dropped.
     ///
     /// # Errors
-    /// What has ended the call.
-    pub async fn unless_interrupted<T>(&self, future: impl Future<Output = T>) -> Result<T, Failure> {
+    /// What has ended the call, or the future's own failure.
+    pub async fn unless_interrupted<T>(&self, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
             why = self.interrupted() => Err(why.cause(self.timeout).into()),
-            value = future => Ok(value),
+            value = future => value,
         }
     }
 

@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 
 /// Default number of calls that run at a time.
 pub const DEFAULT_LIMIT: usize = 2;
+/// The most that may run at a time.
+pub const MAX_LIMIT: usize = 1000;
 
 /// Handle to the queue. Cheap to clone; all clones share one queue.
 #[derive(Debug, Clone)]

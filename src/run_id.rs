@@ -9,7 +9,7 @@ use crate::process::Marker;
 ///
 /// # Errors
 /// [`Cause::Internal`] if the system has no random numbers.
-pub fn marker() -> Result<Marker, Failure> {
+pub fn new_marker() -> Result<Marker, Failure> {
     Ok(marker_of(random_hex()?, None))
 }
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use codex_image::codex::events::{Event, Transcript};
+use codex_image::codex::events::{ExecEvent, Transcript};
 use codex_image::text::lines::Lines;
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::fuzz_target;
@@ -42,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(peak <= MAX_BYTES, "{peak} bytes were allocated");
 
     let mut transcript = Transcript::default();
-    for event in whole.0.iter().filter_map(|line| Event::parse(line)) {
+    for event in whole.0.iter().filter_map(|line| ExecEvent::parse(line)) {
         transcript.note(&event);
     }
     let words = transcript.words.text();

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use codex_image::codex::events::{Event, Transcript};
+use codex_image::codex::events::{ExecEvent, Transcript};
 use codex_image::codex::failure::{StderrDigest, clock, detail, diagnose, diagnose_trouble};
 use codex_image::process::Exit;
 use codex_image::text::lines::Lines;
@@ -58,9 +58,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut transcript = Transcript::default();
     let clock = clock(Some("UTC"));
     let diagnoses = [diagnose(&transcript, &stderr, Some(Exit::Code(1)), &clock)];
-    transcript.note(&Event::TurnFailed(text.to_string()));
-    transcript.note(&Event::Trouble(text.to_string()));
-    transcript.note(&Event::Reconnecting(text.to_string()));
+    transcript.note(&ExecEvent::TurnFailed(text.to_string()));
+    transcript.note(&ExecEvent::Trouble(text.to_string()));
+    transcript.note(&ExecEvent::Reconnecting(text.to_string()));
     let diagnoses = diagnoses.into_iter().flatten();
     let diagnoses = diagnoses.chain(diagnose(&transcript, &StderrDigest::default(), None, &clock));
     for diagnosis in diagnoses.chain([diagnose_trouble(&transcript, &clock)]) {

@@ -1,4 +1,4 @@
-//! Short questions to the CLI, answered in a line or two: its version, and how it is signed in.
+//! Short questions to the CLI, which it answers in a line or two: its version and its login.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -24,8 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any known answer.
 const ANSWER_BYTES: usize = 4 << 10;
 
-/// What the CLI printed on both its streams, until it ended or `given_up` resolved. Who does not
-/// answer in time has said nothing.
+/// Returns what the CLI printed on both its streams until it exited, `given_up` resolved or the
+/// time was up.
 ///
 /// # Errors
 /// Whatever the operating system says when the CLI is started.
@@ -37,9 +37,11 @@ pub async fn ask(
     given_up: impl Future,
 ) -> io::Result<String> {
     let program = command::program(cli, request, args, request.env.temp_dir());
-    // A program on a disk that does not answer starts late or never. Dropped then, it is killed.
+    // On a disk that does not answer, the program starts late or never. A child that is returned
+    // after the timeout is dropped, which kills it.
     let starting = spawn_blocking(move || spawn(&program, marker));
-    let (mut child, pipes) = tokio::time::timeout(TIMEOUT, starting).await???;
+    let started = tokio::time::timeout(TIMEOUT, starting).await?;
+    let (mut child, pipes) = started.map_err(io::Error::from).flatten()?;
     drop(pipes.stdin);
     let said = Arc::new(Mutex::new(Tail::new(ANSWER_BYTES)));
     let note = || {
@@ -65,8 +67,8 @@ pub async fn ask(
     Ok(answer)
 }
 
-/// The CLI's version: its npm package's, or what it says itself, "codex-cli 0.169.0" (all
-/// versions). None if it does not say, or `given_up` resolved before.
+/// Returns the CLI's version: its npm package's, or its own answer "codex-cli 0.169.0" (all
+/// versions). None if it does not answer, or `given_up` resolves before.
 pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: impl Future) -> Option<String> {
     if cli.version.is_some() {
         return cli.version.clone();

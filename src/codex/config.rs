@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// Where the layers are.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct ConfigFiles {
     /// The user's `config.toml`.
     pub user: PathBuf,
     /// The system's `config.toml`.
@@ -35,7 +35,7 @@ pub struct Places {
     pub preferences: Vec<PathBuf>,
 }
 
-impl Places {
+impl ConfigFiles {
     /// The places on `platform`, as Node names it (codex-rs `config/src/loader`).
     #[must_use]
     pub fn on(platform: &str, codex_home: &Path, env: &Environment) -> Self {
@@ -129,7 +129,7 @@ pub struct Config {
 impl Config {
     /// Reads all layers. Blocks on the disk.
     #[must_use]
-    pub fn read(places: &Places) -> Self {
+    pub fn read(places: &ConfigFiles) -> Self {
         Self {
             system: Layer::read(&places.system),
             user: Layer::read(&places.user),
@@ -545,7 +545,7 @@ mod tests {
     #[test]
     fn each_platform_keeps_its_layers_where_codex_looks_for_them() {
         let env = Environment::new(vec![("USER".into(), "u".into()), ("ProgramData".into(), "D:\\Data".into())]);
-        let on = |platform| Places::on(platform, Path::new("/home/u/.codex"), &env);
+        let on = |platform| ConfigFiles::on(platform, Path::new("/home/u/.codex"), &env);
         let linux = on("linux");
         assert_eq!(linux.user, Path::new("/home/u/.codex/config.toml"));
         assert_eq!(linux.system, Path::new("/etc/codex/config.toml"));
@@ -565,7 +565,7 @@ mod tests {
     fn every_layer_is_read_and_an_unreadable_one_is_told_from_none() {
         let place = tempfile::tempdir().unwrap();
         let file = |name: &str| place.path().join(name);
-        let places = Places {
+        let places = ConfigFiles {
             user: file("user"),
             system: file("system"),
             managed: file("managed"),

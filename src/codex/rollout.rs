@@ -1,21 +1,9 @@
 //! Codex's own record of a thread (all versions; none with `--ephemeral`):
 //! `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<time>-<thread id>.jsonl`.
 //!
-//! It holds the pictures themselves, as base64, also those that Codex did not save: 0.140.0 and
+//! It holds the images themselves, as base64, also those that Codex did not save: 0.140.0 and
 //! 0.141.0 save none whose status stays `generating`, and from 0.144 on none that the backend's
-//! hosted tool drew. Three kinds of line record what image_gen returned:
-//!
-//! * `event_msg` / `image_generation_end` (to 0.150.1),
-//! * `response_item` / `image_generation_call` (the hosted tool),
-//! * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
-//!
-//! Once a record has not changed for seven days, Codex may compress it: in the same directory there
-//! is `….jsonl.zst` instead, one frame of zstd's level 3 without a checksum (0.140.0; the feature
-//! `local_thread_store_compression` is in all versions from there on, off by default). While it
-//! replaces one form by the other both are there, and Codex reads the plain one.
-//!
-//! The outputs of the agent's tool calls hold pictures too, but any: those that it looked at, or
-//! drew itself. They count for nothing here.
+//! hosted tool drew.
 
 use std::borrow::Cow;
 use std::fs::{DirEntry, File};
@@ -241,6 +229,14 @@ impl From<Context> for Statement {
     }
 }
 
+/// A line that records what image_gen returned. There are three kinds of them:
+///
+/// * `event_msg` / `image_generation_end` (to 0.150.1),
+/// * `response_item` / `image_generation_call` (the hosted tool),
+/// * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
+///
+/// The outputs of the agent's tool calls hold images too, but any: those that it looked at, or drew
+/// itself. They do not count.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]
@@ -335,6 +331,11 @@ fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
 }
 
 /// How the lines of a record are kept.
+///
+/// Once a record has not changed for seven days, Codex may compress it: in the same directory there
+/// is `….jsonl.zst` instead, one frame of zstd's level 3 without a checksum (0.140.0; the feature
+/// `local_thread_store_compression` is in all versions from there on, off by default). While Codex
+/// replaces one form by the other both are there, and it reads the plain one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Plain,

@@ -130,7 +130,7 @@ fn list(path: &Path) -> io::Result<HashSet<String>> {
 /// How often the store is worth a look: one `open` of a directory that mostly does not exist yet.
 /// Codex needs some tens of milliseconds from the picture to its next request, which uploads all of
 /// it (0.169.0).
-pub const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 /// File systems round the times of their files, the coarsest to two seconds.
 const COARSE: Duration = Duration::from_secs(2);
 
@@ -152,7 +152,7 @@ impl Store {
 
     /// Looks for a picture among the files that are new or have changed since the last look, oldest
     /// first. Blocks on the disk, until it was `given_up`.
-    pub fn look(&mut self, given_up: &CancellationToken) -> Scan {
+    pub fn scan(&mut self, given_up: &CancellationToken) -> Scan {
         // The directory appears with the first picture; until then there is nothing to open.
         if self.dir.is_none() {
             self.dir = Dir::open(&self.path).ok();
@@ -230,8 +230,8 @@ mod tests {
         (home, path, store)
     }
 
-    fn look(store: &mut Store) -> Scan {
-        store.look(&CancellationToken::new())
+    fn scan(store: &mut Store) -> Scan {
+        store.scan(&CancellationToken::new())
     }
 
     #[test]
@@ -241,16 +241,16 @@ mod tests {
         std::fs::write(path.join("a"), picture(1)).unwrap();
         let given_up = CancellationToken::new();
         given_up.cancel();
-        assert!(matches!(store.look(&given_up), Scan::Nothing));
-        assert!(matches!(look(&mut store), Scan::Image(_)), "it was not seen");
+        assert!(matches!(store.scan(&given_up), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Image(_)), "it was not seen");
     }
 
     #[test]
     fn nothing_is_seen_before_codex_writes() {
         let (_home, path, mut store) = store();
-        assert!(matches!(look(&mut store), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
         std::fs::create_dir_all(&path).unwrap();
-        assert!(matches!(look(&mut store), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
     }
 
     #[test]
@@ -259,10 +259,10 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         let bytes = picture(7);
         std::fs::write(path.join("exec-1.anything"), &bytes[..20]).unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ImageError::Invalid(PngError::Truncated))));
-        assert!(matches!(look(&mut store), Scan::Nothing), "an unchanged file is not read again");
+        assert!(matches!(scan(&mut store), Scan::Refused(ImageError::Invalid(PngError::Truncated))));
+        assert!(matches!(scan(&mut store), Scan::Nothing), "an unchanged file is not read again");
         std::fs::write(path.join("exec-1.anything"), &bytes).unwrap();
-        assert!(matches!(look(&mut store), Scan::Image(proven) if proven.bytes == bytes));
+        assert!(matches!(scan(&mut store), Scan::Image(proven) if proven.bytes == bytes));
     }
 
     #[cfg(windows)]
@@ -275,9 +275,9 @@ mod tests {
         let mut alone = std::fs::OpenOptions::new();
         let mut held = alone.write(true).create_new(true).share_mode(0).open(path.join("a")).unwrap();
         held.write_all(&picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
         drop(held);
-        assert!(matches!(look(&mut store), Scan::Image(_)));
+        assert!(matches!(scan(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -285,9 +285,9 @@ mod tests {
         let (_home, path, mut store) = store();
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), b"<html>").unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ImageError::Invalid(PngError::Other("an HTML page")))));
+        assert!(matches!(scan(&mut store), Scan::Refused(ImageError::Invalid(PngError::Other("an HTML page")))));
         std::fs::write(path.join("b"), picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Scan::Image(_)));
+        assert!(matches!(scan(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -296,7 +296,7 @@ mod tests {
         let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, None);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ImageError::TooLarge)));
+        assert!(matches!(scan(&mut store), Scan::Refused(ImageError::TooLarge)));
     }
 
     #[test]
@@ -311,11 +311,11 @@ mod tests {
         let mut store = Store::new(home.path(), &thread, 1 << 20, Some(since));
         let set = |time| File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
         set(since - Duration::from_secs(60));
-        assert!(matches!(look(&mut store), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
         assert!(!store.holds(&picture(1)));
         set(since);
         assert!(store.holds(&picture(1)) && !store.holds(&picture(2)));
-        assert!(matches!(look(&mut store), Scan::Image(_)));
+        assert!(matches!(scan(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -333,7 +333,7 @@ mod tests {
             assert_eq!(baseline.since(&thread), None);
             let mut store = Store::new(home.path(), &thread, 1 << 20, baseline.since(&thread));
             assert!(store.holds(&picture(1)));
-            assert!(matches!(look(&mut store), Scan::Image(_)));
+            assert!(matches!(scan(&mut store), Scan::Image(_)));
         }
     }
 

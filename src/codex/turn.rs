@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ThreadId;
-use super::events::{Event, Transcript};
+use super::events::{ExecEvent, Transcript};
 use super::failure::StderrDigest;
 use super::line_sink::LineSink;
 use crate::process::{Child, Exit, Marker, Program, Reader, Sink, StopMode, Stopped, read, spawn};
@@ -24,13 +24,13 @@ use crate::text::redact::Redactor;
 /// command's output.
 const LINE_BYTES: usize = 1 << 20;
 
-/// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its
-/// work on the picture first, which takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped
+/// The grace after the image. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its
+/// work on the image first, which takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped
 /// by us in either case.
-pub const DRAWN_GRACE: Duration = Duration::from_millis(500);
+pub const IMAGE_GRACE: Duration = Duration::from_millis(500);
 /// How long Codex may live on after it has said how its turn ended. It exits within 336 ms
 /// (0.132.0) or 86 ms (0.144.6, 0.171.0; five runs each).
-pub const OVER_GRACE: Duration = Duration::from_secs(3);
+pub const TURN_END_GRACE: Duration = Duration::from_secs(3);
 
 /// A running turn. Dropping it kills the whole tree.
 #[derive(Debug)]
@@ -50,9 +50,9 @@ pub struct TurnStatus {
     /// The thread, once it has started.
     pub thread: Option<ThreadId>,
     /// How often Codex has connected anew without the agent having said or done anything since.
-    pub reconnects: u32,
-    /// Whether Codex has said how the turn ended.
-    pub is_over: bool,
+    pub reconnects: u64,
+    /// Whether Codex has reported the end of the turn.
+    pub has_ended: bool,
 }
 
 /// What the turn has said.
@@ -85,12 +85,12 @@ impl Turn {
     pub fn start(program: &Program, marker: Marker, prompt: String, progress: Progress) -> std::io::Result<Self> {
         let (child, pipes) = spawn(program, marker)?;
         let output = Arc::new(Mutex::new(TurnOutput::default()));
-        let (tell, status) = watch::channel(TurnStatus::default());
+        let (sender, status) = watch::channel(TurnStatus::default());
         let redactor = progress.redactor().clone();
-        let listener = Listener { output: Arc::clone(&output), tell, progress };
+        let events = EventHandler { output: Arc::clone(&output), status: sender, progress };
         let stderr = StderrSink { lines: Lines::new(LINE_BYTES), output: Arc::clone(&output) };
         let readers = [
-            read(pipes.stdout, LineSink::new(LINE_BYTES, move |line| listener.hear(line)))?,
+            read(pipes.stdout, LineSink::new(LINE_BYTES, move |line| events.handle(line)))?,
             read(pipes.stderr, stderr)?,
         ];
         Ok(Self { child, output, status, _writer: write(pipes.stdin, prompt), readers, redactor })
@@ -155,42 +155,41 @@ impl Sink for StderrSink {
     }
 }
 
-/// Turns lines of stdout into what is remembered and what is said.
+/// Turns lines of stdout into the transcript, the status and progress.
 #[derive(Debug)]
-struct Listener {
+struct EventHandler {
     output: Arc<Mutex<TurnOutput>>,
-    tell: watch::Sender<TurnStatus>,
+    status: watch::Sender<TurnStatus>,
     progress: Progress,
 }
 
-impl Listener {
-    fn hear(&self, line: &[u8]) {
-        let Some(event) = Event::parse(line) else { return };
-        if matches!(event, Event::ThreadStarted(_)) && self.tell.borrow().thread.is_some() {
+impl EventHandler {
+    fn handle(&self, line: &[u8]) {
+        let Some(event) = ExecEvent::parse(line) else { return };
+        if matches!(event, ExecEvent::ThreadStarted(_)) && self.status.borrow().thread.is_some() {
             return;
         }
         lock(&self.output).transcript.note(&event);
-        self.tell.send_if_modified(|status| match &event {
-            Event::ThreadStarted(thread) => {
+        self.status.send_if_modified(|status| match &event {
+            ExecEvent::ThreadStarted(thread) => {
                 status.thread = Some(thread.clone());
+                self.progress.set_thread(thread.as_arc());
                 true
             }
-            Event::Reconnecting(_) => {
+            ExecEvent::Reconnecting(_) => {
                 status.reconnects += 1;
                 true
             }
-            Event::Message(_) | Event::CommandStarted => std::mem::take(&mut status.reconnects) > 0,
-            Event::TurnCompleted(_) | Event::TurnFailed(_) => !std::mem::replace(&mut status.is_over, true),
-            Event::Trouble(_) => false,
+            ExecEvent::Message(_) | ExecEvent::CommandStarted => std::mem::take(&mut status.reconnects) > 0,
+            ExecEvent::TurnCompleted(_) | ExecEvent::TurnFailed(_) => !std::mem::replace(&mut status.has_ended, true),
+            ExecEvent::Trouble(_) => false,
         });
-        let thread = self.tell.borrow().thread.as_ref().map(|thread| Arc::clone(thread.as_arc()));
-        let say = |phase, message: &str| self.progress.say(phase, message, thread.as_ref());
         match &event {
-            Event::ThreadStarted(_) => say(Phase::Started, "Codex has started"),
-            Event::Message(text) => say(Phase::Message, text),
-            Event::CommandStarted => say(Phase::Command, "Codex runs a command"),
-            Event::Reconnecting(text) => say(Phase::Reconnecting, text),
-            Event::Trouble(_) | Event::TurnCompleted(_) | Event::TurnFailed(_) => {}
+            ExecEvent::ThreadStarted(_) => self.progress.report(Phase::Started, "Codex has started"),
+            ExecEvent::Message(text) => self.progress.report(Phase::Message, text),
+            ExecEvent::CommandStarted => self.progress.report(Phase::Command, "Codex runs a command"),
+            ExecEvent::Reconnecting(text) => self.progress.report(Phase::Reconnecting, text),
+            ExecEvent::Trouble(_) | ExecEvent::TurnCompleted(_) | ExecEvent::TurnFailed(_) => {}
         }
     }
 }

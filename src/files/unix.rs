@@ -15,6 +15,8 @@ use rustix::io::Errno;
 use super::read_error::ReadError;
 use super::stamp::Stamp;
 
+#[cfg(target_os = "linux")]
+mod proc_path;
 mod removal;
 
 pub type Handle = OwnedFd;
@@ -61,7 +63,7 @@ pub fn id(dir: &Handle) -> io::Result<u64> {
 /// None if `/proc` is not mounted.
 #[cfg(target_os = "linux")]
 pub fn fd_path(dir: &Handle) -> Option<PathBuf> {
-    let path = proc_path(dir);
+    let path = proc_path::proc_path(dir);
     let (found, open) = (rustix::fs::stat(&path).ok()?, rustix::fs::fstat(dir).ok()?);
     ((found.st_dev, found.st_ino) == (open.st_dev, open.st_ino)).then_some(path)
 }
@@ -69,13 +71,6 @@ pub fn fd_path(dir: &Handle) -> Option<PathBuf> {
 #[cfg(not(target_os = "linux"))]
 pub const fn fd_path(_dir: &Handle) -> Option<PathBuf> {
     None
-}
-
-/// Path of an open file in `/proc`; see proc(5). A child can use it until it executes its program.
-#[cfg(target_os = "linux")]
-fn proc_path(file: &OwnedFd) -> PathBuf {
-    use std::os::fd::AsRawFd as _;
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 pub fn remove(parent: &Handle, name: &OsStr, dir: Handle, last: &OsStr, deadline: Instant) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Why a finished turn has no picture.
+//! Why a finished turn has no image.
 
 use jiff::Zoned;
 
@@ -10,18 +10,13 @@ use crate::process::Exit;
 use crate::provenance::Rejection;
 use crate::request::Request;
 
-/// What is said where the end of every process could not be made sure of.
+/// The warning where processes of the tree may still run.
 pub const SURVIVORS: &str = "Some processes that Codex started may still be running: this system does not show all of them, or \
     they could not be ended. Look for them in its list of processes.";
 
-/// Why a turn that ended by itself has brought no picture: what Codex reported, else what was
+/// Why a turn that ended by itself has brought no image: what Codex reported, else what was
 /// found, else how it ended. `exit` is none for a Codex that said so and had to be stopped.
-pub fn without_picture(
-    rejection: Rejection,
-    request: &Request,
-    finished: &FinishedTurn,
-    exit: Option<Exit>,
-) -> Failure {
+pub fn without_image(rejection: Rejection, request: &Request, finished: &FinishedTurn, exit: Option<Exit>) -> Failure {
     let otherwise = || match (cause_of(rejection, request.max_image_bytes), exit) {
         (cause @ Cause::ImageTooLarge { .. }, _) => cause,
         (_, Some(exit)) if !exit.is_success() => Cause::CodexFailed(exit),

@@ -19,12 +19,12 @@ use crate::request::Draft;
 /// the disk does not answer.
 pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failure> {
     let began = Instant::now();
-    let picked = read_thread(draft, thread.clone()).await.map_err(|mut failure| {
+    let image = read_thread(draft, thread.clone()).await.map_err(|mut failure| {
         failure.evidence.thread_id = Some(thread.to_string());
         failure
     })?;
     Ok(Generated {
-        picked,
+        image,
         thread: Some(thread),
         codex_version: None,
         usage: None,

@@ -16,7 +16,7 @@ use super::exit::Exit;
 /// Thread that is ready to wait for a child. Started before the child, so that no child runs
 /// without one.
 #[derive(Debug)]
-pub struct ExitWatcher<C> {
+pub struct ExitWaiter<C> {
     child: SyncSender<C>,
     exit: watch::Receiver<Option<Exit>>,
 }
@@ -24,7 +24,7 @@ pub struct ExitWatcher<C> {
 /// Stack of a thread that only waits.
 pub const STACK_BYTES: usize = 64 << 10;
 
-impl<C: Send + 'static> ExitWatcher<C> {
+impl<C: Send + 'static> ExitWaiter<C> {
     /// Starts the thread. It calls `wait_for_exit` for the child that [`Self::watch`] passes to it.
     pub fn start(wait_for_exit: fn(&C) -> Exit) -> io::Result<Self> {
         let (child, child_receiver) = sync_channel::<C>(1);

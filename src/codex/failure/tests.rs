@@ -6,7 +6,7 @@ use super::report::{IMAGE_CALL_FAILED, LAST_DATE, Report, unescape};
 use super::reset_time::retry_time;
 use super::*;
 use crate::codex::causes::{CAUSES, Sign};
-use crate::codex::events::Event;
+use crate::codex::events::ExecEvent;
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
@@ -22,7 +22,7 @@ fn from_stderr(line: &str) -> Option<Diagnosis> {
 
 fn from_turn(message: &str) -> Option<Diagnosis> {
     let mut transcript = Transcript::default();
-    transcript.note(&Event::TurnFailed(message.into()));
+    transcript.note(&ExecEvent::TurnFailed(message.into()));
     diagnose(&transcript, &StderrDigest::default(), None, &at(NOW))
 }
 
@@ -631,7 +631,7 @@ fn a_failed_codex_without_a_failed_turn_says_why_on_the_last_line_of_stderr() {
         assert_eq!(from_exit(&stderr, Exit::Signal(9)), None, "{line}");
         assert_eq!(from_exit(&format!("{stderr}something else\n"), error), None, "{line}");
         let mut failed = Transcript::default();
-        failed.note(&Event::TurnFailed("something never seen before".into()));
+        failed.note(&ExecEvent::TurnFailed("something never seen before".into()));
         let mut digest = StderrDigest::default();
         digest.tail.push(stderr.as_bytes());
         assert_eq!(diagnose(&failed, &digest, Some(error), &at(NOW)), None, "{line}");
@@ -740,8 +740,8 @@ fn the_image_calls_own_report_goes_before_the_turns_end() {
     let mut stderr = StderrDigest::default();
     stderr.note(b"image generation failed: http 500 Internal Server Error: None");
     let mut transcript = Transcript::default();
-    transcript.note(&Event::TurnFailed("You've hit your usage limit.".into()));
-    transcript.note(&Event::Message("IMAGE_GEN_UNAVAILABLE".into()));
+    transcript.note(&ExecEvent::TurnFailed("You've hit your usage limit.".into()));
+    transcript.note(&ExecEvent::Message("IMAGE_GEN_UNAVAILABLE".into()));
     assert_eq!(code(diagnose(&transcript, &stderr, None, &at(NOW))), Some("BACKEND_ERROR"));
 }
 
@@ -811,8 +811,9 @@ fn a_code_goes_before_words_that_the_backend_quotes() {
 #[test]
 fn a_turn_that_only_reconnects_is_judged_by_what_it_said_of_that() {
     let mut transcript = Transcript::default();
-    transcript.note(&Event::Reconnecting("Reconnecting... 5/5 (unexpected status 503 Service Unavailable: x)".into()));
-    transcript.note(&Event::Trouble("MCP client for `x` failed to start: rate limit exceeded".into()));
+    transcript
+        .note(&ExecEvent::Reconnecting("Reconnecting... 5/5 (unexpected status 503 Service Unavailable: x)".into()));
+    transcript.note(&ExecEvent::Trouble("MCP client for `x` failed to start: rate limit exceeded".into()));
     let diagnosis = diagnose_trouble(&transcript, &at(NOW));
     assert_eq!(
         diagnosis.cause.to_string(),

@@ -228,7 +228,7 @@ fn open_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
 fn make_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(dir, name, flags, Mode::empty())?;
-    rustix::fs::chmod(super::proc_path(&opened), Mode::RWXU)
+    rustix::fs::chmod(super::proc_path::proc_path(&opened), Mode::RWXU)
 }
 
 #[cfg(not(target_os = "linux"))]

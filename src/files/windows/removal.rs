@@ -22,7 +22,7 @@ use windows_sys::Win32::Foundation::{HANDLE, STATUS_OBJECT_NAME_NOT_FOUND};
 use windows_sys::Win32::Storage::FileSystem::{DELETE, FILE_ATTRIBUTE_NORMAL, FILE_WRITE_ATTRIBUTES};
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
-use super::{Handle, error_of, names, open_at, open_dir_at};
+use super::handle::{Handle, error_of, names, open_at, open_dir_at};
 
 /// How long a removal is retried while other processes hold an entry: scanners and indexers open
 /// every new file.

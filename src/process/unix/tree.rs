@@ -28,7 +28,7 @@ use crate::process::exit::Exit;
 use crate::process::marker::Marker;
 use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::{ExitWatcher, STACK_BYTES};
+use crate::process::wait::{ExitWaiter, STACK_BYTES};
 
 /// Child process, which leads its own process group, and its descendants.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct Tree {
 impl Tree {
     /// Starts the program as the leader of a new group.
     pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
-        let exit_watcher = ExitWatcher::start(wait_for_exit)?;
+        let exit_waiter = ExitWaiter::start(wait_for_exit)?;
         // Started before the child, so that the child is guarded from its start.
         let mut watchdog = Watchdog::start(&marker).ok();
         let mut child = launch(
@@ -70,7 +70,7 @@ impl Tree {
             watchdog.guard(leader);
         }
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let exit = exit_watcher.watch(leader);
+        let exit = exit_waiter.watch(leader);
         scanner::register(members.clone());
         // From here on the tree owns the process: an error below drops and kills it.
         let tree =

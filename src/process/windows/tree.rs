@@ -17,7 +17,7 @@ use crate::process::exit::Exit;
 use crate::process::marker::Marker;
 use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::ExitWatcher;
+use crate::process::wait::ExitWaiter;
 
 /// Child process and its descendants.
 #[derive(Debug)]
@@ -34,13 +34,13 @@ impl Tree {
     /// Starts the program in a new job.
     #[allow(clippy::needless_pass_by_value, reason = "on Unix the tree keeps the marker")]
     pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
-        let exit_watcher = ExitWatcher::start(wait_for_exit)?;
+        let exit_waiter = ExitWaiter::start(wait_for_exit)?;
         let job = Job::new()?;
         let (stdin, child_stdin) = input()?;
         let (stdout, child_stdout) = output()?;
         let (stderr, child_stderr) = output()?;
         let process = create(program, &marker, &job, [&child_stdin, &child_stdout, &child_stderr])?;
-        Ok((Self { job, exit: exit_watcher.watch(process) }, (stdin, stdout, stderr)))
+        Ok((Self { job, exit: exit_waiter.watch(process) }, (stdin, stdout, stderr)))
     }
 
     /// Channel with the exit status of the child.
@@ -52,7 +52,7 @@ impl Tree {
     pub fn stop(self, _mode: StopMode) -> Stopped {
         let is_empty = self.job.terminate(TERMINATION_TIMEOUT);
         let exit = *self.exit.borrow();
-        // The watcher may not have seen yet that the child was terminated.
+        // The waiter may not have seen yet that the child was terminated.
         let exit = exit.unwrap_or(Exit::Code(TERMINATED_EXIT_CODE));
         Stopped { exit, may_have_survivors: !is_empty }
     }

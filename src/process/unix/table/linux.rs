@@ -8,8 +8,10 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal, prlimit,
 };
 
-use super::{Process, is_marker_limit, marker_limit, start_time};
+use super::limit::{is_marker_limit, marker_limit};
 use crate::process::marker::Marker;
+
+type Process = super::process::Process<StartTime>;
 
 /// Start time in clock ticks since boot. Together with the pid it identifies a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,6 +96,11 @@ pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
 fn is_inside(cwd: &[u8], marker: &Marker) -> bool {
     let rest = marker.dir.as_ref().and_then(|dir| cwd.strip_prefix(dir.as_os_str().as_bytes()));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || rest == b" (deleted)")
+}
+
+/// Returns the start time of `pid`, if it exists.
+pub fn start_time(pid: Pid) -> Option<StartTime> {
+    process(pid).map(|process| process.started)
 }
 
 /// Sends `signal` to the process with this pid and start time, and to no other.

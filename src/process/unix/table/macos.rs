@@ -12,8 +12,9 @@ use std::ptr;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Process, start_time};
 use crate::process::marker::Marker;
+
+type Process = super::process::Process<StartTime>;
 
 /// Start time by the wall clock, in seconds and microseconds. Together with the pid it identifies a
 /// process.
@@ -51,6 +52,11 @@ pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
         marker.dir.as_ref().zip(working_dir(pid)).is_some_and(|(dir, cwd)| is_inside(&cwd, dir.as_os_str().as_bytes()))
     };
     has_variable() || works_inside()
+}
+
+/// Returns the start time of `pid`, if it exists.
+pub fn start_time(pid: Pid) -> Option<StartTime> {
+    process(pid).map(|process| process.started)
 }
 
 /// Sends `signal` to the process with this pid and start time. Checks directly before the signal,
