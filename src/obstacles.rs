@@ -1,7 +1,7 @@
-//! What certainly keeps Codex from drawing, as far as it shows before anything is spent.
+//! Obstacles that certainly keep Codex from drawing, as far as they show before anything is spent.
 //!
-//! A call fails with the first of it, and a readiness check tells all of it. Doubt passes: what is
-//! not known here is left to Codex.
+//! A call fails with the first one; a readiness check reports all of them. What is uncertain is no
+//! obstacle: Codex decides.
 
 use crate::codex::code_mode;
 use crate::codex::command::callers_settings;

@@ -1,8 +1,8 @@
 //! Decides which image counts, and whether its origin is established.
 //!
-//! The image of a thread may lie in Codex's own store, in the workspace (at the path that the prompt
-//! asks the agent to copy it to) and in the thread's record. An image is *verified* if it provably
-//! came from image_gen. Agents do draw substitutes with a script, or copy an older file.
+//! The image of a thread may lie in Codex's own store, in the workspace (at the path that the
+//! prompt asks the agent to copy it to) and in the thread's record. An image is *verified* if it
+//! provably came from image_gen. Agents do draw substitutes with a script, or copy an older file.
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -54,8 +54,9 @@ pub struct FoundImage {
     pub picture: Picture,
     /// Where they were found.
     pub source: Source,
-    /// Whether they provably came from image_gen: Codex wrote them into the thread's store while its
-    /// own statement says that the agent could not, or the thread's record holds the same bytes.
+    /// Whether they provably came from image_gen: Codex wrote them into the thread's store while
+    /// its own statement says that the agent could not, or the thread's record holds the same
+    /// bytes.
     ///
     /// Never true if the call asked for a confinement that it did not get. If it asked for none,
     /// the agent could forge the record, and this is worth as much as the agent.
@@ -150,7 +151,7 @@ impl ProvenanceCheck {
         }
     }
 
-    /// The home of the Codex that runs.
+    /// The home of Codex.
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
         self.request.codex_home()
@@ -336,8 +337,8 @@ fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &Cancell
     }
 }
 
-/// Returns the first valid image in the thread's record, or why the others were refused; `absent` if
-/// there are none. A file that is too large is told first: a larger limit may make it an image.
+/// Returns the first valid image in the thread's record, or why the others were refused; `absent`
+/// if there are none. A file that is too large is told first: a larger limit may make it an image.
 fn first_recorded(
     codex_home: &Path,
     thread: &ThreadId,

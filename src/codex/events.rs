@@ -1,8 +1,8 @@
 //! What `codex exec --json` prints: one JSON object a line (all versions).
 //!
-//! No event tells of images in any version, so all that is read here is who speaks, what failed,
-//! and what it cost. `error` events and `error` items occur in successful runs too; only
-//! `turn.failed` is final.
+//! No event reports images in any version. What is read: the thread, the agent's messages and
+//! commands, failures, and what the turn cost. `error` events and `error` items occur in successful
+//! runs too; only `turn.failed` is final.
 
 use serde::Deserialize;
 
@@ -14,7 +14,7 @@ use crate::text::tail::Tail;
 /// One line of stdout, as far as it matters.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ExecEvent {
-    /// The first line of a run.
+    /// The first line of a turn.
     ThreadStarted(ThreadId),
     /// The agent says something.
     Message(String),

@@ -238,7 +238,7 @@ mod tests {
                     }
                     let mut mutated = original.clone();
                     mutated[at] = &changed;
-                    // One that runs one script for all is one; which, its caller looks at.
+                    // One that runs one script for all is one; its caller checks which.
                     assert_eq!(
                         target(&mutated.join("\n")).filter(|to| to.ends_with("codex.js")),
                         None,

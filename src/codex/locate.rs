@@ -23,7 +23,7 @@ pub struct Cli {
     pub version: Option<String>,
 }
 
-/// Which places [`locate`] looks at, as far as they differ between calls.
+/// The directories that [`locate`] searches, as far as they differ between calls.
 #[must_use]
 pub fn searched(request: &Request) -> OsString {
     let named = request.codex_path.as_ref().map(|path| path.as_os_str().to_owned());

@@ -44,7 +44,7 @@ const READ_BYTES: usize = 64 << 10;
 const SIGN: &[u8] = b"\"image_gen";
 
 /// Calls `each` for every picture in the thread's record that is not larger than `limit` bytes, in
-/// order, until it breaks. A picture that is recorded twice is handed over twice. Returns whether
+/// order, until it breaks. A picture that is recorded twice is passed twice. Returns whether
 /// there was one that is larger. Blocks on the disk, until it was `given_up`; holds one line at a
 /// time.
 pub fn pictures(
@@ -235,7 +235,7 @@ impl From<Context> for Statement {
 /// * `response_item` / `image_generation_call` (the hosted tool),
 /// * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
 ///
-/// The outputs of the agent's tool calls hold images too, but any: those that it looked at, or drew
+/// The outputs of the agent's tool calls hold images too, but any: those that it viewed, or drew
 /// itself. They do not count.
 #[derive(Deserialize)]
 struct Line<'a> {

@@ -56,7 +56,7 @@ pub fn read_image(
     Ok(Some(VerifiedPng { bytes, picture }))
 }
 
-/// What a look into the store found.
+/// The result of a scan of the store.
 #[derive(Debug)]
 pub enum Scan {
     /// Nothing new.
@@ -68,8 +68,7 @@ pub enum Scan {
     Refused(ImageError),
 }
 
-/// One thread's directory in the store, looked at again and again without reading an unchanged file
-/// twice.
+/// One thread's directory in the store. Repeated scans read no unchanged file twice.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
@@ -80,10 +79,10 @@ pub struct Store {
     seen: HashMap<OsString, Stamp>,
 }
 
-/// What the store held before a run began, to tell the run's files from older ones.
+/// The content of the store before a turn, which tells the turn's files from older ones.
 ///
 /// A file's time alone does not tell: a network disk has a clock of its own, and a clock may be set
-/// back while a run lasts. Codex gives each thread a new id and makes its directory with the first
+/// back while a turn lasts. Codex gives each thread a new id and makes its directory with the first
 /// picture (all versions), so a directory that was not there before holds no older file.
 #[derive(Debug)]
 pub struct Baseline {
@@ -100,8 +99,8 @@ impl Baseline {
         Self { taken, names: list(&codex_home.join(Store::DIRECTORY)).ok() }
     }
 
-    /// From when on a file counts as the run's, in the directory of `thread`. None where every file
-    /// does, since the directory is newer than the run.
+    /// The time from which on a file counts as the turn's, in the directory of `thread`. None if every
+    /// file does, because the directory is newer than the turn.
     #[must_use]
     pub fn since(&self, thread: &ThreadId) -> Option<SystemTime> {
         match &self.names {
@@ -127,9 +126,9 @@ fn list(path: &Path) -> io::Result<HashSet<String>> {
     Ok(names)
 }
 
-/// How often the store is worth a look: one `open` of a directory that mostly does not exist yet.
-/// Codex needs some tens of milliseconds from the picture to its next request, which uploads all of
-/// it (0.169.0).
+/// Pause between scans. A scan is one `open` of a directory that mostly does not exist yet. Codex
+/// needs some tens of milliseconds from the picture to its next request, which uploads all of it
+/// (0.169.0).
 pub const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 /// File systems round the times of their files, the coarsest to two seconds.
 const COARSE: Duration = Duration::from_secs(2);
@@ -139,7 +138,7 @@ impl Store {
     pub const DIRECTORY: &str = "generated_images";
 
     /// The store of `thread`. Files larger than `limit` bytes are refused, older ones than `since`
-    /// are not even looked at.
+    /// are not even read.
     #[must_use]
     pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64, since: Option<SystemTime>) -> Self {
         let path = codex_home.join(Self::DIRECTORY).join(thread.as_arc().as_ref());
@@ -150,7 +149,7 @@ impl Store {
         Self { path, limit, since, dir: None, seen: HashMap::new() }
     }
 
-    /// Looks for a picture among the files that are new or have changed since the last look, oldest
+    /// Searches the files that are new or have changed since the last scan for a picture, oldest
     /// first. Blocks on the disk, until it was `given_up`.
     pub fn scan(&mut self, given_up: &CancellationToken) -> Scan {
         // The directory appears with the first picture; until then there is nothing to open.
@@ -162,7 +161,7 @@ impl Store {
         let mut fresh: Vec<(Stamp, OsString)> = names
             .into_iter()
             .filter_map(|name| dir.stamp(&name).map(|stamp| (stamp, name)))
-            .filter(|(stamp, name)| self.is_of_run(*stamp) && self.seen.get(name) != Some(stamp))
+            .filter(|(stamp, name)| self.is_of_turn(*stamp) && self.seen.get(name) != Some(stamp))
             .collect();
         fresh.sort_by(|(a, a_name), (b, b_name)| (a.modified, a_name).cmp(&(b.modified, b_name)));
         let mut found = Scan::Nothing;
@@ -186,11 +185,11 @@ impl Store {
         found
     }
 
-    fn is_of_run(&self, stamp: Stamp) -> bool {
+    fn is_of_turn(&self, stamp: Stamp) -> bool {
         self.since.is_none_or(|since| stamp.modified >= since)
     }
 
-    /// Forgets what was seen: the next look judges every file.
+    /// Forgets the known files: the next scan reads every file.
     pub fn forget(&mut self) {
         self.seen.clear();
     }
@@ -201,7 +200,7 @@ impl Store {
         let Ok(dir) = Dir::open(&self.path) else { return false };
         let mut names = dir.names().unwrap_or_default().into_iter();
         names.any(|name| {
-            let fits = |stamp: Stamp| self.is_of_run(stamp) && stamp.size == bytes.len() as u64;
+            let fits = |stamp: Stamp| self.is_of_turn(stamp) && stamp.size == bytes.len() as u64;
             dir.stamp(&name).is_some_and(fits) && dir.read(&name, bytes.len() as u64).is_ok_and(|found| found == bytes)
         })
     }

@@ -1,8 +1,7 @@
-//! One `codex exec`: started, fed with its prompt, listened to, stopped.
+//! Runs one `codex exec`: starts it, writes its prompt, reads its output, stops it.
 //!
-//! Writes the prompt and reads stdout and stderr at the same time, for as long as the child lives:
-//! a child that never reads blocks the writer, and a child whose full pipes are not read blocks
-//! itself.
+//! Writes and reads at the same time: a child that never reads blocks the writer, and a child whose
+//! full pipes are not read blocks itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,15 +19,15 @@ use crate::progress::{Phase, Progress};
 use crate::text::lines::Lines;
 use crate::text::redact::Redactor;
 
-/// The longest line that is looked at. Events of Codex are small but for those that quote a
-/// command's output.
+/// Longer lines are dropped. Events of Codex are small, except for those that quote a command's
+/// output.
 const LINE_BYTES: usize = 1 << 20;
 
 /// The grace after the image. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its
 /// work on the image first, which takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped
 /// by us in either case.
 pub const IMAGE_GRACE: Duration = Duration::from_millis(500);
-/// How long Codex may live on after it has said how its turn ended. It exits within 336 ms
+/// How long Codex may live on after it has reported the end of the turn. It exits within 336 ms
 /// (0.132.0) or 86 ms (0.144.6, 0.171.0; five runs each).
 pub const TURN_END_GRACE: Duration = Duration::from_secs(3);
 
@@ -44,7 +43,7 @@ pub struct Turn {
     redactor: Redactor,
 }
 
-/// What a turn tells while it runs.
+/// The state of a running turn.
 #[derive(Debug, Clone, Default)]
 pub struct TurnStatus {
     /// The thread, once it has started.
@@ -55,25 +54,25 @@ pub struct TurnStatus {
     pub has_ended: bool,
 }
 
-/// What the turn has said.
+/// The output of a turn.
 #[derive(Debug, Default)]
 pub struct TurnOutput {
-    /// On stdout.
+    /// Of stdout.
     pub transcript: Transcript,
-    /// On stderr.
+    /// Of stderr.
     pub stderr: StderrDigest,
 }
 
-/// A turn that is over.
+/// A turn whose processes are stopped.
 #[derive(Debug)]
 pub struct FinishedTurn {
     /// How Codex ended.
     pub exit: Exit,
     /// Whether processes that it started may still run.
     pub may_have_survivors: bool,
-    /// What it said.
+    /// What it printed.
     pub output: TurnOutput,
-    /// What takes out of it what must not be shown.
+    /// Hides in the output what must not be shown.
     pub redactor: Redactor,
 }
 

@@ -14,8 +14,8 @@ use crate::request::Request;
 pub const SURVIVORS: &str = "Some processes that Codex started may still be running: this system does not show all of them, or \
     they could not be ended. Look for them in its list of processes.";
 
-/// Why a turn that ended by itself has brought no image: what Codex reported, else what was
-/// found, else how it ended. `exit` is none for a Codex that said so and had to be stopped.
+/// Why a turn that ended by itself has brought no image: what Codex reported, else what was found,
+/// else how it ended. `exit` is none if Codex reported the end of the turn and had to be stopped.
 pub fn without_image(rejection: Rejection, request: &Request, finished: &FinishedTurn, exit: Option<Exit>) -> Failure {
     let otherwise = || match (cause_of(rejection, request.max_image_bytes), exit) {
         (cause @ Cause::ImageTooLarge { .. }, _) => cause,
@@ -42,7 +42,7 @@ pub fn clock(request: &Request) -> Zoned {
     failure::clock(request.env.get("TZ"))
 }
 
-/// The cause with what the turn said about it.
+/// The failure, with the output of the turn as its detail.
 pub fn failure(Diagnosis { cause, resets_at }: Diagnosis, finished: &FinishedTurn) -> Failure {
     let TurnOutput { transcript, stderr } = &finished.output;
     let thread_id = transcript.thread.as_ref().map(ToString::to_string);

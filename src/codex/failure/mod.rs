@@ -1,8 +1,8 @@
 //! Why a turn delivered no picture, read from what Codex printed.
 //!
-//! What each report establishes stands in [`CAUSES`]. This module finds the report to look up
-//! there: stderr's report of the image call, then the sentinel, then the event that ends a failed
-//! turn, then the last line of stderr of a Codex that exited with an error and without that event.
+//! [`super::causes`] tells what each report establishes. This module finds the report that counts:
+//! stderr's report of the image call, then the sentinel, then the event that ends a failed turn,
+//! then the last line of stderr of a Codex that exited with an error and without that event.
 
 mod report;
 mod reset_time;
@@ -24,8 +24,8 @@ pub use report::Diagnosis;
 pub use reset_time::clock;
 pub use stderr::StderrDigest;
 
-/// What was said, for logs: the failed turn's own message, the agent's last words, the end of
-/// stderr. Each is bounded once more after `redactor` has made it longer.
+/// The output of a turn, for logs: the failed turn's own message, the agent's last messages, the
+/// end of stderr. Each is bounded once more after `redactor` has made it longer.
 #[must_use]
 pub fn detail(transcript: &Transcript, stderr: &StderrDigest, redactor: &Redactor) -> String {
     let told = transcript.failed.as_deref().or(transcript.trouble.as_deref()).unwrap_or_default();
@@ -38,8 +38,8 @@ pub fn detail(transcript: &Transcript, stderr: &StderrDigest, redactor: &Redacto
         .join("\n")
 }
 
-/// What the turn's own reports establish; none if they establish nothing. `exit` is none for a
-/// Codex that had to be stopped.
+/// The cause that the turn's own reports establish, if they do. `exit` is none for a Codex that had
+/// to be stopped.
 #[must_use]
 pub fn diagnose(
     transcript: &Transcript,
