@@ -1,5 +1,5 @@
-//! Runs a program without pidfds, as on old kernels and under strict seccomp profiles. For the tests
-//! of [`codex_image::process`]. Usage: `without-pidfd PROGRAM ARGS…`
+//! Runs a program without pidfds, as on old kernels and under strict seccomp profiles. For the
+//! tests of [`codex_image::process`]. Usage: `without-pidfd PROGRAM ARGS…`
 
 #[cfg(target_os = "linux")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {

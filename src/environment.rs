@@ -32,8 +32,8 @@ impl Environment {
     /// does the same for every program that it starts.
     #[must_use]
     pub fn completed_for_windows(mut self, other: impl Iterator<Item = (String, String)>) -> Self {
-        /// The variables of libuv (`required_vars` in `src/win/process.c`), and those that Codex and
-        /// its agent's shell read.
+        /// The variables of libuv (`required_vars` in `src/win/process.c`), and those that Codex
+        /// and its agent's shell read.
         const NEEDED: [&str; 16] = [
             "APPDATA",
             "COMSPEC",

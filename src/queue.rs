@@ -164,8 +164,8 @@ impl Drop for Slot {
     }
 }
 
-/// Waiters in their order. A waiter that leaves empties its cell, and a Fenwick tree counts the full
-/// cells.
+/// Waiters in their order. A waiter that leaves empties its cell, and a Fenwick tree counts the
+/// full cells.
 #[derive(Debug, Default)]
 struct WaitingLine {
     cells: Vec<Option<Arc<Waiter>>>,

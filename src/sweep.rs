@@ -18,8 +18,8 @@ pub fn once(parent: &Parent) {
 }
 
 fn clean_up(abandoned: Abandoned, parent: &Parent) {
-    // Kills the processes first, because they could go on writing. [`Abandoned`] has proven that the
-    // directory is this package's own.
+    // Kills the processes first, because they could go on writing. [`Abandoned`] has proven that
+    // the directory is this package's own.
     kill_orphans(&marker_of(abandoned.run().to_owned(), Some(abandoned.path().to_path_buf())));
     // No call is there to report the error to. The next daemon tries again.
     let _ = abandoned.remove(parent);

@@ -1,8 +1,8 @@
 //! Private directory of one run: new, and locked for as long as its owner lives.
 //!
 //! `od-codex-image-RUN` holds two entries: the agent's directory `workspace`, and the proof file
-//! `run`. The proof is written last and removed last; nothing without it is ever deleted. The kernel
-//! releases the lock when the owner dies, so a proven directory without a lock is abandoned.
+//! `run`. The proof is written last and removed last; nothing without it is ever deleted. The
+//! kernel releases the lock when the owner dies, so a proven directory without a lock is abandoned.
 
 use std::ffi::OsStr;
 use std::io;
@@ -176,7 +176,8 @@ impl Abandoned {
         entries.filter_map(|entry| {
             let run = entry.file_name().to_str()?.strip_prefix(PREFIX).filter(|run| is_run_id(run))?.to_owned();
             let dir = parent.dir.open_dir(&entry.file_name()).ok()?;
-            // Checks the proof before the lock: the owner takes the lock before it writes the proof.
+            // Checks the proof before the lock: the owner takes the lock before it writes the
+            // proof.
             let is_abandoned = dir.is_own() && is_proven(&dir, &run) && dir.lock().is_ok();
             is_abandoned.then(|| Self { run, path: entry.path(), dir })
         })

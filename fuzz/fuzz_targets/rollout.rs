@@ -1,5 +1,5 @@
-//! Fuzzes the parsing of Codex's rollouts, plain and compressed: every picture found is in the input
-//! and within the limit.
+//! Fuzzes the parsing of Codex's rollouts, plain and compressed: every picture found is in the
+//! input and within the limit.
 
 #![no_main]
 

@@ -15,9 +15,9 @@ use super::stamp::Stamp;
 #[derive(Debug)]
 pub struct Dir(platform::Handle);
 
-/// Time limit for removing a directory, since another process may keep adding entries. 30,000 levels
-/// or 200,000 entries take 4 s on a busy machine, and a minute if another process keeps the disk
-/// busy.
+/// Time limit for removing a directory, since another process may keep adding entries. 30,000
+/// levels or 200,000 entries take 4 s on a busy machine, and a minute if another process keeps the
+/// disk busy.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(300);
 
 impl Dir {
@@ -62,8 +62,8 @@ impl Dir {
         platform::create_file(&self.0, name, bytes)
     }
 
-    /// Returns the directory's inode number, or its file index on Windows. A rename keeps it, a copy
-    /// has another.
+    /// Returns the directory's inode number, or its file index on Windows. A rename keeps it, a
+    /// copy has another.
     ///
     /// # Errors
     /// Any error of the operating system.
@@ -71,9 +71,9 @@ impl Dir {
         platform::id(&self.0)
     }
 
-    /// Returns a path that leads to the open directory even if another one took its place. Linux only
-    /// (`/proc/self/fd`). The path is valid while the handle is open: for this process, and for a
-    /// child until it executes its program.
+    /// Returns a path that leads to the open directory even if another one took its place. Linux
+    /// only (`/proc/self/fd`). The path is valid while the handle is open: for this process, and
+    /// for a child until it executes its program.
     #[must_use]
     pub fn fd_path(&self) -> Option<PathBuf> {
         platform::fd_path(&self.0)

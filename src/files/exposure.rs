@@ -43,8 +43,8 @@ pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     Ok(None)
 }
 
-/// Always None: the access control list decides who can write in a directory, and a user's temporary
-/// directory inherits it from the profile.
+/// Always None: the access control list decides who can write in a directory, and a user's
+/// temporary directory inherits it from the profile.
 ///
 /// # Errors
 /// None on Windows; any error of the operating system on Unix.
@@ -94,8 +94,8 @@ mod group {
             && databases.is_some_and(|(users, groups)| has_only(&users, &groups, user, group))
     }
 
-    /// Whether `group` is the primary group of `user`, has the user's name, and has no other member.
-    /// Groups of a directory service are not in these files and count as shared.
+    /// Whether `group` is the primary group of `user`, has the user's name, and has no other
+    /// member. Groups of a directory service are not in these files and count as shared.
     fn has_only(users: &str, groups: &str, user: u32, group: u32) -> bool {
         let (user, group) = (user.to_string(), group.to_string());
         let mut login = None;

@@ -1,7 +1,7 @@
 //! Decompresses untrusted Zstandard streams.
 //!
-//! A limit on the window bounds the memory. A limit on the ratio of output to input bounds the time,
-//! since a block of four bytes can stand for 128 KiB.
+//! A limit on the window bounds the memory. A limit on the ratio of output to input bounds the
+//! time, since a block of four bytes can stand for 128 KiB.
 
 use std::io::{self, BufRead as _, BufReader, Read, Take};
 
@@ -21,8 +21,8 @@ const LAST_BLOCK: [u8; 3] = [1, 0, 0];
 
 /// Reader of a stream's decompressed content, frame after frame.
 ///
-/// Reading fails where the stream is damaged or exceeds a limit. All content before that is returned
-/// first. Does not verify the checksums of frames.
+/// Reading fails where the stream is damaged or exceeds a limit. All content before that is
+/// returned first. Does not verify the checksums of frames.
 pub struct Inflated<R> {
     source: BufReader<Take<R>>,
     decoder: FrameDecoder,

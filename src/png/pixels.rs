@@ -20,8 +20,8 @@ const MAX_DECODER_BYTES: usize = 8 << 20;
 /// Compressed bytes that are allowed on top of a small picture's own size.
 const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 
-/// Proves that the picture in `bytes` has all its pixels and no more. Returns whether one of them is
-/// not fully opaque.
+/// Proves that the picture in `bytes` has all its pixels and no more. Returns whether one of them
+/// is not fully opaque.
 ///
 /// # Errors
 /// The [`PngError`] found.

@@ -80,8 +80,8 @@ impl Child {
         self.0.knows(id)
     }
 
-    /// Stops the whole tree. Blocks for at most the grace period and, on a machine that is not busy,
-    /// one second.
+    /// Stops the whole tree. Blocks for at most the grace period and, on a machine that is not
+    /// busy, one second.
     #[must_use]
     pub fn stop(self, mode: StopMode) -> Stopped {
         self.0.stop(mode)

@@ -136,8 +136,8 @@ fn lift_limit() {
     }
 }
 
-/// Writes the pid to a file and keeps it open. On Windows an open file keeps its directory from being
-/// removed.
+/// Writes the pid to a file and keeps it open. On Windows an open file keeps its directory from
+/// being removed.
 fn keep_pid_file_open(dir: &Path) -> ! {
     let mut file = std::fs::File::create(dir.join("pid.new")).unwrap();
     writeln!(file, "{}", std::process::id()).unwrap();

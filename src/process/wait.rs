@@ -1,9 +1,9 @@
 //! Waits for the exit of a child without SIGCHLD, in a thread of its own.
 //!
-//! Node owns SIGCHLD: libuv installs its handler without calling the previous one, so waiting by the
-//! signal fails once JavaScript starts a child (on kernels without `pidfd_open`). The thread does
-//! not reap: the zombie reserves its pid and group id, so the group can be signalled safely until
-//! the tree is stopped.
+//! Node owns SIGCHLD: libuv installs its handler without calling the previous one, so waiting by
+//! the signal fails once JavaScript starts a child (on kernels without `pidfd_open`). The thread
+//! does not reap: the zombie reserves its pid and group id, so the group can be signalled safely
+//! until the tree is stopped.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};

@@ -51,8 +51,8 @@ impl Removal {
         Self { deadline, moved: 0, processed: 0, removed: 0, failed: 0, error: None }
     }
 
-    /// Removes every entry of `root` but `last`. Repeats until a pass finds no entry, or removes none
-    /// and fails.
+    /// Removes every entry of `root` but `last`. Repeats until a pass finds no entry, or removes
+    /// none and fails.
     fn empty(&mut self, root: &mut Dir, last: &OsStr) -> io::Result<()> {
         loop {
             let removed = self.removed;
@@ -215,15 +215,16 @@ fn open_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
         result => result?,
     };
     if !Mode::from_raw_mode(fstat(&opened)?.st_mode).contains(Mode::RWXU) {
-        // Fails for another user's directory. Then the operations that need the permission report it.
+        // Fails for another user's directory. Then the operations that need the permission report
+        // it.
         let _ = fchmod(&opened, Mode::RWXU);
     }
     Ok(opened)
 }
 
-/// Gives the owner every permission for the directory `name` of `dir`, and never for the target of a
-/// link. Linux can change modes without following links only since 6.6 (`fchmodat2`), so this goes
-/// through `/proc/self/fd`.
+/// Gives the owner every permission for the directory `name` of `dir`, and never for the target of
+/// a link. Linux can change modes without following links only since 6.6 (`fchmodat2`), so this
+/// goes through `/proc/self/fd`.
 #[cfg(target_os = "linux")]
 fn make_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;

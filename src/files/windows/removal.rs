@@ -1,9 +1,9 @@
 //! Removes a directory and its content, of any depth and with hostile entries.
 //!
 //! As on Unix: moves each subdirectory that is not empty up into the directory that is being
-//! removed, under a number as its name, and empties it there. So it needs five handles at any depth;
-//! std's `remove_dir_all` (1.96) keeps one handle for each level. Removes links without following
-//! them.
+//! removed, under a number as its name, and empties it there. So it needs five handles at any
+//! depth; std's `remove_dir_all` (1.96) keeps one handle for each level. Removes links without
+//! following them.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

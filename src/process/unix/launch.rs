@@ -23,8 +23,8 @@ fn start(command: &mut Command) -> io::Result<Child> {
 /// Retries while the executable is open for writing (`ETXTBSY`).
 ///
 /// An installer may have it open. A child that another thread is starting may have it open as well:
-/// until it executes its own program, it holds all open files of this process (golang/go#22315; seen
-/// with a script that a test had just written).
+/// until it executes its own program, it holds all open files of this process (golang/go#22315;
+/// seen with a script that a test had just written).
 fn retry_while_busy<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl FnMut() -> bool) -> io::Result<T> {
     loop {
         match start() {

@@ -57,8 +57,8 @@ impl Members {
         }
     }
 
-    /// Drops dead processes. Adds the leader's group, the `marked` processes, and the descendants of
-    /// these, of the known ones and of the leader.
+    /// Drops dead processes. Adds the leader's group, the `marked` processes, and the descendants
+    /// of these, of the known ones and of the leader.
     fn update_from(&mut self, table: &Table, marked: Vec<Pid>) {
         let is_known = |pid: Pid, started| table.process(pid).is_some_and(|process| process.started == started);
         let mut pending = marked;

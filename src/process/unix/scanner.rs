@@ -13,7 +13,8 @@ use super::members::Members;
 use super::table::Table;
 use crate::process::wait::STACK_BYTES;
 
-/// Pause after the first scan, which runs when the tree starts. It then doubles up to [`MAX_PAUSE`].
+/// Pause after the first scan, which runs when the tree starts. It then doubles up to
+/// [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(20);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Least pause after a scan, as a multiple of its duration. So scans take no more than a tenth of a
@@ -52,8 +53,8 @@ pub fn register(members: Members) {
     }
 }
 
-/// Ends the scans for the tree of this leader and returns its members. None if it is not registered.
-/// To be called before the leader is reaped, since scans rely on its pid.
+/// Ends the scans for the tree of this leader and returns its members. None if it is not
+/// registered. To be called before the leader is reaped, since scans rely on its pid.
 pub fn unregister(leader: Pid) -> Option<Members> {
     let mut scanner = scanner();
     let index = scanner.trees.iter().position(|tree| tree.members.leader == leader)?;

@@ -2,8 +2,8 @@
 //!
 //! A process group does not hold a tree together: Codex starts its tools in their own sessions, and
 //! a daemon forks twice to lose its parents. So `members` finds the tree in the process table. A
-//! process is identified by its pid and start time, since pids are reused. The child is reaped last,
-//! which keeps its group id reserved and makes signals to the group safe.
+//! process is identified by its pid and start time, since pids are reused. The child is reaped
+//! last, which keeps its group id reserved and makes signals to the group safe.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;

@@ -2,8 +2,8 @@
 //!
 //! A shell waits for the end of a pipe whose other end only the daemon holds. Then it signals the
 //! group and all marked processes (on macOS, where a shell cannot see the marker, the leader's
-//! descendants): SIGTERM, and SIGKILL a second later. `PR_SET_PDEATHSIG` would fire when the *thread*
-//! that started the child ends. Without the shell a call works the same.
+//! descendants): SIGTERM, and SIGKILL a second later. `PR_SET_PDEATHSIG` would fire when the
+//! *thread* that started the child ends. Without the shell a call works the same.
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -55,7 +55,8 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // Kills the shell before the pipe is closed, since its end would make the shell kill the tree.
+        // Kills the shell before the pipe is closed, since its end would make the shell kill the
+        // tree.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
     }

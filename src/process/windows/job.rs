@@ -63,7 +63,8 @@ impl Job {
             let listed = self.ids();
             let is_listed = listed.is_ok();
             let ids = listed.unwrap_or_default();
-            // Opens the processes before terminating them, since an exited process cannot be opened.
+            // Opens the processes before terminating them, since an exited process cannot be
+            // opened.
             let processes: Vec<OwnedHandle> = ids.iter().filter_map(|&id| self.open(id)).collect();
             // SAFETY: the handle is valid.
             unsafe { TerminateJobObject(self.raw(), TERMINATED_EXIT_CODE.cast_unsigned()) };

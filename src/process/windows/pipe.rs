@@ -54,8 +54,9 @@ pub fn output() -> io::Result<(Output, File)> {
 
 /// Creates a pipe and returns this side's end and the child's.
 ///
-/// Only the child's end is inheritable. A program that is started at the same moment, such as one of
-/// JavaScript's, inherits it too, so the end of the stream does not tell that the child has exited.
+/// Only the child's end is inheritable. A program that is started at the same moment, such as one
+/// of JavaScript's, inherits it too, so the end of the stream does not tell that the child has
+/// exited.
 fn pair(direction: FILE_FLAGS_AND_ATTRIBUTES, access: u32) -> io::Result<(OwnedHandle, File)> {
     // Anonymous pipes cannot be overlapped, so this one has a random name for a single connection.
     let number = getrandom::u64().map_err(|_| io::Error::other("the system has no random numbers"))?;
@@ -84,13 +85,13 @@ fn pair(direction: FILE_FLAGS_AND_ATTRIBUTES, access: u32) -> io::Result<(OwnedH
 const WAIT: BOOL = 1;
 
 impl Output {
-    /// Waits for bytes and reads them. Returns 0 if the stream has ended, or if `stop` was set before
-    /// bytes arrived.
+    /// Waits for bytes and reads them. Returns 0 if the stream has ended, or if `stop` was set
+    /// before bytes arrived.
     pub(super) fn read(&self, buffer: &mut [u8], stop: &ManualResetEvent) -> io::Result<usize> {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let mut reading = OVERLAPPED { hEvent: self.ready.raw(), ..OVERLAPPED::default() };
-        // SAFETY: the pipe is overlapped. The buffer and the structure outlive the operation, because
-        // every path below waits for its end.
+        // SAFETY: the pipe is overlapped. The buffer and the structure outlive the operation,
+        // because every path below waits for its end.
         let started = unsafe {
             ReadFile(self.pipe.as_raw_handle(), buffer.as_mut_ptr(), length, ptr::null_mut(), &raw mut reading)
         };
@@ -98,8 +99,8 @@ impl Output {
             match last_error() {
                 ERROR_IO_PENDING => {
                     let either = [self.ready.raw(), stop.raw()];
-                    // SAFETY: two valid handles. The call returns the index of the first one that is
-                    // set.
+                    // SAFETY: two valid handles. The call returns the index of the first one that
+                    // is set.
                     let first = unsafe { WaitForMultipleObjects(2, either.as_ptr(), 0, INFINITE) };
                     if first != WAIT_OBJECT_0 {
                         // SAFETY: both are valid. Cancelling a completed operation has no effect.
@@ -111,8 +112,8 @@ impl Output {
             }
         }
         let mut count = 0;
-        // SAFETY: the pipe and the structure belong to the operation, and the count is written by the
-        // call.
+        // SAFETY: the pipe and the structure belong to the operation, and the count is written by
+        // the call.
         let result =
             unsafe { GetOverlappedResult(self.pipe.as_raw_handle(), &raw const reading, &raw mut count, WAIT) };
         match (result, last_error()) {

@@ -1,4 +1,5 @@
-//! Reads a child's pipe on Windows, in a thread that waits for the pipe and for the end of the tree.
+//! Reads a child's pipe on Windows, in a thread that waits for the pipe and for the end of the
+//! tree.
 //!
 //! Not with tokio: cancelling its read would lose the bytes that it may have read.
 
@@ -56,7 +57,8 @@ impl Drop for Reader {
     }
 }
 
-/// Reads to the end of the stream or until the tree is dead, then the bytes that are left in the pipe.
+/// Reads to the end of the stream or until the tree is dead, then the bytes that are left in the
+/// pipe.
 fn read_all(pipe: &Output, tree_dead: &ManualResetEvent, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     loop {

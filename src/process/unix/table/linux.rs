@@ -91,8 +91,8 @@ pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
     has_variable() || works_inside()
 }
 
-/// Whether `cwd` is the marked directory or below it. The kernel appends " (deleted)" to the path of
-/// a removed directory.
+/// Whether `cwd` is the marked directory or below it. The kernel appends " (deleted)" to the path
+/// of a removed directory.
 fn is_inside(cwd: &[u8], marker: &Marker) -> bool {
     let rest = marker.dir.as_ref().and_then(|dir| cwd.strip_prefix(dir.as_os_str().as_bytes()));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || rest == b" (deleted)")

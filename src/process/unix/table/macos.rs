@@ -1,8 +1,8 @@
 //! Process table on macOS: libproc, and the sysctl that `ps -E` uses.
 //!
 //! The only good documentation is the source of XNU, so each step names its place there. Processes
-//! of other users are hidden (`proc_pidinfo` in `bsd/kern/proc_info.c` requires the same user); they
-//! could not be signalled either.
+//! of other users are hidden (`proc_pidinfo` in `bsd/kern/proc_info.c` requires the same user);
+//! they could not be signalled either.
 #![allow(unsafe_code, reason = "calls macOS functions that no safe library offers")]
 
 use std::ffi::c_void;
@@ -41,8 +41,8 @@ pub const fn mark(_pid: Pid, _marker: &Marker) {}
 /// this user may not inspect the process.
 ///
 /// System Integrity Protection hides the environment of Apple's own programs, shells among them
-/// (`omit_env_vars` in `sysctl_procargsx`, `bsd/kern/kern_sysctl.c`). If they have lost their parents
-/// as well, only their directory identifies them.
+/// (`omit_env_vars` in `sysctl_procargsx`, `bsd/kern/kern_sysctl.c`). If they have lost their
+/// parents as well, only their directory identifies them.
 pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
     let has_variable = || {
         let wanted = [marker.name.as_bytes(), b"=", marker.value.as_bytes()].concat();
@@ -73,8 +73,8 @@ fn pids() -> Vec<i32> {
     let mut pids: Vec<i32> = vec![0; 1024];
     loop {
         let bytes = i32::try_from(mem::size_of_val(&*pids)).unwrap_or(i32::MAX);
-        // SAFETY: the buffer has the stated length, and any bytes are valid integers. The result is a
-        // number of pids, not of bytes (Libc, `darwin/libproc.c`), zombies included
+        // SAFETY: the buffer has the stated length, and any bytes are valid integers. The result is
+        // a number of pids, not of bytes (Libc, `darwin/libproc.c`), zombies included
         // (`proc_listpids` in `bsd/kern/proc_info.c`).
         let count = unsafe { libc::proc_listallpids(pids.as_mut_ptr().cast(), bytes) };
         let count = usize::try_from(count).unwrap_or(0);
