@@ -95,7 +95,7 @@ impl Environment {
     }
 }
 
-/// The home directory that the system has for the user of this process, whatever variables say.
+/// The home directory that the user database has for this process's user, regardless of variables.
 /// Blocks: the user database may be on another machine.
 #[must_use]
 pub fn home_of_account() -> Option<PathBuf> {
@@ -140,13 +140,13 @@ mod tests {
         assert_eq!(env.expand("~other/codex"), Some("~other/codex".into()));
     }
 
-    /// As every shell does: that knows the user database, too.
+    /// As every shell does, which asks the user database, too.
     #[cfg(unix)]
     #[test]
     fn without_a_variable_the_user_database_names_the_home() {
         let shell = std::process::Command::new("sh").args(["-c", "eval echo \"~$(id -un)\""]).output().unwrap();
         let told = PathBuf::from(String::from_utf8(shell.stdout).unwrap().trim_end());
-        // A user that it does not know has none.
+        // A user that is not in it has none.
         let known = told.is_absolute().then_some(told);
         for unset in [env(&[]), env(&[("HOME", "")]), env(&[("HOME", " ")])] {
             assert_eq!(unset.home(), known);

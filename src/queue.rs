@@ -18,7 +18,7 @@ pub const MAX_LIMIT: usize = 1000;
 ///
 /// Joining, leaving and starting take a time that grows with the logarithm of the queue's length,
 /// so that a daemon can abort thousands of waiting calls at once. For the same reason a waiter far
-/// back is not told of every step forward: see [`milestones`].
+/// back is not notified of every step forward: see `milestones`.
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<Mutex<State>>);
 
@@ -114,9 +114,9 @@ impl State {
     }
 }
 
-/// The positions from `first` on of which waiters are told: all up to 16, then those with at most
-/// four significant binary digits. A waiter that moves up is told eight times while its position
-/// halves.
+/// The positions from `first` on of which waiters are notified: all up to 16, then those with at
+/// most four significant binary digits. A waiter that moves up is notified eight times while its
+/// position halves.
 fn milestones(first: usize) -> impl Iterator<Item = usize> {
     // The last of four significant digits.
     let step = |position: usize| 1 << (position.ilog2().saturating_sub(3));
@@ -125,7 +125,7 @@ fn milestones(first: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Ticket {
-    /// Resolves when a slot is free for the holder. `waiting` is told the position, from 1 on, at
+    /// Resolves when a slot is free for the holder. `waiting` gets the position, from 1 on, at
     /// first and at each milestone. Dropping the future gives the place in the line up.
     pub async fn slot(mut self, mut waiting: impl FnMut(usize)) -> Slot {
         let mut told = 0;
@@ -182,7 +182,7 @@ struct Line {
 }
 
 impl Line {
-    /// Appends a waiter, and tells it its slot.
+    /// Appends a waiter, and stores its slot in it.
     fn push(&mut self, waiter: Arc<Waiter>) {
         if self.slots.len() == self.counts.len() {
             self.compact();

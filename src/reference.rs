@@ -72,7 +72,7 @@ fn read(path: &Path) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// The type by content: a name may say anything, and Codex believes it.
+/// The type by content: a name may be any, and Codex believes it.
 fn extension_of(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("png"),

@@ -17,7 +17,7 @@ pub enum Sandbox {
 }
 
 impl Sandbox {
-    /// The name that Codex knows it by.
+    /// Codex's name for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

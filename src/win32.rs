@@ -15,7 +15,7 @@ use windows_sys::Win32::System::Threading::{CreateEventW, INFINITE, SetEvent, Wa
 use windows_sys::Win32::UI::Shell::{FOLDERID_Profile, SHGetKnownFolderPath};
 use windows_sys::core::{BOOL, PWSTR};
 
-/// The last error, if `result` says that there was one.
+/// The last error, if `result` is a failure.
 pub fn check(result: BOOL) -> io::Result<()> {
     if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
@@ -42,7 +42,7 @@ pub fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
     Ok(wide)
 }
 
-/// The profile directory of the user that this process runs as, whatever `USERPROFILE` says.
+/// The profile directory of the user that this process runs as, regardless of `USERPROFILE`.
 pub fn profile_dir() -> Option<PathBuf> {
     let (folder, mut path): (_, PWSTR) = (FOLDERID_Profile, ptr::null_mut());
     // SAFETY: both pointers are valid for the call; no token stands for the process's own user.
@@ -77,7 +77,7 @@ impl Event {
     /// One that has not happened yet.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn new() -> io::Result<Self> {
         const MANUAL_RESET: BOOL = 1;
         // SAFETY: neither attributes nor a name; the result has no other owner.

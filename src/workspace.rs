@@ -88,7 +88,7 @@ impl Workspace {
     /// Makes a directory in `parent`, for the run of that name.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn create(parent: Parent, run: &str) -> io::Result<Self> {
         let dir = parent.dir.create_dir(&name_of(run))?;
         // Where the file system knows no locks, nothing is ever taken for abandoned.
@@ -103,7 +103,7 @@ impl Workspace {
                 Ok(Self { parent, run: run.to_owned(), held })
             }
             Err(error) => {
-                // Why it could not be finished is the error to tell.
+                // Why it could not be finished is the error to return.
                 let _ = parent.remove(run, dir);
                 Err(error)
             }
@@ -144,7 +144,7 @@ impl Workspace {
     /// Removes the directory with everything in it.
     ///
     /// # Errors
-    /// Whatever the operating system says; the directory may then be left in part.
+    /// The operating system's error; the directory may then be left in part.
     pub fn close(mut self) -> io::Result<()> {
         self.remove()
     }
@@ -200,7 +200,7 @@ impl Abandoned {
     /// Removes it from `parent`.
     ///
     /// # Errors
-    /// Whatever the operating system says; the directory may then be left in part.
+    /// The operating system's error; the directory may then be left in part.
     pub fn remove(self, parent: &Parent) -> io::Result<()> {
         parent.remove(&self.run, self.dir)
     }

@@ -24,7 +24,7 @@ impl Dir {
     /// Opens the directory `path`. A symbolic link in the last place is refused.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn open(path: &Path) -> io::Result<Self> {
         request(|| platform::open_dir(path)).map(Self)
     }
@@ -33,7 +33,7 @@ impl Dir {
     /// not be one that can be listed. A symbolic link in the last place is refused.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn open_unlisted(path: &Path) -> io::Result<Self> {
         platform::open_unlisted(path).map(Self)
     }
@@ -41,7 +41,7 @@ impl Dir {
     /// Opens the directory `name` in this one. A symbolic link is refused.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn open_dir(&self, name: &OsStr) -> io::Result<Self> {
         platform::open_dir_at(&self.0, name).map(Self)
     }
@@ -49,7 +49,7 @@ impl Dir {
     /// Makes the directory `name` in this one. On Unix it is its owner's alone (0700).
     ///
     /// # Errors
-    /// Whatever the operating system says, such as that there is something of that name.
+    /// The operating system's error, such as for a name that is taken.
     pub fn create_dir(&self, name: &OsStr) -> io::Result<Self> {
         platform::create_dir(&self.0, name).map(Self)
     }
@@ -57,7 +57,7 @@ impl Dir {
     /// Makes the file `name` in this directory. On Unix it is its owner's alone (0600).
     ///
     /// # Errors
-    /// Whatever the operating system says, such as that there is something of that name.
+    /// The operating system's error, such as for a name that is taken.
     pub fn create_file(&self, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
         platform::create_file(&self.0, name, bytes)
     }
@@ -66,7 +66,7 @@ impl Dir {
     /// another.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn id(&self) -> io::Result<u64> {
         platform::id(&self.0)
     }
@@ -106,7 +106,7 @@ impl Dir {
     /// The names in the directory, in no particular order.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn names(&self) -> io::Result<Vec<std::ffi::OsString>> {
         request(|| platform::names(&self.0))
     }
@@ -140,8 +140,7 @@ impl Dir {
 
 /// Reads to the end even if the file grows meanwhile, but never more than `limit` bytes.
 fn read_bounded(file: File, size: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
-    // One byte more than the limit tells a file that is just as large as allowed from one that is
-    // larger.
+    // One byte more than the limit, to notice a file that is larger.
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
     InRequests(file)
         .take(limit.saturating_add(1))

@@ -24,7 +24,7 @@ pub enum Exposure {
 /// each user has a group of their own (umask 002), that group is the user.
 ///
 /// # Errors
-/// Whatever the operating system says.
+/// The operating system's error.
 #[cfg(unix)]
 pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     let us = rustix::process::geteuid().as_raw();
@@ -48,7 +48,7 @@ pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
 /// inherits it from the profile.
 ///
 /// # Errors
-/// None; on Unix whatever the operating system says.
+/// None; on Unix the operating system's error.
 #[cfg(windows)]
 #[allow(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
 pub const fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {

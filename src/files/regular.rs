@@ -12,7 +12,7 @@ use super::requests::{InRequests, request};
 /// refused instead of waited for.
 ///
 /// # Errors
-/// Whatever the operating system says; [`io::ErrorKind::InvalidInput`] if it is not a regular file.
+/// The operating system's error; [`io::ErrorKind::InvalidInput`] if it is not a regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let file = request(|| platform::open_followed(path))?;
     if request(|| file.metadata())?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }

@@ -1,5 +1,5 @@
-//! Counts what a thread asks of the file system, so that another can tell "works" from "does not
-//! answer".
+//! Counts a thread's requests to the file system, so that another thread can notice an unanswered
+//! one.
 
 use std::cell::RefCell;
 use std::io::{self, Read};

@@ -1,6 +1,6 @@
-//! What tells one state of a file from another.
+//! Size and time of a file.
 
-/// What tells one state of a file from another: its size in bytes and when it last changed.
+/// Tells one state of a file from another: its size and when it last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     /// In bytes.

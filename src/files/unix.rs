@@ -46,7 +46,7 @@ pub fn open_dir_at(dir: &Handle, name: &OsStr) -> io::Result<Handle> {
 pub fn create_dir(dir: &Handle, name: &OsStr) -> io::Result<Handle> {
     rustix::fs::mkdirat(dir, name.as_bytes(), Mode::RWXU)?;
     open_dir_at(dir, name).inspect_err(|_| {
-        // Why it could not be opened is the error to tell.
+        // Why it could not be opened is the error to return.
         let _ = rustix::fs::unlinkat(dir, name.as_bytes(), AtFlags::REMOVEDIR);
     })
 }

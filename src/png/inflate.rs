@@ -32,7 +32,7 @@ pub fn prove_ancillary(walked: &Walked<'_>) -> Result<(), PngError> {
 /// What is wrong with compressed data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not what the format or its own checksum says.
+    /// It contradicts the format or its own checksum.
     Broken,
     /// It takes more than it may.
     Excess,

@@ -21,8 +21,8 @@ const MAX_DECODER_BYTES: usize = 8 << 20;
 /// How much longer than a very small picture its pixel data may be.
 const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 
-/// Proves that the picture in `bytes` has all its pixels and no more, and tells whether one of them
-/// is not fully opaque.
+/// Proves that the picture in `bytes` has all its pixels and no more, and returns whether one of
+/// them is not fully opaque.
 ///
 /// # Errors
 /// The [`PngError`] found.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What a run's processes can be recognised by when their ancestry no longer tells.
+/// Marks a run's processes, so that they are found without their ancestors.
 #[derive(Debug, Clone)]
 pub struct Marker {
     /// A variable in their environment.

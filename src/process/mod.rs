@@ -32,7 +32,7 @@ pub use pump::Sink;
 pub use spawn::{Child, Pipes, spawn};
 pub use stop::{StopMode, Stopped};
 
-/// The name of a signal, as people know it.
+/// The usual name of a signal.
 #[must_use]
 pub fn signal_name(signal: i32) -> String {
     platform::signal_name(signal).map_or_else(|| format!("number {signal}"), str::to_owned)

@@ -65,7 +65,7 @@ pub struct Child(Tree);
 /// running; needs a tokio runtime with I/O.
 ///
 /// # Errors
-/// Whatever the operating system says; nothing is left behind.
+/// The operating system's error; nothing is left behind.
 pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Child, Pipes)> {
     let (tree, (stdin, stdout, stderr)) = Tree::spawn(program, marker)?;
     Ok((Child(tree), Pipes { stdin, stdout, stderr }))

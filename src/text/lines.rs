@@ -21,7 +21,7 @@ impl Lines {
         Self { line: Vec::new(), cap, dropping: false, at_start: true, dropped: 0 }
     }
 
-    /// Takes in `bytes` and passes on every line that they complete.
+    /// Takes `bytes` and passes on every line that they complete.
     pub fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) {
         while let Some(at) = memchr::memchr(b'\n', bytes) {
             let (head, rest) = (&bytes[..at], &bytes[at + 1..]);

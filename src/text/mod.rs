@@ -1,4 +1,4 @@
-//! Text that this package did not write, made safe to show: bounded, printable, without secrets.
+//! Makes text that this package did not write safe to show: bounded, printable, without secrets.
 
 pub mod lines;
 pub mod pattern;

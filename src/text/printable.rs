@@ -1,4 +1,4 @@
-//! Text without what a terminal or a reader's eye would be misled by: escape sequences, controls,
+//! Removes from text what would mislead a terminal or a reader: escape sequences, controls and
 //! invisible characters.
 
 use std::borrow::Cow;
@@ -111,7 +111,7 @@ pub fn one_line(text: &str, max: usize) -> String {
     let mut words = text.split_whitespace();
     let first = words.next().unwrap_or_default().chars();
     let line = first.chain(words.flat_map(|word| [' '].into_iter().chain(word.chars())));
-    // One more than fits tells that it does not fit.
+    // One more than fits shows that it does not fit.
     let mut line: Vec<char> = line.take(max + 1).collect();
     if line.len() > max {
         let fitting = max.saturating_sub(1);

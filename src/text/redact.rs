@@ -22,7 +22,7 @@ pub struct Rule {
     pub pattern: &'static str,
     /// What it hides.
     pub hides: &'static str,
-    /// Who says that it looks like this.
+    /// The source for this form.
     pub source: &'static str,
 }
 
@@ -230,7 +230,7 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// For a run with these directories, each with the word that is shown instead. Blocks on the
+    /// Hides these directories of a call, each behind the word that is shown instead. Blocks on the
     /// disk: a program may name a directory by the path that links lead to.
     #[must_use]
     pub fn new(directories: &[(PathBuf, &'static str)]) -> Self {

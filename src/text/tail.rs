@@ -14,14 +14,14 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Shows at most `shown` bytes. Keeps twice as many: what stands at the edge may be the end of
-    /// a secret, which is not recognised without its beginning.
+    /// Shows at most `shown` bytes. Keeps twice as many: at the edge may be the end of a secret,
+    /// which is not recognised without its beginning.
     #[must_use]
     pub const fn new(shown: usize) -> Self {
         Self { bytes: VecDeque::new(), shown, cut: false }
     }
 
-    /// Takes in `bytes`, letting go of the oldest.
+    /// Appends `bytes`, and drops the oldest.
     pub fn push(&mut self, bytes: &[u8]) {
         let cap = 2 * self.shown;
         let surplus = (self.bytes.len() + bytes.len()).saturating_sub(cap);
@@ -37,8 +37,8 @@ impl Tail {
         self.redacted(&Redactor::default())
     }
 
-    /// The last line that is not blank, as readable text. Nothing is taken out of it, so it is to
-    /// be understood, never shown.
+    /// The last line that is not blank, as readable text. It is not redacted: interpret it, but
+    /// never show it.
     #[must_use]
     pub fn last_line(&self) -> Option<String> {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
@@ -46,14 +46,14 @@ impl Tail {
         printable(&text).lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
     }
 
-    /// The end as readable text without what `redactor` takes out.
+    /// The end as readable text, without what `redactor` hides.
     #[must_use]
     pub fn redacted(&self, redactor: &Redactor) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let text = redactor.redact(&String::from_utf8_lossy(&bytes));
         let start = match text.len().checked_sub(self.shown) {
             Some(surplus @ 1..) => text.ceil_char_boundary(surplus),
-            // So much was taken out that the edge would be shown.
+            // So much was redacted that the edge would be shown.
             _ if self.cut => text.find('\n').unwrap_or(text.len()),
             _ => 0,
         };

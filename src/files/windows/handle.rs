@@ -146,7 +146,7 @@ pub fn is_own(handle: &Handle) -> bool {
     is_own
 }
 
-/// What the system knows of this process's user.
+/// A fact about this process's user.
 fn token(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
     let mut token = ptr::null_mut();
     // SAFETY: the handle of this process is always valid, and the token may be written; it has no

@@ -19,7 +19,7 @@ pub fn wait_for(child: &Pid) -> Exit {
     }
 }
 
-/// The name of a signal, as people know it.
+/// The usual name of a signal.
 pub fn signal_name(signal: i32) -> Option<&'static str> {
     const NAMES: [(Signal, &str); 15] = [
         (Signal::HUP, "SIGHUP"),

@@ -8,7 +8,7 @@ use super::poll_budget::PollBudget;
 /// Starts the command.
 ///
 /// # Errors
-/// Whatever the operating system says.
+/// The operating system's error.
 pub fn launch(command: &mut Command) -> io::Result<Child> {
     let mut budget = PollBudget::new();
     once_written(|| start(command), || budget.lasts())

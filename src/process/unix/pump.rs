@@ -22,7 +22,7 @@ pub struct Reader {
 /// Reads a pipe, and passes all of its bytes to `sink`. Needs a tokio runtime.
 ///
 /// # Errors
-/// None here; on Windows whatever the operating system says.
+/// None here; on Windows the operating system's error.
 #[allow(clippy::unnecessary_wraps, reason = "on Windows it can fail")]
 pub fn read(mut pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
     let dead = CancellationToken::new();

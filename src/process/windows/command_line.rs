@@ -1,4 +1,4 @@
-//! What a new process is told: one line instead of arguments, one block instead of variables.
+//! Arguments as one command line, and variables as one block, as Windows takes them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -24,7 +24,7 @@ const STACK_BYTES: usize = 512 << 10;
 /// Reads a pipe, and passes all of its bytes to `sink`.
 ///
 /// # Errors
-/// Whatever the operating system says.
+/// The operating system's error.
 pub fn read(pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
     let dead = Arc::new(Event::new()?);
     let died = Arc::clone(&dead);

@@ -52,7 +52,7 @@ impl Tree {
     pub fn stop(self, _manner: StopMode) -> Stopped {
         let has_ended = self.job.end(PATIENCE);
         let exit = *self.exit.borrow();
-        // Ended by us a moment ago, which the waiter does not know yet.
+        // The job ended it a moment ago, and the waiter has not noticed yet.
         let exit = exit.unwrap_or(Exit::Code(EXIT_CODE));
         Stopped { exit, may_have_survivors: !has_ended }
     }

@@ -34,7 +34,7 @@ pub fn processes() -> Vec<Process> {
     pids.filter_map(process).collect()
 }
 
-/// What the table says of it, if it exists.
+/// Its entry in the table, if it exists.
 pub fn process(pid: Pid) -> Option<Process> {
     parse_stat(pid, &fs::read(path(pid, "stat")).ok()?)
 }

@@ -87,7 +87,7 @@ fn pids() -> Vec<i32> {
     }
 }
 
-/// What the table says of it, if it exists.
+/// Its entry in the table, if it exists.
 pub fn process(pid: Pid) -> Option<Process> {
     // SAFETY: the structure consists of numbers. With 1 as the argument zombies are found, too
     // (`findzomb` in `proc_pidinfo`); of those the group is not told (`proc_pidbsdinfo`).
