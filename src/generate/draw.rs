@@ -1,5 +1,6 @@
 //! Runs one turn until there is an outcome.
 
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -268,7 +269,7 @@ async fn check_images<T>(limits: &Limits, check: impl Future<Output = Result<T, 
 }
 
 /// Hides the paths of a call in all that is shown of it. Blocks on the disk.
-fn redactor(request: &Request, workspace: &std::path::Path) -> Redactor {
+fn redactor(request: &Request, workspace: &Path) -> Redactor {
     // The environment of the call may name another home than that of this process, where the CLI
     // lies.
     let homes = [request.env.home(), std::env::home_dir()].into_iter().flatten().map(|home| (home, "~"));
