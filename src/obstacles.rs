@@ -81,7 +81,7 @@ impl Configuration {
         }
     }
 
-    /// How Codex is signed in, as far as the files tell.
+    /// How Codex is signed in, as far as the files show it.
     #[must_use]
     pub const fn login(&self) -> Login {
         match self.account.login {

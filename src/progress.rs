@@ -19,11 +19,11 @@ pub enum Phase {
     Starting,
     /// Codex has opened its thread.
     Started,
-    /// The agent says something.
+    /// A message of the agent.
     Message,
-    /// The agent runs a command.
+    /// A command of the agent.
     Command,
-    /// The connection to the backend is being made anew.
+    /// Codex reconnects to its backend.
     Reconnecting,
     /// The first sign of the picture.
     Image,

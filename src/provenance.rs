@@ -61,7 +61,7 @@ pub struct FoundImage {
     /// Never true if the call asked for a confinement that it did not get. If it asked for none,
     /// the agent could forge the record, and this is worth as much as the agent.
     pub verified: bool,
-    /// The prompt as the image model was finally given it, where the record was read and tells.
+    /// The prompt that the image model finally got, if the record was read and has it.
     pub revised_prompt: Option<String>,
 }
 

@@ -28,7 +28,7 @@ const ANSWER_BYTES: usize = 4 << 10;
 /// time was up.
 ///
 /// # Errors
-/// Whatever the operating system says when the CLI is started.
+/// The operating system's error when it starts the CLI.
 pub async fn ask(
     cli: &Cli,
     request: &Request,
@@ -94,7 +94,7 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
         given_up.await;
         is_given_up = true;
     };
-    // A CLI that cannot even be started tells why when a picture is asked for.
+    // If the CLI cannot be started, the turn reports why.
     let answer = ask(cli, request, vec!["--version".into()], marker, given_up).await.unwrap_or_default();
     let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned);
     if !is_given_up {

@@ -176,7 +176,7 @@ impl Config {
         layers.into_iter().flatten().find_map(of)
     }
 
-    /// Whether a layer is there that cannot be read, and may say anything.
+    /// Whether there is a layer that cannot be read, and may contain anything.
     fn is_in_part_unknown(&self) -> bool {
         self.has_preferences || [&self.system, &self.user, &self.managed].into_iter().any(Layer::is_unreadable)
     }
@@ -197,7 +197,7 @@ impl Config {
         }
     }
 
-    /// Whether a call with these `-c` settings has this feature, if a layer says so.
+    /// Whether a call with these `-c` settings has this feature, if a layer sets it.
     #[must_use]
     pub fn feature(&self, feature: &str, settings: &[Setting]) -> Option<bool> {
         self.required_feature(feature).or_else(|| self.said(settings, |layer| switched(layer, "features", feature)))
@@ -370,7 +370,7 @@ fn changes(over: &Value, own: &Value) -> bool {
     match (over, own) {
         (Value::Table(over), Value::Table(own)) => over.iter().any(|(key, value)| match own.get(key) {
             Some(own) => changes(value, own),
-            // Below a server that is switched off, its command and the like say nothing.
+            // Below a server that is switched off, its command and the like have no effect.
             None => own.get("enabled").and_then(Value::as_bool) != Some(false),
         }),
         _ => over != own,

@@ -16,7 +16,7 @@ use crate::text::tail::Tail;
 pub enum ExecEvent {
     /// The first line of a turn.
     ThreadStarted(ThreadId),
-    /// The agent says something.
+    /// A message of the agent.
     Message(String),
     /// The agent has begun to run a command.
     CommandStarted,
@@ -103,7 +103,7 @@ impl ExecEvent {
     }
 }
 
-/// How much of what the agent says is shown, in bytes.
+/// How much of the agent's messages is shown, in bytes.
 const WORDS_BYTES: usize = 8 << 10;
 /// How much of any other message is kept, in bytes. The backend's JSON in `turn.failed` has some
 /// hundred.
@@ -114,13 +114,13 @@ pub const MESSAGE_BYTES: usize = 16 << 10;
 pub struct Transcript {
     /// The thread, once it has started.
     pub thread: Option<ThreadId>,
-    /// The agent's last words.
+    /// The end of the agent's messages.
     pub words: Tail,
-    /// Whether the agent said that it has no image tool.
+    /// Whether the agent answered that it has no image tool.
     pub says_unavailable: bool,
     /// The last trouble that Codex reported.
     pub trouble: Option<String>,
-    /// What it said when it last connected anew.
+    /// The message of its last reconnect.
     pub reconnecting: Option<String>,
     /// Why the turn failed.
     pub failed: Option<String>,

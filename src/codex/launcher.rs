@@ -223,7 +223,7 @@ mod tests {
         for (name, text) in launchers() {
             let original: Vec<_> = text.lines().collect();
             for (at, line) in original.iter().enumerate() {
-                // The comment at the end says nothing new, and the paths of modules may be any.
+                // The comment at the end repeats the target, and the paths of modules may be any.
                 if line.starts_with("# cmd-shim-target=") {
                     continue;
                 }

@@ -23,7 +23,7 @@ pub enum Login {
     Programmatic,
     /// Not at all.
     None,
-    /// The files do not tell.
+    /// The files do not show it.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ impl Login {
     }
 }
 
-/// What `auth.json` says.
+/// The content of `auth.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// How Codex is signed in.
@@ -56,7 +56,7 @@ pub enum AccountWorkspace {
     Of(String),
     /// The login names none.
     None,
-    /// The files do not tell.
+    /// The files do not show it.
     Unknown,
 }
 

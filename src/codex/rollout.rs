@@ -70,7 +70,7 @@ impl<R: Read> Read for UntilGivenUp<'_, R> {
     }
 }
 
-/// [`pictures`], of a record that is open. What cannot be read to its end has told what it could.
+/// [`pictures`], of a record that is open. A read error ends the record.
 pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recorded) -> ControlFlow<()>) -> bool {
     // Four characters for three bytes, and what wrapping them adds.
     let cap = (limit / 2).saturating_mul(3).saturating_add(LINE_OVERHEAD);
@@ -105,7 +105,7 @@ pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recor
 pub struct Statement {
     /// `read-only`, `workspace-write` or another.
     pub sandbox: String,
-    /// `never` or another; absent where the version does not say it as text.
+    /// `never` or another; absent if the version does not write it as text.
     pub approval_policy: Option<String>,
     /// The working directory.
     pub cwd: Option<PathBuf>,
@@ -160,7 +160,7 @@ enum Entry {
 #[derive(Deserialize)]
 struct Context {
     cwd: Option<PathBuf>,
-    /// A word, or a table in versions that can ask for some things only.
+    /// A string, or a table in versions that can ask for some things only.
     approval_policy: Option<serde_json::Value>,
     sandbox_policy: Option<SandboxPolicy>,
     permission_profile: Option<PermissionProfile>,
@@ -356,7 +356,7 @@ impl Form {
     }
 }
 
-/// A record's name without what tells that it is compressed.
+/// A record's name without the extension of compressed ones.
 fn plain_name(name: &str) -> &str {
     name.strip_suffix(".zst").unwrap_or(name)
 }

@@ -81,7 +81,7 @@ pub struct Store {
 
 /// The content of the store before a turn, which tells the turn's files from older ones.
 ///
-/// A file's time alone does not tell: a network disk has a clock of its own, and a clock may be set
+/// A file's time alone is not enough: a network disk has a clock of its own, and a clock may be set
 /// back while a turn lasts. Codex gives each thread a new id and makes its directory with the first
 /// picture (all versions), so a directory that was not there before holds no older file.
 #[derive(Debug)]
@@ -99,8 +99,8 @@ impl Baseline {
         Self { taken, names: list(&codex_home.join(Store::DIRECTORY)).ok() }
     }
 
-    /// The time from which on a file counts as the turn's, in the directory of `thread`. None if every
-    /// file does, because the directory is newer than the turn.
+    /// The time from which on a file counts as the turn's, in the directory of `thread`. None if
+    /// every file does, because the directory is newer than the turn.
     #[must_use]
     pub fn since(&self, thread: &ThreadId) -> Option<SystemTime> {
         match &self.names {

@@ -48,7 +48,7 @@ pub struct Turn {
 pub struct TurnStatus {
     /// The thread, once it has started.
     pub thread: Option<ThreadId>,
-    /// How often Codex has connected anew without the agent having said or done anything since.
+    /// How often Codex has reconnected since the agent's last message or command.
     pub reconnects: u64,
     /// Whether Codex has reported the end of the turn.
     pub has_ended: bool,
@@ -80,7 +80,7 @@ impl Turn {
     /// Starts `program` and gives it `prompt` on stdin. Blocks until the program runs.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn start(program: &Program, marker: Marker, prompt: String, progress: Progress) -> std::io::Result<Self> {
         let (child, pipes) = spawn(program, marker)?;
         let output = Arc::new(Mutex::new(TurnOutput::default()));
@@ -124,7 +124,7 @@ impl Turn {
 /// Writes `prompt` and closes stdin: Codex waits for its end before it begins (all versions).
 fn write(mut stdin: impl AsyncWrite + Unpin + Send + 'static, prompt: String) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        // A child that closes its stdin early has a reason, which its exit and stderr tell better
+        // A child that closes its stdin early has a reason, which its exit and stderr show better
         // than this error.
         let _ = stdin.write_all(prompt.as_bytes()).await;
     }))

@@ -1,9 +1,9 @@
-//! Reads, makes and removes files and directories in which others write.
+//! Reads, creates and removes files in directories that an untrusted process can write to.
 //!
-//! The agent's shell can write into the workspace: symbolic links to secrets, FIFOs that block for
-//! ever, sparse files of terabytes, 30,000 levels of directories. Everything is therefore done
-//! relative to a directory handle, never through a link and without blocking. Only regular files
-//! of the user's own, with one name and within a limit, are read.
+//! The agent may leave a symbolic link to a secret, a FIFO, a sparse file of terabytes or 30,000
+//! nested directories. So every operation is relative to an open directory and follows no link. A
+//! file is opened without blocking, and read only if it is regular, the user's own, without other
+//! hard links, and not larger than the limit.
 
 mod dir;
 mod exposure;

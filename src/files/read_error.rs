@@ -1,12 +1,12 @@
-//! Why a file was not read.
+//! Reasons why a file was not read.
 
-/// Why a file was not read.
+/// Reason why a file was not read.
 #[derive(Debug)]
 pub enum ReadError {
-    /// There is none.
+    /// There is no such file.
     Absent,
-    /// There is something else than a plain file of the user's own, or it cannot be read.
+    /// Not a plain file of the user's own, or not readable. Holds the reason.
     NotRegular(&'static str),
-    /// It is larger than allowed.
+    /// The file is larger than the limit.
     TooLarge,
 }

@@ -1,4 +1,4 @@
-//! Regular files at a path of the user's own choosing.
+//! Opens and reads regular files at paths that the user chose.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,25 +7,24 @@ use std::path::Path;
 use super::platform;
 use super::requests::{InRequests, request};
 
-/// Opens the regular file at `path` without blocking, and follows links: for files of the user's
-/// own choosing, such as `config.toml` or a reference image. A FIFO, a device or a directory is
-/// refused instead of waited for.
+/// Opens the regular file at `path` without blocking, and follows links. For files that the user
+/// chose, such as `config.toml` or a reference image. Refuses a FIFO, a device or a directory.
 ///
 /// # Errors
-/// Whatever the operating system says; [`io::ErrorKind::InvalidInput`] if it is not a regular file.
+/// Any error of the operating system; [`io::ErrorKind::InvalidInput`] if it is not a regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let file = request(|| platform::open_followed(path))?;
     if request(|| file.metadata())?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
-/// Reads what [`open_regular`] opens, if it is not larger than `limit` bytes.
+/// Reads the regular file at `path` of at most `max_bytes`, as [`open_regular`] opens it.
 ///
 /// # Errors
-/// As there; [`io::ErrorKind::FileTooLarge`] if it is larger.
-pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+/// Those of [`open_regular`]; [`io::ErrorKind::FileTooLarge`] if it is larger.
+pub fn read_regular(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    InRequests(open_regular(path)?).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    InRequests(open_regular(path)?).take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 #[cfg(test)]
@@ -34,9 +33,9 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_of_the_users_own_choosing_may_be_a_link_but_never_blocks() {
-        let place = tempfile::tempdir().unwrap();
-        let path = |name: &str| place.path().join(name);
+    fn reads_a_chosen_file_through_a_link_but_never_blocks() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join(name);
         std::fs::write(path("plain"), b"hello").unwrap();
         std::os::unix::fs::symlink("plain", path("link")).unwrap();
         assert_eq!(read_regular(&path("link"), 5).unwrap(), b"hello");
@@ -47,8 +46,8 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_not_read_as_a_file_of_the_users_own_choosing() {
-        let place = tempfile::tempdir().unwrap();
-        assert_eq!(read_regular(place.path(), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    fn refuses_a_directory_as_a_chosen_file() {
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(read_regular(temp.path(), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

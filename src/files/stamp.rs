@@ -1,10 +1,10 @@
-//! What tells one state of a file from another.
+//! Size and modification time of a file.
 
-/// What tells one state of a file from another: its size in bytes and when it last changed.
+/// Size and modification time of a file, to notice that it has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     /// In bytes.
     pub size: u64,
-    /// Of the last change, in nanoseconds since 1970.
+    /// In nanoseconds since 1970.
     pub modified: i128,
 }

@@ -4,7 +4,7 @@ mod handle;
 mod removal;
 
 pub use handle::{
-    Handle, create_dir, create_file, held_path, id, is_own, lock, names, open_dir, open_dir_at, open_file,
-    open_followed, open_unlisted, stamp,
+    Handle, create_dir, create_file, fd_path, id, is_own, lock, names, open_dir, open_dir_at, open_file, open_followed,
+    open_unlisted, stamp,
 };
 pub use removal::remove;

@@ -1,5 +1,6 @@
 //! Runs one turn until there is an outcome.
 
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -268,7 +269,7 @@ async fn check_images<T>(limits: &Limits, check: impl Future<Output = Result<T, 
 }
 
 /// Hides the paths of a call in all that is shown of it. Blocks on the disk.
-fn redactor(request: &Request, workspace: &std::path::Path) -> Redactor {
+fn redactor(request: &Request, workspace: &Path) -> Redactor {
     // The environment of the call may name another home than that of this process, where the CLI
     // lies.
     let homes = [request.env.home(), std::env::home_dir()].into_iter().flatten().map(|home| (home, "~"));
@@ -295,12 +296,12 @@ async fn turn_end(mut status: watch::Receiver<TurnStatus>) {
 
 /// How the tree is to be stopped. `shutdown` ends a running grace: the daemon will not wait for it.
 fn stop_mode(outcome: &Outcome, grace: Duration, shutdown: CancellationToken) -> StopMode {
-    let graceful = |grace| StopMode::Graceful { grace, hurry: shutdown };
+    let graceful = |grace| StopMode::Graceful { grace, skip_grace: shutdown };
     match outcome {
         Outcome::Image(_) => graceful(grace.min(IMAGE_GRACE)),
         Outcome::Exited => StopMode::Kill,
         Outcome::Interrupted(Interrupt::Shutdown) => {
-            StopMode::Graceful { grace: grace.min(SHUTDOWN_GRACE), hurry: CancellationToken::new() }
+            StopMode::Graceful { grace: grace.min(SHUTDOWN_GRACE), skip_grace: CancellationToken::new() }
         }
         Outcome::TurnEnded | Outcome::Disconnected | Outcome::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => {
             graceful(grace)

@@ -23,8 +23,8 @@ pub fn without_image(rejection: Rejection, request: &Request, finished: &Finishe
         (_, None) if finished.output.transcript.failed.is_some() => Cause::TurnFailed,
         (cause, _) => cause,
     };
-    let told = diagnose(&finished.output.transcript, &finished.output.stderr, exit, &clock(request));
-    let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), finished);
+    let reported = diagnose(&finished.output.transcript, &finished.output.stderr, exit, &clock(request));
+    let mut failure = failure(reported.unwrap_or_else(|| otherwise().into()), finished);
     failure.evidence.exit = exit;
     failure
 }
@@ -37,7 +37,7 @@ pub const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
     }
 }
 
-/// Now, as Codex tells the time.
+/// Now, in the time zone of Codex's messages.
 pub fn clock(request: &Request) -> Zoned {
     failure::clock(request.env.get("TZ"))
 }

@@ -38,7 +38,7 @@ use preflight::{Preflight, make_workspace};
 pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: Cancel) -> Result<Generated, Failure> {
     let limits = Limits::new(progress.began(), draft.timeout(), cancel);
 
-    let waiting = ticket.slot(|position| {
+    let waiting = ticket.admitted(|position| {
         progress.report(Phase::Queued, &format!("Waiting for a free place, number {position} in the queue"));
     });
     let _slot = limits.unless_interrupted(async { Ok(waiting.await) }).await?;

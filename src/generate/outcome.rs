@@ -13,9 +13,9 @@ pub struct Generated {
     pub image: FoundImage,
     /// The thread that drew it.
     pub thread: Option<ThreadId>,
-    /// The CLI's version: its npm package's, or what it says itself.
+    /// The CLI's version: its npm package's, or its own answer.
     pub codex_version: Option<String>,
-    /// What the turn cost, if it was not stopped before it could tell.
+    /// What the turn cost, unless it was stopped before it reported that.
     pub usage: Option<Usage>,
     /// Where the time went.
     pub timings: Timings,

@@ -149,7 +149,7 @@ fn run<'env, A: Answer + 'static>(
     let (draft, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
     // Queues the call now: tasks may be scheduled in another order than that of the calls.
-    let ticket = QUEUE.line_up();
+    let ticket = QUEUE.join();
     let listener = Listener::new(callback).map_err(StartError::Defect)?;
     let abort = match Abort::listen(js, signal).map_err(unreadable(SIGNAL))? {
         Start::Aborted(reason) => return Err(StartError::Aborted(reason)),

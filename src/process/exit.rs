@@ -1,16 +1,16 @@
-//! How a process ended.
+//! Exit status of a process.
 
-/// How a process ended.
+/// Exit status of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// With this code.
+    /// The process exited with this code.
     Code(i32),
-    /// By this signal.
+    /// This signal killed the process.
     Signal(i32),
 }
 
 impl Exit {
-    /// Whether it ended with 0.
+    /// Whether the code is 0.
     #[must_use]
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Code(0))

@@ -1,14 +1,14 @@
-//! What marks the processes of a run.
+//! Marker of the processes of a run.
 
 use std::path::PathBuf;
 
-/// What a run's processes can be recognised by when their ancestry no longer tells.
+/// Marks the processes of a run, so that they are found after they have lost their parents.
 #[derive(Debug, Clone)]
 pub struct Marker {
-    /// A variable in their environment.
+    /// Name of an environment variable of the processes.
     pub name: &'static str,
-    /// Its value, unique to the run.
+    /// Value of the variable, unique to the run.
     pub value: String,
-    /// A directory private to the run. Every process that works there is killed at the end.
+    /// Directory private to the run. Processes whose working directory is in it are killed too.
     pub dir: Option<PathBuf>,
 }

@@ -1,7 +1,7 @@
-//! A child process and everything it starts: spawning, waiting, stopping. Knows nothing of Codex.
+//! Starts, awaits and stops a child process together with all of its descendants.
 //!
-//! When [`Child::stop`] has returned, or a [`Child`] was dropped, no process of its tree is alive,
-//! and no signal has reached a process outside of it.
+//! [`Child`] documents which processes belong to its tree and which are missed. Knows nothing of
+//! Codex. ARCHITECTURE.md explains the design.
 
 mod exit;
 mod marker;
@@ -32,7 +32,7 @@ pub use pump::Sink;
 pub use spawn::{Child, Pipes, spawn};
 pub use stop::{StopMode, Stopped};
 
-/// The name of a signal, as people know it.
+/// Returns the name of a signal, such as `SIGKILL`.
 #[must_use]
 pub fn signal_name(signal: i32) -> String {
     platform::signal_name(signal).map_or_else(|| format!("number {signal}"), str::to_owned)

@@ -3,15 +3,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What to start.
+/// Program to start.
 #[derive(Debug)]
 pub struct Program {
-    /// The file, as an absolute path.
+    /// Absolute path of the executable.
     pub path: PathBuf,
-    /// Its arguments.
+    /// Arguments, without the program's name.
     pub args: Vec<OsString>,
-    /// Its whole environment.
+    /// Complete environment: nothing is inherited.
     pub env: Vec<(OsString, OsString)>,
-    /// Its working directory.
+    /// Working directory.
     pub cwd: PathBuf,
 }

@@ -1,25 +1,24 @@
-//! Reads a child's pipes for as long as its tree lives.
+//! Reads a child's pipes until its tree is dead, then the bytes that are left in the pipe.
 //!
-//! A pipe may stay open after the child: a descendant, or a process outside of the tree, can hold
-//! it. But a dead tree writes nothing, so what the pipe holds then is all, and is read without
-//! waiting. (A fixed wait of 250 ms lost the last words of 6 of 480 streams, on one CPU shared with
-//! 5 busy loops.)
+//! Does not wait for the end of the stream, since a process outside of the tree may keep the pipe
+//! open. Does not wait for a fixed time either, which loses output on a busy machine: 6 of 480
+//! streams with 250 ms, on one CPU shared with 5 busy loops.
 
 use std::io;
 
-/// As much as a pipe holds.
+/// Capacity of a pipe.
 pub const READ_BYTES: usize = 64 << 10;
 
-/// Takes what comes out of a pipe.
+/// Receives the bytes of a pipe.
 pub trait Sink: Send + 'static {
-    /// Takes the next bytes.
+    /// Receives the next bytes.
     fn take(&mut self, bytes: &[u8]);
 
-    /// Ends the stream: there are no more bytes.
+    /// Called once, after the last bytes.
     fn end(&mut self);
 }
 
-/// Reads the `held` bytes that a pipe holds at this moment. Later writes are not waited for.
+/// Reads the `held` bytes that are in a pipe at this moment. Does not wait for later writes.
 pub fn drain(
     held: usize,
     buffer: &mut [u8],
@@ -28,8 +27,8 @@ pub fn drain(
 ) -> io::Result<()> {
     let mut left = held;
     while left > 0 {
-        let most = left.min(buffer.len());
-        let count = read(&mut buffer[..most])?;
+        let length = left.min(buffer.len());
+        let count = read(&mut buffer[..length])?;
         if count == 0 {
             break;
         }
@@ -60,9 +59,9 @@ mod tests {
         }
     }
 
-    /// The reader has seen nothing yet, as on a starved machine, and the pipe is still held open.
+    /// The reader has read nothing yet, as on an overloaded machine, and the pipe is still open.
     #[tokio::test]
-    async fn all_that_a_dead_tree_has_written_is_read_at_once() {
+    async fn reads_everything_a_dead_tree_has_written_without_waiting() {
         for lines in [0, 1, 1000, 8000] {
             let (pipe, mut held) = output_pipe().unwrap();
             let written = b"a line\n".repeat(lines);
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_has_ended_is_read_to_its_end() {
+    async fn reads_an_ended_stream_to_its_end() {
         let (pipe, mut held) = output_pipe().unwrap();
         held.write_all(b"one\ntwo").unwrap();
         drop(held);

@@ -1,8 +1,9 @@
-//! Learns that a child has ended, without SIGCHLD.
+//! Waits for the exit of a child without SIGCHLD, in a thread of its own.
 //!
-//! Node owns SIGCHLD: libuv installs its handler without calling the one before it. Where the
-//! kernel has no `pidfd_open`, every waiter that relies on the signal goes deaf as soon as
-//! JavaScript starts a process of its own.
+//! Node owns SIGCHLD: libuv installs its handler without calling the previous one, so waiting by
+//! the signal fails once JavaScript starts a child (on kernels without `pidfd_open`). The thread
+//! does not reap: the zombie reserves its pid and group id, so the group can be signalled safely
+//! until the tree is stopped.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -12,38 +13,34 @@ use tokio::sync::watch;
 
 use super::exit::Exit;
 
-/// A thread that blocks in `waitid`, or on Windows in a wait for the process, and does nothing
-/// else. It is made before the child, so that a child without a waiter never exists.
-///
-/// It does not reap. On Unix an ended child stays a zombie until the tree around it is stopped:
-/// until then its pid, and with it the id of its process group, cannot be reused, so the group can
-/// be signalled safely.
+/// Thread that is ready to wait for a child. Started before the child, so that no child runs
+/// without one.
 #[derive(Debug)]
 pub struct ExitWaiter<C> {
     child: SyncSender<C>,
     exit: watch::Receiver<Option<Exit>>,
 }
 
-/// A thread that only waits needs next to no stack.
+/// Stack of a thread that only waits.
 pub const STACK_BYTES: usize = 64 << 10;
 
 impl<C: Send + 'static> ExitWaiter<C> {
-    /// Starts the thread, which learns by `wait_for` how a child ended.
-    pub fn prepare(wait_for: fn(&C) -> Exit) -> io::Result<Self> {
-        let (child, told) = sync_channel::<C>(1);
-        let (tell, exit) = watch::channel(None);
+    /// Starts the thread. It calls `wait_for_exit` for the child that [`Self::watch`] passes to it.
+    pub fn start(wait_for_exit: fn(&C) -> Exit) -> io::Result<Self> {
+        let (child, child_receiver) = sync_channel::<C>(1);
+        let (exit_sender, exit) = watch::channel(None);
         thread::Builder::new().name("codex-image-wait".into()).stack_size(STACK_BYTES).spawn(move || {
-            // No child: the spawn failed, and there is nothing to wait for.
-            if let Ok(child) = told.recv() {
-                tell.send_replace(Some(wait_for(&child)));
+            // Fails if the child could not be started.
+            if let Ok(child) = child_receiver.recv() {
+                exit_sender.send_replace(Some(wait_for_exit(&child)));
             }
         })?;
         Ok(Self { child, exit })
     }
 
-    /// Waits for `child` from now on; the exit appears in the channel once it has ended.
+    /// Starts waiting for `child`. The channel receives its exit status.
     pub fn watch(self, child: C) -> watch::Receiver<Option<Exit>> {
-        // The thread holds the other end until it has received this.
+        // Cannot fail: the thread keeps the receiver until a child arrives.
         let _ = self.child.send(child);
         self.exit
     }

@@ -1,11 +1,11 @@
-//! Regular expressions that are constants of this package.
+//! Compiles constant regular expressions.
 
 use regex::Regex;
 
-/// Compiles a constant pattern. A test of each module that has one compiles it.
+/// Compiles a constant pattern. Every module with patterns has a test that compiles them.
 ///
 /// # Panics
-/// If the pattern is none.
+/// If the pattern is invalid.
 #[expect(clippy::expect_used, reason = "the patterns are constants, and tests compile all of them")]
 #[must_use]
 pub fn regex(pattern: &str) -> Regex {

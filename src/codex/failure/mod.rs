@@ -28,9 +28,9 @@ pub use stderr::StderrDigest;
 /// end of stderr. Each is bounded once more after `redactor` has made it longer.
 #[must_use]
 pub fn detail(transcript: &Transcript, stderr: &StderrDigest, redactor: &Redactor) -> String {
-    let told = transcript.failed.as_deref().or(transcript.trouble.as_deref()).unwrap_or_default();
-    let told = beginning(&redactor.redact(told), MESSAGE_BYTES).to_owned();
-    [("codex", told), ("agent", transcript.words.redacted(redactor)), ("stderr", stderr.tail.redacted(redactor))]
+    let message = transcript.failed.as_deref().or(transcript.trouble.as_deref()).unwrap_or_default();
+    let message = beginning(&redactor.redact(message), MESSAGE_BYTES).to_owned();
+    [("codex", message), ("agent", transcript.words.redacted(redactor)), ("stderr", stderr.tail.redacted(redactor))]
         .into_iter()
         .filter(|(_, text)| !text.is_empty())
         .map(|(who, text)| format!("{who}: {text}"))
@@ -67,6 +67,6 @@ pub fn diagnose(
 /// connect anew: "Reconnecting... 3/5 (what went wrong)".
 #[must_use]
 pub fn diagnose_trouble(transcript: &Transcript, clock: &Zoned) -> Diagnosis {
-    let told = transcript.reconnecting.as_deref().and_then(|trouble| Report::new(trouble).diagnosis(clock));
-    told.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
+    let diagnosis = transcript.reconnecting.as_deref().and_then(|trouble| Report::new(trouble).diagnosis(clock));
+    diagnosis.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
 }

@@ -30,7 +30,7 @@ impl From<Cause> for Diagnosis {
     }
 }
 
-/// What stderr says before the reason of a failed image call (0.144 and later, where the CLI makes
+/// Precedes the reason of a failed image call on stderr (0.144 and later, where the CLI makes
 /// that call itself): `http 429 Too Many Requests: Some("{\"error\":…}")`, whose quoted part is a
 /// Rust string literal with the backend's JSON, or `network error: error sending request`.
 pub const IMAGE_CALL_FAILED: &str = "image generation failed: ";
@@ -44,7 +44,7 @@ pub struct Report<'a> {
     words: String,
     /// The HTTP status.
     pub status: Option<u16>,
-    /// What the backend's JSON within says.
+    /// The members of the backend's JSON within.
     body: Body,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Report<'a> {
         Self { words: text.to_ascii_lowercase(), text, status, body }
     }
 
-    /// What stderr says from [`IMAGE_CALL_FAILED`] on.
+    /// The report on stderr from [`IMAGE_CALL_FAILED`] on.
     pub fn of_image_call(report: &str) -> Report<'static> {
         let report = beginning(report, MESSAGE_BYTES).to_owned();
         let answer = report.strip_prefix(IMAGE_CALL_FAILED).and_then(|reason| reason.strip_prefix("http "));
@@ -110,7 +110,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// What a whole message stands for that is nothing but the backend's JSON.
+/// The status of a message that consists of the backend's JSON alone.
 const BAD_REQUEST: u16 = 400;
 
 /// The last second that a JavaScript `Date` can show, since 1970.
@@ -123,7 +123,7 @@ fn is_a_date(at: SystemTime) -> bool {
     at.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since <= LAST_DATE)
 }
 
-/// The backend's own words about a refusal.
+/// The members of the backend's JSON about a refusal.
 #[derive(Debug, Default)]
 struct Body {
     codes: Vec<String>,

@@ -57,9 +57,9 @@ impl StderrDigest {
     }
 }
 
-/// What a line of stderr reports: all of it, or what a log line says behind its head. None of a log
-/// line that reports no failure of the turn or the login: others tell of side requests, such as for
-/// the list of models, which fail in good runs too, or quote the prompt (`RUST_LOG=trace`).
+/// The report in a line of stderr: all of it, or the rest of a log line behind its head. None of a
+/// log line that reports no failure of the turn or the login: others tell of side requests, such as
+/// for the list of models, which fail in good runs too, or quote the prompt (`RUST_LOG=trace`).
 fn reported(line: &str) -> Option<&str> {
     let Some(log) = LOG_LINE.captures(line) else { return Some(line) };
     let tells_of_failure = matches!(&log["level"], "ERROR" | "WARN");

@@ -1,5 +1,5 @@
-//! Directories and files on Windows: everything relative to a handle of the directory.
-#![allow(unsafe_code, reason = "the calls into Windows")]
+//! Directories and files on Windows, relative to the handle of a directory.
+#![allow(unsafe_code, reason = "calls the Windows API")]
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -39,7 +39,7 @@ use crate::files::read_error::ReadError;
 use crate::files::stamp::Stamp;
 use crate::win32::{check, own, wide};
 
-/// A directory, and its lock once it is locked.
+/// Open directory, and its lock once it is taken.
 #[derive(Debug)]
 pub struct Handle {
     dir: File,
@@ -47,7 +47,7 @@ pub struct Handle {
 }
 
 pub fn open_dir(path: &Path) -> io::Result<Handle> {
-    // A directory is opened like a backup; a link itself, not what it leads to.
+    // Backup semantics are needed to open a directory. Opens a link itself, not its target.
     let flags = FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT;
     directory(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
 }
@@ -82,42 +82,42 @@ pub fn id(handle: &Handle) -> io::Result<u64> {
     Ok(join(information.nFileIndexHigh, information.nFileIndexLow))
 }
 
-pub const fn held_path(_handle: &Handle) -> Option<PathBuf> {
+pub const fn fd_path(_handle: &Handle) -> Option<PathBuf> {
     None
 }
 
-/// Opens directories too: that they are no regular files is for the caller to see.
+/// Opens directories too. The caller checks that the file is regular.
 pub fn open_followed(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
-/// Windows has no locks on directories. A kernel object that is named after the directory serves as
-/// one: it exists for as long as a handle to it is open.
+/// Windows has no locks on directories. A named mutex serves as one: its name is made from the
+/// directory's volume and file index, and it exists while a handle to it is open.
 pub fn lock(handle: &Handle) -> io::Result<()> {
     let information = information(handle.dir.as_raw_handle())?;
     let name = format!(
         r"Global\codex-image-{:08x}-{:08x}{:08x}",
         information.dwVolumeSerialNumber, information.nFileIndexHigh, information.nFileIndexLow
     );
-    // SAFETY: no attributes, and a name that ends with a NUL; the result has no other owner. A
-    // valid handle of an object that was there before comes with an error, too.
+    // SAFETY: no attributes, and a name that ends with a NUL; the result has no other owner. For an
+    // existing mutex the call returns a valid handle and sets the last error.
     let (lock, error) = unsafe { (own(CreateMutexW(ptr::null(), 0, wide(&name)?.as_ptr())), GetLastError()) };
     let lock = lock?;
     if error == ERROR_ALREADY_EXISTS {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    // Only one of two can have made it.
+    // Never set before: a second call would have found the mutex.
     let _ = handle.lock.set(lock);
     Ok(())
 }
 
-/// Whether it belongs to the user, or to the owner of all that this user makes: to the
-/// administrators, if one of them has raised his rights.
+/// Whether the directory belongs to the user, or to the default owner of the user's new objects,
+/// which is the administrators' group in an elevated process.
 pub fn is_own(handle: &Handle) -> bool {
     let mut owner: PSID = ptr::null_mut();
     let mut descriptor = ptr::null_mut();
-    // SAFETY: the handle may be asked for its owner. The owner points into the descriptor, which is
-    // freed below.
+    // SAFETY: the handle may read the owner. The owner points into the descriptor, which is freed
+    // below.
     let result = unsafe {
         GetSecurityInfo(
             handle.dir.as_raw_handle(),
@@ -133,24 +133,25 @@ pub fn is_own(handle: &Handle) -> bool {
     if result != 0 {
         return false;
     }
-    let is = |kind, offset| {
-        token(kind).is_ok_and(|words| {
-            // SAFETY: the structure begins with a pointer into itself, to a valid SID; the owner is
-            // one, too.
+    let is_owner = |kind, offset| {
+        token_information(kind).is_ok_and(|words| {
+            // SAFETY: the structure holds a pointer to a valid SID at this offset; the owner is a
+            // valid SID too.
             unsafe { EqualSid(owner, words.as_ptr().byte_add(offset).cast::<PSID>().read()) != 0 }
         })
     };
-    let is_own = is(TokenUser, offset_of!(TOKEN_USER, User.Sid)) || is(TokenOwner, offset_of!(TOKEN_OWNER, Owner));
-    // SAFETY: it is ours to free, and not used any more.
+    let is_own =
+        is_owner(TokenUser, offset_of!(TOKEN_USER, User.Sid)) || is_owner(TokenOwner, offset_of!(TOKEN_OWNER, Owner));
+    // SAFETY: the caller has to free the descriptor, and nothing uses it after this.
     unsafe { LocalFree(descriptor) };
     is_own
 }
 
-/// What the system knows of this process's user.
-fn token(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
+/// Reads information of this process's token.
+fn token_information(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
     let mut token = ptr::null_mut();
-    // SAFETY: the handle of this process is always valid, and the token may be written; it has no
-    // other owner.
+    // SAFETY: the pseudo handle of this process is always valid, the token is written by the call,
+    // and it has no other owner.
     let token = unsafe {
         check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token))?;
         own(token)?
@@ -172,10 +173,10 @@ fn token(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
 }
 
 pub fn names(handle: &Handle) -> io::Result<Vec<OsString>> {
-    // The place in a listing is kept with the handle, so each listing has one of its own.
+    // Opens a new handle, since a handle remembers the position in its listing.
     let listing = open_at(handle, OsStr::new(""), FILE_LIST_DIRECTORY).map_err(error_of)?;
     let mut names = Vec::new();
-    // Aligned as the entries are.
+    // `u64` for the alignment of the entries.
     let mut words = vec![0_u64; 2048];
     let length = u32::try_from(size_of_val(words.as_slice())).unwrap_or(u32::MAX);
     loop {
@@ -195,8 +196,8 @@ pub fn names(handle: &Handle) -> io::Result<Vec<OsString>> {
         }
         let mut entry = words.as_ptr().cast::<FILE_ID_BOTH_DIR_INFO>();
         loop {
-            // SAFETY: the system has filled the buffer with entries, each aligned, each with its
-            // name behind it and the way to the next.
+            // SAFETY: the call has filled the buffer with aligned entries, each with its name and
+            // the offset of the next one.
             let (name, next) = unsafe {
                 let name = entry.byte_add(offset_of!(FILE_ID_BOTH_DIR_INFO, FileName)).cast::<u16>();
                 let units = (*entry).FileNameLength as usize / size_of::<u16>();
@@ -232,12 +233,12 @@ fn join(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// Who owns the file is not asked: on Windows the directory's access list, which it inherits,
-/// decides which users can have written it.
+/// Does not check the file's owner: on Windows the access control list that it inherits from the
+/// directory decides who can write it.
 pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
     let file = match open_at(handle, name, GENERIC_READ) {
         Ok(file) => File::from(file),
-        // A file that another process opened without sharing it counts as absent until it is
+        // A file that another process has opened without sharing counts as absent until it is
         // closed.
         Err(STATUS_OBJECT_NAME_NOT_FOUND | STATUS_SHARING_VIOLATION) => return Err(ReadError::Absent),
         Err(_) => return refuse("it cannot be opened"),
@@ -259,13 +260,13 @@ fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
     Err(ReadError::NotRegular(what))
 }
 
-/// Opens the entry of the directory, and where it is a link the link itself; without a name the
-/// directory once more. All sharing is allowed meanwhile.
+/// Opens an entry of the directory with full sharing. Opens a link itself, not its target, and the
+/// directory again if the name is empty.
 pub fn open_at(handle: &Handle, name: &OsStr, access: u32) -> Result<OwnedHandle, NTSTATUS> {
     create_at(handle, name, access, FILE_OPEN, FILE_OPEN_REPARSE_POINT)
 }
 
-/// Opens or makes the entry of the directory.
+/// Opens or creates an entry of the directory.
 fn create_at(
     handle: &Handle,
     name: &OsStr,
@@ -284,8 +285,8 @@ fn create_at(
     };
     let mut file: HANDLE = ptr::null_mut();
     let mut status = IO_STATUS_BLOCK::default();
-    // SAFETY: all that is pointed to lives longer than the call, which reads no more of the name
-    // than its length says.
+    // SAFETY: everything pointed to outlives the call, which reads no more of the name than its
+    // length.
     let result = unsafe {
         NtCreateFile(
             &raw mut file,
@@ -304,12 +305,12 @@ fn create_at(
     if result < 0 {
         return Err(result);
     }
-    // SAFETY: opened, and without another owner.
+    // SAFETY: a valid handle without another owner.
     unsafe { own(file) }.map_err(|_| result)
 }
 
 pub fn error_of(status: NTSTATUS) -> io::Error {
-    // SAFETY: it has no conditions.
+    // SAFETY: the call has no preconditions.
     io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed())
 }
 
@@ -324,18 +325,18 @@ fn information(handle: HANDLE) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
 mod tests {
     use super::*;
 
-    /// Makes a file that no other process can open.
-    fn hold(path: &Path) -> File {
+    /// Creates a file that cannot be opened again until it is closed.
+    fn create_unshared(path: &Path) -> File {
         OpenOptions::new().write(true).create_new(true).share_mode(0).open(path).unwrap()
     }
 
     #[test]
-    fn a_file_that_somebody_holds_is_there_once_it_is_let_go_of() {
-        let place = tempfile::tempdir().unwrap();
-        let held = hold(&place.path().join("held"));
-        let dir = open_dir(place.path()).unwrap();
-        assert!(matches!(open_file(&dir, OsStr::new("held")), Err(ReadError::Absent)));
-        drop(held);
-        assert!(open_file(&dir, OsStr::new("held")).is_ok());
+    fn an_unshared_file_is_absent_until_it_is_closed() {
+        let temp = tempfile::tempdir().unwrap();
+        let unshared = create_unshared(&temp.path().join("unshared"));
+        let dir = open_dir(temp.path()).unwrap();
+        assert!(matches!(open_file(&dir, OsStr::new("unshared")), Err(ReadError::Absent)));
+        drop(unshared);
+        assert!(open_file(&dir, OsStr::new("unshared")).is_ok());
     }
 }

@@ -1,11 +1,11 @@
-//! How a child ended, and the names of signals.
+//! Exit status of a child, and names of signals.
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use crate::process::exit::Exit;
 
-/// Waits until the child has ended, and leaves it a zombie.
-pub fn wait_for(child: &Pid) -> Exit {
+/// Blocks until the child has exited. Does not reap it.
+pub fn wait_for_exit(child: &Pid) -> Exit {
     loop {
         match waitid(WaitId::Pid(*child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
             Ok(Some(status)) => {
@@ -13,13 +13,13 @@ pub fn wait_for(child: &Pid) -> Exit {
                 return status.exit_status().map(Exit::Code).or_else(signal).unwrap_or(Exit::Code(-1));
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            // Reaped elsewhere in this process: how the child ended is lost.
+            // Other code of this process has reaped the child: its exit status is lost.
             Err(_) => return Exit::Code(-1),
         }
     }
 }
 
-/// The name of a signal, as people know it.
+/// Returns the name of a signal.
 pub fn signal_name(signal: i32) -> Option<&'static str> {
     const NAMES: [(Signal, &str); 15] = [
         (Signal::HUP, "SIGHUP"),

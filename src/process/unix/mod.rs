@@ -1,4 +1,4 @@
-//! Processes as Unix has them: groups, signals, zombies, and a table of all of them.
+//! Process trees on Unix: process groups, signals, zombies, and the process table.
 
 mod exit;
 mod launch;
@@ -19,7 +19,7 @@ pub use pump::{Output, Reader, read};
 pub use tokio::process::ChildStdin as Input;
 pub use tree::Tree;
 
-/// Whether that process runs.
+/// Whether the process with this id runs.
 #[cfg(test)]
 pub fn runs(id: u32) -> bool {
     let pid = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);

@@ -1,4 +1,4 @@
-//! Processes as Windows has them: no groups, no signals, no zombies, but jobs.
+//! Process trees on Windows: a job instead of groups and signals.
 
 mod command_line;
 mod create;
@@ -17,13 +17,12 @@ pub use pump::output_pipe;
 pub use pump::{Reader, read};
 pub use tree::Tree;
 
-/// Kills what a dead owner has left. There is nothing: the last handle of its job was closed with
-/// it, and that ends the job's processes.
+/// Does nothing: the daemon's death closed the last handle of its job, which killed the processes.
 pub const fn kill_orphans(_marker: &Marker) {}
 
-/// Whether that process runs.
+/// Whether the process with this id runs.
 #[cfg(test)]
-#[allow(unsafe_code, reason = "a call into Windows")]
+#[allow(unsafe_code, reason = "calls the Windows API")]
 pub fn runs(id: u32) -> bool {
     use crate::win32;
     use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_SYNCHRONIZE};

@@ -1,10 +1,11 @@
-//! The resource limit that marks the processes of a run on Linux.
+//! Resource limit that marks the processes of a run on Linux.
 
 use crate::process::marker::Marker;
 
-/// The resource limit that stands for the marker on Linux: real-time CPU use, in microseconds, of
-/// at least 146,000 years. It is the marker's hash (FNV-1a), the same in every daemon.
-pub fn limit_of(marker: &Marker) -> u64 {
+/// Returns the resource limit that stands for the marker: a limit on real-time CPU use in
+/// microseconds, at least 146,000 years. Made from a hash of the marker (FNV-1a), so that it is the
+/// same in every daemon.
+pub fn marker_limit(marker: &Marker) -> u64 {
     let hash = marker
         .value
         .bytes()
@@ -12,9 +13,9 @@ pub fn limit_of(marker: &Marker) -> u64 {
     1 << 62 | hash >> 2
 }
 
-/// Whether [`limit_of`] some marker can be that limit.
+/// Whether `limit` can be the [`marker_limit`] of some marker.
 #[cfg(target_os = "linux")]
-pub const fn is_limit_of_a_run(limit: u64) -> bool {
+pub const fn is_marker_limit(limit: u64) -> bool {
     limit >> 62 == 1
 }
 
@@ -23,13 +24,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_marker_has_a_limit_of_its_own_that_limits_nothing() {
+    fn each_marker_has_its_own_unreachable_limit() {
         let limits = ["", "0000000000000001", "0000000000000002", "ffffffffffffffff"]
-            .map(|value| limit_of(&Marker { name: "X", value: value.into(), dir: None }));
+            .map(|value| marker_limit(&Marker { name: "X", value: value.into(), dir: None }));
         #[cfg(target_os = "linux")]
         {
-            assert!(limits.iter().all(|&limit| is_limit_of_a_run(limit)));
-            assert!(!is_limit_of_a_run(u64::MAX) && !is_limit_of_a_run(1_000_000));
+            assert!(limits.iter().all(|&limit| is_marker_limit(limit)));
+            assert!(!is_marker_limit(u64::MAX) && !is_marker_limit(1_000_000));
         }
         assert_eq!(limits.iter().collect::<std::collections::HashSet<_>>().len(), limits.len());
     }

@@ -1,4 +1,4 @@
-//! The table of all processes, as far as stopping a tree needs it.
+//! Process table: the part of it that stopping a tree needs.
 
 mod limit;
 #[cfg(target_os = "linux")]
@@ -16,13 +16,13 @@ use std::collections::HashMap;
 
 use rustix::process::Pid;
 
-pub use limit::limit_of;
+pub use limit::marker_limit;
 pub use system::{StartTime, is_marked, mark, processes, signal, start_time};
 
-/// One process.
+/// Process in the table.
 pub type Process = process::Process<StartTime>;
 
-/// All processes at one time, indexed: many trees are looked up in one table.
+/// Snapshot of all processes, indexed by pid, parent and group.
 #[derive(Debug, Default)]
 pub struct Table {
     processes: HashMap<Pid, Process>,
@@ -68,7 +68,7 @@ impl FromIterator<Process> for Table {
     }
 }
 
-/// Whether the process that has this pid and was started then still runs.
+/// Whether the process with this pid and start time still runs.
 pub fn is_alive(pid: Pid, started: StartTime) -> bool {
     system::process(pid).is_some_and(|process| process.started == started && !process.zombie)
 }

@@ -1,8 +1,8 @@
-//! One process in the table.
+//! Entry of the process table.
 
 use rustix::process::Pid;
 
-/// One process.
+/// Entry of the process table. `S` is the system's type of start times.
 #[derive(Debug)]
 pub struct Process<S> {
     pub pid: Pid,

@@ -1,54 +1,55 @@
-//! Counts what a thread asks of the file system, so that another can tell "works" from "does not
-//! answer".
+//! Counts a thread's file system requests, so that another thread can tell a slow disk from one
+//! that does not answer.
 
 use std::cell::RefCell;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The requests of one piece of work. The number is odd while an answer is awaited, and grows with
-/// every request and every answer.
+/// Counter of the requests of one task. It grows with every request and every answer, and is odd
+/// while a request is pending.
 #[derive(Debug, Default)]
 pub struct Requests(AtomicU64);
 
 thread_local! {
-    /// Of the work that this thread does. Not `const { … }`: clippy does not see that where std
-    /// keeps these by keys of the system's (windows-gnu, rust-clippy#12276).
+    /// Counter of this thread's task. Not `const { … }`: clippy does not accept that on targets
+    /// where std uses the system's thread-local keys (windows-gnu, rust-clippy#12276).
     static CURRENT: RefCell<Option<Arc<Requests>>> = RefCell::default();
 }
 
 impl Requests {
-    /// Does `work`, whose requests are counted here.
-    pub fn of<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
+    /// Runs `task` and counts its requests.
+    pub fn of<T>(self: &Arc<Self>, task: impl FnOnce() -> T) -> T {
         CURRENT.replace(Some(Arc::clone(self)));
-        let value = work();
+        let value = task();
         CURRENT.take();
         value
     }
 
-    /// Which request is not answered yet. None while the work computes.
+    /// Number of the pending request. None while the task computes.
     #[must_use]
     pub fn pending(&self) -> Option<u64> {
         Some(self.0.load(Ordering::Relaxed)).filter(|number| number % 2 == 1)
     }
 }
 
-/// Makes a request to the file system. One that is made of several (a search for a file) may make
-/// these by this function too: each answer counts.
-pub fn request<T>(ask: impl FnOnce() -> T) -> T {
-    let Some(requests) = CURRENT.with_borrow(Clone::clone) else { return ask() };
-    let is_part = requests.pending().is_some();
-    requests.0.fetch_add(if is_part { 2 } else { 1 }, Ordering::Relaxed);
-    let answer = ask();
-    requests.0.fetch_add(if is_part { 2 } else { 1 }, Ordering::Relaxed);
+/// Counts `call` as one request. Requests may be nested, as in a search for a file; each inner
+/// answer counts as progress.
+pub fn request<T>(call: impl FnOnce() -> T) -> T {
+    let Some(requests) = CURRENT.with_borrow(Clone::clone) else { return call() };
+    let is_nested = requests.pending().is_some();
+    requests.0.fetch_add(if is_nested { 2 } else { 1 }, Ordering::Relaxed);
+    let answer = call();
+    requests.0.fetch_add(if is_nested { 2 } else { 1 }, Ordering::Relaxed);
     answer
 }
 
-/// Reads in requests of a size that a slow disk answers in far less than a second.
+/// Reader that counts its requests and keeps each small, so that a slow disk answers it in far less
+/// than a second.
 #[derive(Debug)]
 pub struct InRequests<R>(pub R);
 
-/// As much as is asked for at once.
+/// Most bytes of one request.
 const READ_BYTES: usize = 64 << 10;
 
 impl<R: Read> Read for InRequests<R> {
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_request_counts_as_an_answer() {
+    fn the_answer_to_a_nested_request_counts() {
         let requests = Arc::new(Requests::default());
         requests.of(|| {
             request(|| {
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_in_small_requests() {
+    fn reads_a_file_in_small_requests() {
         let bytes = vec![7; 3 * READ_BYTES + 1];
         let requests = Arc::new(Requests::default());
         let mut read = Vec::new();
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_whose_work_is_done_counts_no_more() {
+    fn counts_no_requests_after_the_task() {
         let requests = Arc::new(Requests::default());
         requests.of(|| ());
         request(|| assert_eq!(requests.pending(), None));
