@@ -69,11 +69,13 @@ test('--check examines the named Codex and home', async ({ codex, world }) => {
   expect(await run(world, args, { env })).toMatchObject({ code: 0 });
 });
 
-test('--check prints the name of a provider that is a property of every object', async ({
-  codex,
-  world,
-}) => {
-  await codex.config('model_provider = "constructor"\n[model_providers.constructor]\nname = "x"\n');
-  const { stdout } = await run(world, ['--check']);
-  expect(stdout.toString()).toContain('the model provider `constructor`');
+describe('the name of a provider', () => {
+  test.for([
+    ['a property of every object', 'constructor'],
+    ['an option of the API', 'model'],
+  ])('is printed unchanged if it is that of %s', async ([, name], { codex, world }) => {
+    await codex.config(`model_provider = "${name}"\n[model_providers.${name}]\nname = "x"\n`);
+    const { stdout } = await run(world, ['--check']);
+    expect(stdout.toString()).toContain(`the model provider \`${name}\``);
+  });
 });

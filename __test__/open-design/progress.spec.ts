@@ -27,30 +27,30 @@ describe('the throttle, by a clock of the test', () => {
   afterEach(() => void vi.useRealTimers());
 
   test('passes the first line at once', () => {
-    throttle.say('a');
+    throttle.add('a');
     expect(heard).toEqual(['a']);
   });
 
   test('passes the latest line once a second', () => {
-    for (const line of ['a', 'b', 'c']) throttle.say(line);
+    for (const line of ['a', 'b', 'c']) throttle.add(line);
     vi.advanceTimersByTime(999);
     expect(heard).toEqual(['a']);
     vi.advanceTimersByTime(1);
     expect(heard).toEqual(['a', 'c']);
-    for (const line of ['d', 'e']) throttle.say(line);
+    for (const line of ['d', 'e']) throttle.add(line);
     vi.advanceTimersByTime(1000);
     expect(heard).toEqual(['a', 'c', 'e']);
   });
 
   test('passes the next line at once after a silence', () => {
-    throttle.say('a');
+    throttle.add('a');
     vi.advanceTimersByTime(1000);
-    throttle.say('b');
+    throttle.add('b');
     expect(heard).toEqual(['a', 'b']);
   });
 
   test('drops the waiting line at the end, and leaves no timer', () => {
-    for (const line of ['a', 'b']) throttle.say(line);
+    for (const line of ['a', 'b']) throttle.add(line);
     throttle.stop();
     expect(vi.getTimerCount()).toBe(0);
     vi.advanceTimersByTime(10_000);
@@ -68,7 +68,7 @@ describe('the throttle, by a clock of the test', () => {
   ])('still calls a listener that %s', async ([, listener]) => {
     const listened = vi.fn<(line: string) => unknown>(listener);
     const fragile = new Throttle(listened);
-    for (const line of ['a', 'b']) fragile.say(line);
+    for (const line of ['a', 'b']) fragile.add(line);
     await vi.advanceTimersByTimeAsync(1000);
     expect(listened.mock.calls).toEqual([['a'], ['b']]);
     fragile.stop();
