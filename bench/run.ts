@@ -4,18 +4,18 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
-import { bombs } from './bombs.js';
-import { checking } from './check.js';
-import { realCodex } from './codex.js';
-import { daemon } from './daemon.js';
-import { eventLoop } from './event-loop.js';
-import { lean } from './lean.js';
-import { memory } from './memory.js';
-import { overhead } from './overhead.js';
-import { readiness } from './readiness.js';
-import { recovery } from './recovery.js';
+import { bombs } from './sections/decompression-bombs.js';
+import { checking } from './sections/png-check.js';
+import { realCodex } from './sections/real-codex.js';
+import { daemon } from './sections/large-daemon.js';
+import { eventLoop } from './sections/event-loop.js';
+import { lean } from './sections/lean.js';
+import { memory } from './sections/memory.js';
+import { overhead } from './sections/overhead.js';
+import { readiness } from './sections/readiness.js';
+import { recovery } from './sections/rollout.js';
 import { circumstances, formatted, isBroken, type Row, toMarkdown } from './report.js';
-import { spawning } from './spawn.js';
+import { spawning } from './sections/spawn.js';
 
 const FILE = fileURLToPath(new URL('../BENCHMARKS.md', import.meta.url));
 

@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { makeHome } from '../__test__/support/loopback/home.js';
 import { makePng } from '../__test__/support/picture.js';
 import { type Place, makePlace } from '../__test__/support/place.js';
-import type { Speech } from './voices.js';
+import type { Speech } from './children/event-writer.js';
 
-export const STUB = fileURLToPath(new URL('stub.mjs', import.meta.url));
+export const STUB = fileURLToPath(new URL('children/stub.mjs', import.meta.url));
 export const PROMPT = 'a red fox';
 
 /** Where stubs run that say so many things, evenly over that time. */
@@ -64,7 +64,7 @@ export function makeVoices(
   writeFileSync(picture, makePng({ width: 1, height: 1 }));
   const voices = Array.from({ length: count }, (_, n) => path.join(directory, `voice-${n}`));
   execFileSync('mkfifo', voices);
-  const speaker = fork(fileURLToPath(new URL('voices.ts', import.meta.url)));
+  const speaker = fork(fileURLToPath(new URL('children/event-writer.ts', import.meta.url)));
   return {
     stubs: voices.map((voice) => ({
       codexPath: VOICE,
@@ -75,7 +75,7 @@ export function makeVoices(
   };
 }
 
-const VOICE = fileURLToPath(new URL('stub-voice.sh', import.meta.url));
+const VOICE = fileURLToPath(new URL('children/stub-fifo.sh', import.meta.url));
 
 /** All that is needed to run the stub: start it, feed it, hear it out, wait for its end. */
 export async function runBare(

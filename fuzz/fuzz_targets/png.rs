@@ -7,7 +7,7 @@ use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
-/// Larger pictures only take longer to decode; `bench/bombs.ts` measures them.
+/// Larger pictures only take longer to decode: `npm run bench -- decompression-bombs`.
 const MOST_PIXELS: u64 = 1 << 18;
 /// What the decoder may allocate, and the little that surrounds it.
 const MOST_BYTES: usize = 9 << 20;

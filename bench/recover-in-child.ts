@@ -6,10 +6,10 @@ import { promisify } from 'node:util';
 
 import type { CodexImageError } from '../index.js';
 
-const SCRIPT = fileURLToPath(new URL('recover-once.mjs', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('children/recover.mjs', import.meta.url));
 const run = promisify(execFile);
 
-/** What `recover-once.mjs` prints. */
+/** What `children/recover.mjs` prints. */
 export interface Recovered {
   outcome: Outcome;
   /** The highest resident set above the one before the call. */

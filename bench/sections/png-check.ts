@@ -4,11 +4,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { makePng } from '../__test__/support/picture.js';
-import { recoverAlone, type Recovered } from './recover.js';
-import type { Row, Section } from './report.js';
-import { median } from './statistics.js';
-import { makeStubPlace } from './stubs.js';
+import { makePng } from '../../__test__/support/picture.js';
+import { recoverAlone, type Recovered } from '../recover-in-child.js';
+import type { Row, Section } from '../report.js';
+import { median } from '../statistics.js';
+import { makeStubPlace } from '../stubs.js';
 
 const RUNS = 5;
 /** Noise, so that the pixels take as much memory as the file. */

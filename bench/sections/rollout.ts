@@ -4,13 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { generateCodexImageDetailed } from '../index.js';
-import { makePng } from '../__test__/support/picture.js';
-import type { Place } from '../__test__/support/place.js';
-import { recoverAlone } from './recover.js';
-import type { Row, Section } from './report.js';
-import { median } from './statistics.js';
-import { makeStubPlace, PROMPT, STUB } from './stubs.js';
+import { generateCodexImageDetailed } from '../../index.js';
+import { makePng } from '../../__test__/support/picture.js';
+import type { Place } from '../../__test__/support/place.js';
+import { recoverAlone } from '../recover-in-child.js';
+import type { Row, Section } from '../report.js';
+import { median } from '../statistics.js';
+import { makeStubPlace, PROMPT, STUB } from '../stubs.js';
 
 const RUNS = 5;
 const MOST_MB = 40;

@@ -4,11 +4,11 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-import { setMaxConcurrentRuns } from '../index.js';
-import { type Delays, delays, idle, ours, rowsOf, together, type Work } from './delays.js';
-import type { Order, Report } from './herd.js';
-import type { Section } from './report.js';
-import { makeGate, makeStubPlace, STUB } from './stubs.js';
+import { setMaxConcurrentRuns } from '../../index.js';
+import { type Delays, delays, idle, ours, rowsOf, together, type Work } from '../event-loop-delay.js';
+import type { Order, Report } from '../children/bare-stubs.js';
+import type { Section } from '../report.js';
+import { makeGate, makeStubPlace, STUB } from '../stubs.js';
 
 const GENERATIONS = 16;
 const EVENTS = 1000;
@@ -45,7 +45,7 @@ async function measure(ms: number): Promise<Round[]> {
   const place = await makeStubPlace(EVENTS, ms);
   const gate = makeGate(place.directory);
   const env = { ...place.env, ...gate.env };
-  const herd = fork(fileURLToPath(new URL('herd.ts', import.meta.url)));
+  const herd = fork(fileURLToPath(new URL('../children/bare-stubs.ts', import.meta.url)));
   const died = new AbortController();
   herd.once('exit', () => died.abort());
   const heard = async (report: Report): Promise<void> => {

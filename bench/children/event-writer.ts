@@ -1,4 +1,4 @@
-// A process that does the talking for many stubs (stub-voice.sh), so that each of them costs next to nothing.
+// A process that does the talking for many stubs (stub-fifo.sh), so that each of them costs next to nothing.
 
 import { writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';

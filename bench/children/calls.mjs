@@ -5,11 +5,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** @import { GenerateOptions } from '../index.js' */
-/** @import { Plan } from './memory.js' */
+/** @import { GenerateOptions } from '../../index.js' */
+/** @import { Plan } from '../sections/memory.js' */
 
-/** @type {import('../index.js')} */
-const { generateCodexImage, setMaxConcurrentRuns } = createRequire(import.meta.url)('../index.js');
+/** @type {import('../../index.js')} */
+const { generateCodexImage, setMaxConcurrentRuns } = createRequire(import.meta.url)('../../index.js');
 
 /** @type {Plan} */
 const { options, warmUp, calls, atOnce } = JSON.parse(process.argv[2] ?? '{}');

@@ -6,10 +6,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import type { Row, Section } from './report.js';
-import { makeStubPlace, STUB } from './stubs.js';
+import type { Row, Section } from '../report.js';
+import { makeStubPlace, STUB } from '../stubs.js';
 
-const SCRIPT = fileURLToPath(new URL('spawn-once.mjs', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../children/spawn.mjs', import.meta.url));
 
 const run = promisify(execFile);
 

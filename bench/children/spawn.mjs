@@ -5,8 +5,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 
-/** @type {import('../index.js')} */
-const { generateCodexImage } = createRequire(import.meta.url)('../index.js');
+/** @type {import('../../index.js')} */
+const { generateCodexImage } = createRequire(import.meta.url)('../../index.js');
 console.log(process.pid);
 const [way, stub = ''] = process.argv.slice(2);
 

@@ -1,7 +1,7 @@
 // A process that runs bare stubs for another one, which wants to know what their mere presence costs.
 
-import type { Place } from '../__test__/support/place.js';
-import { runBare } from './stubs.js';
+import type { Place } from '../../__test__/support/place.js';
+import { runBare } from '../stubs.js';
 
 export interface Order {
   place: Pick<Place, 'directory' | 'env'>;

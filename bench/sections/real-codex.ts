@@ -6,8 +6,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { generateCodexImage } from '../index.js';
-import { type CodexCli, installCodex, NEWEST, OLDEST } from '../__test__/support/codex-cli.js';
+import { generateCodexImage } from '../../index.js';
+import { type CodexCli, installCodex, NEWEST, OLDEST } from '../../__test__/support/codex-cli.js';
 import {
   type Backend,
   copy,
@@ -16,15 +16,15 @@ import {
   startBackend,
   talk,
   think,
-} from '../__test__/support/loopback.js';
-import { makePng } from '../__test__/support/picture.js';
-import { makePlace } from '../__test__/support/place.js';
-import type { Peer } from './peers/contract.js';
-import { sdk } from './peers/sdk.js';
-import { typescript } from './peers/typescript.js';
-import type { Row, Section } from './report.js';
-import { median } from './statistics.js';
-import type { Sighting, Watch } from './store-watch.js';
+} from '../../__test__/support/loopback.js';
+import { makePng } from '../../__test__/support/picture.js';
+import { makePlace } from '../../__test__/support/place.js';
+import type { Peer } from '../peers/contract.js';
+import { sdk } from '../peers/sdk.js';
+import { typescript } from '../peers/typescript.js';
+import type { Row, Section } from '../report.js';
+import { median } from '../statistics.js';
+import type { Sighting, Watch } from '../children/store-watch.js';
 
 const RUNS = 5;
 /** The size in pixels and about the size in bytes that the real tool's pictures have. */
@@ -144,7 +144,7 @@ async function rowsOf(cli: CodexCli, tail?: { most: number }): Promise<Row[]> {
 async function measure(cli: CodexCli): Promise<Record<Way, Run[]>> {
   const runs: Record<Way, Run[]> = { ours: [], exit: [], typescript: [], sdk: [] };
   const backend = await startBackend(SCRIPT);
-  const watcher = fork(fileURLToPath(new URL('store-watch.ts', import.meta.url)));
+  const watcher = fork(fileURLToPath(new URL('../children/store-watch.ts', import.meta.url)));
   try {
     const home = await backend.home();
     const sighting = async (): Promise<Sighting> => {

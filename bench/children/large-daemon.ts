@@ -1,8 +1,8 @@
 // A process of its own, as large as a daemon may be, that measures so many rounds and says what they showed.
 
-import { setMaxConcurrentRuns } from '../index.js';
-import { delays, idle, inTypeScript, ours, type Stages, together } from './delays.js';
-import { makeStubPlace, makeVoices } from './stubs.js';
+import { setMaxConcurrentRuns } from '../../index.js';
+import { delays, idle, inTypeScript, ours, type Stages, together } from '../event-loop-delay.js';
+import { makeStubPlace, makeVoices } from '../stubs.js';
 
 export interface Order {
   /** Beside what Node itself takes. */

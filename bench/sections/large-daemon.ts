@@ -4,9 +4,9 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import type { Order, Round } from './daemon-once.js';
-import { type Delays, rowsOf } from './delays.js';
-import type { Row, Section } from './report.js';
+import type { Order, Round } from '../children/large-daemon.js';
+import { type Delays, rowsOf } from '../event-loop-delay.js';
+import type { Row, Section } from '../report.js';
 
 const SIZES = { '50 MB': 50, '500 MB': 500, '2 GB': 2000 };
 const LOAD = { generations: 32, events: 1000, ms: 2000, apart: 50 };
@@ -52,7 +52,7 @@ function talking({ ours, idle, typescript }: Round): Shown {
 }
 
 async function measure(order: Order): Promise<Round[]> {
-  const script = fileURLToPath(new URL('daemon-once.ts', import.meta.url));
+  const script = fileURLToPath(new URL('../children/large-daemon.ts', import.meta.url));
   const args = ['--import', 'tsx', script, JSON.stringify(order)];
   const { stdout } = await run(process.execPath, args);
   return JSON.parse(stdout) as Round[];

@@ -6,15 +6,15 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import type { GenerateOptions } from '../index.js';
-import { makePng } from '../__test__/support/picture.js';
-import { makePlace, type Place } from '../__test__/support/place.js';
-import { makeHome } from '../__test__/support/loopback/home.js';
-import type { Row, Section } from './report.js';
-import { median } from './statistics.js';
+import type { GenerateOptions } from '../../index.js';
+import { makePng } from '../../__test__/support/picture.js';
+import { makePlace, type Place } from '../../__test__/support/place.js';
+import { makeHome } from '../../__test__/support/loopback/home.js';
+import type { Row, Section } from '../report.js';
+import { median } from '../statistics.js';
 
-const SCRIPT = fileURLToPath(new URL('memory-once.mjs', import.meta.url));
-const STUB = fileURLToPath(new URL('../__test__/support/stub-codex.sh', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../children/calls.mjs', import.meta.url));
+const STUB = fileURLToPath(new URL('../../__test__/support/stub-codex.sh', import.meta.url));
 const RUNS = 5;
 /** A gigabyte takes its time. */
 const FLOODS = 1;

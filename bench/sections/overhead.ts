@@ -1,9 +1,9 @@
 // What a call costs beyond the process it starts.
 
-import { generateCodexImage, setMaxConcurrentRuns } from '../index.js';
-import type { Row, Section } from './report.js';
-import { median, timed } from './statistics.js';
-import { makeStubPlace, PROMPT, runBare, STUB } from './stubs.js';
+import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
+import type { Row, Section } from '../report.js';
+import { median, timed } from '../statistics.js';
+import { makeStubPlace, PROMPT, runBare, STUB } from '../stubs.js';
 
 const RUNS = 30;
 const MOST_MS = 10;

@@ -7,11 +7,11 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createDeflate, deflateSync } from 'node:zlib';
 
-import { assemble, chunk, header, type Picture } from '../__test__/support/png.js';
-import { type Outcome, recoverAlone } from './recover.js';
-import type { Section } from './report.js';
-import { median } from './statistics.js';
-import { makeStubPlace } from './stubs.js';
+import { assemble, chunk, header, type Picture } from '../../__test__/support/png.js';
+import { type Outcome, recoverAlone } from '../recover-in-child.js';
+import type { Section } from '../report.js';
+import { median } from '../statistics.js';
+import { makeStubPlace } from '../stubs.js';
 
 const RUNS = 3;
 const MOST_MB_BEYOND_THE_FILE = 16;

@@ -5,8 +5,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** @type {import('../index.js')} */
-const { recoverCodexImage } = createRequire(import.meta.url)('../index.js');
+/** @type {import('../../index.js')} */
+const { recoverCodexImage } = createRequire(import.meta.url)('../../index.js');
 const [threadId = ''] = process.argv.slice(2);
 // Loads everything that is loaded only once.
 await recoverCodexImage({ threadId: '00000000-0000-7000-8000-000000000000' }).catch(() => {});
