@@ -9,7 +9,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 /** @import { Plan } from '../sections/memory.js' */
 
 /** @type {import('../../index.js')} */
-const { generateCodexImage, setMaxConcurrentRuns } = createRequire(import.meta.url)('../../index.js');
+const { generateCodexImage, setMaxConcurrentRuns } = createRequire(import.meta.url)(
+  '../../index.js',
+);
 
 /** @type {Plan} */
 const { options, warmUp, calls, atOnce } = JSON.parse(process.argv[2] ?? '{}');
