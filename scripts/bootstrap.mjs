@@ -34,7 +34,7 @@ export class StepFailed extends Error {
 }
 
 /** What the caller of a script can mend. Its message is all they are shown. */
-export class Refusal extends Error {}
+export class UserError extends Error {}
 
 /**
  * Runs a script's body; a failed step ends the process with that step's exit code, and adds nothing
@@ -51,7 +51,7 @@ export async function main(body) {
       process.exitCode = error.exitCode;
       return;
     }
-    const sentence = error instanceof Refusal ? error.message : missingProgram(error);
+    const sentence = error instanceof UserError ? error.message : missingProgram(error);
     if (sentence === undefined) throw error;
     console.error(sentence);
     process.exitCode = 1;

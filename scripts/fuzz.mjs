@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { cargo, main, Refusal, root, run } from './bootstrap.mjs';
+import { cargo, main, UserError, root, run } from './bootstrap.mjs';
 
 /** A version of its own, not the user's. */
 const CARGO_FUZZ = '0.13.2';
@@ -21,13 +21,13 @@ await main(async () => {
   });
   const seconds = Number(values.seconds);
   if (!Number.isSafeInteger(seconds) || seconds < 1)
-    throw new Refusal('--seconds takes a whole number');
+    throw new UserError('--seconds takes a whole number');
   const targets = readdirSync(path.join(root, 'fuzz', 'fuzz_targets')).map((file) =>
     path.basename(file, '.rs'),
   );
   const unknown = positionals.filter((name) => !targets.includes(name));
   if (unknown.length > 0) {
-    throw new Refusal(`no target is named ${unknown.join(', ')}: ${targets.join(', ')}`);
+    throw new UserError(`no target is named ${unknown.join(', ')}: ${targets.join(', ')}`);
   }
   if (!hasNightly()) {
     console.error('Fuzzing needs a nightly Rust toolchain: rustup toolchain install nightly');

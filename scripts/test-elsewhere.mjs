@@ -8,9 +8,9 @@ import { once } from 'node:events';
 import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { ensureDependencies, main, Refusal, root, run } from './bootstrap.mjs';
-import { built, cargoFor } from './elsewhere/cargo.mjs';
-import { CACHE, npmPackage } from './elsewhere/fetch.mjs';
+import { ensureDependencies, main, UserError, root, run } from './bootstrap.mjs';
+import { built, cargoFor, RUST } from './elsewhere/cargo.mjs';
+import { CACHE, npmPackage, requireDebian } from './elsewhere/fetch.mjs';
 import { launcher } from './elsewhere/launcher.mjs';
 import { PLATFORMS } from './elsewhere/platforms.mjs';
 
@@ -23,13 +23,15 @@ await main(async () => {
   const unknown = chosen.filter((name) => !(name in PLATFORMS));
   if (unknown.length > 0) {
     const known = Object.keys(PLATFORMS).join(', ');
-    throw new Refusal(`no platform is named ${unknown.join(', ')}: ${known}`);
+    throw new UserError(`no platform is named ${unknown.join(', ')}: ${known}`);
   }
+  const platforms = Object.entries(PLATFORMS).filter(
+    ([name]) => chosen.length === 0 || chosen.includes(name),
+  );
+  requireDebian(...RUST, ...platforms.flatMap(([, { debian }]) => debian));
   mkdirSync(CACHE, { recursive: true });
   await ensureDependencies();
-  for (const [name, platform] of Object.entries(PLATFORMS)) {
-    if (chosen.length === 0 || chosen.includes(name)) await testOn(name, platform);
-  }
+  for (const [name, platform] of platforms) await testOn(name, platform);
 });
 
 /**

