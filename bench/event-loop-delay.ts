@@ -1,4 +1,4 @@
-// How late JavaScript gets its turn while many generations start and talk to it.
+// Measures the delay of the event loop while generations start and send events.
 
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,15 +15,15 @@ const STATISTICS = ['p50', 'p99', 'max'] as const;
 /** In milliseconds. */
 export type Delays = Record<(typeof STATISTICS)[number], number>;
 
-/** Before the work is under way, and after. */
+/** Delays before and after the work is under way. */
 export interface Stages {
   starting: Delays;
   underWay: Delays;
-  /** How long it was under way, in milliseconds. */
+  /** Duration of the second stage, in milliseconds. */
   lasted: number;
 }
 
-/** Work that says when it is under way; what comes before is measured apart. */
+/** Work that reports when it is under way. Delays before that are measured apart. */
 export type Work = (underWay: () => void) => Promise<unknown>;
 
 export async function delays(work: Work): Promise<Stages> {
@@ -31,7 +31,7 @@ export async function delays(work: Work): Promise<Stages> {
   const underWay = monitorEventLoopDelay({ resolution: 1 });
   let began = NaN;
   starting.enable();
-  // It counts from its first tick.
+  // The histogram counts from its first tick.
   await sleep(5);
   await work(() => {
     starting.disable();
@@ -40,10 +40,10 @@ export async function delays(work: Work): Promise<Stages> {
   });
   underWay.disable();
   const lasted = performance.now() - began;
-  return { starting: shownBy(starting), underWay: shownBy(underWay), lasted };
+  return { starting: delaysOf(starting), underWay: delaysOf(underWay), lasted };
 }
 
-function shownBy(histogram: IntervalHistogram): Delays {
+function delaysOf(histogram: IntervalHistogram): Delays {
   return {
     p50: histogram.percentile(50) / 1e6,
     p99: histogram.percentile(99) / 1e6,
@@ -58,41 +58,41 @@ export function idle(ms: number): Work {
   };
 }
 
-/** One generation, and what is heard of it. */
+/** Makes one generation and reports its events. */
 export type Generate = (
   stub: Stub,
-  heard: { started: () => void; said: () => void },
+  listener: { started: () => void; message: () => void },
 ) => Promise<Buffer>;
 
-/** What is run in the place of Codex, and with what environment. */
+/** A program that stands in for Codex, and its environment. */
 export interface Stub {
   codexPath: string;
   env: Place['env'];
 }
 
-export const ours: Generate = (stub, { started, said }) =>
+export const ours: Generate = (stub, { started, message }) =>
   generateCodexImage({ prompt: PROMPT, ...stub }, (_message, { phase }) => {
     if (phase === 'started') started();
-    if (phase === 'message') said();
+    if (phase === 'message') message();
   });
 
-export const inTypeScript: Generate = (stub, { started, said }) => {
-  const onProgress = (message: string): void => (message === STARTED ? started() : said());
+export const inTypeScript: Generate = (stub, { started, message }) => {
+  const onProgress = (text: string): void => (text === STARTED ? started() : message());
   return typescript({ prompt: PROMPT, ...stub, onProgress });
 };
 
-export interface Gathering {
+export interface Load {
   stubs: Stub[];
-  /** How many things each of them says. */
+  /** Messages of each stub. */
   events: number;
-  /** Lets them speak. */
+  /** Makes the stubs send their messages. */
   open: () => void;
-  /** In milliseconds, from one start to the next. */
+  /** Milliseconds from one start to the next. */
   apart: number;
 }
 
-/** Generations at the same time, none of which says anything before all have started. */
-export function together(generate: Generate, { stubs, events, open, apart }: Gathering): Work {
+/** Runs all stubs at once. None sends a message before all have started. */
+export function together(generate: Generate, { stubs, events, open, apart }: Load): Work {
   return async (underWay) => {
     let waiting = stubs.length;
     let messages = 0;
@@ -102,12 +102,12 @@ export function together(generate: Generate, { stubs, events, open, apart }: Gat
       underWay();
       open();
     };
-    const said = (): void => {
+    const message = (): void => {
       messages += 1;
     };
     const generations = stubs.map(async (stub, n) => {
       await sleep(n * apart);
-      return generate(stub, { started, said });
+      return generate(stub, { started, message });
     });
     await Promise.all(generations);
     if (messages !== stubs.length * events)
@@ -115,12 +115,12 @@ export function together(generate: Generate, { stubs, events, open, apart }: Gat
   };
 }
 
-/** Ours against the baselines, statistic by statistic. The limit is on how much p99 may be above that of one of them. */
+/** Compares ours with the baselines. The limit is on p99, as a difference to one of them. */
 export function rowsOf<Baseline extends string>(
   label: string,
   rounds: readonly Record<'ours' | NoInfer<Baseline>, Delays>[],
   baselines: Record<Baseline, string>,
-  limit?: { over: NoInfer<Baseline>; mostMs: number },
+  limit?: { over: NoInfer<Baseline>; mostMs: number; headline?: string },
 ): Row[] {
   const row = (statistic: (typeof STATISTICS)[number], baseline: Baseline): Row => {
     const values = (of: 'ours' | Baseline): number[] => rounds.map((round) => round[of][statistic]);
@@ -133,7 +133,10 @@ export function rowsOf<Baseline extends string>(
       compared: 'difference',
       spread: [Math.min(...differences), Math.max(...differences)],
       ...(statistic === 'p99' &&
-        limit?.over === baseline && { limit: { of: 'comparison', most: limit.mostMs } }),
+        limit?.over === baseline && {
+          limit: { of: 'comparison', most: limit.mostMs },
+          ...(limit.headline !== undefined && { headline: limit.headline }),
+        }),
       runs: rounds.length,
     };
   };

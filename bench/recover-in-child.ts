@@ -1,4 +1,4 @@
-// One recovery in a process of its own.
+// Recovers one picture in a fresh process, and measures it.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -12,18 +12,18 @@ const run = promisify(execFile);
 /** What `children/recover.mjs` prints. */
 export interface Recovered {
   outcome: Outcome;
-  /** The highest resident set above the one before the call. */
+  /** Peak of the resident set above its size before the call. */
   peakMB: number;
-  /** Of the call. */
+  /** Duration of the call. */
   ms: number;
-  /** The longest of the event loop during the call. */
+  /** Longest delay of the event loop during the call. */
   delayMs: number;
 }
 
 export type Outcome = 'accepted' | CodexImageError['code'];
 
 /** Rejects if the recovery does not end as expected. */
-export async function recoverAlone(
+export async function recoverInChild(
   env: Record<string, string>,
   thread: string,
   expected: Outcome = 'accepted',

@@ -1,4 +1,4 @@
-// A process that runs bare stubs for another one, which wants to know what their mere presence costs.
+// Runs stubs without the addon, so that another process can measure what the stubs alone cost it.
 
 import type { Place } from '../../__test__/support/place.js';
 import { runBare } from '../stubs.js';
@@ -11,15 +11,15 @@ export interface Order {
 export type Report = 'all have started' | 'all have ended';
 
 process.on('message', ({ place, count }: Order) => {
-  const tell = (report: Report): void => {
+  const send = (report: Report): void => {
     process.send?.(report);
   };
   let waiting = count;
   const started = (): void => {
     waiting -= 1;
-    if (waiting === 0) tell('all have started');
+    if (waiting === 0) send('all have started');
   };
   void Promise.all(Array.from({ length: count }, () => runBare(place, started))).then(() =>
-    tell('all have ended'),
+    send('all have ended'),
   );
 });

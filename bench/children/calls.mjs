@@ -1,5 +1,5 @@
-// A process of its own that makes calls of one kind and says what they took. Plain JavaScript: a compiler would have its own
-// memory.
+// Makes calls of one kind, and prints the memory and time that they took as JSON. Plain JavaScript,
+// because a compiler would take memory.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,16 +16,16 @@ const { generateCodexImage, setMaxConcurrentRuns } = createRequire(import.meta.u
 /** @type {Plan} */
 const { options, warmUp, calls, atOnce } = JSON.parse(process.argv[2] ?? '{}');
 setMaxConcurrentRuns(atOnce);
-// What is loaded, compiled or kept for later only once is no call's.
+// Warms up: code is loaded and compiled, and buffers are allocated, only once.
 await generate(warmUp, { ...options, env: { ...options.env, STUB_ORDERS: 'thread save' } });
 
-// The highest resident set is counted from here (proc(5)).
+// Resets the peak of the resident set (proc(5)).
 writeFileSync('/proc/self/clear_refs', '5');
 const before = kilobytes('VmRSS');
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 const began = performance.now();
-// Until the process is measured, all pictures are held.
+// Keeps all pictures until the memory is measured.
 const pictures = await generate(calls, options);
 const seconds = (performance.now() - began) / 1e3;
 delay.disable();

@@ -1,33 +1,35 @@
-// A process that does the talking for many stubs (stub-fifo.sh), so that each of them costs next to nothing.
+// Writes the events of many stubs (stub-fifo.sh), which then cost almost no processor time.
 
 import { writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export interface Speech {
-  /** The FIFOs of all stubs. */
-  voices: string[];
-  /** By each of them, evenly over that time. */
+export interface Events {
+  /** One for each stub. */
+  fifos: string[];
+  /** For each stub, spread evenly over `ms`. */
   events: number;
   ms: number;
 }
 
-process.on('message', (speech: Speech) => void speak(speech));
+process.on('message', (order: Events) => void write(order));
 
-async function speak({ voices, events, ms }: Speech): Promise<void> {
+async function write({ fifos, events, ms }: Events): Promise<void> {
   const handles = [];
-  // A stub has opened its end when this resolves.
-  for (const voice of voices) handles.push(await open(voice, 'w'));
-  const said = voices.map(() => 0);
+  // Resolves when the stub has opened its end.
+  for (const fifo of fifos) handles.push(await open(fifo, 'w'));
+  const written = fifos.map(() => 0);
   const began = performance.now();
-  while (said.some((count) => count < events)) {
+  while (written.some((count) => count < events)) {
     await sleep(1);
     const due = ((performance.now() - began) * events) / ms;
     for (const [n, { fd }] of handles.entries()) {
-      // They do not speak in chorus.
-      const upTo = Math.min(events, Math.floor(due + n / voices.length));
-      for (let count = said[n] ?? events; count < upTo; count += 1) writeSync(fd, event(count + 1));
-      said[n] = upTo;
+      // Not all at the same moment.
+      const upTo = Math.min(events, Math.floor(due + n / fifos.length));
+      for (let count = written[n] ?? events; count < upTo; count += 1) {
+        writeSync(fd, event(count + 1));
+      }
+      written[n] = upTo;
     }
   }
   for (const handle of handles) await handle.close();

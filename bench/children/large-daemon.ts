@@ -1,18 +1,19 @@
-// A process of its own, as large as a daemon may be, that measures so many rounds and says what they showed.
+// Holds a buffer of the given size, measures the event loop for some rounds, and prints the results
+// as JSON.
 
 import { setMaxConcurrentRuns } from '../../index.js';
 import { delays, idle, inTypeScript, ours, type Stages, together } from '../event-loop-delay.js';
-import { makeStubPlace, makeVoices } from '../stubs.js';
+import { makeFifoStubs, makeStubPlace } from '../stubs.js';
 
 export interface Order {
-  /** Beside what Node itself takes. */
+  /** Size of the buffer. */
   megabytes: number;
   generations: number;
   /** Of each generation. */
   events: number;
-  /** Over which the events are spread. */
+  /** Milliseconds over which the events are spread. */
   ms: number;
-  /** From the start of one generation to that of the next, in milliseconds. */
+  /** Milliseconds from one start to the next. */
   apart: number;
   rounds: number;
 }
@@ -23,22 +24,22 @@ const { megabytes, generations, events, ms, apart, rounds }: Order = JSON.parse(
   process.argv[2] ?? '',
 );
 
-// Not zero: only a page that was written to is one of this process's own.
+// Not zero: a process owns only the pages that it has written to.
 const ballast = Buffer.alloc(megabytes * 1e6, 1);
 setMaxConcurrentRuns(generations);
 const place = await makeStubPlace(events, ms);
-const { stubs, open, remove } = makeVoices(place, { events, ms }, generations);
+const { stubs, open, remove } = makeFifoStubs(place, { events, ms }, generations);
 try {
-  const gathering = { stubs, events, open, apart };
+  const load = { stubs, events, open, apart };
   const round = async (): Promise<Round> => {
-    const busy = await delays(together(ours, gathering));
+    const busy = await delays(together(ours, load));
     return {
       ours: busy,
       idle: await delays(idle(busy.lasted)),
-      typescript: await delays(together(inTypeScript, gathering)),
+      typescript: await delays(together(inTypeScript, load)),
     };
   };
-  // What is loaded and compiled only once belongs to no round.
+  // Warms up: code is loaded and compiled only once.
   await round();
   const all: Round[] = [];
   for (let n = 0; n < rounds; n += 1) all.push(await round());

@@ -1,5 +1,5 @@
-// A process of its own that recovers one picture, or fails to, and says what that took. Plain JavaScript: a compiler would have
-// its own memory.
+// Recovers one picture, or fails to, and prints the memory and time that it took as JSON. Plain
+// JavaScript, because a compiler would take memory.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,10 +8,10 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 /** @type {import('../../index.js')} */
 const { recoverCodexImage } = createRequire(import.meta.url)('../../index.js');
 const [threadId = ''] = process.argv.slice(2);
-// Loads everything that is loaded only once.
+// Warms up: code is loaded and compiled only once.
 await recoverCodexImage({ threadId: '00000000-0000-7000-8000-000000000000' }).catch(() => {});
 
-// The highest resident set is counted from here (proc(5)).
+// Resets the peak of the resident set (proc(5)).
 writeFileSync('/proc/self/clear_refs', '5');
 const before = kilobytes('VmRSS');
 const delay = monitorEventLoopDelay({ resolution: 1 });

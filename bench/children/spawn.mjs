@@ -1,5 +1,5 @@
-// A process of its own that tells its number and starts the stub once: through the addon, or with Node's `spawn`. Plain JavaScript, so that nothing
-// else starts a process in it.
+// Prints its process ID and starts the stub once: through the addon, or with Node's `spawn`. Plain
+// JavaScript, because a compiler would start processes of its own.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

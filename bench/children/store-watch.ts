@@ -1,39 +1,40 @@
-// A process of its own that looks into Codex's store every millisecond, so that the one that is measured has nothing to do with it.
+// Reads Codex's store every millisecond, and reports when the picture is complete. In a process of
+// its own, so that it does not disturb the measured one.
 
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** The directory with the store of every thread, and how many bytes the picture has. */
+/** The directory with the stores of all threads, and the size of the picture. */
 export interface Watch {
   store: string;
   bytes: number;
 }
 
-/** It looks from now on; or the picture was complete at that moment, by the clock that all processes share. */
+/** Reports the start of the watch, or when the picture was complete, in Unix time. */
 export type Sighting = 'watching' | { completeAt: number };
 
-const tell = (sighting: Sighting): void => {
+const send = (sighting: Sighting): void => {
   process.send?.(sighting);
 };
 
 process.on('message', ({ store, bytes }: Watch) => {
-  // Threads of earlier calls.
+  // From earlier calls.
   const known = new Set(names(store));
-  tell('watching');
-  const look = (): void => {
+  send('watching');
+  const scan = (): void => {
     const threads = names(store).filter((thread) => !known.has(thread));
     const files = threads.flatMap((thread) =>
       names(path.join(store, thread)).map((name) => path.join(store, thread, name)),
     );
     if (files.some((file) => statSync(file).size === bytes)) {
       clearInterval(timer);
-      tell({ completeAt: performance.timeOrigin + performance.now() });
+      send({ completeAt: performance.timeOrigin + performance.now() });
     }
   };
-  const timer = setInterval(look, 1);
+  const timer = setInterval(scan, 1);
 });
 
-/** Of a directory that may not exist yet. */
+/** Entries of a directory; none if it does not exist yet. */
 function names(directory: string): string[] {
   try {
     return readdirSync(directory);

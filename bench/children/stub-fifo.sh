@@ -1,6 +1,6 @@
 #!/bin/sh
-# A Codex that costs next to nothing while it talks: it passes on what another process writes into the FIFO named by
-# STUB_VOICE. Then it leaves a picture, and ends.
+# A stub of Codex that costs almost no processor time. It prints what another process writes into
+# the FIFO $STUB_FIFO, then leaves a picture and exits.
 
 [ "$1" = exec ] || exec echo codex-cli 0.169.0
 cat >/dev/null
@@ -11,6 +11,6 @@ mkdir -p "$day"
 printf '{"type":"turn_context","payload":{"sandbox_policy":{"type":"workspace-write"}}}\n' \
   >"$day/rollout-x-$thread.jsonl"
 printf '{"type":"thread.started","thread_id":"%s"}\n' "$thread"
-cat "$STUB_VOICE"
+cat "$STUB_FIFO"
 store="$CODEX_HOME/generated_images/$thread"
 mkdir -p "$store" && cp "$STUB_PICTURE" "$store/exec-1.png"

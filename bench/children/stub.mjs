@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-// A Codex that costs no more than a Node process has to: opens a thread, says what it is told to say, leaves a
-// picture, ends. STUB_EVENTS is the number of events, STUB_MS the time over which they are spread; STUB_GATE, if set, a
-// FIFO out of which it takes one byte before the first of them.
+// A stub of Codex: starts a thread, prints STUB_EVENTS events spread over STUB_MS, leaves a picture
+// and exits. If STUB_GATE names a FIFO, it reads a byte from it before the first event.
 
 import {
   mkdirSync,
@@ -29,8 +28,8 @@ if (process.argv[2] !== 'exec') {
   process.exit();
 }
 readFileSync(0);
-// Its record states the sandbox, as Codex's does: without it no picture is verified by its place. STUB_RECORD, if set, is a
-// record that lies ready.
+// States the sandbox, as Codex does: without that no picture in the store is verified. STUB_RECORD,
+// if set, names a record to use instead.
 const day = `${process.env['CODEX_HOME']}/sessions/2026/01/01`;
 const record = `${day}/rollout-x-${thread}.jsonl`;
 mkdirSync(day, { recursive: true });

@@ -1,4 +1,4 @@
-// What it costs to look at a PNG that is made to cost a lot.
+// The memory that a PNG takes whose chunks inflate to far more than it has bytes.
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { createDeflate, deflateSync } from 'node:zlib';
 
 import { assemble, chunk, header, type Picture } from '../../__test__/support/png.js';
-import { type Outcome, recoverAlone } from '../recover-in-child.js';
+import { type Outcome, recoverInChild } from '../recover-in-child.js';
 import type { Section } from '../report.js';
 import { median } from '../statistics.js';
 import { makeStubPlace } from '../stubs.js';
@@ -16,35 +16,37 @@ import { makeStubPlace } from '../stubs.js';
 const RUNS = 3;
 const MOST_MB_BEYOND_THE_FILE = 16;
 const GIGABYTE = 1 << 30;
-/** About the largest that is looked at, and as little of a file as that can be. */
+/** About the largest size that is decoded; all zeros, so that the file is small. */
 const LARGEST = { width: 32_768, height: 4096 } satisfies Picture;
 const SMALL = { width: 8, height: 8 } satisfies Picture;
 
-/** As many as 32 MiB hold. */
+/** Fill about 32 MiB. */
 const TEXTS = 1_400_000;
 
 interface Bomb {
   what: string;
+  headline?: string;
   bytes: Buffer;
-  /** How the call ends. */
+  /** The expected end of the call. */
   outcome: Outcome;
 }
 
-export async function bombs(): Promise<Section> {
+export async function decompressionBombs(): Promise<Section> {
   const place = await makeStubPlace(0, 0);
   try {
     const rows: Section['rows'] = [];
-    for (const { what, bytes, outcome } of await makeBombs()) {
+    for (const { what, headline, bytes, outcome } of await makeBombs()) {
       const thread = randomUUID();
       const store = path.join(place.env['CODEX_HOME'] ?? '', 'generated_images', thread);
       await mkdir(store, { recursive: true });
       await writeFile(path.join(store, 'exec-1.png'), bytes);
       const peaks: number[] = [];
       for (let n = 0; n < RUNS; n += 1) {
-        peaks.push((await recoverAlone(place.env, thread, outcome)).peakMB);
+        peaks.push((await recoverInChild(place.env, thread, outcome)).peakMB);
       }
       rows.push({
         what: `${what}: ${outcome}`,
+        ...(headline !== undefined && { headline }),
         unit: 'MB',
         ours: median(peaks),
         peer: { name: 'the file', value: bytes.length / 1e6 },
@@ -56,9 +58,10 @@ export async function bombs(): Promise<Section> {
     return {
       title: 'Decompression bombs',
       text:
-        '`recoverCodexImage` finds a file in the store whose chunks claim, or inflate to, far more than it has bytes. Peak memory ' +
-        'is the highest resident set of a fresh process above what it was just before the call, the file itself included; the limit holds for what is beyond the file. ' +
-        'What is inflated goes through a small window, and its pixels are decoded row by row.',
+        '`recoverCodexImage` finds a file in the store whose chunks claim, or inflate to, far ' +
+        'more than it has bytes. Peak memory is that of the resident set of a fresh process ' +
+        'above its size before the call, the file itself included; the limit is on what exceeds ' +
+        'the file. Data is inflated through a small window, and pixels are decoded row by row.',
       rows,
     };
   } finally {
@@ -81,6 +84,7 @@ async function makeBombs(): Promise<Bomb[]> {
     },
     {
       what: '1 GB of pixel data for 8 × 8 pixels',
+      headline: 'Memory beyond the file for a PNG that inflates to 1 GB',
       bytes: assemble([header(SMALL), chunk('IDAT', gigabyte)]),
       outcome: 'INVALID_IMAGE',
     },
@@ -107,7 +111,7 @@ async function makeBombs(): Promise<Bomb[]> {
   ];
 }
 
-/** A zlib stream of so many zeros, which are never all in memory. */
+/** A zlib stream of zeros, which are never all in memory. */
 async function deflatedZeros(bytes: number): Promise<Buffer> {
   const piece = Buffer.alloc(1 << 20);
   const deflate = createDeflate();

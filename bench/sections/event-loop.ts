@@ -1,4 +1,4 @@
-// How long JavaScript has to wait for its turn while generations run.
+// The delay of the event loop while generations run.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ const EVENTS = 1000;
 const ROUNDS = 9;
 const MOST_MS = 5;
 
-/** What else this process could be doing. */
+/** The same process without generations: alone, or beside the stubs of another process. */
 const BASELINES = { idle: 'idle', beside: 'beside stubs' };
 type Round = Record<'ours' | keyof typeof BASELINES, Delays>;
 
@@ -33,18 +33,20 @@ export async function eventLoop(): Promise<Section> {
   return {
     title: 'Event-loop delay',
     text:
-      `${GENERATIONS} generations at once, each by a stub Codex that prints ${EVENTS.toLocaleString('en')} events, all of which reach ` +
-      '`onProgress`. Measured from the moment at which all stubs have started and begin to print until the last promise has ' +
-      'settled. `monitorEventLoopDelay` ticks every millisecond, so an undisturbed loop shows about 1 ms. ' +
-      '"Idle" is the same process with nothing to do, for as long. ' +
-      `The stubs are ${GENERATIONS} Node processes, which keep JavaScript waiting for a processor whoever runs them: ` +
-      '"beside stubs" is this process with nothing to do while another one runs the same stubs without the addon. ' +
-      'That comparison shows how much is merely their presence. The limit is on the difference to idle while the events come ' +
-      'as a stream, spread over 2 s: some hundred times as fast as Codex prints any. As fast as they come they are over in a ' +
-      'tenth of that, and the stubs leave hardly a processor to anybody: that figure is that of a machine with nothing to spare.',
+      `${GENERATIONS} generations at once, each by a stub Codex that prints ` +
+      `${EVENTS.toLocaleString('en')} events, all of which reach \`onProgress\`. Measured from ` +
+      'the moment at which all stubs have started and begin to print until the last promise has ' +
+      'settled. `monitorEventLoopDelay` ticks every millisecond, so an undisturbed loop shows ' +
+      'about 1 ms. "Idle" is the same process with nothing to do, for as long. The stubs are ' +
+      `${GENERATIONS} Node processes, which compete for the processors with whatever else runs: ` +
+      '"beside stubs" is this process with nothing to do while another one runs the same stubs ' +
+      'without the addon. That comparison shows how much comes from the stubs alone. The limit ' +
+      'is on the difference to idle while the events are spread over 2 s, which is about a ' +
+      'hundred times as fast as Codex prints any. Printed at full speed, they take a tenth of ' +
+      'that, and the stubs use both processors: these figures are those of an overloaded machine.',
     rows: [
       ...rowsOf('events over 2 s', await measure(2000), BASELINES, limit),
-      ...rowsOf('events as fast as they come', await measure(0), BASELINES),
+      ...rowsOf('events at full speed', await measure(0), BASELINES),
     ],
   };
 }
@@ -53,19 +55,19 @@ async function measure(ms: number): Promise<Round[]> {
   const place = await makeStubPlace(EVENTS, ms);
   const gate = makeGate(place.directory);
   const env = { ...place.env, ...gate.env };
-  const herd = fork(fileURLToPath(new URL('../children/bare-stubs.ts', import.meta.url)));
+  const child = fork(fileURLToPath(new URL('../children/bare-stubs.ts', import.meta.url)));
   const died = new AbortController();
-  herd.once('exit', () => died.abort());
-  const heard = async (report: Report): Promise<void> => {
-    const [said] = (await once(herd, 'message', { signal: died.signal })) as [Report];
-    if (said !== report) throw new Error(`the herd says that ${said}`);
+  child.once('exit', () => died.abort());
+  const reported = async (report: Report): Promise<void> => {
+    const [actual] = (await once(child, 'message', { signal: died.signal })) as [Report];
+    if (actual !== report) throw new Error(`the child reports: ${actual}`);
   };
   const beside: Work = async (underWay) => {
-    herd.send({ place: { directory: place.directory, env }, count: GENERATIONS } satisfies Order);
-    await heard('all have started');
+    child.send({ place: { directory: place.directory, env }, count: GENERATIONS } satisfies Order);
+    await reported('all have started');
     underWay();
     gate.open(GENERATIONS);
-    await heard('all have ended');
+    await reported('all have ended');
   };
   const stubs = Array.from({ length: GENERATIONS }, () => ({ codexPath: STUB, env }));
   const open = (): void => gate.open(GENERATIONS);
@@ -77,13 +79,13 @@ async function measure(ms: number): Promise<Round[]> {
     return { ours: busy.underWay, idle: quiet.underWay, beside: without.underWay };
   };
   try {
-    // What is loaded and compiled only once belongs to no round.
+    // Warms up: code is loaded and compiled only once.
     await round();
     const rounds: Round[] = [];
     for (let run = 0; run < ROUNDS; run += 1) rounds.push(await round());
     return rounds;
   } finally {
-    herd.kill();
+    child.kill();
     gate.remove();
     await place.remove();
   }

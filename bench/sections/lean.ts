@@ -1,4 +1,4 @@
-// What a turn weighs with everything switched off that a picture does not need, and without.
+// The cost of a lean turn, in which what a picture does not need is off, and of a plain one.
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,9 +16,9 @@ const PICTURE = makePng({ width: 256, height: 256, seed: 7 });
 const SCRIPT = [draw({ image: PICTURE }), copy(), say('Done.')];
 const SAMPLE_EVERY_MS = 10;
 
-/** Everything is waited for to Codex's own end, but for the last. */
+/** All wait for the exit of Codex except `asUsual`. */
 const WAYS = {
-  // The snapshot of the shell is a default of Codex's which the addon never leaves on by itself.
+  // A default of Codex that the addon always turns off.
   plain: { lean: false, completion: 'exit', config: { 'features.shell_snapshot': 'true' } },
   lean: { completion: 'exit' },
   readOnly: { completion: 'exit', sandbox: 'read-only' },
@@ -28,15 +28,15 @@ type Way = keyof typeof WAYS;
 
 interface Run {
   ms: number;
-  /** Of the first request to the model. */
+  /** Size of the first request to the model. */
   firstKB: number;
-  /** Requests that were neither to the model nor for the picture. */
+  /** Requests neither to the model nor for the picture. */
   others: number;
 }
 
 interface Figures {
   runs: Run[];
-  /** The most that all processes of a run held at the same time, each shared page counted once. */
+  /** Peak memory of all processes of a run together, each shared page counted once. */
   peakMB: number[];
 }
 
@@ -44,26 +44,34 @@ export async function lean(): Promise<Section> {
   return {
     title: 'A lean turn',
     text:
-      'The real Codex CLI against a stand-in that answers at once. "Plain" is what `codex exec --sandbox workspace-write` does by its ' +
-      'own defaults, up to its end, in a home that holds nothing but a login: no MCP servers, plugins or AGENTS.md, which a plain ' +
-      'turn would start or send as well. Lean turns are compared with it in three forms: the default call, which ends with the picture; ' +
-      'one to the end in the sandbox `read-only`, where there is nothing to copy; and one to the end that does all that the plain one ' +
-      'does. Tokens cannot be counted without an account; the first request is sent again with each later one. Memory is that of all ' +
-      'processes together, shared pages counted once, in runs of their own.',
+      'The real Codex CLI, with a loopback server that answers at once. "Plain" is ' +
+      '`codex exec --sandbox workspace-write` with its own defaults, up to its exit, in a home ' +
+      'that holds only a login: no MCP servers, plugins or AGENTS.md, which a plain turn would ' +
+      'start or send as well. Three lean turns are compared with it: the default call, which ' +
+      'ends with the picture; one up to the exit in the sandbox `read-only`, where nothing is ' +
+      'copied; and one up to the exit that does all that the plain turn does. Tokens cannot be ' +
+      'counted without an account; each later request contains the first one. Memory is that of ' +
+      'all processes together, shared pages counted once, in separate runs.',
     rows: [
-      ...(await rowsOf(await installCodex(OLDEST), 0.6)),
-      ...(await rowsOf(await installCodex(NEWEST), 0.55)),
+      ...(await rowsOf(await installCodex(OLDEST), { mostOfRequest: 0.6 })),
+      ...(await rowsOf(await installCodex(NEWEST), {
+        mostOfRequest: 0.55,
+        headline: 'First request to the model, against plain `codex exec`',
+      })),
     ],
   };
 }
 
-async function rowsOf(cli: CodexCli, mostOfRequest: number): Promise<Row[]> {
+async function rowsOf(
+  cli: CodexCli,
+  { mostOfRequest, ...headline }: { mostOfRequest: number; headline?: string },
+): Promise<Row[]> {
   const figures = await measure(cli);
   const row = (
     what: string,
     values: (figures: Figures) => number[],
     way: Way,
-    rest: Pick<Row, 'unit' | 'limit'>,
+    rest: Pick<Row, 'unit' | 'limit' | 'headline'>,
   ): Row => {
     const [ours, plain] = [values(figures[way]), values(figures.plain)];
     return {
@@ -76,14 +84,18 @@ async function rowsOf(cli: CodexCli, mostOfRequest: number): Promise<Row[]> {
     };
   };
   const of = (key: keyof Run) => (from: Figures) => from.runs.map((run) => run[key]);
-  const least = (most: number): Pick<Row, 'limit'> => ({ limit: { of: 'comparison', most } });
+  const atMost = (most: number): Pick<Row, 'limit'> => ({ limit: { of: 'comparison', most } });
   const ms = of('ms');
   return [
-    row('first request', of('firstKB'), 'lean', { unit: 'KB', ...least(mostOfRequest) }),
+    row('first request', of('firstKB'), 'lean', {
+      unit: 'KB',
+      ...atMost(mostOfRequest),
+      ...headline,
+    }),
     row('other requests', of('others'), 'lean', {}),
-    row('the default call', ms, 'asUsual', { unit: 'ms', ...least(0.6) }),
-    row('to the end, `read-only`', ms, 'readOnly', { unit: 'ms', ...least(0.6) }),
-    row('to the end, same sandbox', ms, 'lean', { unit: 'ms' }),
+    row('the default call', ms, 'asUsual', { unit: 'ms', ...atMost(0.6) }),
+    row('up to the exit, `read-only`', ms, 'readOnly', { unit: 'ms', ...atMost(0.6) }),
+    row('up to the exit, same sandbox', ms, 'lean', { unit: 'ms' }),
     row('peak memory, same sandbox', ({ peakMB }) => peakMB, 'lean', { unit: 'MB' }),
   ];
 }
@@ -99,7 +111,7 @@ async function measure(cli: CodexCli): Promise<Record<Way, Figures>> {
     for (const way of ways) {
       const place = await makePlace(await backend.home());
       places.set(way, place);
-      // Databases and caches of Codex's are made in a home only once.
+      // Warms up: Codex makes its databases and caches once for each home.
       await call(cli, backend, place, way);
     }
     for (let run = 0; run < RUNS; run += 1) {
@@ -139,7 +151,7 @@ async function call(cli: CodexCli, backend: Backend, { env }: Place, way: Way): 
   return { ms, firstKB: (first?.bytes ?? NaN) / 1e3, others: others.length };
 }
 
-/** Looks again and again, until `ended`. */
+/** Samples the memory of all processes until `ended`. */
 async function peakOf(place: Place, ended: AbortSignal): Promise<number> {
   let peak = 0;
   while (!ended.aborted) {
@@ -153,7 +165,7 @@ async function peakOf(place: Place, ended: AbortSignal): Promise<number> {
   return peak / 1e3;
 }
 
-/** Of a process that may have ended meanwhile. */
+/** Memory of a process, or 0 if it has exited. */
 function proportionalKB(pid: number): number {
   try {
     const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');

@@ -1,4 +1,4 @@
-// What calls hold of the daemon's memory: while they run, afterwards, and when Codex says too much.
+// The memory that calls hold while they run, after them, and when Codex prints far too much.
 
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ import { median } from '../statistics.js';
 const SCRIPT = fileURLToPath(new URL('../children/calls.mjs', import.meta.url));
 const STUB = fileURLToPath(new URL('../../__test__/support/stub-codex.sh', import.meta.url));
 const RUNS = 5;
-/** A gigabyte takes its time. */
+/** Each takes half a minute. */
 const FLOODS = 1;
 const IN_FLIGHT = 16;
 const MANY = 1000;
@@ -24,7 +24,7 @@ const LARGE = makePng({ width: 1900, height: 1400, minBytes: 1900 * 1400 * 3 });
 const SMALL = makePng({ width: 8, height: 8 });
 const LARGE_MB = LARGE.length / 1e6;
 
-/** What the process of its own is to do. */
+/** What children/calls.mjs does. */
 export interface Plan {
   options: GenerateOptions;
   /** Calls whose memory is not counted. */
@@ -33,13 +33,13 @@ export interface Plan {
   atOnce: number;
 }
 
-/** What it says of that. */
+/** What children/calls.mjs prints. */
 interface Outcome {
-  /** The highest resident set, above the one before. */
+  /** Peak of the resident set above its size before the calls. */
   peakMB: number;
-  /** What is left of that at the end, the pictures included. */
+  /** The same at the end, the pictures included. */
   leftMB: number;
-  /** The event loop's, p99. */
+  /** Delay of the event loop, p99. */
   delayMs: number;
   seconds: number;
 }
@@ -55,12 +55,11 @@ export async function memory(): Promise<Section> {
     const line = await measured(place, 'thread long_line save', SMALL, { calls: 1 });
     const flood = await measured(place, 'thread flood save', SMALL, { calls: 1 }, FLOODS);
     const plain = await measured(place, 'thread save', SMALL, { calls: 1 });
-    // What a call costs anyway is not the line's, nor the flood's.
     const row = (
       what: string,
       outcomes: Outcome[],
       of: keyof Outcome,
-      rest: Partial<Pick<Row, 'unit' | 'limit'>> = {},
+      rest: Partial<Pick<Row, 'unit' | 'limit' | 'headline'>> = {},
     ): Row => ({
       what,
       unit: 'MB',
@@ -73,12 +72,14 @@ export async function memory(): Promise<Section> {
     return {
       title: 'Memory',
       text:
-        'The resident set of a fresh process that makes calls, above the one before them; the pictures are held until the end. Codex is a ' +
-        'shell script that leaves a picture, and before it a line of 20 MB or a gigabyte of messages where that is said. The limit for a ' +
-        'call in flight is twice its picture and 4 MB.',
+        'The resident set of a fresh process that makes calls, above its size before them. It ' +
+        'holds the pictures until the end. Codex is a shell script that leaves a picture, in ' +
+        'some rows after a line of 20 MB or a gigabyte of messages. The limit for a call in ' +
+        'flight is twice its picture and 4 MB.',
       rows: [
         {
           what: `peak for each of ${IN_FLIGHT} calls in flight`,
+          headline: `Peak memory for each of ${IN_FLIGHT} calls at once`,
           unit: 'MB',
           ours: median(inFlight.map(({ peakMB }) => peakMB / IN_FLIGHT)),
           peer: { name: 'its picture', value: LARGE_MB },
@@ -88,7 +89,10 @@ export async function memory(): Promise<Section> {
         },
         row(`left after ${MANY.toLocaleString('en')} calls`, many, 'leftMB'),
         row('peak with a line of 20 MB', line, 'peakMB', { limit: { of: 'ours', most: 8 } }),
-        row('peak with 1 GB of messages', flood, 'peakMB', { limit: { of: 'ours', most: 40 } }),
+        row('peak with 1 GB of messages', flood, 'peakMB', {
+          headline: 'Peak memory while Codex prints 1 GB',
+          limit: { of: 'ours', most: 40 },
+        }),
         row('event-loop delay, p99, with 1 GB of messages', flood, 'delayMs', {
           unit: 'ms',
           limit: { of: 'ours', most: 20 },

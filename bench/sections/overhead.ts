@@ -1,4 +1,4 @@
-// What a call costs beyond the process it starts.
+// The time that a call takes beyond that of its child process, and how many calls end per second.
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import type { Row, Section } from '../report.js';
@@ -10,7 +10,7 @@ const MOST_MS = 10;
 
 const CONCURRENCIES = [1, 4, 16];
 const ROUNDS = 5;
-/** In one round, at any concurrency. */
+/** Calls in one round, at every concurrency. */
 const CALLS = 64;
 
 type Way = 'ours' | 'bare';
@@ -19,7 +19,7 @@ type Ways = Record<Way, () => Promise<unknown>>;
 export async function overhead(): Promise<Section> {
   const place = await makeStubPlace(10, 0);
   const ways: Ways = {
-    // Both wait until the stub has exited by itself.
+    // Both wait for the exit of the stub.
     ours: () =>
       generateCodexImage({
         prompt: PROMPT,
@@ -32,7 +32,7 @@ export async function overhead(): Promise<Section> {
   const times: Record<Way, number[]> = { ours: [], bare: [] };
   const rates: Row[] = [];
   try {
-    // What is loaded and compiled only once is not a call's.
+    // Warms up: code is loaded and compiled only once.
     await ways.bare();
     await ways.ours();
     for (let run = 0; run < RUNS; run += 1) {
@@ -45,13 +45,15 @@ export async function overhead(): Promise<Section> {
   return {
     title: 'Overhead of a call',
     text:
-      'A stub Codex (a small Node script that reads its prompt, prints ten events and leaves a picture of one pixel) is ' +
-      "run through the addon, and bare with Node's `spawn`: its prompt written to stdin, its stdout read to the end, " +
-      'its exit awaited. One call at a time, in turn. The difference is preflight, workspace, checks and clean-up. Calls per ' +
-      `second are those of ${CALLS} calls, of which so many run at a time.`,
+      'A stub Codex (a small Node script that reads its prompt, prints ten events and leaves a ' +
+      "picture of one pixel) is run through the addon, and bare with Node's `spawn`: its prompt " +
+      'written to stdin, its stdout read to the end, its exit awaited. One call at a time, in ' +
+      'turn. The difference is preflight, workspace, checks and clean-up. Calls per second are ' +
+      `those of ${CALLS} calls, with the given number at a time.`,
     rows: [
       {
         what: 'one call',
+        headline: 'Overhead of a call above its bare child process',
         unit: 'ms',
         ours: median(times.ours),
         peer: { name: 'bare', value: median(times.bare) },
@@ -64,7 +66,7 @@ export async function overhead(): Promise<Section> {
   };
 }
 
-/** How many calls end in a second while so many run at a time. */
+/** Measures how many calls end per second. */
 async function rateOf(ways: Ways, concurrency: number): Promise<Row> {
   const rates: Record<Way, number[]> = { ours: [], bare: [] };
   setMaxConcurrentRuns(concurrency);
@@ -84,7 +86,7 @@ async function rateOf(ways: Ways, concurrency: number): Promise<Row> {
   };
 }
 
-/** Makes all the calls; as soon as one has ended the next one starts. */
+/** Makes all calls; when one ends, the next one starts. */
 async function callsOf(call: () => Promise<unknown>, concurrency: number): Promise<void> {
   let left = CALLS;
   const lane = async (): Promise<void> => {
@@ -96,7 +98,7 @@ async function callsOf(call: () => Promise<unknown>, concurrency: number): Promi
   await Promise.all(Array.from({ length: concurrency }, lane));
 }
 
-/** Neither is always the one that comes after the other. */
+/** Alternates the order, so that neither always runs second. */
 function inTurn(round: number): Way[] {
   return round % 2 === 0 ? ['bare', 'ours'] : ['ours', 'bare'];
 }

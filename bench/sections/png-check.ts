@@ -1,11 +1,11 @@
-// What it costs to prove a picture, by its size.
+// The cost of checking and decoding a PNG, by its size.
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { makePng } from '../../__test__/support/picture.js';
-import { recoverAlone, type Recovered } from '../recover-in-child.js';
+import { recoverInChild, type Recovered } from '../recover-in-child.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
 import { makeStubPlace } from '../stubs.js';
@@ -18,7 +18,7 @@ const SIZES = [
   { width: 3600, height: 3000 },
 ];
 
-export async function checking(): Promise<Section> {
+export async function pngCheck(): Promise<Section> {
   const place = await makeStubPlace(0, 0);
   try {
     const measured: { bytes: number; runs: Recovered[] }[] = [];
@@ -29,15 +29,17 @@ export async function checking(): Promise<Section> {
       await mkdir(store, { recursive: true });
       await writeFile(path.join(store, 'exec-1.png'), png);
       const runs: Recovered[] = [];
-      for (let run = 0; run < RUNS; run += 1) runs.push(await recoverAlone(place.env, thread));
+      for (let run = 0; run < RUNS; run += 1) runs.push(await recoverInChild(place.env, thread));
       measured.push({ bytes: png.length, runs });
     }
     return {
-      title: 'Proving a picture',
+      title: 'Checking a PNG',
       text:
-        'A file of noise in the store of a thread is read, checked chunk by chunk, decoded whole and returned by `recoverCodexImage`, in a ' +
-        'fresh process each time. Each size is compared with the smallest, per megabyte; memory is the highest resident set above the one ' +
-        'just before the call, the returned buffer included, and compared with the file. The delay is the longest of the event loop meanwhile.',
+        '`recoverCodexImage` reads a file of noise from the store of a thread, checks it chunk ' +
+        'by chunk, decodes it whole and returns it, in a fresh process each time. The time per ' +
+        'megabyte is compared with that of the smallest file. The memory is the peak of the ' +
+        'resident set above its size before the call, the returned buffer included, and is ' +
+        'compared with the file. The delay is the longest of the event loop during the call.',
       rows: measured.flatMap((one) => rowsOf(one, measured[0] ?? one)),
     };
   } finally {

@@ -1,4 +1,4 @@
-// How long a settings page waits for the word whether this machine can draw.
+// The time that `checkCodex` takes.
 
 import { unlink } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,16 +17,22 @@ export async function readiness(): Promise<Section> {
   return {
     title: 'Readiness',
     text:
-      '`checkCodex` with the real Codex CLI, once where everything stands in files, and once where the CLI itself has to be asked: a ' +
-      'native program without an npm package around it for its version, the first time, and a home without `auth.json` for its login.',
+      '`checkCodex` with the real Codex CLI. Either it reads files only, or it starts the CLI: ' +
+      'for its version the first time, because a native program has no npm package around it, ' +
+      'and for the login, because the home has no `auth.json`.',
     rows: [
       ...(await rowsOf(await installCodex(OLDEST))),
-      ...(await rowsOf(await installCodex(NEWEST))),
+      ...(await rowsOf(await installCodex(NEWEST), {
+        headline: '`checkCodex` where it has to start the CLI',
+      })),
     ],
   };
 }
 
-async function rowsOf({ version, shim, binary }: CodexCli): Promise<Row[]> {
+async function rowsOf(
+  { version, shim, binary }: CodexCli,
+  headline: Pick<Row, 'headline'> = {},
+): Promise<Row[]> {
   const backend = await startBackend([]);
   const place = await makePlace(await backend.home());
   try {
@@ -42,7 +48,8 @@ async function rowsOf({ version, shim, binary }: CodexCli): Promise<Row[]> {
     await unlink(path.join(env['CODEX_HOME'] ?? '', 'auth.json'));
     return [
       {
-        what: `${version}: by asking the CLI`,
+        what: `${version}: by starting the CLI`,
+        ...headline,
         unit: 'ms',
         ours: median(await times(binary)),
         peer: { name: 'from files', value: fromFiles },

@@ -1,4 +1,4 @@
-// What it costs to read a picture out of Codex's record of a thread.
+// The cost of reading Codex's rollout, its record of a thread.
 
 import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
@@ -7,39 +7,41 @@ import path from 'node:path';
 import { generateCodexImageDetailed } from '../../index.js';
 import { makePng } from '../../__test__/support/picture.js';
 import type { Place } from '../../__test__/support/place.js';
-import { recoverAlone } from '../recover-in-child.js';
+import { recoverInChild } from '../recover-in-child.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
 import { makeStubPlace, PROMPT, STUB } from '../stubs.js';
 
 const RUNS = 5;
 const MOST_MB = 40;
-/** How many calls with each record. */
+/** Calls with each record. */
 const HEADS = 20;
 const RECORD_MB = 64;
 const MOST_MS = 10;
-/** About 8 MB as base64, which stands twice in the record of most versions. */
+/** About 8 MB as base64, which most versions write twice into the record. */
 const PICTURE = makePng({ width: 1600, height: 1300, minBytes: 6_000_000 });
 
-export async function recovery(): Promise<Section> {
+export async function rollout(): Promise<Section> {
   const place = await makeStubPlace(0, 0);
   const thread = randomUUID();
   try {
     const bytes = await leaveRecord(place.env['CODEX_HOME'] ?? '', thread);
     const peaks: number[] = [];
     for (let n = 0; n < RUNS; n += 1) {
-      peaks.push((await recoverAlone(place.env, thread)).peakMB);
+      peaks.push((await recoverInChild(place.env, thread)).peakMB);
     }
     const megabytes = (length: number): string => (length / 1e6).toFixed(1);
     return {
       title: 'Reading a record',
       text:
-        'A picture is verified by its place only if the head of the thread’s record states the sandbox that was asked for. A stub Codex leaves ' +
-        `a record that is nothing but this head, or one with ${RECORD_MB} MB of other lines behind it, and then a picture of one pixel; the time ` +
-        'is that of the whole call. ' +
-        `\`recoverCodexImage\` finds a picture of ${megabytes(PICTURE.length)} MB in a record of ${megabytes(bytes)} MB, whose longest line has ` +
-        `${megabytes((PICTURE.length * 4) / 3)} MB, decodes it whole and returns it. The memory is the highest resident set of a fresh process ` +
-        "above what it was just before the call, the returned buffer included; it is compared with the picture's own size.",
+        'A picture in the store is verified only if the head of its thread’s record states the ' +
+        'sandbox of the call. A stub Codex leaves a record that consists of this head, or has ' +
+        `${RECORD_MB} MB of other lines after it, and then a picture of one pixel. The time is ` +
+        'that of the whole call. `recoverCodexImage` finds a picture of ' +
+        `${megabytes(PICTURE.length)} MB in a record of ${megabytes(bytes)} MB, whose longest ` +
+        `line has ${megabytes((PICTURE.length * 4) / 3)} MB, decodes it whole and returns it. ` +
+        'The memory is the peak of the resident set of a fresh process above its size before the ' +
+        'call, the returned buffer included. It is compared with the size of the picture.',
       rows: [
         await headRow(place),
         {
@@ -58,7 +60,7 @@ export async function recovery(): Promise<Section> {
   }
 }
 
-/** What it costs to read the head of a record, whatever stands behind it. */
+/** Compares a call whose record is long with one whose record is only a head. */
 async function headRow({ env }: Place): Promise<Row> {
   const head = { type: 'turn_context', payload: { sandbox_policy: { type: 'workspace-write' } } };
   const filler = `${JSON.stringify({ type: 'event_msg', payload: { text: 'x'.repeat(1e6) } })}\n`;
@@ -93,7 +95,7 @@ async function headRow({ env }: Place): Promise<Row> {
   };
 }
 
-/** As 0.140.0 leaves it for a picture that it did not save. */
+/** Writes the record that 0.140.0 leaves for a picture that it did not save. */
 async function leaveRecord(home: string, thread: string): Promise<number> {
   const directory = path.join(home, 'sessions', '2026', '03', '09');
   const result = PICTURE.toString('base64');

@@ -1,4 +1,4 @@
-// How a process comes to be: a daemon of 2 GB must not be copied for it.
+// The system calls that start a process: none may copy the page tables of a large daemon.
 
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const SCRIPT = fileURLToPath(new URL('../children/spawn.mjs', import.meta.url));
 
 const run = promisify(execFile);
 
-export async function spawning(): Promise<Section> {
+export async function spawn(): Promise<Section> {
   const [ours, theirs] = [await traced('ours'), await traced('node')];
   const row = (what: string, kind: keyof Calls, most?: number): Row => ({
     what,
@@ -26,9 +26,11 @@ export async function spawning(): Promise<Section> {
   return {
     title: 'Starting a process',
     text:
-      "The system calls by which one call of the addon, and one of Node's own `spawn`, make new processes, as `strace` sees them. With " +
-      '`CLONE_VFORK` the child borrows the memory of its parent until it executes its program; without, the tables of all of it are ' +
-      'copied first, which takes milliseconds a gigabyte and stops JavaScript meanwhile. Ours are Codex and the shell that guards it.',
+      "The system calls by which one call of the addon, and one of Node's own `spawn`, start " +
+      'processes, recorded by `strace`. With `CLONE_VFORK` the child borrows the memory of its ' +
+      'parent until it executes its program. Without it, the kernel first copies all page ' +
+      'tables, which takes milliseconds for each gigabyte and stops JavaScript meanwhile. The ' +
+      'addon starts Codex, and the shell that guards it.',
     rows: [
       row('processes started with `CLONE_VFORK`', 'borrowed'),
       row('processes started by a copy', 'copied', 0),
@@ -36,7 +38,7 @@ export async function spawning(): Promise<Section> {
   };
 }
 
-/** Processes by the way in which they were started. */
+/** Numbers of processes, by how they were started. */
 interface Calls {
   borrowed: number;
   copied: number;
@@ -46,7 +48,7 @@ async function traced(way: 'ours' | 'node'): Promise<Calls> {
   const place = await makeStubPlace(1, 0);
   try {
     const file = path.join(place.directory, 'trace');
-    // A file for each thread, so that no line is torn by another's.
+    // One file for each thread, so that their lines do not mix.
     const trace = ['-ff', '-qq', '-e', 'trace=clone,clone3,fork,vfork', '-o', file];
     const env = { ...process.env, ...place.env };
     const { stdout } = await run('strace', [...trace, process.execPath, SCRIPT, way, STUB], {
@@ -58,12 +60,11 @@ async function traced(way: 'ours' | 'node'): Promise<Calls> {
   }
 }
 
-/** Those of the process and its threads; what the stub does is its own affair. */
+/** Counts what the process and its threads started, but not what the stub started. */
 async function callsOf(pid: string, traceOf: (thread: string) => Promise<string>): Promise<Calls> {
   const calls: Calls = { borrowed: 0, copied: 0 };
   const threads = [pid];
   for (const thread of threads) {
-    // oxlint-disable-next-line no-await-in-loop -- each may name more of them.
     for (const line of (await traceOf(thread)).split('\n')) {
       const made = /^(?:clone3?|v?fork)\(.*\)\s+= (\d+)/.exec(line)?.[1];
       if (made === undefined) continue;
