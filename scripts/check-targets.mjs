@@ -42,7 +42,7 @@ await main(async () => {
   if (missing.length > 0) {
     const packages = missing.map(([name]) => name).join(' ');
     throw new UserError(
-      `The standard library of other platforms is missing: rustup target add ${targets.join(' ')}\n` +
+      `Rust's standard library is missing: rustup target add ${targets.join(' ')}\n` +
         `or, on Debian, as root: apt-get install ${packages}`,
     );
   }

@@ -1,6 +1,6 @@
-// `npm run test:elsewhere`: the addon and its tests on platforms that this Linux x64 machine is not: cross-built together with
-// Rust's own library, and run under emulators by that platform's Node. Names choose (`npm run test:elsewhere -- arm64 musl`).
-// docs/platforms.md says what this shows, and what it cannot.
+// `npm run test:elsewhere`: builds the addon and its tests for other platforms, and runs them in
+// emulators on Linux x64, with each platform's Node. `npm run test:elsewhere -- arm64 musl` names
+// platforms. docs/platforms.md says what this shows, and what it cannot.
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -40,7 +40,7 @@ await main(async () => {
  */
 async function testOn(name, platform) {
   const host = await platform.prepare();
-  // What tells the processes of these tests from all others.
+  // Marks the processes of these tests.
   host.env['ELSEWHERE_RUN'] = randomUUID();
   try {
     console.log(`\n── ${name}: the crate's tests`);
@@ -49,7 +49,7 @@ async function testOn(name, platform) {
     console.log(`\n── ${name}: the addon, with a stub codex`);
     await cargoFor(platform, host, 'build', '--lib', '--example', 'stub-codex');
     const { library, stub } = built(platform);
-    // Node goes by this name, and follows links.
+    // Node loads addons by this suffix, and would follow a link.
     const addon = path.join(path.dirname(library), 'codex-image.node');
     copyFileSync(library, addon);
     const env = {
@@ -68,7 +68,7 @@ async function testOn(name, platform) {
       console.log(`\n── ${name}: the addon, with Codex ${codex.version}`);
       await withRealCodex(platform, host, codex, env);
     }
-    expectNobodyLeft(host.env['ELSEWHERE_RUN']);
+    assertNoneLeft(host.env['ELSEWHERE_RUN']);
   } finally {
     await host.close();
   }
@@ -121,7 +121,7 @@ async function withRealCodex(platform, host, codex, env) {
  * @param {NodeJS.ProcessEnv} env
  */
 async function nodeTest({ node: [program = '', ...args], pathOf }, file, env) {
-  // Under wine Node cannot open a pipe of Linux's.
+  // Under wine Node cannot open a Linux pipe.
   const log = path.join(CACHE, 'test.log');
   const output = openSync(log, 'w');
   try {
@@ -137,17 +137,18 @@ async function nodeTest({ node: [program = '', ...args], pathOf }, file, env) {
 }
 
 /**
- * Fails if a Codex, or a stub of it, still runs. Those that wine starts have the environment of its Linux side.
+ * Fails if a Codex, or a stub of it, still runs. Processes that wine starts inherit the environment
+ * as well.
  *
  * @param {string} marker
  */
-function expectNobodyLeft(marker) {
+function assertNoneLeft(marker) {
   const left = readdirSync('/proc').filter((pid) => {
     const of = (/** @type {string} */ file) => readFileSync(`/proc/${pid}/${file}`, 'latin1');
     try {
       return Number(pid) > 0 && of('environ').includes(marker) && of('cmdline').includes('codex');
     } catch {
-      // It has ended since, or is nobody's business.
+      // Exited since, or not readable.
       return false;
     }
   });
@@ -155,14 +156,14 @@ function expectNobodyLeft(marker) {
 }
 
 /**
- * A file that Node can start, for a program of the platform's.
+ * A file that the platform's Node can start, for one of its programs.
  *
  * @param {string} name
  * @param {Host} host
  * @param {string} program
  */
 function startable(name, { runner, pathOf }, program) {
-  // The system's own programs, and what wine's start, need no help.
+  // Native programs, and those that wine starts, need no launcher.
   if (runner.length === 0 || pathOf(program) !== program) return pathOf(program);
   return launcher(name, [...runner, program]);
 }

@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { npm, UserError, root, run } from '../bootstrap.mjs';
+import { npm, root, run, UserError } from '../bootstrap.mjs';
 
 export const CACHE = path.join(root, '.cache', 'elsewhere');
 
@@ -29,8 +29,8 @@ function isInstalled(name) {
 }
 
 /**
- * The files of a package of another release of Debian's, for another architecture, installed nowhere: apt is given a system
- * of its own to ask for it.
+ * Downloads and unpacks a package of another Debian release, for any architecture. apt works in an
+ * empty system of its own, and changes nothing on this one.
  *
  * @param {string} release
  * @param {string} name
@@ -71,7 +71,7 @@ export async function debianFiles(release, name, architecture) {
   });
 }
 
-/** Where this machine gets Debian from. */
+/** The mirror that this machine uses. */
 function debianMirror() {
   const format = ['indextargets', '--format', '$(SITE)', 'Label: Debian', 'Component: main'];
   const [mirror] = execFileSync('apt-get', format).toString().split('\n');
@@ -80,7 +80,7 @@ function debianMirror() {
 }
 
 /**
- * A package of npm's, for whatever platform it is.
+ * A package of npm, for any platform.
  *
  * @param {string} name
  * @param {string} version
@@ -95,7 +95,7 @@ export async function npmPackage(name, version) {
 }
 
 /**
- * A package of PyPI's for a platform that is not this one, without what it depends on.
+ * A package of PyPI for another platform, without its dependencies.
  *
  * @param {string} name
  * @param {string} version
@@ -119,7 +119,7 @@ export async function pythonPackage(name, version, platform) {
 }
 
 /**
- * A directory of the cache, filled once: what was interrupted is begun anew.
+ * A directory of the cache, which `fill` fills once. Starts anew after an interruption.
  *
  * @param {string} name
  * @param {(directory: string) => Promise<void>} fill
