@@ -84,7 +84,7 @@ async function makeBombs(): Promise<Bomb[]> {
     },
     {
       what: '1 GB of pixel data for 8 × 8 pixels',
-      headline: 'Memory beyond the file for a PNG that inflates to 1 GB',
+      headline: 'Peak memory for a PNG that inflates to 1 GB',
       bytes: assemble([header(SMALL), chunk('IDAT', gigabyte)]),
       outcome: 'INVALID_IMAGE',
     },

@@ -53,7 +53,7 @@ export async function overhead(): Promise<Section> {
     rows: [
       {
         what: 'one call',
-        headline: 'Overhead of a call above its bare child process',
+        headline: 'A call with a stub Codex, against bare `spawn`',
         unit: 'ms',
         ours: median(times.ours),
         peer: { name: 'bare', value: median(times.bare) },

@@ -143,7 +143,7 @@ function rowsOf({ version, runs }: Measured, isNewest: boolean): Row[] {
     row('whole call', 'seconds', 'typescript', {
       ...inSeconds,
       ...ofPeer,
-      ...headline('A whole call of the real Codex CLI'),
+      ...headline(`A whole call of Codex ${version}`),
     }),
     row('whole call', 'seconds', 'sdk', { ...inSeconds, ...ofPeer }),
     row("from the picture's last byte to the settled promise", 'tailMs', 'exit', {
