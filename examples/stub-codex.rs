@@ -1,4 +1,4 @@
-//! A stand-in for the Codex CLI that is a program of the platform's own, for `npm run test:elsewhere`. `STUB_ORDERS` names what
+//! A stand-in for the Codex CLI that is a program of the platform's own, for `npm run test:emulated`. `STUB_ORDERS` names what
 //! one `codex exec` does, in the words of `__test__/support/stub-codex.sh`; it exits with 0 after the last.
 
 use std::error::Error;

@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { main, UserError, root, run } from './bootstrap.mjs';
+import { main, root, run, UserError } from './bootstrap.mjs';
 
 const TARGETS = [
   'x86_64-pc-windows-gnu',

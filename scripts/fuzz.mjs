@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { cargo, main, UserError, root, run } from './bootstrap.mjs';
+import { cargo, main, root, run, UserError } from './bootstrap.mjs';
 
 /** Pinned, and installed below `.cache/`. */
 const CARGO_FUZZ = '0.13.2';

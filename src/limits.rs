@@ -1,0 +1,100 @@
+//! The deadline and the cancellation of a call.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Cause, Failure};
+
+/// What can end a call from outside.
+#[derive(Debug, Clone)]
+pub struct Cancel {
+    /// The caller gave up.
+    pub abort: CancellationToken,
+    /// The JavaScript environment is going away: the answer cannot be delivered.
+    pub shutdown: CancellationToken,
+}
+
+/// What stopped a call from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The time is up.
+    Timeout,
+    /// The caller gave up.
+    Aborted,
+    /// The JavaScript environment is going away.
+    Shutdown,
+}
+
+impl Interrupt {
+    /// What the call fails with.
+    #[must_use]
+    pub const fn cause(self, timeout: Duration) -> Cause {
+        match self {
+            Self::Timeout => Cause::Timeout(timeout),
+            Self::Aborted | Self::Shutdown => Cause::Aborted,
+        }
+    }
+}
+
+/// What bounds a call.
+#[derive(Debug)]
+pub struct Limits {
+    deadline: Instant,
+    timeout: Duration,
+    cancel: Cancel,
+}
+
+impl Limits {
+    /// The call began at `began` and may take so long.
+    #[must_use]
+    pub fn new(began: Instant, timeout: Duration, cancel: Cancel) -> Self {
+        Self { deadline: began + timeout, timeout, cancel }
+    }
+
+    /// Cancelled when the JavaScript environment is going away.
+    #[must_use]
+    pub fn shutdown(&self) -> CancellationToken {
+        self.cancel.shutdown.clone()
+    }
+
+    /// Resolves when the call is to end.
+    pub async fn interrupted(&self) -> Interrupt {
+        tokio::select! {
+            biased;
+            () = self.cancel.shutdown.cancelled() => Interrupt::Shutdown,
+            () = self.cancel.abort.cancelled() => Interrupt::Aborted,
+            () = tokio::time::sleep_until(self.deadline.into()) => Interrupt::Timeout,
+        }
+    }
+
+    /// The future's value, unless the call is to end before. Only for futures that leave nothing
+    /// behind when dropped.
+    ///
+    /// # Errors
+    /// What has ended the call.
+    pub async fn unless_interrupted<T>(&self, future: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            why = self.interrupted() => Err(why.cause(self.timeout).into()),
+            value = future => Ok(value),
+        }
+    }
+
+    /// Whether the call may go on.
+    ///
+    /// # Errors
+    /// What has ended the call.
+    pub fn check(&self) -> Result<(), Failure> {
+        let why = if self.cancel.shutdown.is_cancelled() {
+            Interrupt::Shutdown
+        } else if self.cancel.abort.is_cancelled() {
+            Interrupt::Aborted
+        } else if Instant::now() >= self.deadline {
+            Interrupt::Timeout
+        } else {
+            return Ok(());
+        };
+        Err(why.cause(self.timeout).into())
+    }
+}
