@@ -38,6 +38,9 @@ const DIRECTORY = fileURLToPath(new URL('plots/', import.meta.url));
 const WIDTH = 800;
 const FONT = 'system-ui, -apple-system, Segoe UI, Noto Sans, Helvetica, Arial, sans-serif';
 const LABEL = 14;
+const LINES_HEIGHT = 420;
+/** Above and below the lines. */
+const MARGIN = 64;
 
 /**
  * Text and background are those of GitHub's themes. Data has the colours of Okabe and Ito, which
@@ -86,7 +89,7 @@ export function toHtml(plot: Plot): string {
 }
 
 function heightOf(plot: Plot): number {
-  if (plot.kind === 'lines') return 420;
+  if (plot.kind === 'lines') return LINES_HEIGHT;
   const rows = plot.groups.reduce((sum, { bars }) => sum + bars.length + 2, -1);
   return 108 + rows * 29;
 }
@@ -183,6 +186,9 @@ function barOptions({ axisTitle, unit, groups }: Bars, theme: Theme): EChartsOpt
 function lineOptions({ x, y, lines }: Lines, theme: Theme): EChartsOption {
   const [left = NaN, right = NaN] = [x.ticks.at(0)?.value, x.ticks.at(-1)?.value];
   const values = lines.flatMap(({ points }) => points.map(([, value]) => value));
+  const least = Math.floor(Math.log10(Math.min(...values)));
+  const most = Math.ceil(Math.log10(Math.max(...values)));
+  const offsets = endOffsets(lines, (LINES_HEIGHT - 2 * MARGIN) / (most - least));
   const labelText = (role: Role): object => ({
     fontSize: LABEL,
     color: theme.lines[role],
@@ -193,7 +199,7 @@ function lineOptions({ x, y, lines }: Lines, theme: Theme): EChartsOption {
   const widths = { ours: 3, peer: 2, baseline: 2 };
   const labels = new Map(x.ticks.map(({ value, label }) => [value, label]));
   return {
-    grid: { left: 84, right: 200, top: 64, bottom: 64 },
+    grid: { left: 84, right: 200, top: MARGIN, bottom: MARGIN },
     xAxis: {
       type: 'log',
       name: x.title,
@@ -214,8 +220,8 @@ function lineOptions({ x, y, lines }: Lines, theme: Theme): EChartsOption {
     yAxis: {
       type: 'log',
       name: y.title,
-      min: 10 ** Math.floor(Math.log10(Math.min(...values))),
-      max: 10 ** Math.ceil(Math.log10(Math.max(...values))),
+      min: 10 ** least,
+      max: 10 ** most,
       ...axisText(theme, 56),
       axisLabel: {
         fontSize: LABEL,
@@ -244,19 +250,39 @@ function lineOptions({ x, y, lines }: Lines, theme: Theme): EChartsOption {
       // Beside a rising line, not on it.
       label: {
         position: 'top',
-        offset: [-14, -2],
+        offset: [-20, -2],
         ...labelText(role),
         formatter: ({ value }) => valueOf(value),
       },
       endLabel: {
         show: true,
         distance: 12,
+        offset: [0, offsets.get(name) ?? 0],
         fontWeight: role === 'ours' ? 600 : 400,
         ...labelText(role),
         formatter: ({ value }) => `${name}: ${valueOf(value)}`,
       },
     })),
   };
+}
+
+/**
+ * Moves down the labels at the ends of the lines where they would overlap, in pixels. echarts' own
+ * `moveOverlap` also moves labels that are beside one another.
+ */
+function endOffsets(lines: Lines['lines'], pixelsPerDecade: number): Map<string, number> {
+  const ends = lines
+    .map(({ name, points }) => ({ name, value: points.at(-1)?.[1] ?? NaN }))
+    .toSorted((a, b) => b.value - a.value);
+  const offsets = new Map<string, number>();
+  let free = -Infinity;
+  for (const { name, value } of ends) {
+    const position = -Math.log10(value) * pixelsPerDecade;
+    const moved = Math.max(position, free);
+    offsets.set(name, moved - position);
+    free = moved + LABEL + 4;
+  }
+  return offsets;
 }
 
 function axisText(theme: Theme, gap: number) {
