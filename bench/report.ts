@@ -92,7 +92,8 @@ function commit(): string {
   const git = (...args: string[]): string =>
     execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8', stdio: 'pipe' }).trim();
   try {
-    const changed = git('status', '--porcelain', '--', '../src', '../Cargo.lock', '.') !== '';
+    const changed =
+      git('status', '--porcelain', '--', '../src', '../Cargo.lock', '.', ':!plots') !== '';
     return `commit ${git('rev-parse', '--short', 'HEAD')}${changed ? ' with changes' : ''}`;
   } catch {
     return 'commit unknown';
