@@ -4,6 +4,17 @@ import { CommandError } from './failure.mjs';
 
 export type Addon = typeof import('codex-image');
 
+/** Exported by the addon, but no part of its public API. */
+interface CommandLineOnly {
+  terminalCellRatio(): number | null;
+}
+
+/** Height to width of a character cell of the terminal behind stderr, where it tells. */
+export async function terminalCellRatio(): Promise<number | undefined> {
+  const addon = (await loadAddon()) as Addon & { default: CommandLineOnly };
+  return addon.default.terminalCellRatio() ?? undefined;
+}
+
 export async function loadAddon(): Promise<Addon> {
   try {
     return await import('codex-image');

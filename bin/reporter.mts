@@ -2,6 +2,7 @@
 
 import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
+import { terminalCellRatio } from './addon.mjs';
 import type { Manner } from './arguments.mjs';
 import { adviceOn, type Failure, inWordsOfThisCommand } from './failure.mjs';
 import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
@@ -40,11 +41,12 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
   if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
   const say = (line: string) => void stderr.write(`${printable(line)}\n`);
 
-  const show = ({ png, width, height }: GeneratedImage) => {
+  const show = async ({ png, width, height }: GeneratedImage) => {
     const protocol = protocolOf(env);
     if (!wanted || quiet || !live || protocol === undefined || png.length > MAX_BYTES) return;
     const { columns = 80, rows = 24 } = stderr;
-    stderr.write(preview(protocol, { png, width, height }, { columns, rows }));
+    const screen = { columns, rows, cellRatio: await terminalCellRatio() };
+    stderr.write(preview(protocol, { png, width, height }, screen));
   };
 
   return {
@@ -52,7 +54,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
 
     async done(image, file) {
       progress.end();
-      show(image);
+      await show(image);
       if (!quiet) say(summary(image));
       if (verbose) say(provenance(image));
       for (const warning of image.warnings) say(`Warning: ${warning}`);

@@ -16,6 +16,7 @@ mod options;
 mod progress;
 mod readiness;
 mod runtime;
+pub mod terminal;
 
 use std::sync::LazyLock;
 
