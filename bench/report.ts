@@ -49,24 +49,21 @@ export function toMarkdown({ title, text, rows }: Section): string {
   return [`## ${title}`, text, table.join('\n')].join('\n\n');
 }
 
-/** Shows the rows with a headline, and the plots. Empty if there are none. */
+/** Shows the rows that have a headline, with links to their sections, and the plots. */
 export function summary(sections: readonly Section[]): string {
-  const rows = sections.flatMap(({ title, rows: all }) =>
-    all.flatMap((row) =>
-      row.headline === undefined
-        ? []
-        : [`| ${summaryCells(title, row.headline, row).join(' | ')} |`],
-    ),
-  );
-  const table = ['| what | ours | against | limit |', '| - | - | - | - |', ...rows];
+  const table = ['| what | ours | against | limit |', '| - | - | - | - |'];
+  for (const { title, rows } of sections) {
+    const anchor = title.toLowerCase().replaceAll(' ', '-');
+    for (const row of rows) {
+      if (row.headline === undefined) continue;
+      const [, ours, against, difference, , limit] = cells(row);
+      table.push(
+        `| [${row.headline}](#${anchor}) | ${ours} | ${against} (${difference}) | ${limit} |`,
+      );
+    }
+  }
   const plots = sections.flatMap(({ plot }) => (plot === undefined ? [] : [toHtml(plot)]));
-  return [...(rows.length > 0 ? [table.join('\n')] : []), ...plots].join('\n\n');
-}
-
-function summaryCells(section: string, headline: string, row: Row): string[] {
-  const anchor = section.toLowerCase().replaceAll(' ', '-');
-  const [, ours = '', against = '', difference = '', , limit = ''] = cells(row);
-  return [`[${headline}](#${anchor})`, ours, `${against} (${difference})`, limit];
+  return [table.join('\n'), ...plots].join('\n\n');
 }
 
 /** Formats Markdown as `npm run check` wants it, with lines of at most 100 columns. */
