@@ -1,4 +1,5 @@
-// The native addon, loaded when it is first needed: `--help` works without it, and its absence is told in a sentence.
+// Loads the native addon when a command needs it. `--help` works without it, and if it is missing
+// the error is one sentence.
 
 import { CommandError } from './failure.mjs';
 

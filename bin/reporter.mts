@@ -1,10 +1,10 @@
-// Who is told what: people, on a terminal or in a log, and programs.
+// Prints progress, results and failures, for people or for programs.
 
 import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
 import { terminalCellRatio } from './addon.mjs';
-import type { Manner } from './arguments.mjs';
-import { adviceOn, type Failure, inWordsOfThisCommand } from './failure.mjs';
+import type { OutputMode } from './arguments.mjs';
+import { adviceOn, type Failure } from './failure.mjs';
 import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
@@ -12,17 +12,17 @@ import { offer } from './streams.mjs';
 
 export interface Reporter {
   progress(event: ProgressEvent): void;
-  /** The picture is written: to a file, unless that was stdout. */
+  /** Reports a picture that was written to `file`, or to stdout if that is undefined. */
   done(image: GeneratedImage, file: string | undefined): Promise<void>;
   readiness(readiness: Readiness): Promise<void>;
   failed(failure: Failure): Promise<void>;
 }
 
-/** One JSON object a line; docs/command-line.md has their shapes. */
+/** One JSON object a line: docs/command-line.md lists their members. */
 export function forPrograms(): Reporter {
   const line = (type: string, members: object) => `${printableJson({ type, ...members })}\n`;
   return {
-    // What goes wrong with stdout, the last line tells.
+    // Errors of stdout are reported by the last line.
     progress: (event) => void process.stdout.write(line('progress', event)),
     done: ({ png, ...image }, path) => offer(line('result', { path, bytes: png.length, ...image })),
     readiness: (readiness) => offer(line('readiness', readiness)),
@@ -31,10 +31,10 @@ export function forPrograms(): Reporter {
   };
 }
 
-/** Sentences on stderr, and on stdout what a shell would want to keep. */
-export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter {
+/** Sentences on stderr, and the path of the picture on stdout. */
+export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Reporter {
   const { stderr } = process;
-  // A variable that is not set is undefined, whatever `Object.prototype` holds.
+  // Without a prototype: a polluted `Object.prototype` sets no variable.
   const env: NodeJS.ProcessEnv = Object.assign(Object.create(null), process.env);
   const live = isLive(stderr, env);
   let progress: Progress = { show() {}, end() {} };
@@ -107,8 +107,8 @@ function describe({ ready, codexPath, version, login, imageTool, problems }: Rea
     `  Image tool  ${imageTool}`,
     ...problems.flatMap(({ code, message, fix, blocking }) => [
       '',
-      `${blocking ? 'Problem' : 'Hint'}: ${inWordsOfThisCommand(message)} [${code}]`,
-      `  To do: ${inWordsOfThisCommand(fix)}${adviceOn(code)}`,
+      `${blocking ? 'Problem' : 'Hint'}: ${message} [${code}]`,
+      `  To do: ${fix}${adviceOn(code)}`,
     ]),
   ];
 }

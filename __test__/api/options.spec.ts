@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import {
+  type CodexImageError,
   codexNeedsDangerFullAccessSandbox,
   generateCodexImage,
   generateCodexImageDetailed,
@@ -30,9 +31,15 @@ async function refuses(args: unknown[], option: string): Promise<void> {
     expect(promise).toBeInstanceOf(Promise);
     const error = await failure(promise as Promise<unknown>);
     expect(error).toBeInstanceOf(TypeError);
-    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
-    expect(error.message).toContain(option);
+    expectRefusal(error, option);
   }
+}
+
+/** `option`, or a part of it such as `env.PATH` or `referenceImages[2]`, in the member and the message. */
+function expectRefusal(error: CodexImageError, option: string): void {
+  expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
+  expect(error.option).toMatch(new RegExp(`^${option}($|[.[])`));
+  expect(error.message).toContain(`Invalid option \`${error.option}\`: `);
 }
 
 async function accepts(...args: unknown[]): Promise<void> {
@@ -150,6 +157,34 @@ describe.each([
     // Not `accepts`: a bound of 1 ms may well be over before the CLI is looked for.
     const { code } = await failure(generate({ ...UNFOUND, [option]: value }));
     expect(code).not.toBe('INVALID_OPTIONS');
+  });
+});
+
+describe('the option that an error names', () => {
+  test.for<[option: string, options: object]>([
+    ['timeoutMs', { timeoutMs: 0 }],
+    ['env', { env: 5 }],
+    ['env.PATH', { env: { HOME: '/', PATH: 5 } }],
+    ['config.model', { config: { model: null } }],
+    ['referenceImages', { referenceImages: Array(6).fill(FOX) }],
+    ['referenceImages[2]', { referenceImages: [FOX, FOX, 'fox.png'] }],
+    ['disableFeatures[1]', { disableFeatures: ['plugins', 5] }],
+  ])('is %s', async ([option, options]) => {
+    const error = await failure(generate({ ...UNFOUND, ...options }));
+    expect(error.option).toBe(option);
+    expect(Object.keys(error)).toEqual(['code', 'status', 'retryable', 'option']);
+  });
+
+  test('is short and printable, whatever a caller calls a variable', async () => {
+    const name = `A\u202e\`\n${'x'.repeat(100_000)}`;
+    const { option, message } = await failure(generate({ ...UNFOUND, env: { [name]: 5 } }));
+    expect(option).toMatch(/^env\.A' ?x+…?$/);
+    expect(option?.length).toBeLessThanOrEqual(100);
+    expect(message).toContain(`\`${option}\``);
+  });
+
+  test('is a member of no other error', async () => {
+    expect(await failure(generate(UNFOUND))).not.toHaveProperty('option');
   });
 });
 
@@ -313,7 +348,8 @@ describe('the functions that return no promise', () => {
     (_title, value) => {
       const call = () => setMaxConcurrentRuns(value as number);
       expect(call).toThrow(TypeError);
-      expect(call).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', status: 400 }));
+      const refusal = { code: 'INVALID_OPTIONS', status: 400, option: 'maxConcurrentRuns' };
+      expect(call).toThrow(expect.objectContaining(refusal));
     },
   );
 
@@ -321,7 +357,7 @@ describe('the functions that return no promise', () => {
     const env = Object.defineProperty({}, 'OD_CODEX_SANDBOX', { get: boom, enumerable: true });
     const call = () => codexNeedsDangerFullAccessSandbox('linux', env);
     expect(call).toThrow(TypeError);
-    expect(call).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+    expect(call).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', option: 'env' }));
     expect(call).toThrow('`env`');
   });
 });
@@ -335,8 +371,7 @@ describe('recoverCodexImage', () => {
     expect(() => (promise = recover(...args))).not.toThrow();
     const error = await failure(promise as Promise<unknown>);
     expect(error).toBeInstanceOf(TypeError);
-    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
-    expect(error.message).toContain(option);
+    expectRefusal(error, option);
   }
 
   test.each(titled([undefined, null, 5, true, 10n, THREAD, Symbol('options'), [], [THREAD]]))(

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, vi } from 'vitest';
 import {
   checkCodex,
   type CheckOptions,
+  generateCodexImage,
   type Readiness,
   type ReadinessProblem,
 } from '../../index.js';
@@ -74,6 +75,10 @@ function codes({ problems }: Readiness): [code: ReadinessProblem['code'], blocki
   return problems.map(({ code, blocking }) => [code, blocking]);
 }
 
+function sentences({ problems }: Readiness): string[] {
+  return problems.map(({ message, fix }) => `${message} ${fix}`);
+}
+
 /** What was run, but for the question for the version, which is asked once for each program. */
 async function commands(codex: StubCodex): Promise<string[]> {
   const all = (await codex.recordings()).map(({ args }) => args.join(' '));
@@ -114,6 +119,8 @@ describe('no CLI', () => {
     expect(found).not.toHaveProperty('version');
     expect(codes(found)).toEqual([['CODEX_NOT_FOUND', true]]);
     expect(found.problems[0]?.fix).toContain('npm install -g @openai/codex');
+    const error = await failure(generateCodexImage(codex.options(options(codex))));
+    expect(sentences(found)).toEqual([error.message]);
     expect(await codex.recordings()).toEqual([]);
   });
 
@@ -289,6 +296,7 @@ describe('the options', () => {
     const error = await failure(promise as Promise<unknown>);
     expect(error).toBeInstanceOf(TypeError);
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400 });
-    expect(error.message).toContain(option);
+    expect(error.option).toMatch(new RegExp(`^${option}($|\\.)`));
+    expect(error.message).toContain(`\`${error.option}\``);
   });
 });

@@ -163,7 +163,7 @@ test('a polluted Array.prototype fills no hole', async ({ codex }) => {
 describe('a spoilt environment', () => {
   /** Members of what this package makes. */
   const MEMBERS =
-    'name message stack code status retryable exitCode signal detail threadId resetsAt png width ' +
+    'name message stack code status retryable option exitCode signal detail threadId resetsAt png width ' +
     'timings usage imageMs codexVersion revisedPrompt phase elapsedMs codexPath version';
 
   test.for<[what: string, spoil: string]>([

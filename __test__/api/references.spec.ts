@@ -164,7 +164,7 @@ describe('what cannot be one is refused before anything is spent', () => {
     const overrides = { referenceImages: referenceImages as string[] };
     const error = await failure(codex.generate(turn(save('store', DRAWN)), overrides, onProgress));
     expect(error).toBeInstanceOf(TypeError);
-    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false, option });
     expect(error.message).toContain(`\`${option}\``);
     expect(error.message).not.toContain(codex.scratch);
     expect(error).not.toHaveProperty('threadId');
