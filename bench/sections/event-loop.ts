@@ -43,7 +43,7 @@ export async function eventLoop(): Promise<Section> {
       'without the addon. That comparison shows how much comes from the stubs alone. The limit ' +
       'is on the difference to idle while the events are spread over 2 s, which is about a ' +
       'hundred times as fast as Codex prints any. Printed at full speed, they take a tenth of ' +
-      'that, and the stubs use both processors: these figures are those of an overloaded machine.',
+      'that, and the stubs use all processors: these figures are those of an overloaded machine.',
     rows: [
       ...rowsOf('events over 2 s', await measure(2000), BASELINES, limit),
       ...rowsOf('events at full speed', await measure(0), BASELINES),
