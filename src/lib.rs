@@ -13,20 +13,19 @@
 //! The modules; an arrow means "uses":
 //!
 //! ```text
-//! node → { generate, readiness } → { provenance, preflight, sweep, run }
-//!      → { codex, gate, process, png, files, workspace, reference, queue }
+//! node → { generate, readiness } → { provenance, obstacles, sweep, limits }
+//!      → { codex, blocking, process, png, files, workspace, reference, queue }
 //!      → { request, progress, error, text }
 //! ```
 //!
 //! * [`generate`]: the whole flow; [`provenance`]: which picture counts, and what is known of where
 //!   it came from.
-//! * [`preflight`]: what keeps Codex from drawing, as far as it shows before anything is spent.
+//! * [`obstacles`]: what keeps Codex from drawing, as far as it shows before anything is spent.
 //! * [`sweep`]: what dead daemons have left behind.
 //! * [`readiness`]: whether this machine can draw, and what to do if not.
 //! * [`queue`], [`reference`]: the queue of calls, and the pictures to start from.
-//! * [`run`]: what every call has besides its work: limits, a name for its processes, a place to
-//!   block.
-//! * [`gate`]: reading a place whose disk may not answer, with few threads.
+//! * [`limits`]: deadline and cancellation; [`run_id`]: the name of a run.
+//! * [`blocking`]: reading a place whose disk may not answer, with few threads.
 //! * [`request`], [`progress`], [`error`]: what was asked for, what is said meanwhile, what can go
 //!   wrong.
 //! * [`codex`]: everything known about the Codex CLI, each fact in one place.
@@ -39,14 +38,16 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+pub mod blocking;
 pub mod codex;
+pub mod environment;
 pub mod error;
 pub mod files;
-pub mod gate;
 pub mod generate;
+pub mod limits;
 pub mod node;
+pub mod obstacles;
 pub mod png;
-pub mod preflight;
 pub mod process;
 pub mod progress;
 pub mod provenance;
@@ -54,7 +55,8 @@ pub mod queue;
 pub mod readiness;
 pub mod reference;
 pub mod request;
-pub mod run;
+pub mod run_id;
+pub mod sandbox;
 pub mod sweep;
 pub mod text;
 #[cfg(windows)]

@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::{self, Kind};
 use crate::codex::ask::ask;
 use crate::codex::config::Provider;
+use crate::codex::home;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::version::{Version, version_of};
 use crate::error::{Cause, Failure};
-use crate::gate::{self, Kind};
-use crate::preflight::{Configuration, Installation};
+use crate::obstacles::{Configuration, Installation};
 use crate::request::{Draft, Request};
-use crate::run::marker;
+use crate::run_id::marker;
 use crate::text::name;
 
 /// What was found out.
@@ -61,7 +62,7 @@ impl Readiness {
 /// # Errors
 /// Only defects of this package.
 pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readiness, Failure> {
-    let home = gate::read(Kind::Accounts, OsString::new(), move || draft.finish());
+    let home = blocking::read(Kind::Accounts, OsString::new(), move || home::complete(draft));
     let request = tokio::select! {
         found = home => found?,
         () = given_up.cancelled() => None,
@@ -123,14 +124,14 @@ fn without_home(login: Login, problem: Problem) -> Readiness {
 /// The CLI. One on a disk that does not answer cannot be run.
 async fn find(request: &Arc<Request>) -> Result<Result<Installation, Cause>, Failure> {
     let sought = Arc::clone(request);
-    let found = gate::read(Kind::Programs, searched(request), move || Installation::find(&sought)).await?;
+    let found = blocking::read(Kind::Programs, searched(request), move || Installation::find(&sought)).await?;
     Ok(found.unwrap_or(Err(Cause::CodexNotFound)))
 }
 
 /// What is configured, if the disk of `CODEX_HOME` answers.
 async fn read_configuration(request: &Arc<Request>) -> Result<Option<Configuration>, Failure> {
     let asked = Arc::clone(request);
-    gate::read(Kind::Home, request.codex_home(), move || Configuration::read(&asked)).await
+    blocking::read(Kind::Home, request.codex_home(), move || Configuration::read(&asked)).await
 }
 
 fn about_cli(cause: &Cause) -> Problem {

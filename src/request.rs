@@ -4,13 +4,10 @@
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::codex::command::Sandbox;
-use crate::codex::home::CodexHome;
-use crate::error::Cause;
-use crate::files::request;
+use crate::environment::Environment;
+use crate::sandbox::Sandbox;
 
 /// When a generation counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,136 +27,38 @@ pub enum Validation {
     Signature,
 }
 
-/// The child's environment: a list of names and values, each name once.
-#[derive(Debug, Clone, Default)]
-pub struct Environment {
-    entries: Vec<(String, String)>,
-    /// Found out when it is first asked for: the user database may be on another machine.
-    home: OnceLock<Option<PathBuf>>,
+/// The home of Codex: its login, configuration, image store and records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodexHome {
+    /// Absolute; links are not followed, because that asks the disk.
+    pub path: PathBuf,
+    /// Whether it was named. Codex then insists that it exists.
+    pub is_named: bool,
 }
 
-impl Environment {
-    /// Takes names and values as they are.
+impl CodexHome {
+    /// The directory of that name.
     #[must_use]
-    pub const fn new(entries: Vec<(String, String)>) -> Self {
-        Self { entries, home: OnceLock::new() }
-    }
-
-    /// The value of `name`, if it is set and not blank. Windows ignores the case of names.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let same =
-            |(key, _): &&(String, String)| if cfg!(windows) { key.eq_ignore_ascii_case(name) } else { key == name };
-        self.entries.iter().find(same).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
-    }
-
-    /// Completed from `other` by the variables without which a program on Windows cannot work,
-    /// where it has none of that name. Node does the same for every program that it starts.
-    #[must_use]
-    pub fn completed_for_windows(mut self, other: impl Iterator<Item = (String, String)>) -> Self {
-        /// Those of libuv (`required_vars` in `src/win/process.c`), and what Codex and its agent's
-        /// shell look for besides.
-        const NEEDED: [&str; 16] = [
-            "APPDATA",
-            "COMSPEC",
-            "HOMEDRIVE",
-            "HOMEPATH",
-            "LOCALAPPDATA",
-            "LOGONSERVER",
-            "PATH",
-            "PATHEXT",
-            "SYSTEMDRIVE",
-            "SYSTEMROOT",
-            "TEMP",
-            "TMP",
-            "USERDOMAIN",
-            "USERNAME",
-            "USERPROFILE",
-            "WINDIR",
-        ];
-        let given = self.entries.len();
-        for (name, value) in other {
-            let is_name = |known: &str| known.eq_ignore_ascii_case(&name);
-            if NEEDED.into_iter().any(is_name) && !self.entries[..given].iter().any(|(known, _)| is_name(known)) {
-                self.entries.push((name, value));
-            }
-        }
-        self
-    }
-
-    /// All entries, ready for a child process.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// The user's home directory, absolute: the one that this environment names, else the one that
-    /// the system has for the user. None if neither does.
-    #[must_use]
-    pub fn home(&self) -> Option<PathBuf> {
-        let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        let find = || self.get(name).map(PathBuf::from).or_else(home_of_account);
-        self.home.get_or_init(|| std::path::absolute(find()?).ok()).clone()
-    }
-
-    /// `path` with a leading `~` replaced by the home directory. None if that is not known.
-    #[must_use]
-    pub fn expand(&self, path: &str) -> Option<PathBuf> {
-        match path.strip_prefix('~') {
-            Some(rest) if rest.is_empty() || rest.starts_with(['/', '\\']) => {
-                Some(self.home()?.join(rest.trim_start_matches(['/', '\\'])))
-            }
-            _ => Some(PathBuf::from(path)),
-        }
-    }
-
-    /// The directory for temporary files.
-    #[must_use]
-    pub fn temp_dir(&self) -> PathBuf {
-        let names: &[&str] = if cfg!(windows) { &["TEMP", "TMP"] } else { &["TMPDIR"] };
-        names.iter().find_map(|name| self.get(name)).map_or_else(std::env::temp_dir, PathBuf::from)
+    pub const fn named(path: PathBuf) -> Self {
+        Self { path, is_named: true }
     }
 }
 
-/// The home directory that the system has for the user of this process, whatever variables say.
-/// Blocks: the user database may be on another machine.
-#[must_use]
-pub fn home_of_account() -> Option<PathBuf> {
-    #[cfg(unix)]
-    let home = request(|| nix::unistd::User::from_uid(nix::unistd::Uid::current())).ok()??.dir;
-    #[cfg(windows)]
-    let home = request(crate::win32::profile_dir)?;
-    (!home.as_os_str().is_empty()).then_some(home)
-}
-
-/// A request as long as Codex's home may still have to be found, which blocks.
+/// A request whose home of Codex may still have to be found, which blocks:
+/// [`crate::codex::home::complete`].
 #[derive(Debug)]
 pub struct Draft {
-    codex_home: Option<CodexHome>,
-    /// Complete but for the home.
-    request: Request,
+    /// The home that the caller named.
+    pub named_home: Option<CodexHome>,
+    /// Complete but for the home, which does not count.
+    pub request: Request,
 }
 
 impl Draft {
-    /// Of a request whose own home does not count: the caller has named this one, or none.
-    #[must_use]
-    pub const fn new(request: Request, codex_home: Option<CodexHome>) -> Self {
-        Self { codex_home, request }
-    }
-
     /// Bound on the whole call.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.request.timeout
-    }
-
-    /// The request. Blocks on the user database where no variable names a home.
-    ///
-    /// # Errors
-    /// [`Cause::HomeUnknown`] if that names none either.
-    pub fn finish(self) -> Result<Request, Cause> {
-        let Self { codex_home, request } = self;
-        let codex_home = codex_home.or_else(|| CodexHome::of(&request.env)).ok_or(Cause::HomeUnknown)?;
-        Ok(Request { codex_home, ..request })
     }
 }
 
@@ -260,7 +159,7 @@ impl Request {
     /// The home of Codex, as a path of its own.
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
-        self.codex_home.path().to_path_buf()
+        self.codex_home.path.clone()
     }
 
     /// The child's PATH: the running Node first, so that a `#!/usr/bin/env node` shim starts even
@@ -310,27 +209,6 @@ impl Request {
 mod tests {
     use super::*;
 
-    fn env(entries: &[(&str, &str)]) -> Environment {
-        Environment::new(entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
-    }
-
-    #[test]
-    fn what_windows_needs_is_added_and_nothing_else_is_touched() {
-        let own = env(&[("Path", "mine"), ("TEMP", ""), ("OTHER", "x")]);
-        let process = [("PATH", "theirs"), ("Temp", "t"), ("SystemRoot", "C:\\Windows"), ("SECRET", "s")];
-        let completed = own.completed_for_windows(process.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter());
-        assert_eq!(
-            completed.iter().collect::<Vec<_>>(),
-            [("Path", "mine"), ("TEMP", ""), ("OTHER", "x"), ("SystemRoot", "C:\\Windows")]
-        );
-    }
-
-    #[test]
-    fn a_blank_variable_is_not_set() {
-        assert_eq!(env(&[("CODEX_BIN", "  ")]).get("CODEX_BIN"), None);
-        assert_eq!(env(&[("CODEX_BIN", "/x")]).get("CODEX_BIN"), Some("/x"));
-    }
-
     #[test]
     fn an_aspect_is_two_positive_whole_numbers() {
         for good in ["1:1", "16:9", "9999:0001"] {
@@ -360,29 +238,5 @@ mod tests {
         for bad in [-1.0, 0.5, 8.0, 4_294_967_296.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(whole(bad, 0..=7), None, "{bad}");
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_tilde_means_home_only_as_a_whole_first_part() {
-        let env = env(&[("HOME", "/home/u")]);
-        assert_eq!(env.expand("~/bin/codex"), Some("/home/u/bin/codex".into()));
-        assert_eq!(env.expand("~"), Some("/home/u".into()));
-        assert_eq!(env.expand("~other/codex"), Some("~other/codex".into()));
-    }
-
-    /// As every shell does: that knows the user database, too.
-    #[cfg(unix)]
-    #[test]
-    fn without_a_variable_the_user_database_names_the_home() {
-        let shell = std::process::Command::new("sh").args(["-c", "eval echo \"~$(id -un)\""]).output().unwrap();
-        let told = PathBuf::from(String::from_utf8(shell.stdout).unwrap().trim_end());
-        // A user that it does not know has none.
-        let known = told.is_absolute().then_some(told);
-        for unset in [env(&[]), env(&[("HOME", "")]), env(&[("HOME", " ")])] {
-            assert_eq!(unset.home(), known);
-            assert_eq!(unset.expand("~/x"), known.as_ref().map(|home| home.join("x")));
-        }
-        assert_eq!(env(&[("HOME", "x/y")]).home(), Some(std::env::current_dir().unwrap().join("x/y")));
     }
 }

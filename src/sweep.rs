@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::process::kill_orphans;
-use crate::run::marker_of;
+use crate::run_id::marker_of;
 use crate::workspace::{Abandoned, Parent};
 
 /// Sweeps `parent`, unless this process has done so before: only another daemon could have left

@@ -211,7 +211,7 @@ fn name_of(run: &str) -> std::ffi::OsString {
     format!("{PREFIX}{run}").into()
 }
 
-/// Whether it has the form of a run's name, as [`crate::run::random_hex`] makes them.
+/// Whether it has the form of a run's name, as [`crate::run_id::random_hex`] makes them.
 fn is_run(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use codex_image::codex::events::{Event, Transcript};
-use codex_image::process::lines::Lines;
+use codex_image::text::lines::Lines;
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::fuzz_target;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use codex_image::codex::events::{Event, Transcript};
 use codex_image::codex::failure::{StderrDigest, clock, detail, diagnose, diagnose_trouble};
 use codex_image::process::Exit;
-use codex_image::process::lines::Lines;
+use codex_image::text::lines::Lines;
 use codex_image::text::printable::printable;
 use codex_image::text::redact::{Redactor, redact};
 use libfuzzer_sys::fuzz_target;

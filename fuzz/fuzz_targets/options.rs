@@ -6,15 +6,16 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use codex_image::codex::ThreadId;
-use codex_image::codex::command::{Sandbox, exec_args, settings};
+use codex_image::codex::command::{exec_args, settings};
 use codex_image::codex::config::Config;
 use codex_image::codex::confinement::Confinement;
-use codex_image::codex::home::CodexHome;
 use codex_image::codex::prompt::{Brief, prompt};
+use codex_image::environment::Environment;
 use codex_image::request::{
-    Completion, Environment, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
+    CodexHome, Completion, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
     variable_name_fault, whole,
 };
+use codex_image::sandbox::Sandbox;
 use libfuzzer_sys::fuzz_target;
 
 /// Between the texts of an input. In no text there is such a byte, so the texts may have all

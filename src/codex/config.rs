@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::environment::Environment;
 use crate::files::read_regular;
-use crate::request::Environment;
 
 /// A `-c` setting: its dotted key and its value.
 pub type Setting = (String, String);

@@ -6,12 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::command::Sandbox;
 use super::config::{Config, Setting};
 use super::rollout::{self, Statement};
 use super::store::Store;
 use super::version::Version;
 use crate::request::Request;
+use crate::sandbox::Sandbox;
 
 /// What is known before the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,8 +162,8 @@ pub fn is_privileged() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codex::home::CodexHome;
-    use crate::request::Environment;
+    use crate::environment::Environment;
+    use crate::request::CodexHome;
 
     fn request(sandbox: Sandbox) -> Request {
         let temporary = if cfg!(windows) { "TEMP" } else { "TMPDIR" };

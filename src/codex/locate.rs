@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::launcher;
+use crate::environment::Environment;
 use crate::error::{Cause, CliFault};
 use crate::files::{self, read_regular};
-use crate::request::{Environment, Request};
+use crate::request::Request;
 
 /// The CLI as it will be run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use super::config::Setting;
-use super::home::CodexHome;
 use crate::files::{read_regular, request};
+use crate::request::CodexHome;
 
 /// How Codex is signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,9 +109,9 @@ fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<Workspace>, D
 #[must_use]
 pub fn is_no_home(codex_home: &CodexHome) -> bool {
     // The dot takes the right to search the directory.
-    match request(|| codex_home.path().join(".").metadata()) {
+    match request(|| codex_home.path.join(".").metadata()) {
         Ok(metadata) => !metadata.is_dir(),
-        Err(error) => codex_home.is_named() || error.kind() != io::ErrorKind::NotFound,
+        Err(error) => codex_home.is_named || error.kind() != io::ErrorKind::NotFound,
     }
 }
 
@@ -174,7 +174,8 @@ pub fn from_status(output: &str) -> Login {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Environment;
+    use crate::codex::home::home_of;
+    use crate::environment::Environment;
 
     fn auth(text: &str) -> Login {
         from_auth(text.as_bytes()).login
@@ -218,7 +219,7 @@ mod tests {
         let is_no_home = |path: &Path| super::is_no_home(&CodexHome::named(path.to_path_buf()));
         let is_no_home_of_user = |path: &Path| {
             let home = vec![("HOME".to_owned(), path.to_str().unwrap().to_owned())];
-            super::is_no_home(&CodexHome::of(&Environment::new(home)).unwrap())
+            super::is_no_home(&home_of(&Environment::new(home)).unwrap())
         };
         assert!(!is_no_home(place.path()));
         let file = place.path().join("file");

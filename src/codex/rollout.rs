@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
 use crate::files::{Dir, InRequests, Inflated, Stamp, request};
-use crate::process::lines::Lines;
+use crate::text::lines::Lines;
 
 /// A picture that image_gen returned.
 #[derive(Debug, PartialEq, Eq)]

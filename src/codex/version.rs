@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 
 use super::ask::ask;
 use super::locate::Cli;
+use crate::blocking::{self, Kind};
 use crate::files;
-use crate::gate::{self, Kind};
 use crate::process::Marker;
 use crate::request::Request;
 
@@ -53,7 +53,7 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
     }
     let mut given_up = pin!(given_up);
     let (place, asked) = (cli.program.clone(), cli.program.clone());
-    let stamp = gate::read(Kind::Programs, place, move || files::request(|| Stamped::of(asked)));
+    let stamp = blocking::read(Kind::Programs, place, move || files::request(|| Stamped::of(asked)));
     let program = stamp.await.ok().flatten().flatten()?;
     // Held while the CLI is asked: calls that begin together start it once.
     let mut answers = tokio::select! {

@@ -10,7 +10,8 @@ use napi::bindgen_prelude::{
 use napi::{Env, Error, JsValue as _, Property, PropertyAttributes, Status};
 
 use super::lifetime::{JsEnvironment, Loaded};
-use crate::request::{Environment, text_fault, variable_name_fault};
+use crate::environment::Environment;
+use crate::request::{text_fault, variable_name_fault};
 
 type Get<'env> = Function<'env, FnArgs<(Unknown<'env>, &'env str)>, Unknown<'env>>;
 type OfSignal<'env> = Function<'env, FnArgs<(Unknown<'env>, Function<'env, (), ()>)>, Unknown<'env>>;

@@ -23,11 +23,11 @@ use napi::Env;
 use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, Unknown};
 use napi_derive::napi;
 
-use crate::codex::command::needs_danger_full_access;
 use crate::generate::{self, Generated, generate};
+use crate::limits::Cancel;
 use crate::queue::Queue;
 use crate::readiness::check;
-use crate::run::Cancel;
+use crate::sandbox::needs_danger_full_access;
 use abort::{Abort, Start};
 use call::{Begun, Refusal, Resolved, promise, start};
 use image::GeneratedImage;

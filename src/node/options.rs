@@ -12,14 +12,14 @@ use napi::bindgen_prelude::{FromNapiValue as _, Function, Object, Unknown, Value
 use super::js::{self, Js};
 use super::progress::{Arguments, Returned};
 use crate::codex::ThreadId;
-use crate::codex::command::{Sandbox, needs_danger_full_access};
-use crate::codex::home::CodexHome;
+use crate::environment::Environment;
 use crate::error::Cause;
 use crate::reference::MAX_COUNT;
 use crate::request::{
-    Completion, Draft, Environment, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
+    CodexHome, Completion, Draft, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
     variable_name_fault, whole,
 };
+use crate::sandbox::{Sandbox, needs_danger_full_access};
 
 /// `onProgress`, as a function of JavaScript's.
 pub type Callback<'env> = Function<'env, Arguments, Returned>;
@@ -134,7 +134,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     fn request(&self, prompt: String) -> Parsed<Draft> {
         let aspect = sound("aspect", self.text("aspect")?.unwrap_or_else(|| "1:1".to_owned()), aspect_fault)?;
         let env = self.environment()?;
-        let codex_home = self.absolute_path("codexHome")?.map(CodexHome::named);
+        let named_home = self.absolute_path("codexHome")?.map(CodexHome::named);
         let network = self.boolean("networkAccess")?.unwrap_or(true);
         let sandbox = self.choice("sandbox", &["auto", "read-only", "workspace-write", "danger-full-access"])?;
         let exec_path = self.js.exec_path().ok().flatten();
@@ -172,11 +172,11 @@ impl<'js, 'env> Reader<'js, 'env> {
             transparent: self.boolean("transparent")?.unwrap_or(false),
             lean: self.boolean("lean")?.unwrap_or(true),
             max_reconnects: u32::try_from(max_reconnects).map_err(|_| Cause::Internal)?,
-            // Does not count: see [`Draft::new`].
+            // Does not count: see [`Draft`].
             codex_home: CodexHome::named(PathBuf::new()),
             env,
         };
-        Ok(Draft::new(request, codex_home))
+        Ok(Draft { named_home, request })
     }
 
     fn references(&self) -> Parsed<Vec<PathBuf>> {

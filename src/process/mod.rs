@@ -32,7 +32,6 @@
 //! on macOS, ancestry. [`Stopped::may_have_survivors`] tells where the system does not show its
 //! processes.
 
-pub mod lines;
 pub mod pump;
 mod spawn;
 mod stop;

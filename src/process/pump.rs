@@ -8,7 +8,7 @@
 
 use std::io;
 
-use super::lines::Lines;
+use crate::text::lines::Lines;
 
 pub use super::platform::{Output, Reader, read};
 

@@ -1,5 +1,6 @@
 //! Text that this package did not write, made safe to show: bounded, printable, without secrets.
 
+pub mod lines;
 pub mod printable;
 pub mod redact;
 pub mod tail;

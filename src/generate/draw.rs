@@ -1,216 +1,40 @@
-//! The story: queue → locate → preflight → workspace → turn → provenance → clean up.
-//!
-//! Codex prints nothing about images, so the file system decides; [`crate::provenance`] has the
-//! rules. Whatever happens, the answer is given only when the process tree is dead and the
-//! workspace removed.
+//! Runs one turn until there is an outcome.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Zoned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::codex::ask::ask;
-use crate::codex::config::{Config, Setting};
+use super::explain::{SURVIVORS, clock, failure, without_picture};
+use super::outcome::{Generated, Timings};
+use super::preflight::Found;
+use crate::blocking::{self, Kind, blocking};
+use crate::codex::config::Setting;
 use crate::codex::confinement::{Confinement, is_privileged};
-use crate::codex::events::Usage;
-use crate::codex::failure::{self, Diagnosis, detail, diagnose, diagnose_trouble};
-use crate::codex::locate::{Cli, searched};
-use crate::codex::login::{self, Login};
+use crate::codex::failure::diagnose_trouble;
+use crate::codex::locate::Cli;
 use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::{self, Baseline, Store};
-use crate::codex::turn::{DRAWN_GRACE, FinishedTurn, OVER_GRACE, Turn, TurnOutput, TurnStatus};
-use crate::codex::version::{Version, version_of};
+use crate::codex::turn::{DRAWN_GRACE, FinishedTurn, OVER_GRACE, Turn, TurnStatus};
+use crate::codex::version::Version;
 use crate::codex::{ThreadId, command, rollout};
-use crate::error::{Cause, Evidence, Failure, NoImageReason, os_words};
-use crate::files::{ReadError, request};
-use crate::gate::{self, Kind};
+use crate::error::{Cause, Failure, os_words};
+use crate::limits::{Interrupt, Limits};
 use crate::png::Picture;
-use crate::preflight::{Configuration, Installation};
 use crate::process::{Exit, Marker, StopMode};
 use crate::progress::{Phase, Progress};
-use crate::provenance::{self, FoundImage, ProvenanceCheck, Rejection};
-use crate::queue::{Slot, Ticket};
+use crate::provenance::{FoundImage, ProvenanceCheck, Rejection};
 use crate::reference::{self, Staged};
-use crate::request::{Completion, Draft, Request};
-use crate::run::{Cancel, Interrupt, Limits, blocking, marker, random_hex};
-use crate::sweep;
+use crate::request::{Completion, Request};
+use crate::run_id::random_hex;
 use crate::text::redact::Redactor;
-use crate::workspace::{Parent, Workspace};
-
-/// A proven picture and how it came about.
-#[derive(Debug)]
-pub struct Generated {
-    /// The picture.
-    pub picked: FoundImage,
-    /// The thread that drew it.
-    pub thread: Option<ThreadId>,
-    /// The CLI's version: its npm package's, or what it says itself.
-    pub codex_version: Option<String>,
-    /// What the turn cost, if it was not stopped before it could tell.
-    pub usage: Option<Usage>,
-    /// Where the time went.
-    pub timings: Timings,
-    /// What went wrong without spoiling the picture.
-    pub warnings: Vec<String>,
-}
-
-/// Where the time of a call went.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Timings {
-    /// Waiting for a free place.
-    pub queue: Duration,
-    /// Finding the CLI, checking its login, making the workspace.
-    pub preflight: Duration,
-    /// Until the process ran.
-    pub start: Duration,
-    /// From then until the picture was complete on disk and proven; unknown if it was found only
-    /// after the end.
-    pub image: Option<Duration>,
-    /// Stopping the tree and removing the workspace.
-    pub stop: Duration,
-    /// The whole call.
-    pub total: Duration,
-}
-
-/// Draws one picture, when its turn has come.
-///
-/// # Errors
-/// The [`Failure`], with its evidence. Nothing is left behind in either case.
-pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: Cancel) -> Result<Generated, Failure> {
-    let limits = Limits::new(progress.began(), draft.timeout(), cancel);
-
-    let _slot = limits.unless_interrupted(wait(ticket, &progress)).await?;
-    let queued = progress.began().elapsed();
-
-    progress.say(Phase::Preflight, "Looking for Codex and its login", None);
-    let home = gate::read_patiently(Kind::Accounts, OsString::new(), move || draft.finish());
-    let request = Arc::new(limits.unless_interrupted(home).await???);
-    let run = marker()?;
-    let found = preflight(&request, &run, &limits).await?;
-    let workspace = make_workspace(&request, &run, &limits).await?;
-    let marker = Marker { dir: Some(workspace.root()), ..run };
-    let preflight = progress.began().elapsed().saturating_sub(queued);
-
-    let drawn = draw(&request, &found, &workspace, marker, &progress, &limits).await;
-    let closing = Instant::now();
-    let left_behind = blocking(move || workspace.close()).await?.err();
-
-    let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error)));
-    match drawn {
-        Ok(mut generated) => {
-            generated.timings.queue = queued;
-            generated.timings.preflight = preflight;
-            generated.timings.stop += closing.elapsed();
-            generated.timings.total = progress.began().elapsed();
-            generated.warnings.extend(warning);
-            Ok(generated)
-        }
-        Err(mut failure) => {
-            append(&mut failure.evidence.detail, warning.as_deref());
-            Err(failure)
-        }
-    }
-}
-
-/// Finds the picture of a thread that was drawn earlier. Starts nothing.
-///
-/// # Errors
-/// [`Cause::NoImage`], or what was wrong with the only one there is. [`Cause::HomeUnanswered`] if
-/// the disk does not answer.
-pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failure> {
-    let began = Instant::now();
-    let picked = read_thread(draft, thread.clone()).await.map_err(|mut failure| {
-        failure.evidence.thread_id = Some(thread.to_string());
-        failure
-    })?;
-    Ok(Generated {
-        picked,
-        thread: Some(thread),
-        codex_version: None,
-        usage: None,
-        timings: Timings { total: began.elapsed(), ..Timings::default() },
-        warnings: Vec::new(),
-    })
-}
-
-async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failure> {
-    let found = gate::read(Kind::Accounts, OsString::new(), move || draft.finish()).await?;
-    let asked = found.ok_or(Cause::HomeUnanswered)??;
-    let (codex_home, limit) = (asked.codex_home(), asked.max_image_bytes);
-    let (place, probed) = (codex_home.clone(), codex_home.clone());
-    // A dead disk takes the few threads of this, instead of the many that read long records.
-    let probe = move || request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
-    gate::read(Kind::Home, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
-    let read = move || provenance::recover(&codex_home, &thread, limit);
-    let found = gate::read(Kind::Thread, &place, read).await?.ok_or(Cause::HomeUnanswered)?;
-    Ok(found.map_err(|rejection| cause_of(rejection, limit))?)
-}
-
-async fn wait(ticket: Ticket, progress: &Progress) -> Slot {
-    let say = |position| {
-        progress.say(Phase::Queued, &format!("Waiting for a free place, number {position} in the queue"), None);
-    };
-    ticket.turn(say).await
-}
+use crate::workspace::Workspace;
 
 /// The grace that is left when the daemon itself is ending.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
-
-/// What was found before anything is spent.
-struct Found {
-    cli: Cli,
-    codex_version: Option<String>,
-    config: Config,
-}
-
-/// Finds the CLI and makes sure, without spending anything, that it can draw. Only certainty
-/// refuses; doubt passes.
-async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
-    let (sought, asked) = (Arc::clone(request), Arc::clone(request));
-    let search = gate::read_patiently(Kind::Programs, searched(request), move || Installation::find(&sought));
-    let installation = limits.unless_interrupted(search).await???;
-    let files = gate::read_patiently(Kind::Home, request.codex_home(), move || Configuration::read(&asked));
-    let configuration = limits.unless_interrupted(files).await??;
-    let cli = &installation.cli;
-    let mut login = configuration.login();
-    if login == Login::Unknown {
-        let args = login::status_args(&request.config);
-        let told = ask(cli, request, args, run.clone(), limits.interrupted()).await;
-        login = login::from_status(&told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?);
-        limits.check()?;
-    }
-    let obstacle = |version| configuration.obstacles(login, version).into_iter().next();
-    if let Some(cause) = obstacle(None) {
-        return Err(cause.into());
-    }
-    let codex_version = version_of(cli, request, run.clone(), limits.interrupted()).await;
-    limits.check()?;
-    let version = codex_version.as_deref().and_then(Version::parse);
-    let of_model = || installation.obstacle(version, &configuration);
-    // Another model may do without.
-    if let Some(cause) = obstacle(version).or_else(|| of_model().filter(|_| !configuration.names_model())) {
-        return Err(cause.into());
-    }
-    Ok(Found { cli: installation.cli, codex_version, config: configuration.config })
-}
-
-async fn make_workspace(request: &Request, run: &Marker, limits: &Limits) -> Result<Workspace, Failure> {
-    let (parent, run) = (request.env.temp_dir(), run.value.clone());
-    let sweep = move || {
-        let parent = Parent::open(&parent)?;
-        sweep::once(&parent);
-        Ok::<_, Cause>(parent)
-    };
-    // A sweep that takes longer than the call goes on without it.
-    let parent = limits.unless_interrupted(blocking(sweep)).await???;
-    let workspace = blocking(move || Workspace::create(parent, &run)).await?;
-    Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
-}
 
 /// Why the turn is no longer waited for.
 enum Outcome {
@@ -227,7 +51,7 @@ enum Outcome {
 }
 
 /// Runs the turn and takes in what it brings. The tree is dead when this returns.
-async fn draw(
+pub async fn draw(
     request: &Arc<Request>,
     Found { cli, codex_version, config }: &Found,
     workspace: &Workspace,
@@ -242,7 +66,7 @@ async fn draw(
     let before = {
         let (request, config, settings) = (Arc::clone(request), config.clone(), settings.clone());
         let workspace = workspace.path();
-        gate::read_patiently(Kind::Home, request.codex_home(), move || {
+        blocking::read_patiently(Kind::Home, request.codex_home(), move || {
             let confinement = Confinement::expected(&request, &config, &settings, version, is_privileged());
             (confinement, Baseline::take(&request.codex_home()), redactor(&request, workspace))
         })
@@ -341,7 +165,7 @@ async fn judged<T: Send + 'static>(
     codex_home: PathBuf,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Interrupt> {
-    let mut found = pin!(gate::read_patiently(Kind::Thread, codex_home, work));
+    let mut found = pin!(blocking::read_patiently(Kind::Thread, codex_home, work));
     let why = tokio::select! {
         biased;
         // Fails only if the work panicked or the runtime is being shut down.
@@ -356,10 +180,6 @@ async fn judged<T: Send + 'static>(
         Interrupt::Aborted | Interrupt::Shutdown => Err(why),
     }
 }
-
-/// What is said where the end of every process could not be made sure of.
-const SURVIVORS: &str = "Some processes that Codex started may still be running: this system does not show all of them, or \
-    they could not be ended. Look for them in its list of processes.";
 
 /// Lays the reference images ready in the workspace.
 async fn stage(request: &Arc<Request>, workspace: &Workspace, limits: &Limits) -> Result<Vec<Staged>, Failure> {
@@ -433,7 +253,7 @@ async fn first_image(
     let mut doubted: Option<(FoundImage, Instant)> = None;
     for count in 1_u64.. {
         let (of, doubts) = (thread.clone(), doubted.is_some() || look.provenance.requires_verified());
-        let looked = gate::read_patiently(Kind::Thread, provenance.codex_home(), move || {
+        let looked = blocking::read_patiently(Kind::Thread, provenance.codex_home(), move || {
             let found = look.again(&of, count, doubts);
             (look, found)
         });
@@ -528,51 +348,6 @@ async fn stop(turn: Turn, mode: StopMode, progress: &Progress) -> FinishedTurn {
     turn.stop(mode).await
 }
 
-/// Why a turn that ended by itself has brought no picture: what Codex reported, else what was
-/// found, else how it ended. `exit` is none for a Codex that said so and had to be stopped.
-fn without_picture(rejection: Rejection, request: &Request, finished: &FinishedTurn, exit: Option<Exit>) -> Failure {
-    let otherwise = || match (cause_of(rejection, request.max_image_bytes), exit) {
-        (cause @ Cause::ImageTooLarge { .. }, _) => cause,
-        (_, Some(exit)) if !exit.is_success() => Cause::CodexFailed(exit),
-        (_, None) if finished.output.transcript.failed.is_some() => Cause::TurnFailed,
-        (cause, _) => cause,
-    };
-    let told = diagnose(&finished.output.transcript, &finished.output.stderr, exit, &clock(request));
-    let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), finished);
-    failure.evidence.exit = exit;
-    failure
-}
-
-const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
-    match rejection {
-        Rejection::Refused(ReadError::TooLarge) => Cause::ImageTooLarge { limit },
-        Rejection::Refused(ReadError::Flawed(flaw)) => Cause::InvalidImage(flaw),
-        Rejection::Refused(ReadError::Absent) => Cause::NoImage(NoImageReason::NotDrawn),
-        Rejection::NoImage(missing) => Cause::NoImage(missing),
-    }
-}
-
-/// Now, as Codex tells the time.
-fn clock(request: &Request) -> Zoned {
-    failure::clock(request.env.get("TZ"))
-}
-
-/// The cause with what the turn said about it.
-fn failure(Diagnosis { cause, resets_at }: Diagnosis, finished: &FinishedTurn) -> Failure {
-    let TurnOutput { transcript, stderr } = &finished.output;
-    let thread_id = transcript.thread.as_ref().map(ToString::to_string);
-    let mut detail = detail(transcript, stderr, &finished.redactor);
-    append(&mut detail, finished.may_have_survivors.then_some(SURVIVORS));
-    Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
-}
-
-/// Adds a sentence on a line of its own.
-fn append(detail: &mut String, sentence: Option<&str>) {
-    let Some(sentence) = sentence else { return };
-    detail.extend((!detail.is_empty()).then_some('\n'));
-    detail.push_str(sentence);
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -582,7 +357,9 @@ mod tests {
     use base64::engine::general_purpose::STANDARD as BASE64;
 
     use super::*;
-    use crate::codex::command::Sandbox;
+    use crate::error::NoImageReason;
+    use crate::limits::Cancel;
+    use crate::sandbox::Sandbox;
 
     const THREAD: &str = "01a202f5-609c-72c1-8213-7ba33eb17046";
 

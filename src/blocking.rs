@@ -71,6 +71,15 @@ pub async fn read_patiently<T: Send + 'static>(
     answer.ok_or_else(|| Cause::Internal.into())
 }
 
+/// Runs `work` where it may block.
+///
+/// # Errors
+/// [`Cause::Internal`] if it panicked.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    // Fails only if the work panicked or the runtime is being shut down.
+    spawn_blocking(work).await.map_err(|_| Cause::Internal.into())
+}
+
 type Lanes = Mutex<HashMap<(Kind, OsString), Weak<Lane>>>;
 
 /// The lanes in use.

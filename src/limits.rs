@@ -1,14 +1,10 @@
-//! What every call has besides its work: limits, a name for its processes, a place where it may
-//! block.
+//! The deadline and the cancellation of a call.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Cause, Failure};
-use crate::process::Marker;
 
 /// What can end a call from outside.
 #[derive(Debug, Clone)]
@@ -101,36 +97,4 @@ impl Limits {
         };
         Err(why.cause(self.timeout).into())
     }
-}
-
-/// Runs `work` where it may block.
-///
-/// # Errors
-/// [`Cause::Internal`] if it panicked.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    // Fails only if the work panicked or the runtime is being shut down.
-    spawn_blocking(work).await.map_err(|_| Cause::Internal.into())
-}
-
-/// What the processes of a new run are recognised by.
-///
-/// # Errors
-/// [`Cause::Internal`] if the system has no random numbers.
-pub fn marker() -> Result<Marker, Failure> {
-    Ok(marker_of(random_hex()?, None))
-}
-
-/// What the processes of the run of that name are recognised by.
-#[must_use]
-pub const fn marker_of(run: String, dir: Option<PathBuf>) -> Marker {
-    Marker { name: "OD_CODEX_IMAGE_RUN", value: run, dir }
-}
-
-/// Eight unguessable bytes, as text.
-///
-/// # Errors
-/// [`Cause::Internal`] if the system has none.
-pub fn random_hex() -> Result<String, Failure> {
-    let number = getrandom::u64().map_err(|_| Cause::Internal)?;
-    Ok(format!("{number:016x}"))
 }

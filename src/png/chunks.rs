@@ -1,0 +1,186 @@
+//! The walk over the chunks: their order, their checksums, where the picture ends.
+
+use super::error::PngError;
+use super::sniff::name_of;
+
+/// The eight bytes every PNG begins with.
+pub const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+/// How many chunks there may be: enough for 1 GiB in pieces of 8 KiB, which is how libpng writes
+/// pixels. An empty piece of pixel data costs 400 ns, a text 2 µs, and 32 MiB hold 2.8 million.
+const MAX_CHUNKS: usize = 1 << 17;
+
+pub struct Header {
+    pub width: u32,
+    pub height: u32,
+}
+
+pub struct Walked<'a> {
+    pub header: Header,
+    /// The compressed pixels, piece by piece.
+    pub data: Vec<&'a [u8]>,
+    /// What else is compressed, a piece for each.
+    pub packed: Vec<&'a [u8]>,
+    /// Where the picture ends: just after IEND.
+    pub end: usize,
+}
+
+/// Walks over the chunks, checking order and checksums.
+pub fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
+    expect_signature(bytes)?;
+    let mut rest = &bytes[SIGNATURE.len()..];
+    let mut seen_header = None;
+    let (mut data, mut packed) = (Vec::new(), Vec::new());
+    let mut chunks = 0;
+    loop {
+        chunks += 1;
+        if chunks > MAX_CHUNKS {
+            return Err(PngError::Damaged("it is in too many pieces"));
+        }
+        let (Chunk { kind, content }, after) = split_chunk(rest)?;
+        rest = after;
+        match (kind, &seen_header) {
+            (b"IHDR", None) => seen_header = Some(header(content)?),
+            (b"IHDR", Some(_)) => return Err(PngError::Damaged("it has two headers")),
+            (_, None) => return Err(PngError::Damaged("it does not begin with a header")),
+            // Not every decoder looks: png 0.18.1 panics (image-rs/image-png#694).
+            (b"PLTE", Some(_)) if !content.len().is_multiple_of(3) => {
+                return Err(PngError::Damaged("its palette is impossible"));
+            }
+            (b"IDAT", Some(_)) => data.push(content),
+            (b"IEND", Some(_)) if data.is_empty() => return Err(PngError::Damaged("it has no pixels")),
+            (b"IEND", Some(_)) if !content.is_empty() => return Err(PngError::Damaged("its end mark is not empty")),
+            (b"IEND", Some(_)) => break,
+            (kind, Some(_)) => packed.extend(packed_part(kind, content)),
+        }
+    }
+    let header = seen_header.ok_or(PngError::Damaged("it does not begin with a header"))?;
+    Ok(Walked { header, data, packed, end: bytes.len() - rest.len() })
+}
+
+struct Chunk<'a> {
+    kind: &'a [u8; 4],
+    content: &'a [u8],
+}
+
+/// Splits off the first chunk, checking its checksum.
+fn split_chunk(bytes: &[u8]) -> Result<(Chunk<'_>, &[u8]), PngError> {
+    let (length, after) = bytes.split_first_chunk::<4>().ok_or(PngError::Truncated)?;
+    let length = u32::from_be_bytes(*length) as usize;
+    if length > i32::MAX as usize {
+        return Err(PngError::Damaged("a chunk's length is impossible"));
+    }
+    // The type is checked before the length is believed: a damaged length must not look like a
+    // growing file.
+    let kind = after.first_chunk::<4>().ok_or(PngError::Truncated)?;
+    if !kind.iter().all(u8::is_ascii_alphabetic) {
+        return Err(PngError::Damaged("a chunk's type is impossible"));
+    }
+    let (typed, after) = after.split_at_checked(4 + length).ok_or(PngError::Truncated)?;
+    let (sum, after) = after.split_first_chunk::<4>().ok_or(PngError::Truncated)?;
+    if crc32fast::hash(typed) != u32::from_be_bytes(*sum) {
+        return Err(PngError::Damaged("a checksum is wrong"));
+    }
+    Ok((Chunk { kind, content: &typed[4..] }, after))
+}
+
+pub fn expect_signature(bytes: &[u8]) -> Result<(), PngError> {
+    if bytes.is_empty() {
+        Err(PngError::Empty)
+    } else if bytes.starts_with(&SIGNATURE) {
+        Ok(())
+    } else if SIGNATURE.starts_with(bytes) {
+        Err(PngError::Truncated)
+    } else {
+        Err(PngError::Other(name_of(bytes)))
+    }
+}
+
+fn header(data: &[u8]) -> Result<Header, PngError> {
+    let damaged = PngError::Damaged("its header is impossible");
+    let (Some((width, rest)), 13) = (data.split_first_chunk::<4>(), data.len()) else { return Err(damaged) };
+    let Some((height, _)) = rest.split_first_chunk::<4>() else { return Err(damaged) };
+    let (width, height) = (u32::from_be_bytes(*width), u32::from_be_bytes(*height));
+    let possible = 1..=i32::MAX.unsigned_abs();
+    if possible.contains(&width) && possible.contains(&height) { Ok(Header { width, height }) } else { Err(damaged) }
+}
+
+/// The header of a file that has the signature, if that chunk is intact.
+pub fn first_header(bytes: &[u8]) -> Option<Header> {
+    let (Chunk { kind, content }, _) = split_chunk(bytes.get(SIGNATURE.len()..)?).ok()?;
+    if kind == b"IHDR" { header(content).ok() } else { None }
+}
+
+/// The compressed part of a chunk that is not about pixels, if it has one (PNG, third edition,
+/// 11.3).
+fn packed_part<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<&'a [u8]> {
+    let after_nul = |data: &'a [u8]| memchr::memchr(0, data).map(|at| &data[at + 1..]);
+    match kind {
+        // A name, the method, the data.
+        b"iCCP" | b"zTXt" => after_nul(data)?.get(1..),
+        // A keyword, whether the text is compressed, the method, a language, the keyword in that,
+        // the text.
+        b"iTXt" => match after_nul(data)? {
+            [1, _, rest @ ..] => after_nul(after_nul(rest)?),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use png::{BitDepth, ColorType};
+
+    use super::*;
+    use crate::png::prove;
+    use crate::png::samples::{chunk, chunks, encode, sample, with_chunk_after_header, with_chunks};
+
+    #[test]
+    fn so_many_chunks_are_looked_at_and_no_more_whatever_their_kind() {
+        let sample = sample();
+        let own = chunks(&sample).len();
+        // The shortest zlib stream there is.
+        let empty = *b"\x78\x01\x03\0\0\0\0\x01";
+        let kinds: [(&[u8; 4], Vec<u8>); 5] = [
+            (b"abCd", vec![]),
+            (b"zTXt", [b"x\0\0".as_slice(), &empty].concat()),
+            (b"iTXt", [b"x\0\x01\0\0\0".as_slice(), &empty].concat()),
+            (b"iCCP", [b"x\0\0".as_slice(), &empty].concat()),
+            (b"tEXt", b"x\0".to_vec()),
+        ];
+        for (kind, data) in kinds {
+            let filled = |count| with_chunks(&vec![chunk(kind, &data); count - own]);
+            assert_eq!(prove(&filled(MAX_CHUNKS)), prove(&sample), "{kind:?}");
+            let excess = prove(&filled(MAX_CHUNKS + 1));
+            assert_eq!(excess, Err(PngError::Damaged("it is in too many pieces")), "{kind:?}");
+        }
+        // Pieces of the pixel data must follow each other.
+        let at = chunks(&sample).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap().0;
+        let pieces = vec![chunk(b"IDAT", &[]); MAX_CHUNKS];
+        let excess = [&sample[..at], &pieces.concat(), &sample[at..]].concat();
+        assert_eq!(prove(&excess), Err(PngError::Damaged("it is in too many pieces")));
+    }
+
+    #[test]
+    fn a_palette_with_a_part_of_a_colour_is_found() {
+        let png = encode(2, 1, ColorType::Indexed, BitDepth::Eight, &[0, 1]);
+        let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"PLTE").unwrap();
+        let with_palette =
+            |colours: &[u8]| prove(&[&png[..start], &chunk(b"PLTE", colours), &png[start + 18..]].concat());
+        assert!(with_palette(&[1, 2, 3, 4, 5, 6, 7, 8, 9]).is_ok());
+        for length in [4, 5, 7, 8] {
+            assert_eq!(
+                with_palette(&vec![1; length]),
+                Err(PngError::Damaged("its palette is impossible")),
+                "{length} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_checksum_of_any_chunk_is_found() {
+        let mut bad = chunk(b"caBX", &[7; 40]);
+        *bad.last_mut().unwrap() ^= 1;
+        assert_eq!(prove(&with_chunk_after_header(&sample(), &bad)), Err(PngError::Damaged("a checksum is wrong")));
+    }
+}
