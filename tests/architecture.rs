@@ -296,3 +296,13 @@ fn unsafe_code_stands_only_in_the_listed_files() {
     let found: BTreeSet<_> = found.map(|module| module.file.to_str().unwrap().replace('\\', "/")).collect();
     assert_eq!(found, table("Unsafe code").into_keys().collect());
 }
+
+#[test]
+fn the_configuration_is_read_in_one_place() {
+    let tree = Tree::of_crate();
+    let reads = tree.modules.iter().flat_map(|(name, module)| {
+        let calls = module.paths.iter().filter(|path| path.ends_with(&["Config".to_owned(), "read".to_owned()]));
+        calls.map(|_| name.join("::"))
+    });
+    assert_eq!(reads.collect::<Vec<_>>(), ["obstacles"]);
+}
