@@ -8,7 +8,7 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: ['__test__/compatibility/*.spec.ts'],
+    include: ['__test__/real/compatibility/*.spec.ts'],
     exclude: [],
     // Some versions of Codex try again for half a minute before they give up.
     testTimeout: 150_000,

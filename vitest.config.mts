@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['__test__/**/*.spec.ts'],
     // `npm run test:codex`: many versions of the real CLI, and minutes of its patience.
-    exclude: [...configDefaults.exclude, '__test__/compatibility/**'],
+    exclude: [...configDefaults.exclude, '__test__/real/compatibility/**'],
     // The addon makes errors of the main realm: a pool that runs tests in a `vm` context would not
     // recognise them, and only a process of its own can be left clean.
     pool: 'forks',

@@ -1,8 +1,20 @@
-// The native addon, loaded when it is first needed: `--help` works without it, and its absence is told in a sentence.
+// Loads the native addon when a command needs it. `--help` works without it, and if it is missing
+// the error is one sentence.
 
 import { CommandError } from './failure.mjs';
 
 export type Addon = typeof import('codex-image');
+
+/** Exported by the addon, but no part of its public API. */
+interface CommandLineOnly {
+  terminalCellRatio(): number | null;
+}
+
+/** Height to width of a character cell of the terminal behind stderr, where it tells. */
+export async function terminalCellRatio(): Promise<number | undefined> {
+  const addon = (await loadAddon()) as Addon & { default: CommandLineOnly };
+  return addon.default.terminalCellRatio() ?? undefined;
+}
 
 export async function loadAddon(): Promise<Addon> {
   try {

@@ -1,4 +1,4 @@
-// What was asked for, already valid: everything that can be refused without looking at the machine is refused here.
+// Parses the arguments. What is wrong with an option of the API is left to the addon to refuse.
 
 import path from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
@@ -7,9 +7,9 @@ import type { CheckOptions, GenerateOptions, RecoverOptions } from 'codex-image'
 
 import { CommandError } from './failure.mjs';
 
-/** How things are told. */
-export interface Manner {
-  /** To programs. */
+/** What is printed, and how. */
+export interface OutputMode {
+  /** JSON lines for programs. */
   json: boolean;
   quiet: boolean;
   verbose: boolean;
@@ -18,7 +18,7 @@ export interface Manner {
 
 /** Where the picture goes. */
 export interface Target {
-  /** As it was given; undefined lets this command choose a name. */
+  /** As the user wrote it. Undefined lets this command choose a name. */
   file: string | undefined;
   toStdout: boolean;
   force: boolean;
@@ -27,15 +27,15 @@ export interface Target {
 export type Command =
   | { do: 'help' }
   | { do: 'version' }
-  | { do: 'check'; manner: Manner; options: CheckOptions }
-  | { do: 'recover'; manner: Manner; target: Target; options: RecoverOptions }
+  | { do: 'check'; mode: OutputMode; options: CheckOptions }
+  | { do: 'recover'; mode: OutputMode; target: Target; options: RecoverOptions }
   | {
       do: 'draw';
-      manner: Manner;
+      mode: OutputMode;
       target: Target;
       /** `-` stands for stdin. */
       prompt: string;
-      /** As they were given. */
+      /** As the user wrote them. */
       references: string[];
       options: Omit<GenerateOptions, 'prompt'>;
     };
@@ -61,19 +61,19 @@ const OPTIONS = {
   version: { type: 'boolean', short: 'V' },
 } as const satisfies ParseArgsConfig['options'];
 
-/** Whether programs are to be told, even of arguments that cannot be parsed. */
+/** Whether `--json` is among arguments that may be invalid. */
 export function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   return args.slice(0, end === -1 ? undefined : end).includes('--json');
 }
 
-/** Throws a {@link CommandError} that names what is wrong. */
+/** Throws a {@link CommandError} that says what is wrong. */
 export function parse(args: string[]): Command {
   const { values, positionals } = read(args);
   if (values.help === true) return { do: 'help' };
   if (values.version === true) return { do: 'version' };
 
-  const manner: Manner = {
+  const mode: OutputMode = {
     json: values.json === true,
     quiet: values.quiet === true,
     verbose: values.verbose === true,
@@ -87,17 +87,17 @@ export function parse(args: string[]): Command {
   if (prompt !== undefined && (values.check === true || values.recover !== undefined)) {
     throw usage(`${values.check === true ? '--check' : '--recover'} takes no prompt: “${prompt}”`);
   }
-  if (values.check === true) return { do: 'check', manner, options: where };
+  if (values.check === true) return { do: 'check', mode, options: where };
 
   const target: Target = {
     file: values.output === '-' ? undefined : filled('--output', values.output),
     toStdout: values.output === '-',
     force: values.force === true,
   };
-  if (target.toStdout && manner.json) throw usage('--json and “-o -” both want stdout');
+  if (target.toStdout && mode.json) throw usage('--json and “-o -” both want stdout');
   if (values.recover !== undefined) {
     const options = { threadId: values.recover, codexHome: where.codexHome };
-    return { do: 'recover', manner, target, options };
+    return { do: 'recover', mode, target, options };
   }
 
   if (prompt === undefined) throw usage('There is no prompt');
@@ -111,41 +111,31 @@ export function parse(args: string[]): Command {
     transparent: values.transparent,
     timeoutMs: milliseconds(values.timeout),
     model: values.model,
-    sandbox: oneOf('--sandbox', SANDBOXES, values.sandbox),
+    sandbox: values.sandbox as GenerateOptions['sandbox'],
   };
-  return { do: 'draw', manner, target, prompt, references, options };
+  return { do: 'draw', mode, target, prompt, references, options };
 }
-
-const SANDBOXES = ['auto', 'read-only', 'workspace-write', 'danger-full-access'] as const;
 
 function read(args: string[]) {
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    // Node explains at length; its first sentence names the option.
+    // The first sentence of Node's message names the option.
     if (!(error instanceof TypeError)) throw error;
     throw usage(error.message.replace(/\.\s[^]*/, ''));
   }
 }
 
-/** Milliseconds, from a number and its unit. */
+/** Converts a time such as `90s`, in milliseconds. */
 function milliseconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
   const time = Math.round(Number(number) * (UNITS[unit] ?? NaN));
-  if (time >= 1 && time < 2 ** 31) return time;
-  throw usage(`--timeout must be a time like 90s, 5m or 1h, at most 596h, not “${text}”`);
+  if (Number.isNaN(time)) throw usage(`--timeout must be a time like 90s, 5m or 1h, not “${text}”`);
+  return time;
 }
 
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-function oneOf<T extends string>(flag: string, choice: readonly T[], text: string | undefined) {
-  const chosen = choice.find((item) => item === text);
-  if (chosen === undefined && text !== undefined) {
-    throw usage(`${flag} must be one of ${choice.join(', ')}, not “${text}”`);
-  }
-  return chosen;
-}
 
 function absolute(flag: string, file: string | undefined): string | undefined {
   return file === undefined ? undefined : path.resolve(filled(flag, file));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command line: a thin user of the public API.
+// The command line. It uses the public API alone.
 
 import { main } from './main.mjs';
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// A stand-in for OpenAI's side, with which a real Codex CLI draws without an account. For trying out
-// an integration: nothing of this package is replaced.
+// Starts a stand-in for OpenAI, with which a real Codex CLI draws without an account. For trying
+// out an integration: everything but OpenAI is real.
 
 import { rmdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -19,7 +19,7 @@ import {
 } from '../__test__/support/loopback.js';
 import { briefOf } from '../__test__/support/loopback/request.js';
 import { EXIT } from './failure.mjs';
-import { outliveReaders } from './streams.mjs';
+import { ignoreStreamErrors } from './streams.mjs';
 
 const HELP = `Plays OpenAI's part on 127.0.0.1: a real Codex CLI draws without an account, at no cost.
 
@@ -30,7 +30,7 @@ made from the words of its prompt. A prompt with the words “usage limit” or 
 fails in that way.
 `;
 
-/** Not below the temporary directory, where Codex refuses to keep its helpers. */
+/** Not below the temporary directory: Codex keeps no helpers there. */
 const HOMES = path.join(homedir(), '.cache', 'codex-image', 'demo-backend');
 
 const [argument] = process.argv.slice(2);
@@ -45,8 +45,8 @@ if (argument === undefined) {
 
 async function serve(): Promise<void> {
   const stopped = firstSignal();
-  // Otherwise EPIPE would end the process and leave CODEX_HOME behind.
-  outliveReaders();
+  // EPIPE would end the process and leave CODEX_HOME behind.
+  ignoreStreamErrors();
   const backend = await startBackend(script);
   try {
     const { env } = await backend.home({ parent: HOMES });
@@ -54,12 +54,12 @@ async function serve(): Promise<void> {
     await stopped;
   } finally {
     await backend.close();
-    // Others may use the same places.
-    for (const place of [HOMES, path.dirname(HOMES)]) await rmdir(place).catch(() => {});
+    // Each may have other contents, and then stays.
+    for (const directory of [HOMES, path.dirname(HOMES)]) await rmdir(directory).catch(() => {});
   }
 }
 
-/** What the model does, by what it is asked to draw. */
+/** The turn that the stand-in plays for a prompt. */
 function script(userPrompt: string): ReturnType<Extract<Script, (prompt: string) => unknown>> {
   const brief = briefOf(userPrompt);
   console.log(`Codex asks for: ${brief.replaceAll(/\s+/g, ' ')}`);
@@ -90,7 +90,7 @@ Ctrl-C ends it, and removes CODEX_HOME.
 `;
 }
 
-/** For PowerShell, or for a POSIX shell. */
+/** An assignment in PowerShell on Windows, in a POSIX shell elsewhere. */
 function assignment(name: string, value: string): string {
   return process.platform === 'win32'
     ? `$env:${name} = '${value.replaceAll("'", "''")}'`

@@ -1,12 +1,12 @@
-// What can go wrong, in one shape, and the exit code that goes with it.
+// Converts every error to one shape, with its exit code.
 
 import { getSystemErrorMap } from 'node:util';
 
-import type { CodexImageErrorCode } from 'codex-image';
+import type { CodexImageError, CodexImageErrorCode } from 'codex-image';
 
 import type { Command } from './arguments.mjs';
 
-/** What this command exits with. Stable: scripts may switch on it. The numbers are those of BSD's sysexits.h. */
+/** Exit codes, from BSD's sysexits.h. Stable: scripts may switch on them. */
 export const EXIT = {
   ok: 0,
   usage: 64,
@@ -53,49 +53,49 @@ const EXIT_CODES: Record<Exclude<Code, 'STOPPED'>, number> = {
   TIMEOUT: EXIT.later,
 };
 
-/** Why there is no picture where it was asked for. */
+/** Why a command failed. */
 export interface Failure {
   code: string;
   /** For people. */
   message: string;
-  /** What this command exits with. */
+  /** The exit code of this command. */
   exit: number;
-  /** What `--verbose` adds, such as the end of what Codex said. */
+  /** What `--verbose` adds, such as the end of Codex's output. */
   detail?: string | undefined;
-  /** What programs are told besides. */
+  /** What `--json` adds. */
   members: object;
 }
 
-/** A failure of this command's own. */
+/** A failure of this command itself. */
 export class CommandError extends Error {
   constructor(
     readonly code: Exclude<Code, CodexImageErrorCode | 'STOPPED'>,
     /** Without its full stop. */
     message: string,
-    /** What programs are told besides. */
+    /** What `--json` adds. */
     readonly members: { path?: string; threadId?: string } = {},
-    /** For `--verbose`. */
+    /** What `--verbose` adds. */
     readonly detail?: string,
   ) {
     super(message);
   }
 }
 
-/** What the system has refused, in its words. */
+/** The error for an output that the system refuses to write. */
 export function unwritable(file: string, error: unknown): CommandError {
   const { errno, message } = error as NodeJS.ErrnoException;
   const [, words = message] = getSystemErrorMap().get(errno ?? NaN) ?? [];
   return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${words}`);
 }
 
-/** A signal has ended the run. */
+/** The error for a run that a signal has stopped. */
 export class Stopped extends Error {
   constructor(readonly signal: StopSignal) {
     super(`Stopped by ${signal}`);
   }
 }
 
-/** What went wrong with `command`, where its arguments could be read. */
+/** The failure of `command`, which is undefined if its arguments could not be parsed. */
 export function explain(error: unknown, command?: Command): Failure {
   if (error instanceof Stopped) {
     const { message, signal } = error;
@@ -111,50 +111,50 @@ export function explain(error: unknown, command?: Command): Failure {
     return { code, message: `${message}.`, exit: EXIT_CODES[code], detail, members };
   }
   if (error instanceof Error && error.name === 'CodexImageError') {
-    const own: { code: CodexImageErrorCode; detail?: string } = Object.assign(
+    const own: Pick<CodexImageError, 'code' | 'option' | 'detail'> = Object.assign(
       Object.create(null),
       error,
     );
-    const { code, detail, ...members } = own;
+    const { code, option, detail, ...members } = own;
     const drawing = command?.do === 'draw';
-    const told = inWordsOfThisCommand(error.message, drawing ? command.references : []);
-    // The other commands have no such options, or tell it themselves.
-    const message = `${told}${drawing ? adviceOn(code) : ''}`;
+    const flag = option && flagOf(option, drawing ? command.references : []);
+    const named = flag
+      ? error.message.replace(`\`${option}\``, () => `\`${flag}\``)
+      : error.message;
+    // The other commands have no such options, or print the advice themselves.
+    const message = `${named}${drawing ? adviceOn(code) : ''}`;
     return { code, message, exit: EXIT_CODES[code], detail, members };
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  const told = `codex-image failed internally: ${message}. Please report this.`;
-  return { code: 'INTERNAL', message: told, exit: EXIT.failed, detail: stack, members: {} };
+  const report = `codex-image failed internally: ${message}. Please report this.`;
+  return { code: 'INTERNAL', message: report, exit: EXIT.failed, detail: stack, members: {} };
 }
 
-/** What the options of the API are called here. A map, which knows no `constructor`. */
+/** The flags of the API's options. A map, which has no `constructor`. */
 const FLAGS = new Map([
   ['aspect', '--aspect'],
   ['codexHome', '--codex-home'],
   ['codexPath', '--codex'],
   ['model', '--model'],
+  ['referenceImages', '--ref'],
+  ['sandbox', '--sandbox'],
   ['threadId', '--recover'],
   ['timeoutMs', '--timeout'],
 ]);
 
-/** Names this command's flags instead of the API's options. `references` are the values of `--ref`. */
-export function inWordsOfThisCommand(text: string, references: readonly string[] = []): string {
-  return text
-    .replace(/`referenceImages\[(\d+)\]`/, (_, index) => `\`--ref ${references[Number(index)]}\``)
-    .replace(/`referenceImages`/, '`--ref`')
-    .replaceAll(/`(\w+)`/g, (quoted, name: string) => {
-      const flag = FLAGS.get(name);
-      return flag === undefined ? quoted : `\`${flag}\``;
-    });
+/** The flag of an option, if it has one. `references` are the values of `--ref`. */
+function flagOf(option: string, references: readonly string[]): string | undefined {
+  const reference = references.find((_, index) => option === `referenceImages[${index}]`);
+  return reference === undefined ? FLAGS.get(option) : `--ref ${reference}`;
 }
 
-/** What the messages of the API cannot advise: they are for readers without these options. */
+/** Advice that needs this command's flags, which the API's messages cannot name. */
 const ADVICE = new Map([
   ['CODEX_NOT_FOUND', 'Or say where it is with --codex.'],
   ['TIMEOUT', 'Allow more time with --timeout.'],
 ]);
 
-/** A sentence to be put behind the message of `code`, or nothing. */
+/** A sentence to append to the message of `code`, or nothing. */
 export function adviceOn(code: string): string {
   const advice = ADVICE.get(code);
   return advice === undefined ? '' : ` ${advice}`;

@@ -1,4 +1,4 @@
-// What `--help` and `--version` print.
+// The texts of `--help` and `--version`.
 
 import { readFileSync } from 'node:fs';
 
@@ -43,7 +43,7 @@ Exit codes
   129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM
 `;
 
-/** Of this package, whose manifest lies above `bin/` and `dist/` alike. */
+/** The version in the manifest, which lies above `bin/` and above `dist/`. */
 export function version(): string {
   const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;

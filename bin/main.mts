@@ -1,4 +1,4 @@
-// What each command does, from its arguments to its exit code.
+// Runs a command, from its arguments to its exit code.
 
 import { isUtf8 } from 'node:buffer';
 import { buffer } from 'node:stream/consumers';
@@ -6,18 +6,18 @@ import { buffer } from 'node:stream/consumers';
 import type { GeneratedImage } from 'codex-image';
 
 import { loadAddon } from './addon.mjs';
-import { type Command, type Manner, parse, type Target, wantsJson } from './arguments.mjs';
+import { type Command, type OutputMode, parse, type Target, wantsJson } from './arguments.mjs';
 import { CommandError, EXIT, explain } from './failure.mjs';
 import { HELP, version } from './help.mjs';
-import { type Place, prepare, save } from './output.mjs';
+import { type Destination, prepare, save } from './output.mjs';
 import { printable } from './printable.mjs';
 import { forPeople, forPrograms, type Reporter } from './reporter.mjs';
 import { stopOnSignal } from './stop.mjs';
-import { offer, outliveReaders, print } from './streams.mjs';
+import { ignoreStreamErrors, offer, print } from './streams.mjs';
 
 /** Resolves with the exit code. */
 export async function main(args: string[]): Promise<number> {
-  outliveReaders();
+  ignoreStreamErrors();
   let reporter = reporterFor({
     json: wantsJson(args),
     quiet: false,
@@ -27,19 +27,19 @@ export async function main(args: string[]): Promise<number> {
   let command: Command | undefined;
   try {
     command = parse(args);
-    if (command.do !== 'help' && command.do !== 'version') reporter = reporterFor(command.manner);
+    if (command.do !== 'help' && command.do !== 'version') reporter = reporterFor(command.mode);
     return await perform(command, reporter);
   } catch (error) {
     const failure = explain(error, command);
-    await reporter.failed(failure).catch((untold: unknown) => {
-      process.stderr.write(printable(`codex-image: ${explain(untold).message}\n`));
+    await reporter.failed(failure).catch((another: unknown) => {
+      process.stderr.write(printable(`codex-image: ${explain(another).message}\n`));
     });
     return failure.exit;
   }
 }
 
-function reporterFor(manner: Manner): Reporter {
-  return manner.json ? forPrograms() : forPeople(manner);
+function reporterFor(mode: OutputMode): Reporter {
+  return mode.json ? forPrograms() : forPeople(mode);
 }
 
 async function perform(command: Command, reporter: Reporter): Promise<number> {
@@ -57,21 +57,21 @@ async function perform(command: Command, reporter: Reporter): Promise<number> {
       return readiness.ready ? EXIT.ok : EXIT.notReady;
     }
     case 'recover': {
-      const place = await placeFor(command.target, 'picture');
+      const destination = await destinationFor(command.target, 'picture');
       const { recoverCodexImage } = await loadAddon();
-      await deliver(await recoverCodexImage(command.options), place, reporter);
+      await deliver(await recoverCodexImage(command.options), destination, reporter);
       return EXIT.ok;
     }
     case 'draw': {
       const prompt = command.prompt === '-' ? await readPrompt() : command.prompt;
       const signal = stopOnSignal();
-      const place = await placeFor(command.target, prompt);
+      const destination = await destinationFor(command.target, prompt);
       const { generateCodexImageDetailed } = await loadAddon();
       const options = { ...command.options, prompt, signal };
       const image = await generateCodexImageDetailed(options, (_, event) =>
         reporter.progress(event),
       );
-      await deliver(image, place, reporter);
+      await deliver(image, destination, reporter);
       return EXIT.ok;
     }
   }
@@ -85,8 +85,8 @@ async function readPrompt(): Promise<string> {
   return prompt;
 }
 
-/** Undefined stands for stdout. */
-async function placeFor(target: Target, title: string): Promise<Place | undefined> {
+/** Checks where the picture is to go. Undefined stands for stdout. */
+async function destinationFor(target: Target, title: string): Promise<Destination | undefined> {
   if (!target.toStdout) return prepare(target, title);
   if (!process.stdout.isTTY) return undefined;
   throw new CommandError('USAGE', 'stdout is a terminal, on which a PNG file is of no use');
@@ -94,28 +94,36 @@ async function placeFor(target: Target, title: string): Promise<Place | undefine
 
 async function deliver(
   image: GeneratedImage,
-  place: Place | undefined,
+  destination: Destination | undefined,
   reporter: Reporter,
 ): Promise<void> {
-  const file = await put(image, place);
-  if (place !== undefined && file !== undefined && !place.anyName && file !== place.file) {
-    const told = `${place.file} appeared meanwhile, and was left alone. The picture is in ${file}`;
-    throw new CommandError('OUTPUT_EXISTS', told, { path: file });
+  const file = await put(image, destination);
+  if (
+    destination !== undefined &&
+    file !== undefined &&
+    !destination.anyName &&
+    file !== destination.file
+  ) {
+    const report = `${destination.file} appeared meanwhile, and was left alone. The picture is in ${file}`;
+    throw new CommandError('OUTPUT_EXISTS', report, { path: file });
   }
   await reporter.done(image, file);
 }
 
-/** Where the picture is now; undefined stands for stdout. */
-async function put(image: GeneratedImage, place: Place | undefined): Promise<string | undefined> {
+/** Writes the picture, and returns its file. Undefined stands for stdout. */
+async function put(
+  image: GeneratedImage,
+  destination: Destination | undefined,
+): Promise<string | undefined> {
   const { png, threadId } = image;
   try {
-    if (place !== undefined) return await save(png, place);
+    if (destination !== undefined) return await save(png, destination);
     await print(png);
     return undefined;
   } catch (error) {
     if (!(error instanceof CommandError) || threadId === undefined) throw error;
     const advice = `codex-image --recover ${threadId} -o FILE`;
-    const told = `${error.message}. Codex has kept the picture: \`${advice}\``;
-    throw new CommandError(error.code, told, { threadId });
+    const report = `${error.message}. Codex has kept the picture: \`${advice}\``;
+    throw new CommandError(error.code, report, { threadId });
   }
 }

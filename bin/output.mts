@@ -1,5 +1,5 @@
-// The file: looked into before anything is drawn, because a picture takes minutes and costs money, and never written over
-// another one unless that was asked for.
+// Writes the file. Checks before the turn that it can be written, because a picture takes minutes
+// and costs money. Replaces an existing file only with `--force`.
 
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
@@ -9,47 +9,48 @@ import path from 'node:path';
 import type { Target } from './arguments.mjs';
 import { CommandError, unwritable } from './failure.mjs';
 
-/** A place for the picture. */
-export interface Place {
+/** Where the picture is to be written. */
+export interface Destination {
   /** Absolute. */
   file: string;
   force: boolean;
-  /** The name was chosen here, so that any other will do. */
+  /** Whether the user gave no name: another one will do. */
   anyName: boolean;
 }
 
-/** Finds out whether the picture could be written now. `title` gives the file its name if the user gave none. */
-export async function prepare({ file, force }: Target, title: string): Promise<Place> {
+/** Checks that the picture could be written. `title` names the file if the user gave no name. */
+export async function prepare({ file, force }: Target, title: string): Promise<Destination> {
   const anyName = file === undefined;
-  const place = { file: path.resolve(file ?? `${nameFrom(title)}.png`), force, anyName };
-  if (!anyName) await refuseToReplace(place);
-  const probe = beside(place.file);
+  const destination = { file: path.resolve(file ?? `${nameFrom(title)}.png`), force, anyName };
+  if (!anyName) await refuseToReplace(destination);
+  const probe = beside(destination.file);
   try {
     await (await open(probe, 'wx')).close();
     await rm(probe);
   } catch (error) {
-    throw unwritable(path.dirname(place.file), error);
+    throw unwritable(path.dirname(destination.file), error);
   }
-  return place;
+  return destination;
 }
 
-/** Writes the picture whole or not at all, and returns the path at which it is. */
-export async function save(png: Uint8Array, place: Place): Promise<string> {
-  const temporary = beside(place.file);
+/** Writes the picture whole or not at all, and returns its path. */
+export async function save(png: Uint8Array, destination: Destination): Promise<string> {
+  const temporary = beside(destination.file);
   try {
     await writeThrough(temporary, png);
-    if (!place.force || place.anyName) return await moveToFree(temporary, place.file);
-    await refuseToReplace(place);
-    await rename(temporary, place.file);
-    return place.file;
+    if (!destination.force || destination.anyName)
+      return await moveToFree(temporary, destination.file);
+    await refuseToReplace(destination);
+    await rename(temporary, destination.file);
+    return destination.file;
   } catch (error) {
-    throw error instanceof CommandError ? error : unwritable(place.file, error);
+    throw error instanceof CommandError ? error : unwritable(destination.file, error);
   } finally {
     await rm(temporary, { force: true });
   }
 }
 
-async function refuseToReplace({ file, force }: Place): Promise<void> {
+async function refuseToReplace({ file, force }: Destination): Promise<void> {
   const there = await statusOf(file);
   if (there === undefined) return;
   if (!there.isFile()) {
@@ -78,7 +79,7 @@ async function writeThrough(file: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** `fox.png`, else `fox-2.png`, `fox-3.png`, …: the first that nothing has. */
+/** Moves to `fox.png`, else `fox-2.png`, `fox-3.png`, …: to the first name that is free. */
 async function moveToFree(from: string, file: string): Promise<string> {
   const { dir, name, ext } = path.parse(file);
   for (let number = 1; ; number += 1) {
@@ -87,7 +88,7 @@ async function moveToFree(from: string, file: string): Promise<string> {
   }
 }
 
-/** Unlike `rename`, `link` replaces nothing, in a race either. */
+/** Uses `link`, which unlike `rename` never replaces a file, not even in a race. */
 async function moveIfFree(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
@@ -96,7 +97,7 @@ async function moveIfFree(from: string, to: string): Promise<boolean> {
     if (codeOf(error) === 'EEXIST') return false;
     if (!WITHOUT_LINKS.has(codeOf(error))) throw error;
   }
-  // FAT and some network file systems know no links. There an empty file takes the name first.
+  // FAT and some network file systems have no links. There an empty file reserves the name.
   try {
     await (await open(to, 'wx')).close();
   } catch (error) {
@@ -112,7 +113,7 @@ async function moveIfFree(from: string, to: string): Promise<boolean> {
   return true;
 }
 
-/** What libuv calls EISDIR is Windows's “Incorrect function”. */
+/** EISDIR is libuv's name of “Incorrect function” on Windows. */
 const WITHOUT_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EISDIR']);
 
 function beside(file: string): string {
@@ -133,11 +134,11 @@ export function nameFrom(title: string): string {
     name = longer;
   }
   if (DEVICE.test(name)) return `picture-${name}`;
-  // No word at all, or a first one that is too long, as where words are not told apart by spaces.
+  // No word, or a first word that is too long, as in scripts without spaces.
   return name || [...(words[0] ?? 'picture')].slice(0, MAX_NAME).join('');
 }
 
-/** What Windows takes for a device, whatever the extension. */
+/** Names of devices on Windows, with any extension. */
 const DEVICE = /^(?:con|prn|aux|nul|(?:com|lpt)[\d¹²³])$/;
 
 /** In characters, each of which may take 4 of the 255 bytes that file systems allow. */

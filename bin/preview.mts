@@ -1,14 +1,14 @@
-// The picture itself, in terminals that can show one. Which these are is told by the environment: asking the terminal would
-// mean to wait for an answer that most never give.
+// Shows the picture in terminals that can. The environment tells which these are: a query to the
+// terminal would wait for an answer that most never give.
 
 export type Protocol = 'kitty' | 'iterm2' | 'iterm2 in parts';
 
-/** How this terminal takes pictures, if it is known to. */
+/** The protocol by which this terminal shows pictures, if it is known to have one. */
 export function protocolOf(env: NodeJS.ProcessEnv): Protocol | undefined {
   const { TERM = '', TERM_PROGRAM: program } = env;
-  // What runs inside these sees variables of the terminal outside, which never sees the picture.
+  // A multiplexer passes on the variables of the outer terminal, but not the picture.
   if (env['TMUX'] || env['STY'] || /^(tmux|screen|dumb)/.test(TERM)) return undefined;
-  // TERM first: unlike the others, it is never inherited from one terminal by the next.
+  // TERM first: unlike the others, it is never inherited from another terminal.
   if (TERM === 'xterm-kitty' || TERM === 'xterm-ghostty') return 'kitty';
   // ssh passes on LC_*, but not TERM_PROGRAM.
   if (program === undefined && env['LC_TERMINAL'] === 'iTerm2')
@@ -28,15 +28,18 @@ export function protocolOf(env: NodeJS.ProcessEnv): Protocol | undefined {
   }
 }
 
-/** Since 3.5 iTerm2 takes no sequence of more than 1 MiB, which most pictures are, but takes parts. */
+/** Since 3.5 iTerm2 limits a sequence to 1 MiB, less than most pictures have, and accepts parts. */
 function iterm2(version = ''): Protocol {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > 3 || (major === 3 && minor >= 5) ? 'iterm2 in parts' : 'iterm2';
 }
 
-/** More than this is too much for a look, above all through ssh. */
+/** The largest file that is shown: larger ones take too long, above all through ssh. */
 export const MAX_BYTES = 12 << 20;
 const MAX_ROWS = 20;
+
+/** Height to width of a character cell whose terminal does not tell. Fonts have 1.8 to 2.4. */
+const USUAL_CELL_RATIO = 2;
 
 export interface Shown {
   png: Buffer;
@@ -44,38 +47,44 @@ export interface Shown {
   height: number;
 }
 
+export interface Screen {
+  columns: number;
+  rows: number;
+  /** Height of a character cell divided by its width. */
+  cellRatio?: number | undefined;
+}
+
 /** The bytes that show the picture and end the line below it. */
-export function preview(
-  protocol: Protocol,
-  picture: Shown,
-  screen: { columns: number; rows: number },
-): string {
-  const { columns, rows } = fit(picture, screen);
+export function preview(protocol: Protocol, picture: Shown, screen: Screen): string {
+  const { columns, rows, isWide } = fit(picture, screen);
   const base64 = picture.png.toString('base64');
   if (protocol === 'kitty') {
     const [first = '', ...rest] = slices(base64, 4096);
-    const size = columns === undefined ? `r=${rows}` : `c=${columns}`;
-    // q=2: no answer, which would be typed into whatever reads the terminal next.
-    const head = apc(`a=T,f=100,q=2,${size},m=${rest.length > 0 ? 1 : 0}`, first);
+    // Both sides: given one, kitty before 0.35 (its #7380) and Ghostty of early 2025 (its #6673)
+    // stretch the picture.
+    // q=2 suppresses the answer, which the next reader of the terminal would take for input.
+    const control = `a=T,f=100,q=2,c=${columns},r=${rows},m=${rest.length > 0 ? 1 : 0}`;
     const tail = rest.map((part, index) => apc(`m=${index < rest.length - 1 ? 1 : 0}`, part));
-    return `${head}${tail.join('')}\n`;
+    return `${apc(control, first)}${tail.join('')}\n`;
   }
-  const size = `width=${columns ?? 'auto'};height=${rows ?? 'auto'}`;
+  const size = isWide ? `width=${screen.columns};height=auto` : `width=auto;height=${rows}`;
   const options = `inline=1;size=${picture.png.length};${size};preserveAspectRatio=1`;
   if (protocol === 'iterm2') return `${osc(`File=${options}:${base64}`)}\n`;
   const parts = slices(base64, 64 << 10).map((part) => osc(`FilePart=${part}`));
   return `${osc(`MultipartFile=${options}`)}${parts.join('')}${osc('FileEnd')}\n`;
 }
 
-/** The side that limits the picture, in cells; the terminal works out the other from the picture's shape. */
-function fit(
-  { width, height }: Shown,
-  screen: { columns: number; rows: number },
-): { columns?: number; rows?: number } {
-  const rows = Math.max(1, Math.min(MAX_ROWS, screen.rows - 4));
-  // A cell is about twice as high as wide.
-  const columns = Math.ceil((rows * 2 * width) / height);
-  return columns > screen.columns ? { columns: screen.columns } : { rows };
+/**
+ * The largest picture that leaves room for text, in whole cells. Columns, the finer unit, follow from
+ * the rows, so that rounding changes its shape the least.
+ */
+function fit({ width, height }: Shown, screen: Screen) {
+  const columnsPerRow = ((screen.cellRatio ?? USUAL_CELL_RATIO) * width) / height;
+  const mostRows = Math.max(1, Math.min(MAX_ROWS, screen.rows - 4));
+  const isWide = mostRows * columnsPerRow > screen.columns;
+  const rows = isWide ? Math.max(1, Math.floor(screen.columns / columnsPerRow)) : mostRows;
+  const columns = Math.min(screen.columns, Math.max(1, Math.round(rows * columnsPerRow)));
+  return { columns, rows, isWide };
 }
 
 function apc(control: string, payload: string): string {

@@ -1,15 +1,19 @@
-// Names of files and words of Codex may hold what a terminal acts on, or what its reader does not see.
+// Makes file names and Codex's output safe for terminals: they may hold controls and invisible
+// characters.
 
-/** Controls, and characters that reorder text or have no width; not those that join emoji or letters. */
+/**
+ * Controls, and characters that reorder text or have no width, except for those that join emoji or
+ * letters.
+ */
 const UNPRINTABLE =
   /(?![\n\t\u200C\u200D\p{Variation_Selector}])[\p{Cc}\p{Default_Ignorable_Code_Point}\u2028\u2029\uFFF9-\uFFFB]/gu;
 
-/** The text with a replacement character for each that cannot be shown. */
+/** The text, with a replacement character for each that is unprintable. */
 export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, '\uFFFD');
 }
 
-/** The value as JSON that can be shown, and means the same. */
+/** The value as JSON, with unprintable characters escaped. */
 export function printableJson(value: object): string {
   return JSON.stringify(value).replaceAll(UNPRINTABLE, escaped);
 }

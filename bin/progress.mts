@@ -1,4 +1,4 @@
-// What is happening: one line that changes on a terminal, one line each elsewhere.
+// Shows progress: one line that changes on a terminal, a line for each message elsewhere.
 
 import type { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
@@ -9,13 +9,13 @@ export interface Progress {
   end(): void;
 }
 
-/** Whether lines can be redrawn: not in an editor's shell, and of no use in the log of a CI. */
+/** Whether lines can be redrawn. An editor's shell cannot, and the log of a CI keeps every line. */
 export function isLive(stream: WriteStream, env: NodeJS.ProcessEnv): boolean {
   return stream.isTTY && env['TERM'] !== 'dumb' && !env['CI'];
 }
 
 const CLEAR_LINE = '\r\u001B[2K';
-// Where the terminal counts other columns than we do, such as for emoji, the line must not spill over to the next.
+// Without wrapping, a line stays one line even if the terminal counts more columns, as for emoji.
 const NO_WRAP = '\u001B[?7l';
 const WRAP = '\u001B[?7h';
 
@@ -25,7 +25,7 @@ export function liveLine(stream: WriteStream): Progress {
   let timer: NodeJS.Timeout | undefined;
   const paint = () => {
     const columns = stream.columns || 80;
-    // Not into the last column, where some terminals wrap at once.
+    // The last column stays free: some terminals wrap there at once.
     const line = [...`${elapsed()}  ${message}`].slice(0, columns - 1).join('');
     stream.write(`${CLEAR_LINE}${NO_WRAP}${line}${WRAP}`);
   };
@@ -53,7 +53,7 @@ export function plainLines(stream: Writable): Progress {
   };
 }
 
-/** Starts when it is first looked at. */
+/** A clock that starts when it is first read. */
 function clock(): () => string {
   let began: number | undefined;
   return () => {

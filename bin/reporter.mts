@@ -1,9 +1,10 @@
-// Who is told what: people, on a terminal or in a log, and programs.
+// Prints progress, results and failures, for people or for programs.
 
 import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
-import type { Manner } from './arguments.mjs';
-import { adviceOn, type Failure, inWordsOfThisCommand } from './failure.mjs';
+import { terminalCellRatio } from './addon.mjs';
+import type { OutputMode } from './arguments.mjs';
+import { adviceOn, type Failure } from './failure.mjs';
 import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
@@ -11,17 +12,17 @@ import { offer } from './streams.mjs';
 
 export interface Reporter {
   progress(event: ProgressEvent): void;
-  /** The picture is written: to a file, unless that was stdout. */
+  /** Reports a picture that was written to `file`, or to stdout if that is undefined. */
   done(image: GeneratedImage, file: string | undefined): Promise<void>;
   readiness(readiness: Readiness): Promise<void>;
   failed(failure: Failure): Promise<void>;
 }
 
-/** One JSON object a line; docs/command-line.md has their shapes. */
+/** One JSON object a line: docs/command-line.md lists their members. */
 export function forPrograms(): Reporter {
   const line = (type: string, members: object) => `${printableJson({ type, ...members })}\n`;
   return {
-    // What goes wrong with stdout, the last line tells.
+    // Errors of stdout are reported by the last line.
     progress: (event) => void process.stdout.write(line('progress', event)),
     done: ({ png, ...image }, path) => offer(line('result', { path, bytes: png.length, ...image })),
     readiness: (readiness) => offer(line('readiness', readiness)),
@@ -30,21 +31,22 @@ export function forPrograms(): Reporter {
   };
 }
 
-/** Sentences on stderr, and on stdout what a shell would want to keep. */
-export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter {
+/** Sentences on stderr, and the path of the picture on stdout. */
+export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Reporter {
   const { stderr } = process;
-  // A variable that is not set is undefined, whatever `Object.prototype` holds.
+  // Without a prototype: a polluted `Object.prototype` sets no variable.
   const env: NodeJS.ProcessEnv = Object.assign(Object.create(null), process.env);
   const live = isLive(stderr, env);
   let progress: Progress = { show() {}, end() {} };
   if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
   const say = (line: string) => void stderr.write(`${printable(line)}\n`);
 
-  const show = ({ png, width, height }: GeneratedImage) => {
+  const show = async ({ png, width, height }: GeneratedImage) => {
     const protocol = protocolOf(env);
     if (!wanted || quiet || !live || protocol === undefined || png.length > MAX_BYTES) return;
     const { columns = 80, rows = 24 } = stderr;
-    stderr.write(preview(protocol, { png, width, height }, { columns, rows }));
+    const screen = { columns, rows, cellRatio: await terminalCellRatio() };
+    stderr.write(preview(protocol, { png, width, height }, screen));
   };
 
   return {
@@ -52,7 +54,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: Manner): Reporter
 
     async done(image, file) {
       progress.end();
-      show(image);
+      await show(image);
       if (!quiet) say(summary(image));
       if (verbose) say(provenance(image));
       for (const warning of image.warnings) say(`Warning: ${warning}`);
@@ -105,8 +107,8 @@ function describe({ ready, codexPath, version, login, imageTool, problems }: Rea
     `  Image tool  ${imageTool}`,
     ...problems.flatMap(({ code, message, fix, blocking }) => [
       '',
-      `${blocking ? 'Problem' : 'Hint'}: ${inWordsOfThisCommand(message)} [${code}]`,
-      `  To do: ${inWordsOfThisCommand(fix)}${adviceOn(code)}`,
+      `${blocking ? 'Problem' : 'Hint'}: ${message} [${code}]`,
+      `  To do: ${fix}${adviceOn(code)}`,
     ]),
   ];
 }

@@ -1,10 +1,10 @@
-// Ctrl-C and its kin.
+// Stops the run on Ctrl-C and other signals.
 
 import { SIGNAL_EXITS, Stopped, type StopSignal } from './failure.mjs';
 
 /**
- * Aborted by the first signal. Those that follow change nothing: the run is over within two seconds, and to leave earlier would
- * mean to leave something behind.
+ * Aborted by the first signal. Later ones change nothing: the run ends within two seconds, and an
+ * earlier exit would leave processes and files behind.
  */
 export function stopOnSignal(): AbortSignal {
   const controller = new AbortController();

@@ -1,20 +1,20 @@
-// Which Codex, and whose: what the daemon has resolved, and the user's settings.
+// The Codex CLI and the environment that the daemon has resolved.
 
 import { read } from './read.mjs';
 
-/** Which Codex, and whose. Whatever is left out is decided as `generateCodexImage` does. */
+/** The Codex CLI and its environment. Absent members default as for `generateCodexImage`. */
 export interface CodexOverrides {
-  /** Absolute path of the Codex CLI, as the daemon's own search has it; null if it found none. */
+  /** Absolute path of the Codex CLI that the daemon has found; null if it found none. */
   executable?: string | null | undefined;
-  /** The environment of Codex; by default `process.env`. */
+  /** The environment of Codex; `process.env` by default. */
   environment?: Readonly<Record<string, string | undefined>> | undefined;
-  /** The user's saved settings for Codex. They win over `environment`. */
+  /** The user's saved settings for Codex, which override `environment`. */
   agentCliEnv?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The environment with the user's settings over it. */
+/** Merges the environment and the user's settings. */
 export function environmentOf(overrides: CodexOverrides): Environment {
   return Object.assign(
     Object.create(null),

@@ -1,33 +1,44 @@
-// What a render can fail with before the addon is called. The addon's own errors pass through
-// unchanged.
+// The errors of a render. Those of the addon pass through unchanged, except where they name an
+// option that a variable has set.
 
 import type { CodexImageErrorCode } from 'codex-image';
 
 /** Why a render failed. Stable: programs may switch on it. */
 export type CodexCliImageErrorCode = CodexImageErrorCode | 'CODEX_IMAGE_ADDON_UNAVAILABLE';
 
-/** What a render rejects with, unless it was aborted: exactly what the task route copies, and public-safe. */
+/** What a render rejects with, unless it was aborted. The task route copies these members. */
 export interface CodexCliImageError extends Error {
   name: 'CodexImageError';
   code: CodexCliImageErrorCode;
-  /** An HTTP-like number; never 0 or 2, also not as an exit code. */
+  /** One line for end users: no path, no output of Codex, no secret. */
+  message: string;
+  /** An HTTP-like number. As an exit code, which is taken modulo 256, it is never 0 or 2. */
   status: number;
   /** Whether the same call may well succeed if it is made again. */
   retryable: boolean;
+  /** With `INVALID_OPTIONS`, the option or the variable that the message names. */
+  option?: string;
 }
 
-/** An error with the members of the addon's own; `INVALID_OPTIONS` is a `TypeError` as well. */
+interface Members {
+  code: CodexCliImageErrorCode;
+  status: number;
+  option?: string;
+}
+
+/** An error like the addon's own. With `INVALID_OPTIONS` it is a `TypeError` as well. */
 export function renderError(
-  code: CodexCliImageErrorCode,
-  status: number,
+  { code, status, option }: Members,
   message: string,
-  options?: ErrorOptions,
+  cause?: unknown,
 ): Error & CodexCliImageError {
+  const options = cause === undefined ? undefined : { cause };
   const error = new (code === 'INVALID_OPTIONS' ? TypeError : Error)(message, options);
   const name = 'CodexImageError';
-  // Not enumerable, as in any error.
+  // Not enumerable, as in every error.
   Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true });
   // The first line of the stack has the name.
   Error.captureStackTrace(error, renderError);
-  return Object.assign(error, { name, code, status, retryable: false } as const);
+  const members = { name, code, status, retryable: false } as const;
+  return Object.assign(error, members, option === undefined ? {} : { option });
 }

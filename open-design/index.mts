@@ -1,4 +1,4 @@
-// What Open Design's daemon imports. Nothing here loads the native addon.
+// The entry point for Open Design's daemon. The import loads no native addon.
 
 export type { CodexOverrides } from './environment.mjs';
 export type { CodexCliImageError, CodexCliImageErrorCode } from './errors.mjs';

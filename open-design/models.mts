@@ -1,4 +1,4 @@
-// Open Design's registry entries for this package. Data only: a browser bundle may import them.
+// This package's entries in Open Design's registry. Data only: a browser bundle may import them.
 
 /** A provider of Open Design's media registry. */
 export interface MediaProvider<Id extends string = string> {
@@ -18,11 +18,11 @@ export interface MediaModel<Id extends string = string, Provider extends string 
   hint: string;
   /** The `id` of its provider. */
   provider: Provider;
-  /** What it makes from what: `t2i` from text, `i2i` from pictures. */
+  /** `t2i`: draws from text. `i2i`: draws from pictures. */
   caps: string[];
 }
 
-/** The user's own signed-in Codex CLI: there is nothing to configure and no key to enter. */
+/** The user's own signed-in Codex CLI, which needs no settings and no key. */
 export const CODEX_CLI_PROVIDER: MediaProvider<'codex-cli'> = {
   id: 'codex-cli',
   label: 'Codex CLI',
@@ -32,7 +32,7 @@ export const CODEX_CLI_PROVIDER: MediaProvider<'codex-cli'> = {
   settingsVisible: false,
 };
 
-/** Codex's built-in image tool. Never a default. */
+/** Codex's built-in image tool. Never the default model. */
 export const CODEX_IMAGE_GEN_MODEL: MediaModel<'codex-image-gen', 'codex-cli'> = {
   id: 'codex-image-gen',
   label: 'codex-image-gen',

@@ -1,11 +1,11 @@
-// How much of the addon's progress the daemon gets to see.
+// Limits how often the daemon gets a line of progress.
 
-/** The daemon writes every line to its database before it does anything else. */
+/** The shortest time between two lines: the daemon writes each one to its database at once. */
 const INTERVAL_MS = 1000;
 
 /**
- * Passes the first line on at once, then one a second: the latest. What still waits when the call settles is dropped, because
- * the outcome says more.
+ * Passes on the first line at once, then the latest line at most once a second. A line that is
+ * pending when the call settles is dropped, because the outcome says more.
  */
 export class Throttle {
   readonly #listener: (line: string) => unknown;
@@ -16,7 +16,7 @@ export class Throttle {
     this.#listener = listener;
   }
 
-  say(line: string): void {
+  add(line: string): void {
     if (this.#pause === undefined) void this.#deliver(line);
     else this.#latest = line;
   }
@@ -31,7 +31,7 @@ export class Throttle {
     try {
       await this.#listener(line);
     } catch {
-      // As with the addon's own callback: whatever a listener does, the picture is drawn.
+      // As with the addon's own callback, a listener that throws does not stop the picture.
     }
   }
 
@@ -39,6 +39,6 @@ export class Throttle {
     this.#pause = undefined;
     const line = this.#latest;
     this.#latest = undefined;
-    if (line !== undefined) this.say(line);
+    if (line !== undefined) this.add(line);
   }
 }

@@ -1,4 +1,4 @@
-// Whether this machine can draw, for a picker that shows the model.
+// Checks whether this machine can draw, for a picker that shows the model.
 
 import type { ReadinessProblem } from 'codex-image';
 
@@ -7,13 +7,13 @@ import { type CodexOverrides, environmentOf } from './environment.mjs';
 import type { CodexCliImageError } from './errors.mjs';
 import { read } from './read.mjs';
 
-/** One thing that is wrong, or may be. Public-safe. */
+/** Something that keeps this machine from drawing, or a hint. Safe to show. */
 export interface CodexCliProblem {
   /** The code with which a render would fail, or that of a hint. */
   code: ReadinessProblem['code'] | 'CODEX_IMAGE_ADDON_UNAVAILABLE';
-  /** What is wrong, in a sentence. */
+  /** What is wrong, in one line for end users. */
   message: string;
-  /** What to do, in a sentence. */
+  /** What to do, in one line for end users. */
   fix: string;
   /** Whether it keeps this machine from drawing; otherwise it is a hint. */
   blocking: boolean;
@@ -26,14 +26,14 @@ export interface CodexCliReadiness {
   problems: CodexCliProblem[];
 }
 
-/** How long an answer is kept. Short: a user who has just signed in should see it soon. */
+/** How long an answer is kept. Short, so that a new login shows soon. */
 const MAX_AGE_MS = 10_000;
 
 let latest: { question: string; askedAt: number; answer: Promise<CodexCliReadiness> } | undefined;
 
 /**
- * Whether this machine can draw. Offline and free. Consecutive calls that ask the same within ten
- * seconds share one answer. A missing addon is a problem like the others.
+ * Finds out whether this machine can draw. Offline and free. Consecutive calls with the same
+ * settings share one answer for ten seconds. A missing addon is a problem like the others.
  */
 export async function checkCodexCli(overrides: CodexOverrides = {}): Promise<CodexCliReadiness> {
   const options = { codexPath: read(overrides, 'executable'), env: environmentOf(overrides) };
@@ -43,7 +43,7 @@ export async function checkCodexCli(overrides: CodexOverrides = {}): Promise<Cod
 
   const asked = { question, askedAt: now, answer: check(options) };
   latest = asked;
-  // A failure is not an answer to keep.
+  // A failure is not kept.
   asked.answer.catch(() => {
     if (latest === asked) latest = undefined;
   });

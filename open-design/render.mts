@@ -1,16 +1,19 @@
-// The dispatcher's branch: what Open Design asks for goes in, the picture comes out. Defaults, limits and the choice of a sandbox
-// are the addon's.
+// The branch of Open Design's dispatcher: converts its context and settings to the addon's options.
+// The addon has the defaults and the bounds, and chooses the sandbox.
 
 import type { GenerateOptions } from 'codex-image';
 
 import { loadAddon } from './addon.mjs';
 import { type CodexOverrides, type Environment, environmentOf } from './environment.mjs';
-import { renderError } from './errors.mjs';
+import { type CodexCliImageError, renderError } from './errors.mjs';
 import { CODEX_CLI_PROVIDER } from './models.mjs';
 import { Throttle } from './progress.mjs';
 import { read } from './read.mjs';
 
-/** What this renderer reads of the dispatcher's context. `model` and `wireModel` name a tool, and say nothing about Codex's own model. */
+/**
+ * The members of the dispatcher's context that are read. `model` and `wireModel` are not: they name
+ * a tool, not Codex's own model.
+ */
 export interface RenderContext {
   /** Everything but `'image'` is refused. */
   surface: string;
@@ -20,46 +23,43 @@ export interface RenderContext {
   aspect?: string | undefined;
   /** The first picture to start from. */
   imageRef?: ImageRef | null | undefined;
-  /** All of them; may name `imageRef` once more. */
+  /** All pictures to start from; may contain `imageRef`. */
   imageRefs?: readonly ImageRef[] | undefined;
 }
 
-/**
- * A picture to start from. Of all that the dispatcher knows about it, the file counts: it is read and judged once, by the addon.
- * `dataUrl` holds the same bytes again, and would only become another file.
- */
+/** A picture to start from. The addon reads the file; other members are ignored. */
 export interface ImageRef {
   /** The file's absolute path. */
   abs: string;
 }
 
-/** What the daemon has decided already. Whatever is left out is decided as `generateCodexImage` does. */
+/** What the daemon has decided. Absent members default as for `generateCodexImage`. */
 export interface RenderOverrides extends CodexOverrides {
-  /** What the agent's shell may do; `OD_CODEX_SANDBOX`, Windows and WSL are heeded without it. */
+  /** What the agent's shell may do. By default `OD_CODEX_SANDBOX`, Windows and WSL decide. */
   sandbox?: GenerateOptions['sandbox'];
-  /** Bound on the whole call, in milliseconds; by default `OD_CODEX_IMAGE_TIMEOUT_MS`. */
+  /** Time limit of the whole call, in milliseconds; by default `OD_CODEX_IMAGE_TIMEOUT_MS`. */
   timeoutMs?: number | undefined;
-  /** How much the picture has to prove; `'full'` by default. A test's fixture may need `'signature'`. */
+  /** What the picture has to prove; `'full'` by default. Fixtures may need `'signature'`. */
   validation?: GenerateOptions['validation'];
-  /** Ends the run; the promise rejects with its reason. */
+  /** Aborts the call; the promise rejects with its reason. */
   signal?: AbortSignal | undefined;
 }
 
-/** What the dispatcher writes into the project. */
+/** The picture for the dispatcher to write into the project. */
 export interface CodexCliImage {
   /** Exactly the PNG file's bytes. */
   bytes: Buffer;
-  /** Where it came from, for the viewer's toolbar. */
+  /** A note on its origin, for the viewer's toolbar. */
   providerNote: string;
-  /** It is a PNG, whatever name was asked for. */
+  /** The extension of a PNG, whatever file name was requested. */
   suggestedExt: '.png';
 }
 
 /**
- * Draws one picture with the user's own signed-in Codex CLI. Never a placeholder.
+ * Draws one picture with the user's own signed-in Codex CLI. Never returns a placeholder.
  *
- * `onProgress` gets single lines of at most 200 characters: the first at once, then the latest at most once a second. Rejects
- * with a `CodexCliImageError`, or with the signal's reason.
+ * `onProgress` gets single lines of at most 200 characters: the first at once, then the latest at
+ * most once a second. Rejects with a `CodexCliImageError`, or with the signal's reason.
  */
 export async function renderCodexCliImage(
   context: RenderContext,
@@ -67,14 +67,17 @@ export async function renderCodexCliImage(
   overrides: RenderOverrides = {},
 ): Promise<CodexCliImage> {
   if (read(context, 'surface') !== 'image') {
-    throw renderError('INVALID_OPTIONS', 400, 'The Codex CLI draws images only.');
+    const members = { code: 'INVALID_OPTIONS', status: 400, option: 'surface' } as const;
+    throw renderError(members, 'The Codex CLI draws images only.');
   }
   const options = optionsFrom(context, overrides);
   const { generateCodexImage } = await loadAddon();
   const throttle = new Throttle((line) => onProgress?.(line));
   try {
-    const bytes = await generateCodexImage(options, (line) => throttle.say(line));
+    const bytes = await generateCodexImage(options, (line) => throttle.add(line));
     return { bytes, providerNote: noteOn(bytes, options.aspect), suggestedExt: '.png' };
+  } catch (error) {
+    throw read(overrides, 'timeoutMs') == null ? namingVariable(error) : error;
   } finally {
     throttle.stop();
   }
@@ -82,13 +85,13 @@ export async function renderCodexCliImage(
 
 function optionsFrom(context: RenderContext, overrides: RenderOverrides): GenerateOptions {
   const env = environmentOf(overrides);
-  // Unlike a spread, this takes no element of `Array.prototype` for a hole.
+  // Unlike a spread, this skips holes, which a polluted `Array.prototype` would fill.
   const imageRefs = Object.values(read(context, 'imageRefs') ?? []);
   const references = [read(context, 'imageRef'), ...imageRefs].flatMap(
     (ref) => (ref && read(ref, 'abs')) ?? [],
   );
   return {
-    // Refused by the addon where there is none.
+    // The addon refuses an absent prompt.
     prompt: read(context, 'prompt') as string,
     aspect: read(context, 'aspect'),
     referenceImages: [...new Set(references)],
@@ -102,20 +105,22 @@ function optionsFrom(context: RenderContext, overrides: RenderOverrides): Genera
   };
 }
 
-/** The longest `timeoutMs` there is, repeated here so that the message names what the user has set. */
-const MAX_TIMEOUT_MS = 2_147_483_647;
+const TIMEOUT_VARIABLE = 'OD_CODEX_IMAGE_TIMEOUT_MS';
 
 function timeoutOf(env: Environment): number | undefined {
-  const text = env['OD_CODEX_IMAGE_TIMEOUT_MS']?.trim();
+  const text = env[TIMEOUT_VARIABLE]?.trim();
   if (!text) return undefined;
-  const timeoutMs = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
-  // Not ignored: a limit that silently is another one hides why a picture did not come.
-  throw renderError(
-    'INVALID_OPTIONS',
-    400,
-    `The variable OD_CODEX_IMAGE_TIMEOUT_MS must be a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}.`,
-  );
+  // The addon refuses NaN. An ignored value would hide why a picture did not come.
+  return /^\d+$/.test(text) ? Number(text) : NaN;
+}
+
+/** The addon's refusal of `timeoutMs`, naming the variable instead. Other errors stay the same. */
+function namingVariable(error: unknown): unknown {
+  if (!(error instanceof TypeError)) return error;
+  const { option, message } = error as Error & CodexCliImageError;
+  if (option !== 'timeoutMs') return error;
+  const members = { code: 'INVALID_OPTIONS', status: 400, option: TIMEOUT_VARIABLE } as const;
+  return renderError(members, message.replace(option, TIMEOUT_VARIABLE), error);
 }
 
 function noteOn(bytes: Buffer, aspect: string | null | undefined): string {

@@ -18,9 +18,9 @@ await main(async () => {
     process.env['STUB_PROGRAM'] = path.join(root, 'target', 'debug', 'examples', STUB);
   }
   Object.assign(process.env, {
-    ELSEWHERE_PLATFORM: `${process.platform}-${process.arch}`,
-    ELSEWHERE_NODE: JSON.stringify([process.execPath]),
+    EXPECTED_PLATFORM: `${process.platform}-${process.arch}`,
+    NODE_COMMAND: JSON.stringify([process.execPath]),
   });
-  const tests = path.join('__test__', 'elsewhere', 'generation.test.mjs');
+  const tests = path.join('__test__', 'emulated', 'generation.test.mjs');
   await run(process.execPath, ['--test-reporter=spec', tests]);
 });

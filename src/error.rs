@@ -1,10 +1,12 @@
-//! Every way a generation can fail, each with its code, its status and a sentence that its reader
-//! can act on.
+//! Every way a call can fail, each with its code, its status, and a message that its reader can act
+//! on.
 //!
 //! A [`Failure`] has two parts. The [`Cause`] is public: its message reaches end users verbatim, so
 //! it never holds a path, a line of stderr or a secret. The [`Evidence`] is for logs; its `detail`
 //! is redacted where it is collected.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::png::PngError;
@@ -12,162 +14,72 @@ use crate::process::Exit;
 use crate::text::name;
 
 /// Why there is no image.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// The caller's own mistake; nothing was started.
-    #[error("Invalid option `{}`: {problem}.", name(.option))]
     InvalidOption {
         /// The option's name as the caller wrote it, e.g. `timeoutMs` or `env.PATH`.
         option: String,
-        /// What was wrong, in words that complete "Invalid option X: …".
+        /// What is wrong, in words that complete "Invalid option X: …".
         problem: String,
     },
-
     /// No Codex CLI in any of the usual places.
-    #[error(
-        "The Codex CLI was not found. Install it with `npm install -g @openai/codex`, \
-         or put the directory that it is in on the PATH."
-    )]
     CodexNotFound,
-
     /// There is one, but of another system.
-    #[error(
-        "Only a Codex CLI for Windows was found, which cannot work here. \
-         Install one inside of this system with `npm install -g @openai/codex`."
-    )]
     CodexForWindows,
-
     /// `codexPath` names something that cannot be run.
-    #[error(
-        "The chosen Codex CLI cannot be run: {0}. Choose another, \
-         or install it with `npm install -g @openai/codex`."
-    )]
     CodexUnusable(CliFault),
-
     /// The operating system refused to start the CLI.
-    #[error("Codex could not be started: {0}. Try again in a minute.")]
     SpawnFailed(String),
-
     /// There is no login.
-    #[error("Codex is not signed in. Run `codex login` and sign in with ChatGPT.")]
     NotSignedIn,
-
-    /// There is no place for a login: the user has no home directory, and `CODEX_HOME` names none.
-    #[error(
-        "Codex is not signed in: the user that it would run as has no home directory. \
-         Set the variable HOME or CODEX_HOME, then run `codex login` and sign in with ChatGPT."
-    )]
+    /// Codex has no home: the user has no home directory, and `CODEX_HOME` names none.
     HomeUnknown,
-
     /// Signed in to an account or a workspace that OpenAI has deactivated.
-    #[error(
-        "Codex is not signed in to an active account: OpenAI has deactivated the account or its workspace. \
-         Run `codex login` and sign in with another one, or ask OpenAI's support."
-    )]
     Deactivated,
-
     /// Codex's home is no directory that it can open: Codex does not start.
-    #[error(
-        "Codex's home directory does not exist or cannot be opened, so Codex is not signed in there. \
-         Create it and run `codex login` with it as CODEX_HOME, or correct the setting that names it."
-    )]
     HomeUnusable,
-
-    /// Signed in, or not, but not as Codex's configuration demands: Codex would sign out.
-    #[error("{0}.")]
+    /// The login is not as Codex's configuration demands: Codex would sign out.
     LoginRefused(Demand),
-
     /// Signed in, but in a way that does not come with the image tool.
-    #[error(
-        "Codex is signed in with an API key or another programmatic login, which cannot draw images. \
-         Run `codex login` and sign in with ChatGPT."
-    )]
     ApiKeyLogin,
-
     /// Codex runs, but has no image tool.
-    #[error("Codex's image_gen tool is unavailable: {0}.")]
     ImageGenUnavailable(ToolUnavailable),
-
-    /// There is nothing that counts.
-    #[error("{0}.")]
+    /// No file counts as the image.
     NoImage(NoImageReason),
-
-    /// There is a file, and it is not a picture.
-    #[error("What Codex delivered is not a valid PNG: {0}. Try again.")]
+    /// There is a file, and it is not a valid PNG.
     InvalidImage(PngError),
-
     /// There is a file, and it is larger than the caller allows.
-    #[error("The image is larger than the {limit} bytes that are allowed here. Ask for a smaller or simpler one.")]
     ImageTooLarge {
         /// The limit in force, in bytes.
         limit: u64,
     },
-
-    /// The subscription's allowance is used up.
-    #[error(
-        "Your ChatGPT plan's limit is reached; it resets on a rolling window. Try again later{}.",
-        resets_in_words(*.resets_in)
-    )]
+    /// The rolling limit of the subscription is reached.
     UsageLimit {
-        /// How long until the limit resets, where the backend said so.
+        /// How long until the limit resets, if the backend said so.
         resets_in: Option<Duration>,
     },
-
     /// What the account may spend is used up, and waiting alone does not bring more.
-    #[error("{0}")]
     Exhausted(Allowance),
-
     /// Too many requests in a short time.
-    #[error("OpenAI is limiting the rate of requests. Try again in a minute.")]
     RateLimited,
-
-    /// The safety system refused the picture.
-    #[error("The request was refused by OpenAI's safety system. Reword the prompt.")]
+    /// OpenAI's safety system refused the request.
     SafetyRejected,
-
     /// OpenAI's side failed, or could not be reached.
-    #[error("OpenAI's backend could not deliver the image ({0}). {advice}", advice = .0.advice())]
     BackendError(BackendTrouble),
-
     /// Codex exited with an error, for an unrecognised reason.
-    #[error(
-        "codex image_gen exited {}. Update Codex and try again. If that does not help, \
-         run `codex` in a terminal to see what it reports.",
-        exit_in_words(*.0)
-    )]
     CodexFailed(Exit),
-
     /// The turn failed, for an unrecognised reason, and Codex had to be stopped.
-    #[error(
-        "Codex reported that its turn failed. Update Codex and try again. If that does not help, \
-         run `codex` in a terminal to see what it reports."
-    )]
     TurnFailed,
-
     /// The whole call took longer than allowed.
-    #[error(
-        "Codex did not deliver an image within {} s. Drawing can take some minutes. Try again.",
-        .0.as_secs_f64()
-    )]
     Timeout(Duration),
-
     /// The disk of `CODEX_HOME` does not answer.
-    #[error("Codex's home directory does not answer. Check the disk or network drive that it lies on, then try again.")]
     HomeUnanswered,
-
-    /// No private directory to work in.
-    #[error(
-        "A private working directory could not be made: {0}. \
-         Check the directory for temporary files: it has to exist, to have room, and to be safe from other users."
-    )]
+    /// The private working directory could not be made.
     WorkspaceFailed(String),
-
-    /// The caller gave up. JavaScript sees its own `signal.reason` instead of this.
-    #[error("The generation was aborted.")]
+    /// The caller aborted the call. JavaScript gets its own `signal.reason` instead of this.
     Aborted,
-
     /// A defect of this package.
-    #[error("The image addon failed internally. Please report this.")]
     Internal,
 }
 
@@ -197,143 +109,303 @@ pub enum CliFault {
     OnlyScript,
 }
 
-/// In what way there is no image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why no file counts as the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoImageReason {
-    /// None came of the turn.
-    #[error(
-        "Codex finished, but there is no image at the requested path or in its own store: it answered without drawing. \
-         Trying again, or wording the request differently, may help"
-    )]
+    /// The turn left none.
     NotDrawn,
-    /// One came of it that is a reference image, unchanged.
-    #[error(
-        "Codex finished, but there is no image at the requested path other than one of the reference images, unchanged. \
-         Say in the prompt what is to be different"
-    )]
+    /// The one that the turn left is a reference image, unchanged.
     Reference,
-    /// One came of it that may be from anywhere.
-    #[error(
-        "Codex finished, but there is no image at the requested path that provably came from image_gen. \
-         Trying again may help"
-    )]
+    /// The one that the turn left may be from anywhere.
     Unverified,
-    /// None is left of a thread that may have drawn one.
-    #[error(
-        "There is no image of this thread in Codex's store or in its record of the thread. \
-         Ask for the image again"
-    )]
+    /// An earlier thread may have drawn one, and it is not there any more.
     NotKept,
 }
 
 /// What Codex's configuration demands of a login, and this one does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
     /// Another method than ChatGPT.
-    #[error(
-        "Codex's configuration does not allow to sign in with ChatGPT, as drawing needs it. \
-         Change forced_login_method there, or ask the administrator who has set it"
-    )]
     AnotherMethod,
     /// ChatGPT.
-    #[error(
-        "Codex's configuration demands to be signed in with ChatGPT, and it is signed in with an API key or another \
-         programmatic login. Run `codex login` and sign in with ChatGPT"
-    )]
     ChatGpt,
     /// Another ChatGPT workspace.
-    #[error(
-        "Codex is signed in to another ChatGPT workspace than its configuration demands. \
-         Run `codex login` and choose that workspace, or correct forced_chatgpt_workspace_id"
-    )]
     AnotherWorkspace,
 }
 
-/// How it is known that the image tool is missing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why the image tool is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolUnavailable {
     /// `config.toml` selects a provider that certainly does not offer it.
-    #[error(
-        "the model provider `{}` selected in config.toml does not offer it. \
-         Use OpenAI's own provider, or set requires_openai_auth = true for a relay that passes the tool on",
-        name(.0)
-    )]
     Provider(String),
     /// `config.toml` selects a provider that does not exist: Codex does not start.
-    #[error(
-        "the model provider `{}` selected in config.toml is not defined there. \
-         Define it in model_providers, or use OpenAI's own provider",
-        name(.0)
-    )]
     Undefined(String),
-    /// The configuration or the call switches off this feature, without which there is none.
-    #[error("the feature {0} is switched off in Codex's configuration. Switch it on there, or leave it out")]
+    /// The configuration or the call switches off this feature, which the tool needs.
     SwitchedOff(&'static str),
-    /// A program that belongs to Codex is not there.
-    #[error("its program codex-code-mode-host is missing, so Codex is not completely installed. Reinstall Codex")]
+    /// A program that belongs to Codex is missing.
     Incomplete,
     /// Codex, or its model, said so during the turn.
-    #[error(
-        "Codex reports that it has no such tool. Update Codex, make sure that `codex login` was done with ChatGPT, \
-         and that the selected model can draw"
-    )]
     Reported,
 }
 
 /// What is used up until it is paid for or raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
     /// The credits of a workspace.
-    #[error("Your ChatGPT workspace is out of credits. Add credits, or ask the workspace's owner to add some.")]
     Credits,
     /// The spend cap of a workspace.
-    #[error("The spend cap of your ChatGPT workspace is reached. Raise it, or ask the workspace's owner to raise it.")]
     SpendCap,
     /// The quota or the balance of an account.
-    #[error("Your OpenAI account has no quota or balance left for this. Check its plan and billing details.")]
     Quota,
-    /// A plan without Codex has none.
-    #[error(
-        "Your ChatGPT plan does not include Codex. Upgrade it, or run `codex login` and sign in with another account."
-    )]
+    /// The plan does not include Codex.
     Plan,
 }
 
-/// What went wrong on the way to OpenAI or there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// What failed on OpenAI's side or on the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BackendTrouble {
     /// An HTTP status, and its reason.
-    #[error("HTTP {0}: {1}")]
     Http(u16, &'static str),
     /// No connection, or one that broke off.
-    #[error("no connection")]
     Unreachable,
     /// Too many requests of others.
-    #[error("its servers report high demand")]
     Overloaded,
     /// Too many requests of others for one model.
-    #[error("the selected model is at capacity")]
     AtCapacity,
-    /// An error over there that it did not explain.
-    #[error("its servers report an error")]
+    /// An error that the backend did not explain.
     Failed,
     /// The network or its region is blocked.
-    #[error("access from this network or region is blocked")]
     Blocked,
     /// A model that the account or this version of Codex cannot use.
-    #[error("the selected model is not available")]
     NoSuchModel,
     /// More than fits into the model's context.
-    #[error("the request is too long for the model")]
     TooLong,
-    /// A picture in the request cannot be read there.
-    #[error("it cannot read an image of the request")]
+    /// The backend cannot read a picture of the request.
     UnreadableImage,
 }
 
+/// A text for end users in two parts, each of whole sentences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What happened.
+    pub problem: Cow<'static, str>,
+    /// What to do. Empty if the problem implies it.
+    pub fix: Cow<'static, str>,
+}
+
+impl Message {
+    fn new(problem: impl Into<Cow<'static, str>>, fix: impl Into<Cow<'static, str>>) -> Self {
+        Self { problem: problem.into(), fix: fix.into() }
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { problem, fix } = self;
+        f.write_str(problem)?;
+        if fix.is_empty() { Ok(()) } else { write!(f, " {fix}") }
+    }
+}
+
+const SIGN_IN: &str = "Run `codex login` and sign in with ChatGPT.";
+const UPDATE: &str = "Update Codex and try again. \
+                      If that does not help, run `codex` in a terminal to see what it reports.";
+
+impl Cause {
+    /// What happened, and what to do.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        match self {
+            Self::InvalidOption { option, problem } => {
+                Message::new(format!("Invalid option `{}`: {problem}.", name(option)), "")
+            }
+            Self::CodexNotFound => Message::new(
+                "The Codex CLI was not found.",
+                "Install it with `npm install -g @openai/codex`, \
+                 or put the directory that it is in on the PATH.",
+            ),
+            Self::CodexForWindows => Message::new(
+                "Only a Codex CLI for Windows was found, which cannot work here.",
+                "Install one inside of this system with `npm install -g @openai/codex`.",
+            ),
+            Self::CodexUnusable(fault) => Message::new(
+                format!("The chosen Codex CLI cannot be run: {fault}."),
+                "Choose another, or install it with `npm install -g @openai/codex`.",
+            ),
+            Self::SpawnFailed(reason) => {
+                Message::new(format!("Codex could not be started: {reason}."), "Try again in a minute.")
+            }
+            Self::NotSignedIn => Message::new("Codex is not signed in.", SIGN_IN),
+            Self::HomeUnknown => Message::new(
+                "Codex is not signed in: the user that it would run as has no home directory.",
+                "Set the variable HOME or CODEX_HOME, then run `codex login` and sign in with ChatGPT.",
+            ),
+            Self::Deactivated => Message::new(
+                "Codex is not signed in to an active account: \
+                 OpenAI has deactivated the account or its workspace.",
+                "Run `codex login` and sign in with another one, or ask OpenAI's support.",
+            ),
+            Self::HomeUnusable => Message::new(
+                "Codex's home directory does not exist or cannot be opened, so Codex is not signed in there.",
+                "Create it and run `codex login` with it as CODEX_HOME, or correct the setting that names it.",
+            ),
+            Self::LoginRefused(demand) => demand.message(),
+            Self::ApiKeyLogin => Message::new(
+                "Codex is signed in with an API key or another programmatic login, which cannot draw images.",
+                SIGN_IN,
+            ),
+            Self::ImageGenUnavailable(reason) => reason.message(),
+            Self::NoImage(reason) => reason.message(),
+            Self::InvalidImage(error) => {
+                Message::new(format!("What Codex delivered is not a valid PNG: {error}."), "Try again.")
+            }
+            Self::ImageTooLarge { limit } => Message::new(
+                format!("The image is larger than the {limit} bytes that are allowed here."),
+                "Ask for a smaller or simpler one.",
+            ),
+            Self::UsageLimit { resets_in } => Message::new(
+                "Your ChatGPT plan's limit is reached; it resets on a rolling window.",
+                format!("Try again later{}.", resets_in_words(*resets_in)),
+            ),
+            Self::Exhausted(allowance) => allowance.message(),
+            Self::RateLimited => Message::new("OpenAI is limiting the rate of requests.", "Try again in a minute."),
+            Self::SafetyRejected => {
+                Message::new("The request was refused by OpenAI's safety system.", "Reword the prompt.")
+            }
+            Self::BackendError(trouble) => trouble.message(),
+            Self::CodexFailed(exit) => {
+                Message::new(format!("codex image_gen exited {}.", exit_in_words(*exit)), UPDATE)
+            }
+            Self::TurnFailed => Message::new("Codex reported that its turn failed.", UPDATE),
+            Self::Timeout(limit) => Message::new(
+                format!("Codex did not deliver an image within {} s.", limit.as_secs_f64()),
+                "Drawing can take some minutes. Try again.",
+            ),
+            Self::HomeUnanswered => Message::new(
+                "Codex's home directory does not answer.",
+                "Check the disk or network drive that it lies on, then try again.",
+            ),
+            Self::WorkspaceFailed(reason) => Message::new(
+                format!("A private working directory could not be made: {reason}."),
+                "Check the directory for temporary files: \
+                 it has to exist, to have room, and to be safe from other users.",
+            ),
+            Self::Aborted => Message::new("The generation was aborted.", ""),
+            Self::Internal => Message::new("The image addon failed internally.", "Please report this."),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message().fmt(f)
+    }
+}
+
+impl std::error::Error for Cause {}
+
+impl NoImageReason {
+    fn message(self) -> Message {
+        match self {
+            Self::NotDrawn => Message::new(
+                "Codex finished, but there is no image at the requested path or in its own store: \
+                 it answered without drawing.",
+                "Trying again, or wording the request differently, may help.",
+            ),
+            Self::Reference => Message::new(
+                "Codex finished, but there is no image at the requested path \
+                 other than one of the reference images, unchanged.",
+                "Say in the prompt what is to be different.",
+            ),
+            Self::Unverified => Message::new(
+                "Codex finished, but there is no image at the requested path \
+                 that provably came from image_gen.",
+                "Trying again may help.",
+            ),
+            Self::NotKept => Message::new(
+                "There is no image of this thread in Codex's store or in its record of the thread.",
+                "Ask for the image again.",
+            ),
+        }
+    }
+}
+
+impl Demand {
+    fn message(self) -> Message {
+        match self {
+            Self::AnotherMethod => Message::new(
+                "Codex's configuration does not allow to sign in with ChatGPT, as drawing needs it.",
+                "Change forced_login_method there, or ask the administrator who has set it.",
+            ),
+            Self::ChatGpt => Message::new(
+                "Codex's configuration demands to be signed in with ChatGPT, \
+                 and it is signed in with an API key or another programmatic login.",
+                SIGN_IN,
+            ),
+            Self::AnotherWorkspace => Message::new(
+                "Codex is signed in to another ChatGPT workspace than its configuration demands.",
+                "Run `codex login` and choose that workspace, or correct forced_chatgpt_workspace_id.",
+            ),
+        }
+    }
+}
+
+impl ToolUnavailable {
+    fn message(&self) -> Message {
+        let (reason, fix) = match self {
+            Self::Provider(provider) => (
+                format!("the model provider `{}` selected in config.toml does not offer it", name(provider)),
+                "Use OpenAI's own provider, \
+                 or set requires_openai_auth = true for a relay that passes the tool on.",
+            ),
+            Self::Undefined(provider) => (
+                format!("the model provider `{}` selected in config.toml is not defined there", name(provider)),
+                "Define it in model_providers, or use OpenAI's own provider.",
+            ),
+            Self::SwitchedOff(feature) => (
+                format!("the feature {feature} is switched off in Codex's configuration"),
+                "Switch it on there, or leave it out.",
+            ),
+            Self::Incomplete => (
+                "its program codex-code-mode-host is missing, so Codex is not completely installed".to_owned(),
+                "Reinstall Codex.",
+            ),
+            Self::Reported => (
+                "Codex reports that it has no such tool".to_owned(),
+                "Update Codex, make sure that `codex login` was done with ChatGPT, \
+                 and that the selected model can draw.",
+            ),
+        };
+        Message::new(format!("Codex's image_gen tool is unavailable: {reason}."), fix)
+    }
+}
+
+impl Allowance {
+    fn message(self) -> Message {
+        match self {
+            Self::Credits => Message::new(
+                "Your ChatGPT workspace is out of credits.",
+                "Add credits, or ask the workspace's owner to add some.",
+            ),
+            Self::SpendCap => Message::new(
+                "The spend cap of your ChatGPT workspace is reached.",
+                "Raise it, or ask the workspace's owner to raise it.",
+            ),
+            Self::Quota => Message::new(
+                "Your OpenAI account has no quota or balance left for this.",
+                "Check its plan and billing details.",
+            ),
+            Self::Plan => Message::new(
+                "Your ChatGPT plan does not include Codex.",
+                "Upgrade it, or run `codex login` and sign in with another account.",
+            ),
+        }
+    }
+}
+
 impl BackendTrouble {
-    /// Whether the same request may well succeed later. Of the statuses, only those that speak of a
-    /// moment: a timeout, too early, too many, or an error of the server itself.
+    /// Whether the same request may well succeed later. Of the HTTP statuses, only a timeout, "too
+    /// early", "too many" and the server's own errors pass.
     const fn may_pass(&self) -> bool {
         match self {
             Self::Http(status, _) => matches!(status, 408 | 425 | 429 | 500..=599),
@@ -342,16 +414,30 @@ impl BackendTrouble {
         }
     }
 
-    /// What to do.
-    const fn advice(&self) -> &'static str {
-        match self {
-            _ if self.may_pass() => "Try again later.",
-            Self::Blocked => "Use Codex from another network or without a VPN or proxy.",
-            Self::NoSuchModel => "Update Codex, or select another model.",
-            Self::TooLong => "Shorten the prompt, or use fewer reference images.",
-            Self::UnreadableImage => "Use other reference images.",
-            _ => "The same request would fail again. Change it, or update Codex.",
-        }
+    fn message(&self) -> Message {
+        const LATER: &str = "Try again later.";
+        let (trouble, fix): (Cow<'_, str>, _) = match self {
+            Self::Http(status, reason) => (
+                format!("HTTP {status}: {reason}").into(),
+                if self.may_pass() { LATER } else { "The same request would fail again. Change it, or update Codex." },
+            ),
+            Self::Unreachable => ("no connection".into(), LATER),
+            Self::Overloaded => ("its servers report high demand".into(), LATER),
+            Self::AtCapacity => ("the selected model is at capacity".into(), LATER),
+            Self::Failed => ("its servers report an error".into(), LATER),
+            Self::Blocked => (
+                "access from this network or region is blocked".into(),
+                "Use Codex from another network or without a VPN or proxy.",
+            ),
+            Self::NoSuchModel => {
+                ("the selected model is not available".into(), "Update Codex, or select another model.")
+            }
+            Self::TooLong => {
+                ("the request is too long for the model".into(), "Shorten the prompt, or use fewer reference images.")
+            }
+            Self::UnreadableImage => ("it cannot read an image of the request".into(), "Use other reference images."),
+        };
+        Message::new(format!("OpenAI's backend could not deliver the image ({trouble})."), fix)
     }
 }
 
@@ -373,7 +459,7 @@ fn resets_in_words(resets_in: Option<Duration>) -> String {
 
 fn exit_in_words(exit: Exit) -> String {
     match exit {
-        // A crash on Windows, which people know by this number.
+        // A crash on Windows, which is known by its hexadecimal number.
         Exit::Code(code) if code < -1 => format!("exit {code:#010x}"),
         Exit::Code(code) => format!("exit {code}"),
         Exit::Signal(signal) => format!("signal {}", crate::process::signal_name(signal)),
@@ -435,7 +521,16 @@ impl Cause {
         }
     }
 
-    /// Whether the same call may well succeed if it is simply made again.
+    /// The invalid option, as the message names it: short and printable.
+    #[must_use]
+    pub fn option(&self) -> Option<String> {
+        match self {
+            Self::InvalidOption { option, .. } => Some(name(option)),
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may well succeed if it is made again.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
@@ -451,7 +546,7 @@ impl Cause {
     }
 }
 
-/// What is known beside the cause.
+/// What is known besides the cause.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// How Codex ended, if it ran and ended by itself.
@@ -460,7 +555,7 @@ pub struct Evidence {
     pub thread_id: Option<String>,
     /// When a usage limit resets.
     pub resets_at: Option<SystemTime>,
-    /// The redacted tail of stderr and of the agent's words; empty if there was none.
+    /// The redacted ends of stderr and of the agent's output; empty if there was none.
     pub detail: String,
 }
 
@@ -470,7 +565,7 @@ pub struct Evidence {
 pub struct Failure {
     /// Why there is no image.
     pub cause: Cause,
-    /// What is known beside it.
+    /// What is known besides.
     pub evidence: Box<Evidence>,
 }
 
@@ -480,11 +575,11 @@ impl From<Cause> for Failure {
     }
 }
 
-/// The words of an operating-system error without anything that could name a path.
+/// The text of an operating-system error, without anything that could name a path.
 #[must_use]
 pub fn os_words(error: &std::io::Error) -> String {
     // An `io::Error` made by std from an errno prints only that errno's text; one made from a
-    // message may quote anything, so only its kind is repeated.
+    // message may quote anything, so only its kind is told.
     if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
 }
 
@@ -530,7 +625,13 @@ mod tests {
             Cause::InvalidOption { option: "prompt".into(), problem: "it is blank".into() },
             Cause::CodexNotFound,
             Cause::CodexForWindows,
+            Cause::CodexUnusable(CliFault::Absent),
             Cause::CodexUnusable(CliFault::Directory),
+            Cause::CodexUnusable(CliFault::NotRegular),
+            Cause::CodexUnusable(CliFault::NotExecutable),
+            Cause::CodexUnusable(CliFault::ForWindows),
+            Cause::CodexUnusable(CliFault::ScriptAbsent),
+            Cause::CodexUnusable(CliFault::OnlyScript),
             Cause::SpawnFailed("Permission denied (os error 13)".into()),
             Cause::NotSignedIn,
             Cause::HomeUnknown,
@@ -552,12 +653,14 @@ mod tests {
             Cause::InvalidImage(PngError::Empty),
             Cause::ImageTooLarge { limit: 1 },
             Cause::UsageLimit { resets_in: None },
+            Cause::UsageLimit { resets_in: Some(Duration::from_secs(5400)) },
             Cause::Exhausted(Allowance::Credits),
             Cause::Exhausted(Allowance::SpendCap),
             Cause::Exhausted(Allowance::Quota),
             Cause::Exhausted(Allowance::Plan),
             Cause::RateLimited,
             Cause::SafetyRejected,
+            Cause::BackendError(BackendTrouble::Http(404, "not found")),
             Cause::BackendError(BackendTrouble::Http(500, "an error of the server")),
             Cause::BackendError(BackendTrouble::Unreachable),
             Cause::BackendError(BackendTrouble::Overloaded),
@@ -568,7 +671,7 @@ mod tests {
             Cause::BackendError(BackendTrouble::TooLong),
             Cause::BackendError(BackendTrouble::UnreadableImage),
             Cause::CodexFailed(Exit::Code(1)),
-            Cause::CodexFailed(Exit::Signal(11)),
+            Cause::CodexFailed(Exit::Signal(9999)),
             Cause::TurnFailed,
             Cause::Timeout(Duration::from_secs(600)),
             Cause::HomeUnanswered,
@@ -576,6 +679,19 @@ mod tests {
             Cause::Aborted,
             Cause::Internal,
         ]
+    }
+
+    /// Messages are public: users quote them, and programs match them.
+    #[test]
+    fn every_message_is_the_pinned_one() {
+        let pinned = include_str!("../__test__/fixtures/messages.txt");
+        let parts = |cause: &Cause| {
+            let Message { problem, fix } = cause.message();
+            if fix.is_empty() { format!("{problem}\n") } else { format!("{problem}\n  {fix}\n") }
+        };
+        assert_eq!(every_cause().iter().map(parts).collect::<String>(), pinned);
+        let whole: Vec<_> = every_cause().iter().map(Cause::to_string).collect();
+        assert_eq!(whole, pinned.replace("\n  ", " ").lines().collect::<Vec<_>>());
     }
 
     #[test]
@@ -590,7 +706,7 @@ mod tests {
         for cause in every_cause() {
             let message = cause.to_string();
             assert_sentence(&message);
-            // The caller is told which option is wrong.
+            // Only this one is for the caller, who has set the option.
             if !matches!(cause, Cause::InvalidOption { .. }) {
                 assert_names_no_option(&message);
             }
@@ -598,12 +714,12 @@ mod tests {
     }
 
     #[test]
-    fn every_message_ends_with_what_to_do() {
+    fn every_message_says_what_to_do() {
         for cause in every_cause() {
-            // JavaScript sees the caller's own reason instead of `Aborted`.
-            if !matches!(cause, Cause::InvalidOption { .. } | Cause::Aborted) {
-                assert!(cause.to_string().contains(". "), "{cause}");
-            }
+            // An invalid option says what it must be. JavaScript gets the caller's own reason
+            // instead of `Aborted`.
+            let implied = matches!(cause, Cause::InvalidOption { .. } | Cause::Aborted);
+            assert_eq!(cause.message().fix.is_empty(), implied, "{cause}");
         }
     }
 

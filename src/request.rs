@@ -1,5 +1,4 @@
-//! What was asked for, already valid: no JavaScript values, no defaults left to fill in. And what
-//! makes its texts and numbers valid.
+//! The validated request of one call, the checks of its texts and numbers, and the defaults.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -18,7 +17,7 @@ pub enum Completion {
     Exit,
 }
 
-/// How much the file at the handed path has to prove.
+/// How thoroughly an image in the workspace is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validation {
     /// Every chunk and every pixel.
@@ -93,7 +92,7 @@ pub struct Request {
     pub kill_grace: Duration,
     /// Larger files are refused.
     pub max_image_bytes: u64,
-    /// How much the file at the handed path has to prove.
+    /// How thoroughly an image in the workspace is checked.
     pub validation: Validation,
     /// Whether a picture that may have come from anywhere is refused.
     pub require_verified: bool,
@@ -103,8 +102,47 @@ pub struct Request {
     pub transparent: bool,
     /// Whether what a picture does not need is switched off in Codex.
     pub lean: bool,
-    /// How often Codex may connect anew.
-    pub max_reconnects: u32,
+    /// How often in a row Codex may connect anew.
+    pub max_reconnects: u64,
+}
+
+/// Whether the agent's shell has the network, unless the caller decides.
+pub const NETWORK_ACCESS: bool = true;
+
+/// Bounds and default of an option that is a whole number.
+#[derive(Debug, Clone, Copy)]
+pub struct WholeNumber {
+    /// The least that is accepted.
+    pub least: u64,
+    /// The most that is accepted.
+    pub most: u64,
+    /// The value if the option is absent.
+    pub default: u64,
+    /// What is counted, in words that follow "a whole number", or nothing.
+    pub unit: &'static str,
+}
+
+/// The time limit of a call. Node's own timers wait no longer.
+pub const TIMEOUT_MS: WholeNumber =
+    WholeNumber { least: 1, most: i32::MAX as u64, default: 600_000, unit: " of milliseconds" };
+/// The time between SIGTERM and SIGKILL.
+pub const KILL_GRACE_MS: WholeNumber =
+    WholeNumber { least: 0, most: 600_000, default: 2_000, unit: " of milliseconds" };
+/// The size of the largest image file that is accepted.
+pub const MAX_IMAGE_BYTES: WholeNumber = WholeNumber { least: 1, most: 1 << 30, default: 32 << 20, unit: " of bytes" };
+/// How often in a row Codex may connect anew. By default more often than the four times that it
+/// tries a WebSocket before it falls back to plain requests.
+pub const MAX_RECONNECTS: WholeNumber = WholeNumber { least: 0, most: 1_000, default: 6, unit: "" };
+
+impl WholeNumber {
+    /// The number as an integer.
+    ///
+    /// # Errors
+    /// What it must be instead, in words that complete "Invalid option X: …".
+    pub fn check(self, number: f64) -> Result<u64, String> {
+        let Self { least, most, unit, .. } = self;
+        whole(number, least..=most).ok_or_else(|| format!("it must be a whole number{unit} from {least} to {most}"))
+    }
 }
 
 /// Why `text` is no aspect, in words that complete "Invalid option X: …".
@@ -156,6 +194,33 @@ pub fn whole(number: f64, range: RangeInclusive<u64>) -> Option<u64> {
 }
 
 impl Request {
+    /// A request with the defaults of all options, in an empty environment without a home.
+    #[must_use]
+    pub fn new(prompt: String) -> Self {
+        Self {
+            prompt,
+            aspect: "1:1".to_owned(),
+            codex_path: None,
+            codex_home: CodexHome::named(PathBuf::new()),
+            env: Environment::default(),
+            node_dir: None,
+            model: None,
+            sandbox: Sandbox::WorkspaceWrite { network: NETWORK_ACCESS },
+            completion: Completion::Image,
+            config: Vec::new(),
+            disable_features: Vec::new(),
+            timeout: Duration::from_millis(TIMEOUT_MS.default),
+            kill_grace: Duration::from_millis(KILL_GRACE_MS.default),
+            max_image_bytes: MAX_IMAGE_BYTES.default,
+            validation: Validation::Full,
+            require_verified: false,
+            references: Vec::new(),
+            transparent: false,
+            lean: true,
+            max_reconnects: MAX_RECONNECTS.default,
+        }
+    }
+
     /// The home of Codex, as a path of its own.
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
@@ -178,30 +243,9 @@ impl Request {
 
 #[cfg(test)]
 impl Request {
-    /// One with the defaults, for tests.
+    /// A request with the defaults, for tests.
     pub fn example(codex_home: impl Into<PathBuf>) -> Self {
-        Self {
-            prompt: "a red fox".into(),
-            aspect: "1:1".into(),
-            codex_path: None,
-            codex_home: CodexHome::named(codex_home.into()),
-            env: Environment::default(),
-            node_dir: None,
-            model: None,
-            sandbox: Sandbox::WorkspaceWrite { network: true },
-            completion: Completion::Image,
-            config: Vec::new(),
-            disable_features: Vec::new(),
-            timeout: Duration::from_secs(600),
-            kill_grace: Duration::from_secs(2),
-            max_image_bytes: 32 << 20,
-            validation: Validation::Full,
-            require_verified: false,
-            references: Vec::new(),
-            transparent: false,
-            lean: true,
-            max_reconnects: 6,
-        }
+        Self { codex_home: CodexHome::named(codex_home.into()), ..Self::new("a red fox".to_owned()) }
     }
 }
 

@@ -72,11 +72,13 @@ test('it looks at the Codex and the home that are named', async ({ codex, world 
   expect(await run(world, args, { env })).toMatchObject({ code: 0 });
 });
 
-test('a provider that is named like a property of every object keeps its name', async ({
-  codex,
-  world,
-}) => {
-  await codex.config('model_provider = "constructor"\n[model_providers.constructor]\nname = "x"\n');
-  const { stdout } = await run(world, ['--check']);
-  expect(stdout.toString()).toContain('the model provider `constructor`');
+describe('a provider keeps its name', () => {
+  test.for([
+    ['a property of every object', 'constructor'],
+    ['an option of the API', 'model'],
+  ])('that is also that of %s', async ([, name], { codex, world }) => {
+    await codex.config(`model_provider = "${name}"\n[model_providers.${name}]\nname = "x"\n`);
+    const { stdout } = await run(world, ['--check']);
+    expect(stdout.toString()).toContain(`the model provider \`${name}\``);
+  });
 });

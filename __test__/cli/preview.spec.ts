@@ -4,6 +4,7 @@
 
 import { describe, expect } from 'vitest';
 
+import { preview } from '../../bin/preview.mjs';
 import { run, Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
@@ -60,8 +61,8 @@ describe.skipIf(WINDOWS)('kitty', () => {
     const commands = kitty(output);
     expectPicture(commands.map(({ payload }) => payload).join(''));
     const [first, ...rest] = commands;
-    // The terminal is not to answer (q=2), and works out the width itself.
-    expect(first?.control).toBe('a=T,f=100,q=2,r=20,m=1');
+    // The terminal is not to answer (q=2).
+    expect(first?.control).toBe('a=T,f=100,q=2,c=60,r=20,m=1');
     expect(rest.at(-1)?.control).toBe('m=0');
     expect(new Set(rest.slice(0, -1).map(({ control }) => control))).toEqual(new Set(['m=1']));
     for (const { payload } of commands.slice(0, -1)) expect(payload).toHaveLength(4096);
@@ -72,18 +73,35 @@ describe.skipIf(WINDOWS)('kitty', () => {
   test('gets a small one at once', async ({ codex, world }) => {
     const picture = png();
     const commands = kitty(await sent(codex, world, { env: KITTY, picture }));
-    expect(commands).toMatchObject([{ control: 'a=T,f=100,q=2,r=20,m=0' }]);
+    expect(commands).toMatchObject([{ control: 'a=T,f=100,q=2,c=60,r=20,m=0' }]);
     expectPicture(commands[0]?.payload ?? '', picture);
   });
 
   test.for<[what: string, size: { columns: number; rows: number }, limit: string]>([
-    ['as high as half a large terminal at most', { columns: 200, rows: 60 }, 'r=20'],
-    ['not higher than a low one', { columns: 200, rows: 10 }, 'r=6'],
-    ['not wider than a narrow one', { columns: 30, rows: 60 }, 'c=30'],
-    ['a line where there is no more', { columns: 200, rows: 2 }, 'r=1'],
-  ])('%s', async ([, size, limit], { codex, world }) => {
+    ['20 rows in a large terminal', { columns: 200, rows: 60 }, 'c=60,r=20'],
+    ['4 rows fewer than a low one has', { columns: 200, rows: 10 }, 'c=18,r=6'],
+    ['as many columns as a narrow one has', { columns: 30, rows: 60 }, 'c=30,r=10'],
+    ['one row where there is no room for more', { columns: 200, rows: 2 }, 'c=3,r=1'],
+    ['one column where there is one', { columns: 1, rows: 24 }, 'c=1,r=1'],
+  ])('a picture of 3 × 2 takes %s', async ([, size, sides], { codex, world }) => {
     const [first] = kitty(await sent(codex, world, { env: KITTY, picture: png(), ...size }));
-    expect(first?.control.split(',')).toContain(limit);
+    expect(first?.control).toContain(`,${sides},`);
+  });
+
+  test.for<[cellRatio: number | undefined, width: number, height: number, sides: string]>([
+    [undefined, 1254, 1254, 'c=40,r=20'],
+    [1.8, 1254, 1254, 'c=36,r=20'],
+    [25 / 9, 1254, 1254, 'c=56,r=20'],
+    [25 / 9, 2400, 100, 'c=67,r=1'],
+    [2, 2400, 100, 'c=48,r=1'],
+    [2, 1672, 941, 'c=71,r=20'],
+    [2.2, 1672, 941, 'c=78,r=20'],
+    [2.4, 1672, 941, 'c=77,r=18'],
+    [2, 100, 2400, 'c=2,r=20'],
+  ])('keeps the shape in cells of 1:%d: %d × %d', ([cellRatio, width, height, sides]) => {
+    const picture = { png: png(), width, height };
+    const sequence = preview('kitty', picture, { columns: 80, rows: 24, cellRatio });
+    expect(kitty(sequence)[0]?.control).toContain(`,${sides},`);
   });
 });
 

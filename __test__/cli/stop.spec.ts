@@ -77,7 +77,7 @@ const SIGNALS: [signal: NodeJS.Signals, code: number][] = [
   ['SIGHUP', 129],
 ];
 
-// Windows has no signals: who sends one ends the process. What is left of a run then is tested in `faults/daemon.spec.ts`.
+// Windows has no signals: who sends one ends the process. What is left of a run then is tested in `process/daemon.spec.ts`.
 describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
   test('stops the run', async ({ codex, world }) => {
     await codex.order(turn(GRANDCHILD, RUNNING, HANG));

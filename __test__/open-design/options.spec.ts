@@ -157,7 +157,10 @@ describe('OD_CODEX_IMAGE_TIMEOUT_MS', () => {
     async (value, { codex }) => {
       const error = await refusal(codex, within(codex, value));
       expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
-      expect(error.message).toContain(`OD_CODEX_IMAGE_TIMEOUT_MS must be a whole number`);
+      expect(error).toMatchObject({ name: 'CodexImageError', option: 'OD_CODEX_IMAGE_TIMEOUT_MS' });
+      expect(error).toBeInstanceOf(TypeError);
+      const rule = `it must be a whole number of milliseconds from 1 to ${MAX}`;
+      expect(error.message).toBe(`Invalid option \`OD_CODEX_IMAGE_TIMEOUT_MS\`: ${rule}.`);
     },
   );
 
@@ -167,10 +170,24 @@ describe('OD_CODEX_IMAGE_TIMEOUT_MS', () => {
     expect(error).toMatchObject({ code: 'TIMEOUT' });
   });
 
-  test('goes as far as the addon does', async ({ codex }) => {
-    const error = await refusal(codex, within(codex, '', MAX + 1));
+  test('is not blamed for a limit that the daemon has decided', async ({ codex }) => {
+    const error = await refusal(codex, within(codex, '60000', MAX + 1));
+    expect(error.option).toBe('timeoutMs');
     expect(error.message).toContain(`to ${MAX}`);
   });
+
+  test.for([null, undefined, 'stop', { option: 'timeoutMs' }])(
+    'leaves the reason %j of an abort as it is',
+    async (reason, { codex }) => {
+      const signal = AbortSignal.abort(reason);
+      const given = within(codex, '60000');
+      const call = renderCodexCliImage({ surface: 'image', prompt: 'x' }, null, {
+        ...given,
+        signal,
+      });
+      await expect(call).rejects.toBe(signal.reason);
+    },
+  );
 });
 
 describe('the pictures to start from', () => {

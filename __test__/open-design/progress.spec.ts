@@ -26,30 +26,30 @@ describe('by a clock that only the test moves', () => {
   afterEach(() => void vi.useRealTimers());
 
   test('the first line comes at once', () => {
-    throttle.say('a');
+    throttle.add('a');
     expect(heard).toEqual(['a']);
   });
 
   test('then the latest, once a second', () => {
-    for (const line of ['a', 'b', 'c']) throttle.say(line);
+    for (const line of ['a', 'b', 'c']) throttle.add(line);
     vi.advanceTimersByTime(999);
     expect(heard).toEqual(['a']);
     vi.advanceTimersByTime(1);
     expect(heard).toEqual(['a', 'c']);
-    for (const line of ['d', 'e']) throttle.say(line);
+    for (const line of ['d', 'e']) throttle.add(line);
     vi.advanceTimersByTime(1000);
     expect(heard).toEqual(['a', 'c', 'e']);
   });
 
   test('after a silence the next one comes at once again', () => {
-    throttle.say('a');
+    throttle.add('a');
     vi.advanceTimersByTime(1000);
-    throttle.say('b');
+    throttle.add('b');
     expect(heard).toEqual(['a', 'b']);
   });
 
   test('what still waits in the end is dropped, and no timer is left', () => {
-    for (const line of ['a', 'b']) throttle.say(line);
+    for (const line of ['a', 'b']) throttle.add(line);
     throttle.stop();
     expect(vi.getTimerCount()).toBe(0);
     vi.advanceTimersByTime(10_000);
@@ -67,7 +67,7 @@ describe('by a clock that only the test moves', () => {
   ])('a listener that %s hears the next one all the same', async ([, listener]) => {
     const listened = vi.fn<(line: string) => unknown>(listener);
     const fragile = new Throttle(listened);
-    for (const line of ['a', 'b']) fragile.say(line);
+    for (const line of ['a', 'b']) fragile.add(line);
     await vi.advanceTimersByTimeAsync(1000);
     expect(listened.mock.calls).toEqual([['a'], ['b']]);
     fragile.stop();

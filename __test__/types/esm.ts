@@ -174,7 +174,7 @@ export function answer(error: CodexImageError): string {
   const plain: Error = error;
   const retryAt: string | undefined = error.resetsAt?.toISOString();
   const ended: number | string | undefined = error.exitCode ?? error.signal;
-  const known: (string | undefined)[] = [error.threadId, error.detail];
+  const known: (string | undefined)[] = [error.option, error.threadId, error.detail];
   return [plain.message, error.status, error.retryable, retryAt, ended, ...known].join();
 }
 

@@ -126,7 +126,14 @@ export const bare: RenderContext[] = [
 export function taskError(error: CodexCliImageError) {
   const code: CodexCliImageErrorCode = error.code;
   const unavailable: boolean = code === 'CODEX_IMAGE_ADDON_UNAVAILABLE';
-  return { message: error.message, status: error.status, retryable: error.retryable, unavailable };
+  const option: string | undefined = error.option;
+  return {
+    message: error.message,
+    status: error.status,
+    retryable: error.retryable,
+    option,
+    unavailable,
+  };
 }
 
 export function misuses(context: DispatcherContext): void {

@@ -1,13 +1,4 @@
 //! Where the Codex CLI is, and which file of it to run.
-//!
-//! The order is that of the daemon this package serves: the option, `CODEX_BIN`, PATH, then the
-//! places where the usual installers put it, because a daemon that a desktop session started has a
-//! minimal PATH.
-//!
-//! The npm package's `codex` is a Node script that starts the native binary as its child (and, in
-//! 0.169.0 on recent Node, becomes it). Behind it the binary is run directly: 105 ms and 43 MB
-//! less, and no intermediate process whose death would leave Codex running. Any other script is the
-//! user's own, and is run as it is.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -32,7 +23,7 @@ pub struct Cli {
     pub version: Option<String>,
 }
 
-/// Which places [`locate`] looks at, as far as they differ between calls.
+/// The directories that [`locate`] searches, as far as they differ between calls.
 #[must_use]
 pub fn searched(request: &Request) -> OsString {
     let named = request.codex_path.as_ref().map(|path| path.as_os_str().to_owned());
@@ -40,6 +31,15 @@ pub fn searched(request: &Request) -> OsString {
 }
 
 /// Finds the CLI. Blocks on the disk.
+///
+/// Searches in the order of the daemon that this package serves: the option, `CODEX_BIN`, PATH,
+/// then the directories of the usual installers, because a daemon that a desktop session started
+/// has a minimal PATH.
+///
+/// The npm package's `codex` is a Node script that starts the native binary as its child (and, in
+/// 0.169.0 on recent Node, becomes it). The binary is run directly: 105 ms and 43 MB less, and no
+/// intermediate process whose death would leave Codex running. Any other script is the user's own,
+/// and is run as it is.
 ///
 /// # Errors
 /// [`Cause::CodexNotFound`], or [`Cause::CodexForWindows`] if there is none but one of Windows's;

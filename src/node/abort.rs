@@ -1,11 +1,8 @@
-//! An `AbortSignal` becomes a token.
+//! Connects an `AbortSignal` to a cancellation token, as a JavaScript program would.
 //!
 //! napi's own `AbortSignal` type takes over the user's `onabort`, ignores a signal that is already
-//! aborted, and is disarmed when `onabort` is set later. So the signal is used as a JavaScript
-//! program would use it.
-//!
-//! A signal may throw at any use. At the start that is an invalid option; at the end it changes
-//! nothing.
+//! aborted, and is disarmed when `onabort` is set later. Any use of a signal may throw: when the
+//! call starts that is an invalid option; when it settles it is ignored.
 
 use napi::bindgen_prelude::{FromNapiValue as _, FunctionRef, Object, ObjectRef, Result, Unknown};
 use napi::{Env, JsValue as _};
@@ -13,23 +10,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::js::{self, Js};
 
-/// A live connection to a signal.
+/// The listener of one call on its signal.
 pub struct Abort {
     token: CancellationToken,
-    /// Not checked for leaks: an environment that goes away takes its references along.
+    /// Not checked for leaks: references end with their environment.
     signal: Option<(ObjectRef<false>, FunctionRef<(), ()>)>,
 }
 
-/// What a signal says at the beginning.
+/// The state of a signal when a call starts.
 pub enum Start<'env> {
-    /// It is aborted already, for this reason.
+    /// Aborted already, for this reason.
     Aborted(Unknown<'env>),
-    /// It is listened to.
+    /// Not aborted; the call listens.
     Live(Abort),
 }
 
 impl Abort {
-    /// Fails if the signal throws; it is then not listened to.
+    /// Adds a listener to the signal, if there is one. Fails, and leaves none, if it throws.
     pub fn listen<'env>(js: &Js<'env>, signal: Option<Unknown<'env>>) -> Result<Start<'env>> {
         let token = js.lifetime.ending().child_token();
         let Some(signal) = signal else { return Ok(Start::Live(Self { token, signal: None })) };
@@ -56,25 +53,24 @@ impl Abort {
         self.token.clone()
     }
 
-    /// Stops listening; on the JavaScript thread, when the call settles. The result is the signal's
-    /// reason, if it was aborted meanwhile and still says so.
+    /// Removes the listener, when the call settles. Returns the signal's reason if it is aborted.
     pub fn close<'env>(self, js: &Js<'env>) -> Option<Unknown<'env>> {
         let (signal, listener) = self.signal?;
-        let reason = farewell(js, &signal, &listener);
-        // Fails only where the environment has gone, and the reference with it.
+        let reason = unlisten(js, &signal, &listener);
+        // Fails only if the environment has ended, and with it the reference.
         let _ = signal.unref(js.env);
         reason.ok().flatten()
     }
 }
 
-fn farewell<'env>(
+fn unlisten<'env>(
     js: &Js<'env>,
     signal: &ObjectRef<false>,
     listener: &FunctionRef<(), ()>,
 ) -> Result<Option<Unknown<'env>>> {
     let env: &'env Env = js.env;
     let signal = signal.get_value(env)?.to_unknown();
-    // Should it throw, the listener stays with the signal, where it changes nothing any more.
+    // If it throws, the listener stays, and does nothing.
     let _ = js.unlisten(signal, listener.borrow_back(env)?);
     is_aborted(js, signal)?.then(|| js.read(signal, "reason")).transpose()
 }

@@ -1,7 +1,7 @@
-//! One call: from the arguments to a promise, and from the outcome to its settlement.
+//! Creates the promise of a call, runs its work, and settles the promise with the outcome.
 //!
-//! No exported function that returns a promise throws: what goes wrong before the work is started
-//! rejects the promise, as what goes wrong later does.
+//! An exported function that returns a promise never throws. A failure before the work starts
+//! rejects the promise as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,39 +15,39 @@ use super::runtime;
 use crate::error::{Cause, Evidence, Failure};
 use crate::text::redact::redact;
 
-/// What a promise of this package resolves with: an [`Answer`], already made.
+/// An [`Answer`] as a JavaScript value.
 pub type Resolved = Unknown<'static>;
 
-/// Why a call has not begun.
-pub enum Refusal<'env> {
+/// Why a call was not started.
+pub enum StartError<'env> {
     Failure(Failure),
-    /// Its signal was aborted already.
+    /// Its signal was aborted already, for this reason.
     Aborted(Unknown<'env>),
-    /// What N-API refuses is a defect of this package.
+    /// An error of N-API: a defect of this package.
     Defect(Error),
 }
 
-/// A call's promise, once it has begun.
-pub type Begun<'env> = std::result::Result<PromiseRaw<'env, Resolved>, Refusal<'env>>;
+/// The promise of a call that was started.
+pub type Started<'env> = std::result::Result<PromiseRaw<'env, Resolved>, StartError<'env>>;
 
-impl<C: Into<Failure>> From<C> for Refusal<'_> {
+impl<C: Into<Failure>> From<C> for StartError<'_> {
     fn from(cause: C) -> Self {
         Self::Failure(cause.into())
     }
 }
 
-/// The promise that `begin` makes, or a rejected one.
+/// The promise that `begin` returns, or a rejected one.
 pub fn promise<'env>(
     env: &'env Env,
-    begin: impl FnOnce(&Js<'env>) -> Begun<'env>,
+    begin: impl FnOnce(&Js<'env>) -> Started<'env>,
 ) -> Result<PromiseRaw<'env, Resolved>> {
     let js = Js::new(env)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| begin(&js))).unwrap_or_else(|_| Err(Cause::Internal.into()));
     let failure = match outcome {
         Ok(promise) => return Ok(promise),
-        Err(Refusal::Aborted(reason)) => return PromiseRaw::reject(env, reason),
-        Err(Refusal::Failure(failure)) => failure,
-        Err(Refusal::Defect(error)) => Failure {
+        Err(StartError::Aborted(reason)) => return PromiseRaw::reject(env, reason),
+        Err(StartError::Failure(failure)) => failure,
+        Err(StartError::Defect(error)) => Failure {
             cause: Cause::Internal,
             evidence: Box::new(Evidence { detail: redact(&error.reason), ..Evidence::default() }),
         },
@@ -55,19 +55,19 @@ pub fn promise<'env>(
     PromiseRaw::reject(env, Trace::capture(&js)?.into_error(&js, &failure)?)
 }
 
-/// Starts `work`, as a call of its JavaScript environment, and returns a promise of what `answer`
-/// makes of its outcome.
+/// Starts `work` as a call of its JavaScript environment. The promise resolves with what `answer`
+/// makes of the outcome.
 pub fn start<'env, T: Send + 'static, A: Answer + 'static>(
     js: &Js<'env>,
     abort: Option<Abort>,
     work: impl Future<Output = std::result::Result<T, Failure>> + Send + 'static,
     answer: fn(T) -> A,
-) -> Begun<'env> {
+) -> Started<'env> {
     let prepare = || {
         let runtime = runtime::handle()?;
-        // Remembers the caller's frames: the stack of a rejection would have none.
-        let trace = Trace::capture(js).map_err(Refusal::Defect)?;
-        let (deferred, promise) = js.env.create_deferred().map_err(Refusal::Defect)?;
+        // Captures the caller's frames: an error that is created later has none.
+        let trace = Trace::capture(js).map_err(StartError::Defect)?;
+        let (deferred, promise) = js.env.create_deferred().map_err(StartError::Defect)?;
         Ok((runtime, trace, deferred, PromiseRaw::new(js.env.raw(), promise.raw())))
     };
     let (runtime, trace, deferred, promise) = match prepare() {
@@ -77,7 +77,7 @@ pub fn start<'env, T: Send + 'static, A: Answer + 'static>(
             return Err(refusal);
         }
     };
-    // Counts the call now, not when the task is scheduled: the environment may end before.
+    // Counts the call now: the environment may end before the task is scheduled.
     let running = js.lifetime.enter();
     runtime.spawn(async move {
         let outcome = runtime::contained(work).await;
@@ -87,7 +87,7 @@ pub fn start<'env, T: Send + 'static, A: Answer + 'static>(
     Ok(promise)
 }
 
-/// On the JavaScript thread: the value to resolve with, or the error to reject with.
+/// The value to resolve with, or the error to reject with. Runs on the JavaScript thread.
 fn settle<T, A: Answer>(
     env: &Env,
     abort: Option<Abort>,
@@ -96,7 +96,7 @@ fn settle<T, A: Answer>(
     answer: fn(T) -> A,
 ) -> Result<Resolved> {
     let js = Js::new(env)?;
-    // An aborted call rejects with the reason, even if there is a picture.
+    // An aborted call rejects with the reason even if it has drawn a picture.
     if let Some(reason) = abort.and_then(|abort| abort.close(&js)) {
         trace.release(env);
         return Err(Error::from_unknown_without_coercion(reason));
@@ -104,7 +104,7 @@ fn settle<T, A: Answer>(
     match outcome {
         Ok(value) => {
             trace.release(env);
-            // Without a lifetime: napi hands it to the promise at once.
+            // Drops the lifetime, which is safe: napi resolves the promise at once.
             Ok(Object::from_raw(env.raw(), answer(value).into_js(env)?.raw()).to_unknown())
         }
         Err(failure) => Err(Error::from_unknown_without_coercion(trace.into_error(&js, &failure)?)),

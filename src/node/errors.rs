@@ -1,4 +1,4 @@
-//! A failure becomes a JavaScript error.
+//! Converts a failure to a JavaScript error.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,8 +11,8 @@ use crate::process::{Exit, signal_name};
 
 const NAME: &str = "CodexImageError";
 
-/// The caller's stack, taken when the call was made. Not checked for leaks: an environment that
-/// goes away takes its references along.
+/// The caller's stack, captured when the call was made. Not checked for leaks: references end with
+/// their environment.
 pub struct Trace(ObjectRef<false>);
 
 impl Trace {
@@ -20,22 +20,22 @@ impl Trace {
         Ok(Self(js.trace()?.create_ref()?))
     }
 
-    /// For calls that do not fail.
+    /// Drops the stack of a call that does not fail.
     pub fn release(self, env: &Env) {
-        // Fails only where the environment has gone, and the reference with it.
+        // Fails only if the environment has ended, and with it the reference.
         let _ = self.0.unref(env);
     }
 
-    /// The failure as an error with the caller's stack.
+    /// The error of `failure`, with the caller's stack.
     pub fn into_error<'env>(self, js: &Js<'env>, failure: &Failure) -> Result<Unknown<'env>> {
         let env = js.env;
         let stack = self.frames(js);
         self.release(env);
         let Failure { cause, evidence } = failure;
         let message = cause.to_string();
-        // Not the traced one: `Error.prepareStackTrace` has seen it, and may have frozen it.
+        // Not the captured one: `Error.prepareStackTrace` may have frozen it.
         let mut error = js.error(matches!(cause, Cause::InvalidOption { .. }))?;
-        // Not enumerable, as in any error.
+        // Not enumerable, as in every error.
         let hidden = PropertyAttributes::Writable | PropertyAttributes::Configurable;
         let shown = PropertyAttributes::default();
         error.define_properties(&[
@@ -46,6 +46,7 @@ impl Trace {
             property(env, "status", u32::from(cause.status()), shown)?,
             property(env, "retryable", cause.retryable(), shown)?,
         ])?;
+        define(env, &mut error, "option", cause.option())?;
         let (code, signal) = match evidence.exit {
             Some(Exit::Code(code)) => (Some(code), None),
             Some(Exit::Signal(signal)) => (None, Some(signal_name(signal))),
@@ -60,8 +61,8 @@ impl Trace {
         Ok(error.to_unknown())
     }
 
-    /// The lines below the first. Empty where `Error.prepareStackTrace` or `Error.stackTraceLimit`
-    /// leaves none.
+    /// The stack's lines below the first. Empty if `Error.prepareStackTrace` or
+    /// `Error.stackTraceLimit` leaves none.
     fn frames(&self, js: &Js<'_>) -> String {
         let stack = self.0.get_value(js.env).and_then(|error| js.read(error.to_unknown(), "stack")).and_then(js::text);
         let stack = stack.ok().flatten().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A generated picture as JavaScript sees it.
+//! The types of a generated picture in JavaScript.
 
 use std::time::Duration;
 
@@ -12,68 +12,68 @@ use crate::codex::events;
 use crate::generate::{self, Generated};
 use crate::provenance::FoundImage;
 
-/// A proven picture and how it came about.
+/// A picture and the facts about it.
 #[napi(object, object_from_js = false)]
 pub struct GeneratedImage {
     /// Exactly the PNG file's bytes.
     pub png: Buffer,
-    /// In pixels; 0 only under `validation: 'signature'`, for a file whose header is damaged.
+    /// In pixels. 0 if the header is damaged, which only `validation: 'signature'` accepts.
     pub width: u32,
-    /// In pixels; 0 as above.
+    /// In pixels. 0 as for the width.
     pub height: u32,
-    /// Whether at least one pixel is not fully opaque; false also where none can be decoded, which
-    /// only `validation: 'signature'` accepts.
+    /// Whether at least one pixel is not fully opaque. False if they cannot be decoded, which only
+    /// `validation: 'signature'` accepts.
     pub has_alpha: bool,
     /// The Codex thread that drew it.
     pub thread_id: Option<String>,
-    /// Where the bytes were found: in Codex's own store, at the path handed to the agent, or in the
-    /// thread's record.
+    /// Where the bytes were found: in Codex's own store, in the workspace (left by the agent), or
+    /// in the thread's record.
     #[napi(ts_type = "'store' | 'workspace' | 'rollout'")]
     pub source: &'static str,
     /// Whether the picture provably came from image_gen: Codex wrote it into this thread's store
-    /// while the agent could not, or this thread's record holds the same bytes. Always false where
-    /// the sandbox that was asked for was not in force.
+    /// while the agent could not, or this thread's record holds the same bytes. Always false if the
+    /// requested sandbox was not in force.
     pub verified: bool,
-    /// The CLI's version: its npm package's, or what it says itself.
+    /// The version of the CLI: that of its npm package, or the output of `--version`.
     pub codex_version: Option<String>,
-    /// The prompt as the image model was finally given it, where Codex recorded it.
+    /// The prompt that the image model got, if Codex recorded it.
     pub revised_prompt: Option<String>,
-    /// What the turn cost; absent if it was stopped before it could tell.
+    /// The tokens of the turn; absent if it was stopped before Codex reported them.
     pub usage: Option<Usage>,
-    /// Where the time went.
+    /// How long each step took.
     pub timings: Timings,
-    /// What went wrong without spoiling the picture, in sentences.
+    /// What went wrong without a loss of the picture, in sentences.
     pub warnings: Vec<String>,
 }
 
-/// Tokens of one turn.
-#[allow(clippy::struct_field_names, reason = "the names are those that JavaScript sees")]
+/// The tokens of one turn.
+#[allow(clippy::struct_field_names, reason = "the names of the JavaScript API")]
 #[napi(object, object_from_js = false)]
 pub struct Usage {
     /// Tokens sent.
     pub input_tokens: f64,
-    /// Tokens of these that the backend had cached.
+    /// Those of them that the backend had cached.
     pub cached_input_tokens: f64,
     /// Tokens received.
     pub output_tokens: f64,
-    /// Tokens of these spent on reasoning; absent with older versions of Codex.
+    /// Those of them spent on reasoning; absent with older versions of Codex.
     pub reasoning_output_tokens: Option<f64>,
     /// Tokens sent and received.
     pub total_tokens: f64,
 }
 
-/// Where the time of a call went, in milliseconds.
-#[allow(clippy::struct_field_names, reason = "the names are those that JavaScript sees")]
+/// How long each step of a call took, in milliseconds.
+#[allow(clippy::struct_field_names, reason = "the names of the JavaScript API")]
 #[napi(object, object_from_js = false)]
 pub struct Timings {
-    /// Waiting for a free place.
+    /// Waiting in the queue.
     pub queue_ms: f64,
     /// Finding the CLI, checking its login, making the workspace.
     pub preflight_ms: f64,
     /// Starting the process.
     pub start_ms: f64,
-    /// From then until the picture was complete on disk and proven; absent if it was found only
-    /// after Codex had ended.
+    /// From then until the picture was complete on disk and its pixels checked; absent if it was
+    /// found after Codex had exited.
     pub image_ms: Option<f64>,
     /// Stopping the process tree and removing the workspace.
     pub stop_ms: f64,
@@ -83,8 +83,8 @@ pub struct Timings {
 
 impl From<Generated> for GeneratedImage {
     fn from(generated: Generated) -> Self {
-        let Generated { picked, thread, codex_version, usage, timings, warnings } = generated;
-        let FoundImage { png, picture, source, verified, revised_prompt } = picked;
+        let Generated { image, thread, codex_version, usage, timings, warnings } = generated;
+        let FoundImage { png, picture, source, verified, revised_prompt } = image;
         Self {
             png: Buffer::from(png),
             width: picture.width,

@@ -1,8 +1,8 @@
-//! Reading JavaScript values without being surprised by them.
+//! Reads and creates JavaScript values in a hostile environment.
 //!
-//! A getter or a proxy may throw at any read, prototypes may be polluted, and globals replaced. So
-//! whatever belongs to the caller is read by the functions of `realm.js`; a failed N-API read would
-//! leave its exception pending.
+//! Getters and proxies may throw at any read, prototypes may be polluted, and globals replaced. The
+//! functions of `realm.js` read the caller's values, because a failed N-API read would leave its
+//! exception pending.
 
 use napi::bindgen_prelude::{
     FnArgs, FromNapiValue as _, Function, JsObjectValue as _, Object, Result, ToNapiValue, Unknown, ValueType,
@@ -16,7 +16,7 @@ use crate::request::{text_fault, variable_name_fault};
 type Get<'env> = Function<'env, FnArgs<(Unknown<'env>, &'env str)>, Unknown<'env>>;
 type OfSignal<'env> = Function<'env, FnArgs<(Unknown<'env>, Function<'env, (), ()>)>, Unknown<'env>>;
 
-/// The JavaScript world of one call.
+/// The JavaScript environment of one call.
 pub struct Js<'env> {
     pub env: &'env Env,
     pub lifetime: JsEnvironment,
@@ -41,14 +41,13 @@ impl<'env> Js<'env> {
         })
     }
 
-    /// The property `name` of an object, unless it is `Object.prototype`'s. Fails if reading it
-    /// throws.
+    /// The property `name` of an object, own or inherited, but not from `Object.prototype`. Fails
+    /// if reading it throws.
     pub fn read(&self, object: Unknown<'env>, name: &str) -> Result<Unknown<'env>> {
-        // The name lives as long as the call, which is all that is needed of it.
         self.read.call((object, name).into())
     }
 
-    /// The property `name` of an object itself. Fails if reading it throws.
+    /// The own property `name` of an object. Fails if reading it throws.
     pub fn own(&self, object: Unknown<'env>, name: &str) -> Result<Unknown<'env>> {
         self.own.call((object, name).into())
     }
@@ -59,8 +58,7 @@ impl<'env> Js<'env> {
         keys.call((object,).into())
     }
 
-    /// The elements if the value is an array; a hole is undefined, whatever `Array.prototype`
-    /// holds.
+    /// The elements, if the value is an array. Holes are undefined, whatever `Array.prototype` has.
     pub fn array(&self, value: Unknown<'env>) -> Result<Option<Vec<Unknown<'env>>>> {
         if value.get_type()? != ValueType::Object || !Object::from_unknown(value)?.is_array()? {
             return Ok(None);
@@ -69,13 +67,13 @@ impl<'env> Js<'env> {
         (0..length).map(|index| self.own(value, &index.to_string())).collect::<Result<_>>().map(Some)
     }
 
-    /// An error whose stack begins with the caller.
+    /// An error whose stack begins with the caller of the addon.
     pub fn trace(&self) -> Result<Object<'env>> {
         let trace: Function<'env, (), Object<'env>> = self.realm.get_named_property("trace")?;
         trace.call(())
     }
 
-    /// A `TypeError` if the mistake is the caller's, else an `Error`; its stack is to be defined.
+    /// A `TypeError` if the mistake is the caller's, else an `Error`, without a stack.
     pub fn error(&self, is_callers: bool) -> Result<Object<'env>> {
         let error: Function<'env, bool, Object<'env>> = self.realm.get_named_property("error")?;
         error.call(is_callers)
@@ -96,12 +94,11 @@ impl<'env> Js<'env> {
         function.call((signal, listener).into()).map(drop)
     }
 
-    /// Gives a promise a handler of its rejection, and does not wait for it. Fails if the promise
-    /// throws.
-    pub fn forgive(&self, promise: Unknown<'env>) -> Result<()> {
-        let forgive: Function<'env, FnArgs<(Unknown<'env>,)>, Unknown<'env>> =
-            self.realm.get_named_property("forgive")?;
-        forgive.call((promise,).into()).map(drop)
+    /// Ignores the rejection of a promise. Fails if the promise throws.
+    pub fn ignore_rejection(&self, promise: Unknown<'env>) -> Result<()> {
+        let ignore_rejection: Function<'env, FnArgs<(Unknown<'env>,)>, Unknown<'env>> =
+            self.realm.get_named_property("ignoreRejection")?;
+        ignore_rejection.call((promise,).into()).map(drop)
     }
 
     /// `process.platform`.
@@ -114,13 +111,13 @@ impl<'env> Js<'env> {
         text(self.read(self.process, "execPath")?)
     }
 
-    /// `process.env`, as JavaScript sees it now.
+    /// The current `process.env`.
     pub fn process_env(&self) -> Result<Unknown<'env>> {
         self.read(self.process, "env")
     }
 
-    /// The string-valued properties of an object, as an environment. Windows hides variables there
-    /// whose names begin with `=`; nothing that no process can carry is taken over.
+    /// The string properties of an object as an environment. Leaves out what no process can carry:
+    /// on Windows `process.env` has variables whose names begin with `=`.
     pub fn environment(&self, variables: Unknown<'env>) -> Result<Environment> {
         let mut entries = Vec::new();
         if object(variables)?.is_some() {
@@ -137,52 +134,52 @@ impl<'env> Js<'env> {
     }
 }
 
-/// What JavaScript is given, as napi would make it of a struct, but for the properties that may be
-/// absent: napi sets these, and `Object.prototype` may have a setter of their name. They are taken
-/// out before and defined after.
+/// A result that becomes a JavaScript object as napi would make it, except for the properties that
+/// may be absent. napi would set these, which calls a setter of that name on `Object.prototype`.
+/// They are taken out of the struct before, and defined after.
 pub trait Answer {
     fn into_js(self, env: &Env) -> Result<Unknown<'_>>;
 }
 
-/// The object that napi makes of a struct.
+/// Converts a struct to an object by napi's own conversion.
 pub fn object_from(env: &Env, value: impl ToNapiValue) -> Result<Object<'_>> {
     Object::from_unknown(value.into_unknown(env)?)
 }
 
-/// A property to define on an object of this package's own.
+/// A property to define on an object that this package created.
 pub fn property(env: &Env, name: &str, value: impl ToNapiValue, attributes: PropertyAttributes) -> Result<Property> {
     let value = value.into_unknown(env)?;
     Ok(Property::new().with_utf8_name(name)?.with_value(&value).with_property_attributes(attributes))
 }
 
-/// Defines a property of an object of this package's own, if there is a value.
+/// Defines a property of an object that this package created, if there is a value.
 pub fn define<T: ToNapiValue>(env: &Env, object: &mut Object<'_>, name: &str, value: Option<T>) -> Result<()> {
     let Some(value) = value else { return Ok(()) };
     object.define_properties(&[property(env, name, value, PropertyAttributes::default())?])
 }
 
-/// The value, unless it is undefined or null.
+/// The value, if it is neither undefined nor null.
 pub fn present(value: Unknown<'_>) -> Result<Option<Unknown<'_>>> {
     let absent = matches!(value.get_type()?, ValueType::Undefined | ValueType::Null);
     Ok((!absent).then_some(value))
 }
 
-/// The value if it is a string.
+/// The value, if it is a string.
 pub fn text(value: Unknown<'_>) -> Result<Option<String>> {
     (value.get_type()? == ValueType::String).then(|| String::from_unknown(value)).transpose()
 }
 
-/// The value if it is a number.
+/// The value, if it is a number.
 pub fn number(value: Unknown<'_>) -> Result<Option<f64>> {
     (value.get_type()? == ValueType::Number).then(|| f64::from_unknown(value)).transpose()
 }
 
-/// The value if it is a boolean.
+/// The value, if it is a boolean.
 pub fn boolean(value: Unknown<'_>) -> Result<Option<bool>> {
     (value.get_type()? == ValueType::Boolean).then(|| bool::from_unknown(value)).transpose()
 }
 
-/// The value if it is an object, but neither an array nor a function.
+/// The value, if it is an object other than an array or a function.
 pub fn object(value: Unknown<'_>) -> Result<Option<Object<'_>>> {
     if value.get_type()? != ValueType::Object {
         return Ok(None);

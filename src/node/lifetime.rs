@@ -1,10 +1,8 @@
-//! The end of a JavaScript environment ends its calls.
+//! Stops the calls of a JavaScript environment when it ends.
 //!
-//! Nothing in Rust runs by itself on `process.exit`, on an uncaught exception or when a worker is
-//! terminated: no destructor, no task. Two hooks cover these: Node's `exit` event, and the
-//! environment's own clean-up. Both do the same: tell the calls to end, and wait, for a bounded
-//! time, until they have. The threads of the runtime go on meanwhile, so there is one way of
-//! stopping a run, and this is it too.
+//! No Rust destructor or task runs on `process.exit`, on an uncaught exception or when a worker is
+//! terminated. Two hooks do: Node's `exit` event, and the environment's clean-up. Each cancels the
+//! calls and blocks until they have ended or the time limit is over; the runtime's threads go on.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::runtime;
 
-/// What belongs to an environment for as long as it lives: Node-API's instance data.
+/// Node-API's instance data: one for each environment.
 pub(super) struct Loaded {
     pub(super) environment: JsEnvironment,
-    /// The record that `realm.js` returns. Not checked for leaks: an environment that goes away
-    /// takes its references along.
+    /// The object that `realm.js` returns. Not checked for leaks: references end with their
+    /// environment.
     pub(super) realm: ObjectRef<false>,
 }
 
@@ -37,11 +35,11 @@ struct Running {
     changed: Condvar,
 }
 
-/// A call that has not ended yet.
+/// Counts a call as running until it is dropped.
 pub struct Call(Arc<Running>);
 
-/// How long the end of an environment may be held up.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time limit for stopping all calls when an environment ends.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 impl JsEnvironment {
     /// Cancelled when the environment ends.
@@ -50,18 +48,18 @@ impl JsEnvironment {
         self.ending.clone()
     }
 
-    /// Counts a call for as long as the result lives.
+    /// Counts a call as running until the result is dropped.
     #[must_use]
     pub fn enter(&self) -> Call {
         *self.running.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         Call(Arc::clone(&self.running))
     }
 
-    /// Ends every call. Blocks until they have ended, but not for longer than [`PATIENCE`].
+    /// Cancels every call. Blocks until they have ended, at most for [`STOP_LIMIT`].
     fn end(&self) {
         self.ending.cancel();
         let count = self.running.count.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self.running.changed.wait_timeout_while(count, PATIENCE, |count| *count > 0);
+        let _ = self.running.changed.wait_timeout_while(count, STOP_LIMIT, |count| *count > 0);
     }
 }
 
@@ -75,7 +73,7 @@ impl Drop for Call {
 /// Runs once for every environment that loads the addon.
 ///
 /// # Errors
-/// Whatever N-API says; the addon is then not loaded.
+/// Those of N-API; the addon is then not loaded.
 #[napi(module_exports)]
 pub fn init(_exports: Object, env: Env) -> Result<()> {
     let environment = JsEnvironment::default();

@@ -1,10 +1,8 @@
-//! N-API bindings. No other module uses napi. They convert and hand over; every decision is made
-//! elsewhere.
+//! N-API bindings. No other module uses napi. They convert values and decide nothing else.
 //!
-//! The exported functions are synchronous and return a promise of their own making: only that form
-//! can reject with a rich error, observe an `AbortSignal` and clean up on the JavaScript thread,
-//! and never throws. The types that JavaScript sees stand in `types.d.ts` beside this file and are
-//! copied to `index.d.ts` by the build.
+//! The exported functions are synchronous and create their promises themselves: an `async fn` of
+//! napi can neither reject with members such as `retryable` nor remove an abort listener on the
+//! JavaScript thread. The build copies `types.d.ts` to the head of `index.d.ts`.
 
 mod abort;
 mod call;
@@ -16,6 +14,7 @@ mod options;
 mod progress;
 mod readiness;
 mod runtime;
+pub mod terminal;
 
 use std::sync::LazyLock;
 
@@ -29,18 +28,18 @@ use crate::queue::Queue;
 use crate::readiness::check;
 use crate::sandbox::needs_danger_full_access;
 use abort::{Abort, Start};
-use call::{Begun, Refusal, Resolved, promise, start};
+use call::{Resolved, StartError, Started, promise, start};
 use image::GeneratedImage;
 use js::{Answer, Js};
 use options::{SIGNAL, unreadable};
-use progress::Reporter;
+use progress::Listener;
 use readiness::Readiness;
 
 /// Draws one picture with the user's own signed-in Codex CLI and resolves with the bytes of the PNG
 /// file.
 ///
 /// Rejects with a `CodexImageError`, or with `signal.reason` if the call was aborted. When the
-/// promise settles, no process, no directory and no listener of the call is left.
+/// promise settles, the call has left no process, no directory and no listener.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(
     catch_unwind,
@@ -52,10 +51,10 @@ pub fn generate_codex_image<'env>(
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
 ) -> Result<PromiseRaw<'env, Resolved>> {
-    promise(env, |js| run(js, options, on_progress, |generated| Buffer::from(generated.picked.png)))
+    promise(env, |js| run(js, options, on_progress, |generated| Buffer::from(generated.image.png)))
 }
 
-/// Like `generateCodexImage`, but resolves with what is known about the picture beside its bytes.
+/// Like `generateCodexImage`, but resolves with the facts about the picture besides its bytes.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(
     catch_unwind,
@@ -70,13 +69,13 @@ pub fn generate_codex_image_detailed<'env>(
     promise(env, |js| run(js, options, on_progress, GeneratedImage::from))
 }
 
-/// Finds the picture of a thread that was drawn earlier: in Codex's store, or in the thread's own
-/// record. For a daemon that died meanwhile, and for callers that gave up: a picture that was paid
-/// for is not lost. Starts nothing and spends nothing.
+/// Finds the picture that an earlier thread drew, in Codex's store or in the thread's record. After
+/// a timeout, an abort or a crash it may be there, and paid for. Starts no process and spends
+/// nothing.
 ///
-/// Rejects with `NO_IMAGE` if there is none. May take as long as reading a large record takes, but
-/// rejects with `TIMEOUT` once the disk of `CODEX_HOME`, or a user database that has to be asked
-/// for the home, has left a single request unanswered for two seconds.
+/// Rejects with `NO_IMAGE` if there is none. Takes as long as reading the record takes, but rejects
+/// with `TIMEOUT` if the disk of `CODEX_HOME`, or the user database that names the home, leaves a
+/// request unanswered for two seconds.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options: RecoverOptions", ts_return_type = "Promise<GeneratedImage>")]
 pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
@@ -86,12 +85,11 @@ pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Resu
     })
 }
 
-/// Whether this machine can draw, and what to do if not. Offline, quick, and at no cost: for a
-/// settings page.
+/// Finds out whether this machine can draw, and what to do if not. Quick, offline and free, for
+/// settings pages.
 ///
-/// Where the disk of `CODEX_HOME`, or a user database that has to be asked for the home, has left a
-/// single request unanswered for two seconds, the login is `'unknown'` and `LOGIN_UNKNOWN` a
-/// blocking problem.
+/// If the disk of `CODEX_HOME`, or the user database that names the home, leaves a request
+/// unanswered for two seconds, the login is `'unknown'`, and `LOGIN_UNKNOWN` is a blocking problem.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options?: CheckOptions | null | undefined", ts_return_type = "Promise<Readiness>")]
 pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
@@ -101,10 +99,10 @@ pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<Promi
     })
 }
 
-/// How many generations of this process may run Codex at the same time, 1 to 1000; 2 by default.
-/// The others wait in the order in which they came. Those that run already go on.
+/// Sets how many generations of this process may run Codex at the same time, 1 to 1000; 2 by
+/// default. Others wait in the order of their calls. Those that run already go on.
 ///
-/// Throws a `TypeError` if it is no such number.
+/// Throws a `TypeError` for any other value.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
 #[napi(catch_unwind, ts_args_type = "maxConcurrentRuns: number")]
 pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
@@ -120,9 +118,8 @@ pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
 /// One queue for all environments of the process: they share one machine and one login.
 static QUEUE: LazyLock<Queue> = LazyLock::new(Queue::default);
 
-/// Whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where
-/// `OD_CODEX_SANDBOX` says `danger-full-access`. `platform` and `env` are this process's own by
-/// default.
+/// Returns whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where
+/// `OD_CODEX_SANDBOX` is `danger-full-access`. `platform` and `env` default to this process's own.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
 #[napi(
     catch_unwind,
@@ -142,26 +139,26 @@ pub fn codex_needs_danger_full_access_sandbox(
     }
 }
 
-/// One generation, from JavaScript's arguments to a promise of what `answer` makes of the picture.
+/// Starts a generation, and resolves its promise with what `answer` makes of the picture.
 fn run<'env, A: Answer + 'static>(
     js: &Js<'env>,
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
     answer: fn(Generated) -> A,
-) -> Begun<'env> {
+) -> Started<'env> {
     let (draft, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
-    // Now, and not where the scheduler starts the task: the line is in the order of the calls.
-    let ticket = QUEUE.line_up();
-    let reporter = Reporter::new(callback).map_err(Refusal::Defect)?;
+    // Queues the call now: tasks may be scheduled in another order than that of the calls.
+    let ticket = QUEUE.join();
+    let listener = Listener::new(callback).map_err(StartError::Defect)?;
     let abort = match Abort::listen(js, signal).map_err(unreadable(SIGNAL))? {
-        Start::Aborted(reason) => return Err(Refusal::Aborted(reason)),
+        Start::Aborted(reason) => return Err(StartError::Aborted(reason)),
         Start::Live(abort) => abort,
     };
     let cancel = Cancel { abort: abort.token(), shutdown: js.lifetime.ending() };
     let work = async move {
-        let delivery = reporter.start(cancel.shutdown.clone());
-        // A task of its own, so that a panic still leaves everything said delivered.
+        let delivery = listener.start(cancel.shutdown.clone());
+        // A task of its own, so that events are delivered after a panic as well.
         let mut outcome = runtime::contained(generate(draft, ticket, delivery.progress(), cancel)).await;
         let threw = delivery.close().await;
         if let (Ok(generated), true) = (&mut outcome, threw) {

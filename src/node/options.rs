@@ -1,39 +1,26 @@
-//! JavaScript's options become a [`Request`], or an error that names the option and what was wrong
-//! with it.
+//! Converts JavaScript's options to a [`Request`], or to an error that names the invalid option.
 
 use std::ffi::OsString;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use napi::JsValue as _;
-use napi::bindgen_prelude::{FromNapiValue as _, Function, Object, Unknown, ValueType};
+use napi::bindgen_prelude::{FromNapiValue as _, Object, Unknown, ValueType};
 
 use super::js::{self, Js};
-use super::progress::{Arguments, Returned};
+use super::progress::Callback;
 use crate::codex::ThreadId;
 use crate::environment::Environment;
 use crate::error::Cause;
+use crate::queue::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::reference::MAX_COUNT;
 use crate::request::{
-    CodexHome, Completion, Draft, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
-    variable_name_fault, whole,
+    CodexHome, Completion, Draft, KILL_GRACE_MS, MAX_IMAGE_BYTES, MAX_RECONNECTS, NETWORK_ACCESS, Request, TIMEOUT_MS,
+    Validation, WholeNumber, aspect_fault, config_key_fault, name_fault, text_fault, variable_name_fault,
 };
 use crate::sandbox::{Sandbox, needs_danger_full_access};
 
-/// `onProgress`, as a function of JavaScript's.
-pub type Callback<'env> = Function<'env, Arguments, Returned>;
-
 pub const SIGNAL: &str = "signal";
-/// The most that Node's own timers can wait, in milliseconds.
-const MAX_TIMEOUT_MS: u64 = i32::MAX as u64;
-const MAX_GRACE_MS: u64 = 600_000;
-const MAX_IMAGE_BYTES: u64 = 1 << 30;
-const MAX_RUNS: u64 = 1_000;
-const MAX_RECONNECTS: u64 = 1_000;
-/// Codex itself tries four times by WebSocket and then, where that is blocked, goes over to plain
-/// requests: no fewer may be waited for.
-const DEFAULT_RECONNECTS: u64 = 6;
 
 pub type Parsed<T> = std::result::Result<T, Cause>;
 
@@ -44,8 +31,7 @@ pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Draft, Opti
     Ok((reader.request(prompt)?, reader.signal()?))
 }
 
-/// Reads the options of a readiness check: those of a generation that say where and how Codex would
-/// be run.
+/// Reads the options of a readiness check.
 pub fn parse_check<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Draft> {
     if matches!(options.get_type(), Ok(ValueType::Undefined | ValueType::Null)) {
         let nothing = Object::new(js.env).map_err(|_| Cause::Internal)?;
@@ -63,13 +49,16 @@ pub fn parse_recovery<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Dr
     Ok((reader.request(String::new())?, thread))
 }
 
+const CONCURRENT_RUNS: WholeNumber =
+    WholeNumber { least: 1, most: MAX_LIMIT as u64, default: DEFAULT_LIMIT as u64, unit: "" };
+
 /// Reads the argument of `setMaxConcurrentRuns`.
 pub fn parse_limit(value: Unknown<'_>) -> Parsed<usize> {
     const OPTION: &str = "maxConcurrentRuns";
     let number = js::number(value).map_err(|_| Cause::Internal)?;
     let number = number.ok_or_else(|| invalid(OPTION, &format!("it must be a number, not {}", kind(value))))?;
-    let whole = to_whole(OPTION, number, 1..=MAX_RUNS)?;
-    usize::try_from(whole).map_err(|_| Cause::Internal)
+    let limit = CONCURRENT_RUNS.check(number).map_err(|problem| invalid(OPTION, &problem))?;
+    usize::try_from(limit).map_err(|_| Cause::Internal)
 }
 
 /// Reads `onProgress`.
@@ -85,20 +74,20 @@ pub fn invalid(option: &str, problem: &str) -> Cause {
     Cause::InvalidOption { option: option.to_owned(), problem: problem.to_owned() }
 }
 
-/// For `map_err`: what is wrong with an option whose getter or Proxy has thrown.
+/// For `map_err`, where the getter or the Proxy of an option has thrown.
 pub fn unreadable(option: &str) -> impl FnOnce(napi::Error) -> Cause {
     move |_| invalid(option, "reading it threw an error")
 }
 
-/// The text, unless there is something wrong with it.
-fn sound(option: &str, text: String, fault: fn(&str) -> Option<&'static str>) -> Parsed<String> {
+/// The text, unless it has a fault.
+fn validated(option: &str, text: String, fault: fn(&str) -> Option<&'static str>) -> Parsed<String> {
     match fault(&text) {
         Some(fault) => Err(invalid(option, fault)),
         None => Ok(text),
     }
 }
 
-/// What a value is, for people.
+/// The kind of a value, for messages.
 fn kind(value: Unknown<'_>) -> &'static str {
     let is_array = || Object::from_unknown(value).and_then(|object| object.is_array()).unwrap_or(false);
     match value.get_type() {
@@ -116,7 +105,7 @@ fn kind(value: Unknown<'_>) -> &'static str {
     }
 }
 
-/// Reads one option after the other.
+/// Reads options one by one.
 struct Reader<'js, 'env> {
     js: &'js Js<'env>,
     options: Unknown<'env>,
@@ -130,51 +119,49 @@ impl<'js, 'env> Reader<'js, 'env> {
         }
     }
 
-    /// Everything but the signal, whose prompt is given.
+    /// Reads every option but the prompt, which is given, and the signal.
     fn request(&self, prompt: String) -> Parsed<Draft> {
-        let aspect = sound("aspect", self.text("aspect")?.unwrap_or_else(|| "1:1".to_owned()), aspect_fault)?;
+        let defaults = Request::new(prompt);
+        let aspect = self.checked_text("aspect", aspect_fault)?;
         let env = self.environment()?;
         let named_home = self.absolute_path("codexHome")?.map(CodexHome::named);
-        let network = self.boolean("networkAccess")?.unwrap_or(true);
-        let sandbox = self.choice("sandbox", &["auto", "read-only", "workspace-write", "danger-full-access"])?;
+        let network = self.boolean("networkAccess")?.unwrap_or(NETWORK_ACCESS);
+        let sandboxes = [
+            ("auto", None),
+            ("read-only", Some(Sandbox::ReadOnly)),
+            ("workspace-write", Some(Sandbox::WorkspaceWrite { network })),
+            ("danger-full-access", Some(Sandbox::DangerFullAccess)),
+        ];
+        let sandbox = self.choice("sandbox", &sandboxes)?.flatten();
+        let completions = [("image", Completion::Image), ("exit", Completion::Exit)];
+        let validations = [("full", Validation::Full), ("signature", Validation::Signature)];
         let exec_path = self.js.exec_path().ok().flatten();
-        let max_reconnects = self.whole("maxReconnects", 0..=MAX_RECONNECTS)?.unwrap_or(DEFAULT_RECONNECTS);
         let request = Request {
-            prompt,
-            aspect,
+            aspect: aspect.unwrap_or(defaults.aspect),
             codex_path: self.absolute_path("codexPath")?,
             node_dir: exec_path.and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
-            model: self.name("model")?,
+            model: self.checked_text("model", name_fault)?,
             sandbox: match sandbox {
-                Some("read-only") => Sandbox::ReadOnly,
-                Some("workspace-write") => Sandbox::WorkspaceWrite { network },
-                Some("danger-full-access") => Sandbox::DangerFullAccess,
-                _ if needs_danger_full_access(&self.js.platform().unwrap_or_default(), &env) => {
+                Some(sandbox) => sandbox,
+                None if needs_danger_full_access(&self.js.platform().unwrap_or_default(), &env) => {
                     Sandbox::DangerFullAccess
                 }
-                _ => Sandbox::WorkspaceWrite { network },
+                None => Sandbox::WorkspaceWrite { network },
             },
-            completion: match self.choice("completion", &["image", "exit"])? {
-                Some("exit") => Completion::Exit,
-                _ => Completion::Image,
-            },
+            completion: self.choice("completion", &completions)?.unwrap_or(defaults.completion),
             config: self.config()?,
             disable_features: self.names("disableFeatures")?,
-            timeout: Duration::from_millis(self.whole("timeoutMs", 1..=MAX_TIMEOUT_MS)?.unwrap_or(600_000)),
-            kill_grace: Duration::from_millis(self.whole("killGraceMs", 0..=MAX_GRACE_MS)?.unwrap_or(2_000)),
-            max_image_bytes: self.whole("maxImageBytes", 1..=MAX_IMAGE_BYTES)?.unwrap_or(32 << 20),
-            validation: match self.choice("validation", &["full", "signature"])? {
-                Some("signature") => Validation::Signature,
-                _ => Validation::Full,
-            },
-            require_verified: self.boolean("requireVerified")?.unwrap_or(false),
+            timeout: Duration::from_millis(self.whole("timeoutMs", TIMEOUT_MS)?),
+            kill_grace: Duration::from_millis(self.whole("killGraceMs", KILL_GRACE_MS)?),
+            max_image_bytes: self.whole("maxImageBytes", MAX_IMAGE_BYTES)?,
+            validation: self.choice("validation", &validations)?.unwrap_or(defaults.validation),
+            require_verified: self.boolean("requireVerified")?.unwrap_or(defaults.require_verified),
             references: self.references()?,
-            transparent: self.boolean("transparent")?.unwrap_or(false),
-            lean: self.boolean("lean")?.unwrap_or(true),
-            max_reconnects: u32::try_from(max_reconnects).map_err(|_| Cause::Internal)?,
-            // Does not count: see [`Draft`].
-            codex_home: CodexHome::named(PathBuf::new()),
+            transparent: self.boolean("transparent")?.unwrap_or(defaults.transparent),
+            lean: self.boolean("lean")?.unwrap_or(defaults.lean),
+            max_reconnects: self.whole("maxReconnects", MAX_RECONNECTS)?,
             env,
+            ..defaults
         };
         Ok(Draft { named_home, request })
     }
@@ -182,7 +169,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     fn references(&self) -> Parsed<Vec<PathBuf>> {
         const OPTION: &str = "referenceImages";
         let paths = self.texts(OPTION, |at, text| {
-            let path = PathBuf::from(sound(at, text, text_fault)?);
+            let path = PathBuf::from(validated(at, text, text_fault)?);
             if path.is_absolute() { Ok(path) } else { Err(invalid(at, "it must be an absolute path")) }
         })?;
         if paths.len() > MAX_COUNT {
@@ -191,7 +178,7 @@ impl<'js, 'env> Reader<'js, 'env> {
         Ok(paths)
     }
 
-    /// The option, unless it is absent: missing, undefined or null.
+    /// The option's value, unless it is missing, undefined or null.
     fn get(&self, option: &str) -> Parsed<Option<Unknown<'env>>> {
         let value = self.js.read(self.options, option).map_err(unreadable(option))?;
         js::present(value).map_err(|_| Cause::Internal)
@@ -212,7 +199,7 @@ impl<'js, 'env> Reader<'js, 'env> {
 
     fn text(&self, option: &str) -> Parsed<Option<String>> {
         let text = self.typed(option, "a string", js::text)?;
-        text.map(|text| sound(option, text, text_fault)).transpose()
+        text.map(|text| validated(option, text, text_fault)).transpose()
     }
 
     fn required_text(&self, option: &str) -> Parsed<String> {
@@ -224,15 +211,20 @@ impl<'js, 'env> Reader<'js, 'env> {
         self.typed(option, "a boolean", js::boolean)
     }
 
-    fn whole(&self, option: &str, range: RangeInclusive<u64>) -> Parsed<Option<u64>> {
-        let number = self.typed(option, "a number", js::number)?;
-        number.map(|number| to_whole(option, number, range)).transpose()
+    fn whole(&self, option: &str, bounds: WholeNumber) -> Parsed<u64> {
+        match self.typed(option, "a number", js::number)? {
+            Some(number) => bounds.check(number).map_err(|problem| invalid(option, &problem)),
+            None => Ok(bounds.default),
+        }
     }
 
-    fn choice<'c>(&self, option: &str, choices: &[&'c str]) -> Parsed<Option<&'c str>> {
+    fn choice<T: Copy>(&self, option: &str, choices: &[(&str, T)]) -> Parsed<Option<T>> {
         let Some(text) = self.text(option)? else { return Ok(None) };
-        let chosen = choices.iter().find(|choice| **choice == text).copied();
-        chosen.map(Some).ok_or_else(|| invalid(option, &format!("it must be one of '{}'", choices.join("', '"))))
+        if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == text) {
+            return Ok(Some(*chosen));
+        }
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        Err(invalid(option, &format!("it must be one of '{}'", names.join("', '"))))
     }
 
     fn absolute_path(&self, option: &str) -> Parsed<Option<PathBuf>> {
@@ -240,12 +232,12 @@ impl<'js, 'env> Reader<'js, 'env> {
         if path.is_absolute() { Ok(Some(path)) } else { Err(invalid(option, "it must be an absolute path")) }
     }
 
-    fn name(&self, option: &str) -> Parsed<Option<String>> {
-        self.text(option)?.map(|name| sound(option, name, name_fault)).transpose()
+    fn checked_text(&self, option: &str, fault: fn(&str) -> Option<&'static str>) -> Parsed<Option<String>> {
+        self.text(option)?.map(|text| validated(option, text, fault)).transpose()
     }
 
     fn names(&self, option: &str) -> Parsed<Vec<String>> {
-        self.texts(option, |at, name| sound(at, name, name_fault))
+        self.texts(option, |at, name| validated(at, name, name_fault))
     }
 
     fn texts<T>(&self, option: &str, check: impl Fn(&str, String) -> Parsed<T>) -> Parsed<Vec<T>> {
@@ -260,7 +252,7 @@ impl<'js, 'env> Reader<'js, 'env> {
         checked.collect()
     }
 
-    /// An object whose values are strings. Undefined values are left out.
+    /// The entries of an object of strings. Leaves out those that are undefined.
     fn record(
         &self,
         option: &str,
@@ -283,7 +275,7 @@ impl<'js, 'env> Reader<'js, 'env> {
             let Ok(Some(text)) = js::text(value) else {
                 return Err(invalid(&at, &format!("it must be a string, not {}", kind(value))));
             };
-            entries.push((key, sound(&at, text, text_fault)?));
+            entries.push((key, validated(&at, text, text_fault)?));
         }
         Ok(Some(entries))
     }
@@ -292,7 +284,7 @@ impl<'js, 'env> Reader<'js, 'env> {
         Ok(self.record("config", config_key_fault)?.unwrap_or_default())
     }
 
-    /// The child's environment: the option's, else `process.env`.
+    /// The child's environment: `env`, else `process.env`.
     fn environment(&self) -> Parsed<Environment> {
         if let Some(entries) = self.record("env", variable_name_fault)? {
             let given = Environment::new(entries);
@@ -323,7 +315,65 @@ impl<'js, 'env> Reader<'js, 'env> {
     }
 }
 
-fn to_whole(option: &str, number: f64, range: RangeInclusive<u64>) -> Parsed<u64> {
-    let problem = format!("it must be a whole number from {} to {}", range.start(), range.end());
-    whole(number, range).ok_or_else(|| invalid(option, &problem))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TYPES: &str = include_str!("types.d.ts");
+    const GUIDE: &str = include_str!("../../docs/options.md");
+    const HELP: &str = include_str!("../../bin/help.mts");
+    const COMMAND_LINE: &str = include_str!("../../docs/command-line.md");
+
+    /// The doc comment of `option` in `GenerateOptions`, in one line.
+    fn doc_comment(option: &str) -> String {
+        let (before, _) = TYPES.split_once(&format!("\n  {option}?: ")).unwrap();
+        let (_, comment) = before.rsplit_once("/**").unwrap();
+        comment.replace("\n   * ", " ")
+    }
+
+    #[test]
+    fn the_documentation_has_the_bounds_and_defaults_of_numbers() {
+        let options = [
+            ("timeoutMs", TIMEOUT_MS),
+            ("killGraceMs", KILL_GRACE_MS),
+            ("maxImageBytes", MAX_IMAGE_BYTES),
+            ("maxReconnects", MAX_RECONNECTS),
+        ];
+        for (option, WholeNumber { least, most, default, .. }) in options {
+            let comment = doc_comment(option);
+            assert!(comment.contains(&format!("{least} to {most}; {default}")), "{comment}");
+            let row = GUIDE.lines().find(|line| line.starts_with(&format!("| `{option}` "))).unwrap();
+            assert!(row.contains(&format!("| `{default}` ")), "{row}");
+            assert!(GUIDE.contains(&format!("{least} to {most}")), "{option}");
+        }
+        let WholeNumber { least, most, default, .. } = CONCURRENT_RUNS;
+        let comment = include_str!("mod.rs").replace("\n/// ", " ");
+        assert!(comment.contains(&format!("{least} to {most}; {default} by default")));
+        assert!(GUIDE.contains(&format!("from {least} to {most}")));
+    }
+
+    #[test]
+    fn the_documentation_has_the_other_defaults() {
+        let Request { aspect, require_verified, transparent, lean, .. } = Request::new(String::new());
+        assert!(doc_comment("aspect").contains(&format!("`'{aspect}'` by default")));
+        assert!(
+            HELP.contains(&format!("{aspect} by default")) && COMMAND_LINE.contains(&format!("`{aspect}` by default"))
+        );
+        let switches = [
+            ("networkAccess", NETWORK_ACCESS),
+            ("requireVerified", require_verified),
+            ("transparent", transparent),
+            ("lean", lean),
+        ];
+        for (option, default) in switches {
+            assert!(doc_comment(option).contains(&format!("{default} by default")), "{option}");
+        }
+        let minutes = TIMEOUT_MS.default / 60_000;
+        assert!(HELP.contains(&format!("{minutes}m by default")));
+        assert!(COMMAND_LINE.contains(&format!("`{minutes}m` by default")));
+        assert!(doc_comment("referenceImages").contains(&format!("at most {MAX_COUNT} PNG")));
+        for text in [HELP, COMMAND_LINE] {
+            assert!(text.contains(&format!("up to {MAX_COUNT} times")));
+        }
+    }
 }

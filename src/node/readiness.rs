@@ -1,10 +1,11 @@
-//! The answer of a readiness check as JavaScript sees it.
+//! The types of a readiness check in JavaScript.
 
 use napi::bindgen_prelude::{Result, Unknown};
 use napi::{Env, JsValue as _};
 use napi_derive::napi;
 
 use super::js::{Answer, define, object_from};
+use crate::error::Message;
 use crate::readiness;
 
 /// Whether this machine can draw, and what to do if not.
@@ -12,21 +13,21 @@ use crate::readiness;
 pub struct Readiness {
     /// Whether nothing is known to keep this machine from drawing.
     pub ready: bool,
-    /// The file that would be run.
+    /// The CLI that would be run.
     pub codex_path: Option<String>,
-    /// The version of the CLI.
+    /// Its version.
     pub version: Option<String>,
-    /// How Codex is signed in; `'api-key'` stands for every programmatic login.
+    /// How Codex is signed in. `'api-key'` stands for every programmatic login.
     #[napi(ts_type = "'chatgpt' | 'api-key' | 'none' | 'unknown'")]
     pub login: &'static str,
     /// Whether the image tool is likely to be there.
     #[napi(ts_type = "'likely' | 'unlikely'")]
     pub image_tool: &'static str,
-    /// What is wrong, or may be.
+    /// What keeps this machine from drawing, and hints.
     pub problems: Vec<ReadinessProblem>,
 }
 
-/// One thing that is wrong, or may be.
+/// Something that keeps this machine from drawing, or a hint.
 #[napi(object, object_from_js = false)]
 pub struct ReadinessProblem {
     /// The code with which a generation would fail, or that of a hint.
@@ -34,9 +35,9 @@ pub struct ReadinessProblem {
         ts_type = "'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'"
     )]
     pub code: &'static str,
-    /// What is wrong, in a sentence.
+    /// What is wrong, in one line for end users.
     pub message: String,
-    /// What to do, in a sentence.
+    /// What to do, in one line for end users.
     pub fix: String,
     /// Whether it keeps this machine from drawing; otherwise it is a hint.
     pub blocking: bool,
@@ -45,11 +46,14 @@ pub struct ReadinessProblem {
 impl From<readiness::Readiness> for Readiness {
     fn from(found: readiness::Readiness) -> Self {
         let ready = found.ready();
-        let problems = found.problems.into_iter().map(|problem| ReadinessProblem {
-            code: problem.code,
-            message: problem.message,
-            fix: problem.fix,
-            blocking: problem.blocking,
+        let problems = found.problems.into_iter().map(|problem| {
+            let Message { problem: message, fix } = problem.message;
+            ReadinessProblem {
+                code: problem.code,
+                message: message.into_owned(),
+                fix: fix.into_owned(),
+                blocking: problem.blocking,
+            }
         });
         Self {
             ready,

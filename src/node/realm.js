@@ -1,8 +1,8 @@
-// What the addon needs of its JavaScript environment. Evaluated once, when the addon is loaded: what
-// a program replaces later, such as `Reflect.get` or `Promise.prototype.then`, is not looked up.
+// The functions that the addon needs of its JavaScript environment. Evaluated once, when the addon
+// is loaded, so that later replacements, such as of `Reflect.get`, have no effect.
 //
-// Code of the caller's runs only below `contained`. What it throws ends there: napi would read the
-// `cause` and the `toString` of an error, which can throw again, or recurse without end.
+// Only `contained` functions run the caller's code, and they catch what it throws: napi would read
+// the `cause` and the `toString` of an error, which may throw again, or recurse without end.
 (() => {
   'use strict';
   const { apply, getPrototypeOf } = Reflect;
@@ -12,7 +12,7 @@
   const { then } = Promise.prototype;
   const ignore = () => {};
 
-  /** A string leaves no references behind, and nothing of it runs code. */
+  /** A string: it leaves no references behind, and reading it runs no code. */
   const UNREADABLE = 'unreadable';
 
   const contained = (work) =>
@@ -27,7 +27,7 @@
   /** A Proxy can have an endless chain of prototypes. */
   const MAX_PROTOTYPES = 100;
 
-  /** `Object.prototype` of this realm or of another, such as a vm context's. */
+  /** Whether it is the `Object.prototype` of this or of another realm, such as a vm context. */
   const isObjectPrototype = (object) =>
     object === objectPrototype ||
     (getPrototypeOf(object) === null &&
@@ -41,7 +41,7 @@
     for (let depth = 0; depth < MAX_PROTOTYPES; depth += 1) {
       if (holder === null) return object[key];
       if (isObjectPrototype(holder)) {
-        // Where it has no such property either, a Proxy in front of it may still have an answer.
+        // No object of the chain has it, but a Proxy may still return a value.
         return hasOwn(holder, key) ? undefined : object[key];
       }
       if (hasOwn(holder, key)) return object[key];
@@ -58,18 +58,18 @@
     try {
       captureStackTrace(made, trace);
     } catch {
-      // The stack then begins here.
+      // The stack then begins with this function.
     }
     return made;
   };
 
-  /** An error whose stack is free to be defined: V8 would call `Error.prepareStackTrace` for one. */
+  /** An error without a stack: V8 calls `Error.prepareStackTrace` when it formats one. */
   const error = (isCallers) => {
     const made = isCallers ? new TypeError() : new Error();
     try {
       made.stack = '';
     } catch {
-      // Without a stack of its own it has none to format either.
+      // It has no stack of its own, so there is none to format.
     }
     return made;
   };
@@ -80,7 +80,7 @@
     trace,
     error,
     read: contained(read),
-    /** `object[key]` if it is its own: for elements and entries. */
+    /** `object[key]`, if the property is its own: for elements and entries. */
     own: contained((object, key) => (hasOwn(object, key) ? object[key] : undefined)),
     keys: contained((object) => keys(object)),
     onExit: contained((listener) => void method(process, 'once', ['exit', listener])),
@@ -90,7 +90,7 @@
     unlisten: contained((signal, listener) => {
       method(signal, 'removeEventListener', ['abort', listener]);
     }),
-    /** Gives a promise a handler of its rejection, and does not wait for it. */
-    forgive: contained((promise) => void apply(then, promise, [undefined, ignore])),
+    /** Handles the rejection of a promise by ignoring it. */
+    ignoreRejection: contained((promise) => void apply(then, promise, [undefined, ignore])),
   };
 })();

@@ -1,7 +1,7 @@
 //! The tokio runtime of the process, shared by its JavaScript environments.
 //!
-//! napi's own is started when the addon is loaded, and aborts the process where the system has no
-//! descriptor or thread left. This one is started by the first call, which can fail; the next call
+//! napi's own starts when the addon is loaded, and aborts the process if the system has no
+//! descriptor or thread left. This one starts with the first call; if that fails, the next call
 //! tries again. It is shut down with the last environment, as napi's is.
 
 use std::any::Any;
@@ -25,27 +25,27 @@ struct Shared {
     runtime: Option<Runtime>,
 }
 
-/// How long the threads are waited for. napi's own bound: a thread that is detached while it exits
-/// can crash glibc before 2.43 (napi-rs#3591).
-const SHUTDOWN: Duration = Duration::from_millis(100);
+/// Time limit for the end of the threads, the same as napi's: a thread that is detached while it
+/// exits can crash glibc before 2.43 (napi-rs#3591).
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(100);
 
-/// Another environment has loaded the addon.
+/// Counts an environment that has loaded the addon.
 pub fn retain() {
     lock().environments += 1;
 }
 
-/// An environment has ended. Shuts the runtime down if it was the last.
+/// Counts off an environment that has ended. Shuts the runtime down after the last.
 pub fn release() {
     let mut shared = lock();
     shared.environments = shared.environments.saturating_sub(1);
     let runtime = if shared.environments == 0 { shared.runtime.take() } else { None };
     drop(shared);
     if let Some(runtime) = runtime {
-        runtime.shutdown_timeout(SHUTDOWN);
+        runtime.shutdown_timeout(SHUTDOWN_LIMIT);
     }
 }
 
-/// The runtime, started if need be.
+/// The runtime; starts it if it is not running.
 ///
 /// # Errors
 /// [`Cause::SpawnFailed`] if the system has too few descriptors or threads left.
@@ -58,7 +58,7 @@ pub fn handle() -> Result<Handle, Cause> {
     Ok(shared.runtime.insert(runtime).handle().clone())
 }
 
-/// The outcome of `work`, which may panic.
+/// Runs `work`, and turns a panic into a failure.
 pub async fn contained<T: Send + 'static>(
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -68,13 +68,13 @@ pub async fn contained<T: Send + 'static>(
     }
 }
 
-/// How many of tokio's threads share the work of all calls; most of that is waiting.
+/// The most worker threads that tokio gets. The work of all calls is mostly waiting.
 const MAX_WORKERS: usize = 4;
-/// How long the start may take. It takes less than a millisecond.
-const START: Duration = Duration::from_secs(1);
+/// Time limit for the start, which takes less than a millisecond.
+const START_LIMIT: Duration = Duration::from_secs(1);
 
-/// Starts a runtime on a thread of its own. Where tokio gets some of its threads and then no more,
-/// its panic waits for those that it has got, which never end.
+/// Starts a runtime, on a thread of its own. If tokio gets only some of its threads, it panics, and
+/// the unwinding waits forever for these to end.
 fn start() -> Result<Runtime, Cause> {
     let refused = |error: io::Error| Cause::SpawnFailed(os_words(&error));
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
@@ -83,18 +83,18 @@ fn start() -> Result<Runtime, Cause> {
     let (send, started) = sync_channel(1);
     let build = move || {
         let outcome = catch_unwind(|| Builder::new_multi_thread().worker_threads(workers).enable_all().build());
-        // Fails if it took too long; the runtime is then shut down here.
+        // Fails if the time limit is over. Dropping the outcome then shuts the runtime down.
         let _ = send.send(outcome);
     };
     thread::Builder::new().name("codex-image-start".into()).spawn(build).map_err(refused)?;
-    match started.recv_timeout(START) {
+    match started.recv_timeout(START_LIMIT) {
         Ok(outcome) => outcome.map_err(|panic| cause_of(&*panic))?.map_err(refused),
         Err(_) => Err(refused(io::ErrorKind::WouldBlock.into())),
     }
 }
 
-/// Fails where tokio would panic: where it cannot have so many threads, or the six descriptors that
-/// it needs.
+/// Fails where tokio would panic: if the system refuses that many threads, or the six descriptors
+/// that tokio needs.
 fn probe(threads: usize) -> io::Result<()> {
     #[cfg(unix)]
     let _six = {
@@ -110,8 +110,8 @@ fn probe(threads: usize) -> io::Result<()> {
     })
 }
 
-/// What a panic means for its call. Where the system refuses a thread, tokio (1.54) panics with the
-/// system's words behind this prefix.
+/// The cause of a panic. If the system refuses a thread, tokio (1.54) panics with this prefix and
+/// the system's reason.
 fn cause_of(panic: &(dyn Any + Send)) -> Cause {
     const NO_THREAD: &str = "OS can't spawn worker thread: ";
     let words = panic.downcast_ref::<String>().and_then(|message| message.strip_prefix(NO_THREAD));

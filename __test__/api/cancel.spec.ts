@@ -1,0 +1,295 @@
+// Timeout and abort: one rejection, and nothing left — not a process, not a directory, not a listener.
+// `cancel-moments.spec.ts` tries every moment of a run.
+
+import path from 'node:path';
+
+import { describe, expect, onTestFinished } from 'vitest';
+
+import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
+import { listenersOf, rejection } from '../support/abort.js';
+import { NOWHERE, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import {
+  failure,
+  type Orders,
+  save,
+  type Step,
+  STUB_SCRIPT,
+  test,
+  THREAD,
+  turn,
+  TURN_STARTED,
+} from '../support/stub.js';
+
+// These tests run side by side, and what they measure is the run, not the wait for it.
+setMaxConcurrentRuns(1000);
+
+const PICTURE = png();
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+const HANG: Step = { do: 'hang' };
+const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+
+/** The children that are hard to stop. Each reaches the mark `running` and then lives on. */
+const CHILDREN: [what: string, orders: Orders][] = [
+  ['a child that does as it is told', { exec: turn(RUNNING, HANG) }],
+  [
+    'a child that defies every polite signal',
+    { exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, RUNNING, HANG) },
+  ],
+  ['a child that never reads its stdin', { stdin: 'ignore', exec: turn(RUNNING, HANG) }],
+  [
+    'a grandchild that defies every polite signal',
+    { exec: turn({ do: 'grandchild', defies: EVERY_POLITE_SIGNAL }, RUNNING, HANG) },
+  ],
+  [
+    'a grandchild in a session of its own',
+    { exec: turn({ do: 'grandchild', ownSession: true }, RUNNING, HANG) },
+  ],
+  [
+    'a grandchild in a session of its own that defies every polite signal',
+    {
+      exec: turn(
+        { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL },
+        { do: 'defy', signals: EVERY_POLITE_SIGNAL },
+        RUNNING,
+        HANG,
+      ),
+    },
+  ],
+  [
+    'a grandchild that holds the output open',
+    {
+      exec: turn(
+        { do: 'grandchild', ownSession: true, holds: ['stdout', 'stderr'] },
+        RUNNING,
+        HANG,
+      ),
+    },
+  ],
+  [
+    'a launcher that passes no signal on',
+    {
+      behindShim: true,
+      exec: turn({ do: 'defy', signals: ['SIGTERM', 'SIGINT'] }, RUNNING, HANG),
+    },
+  ],
+];
+
+describe('abort', () => {
+  test.for(CHILDREN)('stops %s', async ([, orders], { codex }) => {
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 100 });
+    await codex.reached('running');
+    controller.abort(reason);
+    expect((await rejection(call)).reason).toBe(reason);
+    await codex.expectNothingLeft();
+    expect(listenersOf(controller.signal)).toBe(0);
+  });
+
+  describe('rejects with the very reason', () => {
+    test.for<[what: string, reason: unknown]>([
+      ['an error', new RangeError('out of patience')],
+      ['a string', 'enough'],
+      ['an empty string', ''],
+      ['a number', 0],
+      ['NaN', NaN],
+      ['false', false],
+      ['null', null],
+      ['a symbol', Symbol('enough')],
+      ['a bigint', 10n],
+      ['an object', Object.freeze({ because: 'enough' })],
+      ['a function', () => 'enough'],
+    ])('%s', async ([, reason], { codex }) => {
+      const before = AbortSignal.abort(reason);
+      expect((await rejection(codex.generate(turn(), { signal: before }))).reason).toBe(reason);
+
+      const during = new AbortController();
+      const call = codex.generate(turn(RUNNING, HANG), { signal: during.signal });
+      await codex.reached('running');
+      during.abort(reason);
+      expect((await rejection(call)).reason).toBe(reason);
+    });
+
+    test('the AbortError that JavaScript makes where none was given', async ({ codex }) => {
+      const controller = new AbortController();
+      const call = codex.generate(turn(RUNNING, HANG), { signal: controller.signal });
+      await codex.reached('running');
+      controller.abort();
+      const { reason } = await rejection(call);
+      expect(reason).toBe(controller.signal.reason);
+      expect(reason).toMatchObject({ name: 'AbortError' });
+    });
+
+    test('the TimeoutError of AbortSignal.timeout', async ({ codex }) => {
+      const signal = AbortSignal.timeout(50);
+      const { reason } = await rejection(codex.generate(turn(HANG), { signal }));
+      expect(reason).toBe(signal.reason);
+      expect(reason).toMatchObject({ name: 'TimeoutError' });
+    });
+
+    test('the reason of whichever of AbortSignal.any', async ({ codex }) => {
+      const controllers = [new AbortController(), new AbortController()] as const;
+      const signal = AbortSignal.any(controllers.map((controller) => controller.signal));
+      const call = codex.generate(turn(RUNNING, HANG), { signal });
+      await codex.reached('running');
+      controllers[1].abort('the other');
+      expect((await rejection(call)).reason).toBe('the other');
+    });
+  });
+
+  describe('the signal stays its owner’s', () => {
+    test('onabort and listeners of others are called, once, and stay', async ({ codex }) => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const called: string[] = [];
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener -- this property is what must stay
+      signal.onabort = () => called.push('onabort');
+      signal.addEventListener('abort', () => called.push('listener'));
+      const listeners = listenersOf(signal);
+
+      const call = codex.generate(turn(RUNNING, HANG), { signal });
+      await codex.reached('running');
+      controller.abort('enough');
+      await rejection(call);
+      expect(called).toEqual(['onabort', 'listener']);
+      expect(listenersOf(signal)).toBe(listeners);
+    });
+
+    test.for<[end: string, steps: Step[], options: { codexPath?: string; aspect?: string }]>([
+      ['a success', turn(save('workspace', PICTURE)), {}],
+      ['a picture that ends the turn', turn(save('store', PICTURE), HANG), {}],
+      ['a failure', [{ do: 'exit', code: 1 }], {}],
+      ['a CLI that is not there', [], { codexPath: path.join(NOWHERE, 'codex') }],
+      ['bad options', [], { aspect: 'wide' }],
+    ])('no listener is left after %s', async ([, steps, options], { codex }) => {
+      const { signal } = new AbortController();
+      await Promise.allSettled([codex.generate(steps, { ...options, signal })]);
+      expect(listenersOf(signal)).toBe(0);
+    });
+
+    test('one signal can end many calls', async ({ codex }) => {
+      const warnings: Error[] = [];
+      const warn = (warning: Error) => warnings.push(warning);
+      process.on('warning', warn);
+      onTestFinished(() => void process.off('warning', warn));
+
+      const controller = new AbortController();
+      await codex.order(turn(RUNNING, HANG));
+      const options = codex.options({ signal: controller.signal });
+      const calls = Array.from({ length: 8 }, () => generateCodexImage(options));
+      await codex.reached('running');
+      controller.abort('all of you');
+      const reasons = await Promise.all(calls.map(rejection));
+      expect(reasons).toEqual(calls.map(() => ({ reason: 'all of you' })));
+      await codex.expectNothingLeft();
+      expect(listenersOf(controller.signal)).toBe(0);
+      expect(warnings).toEqual([]);
+    });
+  });
+});
+
+// Side by side: they only wait. (And with an `expect` of their own, as vitest wants it then.)
+describe.concurrent('timeoutMs', () => {
+  /** Enough for the stub to come as far as its mark, which each test checks. */
+  const timeoutMs = 10_000;
+
+  test.for(CHILDREN)('stops %s', async ([, orders], { codex, expect }) => {
+    const error = await failure(codex.generate(orders, { timeoutMs, killGraceMs: 100 }));
+    expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
+    expect(codex.hasReached('running')).toBe(true);
+    await codex.expectNothingLeft();
+  });
+
+  test('covers the whole call: while the login is asked for', async ({ codex, expect }) => {
+    await codex.login(null);
+    const orders: Orders = { login: 'silent', exec: turn(save('store', PICTURE)) };
+    const error = await failure(codex.generate(orders, { timeoutMs }));
+    expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
+    expect(codex.hasReached('asked')).toBe(true);
+    await codex.expectNothingLeft();
+  });
+
+  test('covers the whole call: before anything could be started', async ({ codex, expect }) => {
+    const error = await failure(codex.generate(turn(HANG), { timeoutMs: 1 }));
+    expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
+    await codex.expectNothingLeft();
+  });
+
+  test("covers the whole call: with the picture there and completion 'exit'", async ({
+    codex,
+    expect,
+  }) => {
+    const orders = turn(save('store', PICTURE), RUNNING, HANG);
+    const error = await failure(codex.generate(orders, { timeoutMs, completion: 'exit' }));
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(codex.hasReached('running')).toBe(true);
+  });
+
+  test('tells how far Codex came', async ({ codex, expect }) => {
+    const { threadId } = await failure(codex.generate(turn(RUNNING, HANG), { timeoutMs }));
+    expect(threadId).toBe((await codex.turn()).threadId);
+  });
+
+  test('leaves no listener on the signal', async ({ codex, expect }) => {
+    const { signal } = new AbortController();
+    await failure(codex.generate(turn(HANG), { timeoutMs: 300, signal }));
+    expect(listenersOf(signal)).toBe(0);
+  });
+});
+
+describe('killGraceMs', () => {
+  // Windows has no polite signal.
+  test.skipIf(WINDOWS)('who wants to tidy up is given the time', async ({ codex }) => {
+    const controller = new AbortController();
+    const orders = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
+    const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 30_000 });
+    await codex.reached('running');
+    controller.abort('enough');
+    await rejection(call);
+    expect(codex.hasReached('stopped by SIGTERM')).toBe(true);
+  });
+
+  test('0 gives none', async ({ codex }) => {
+    const controller = new AbortController();
+    const orders = turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, RUNNING, HANG);
+    const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 0 });
+    await codex.reached('running');
+    controller.abort('enough');
+    expect((await rejection(call)).reason).toBe('enough');
+    await codex.expectNothingLeft();
+  });
+});
+
+describe('nothing is left after a success either', () => {
+  const resisting: Step[] = [
+    { do: 'defy', signals: EVERY_POLITE_SIGNAL },
+    {
+      do: 'grandchild',
+      ownSession: true,
+      defies: EVERY_POLITE_SIGNAL,
+      holds: ['stdout', 'stderr'],
+    },
+  ];
+
+  test('that ends the turn at its picture', async ({ codex }) => {
+    const orders = [THREAD, TURN_STARTED, ...resisting, save('store', PICTURE), HANG];
+    expect(await codex.generate(orders, { killGraceMs: 100 })).toEqual(PICTURE);
+    await codex.expectNothingLeft();
+  });
+
+  test('nor after a failure', async ({ codex }) => {
+    const orders = [...turn(...resisting), { do: 'exit', code: 1 } as const];
+    const error = await failure(codex.generate(orders, { killGraceMs: 100 }));
+    expect(error).toMatchObject({ code: 'CODEX_FAILED' });
+    await codex.expectNothingLeft();
+  });
+});
+
+test('the launcher of these tests really is one', async ({ codex }) => {
+  const orders: Orders = { behindShim: true, exec: turn(save('workspace', PICTURE)) };
+  expect(await codex.generate(orders)).toEqual(PICTURE);
+  const { program, env } = await codex.turn();
+  expect(program).toBe(STUB_SCRIPT);
+  expect(env).toHaveProperty('STUB_CODEX_INNER');
+});

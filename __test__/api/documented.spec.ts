@@ -1,0 +1,63 @@
+// Every option and every error code stands in each place where a new one has to be added
+// (CONTRIBUTING.md, Recipes). What does not compile without it is not repeated here.
+
+import { readFileSync } from 'node:fs';
+
+import { describe, expect, test } from 'vitest';
+
+function read(file: string): string {
+  return readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+}
+
+/** What stands between `begin` and the first `end` behind it. */
+function between(text: string, begin: string, end: string): string {
+  const [, rest = ''] = text.split(begin);
+  const [found = ''] = rest.split(end);
+  return found;
+}
+
+function names(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, name = '']) => name).toSorted();
+}
+
+const TYPES = read('src/node/types.d.ts');
+const OPTIONS = names(between(TYPES, 'interface GenerateOptions {', '\n}'), /^ {2}(\w+)\??:/gm);
+const CODES = names(between(TYPES, 'type CodexImageErrorCode =', '\n\n'), /'(\w+)'/g);
+
+test('the declarations have options and codes', () => {
+  expect(OPTIONS).toContain('prompt');
+  expect(CODES).toContain('INTERNAL');
+});
+
+describe('every option', () => {
+  test('has a row in docs/options.md', () => {
+    expect(names(read('docs/options.md'), /^\| `(\w+)`/gm)).toEqual(OPTIONS);
+  });
+
+  test.for([
+    ['is read by src/node/options.rs', 'src/node/options.rs', '"'],
+    ['is misused in __test__/api/options.spec.ts', '__test__/api/options.spec.ts', "'"],
+    ['is polluted in __test__/api/realm.spec.ts', '__test__/api/realm.spec.ts', "'"],
+  ] as const)('%s', ([, file, quote]) => {
+    const text = read(file);
+    expect(OPTIONS.filter((option) => !text.includes(quote + option + quote))).toEqual([]);
+  });
+
+  test('may be absent in __test__/types/esm.ts, except for the prompt', () => {
+    const absent = between(read('__test__/types/esm.ts'), 'export const absent', '}));');
+    expect(names(absent, /^ {2}(\w+): nothing/gm)).toEqual(
+      OPTIONS.filter((one) => one !== 'prompt'),
+    );
+  });
+});
+
+describe('every error code', () => {
+  test('has a row in docs/errors.md', () => {
+    expect(names(read('docs/errors.md'), /^\| `([A-Z_]+)`/gm)).toEqual(CODES);
+  });
+
+  test('has an exit code in docs/command-line.md', () => {
+    const table = between(read('docs/command-line.md'), '## Exit codes', '## ');
+    expect(CODES.filter((code) => !table.includes(`\`${code}\``))).toEqual([]);
+  });
+});

@@ -1,0 +1,173 @@
+// What is said meanwhile: in order, and one line at a time. `callback.spec.ts` has what listeners may do.
+
+import { expect } from 'vitest';
+
+import { type ProgressEvent } from '../../index.js';
+import { png } from '../support/png.js';
+import { failure, item, listener, save, say, type Step, test, turn } from '../support/stub.js';
+
+const PICTURE = png();
+
+const PHASES: Record<ProgressEvent['phase'], true> = {
+  queued: true,
+  preflight: true,
+  starting: true,
+  started: true,
+  message: true,
+  command: true,
+  reconnecting: true,
+  image: true,
+  checking: true,
+  stopping: true,
+};
+
+const HANG: Step = { do: 'hang' };
+const COMMAND: Step = {
+  do: 'emit',
+  event: {
+    type: 'item.started',
+    item: { id: 'item_1', type: 'command_execution', command: 'cp a b', status: 'in_progress' },
+  },
+};
+const RECONNECTING: Step = {
+  do: 'emit',
+  event: { type: 'error', message: 'Reconnecting... 2/5 (stream disconnected before completion)' },
+};
+
+test('tells the story in its order', async ({ codex }) => {
+  const { events, onProgress } = listener();
+  // What is said and what is on disk are learnt in two ways: without the gate, the picture might be
+  // seen before the words that came first.
+  const drawing: Step[] = [{ do: 'await', gate: 'heard' }, save('store', PICTURE), HANG];
+  const orders = turn(say('I am drawing.'), RECONNECTING, COMMAND, ...drawing);
+  await codex.generate(orders, {}, (message, event) => {
+    onProgress(message, event);
+    if (event.phase === 'command') void codex.open('heard');
+  });
+
+  const phases = events.map(({ phase }) => phase);
+  for (const phase of phases) expect(PHASES).toHaveProperty(phase);
+  const inOrder = phases.filter((phase, at) => phases.indexOf(phase) === at);
+  expect(inOrder.filter((phase) => phase !== 'queued' && phase !== 'checking')).toEqual([
+    'preflight',
+    'starting',
+    'started',
+    'message',
+    'reconnecting',
+    'command',
+    'image',
+    'stopping',
+  ]);
+  expect(inOrder.indexOf('checking')).toBeGreaterThan(inOrder.indexOf('image'));
+});
+
+test('says that the picture is there while Codex is still waited for', async ({ codex }) => {
+  const { events, onProgress } = listener();
+  const orders = turn(save('store', PICTURE), { do: 'await', gate: 'end' });
+  const call = codex.generate(orders, { completion: 'exit' }, (message, event) => {
+    onProgress(message, event);
+    if (event.phase === 'image') void codex.open('end');
+  });
+  expect(await call).toEqual(PICTURE);
+  expect(events.map(({ phase }) => phase)).toContain('checking');
+});
+
+test("repeats the agent's messages, all of them, in their order", async ({ codex }) => {
+  const { events, onProgress } = listener();
+  const orders = turn({ do: 'messages', count: 3000 }, save('workspace', PICTURE));
+  await codex.generate(orders, {}, onProgress);
+  const said = events.filter(({ phase }) => phase === 'message').map(({ message }) => message);
+  expect(said).toEqual(Array.from({ length: 3000 }, (_, n) => `message ${n + 1}`));
+});
+
+test('every event is complete', async ({ codex }) => {
+  const { events, messages, onProgress } = listener();
+  await codex.generate(turn(say('I am drawing.'), save('workspace', PICTURE)), {}, onProgress);
+  const { threadId } = await codex.turn();
+  expect(messages).toEqual(events.map(({ message }) => message));
+
+  let before = 0;
+  for (const { elapsedMs } of events) {
+    expect(elapsedMs).toBeGreaterThanOrEqual(before);
+    before = elapsedMs;
+  }
+
+  const started = events.findIndex(({ phase }) => phase === 'started');
+  for (const event of events.slice(0, started)) expect(event).not.toHaveProperty('threadId');
+  for (const event of events.slice(started)) expect(event).toMatchObject({ threadId });
+});
+
+test('says nothing but what can be shown in one row', async ({ codex }) => {
+  const { messages, onProgress } = listener();
+  const orders = turn(
+    say('first line\nsecond line\r\nthird\u2028fourth\tfifth'),
+    say('\x1b[31mred\x1b[0m \x07bell \0nul'),
+    say(`long ${'word '.repeat(1000)}`),
+    say('🦊'.repeat(500)),
+    say('e\u0301'.repeat(500)),
+    say('   '),
+    say(''),
+    item({ type: 'error', message: `trouble\n${'x'.repeat(1000)}` }),
+    save('workspace', PICTURE),
+  );
+  await codex.generate(orders, {}, onProgress);
+  for (const message of messages) {
+    expect(message).toBe(message.trim());
+    expect(message).not.toBe('');
+    expect([...message].length).toBeLessThanOrEqual(200);
+    // oxlint-disable-next-line no-control-regex
+    expect(message).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/);
+    expect(message).toBe(Buffer.from(message).toString());
+  }
+  expect(messages.join('\n')).toContain('first line second line third fourth fifth');
+});
+
+test('says nothing that a terminal or an eye is misled by', async ({ codex }) => {
+  const { messages, onProgress } = listener();
+  const disguises = [
+    '\u202eright to left\u202c \u2066isolated\u2069 \u200e\u200f\u061c',
+    'zero\u200bwidth \ufeffmark soft\u00adhyphen',
+    'tags \u{e0041}\u{e0042}\u{e007f} end',
+    '\x1b[31mred\x1b[0m \x1b[2K \x1b]0;title\x07 \x1b]8;;x\x1b\\link \x1bP1$r\x1b\\ \x1b(B \x1b lone',
+    '\x9b31meight\x9b0m \x9d0;title\x9c \x90dcs\x9c bits\x85next',
+  ];
+  const family = '👨‍👩‍👧‍👦 ❤️‍🔥 🇩🇪 می‌خواهم';
+  const trouble = `Reconnecting... 1/5 (${disguises.join(' ')})`;
+  const orders = turn(...disguises.map(say), say(family), {
+    do: 'emit',
+    event: { type: 'error', message: trouble },
+  });
+  await failure(codex.generate(orders, {}, onProgress));
+  const said = messages.join('\n');
+  // Joiners alone may be invisible.
+  expect(said.replaceAll(/[\u200c\u200d]/g, '')).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}]/u);
+  for (const message of messages) expect(message).not.toMatch(/\p{Cc}/u);
+  expect(messages).toEqual(
+    expect.arrayContaining([
+      'right to left isolated',
+      'zerowidth mark softhyphen',
+      'tags end',
+      'red link lone',
+      'eight bits next',
+      family,
+    ]),
+  );
+});
+
+test('repeats no secret', async ({ codex }) => {
+  const { messages, onProgress } = listener();
+  const secret = 'sk-proj-Ab12Cd34Ef56Gh78Ij90';
+  const orders = turn(
+    say(`Using ${secret}`),
+    item({ type: 'error', message: `bad key ${secret}` }),
+  );
+  await failure(codex.generate(orders, {}, onProgress));
+  expect(messages.join('\n')).not.toContain('Ab12Cd34Ef56');
+});
+
+test('shows nothing of what was asked for', async ({ codex }) => {
+  const { messages, onProgress } = listener();
+  const prompt = 'a surprise for somebody';
+  await codex.generate(turn(save('workspace', PICTURE)), { prompt }, onProgress);
+  expect(messages.join('\n')).not.toContain(prompt);
+});

@@ -1,0 +1,521 @@
+// Every way to pass something else off as a drawn picture, tried for real: it may be handed out where the contract says so, but
+// it is never called verified.
+
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect, onTestFinished } from 'vitest';
+
+import { type GenerateOptions } from '../../index.js';
+import {
+  AS_COUNTED_USER,
+  AS_MOUNTER,
+  COUNTED_USER,
+  generateInOwnProcess,
+  mayBeCounted,
+} from '../support/own-process.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
+import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import {
+  CHATGPT_LOGIN,
+  failure,
+  record,
+  save,
+  type Step,
+  type StubCodex,
+  test,
+  turn,
+} from '../support/stub.js';
+
+const DRAWN = png({ seed: 1 });
+const FAKED = png({ seed: 2 });
+const OLD = png({ seed: 3 });
+
+const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
+const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
+const KNOWN_THREAD: Step = { do: 'thread', id: ID };
+const LONG_AGO = new Date('2024-01-01');
+
+/** A file in the store of a thread, from before the run. */
+async function leaveStored(
+  codex: StubCodex,
+  { thread = ID, bytes = OLD, since = LONG_AGO },
+): Promise<void> {
+  const directory = path.join(codex.home, 'generated_images', thread);
+  await mkdir(directory, { recursive: true });
+  const file = path.join(directory, 'ig_1.png');
+  await writeFile(file, bytes);
+  await utimes(file, since, since);
+}
+
+/** A home with a login. */
+async function homeAt(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(path.join(directory, 'auth.json'), JSON.stringify(CHATGPT_LOGIN));
+  return directory;
+}
+
+/** The picture is handed out, but is not verified; who insists on that gets none. */
+async function expectUnverified(
+  codex: StubCodex,
+  steps: Step[],
+  source: 'store' | 'workspace',
+  options: Partial<GenerateOptions> = {},
+): Promise<void> {
+  const image = await codex.generateDetailed(steps, options);
+  expect(image).toMatchObject({ source, verified: false });
+  expect(image).not.toHaveProperty('revisedPrompt');
+  const error = await failure(codex.generate(steps, { ...options, requireVerified: true }));
+  expect(error).toMatchObject({ code: 'NO_IMAGE', status: 502, retryable: true });
+  expect(error.message).toMatch(/no image at the requested path that provably came/);
+}
+
+/** The picture is handed out as one that image_gen drew, also to whoever insists on it. */
+async function expectVerified(
+  codex: StubCodex,
+  steps: Step[],
+  source: 'store' | 'workspace' | 'rollout',
+  options: Partial<GenerateOptions> = {},
+): Promise<void> {
+  for (const requireVerified of [false, true]) {
+    const image = await codex.generateDetailed(steps, { ...options, requireVerified });
+    expect(image).toMatchObject({ png: DRAWN, source, verified: true });
+  }
+}
+
+describe.for(['image', 'exit'] as const)("what the agent leaves, completion '%s'", (completion) => {
+  test('drawn with its shell', async ({ codex }) => {
+    await expectUnverified(codex, turn(save('workspace', FAKED)), 'workspace', { completion });
+  });
+
+  test("copied from another thread's store", async ({ codex }) => {
+    await leaveStored(codex, { thread: ANOTHER_ID, since: new Date() });
+    const steps = turn(record('item', OLD, { thread: ANOTHER_ID }), save('workspace', OLD));
+    await expectUnverified(codex, steps, 'workspace', { completion });
+  });
+
+  test("copied from an old file in this thread's own store", async ({ codex }) => {
+    await leaveStored(codex, {});
+    const steps = [KNOWN_THREAD, save('workspace', OLD)];
+    await expectUnverified(codex, steps, 'workspace', { completion });
+  });
+
+  test('that some tool of its own had shown it', async ({ codex }) => {
+    const steps = turn(record('output', FAKED), save('workspace', FAKED));
+    await expectUnverified(codex, steps, 'workspace', { completion });
+  });
+
+  test('in a run without a thread', async ({ codex }) => {
+    const steps = [record('item', FAKED), save('workspace', FAKED)];
+    await expectUnverified(codex, steps, 'workspace', { completion });
+  });
+
+  test('beside a picture that was drawn, and that the store does not hold: who insists gets that', async ({
+    codex,
+  }) => {
+    const steps = turn(record('end', DRAWN), save('workspace', FAKED));
+    const image = await codex.generateDetailed(steps, { completion });
+    expect(image).toMatchObject({ png: FAKED, source: 'workspace', verified: false });
+    const insisted = await codex.generateDetailed(steps, { completion, requireVerified: true });
+    expect(insisted).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
+  });
+
+  test('as it was asked to: a copy of what the record holds', async ({ codex }) => {
+    const steps = turn(
+      record('end', FAKED, { revisedPrompt: 'the first' }),
+      record('end', DRAWN, { revisedPrompt: 'the second' }),
+      save('workspace', DRAWN),
+    );
+    await expectVerified(codex, steps, 'workspace', { completion });
+    const image = await codex.generateDetailed(steps, { completion });
+    expect(image.revisedPrompt).toBe('the second');
+  });
+});
+
+describe('where the copy and the store differ', () => {
+  const steps = turn(save('workspace', FAKED), save('store', DRAWN));
+
+  test("completion 'image': the store's", async ({ codex }) => {
+    await expectVerified(codex, steps, 'store');
+  });
+
+  test("completion 'exit': the copy, which is not verified", async ({ codex }) => {
+    const image = await codex.generateDetailed(steps, { completion: 'exit' });
+    expect(image).toMatchObject({ png: FAKED, source: 'workspace', verified: false });
+  });
+
+  test("completion 'exit': the store's for whoever insists", async ({ codex }) => {
+    const options = { completion: 'exit', requireVerified: true } as const;
+    const image = await codex.generateDetailed(steps, options);
+    expect(image).toMatchObject({ png: DRAWN, source: 'store', verified: true });
+  });
+});
+
+describe('where they are the same', () => {
+  test.for([
+    ['image', 'store'],
+    ['exit', 'workspace'],
+  ] as const)("completion '%s': %s, and verified", async ([completion, source], { codex }) => {
+    const steps = turn(save('store', DRAWN), save('workspace', DRAWN));
+    await expectVerified(codex, steps, source, { completion });
+  });
+
+  test('the store has several', async ({ codex }) => {
+    const steps = turn(
+      save('store', FAKED, { name: 'a.png' }),
+      save('store', DRAWN, { name: 'b.png' }),
+      save('workspace', DRAWN),
+    );
+    await expectVerified(codex, steps, 'workspace', { completion: 'exit' });
+  });
+
+  test('a copy that was changed by one byte is not', async ({ codex }) => {
+    const changed = Buffer.concat([DRAWN, Buffer.from([0])]);
+    const steps = turn(save('store', DRAWN), save('workspace', changed));
+    const image = await codex.generateDetailed(steps, { completion: 'exit' });
+    expect(image).toMatchObject({ png: changed, verified: false });
+  });
+});
+
+describe('a second `thread.started`', () => {
+  const another: Step = { do: 'emit', event: { type: 'thread.started', thread_id: ANOTHER_ID } };
+
+  test("does not make another thread's picture this one's", async ({ codex }) => {
+    const steps = [KNOWN_THREAD, another, save('store', FAKED, { thread: ANOTHER_ID })];
+    const error = await failure(codex.generate(steps));
+    expect(error).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
+  });
+
+  test.for(['image', 'exit'] as const)(
+    "does not hide this thread's picture, completion '%s'",
+    async (completion, { codex }) => {
+      const image = await codex.generateDetailed(turn(another, save('store', DRAWN)), {
+        completion,
+      });
+      const { threadId } = await codex.turn();
+      expect(image).toMatchObject({ png: DRAWN, source: 'store', verified: true, threadId });
+    },
+  );
+});
+
+describe('what is older than the run', () => {
+  test.for(['image', 'exit'] as const)(
+    "is never taken, completion '%s'",
+    async (completion, { codex }) => {
+      await leaveStored(codex, {});
+      const error = await failure(codex.generate([KNOWN_THREAD], { completion }));
+      expect(error).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
+    },
+  );
+
+  test('is not taken a minute later either', async ({ codex }) => {
+    await leaveStored(codex, { since: new Date(Date.now() - 60_000) });
+    expect(await failure(codex.generate([KNOWN_THREAD]))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test('does not hide what is new', async ({ codex }) => {
+    await leaveStored(codex, {});
+    await expectVerified(codex, [KNOWN_THREAD, save('store', DRAWN), { do: 'hang' }], 'store');
+  });
+});
+
+// A network disk has a clock of its own; a clock may be set back, or a machine be resumed.
+describe('a picture whose time lies before the run, in a directory that does not', () => {
+  const modified = LONG_AGO.toISOString();
+  const drawn = save('store', DRAWN, { modified });
+
+  test.for(['image', 'exit'] as const)(
+    "is taken, completion '%s'",
+    async (completion, { codex }) => {
+      await expectVerified(codex, turn(drawn), 'store', { completion });
+    },
+  );
+
+  test('is taken before the end', async ({ codex }) => {
+    await expectVerified(codex, turn(drawn, { do: 'hang' }), 'store', { timeoutMs: 20_000 });
+  });
+
+  test('verifies a copy of it', async ({ codex }) => {
+    const steps = turn(drawn, save('workspace', DRAWN));
+    await expectVerified(codex, steps, 'workspace', { completion: 'exit' });
+  });
+
+  test("is taken beside other threads' directories", async ({ codex }) => {
+    await leaveStored(codex, { thread: ANOTHER_ID });
+    await expectVerified(codex, turn(drawn), 'store');
+  });
+
+  test('is not taken from a directory that was there', async ({ codex }) => {
+    await leaveStored(codex, { bytes: FAKED });
+    const steps = [KNOWN_THREAD, drawn];
+    expect(await failure(codex.generate(steps))).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
+  });
+});
+
+describe("where the agent can write into Codex's home, the store proves nothing", () => {
+  /** The stub stands for both: what it saves may be Codex's, or planted by the agent. */
+  const planted = turn(save('store', FAKED));
+
+  type Place = [where: string, place: (codex: StubCodex) => Promise<string>];
+  const BELOW_SLASH_TMP: Place = [
+    'below /tmp, whatever TMPDIR says',
+    async () => {
+      const directory = await mkdtemp('/tmp/codex-image-test-');
+      onTestFinished(() => rm(directory, { recursive: true }));
+      return homeAt(path.join(directory, 'home'));
+    },
+  ];
+  const WRITABLE: Place[] = [
+    ['below the temporary directory', ({ temporary }) => homeAt(path.join(temporary, 'home'))],
+    [
+      'below the temporary directory, by another name',
+      async ({ temporary, scratch }) => {
+        await homeAt(path.join(temporary, 'home'));
+        await symlink(path.join(temporary, 'home'), path.join(scratch, 'alias'), 'junction');
+        return path.join(scratch, 'alias');
+      },
+    ],
+    ...(WINDOWS ? [] : [BELOW_SLASH_TMP]),
+    [
+      'elsewhere, with a store below the temporary directory',
+      async ({ temporary, home }) => {
+        await mkdir(path.join(temporary, 'images'));
+        await symlink(
+          path.join(temporary, 'images'),
+          path.join(home, 'generated_images'),
+          'junction',
+        );
+        return home;
+      },
+    ],
+  ];
+
+  test.for(WRITABLE)('%s', async ([, place], { codex }) => {
+    const env = { ...codex.env, CODEX_HOME: await place(codex) };
+    await expectUnverified(codex, planted, 'store', { env });
+  });
+
+  test.for(WRITABLE)('%s, for a copy of it either', async ([, place], { codex }) => {
+    const env = { ...codex.env, CODEX_HOME: await place(codex) };
+    const steps = turn(save('store', FAKED), save('workspace', FAKED));
+    await expectUnverified(codex, steps, 'workspace', { env, completion: 'exit' });
+  });
+
+  test('named by codexHome', async ({ codex }) => {
+    const codexHome = await homeAt(path.join(codex.temporary, 'home'));
+    await expectUnverified(codex, planted, 'store', { codexHome });
+  });
+
+  test('the temporary directory is below the home: its store is still out of reach', async ({
+    codex,
+  }) => {
+    const temporary = path.join(codex.home, 'tmp');
+    await mkdir(temporary);
+    const env = { ...codex.env, [TEMPORARY]: temporary };
+    await expectVerified(codex, turn(save('store', DRAWN)), 'store', { env });
+  });
+
+  test('but under read-only there is nobody who could', async ({ codex }) => {
+    const env = { ...codex.env, CODEX_HOME: await homeAt(path.join(codex.temporary, 'home')) };
+    const options = { env, sandbox: 'read-only' } as const;
+    await expectVerified(codex, turn(save('store', DRAWN)), 'store', options);
+  });
+
+  test('and links are not followed from there', async ({ codex }) => {
+    const outside = path.join(codex.scratch, 'outside');
+    await mkdir(outside);
+    await writeFile(path.join(outside, 'ig_1.png'), FAKED);
+    await mkdir(path.join(codex.home, 'generated_images'));
+    await symlink(outside, path.join(codex.home, 'generated_images', ID), 'junction');
+    expect(await failure(codex.generate([KNOWN_THREAD]))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+});
+
+describe("sandbox 'danger-full-access'", () => {
+  const sandbox = 'danger-full-access';
+
+  test('a file in the store may be anybody’s', async ({ codex }) => {
+    await expectUnverified(codex, turn(save('store', FAKED)), 'store', { sandbox });
+  });
+
+  test('so may a copy of it', async ({ codex }) => {
+    const steps = turn(save('store', FAKED), save('workspace', FAKED));
+    await expectUnverified(codex, steps, 'workspace', { sandbox, completion: 'exit' });
+  });
+
+  test('chosen by the environment, too', async ({ codex }) => {
+    const env = { ...codex.env, OD_CODEX_SANDBOX: 'danger-full-access' };
+    const options = { env, sandbox: 'auto' } as const;
+    await expectUnverified(codex, turn(save('store', FAKED)), 'store', options);
+  });
+
+  test('the record verifies', async ({ codex }) => {
+    const drawn = [record('item', DRAWN, { revisedPrompt: 'a fox' }), save('store', DRAWN)];
+    await expectVerified(codex, turn(...drawn), 'store', { sandbox });
+    const image = await codex.generateDetailed(turn(...drawn), { sandbox });
+    expect(image.revisedPrompt).toBe('a fox');
+    const copied = turn(...drawn, save('workspace', DRAWN));
+    await expectVerified(codex, copied, 'workspace', { sandbox, completion: 'exit' });
+  });
+
+  test('but not what a tool of the agent’s returned', async ({ codex }) => {
+    const steps = turn(record('output', FAKED), save('store', FAKED));
+    await expectUnverified(codex, steps, 'store', { sandbox });
+  });
+});
+
+describe('settings of the caller’s that may let the agent out', () => {
+  const planted = turn(save('store', FAKED));
+
+  test.for<[key: string, value: string]>([
+    ['sandbox_workspace_write.writable_roots', '["/"]'],
+    ['sandbox_workspace_write', '{writable_roots=["/"]}'],
+    [' sandbox_workspace_write.writable_roots', '["/"]'],
+    ['sandbox_mode', '"danger-full-access"'],
+    ['sandbox_permissions', '["disk-full-read-access"]'],
+    ['permissions.mine.filesystem', '{"/"="write"}'],
+    ['default_permissions', '"mine"'],
+    ['profile', '"work"'],
+    ['profiles.work.sandbox_mode', '"danger-full-access"'],
+    ['approval_policy', '"on-request"'],
+    ['mcp_servers.files.command', '"a-server"'],
+    ['features.hooks', 'true'],
+    ['hooks.stop', '["a-program"]'],
+  ])('config %s', async ([key, value], { codex }) => {
+    await expectUnverified(codex, planted, 'store', { config: { [key]: value } });
+  });
+
+  test('lean: false, which lets their programs in', async ({ codex }) => {
+    await expectUnverified(codex, planted, 'store', { lean: false });
+  });
+
+  test('others change nothing', async ({ codex }) => {
+    await expectVerified(codex, turn(save('store', DRAWN)), 'store', {
+      config: { model_reasoning_effort: '"high"', service_tier: '"flex"' },
+      disableFeatures: ['plugins'],
+      model: 'gpt-5',
+      networkAccess: true,
+    });
+  });
+});
+
+describe("Codex's own statement of the sandbox, at the head of the record", () => {
+  const drawnUnder = (states: Record<string, unknown> | null): Step[] => [
+    { do: 'thread', states },
+    save('store', DRAWN),
+  ];
+  const policy = (type: string, more: object = {}): object => ({
+    sandbox_policy: { type, ...more },
+  });
+  const profile = (...entries: object[]): object => ({
+    permission_profile: { type: 'managed', file_system: { type: 'restricted', entries } },
+  });
+  const writes = (place: object): object => ({ path: place, access: 'write' });
+
+  test.for<[what: string, states: (codex: StubCodex) => object]>([
+    ['another sandbox', () => policy('danger-full-access')],
+    ['an unknown sandbox', () => policy('something-new')],
+    ['no sandbox', () => ({ sandbox_policy: null })],
+    ['approvals that may be given', () => ({ approval_policy: 'on-request' })],
+    ['another directory', ({ scratch }) => ({ cwd: scratch })],
+    [
+      'a writable directory around the store',
+      ({ home }) => policy('workspace-write', { writable_roots: [home] }),
+    ],
+    [
+      'a writable directory within the record',
+      ({ home }) => profile(writes({ type: 'path', path: path.join(home, 'sessions', '2026') })),
+    ],
+    [
+      'a writable place without a name',
+      () => profile(writes({ type: 'special', value: { kind: 'root' } })),
+    ],
+    ['disabled permissions', () => ({ permission_profile: { type: 'disabled' } })],
+  ])('contradicts: %s', async ([, states], { codex }) => {
+    const steps = drawnUnder(states(codex) as Record<string, unknown>);
+    const image = await codex.generateDetailed(steps);
+    expect(image).toMatchObject({
+      source: 'store',
+      verified: false,
+      warnings: [expect.stringMatching(/^The picture is not verified: .*sandbox/)],
+    });
+    const error = await failure(codex.generate(steps, { requireVerified: true }));
+    expect(error).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test('contradicts, and the record of the picture does not mend it', async ({ codex }) => {
+    const [thread, saved] = drawnUnder({ sandbox_policy: { type: 'danger-full-access' } });
+    const steps = [thread, record('item', DRAWN), saved] as Step[];
+    expect(await codex.generateDetailed(steps)).toMatchObject({ verified: false });
+    const inRecord = [thread, record('item', DRAWN)] as Step[];
+    const recorded = await codex.generateDetailed(inRecord);
+    expect(recorded).toMatchObject({ source: 'rollout', verified: false });
+  });
+
+  test('is missing: the place alone proves nothing, and the record of the picture still does', async ({
+    codex,
+  }) => {
+    await expectUnverified(codex, drawnUnder(null), 'store');
+    const [thread, saved] = drawnUnder(null);
+    const recorded = [thread, record('item', DRAWN), saved] as Step[];
+    await expectVerified(codex, recorded, 'store');
+  });
+
+  test('agrees, with more that the agent may write to elsewhere', async ({ codex }) => {
+    const { home, scratch } = codex;
+    const elsewhere = policy('workspace-write', { writable_roots: [scratch] });
+    const steps = drawnUnder(elsewhere as Record<string, unknown>);
+    await expectVerified(codex, steps, 'store');
+    const memories = policy('workspace-write', { writable_roots: [path.join(home, 'memories')] });
+    const image = await codex.generateDetailed(drawnUnder(memories as Record<string, unknown>));
+    expect(image).toMatchObject({
+      verified: true,
+      warnings: [expect.stringMatching(/^This version of Codex lets its agent write .*memories/)],
+    });
+  });
+});
+
+// Linux's, where root may mount; on other systems root is confined as everybody is.
+describe.skipIf(!LINUX)('an agent that may mount', () => {
+  const steps = turn(record('item', DRAWN), save('store', DRAWN));
+  const NATIVE = path.join(PLATFORM_PACKAGE, VENDOR, 'bin', 'codex');
+
+  test.for([
+    { version: '0.150.1', holds: false },
+    { version: '0.153.4', holds: true },
+  ])('under $version', async ({ version, holds }, { codex }) => {
+    const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
+    await codex.order(steps);
+    const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_MOUNTER);
+    const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
+    expect(image).toMatchObject({ verified: holds, warnings });
+    // Without a shell the agent cannot mount.
+    const readOnly = codex.options({ codexPath, sandbox: 'read-only' });
+    const { image: unshelled } = await generateInOwnProcess(readOnly, AS_MOUNTER);
+    expect(unshelled).toMatchObject({ verified: true, warnings: [] });
+  });
+
+  test.skipIf(!mayBeCounted())(
+    'is none who is not root, whatever the version',
+    async ({ codex }) => {
+      const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', NATIVE);
+      await codex.order(steps);
+      codex.giveTo(COUNTED_USER);
+      const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_COUNTED_USER);
+      expect(image).toMatchObject({ verified: true, warnings: [] });
+    },
+  );
+});
+
+describe('read-only', () => {
+  test('what lies in the workspace is not even looked at', async ({ codex }) => {
+    const steps = turn(save('workspace', FAKED));
+    const call = codex.generate(steps, { sandbox: 'read-only', completion: 'exit' });
+    expect(await failure(call)).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test('the store verifies', async ({ codex }) => {
+    await expectVerified(codex, turn(save('store', DRAWN)), 'store', { sandbox: 'read-only' });
+  });
+});

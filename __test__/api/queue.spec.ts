@@ -1,0 +1,380 @@
+// How many run at a time, who is next, and what becomes of those who wait. The queue is one per process, and so is this file.
+
+import path from 'node:path';
+
+import { afterEach, describe, expect, onTestFinished } from 'vitest';
+
+import {
+  generateCodexImage,
+  generateCodexImageDetailed,
+  type GenerateOptions,
+  setMaxConcurrentRuns,
+} from '../../index.js';
+import { NOWHERE } from '../support/platform.js';
+import { png } from '../support/png.js';
+import {
+  failure,
+  listener,
+  type Recording,
+  save,
+  type Step,
+  StubCodex,
+  test,
+  turn,
+} from '../support/stub.js';
+
+const DEFAULT_LIMIT = 2;
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+const GATE: Step = { do: 'await', gate: 'end' };
+
+afterEach(() => setMaxConcurrentRuns(DEFAULT_LIMIT));
+
+/** One call in a world of its own, which runs until it is let go. */
+interface Caller {
+  codex: StubCodex;
+  picture: Buffer;
+  outcome: Promise<Buffer>;
+  progress: ReturnType<typeof listener>;
+}
+
+/** What takes its time on a busy machine is waited for, not measured. */
+const PATIENCE = { timeout: 30_000, interval: 5 };
+
+/** `count` calls, each made when the one before it has been heard of. */
+async function callers(count: number, options: Partial<GenerateOptions> = {}): Promise<Caller[]> {
+  const all: Caller[] = [];
+  for (const caller of await prepare(count, options)) {
+    all.push(caller());
+    await expect.poll(() => all.at(-1)?.progress.events.length, PATIENCE).toBeGreaterThan(0);
+  }
+  return all;
+}
+
+/** `count` calls that are made when they are called for. */
+async function prepare(
+  count: number,
+  options: Partial<GenerateOptions> = {},
+): Promise<(() => Caller)[]> {
+  const worlds = await Promise.all(Array.from({ length: count }, () => StubCodex.create()));
+  const outcomes: Promise<Buffer>[] = [];
+  onTestFinished(async () => {
+    await Promise.all(worlds.map((codex) => codex.open('end')));
+    await Promise.allSettled(outcomes);
+    await Promise.all(worlds.map((codex) => codex.close()));
+  });
+  const draw = async (codex: StubCodex, seed: number) => {
+    const picture = png({ seed });
+    await codex.order(turn(RUNNING, GATE, save('store', picture)));
+    return (): Caller => {
+      const progress = listener();
+      const given = codex.options({ timeoutMs: 60_000, completion: 'exit', ...options });
+      const outcome = generateCodexImage(given, progress.onProgress);
+      // Each outcome is looked at in the end; none may be thought of as forgotten until then.
+      outcome.catch(() => {});
+      outcomes.push(outcome);
+      return { codex, picture, outcome, progress };
+    };
+  };
+  return Promise.all(worlds.map((codex, n) => draw(codex, n + 1)));
+}
+
+/** Who has started Codex by now. */
+async function started(all: Caller[]): Promise<number[]> {
+  const recordings = await Promise.all(all.map(({ codex }) => codex.recordings()));
+  return [...recordings.keys()].filter((n) => recordings[n]?.length !== 0);
+}
+
+/** The places in the line that somebody was told, in their order. */
+function positions({ progress }: Caller): number[] {
+  const queued = progress.events.filter(({ phase }) => phase === 'queued');
+  return queued.map(({ message }) => Number(/number (\d+) in the queue/.exec(message)?.[1]));
+}
+
+/** Resolves when somebody has been told this place. */
+async function told(caller: Caller, position: number): Promise<void> {
+  await expect.poll(() => positions(caller).at(-1), PATIENCE).toBe(position);
+}
+
+async function finish({ codex, outcome, picture }: Caller): Promise<void> {
+  await codex.reached('running');
+  await codex.open('end');
+  expect(await outcome).toEqual(picture);
+}
+
+/** The most that ran at the same moment. */
+function mostAtATime(recordings: Recording[]): number {
+  const moments = recordings.flatMap(({ startedAt, endedAt = NaN }) => {
+    expect(endedAt).toBeGreaterThan(startedAt);
+    return [
+      { at: startedAt, change: 1 },
+      { at: endedAt, change: -1 },
+    ];
+  });
+  let now = 0;
+  let most = 0;
+  for (const { change } of moments.toSorted((a, b) => a.at - b.at)) {
+    now += change;
+    most = Math.max(most, now);
+  }
+  return most;
+}
+
+describe('no more run at a time than were allowed', () => {
+  test('2 unless somebody says otherwise', async () => {
+    const all = await callers(4);
+    await Promise.all(all.slice(0, 2).map(({ codex }) => codex.reached('running')));
+    await told(all[3] as Caller, 2);
+    expect(await started(all)).toEqual([0, 1]);
+    await Promise.all(all.map(finish));
+  });
+
+  test.for([1, 2, 3])('%i', async (limit) => {
+    setMaxConcurrentRuns(limit);
+    const all = await callers(7);
+    await Promise.all(all.slice(0, limit).map(({ codex }) => codex.reached('running')));
+    await told(all[6] as Caller, 7 - limit);
+    expect(await started(all)).toHaveLength(limit);
+
+    await Promise.all(all.map(finish));
+    const recordings = await Promise.all(all.map(({ codex }) => codex.turn()));
+    expect(mostAtATime(recordings)).toBe(limit);
+  });
+
+  test('those for whom there is room do not wait', async () => {
+    setMaxConcurrentRuns(3);
+    const all = await callers(3);
+    await Promise.all(all.map(({ codex }) => codex.reached('running')));
+    expect(all.map(positions)).toEqual([[], [], []]);
+    await Promise.all(all.map(finish));
+  });
+
+  test('a failure makes room as a success does', async ({ codex }) => {
+    setMaxConcurrentRuns(1);
+    const fails = { ...codex.options(), codexPath: path.join(NOWHERE, 'codex') };
+    const calls = Array.from({ length: 5 }, () => failure(generateCodexImage(fails)));
+    for (const { code } of await Promise.all(calls)) expect(code).toBe('CODEX_NOT_FOUND');
+    const picture = png();
+    expect(await codex.generate(turn(save('store', picture)))).toEqual(picture);
+  });
+
+  test('twenty at once in one home: each gets its own picture', async ({ codex }) => {
+    const all = (await prepare(20, { codexHome: codex.home })).map((call) => call());
+    // Nobody ends before as many run as may.
+    await expect.poll(async () => (await started(all)).length, PATIENCE).toBe(DEFAULT_LIMIT);
+    await Promise.all(all.map(finish));
+    const recordings = await Promise.all(all.map((caller) => caller.codex.turn()));
+    expect(mostAtATime(recordings)).toBe(DEFAULT_LIMIT);
+    for (const { env } of recordings) expect(env).toMatchObject({ CODEX_HOME: codex.home });
+  });
+});
+
+describe('the line', () => {
+  test('is first come, first served', async () => {
+    setMaxConcurrentRuns(1);
+    const all = await callers(6);
+    for (const caller of all) {
+      await caller.codex.reached('running');
+      expect(await started(all)).toEqual([...all.keys()].slice(0, all.indexOf(caller) + 1));
+      await finish(caller);
+    }
+  });
+
+  test('is so for calls made in the same breath', async () => {
+    setMaxConcurrentRuns(1);
+    const all = (await prepare(12)).map((call) => call());
+    await Promise.all(all.map(finish));
+    const turns = await Promise.all(all.map(({ codex }) => codex.turn()));
+    const order = turns.toSorted((a, b) => a.startedAt - b.startedAt);
+    expect(order.map((recording) => turns.indexOf(recording))).toEqual([...all.keys()]);
+  });
+
+  test('tells everybody where they stand, whenever that changes', async () => {
+    setMaxConcurrentRuns(1);
+    const all = await callers(4);
+    for (const [n, caller] of all.entries()) {
+      await caller.codex.reached('running');
+      await Promise.all(all.slice(n + 1).map((waiting, ahead) => told(waiting, ahead + 1)));
+      await finish(caller);
+    }
+    expect(all.map(positions)).toEqual([[], [1], [2, 1], [3, 2, 1]]);
+  });
+
+  test('is waited in before anything else is done', async () => {
+    setMaxConcurrentRuns(1);
+    const [first, second] = (await callers(2)) as [Caller, Caller];
+    await told(second, 1);
+    expect(second.progress.events.map(({ phase }) => phase)).toEqual(['queued']);
+    expect(await second.codex.workspaces()).toEqual([]);
+    expect(second.progress.events[0]).not.toHaveProperty('threadId');
+    await finish(first);
+    await finish(second);
+    const phases = second.progress.events.map(({ phase }) => phase);
+    expect(phases.slice(0, 2)).toEqual(['queued', 'preflight']);
+  });
+
+  test('is told in the timings', async ({ codex }) => {
+    setMaxConcurrentRuns(1);
+    const [first] = (await callers(1)) as [Caller];
+    await first.codex.reached('running');
+    await codex.order(turn(save('store', first.picture)));
+    const { onProgress, events } = listener();
+    const second = generateCodexImageDetailed(codex.options(), onProgress);
+    await expect.poll(() => events.length, PATIENCE).toBeGreaterThan(0);
+    await finish(first);
+    const { queueMs, totalMs } = (await second).timings;
+    const left = events.find(({ phase }) => phase === 'preflight')?.elapsedMs ?? NaN;
+    expect(queueMs).toBeGreaterThan(0);
+    expect(queueMs).toBeLessThanOrEqual(left);
+    expect(queueMs).toBeLessThan(totalMs);
+  });
+});
+
+describe('whoever gives up while waiting', () => {
+  test('by an abort: nothing was started, and the others move up', async () => {
+    setMaxConcurrentRuns(1);
+    const controller = new AbortController();
+    const [first] = (await callers(1)) as [Caller];
+    const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
+    await told(quitter, 1);
+    const [third] = (await callers(1)) as [Caller];
+    await told(third, 2);
+
+    controller.abort('enough');
+    await expect(quitter.outcome).rejects.toBe('enough');
+    expect(await quitter.codex.recordings()).toEqual([]);
+    await told(third, 1);
+
+    await finish(first);
+    await finish(third);
+    expect(await quitter.codex.recordings()).toEqual([]);
+  });
+
+  test('by a timeout: nothing was started, and the others move up', async () => {
+    setMaxConcurrentRuns(1);
+    const [first] = (await callers(1)) as [Caller];
+    await first.codex.reached('running');
+    const [quitter] = (await callers(1, { timeoutMs: 1500 })) as [Caller];
+    const [third] = (await callers(1)) as [Caller];
+    expect(await failure(quitter.outcome)).toMatchObject({
+      code: 'TIMEOUT',
+      status: 504,
+      retryable: true,
+    });
+    expect(await quitter.codex.recordings()).toEqual([]);
+    await told(third, 1);
+    await finish(first);
+    await finish(third);
+  });
+
+  test('all of them at once', async () => {
+    setMaxConcurrentRuns(1);
+    const controller = new AbortController();
+    const [first] = (await callers(1)) as [Caller];
+    await first.codex.reached('running');
+    const quitters = await callers(5, { signal: controller.signal });
+    await told(quitters[4] as Caller, 5);
+    controller.abort('enough');
+    const outcomes = await Promise.allSettled(quitters.map(({ outcome }) => outcome));
+    expect(outcomes).toEqual(quitters.map(() => ({ status: 'rejected', reason: 'enough' })));
+    await finish(first);
+    const [last] = (await callers(1)) as [Caller];
+    await finish(last);
+    expect(positions(last)).toEqual([]);
+  });
+
+  test('while running: the next one starts when nothing of it is left', async () => {
+    setMaxConcurrentRuns(1);
+    const controller = new AbortController();
+    const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
+    await quitter.codex.reached('running');
+    const [next] = (await callers(1)) as [Caller];
+    await told(next, 1);
+    controller.abort('enough');
+    await next.codex.reached('running');
+    expect(quitter.codex.survivors()).toEqual([]);
+    await expect(quitter.outcome).rejects.toBe('enough');
+    await finish(next);
+  });
+});
+
+describe('a new limit', () => {
+  test('that is higher lets more in at once, in their order', async () => {
+    setMaxConcurrentRuns(1);
+    const all = await callers(5);
+    await told(all[4] as Caller, 4);
+    setMaxConcurrentRuns(3);
+    await Promise.all(all.slice(0, 3).map(({ codex }) => codex.reached('running')));
+    await told(all[4] as Caller, 2);
+    expect(await started(all)).toEqual([0, 1, 2]);
+    await Promise.all(all.map(finish));
+  });
+
+  test('that is lower stops nobody, and holds from then on', async () => {
+    setMaxConcurrentRuns(2);
+    const all = (await callers(4)) as [Caller, Caller, Caller, Caller];
+    const [first, second, third, fourth] = all;
+    await Promise.all([first.codex.reached('running'), second.codex.reached('running')]);
+    setMaxConcurrentRuns(1);
+    await told(fourth, 2);
+    await finish(first);
+    expect(await started(all)).toEqual([0, 1]);
+    await finish(second);
+    await third.codex.reached('running');
+    await told(fourth, 1);
+    expect(await started(all)).toEqual([0, 1, 2]);
+    await finish(third);
+    await finish(fourth);
+  });
+
+  test.for([1, 1000])('may be %i', (limit) => {
+    expect(setMaxConcurrentRuns(limit)).toBeUndefined();
+  });
+
+  /** The function as JavaScript sees it: anything can be passed. */
+  const set = setMaxConcurrentRuns as (...limit: unknown[]) => void;
+
+  test.for<[title: string, limit: unknown[]]>([
+    ['nothing', []],
+    ['undefined', [undefined]],
+    ['null', [null]],
+    ['0', [0]],
+    ['-0', [-0]],
+    ['-1', [-1]],
+    ['1.5', [1.5]],
+    ['NaN', [NaN]],
+    ['Infinity', [Infinity]],
+    ['1001', [1001]],
+    ['2^32 + 1', [2 ** 32 + 1]],
+    ['a string', ['2']],
+    ['a bigint', [2n]],
+    ['true', [true]],
+    ['an object', [{ valueOf: () => 2 }]],
+    ['an array', [[2]]],
+    ['a symbol', [Symbol('2')]],
+  ])('may not be %s', async ([, limit]) => {
+    setMaxConcurrentRuns(1);
+    let thrown: unknown;
+    try {
+      set(...limit);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(TypeError);
+    expect(thrown).toMatchObject({
+      name: 'CodexImageError',
+      code: 'INVALID_OPTIONS',
+      status: 400,
+      retryable: false,
+      message: expect.stringContaining('maxConcurrentRuns'),
+    });
+  });
+
+  test('that is none changes nothing', async () => {
+    setMaxConcurrentRuns(1);
+    expect(() => set(5.5)).toThrow(TypeError);
+    const all = await callers(2);
+    await told(all[1] as Caller, 1);
+    expect((await started(all)).length).toBeLessThanOrEqual(1);
+    await Promise.all(all.map(finish));
+  });
+});

@@ -1,0 +1,397 @@
+// What other code of the process may have done to its JavaScript environment: prototypes, globals, signals. It may cost the
+// stack or the abort, and nothing else.
+
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { inOwnRealm, type Told } from '../support/own-realm.js';
+import { NOWHERE } from '../support/platform.js';
+import { png } from '../support/png.js';
+import {
+  failure,
+  save,
+  type Step,
+  STUB,
+  type StubCodex,
+  test,
+  turn,
+  valuesOf,
+} from '../support/stub.js';
+
+const PICTURE = png();
+const DRAWN = { resolved: PICTURE.toString('base64') };
+const THREAD = '0199d2c4-aaaa-7000-8000-0123456789ab';
+
+/** The options of all functions. */
+const OPTIONS = [
+  'prompt',
+  'aspect',
+  'codexPath',
+  'codexHome',
+  'env',
+  'model',
+  'sandbox',
+  'networkAccess',
+  'completion',
+  'config',
+  'disableFeatures',
+  'timeoutMs',
+  'killGraceMs',
+  'maxImageBytes',
+  'validation',
+  'referenceImages',
+  'transparent',
+  'requireVerified',
+  'lean',
+  'maxReconnects',
+  'signal',
+  'threadId',
+];
+
+/** Defined, because an assignment would be enumerable and reach programs that are none of this package's. */
+const POLLUTE = `
+  const pollute = (prototype, name, value) =>
+    defineProperty(prototype, name, { value, writable: true, configurable: true });
+`;
+
+describe('a polluted Object.prototype', () => {
+  test('gives no option to any function', async ({ codex }) => {
+    await codex.order(turn(save('workspace', PICTURE)));
+    const program = `
+      ${POLLUTE}
+      const { generateCodexImage, checkCodex, recoverCodexImage, codexNeedsDangerFullAccessSandbox } = load();
+      for (const name of ${JSON.stringify(OPTIONS)}) pollute(Object.prototype, name, Symbol(name));
+      for (const name of ['OD_CODEX_SANDBOX', 'CODEX_BIN']) pollute(Object.prototype, name, 'danger-full-access');
+      const codexHome = ${JSON.stringify(NOWHERE)};
+      return [
+        await told(() => generateCodexImage(options)),
+        await told(() => generateCodexImage({})),
+        await told(() => checkCodex({ env: { PATH: '' }, codexHome })),
+        await told(() => recoverCodexImage({ threadId: '${THREAD}', codexHome })),
+        codexNeedsDangerFullAccessSandbox('darwin', {}),
+      ];`;
+    expect(await inOwnRealm(program, codex.options())).toMatchObject([
+      DRAWN,
+      { rejected: { code: 'INVALID_OPTIONS', message: expect.stringContaining('`prompt`') } },
+      { resolved: expect.objectContaining({ ready: expect.any(Boolean) }) },
+      { rejected: { code: 'NO_IMAGE' } },
+      false,
+    ]);
+  });
+
+  test('neither chooses the program nor opens the sandbox', async ({ codex }) => {
+    await codex.order(turn(save('workspace', PICTURE)));
+    const { codexPath, sandbox: _, ...options } = codex.options();
+    const env = { ...codex.env, CODEX_BIN: String(codexPath) };
+    const program = `
+      ${POLLUTE}
+      const { generateCodexImage } = load();
+      pollute(Object.prototype, 'codexPath', ${JSON.stringify(path.join(NOWHERE, 'codex'))});
+      pollute(Object.prototype, 'sandbox', 'danger-full-access');
+      pollute(Object.prototype, 'disableFeatures', ['plugins']);
+      pollute(Object.prototype, 'config', { model: '"polluted"' });
+      return [await told(() => generateCodexImage(options))];`;
+    expect(await inOwnRealm(program, { ...options, env })).toEqual([DRAWN]);
+    const { args } = await codex.turn();
+    expect(args).not.toContain('danger-full-access');
+    expect(args).not.toContain('model="polluted"');
+    expect(valuesOf('--disable', args)).toEqual([]);
+  });
+
+  test('of another realm gives no option either', async ({ codex }) => {
+    await codex.order(turn(save('workspace', PICTURE)));
+    const program = `
+      const { generateCodexImage } = load();
+      const theirs = require('node:vm').runInNewContext(
+        'for (const name of names) Object.prototype[name] = null, Object.defineProperty(Object.prototype, name, { value: Symbol() });' +
+        'JSON.parse(text)', { names: ${JSON.stringify(OPTIONS)}, text: stringify(options) });
+      return [await told(() => generateCodexImage(theirs))];`;
+    expect(await inOwnRealm(program, codex.options())).toEqual([DRAWN]);
+  });
+
+  test('gives no environment where process.env is gone', async ({ codex }) => {
+    const program = `
+      ${POLLUTE}
+      const { checkCodex } = load();
+      delete process.env;
+      pollute(Object.prototype, 'env', { CODEX_BIN: ${JSON.stringify(STUB)} });
+      return [await told(() => checkCodex({ codexHome: ${JSON.stringify(NOWHERE)} }))];`;
+    const [check] = await inOwnRealm<{ resolved: { codexPath?: string } }[]>(
+      program,
+      codex.options(),
+    );
+    expect(check?.resolved.codexPath).not.toBe(STUB);
+  });
+
+  test('hides no option that the caller has', async ({ codex }) => {
+    await codex.order(turn(save('workspace', PICTURE)));
+    const program = `
+      ${POLLUTE}
+      const { generateCodexImage } = load();
+      for (const name of ${JSON.stringify(OPTIONS)}) pollute(Object.prototype, name, Symbol(name));
+      class Options { get prompt() { return options.prompt; } }
+      for (const name of Object.keys(options)) {
+        if (name !== 'prompt') Object.defineProperty(Options.prototype, name, { get: () => options[name] });
+      }
+      const defaults = Object.assign(Object.create(null), options);
+      class Derived extends Options {}
+      return [
+        await told(() => generateCodexImage(new Derived())),
+        await told(() => generateCodexImage(Object.create(options))),
+        await told(() => generateCodexImage(Object.create(defaults))),
+        await told(() => generateCodexImage(new Proxy(options, {}))),
+      ];`;
+    expect(await inOwnRealm(program, codex.options())).toEqual([DRAWN, DRAWN, DRAWN, DRAWN]);
+  });
+});
+
+test('a polluted Array.prototype fills no hole', async ({ codex }) => {
+  const program = `
+    ${POLLUTE}
+    const { generateCodexImage } = load();
+    pollute(Array.prototype, 0, 'plugins');
+    // oxlint-disable-next-line no-sparse-arrays
+    return [await told(() => generateCodexImage({ ...options, disableFeatures: [,] }))];`;
+  const refused = {
+    code: 'INVALID_OPTIONS',
+    message: expect.stringContaining('disableFeatures[0]'),
+  };
+  expect(await inOwnRealm(program, codex.options())).toMatchObject([{ rejected: refused }]);
+});
+
+describe('a spoilt environment', () => {
+  /** Members of what this package makes. */
+  const MEMBERS =
+    'name message stack code status retryable option exitCode signal detail threadId resetsAt png width ' +
+    'timings usage imageMs codexVersion revisedPrompt phase elapsedMs codexPath version';
+
+  test.for<[what: string, spoil: string]>([
+    ['Error.prepareStackTrace returns frames', 'Error.prepareStackTrace = (_, frames) => frames;'],
+    ['Error.prepareStackTrace returns nothing', 'Error.prepareStackTrace = () => undefined;'],
+    ['Error.prepareStackTrace throws', 'Error.prepareStackTrace = () => { throw cyclic; };'],
+    [
+      'Error.prepareStackTrace freezes the error',
+      'Error.prepareStackTrace = (error) => { Object.freeze(error); return "Error"; };',
+    ],
+    ['Error.stackTraceLimit is gone', 'delete Error.stackTraceLimit;'],
+    ['Error.stackTraceLimit is 0', 'Error.stackTraceLimit = 0;'],
+    [
+      'the globals are gone',
+      `for (const name of ['Error', 'TypeError', 'Reflect', 'Object', 'Promise', 'Array', 'Function', 'process']) {
+         Reflect_deleteProperty(globalThis, name);
+       }`,
+    ],
+    [
+      'the globals throw',
+      `for (const name of ['Error', 'TypeError', 'Reflect', 'Object', 'Promise', 'process']) {
+         defineProperty(globalThis, name, { __proto__: null, get() { throw cyclic; } });
+       }`,
+    ],
+    [
+      'the functions of globals throw',
+      `const boom = () => { throw cyclic; };
+       for (const name of ['get', 'apply', 'getPrototypeOf', 'getOwnPropertyDescriptor']) Reflect[name] = boom;
+       for (const name of ['keys', 'hasOwn', 'getPrototypeOf', 'defineProperty']) Object[name] = boom;
+       Error.captureStackTrace = Promise.prototype.catch = boom;
+       Object.prototype.hasOwnProperty = boom;`,
+    ],
+    [
+      'Object.prototype has setters that throw',
+      `for (const name of ${JSON.stringify(MEMBERS.split(' '))}) {
+         defineProperty(Object.prototype, name, { __proto__: null, set() { throw cyclic; }, configurable: true });
+       }`,
+    ],
+  ])('%s: every call ends as it must', async ([, spoil], { codex }) => {
+    await codex.order(turn(save('workspace', PICTURE)));
+    // Found out off the JavaScript thread.
+    const missing = path.join(NOWHERE, 'codex');
+    const program = `
+      const { generateCodexImage, generateCodexImageDetailed, checkCodex, recoverCodexImage } = load();
+      const cyclic = new Error('boom');
+      cyclic.cause = cyclic;
+      const Reflect_deleteProperty = Reflect.deleteProperty;
+      const codexHome = ${JSON.stringify(NOWHERE)};
+      const calls = [
+        () => generateCodexImage(options, () => {}),
+        async () => (await generateCodexImageDetailed(options)).png,
+        () => generateCodexImage({ ...options, codexPath: ${JSON.stringify(missing)} }),
+        () => generateCodexImage({ ...options, timeoutMs: -1 }),
+        () => generateCodexImage(options, 5),
+        () => checkCodex({ env: { PATH: '' }, codexHome }),
+        () => recoverCodexImage({ threadId: '${THREAD}', codexHome }),
+        () => recoverCodexImage({}),
+      ];
+      ${spoil}
+      const ends = [];
+      for (const call of calls) ends[ends.length] = await told(call);
+      return ends;`;
+    const ends = await inOwnRealm(program, codex.options());
+    expect(ends.map(short)).toEqual([
+      'a picture',
+      'a picture',
+      'CODEX_NOT_FOUND',
+      'INVALID_OPTIONS',
+      'INVALID_OPTIONS',
+      'an answer',
+      'NO_IMAGE',
+      'INVALID_OPTIONS',
+    ]);
+  });
+
+  /** What matters of an end. */
+  function short(end: Told): unknown {
+    if (typeof end === 'string' || 'threw' in end) return end;
+    if ('rejected' in end) return end.rejected.code ?? end;
+    return end.resolved === DRAWN.resolved ? 'a picture' : 'an answer';
+  }
+
+  test('a getter that throws an endless cause is an invalid option', async ({ codex }) => {
+    const program = `
+      const { generateCodexImage } = load();
+      const cyclic = new Error('boom');
+      cyclic.cause = cyclic;
+      cyclic.toString = () => { throw cyclic; };
+      const boom = () => { throw cyclic; };
+      const endless = new Proxy({}, { getPrototypeOf: () => endless });
+      return [
+        await told(() => generateCodexImage({ ...options, get aspect() { return boom(); } })),
+        await told(() => generateCodexImage(new Proxy(options, { getPrototypeOf: boom }))),
+        await told(() => generateCodexImage(endless)),
+      ];`;
+    expect(await inOwnRealm(program, codex.options())).toMatchObject([
+      { rejected: { code: 'INVALID_OPTIONS', message: expect.stringContaining('`aspect`') } },
+      { rejected: { code: 'INVALID_OPTIONS', message: expect.stringContaining('threw') } },
+      { rejected: { code: 'INVALID_OPTIONS', message: expect.stringContaining('threw') } },
+    ]);
+  });
+});
+
+describe('a signal that throws', () => {
+  const USES = ['aborted', 'reason', 'addEventListener', 'removeEventListener'] as const;
+
+  /** A signal whose uses named throw, once `on` is set. */
+  class Spoilt extends EventTarget {
+    on = true;
+    readonly #wrong: readonly string[];
+    readonly #controller = new AbortController();
+
+    constructor(...wrong: string[]) {
+      super();
+      this.#wrong = wrong;
+      for (const use of USES) Object.defineProperty(this, use, { get: () => this.#use(use) });
+    }
+
+    abort(): void {
+      this.#controller.abort('enough');
+    }
+
+    #use(use: (typeof USES)[number]): unknown {
+      if (this.on && this.#wrong.includes(use)) throw new Error('boom');
+      const { signal } = this.#controller;
+      const value = signal[use];
+      return typeof value === 'function' ? value.bind(signal) : value;
+    }
+  }
+
+  const options = (codex: StubCodex, signal: Spoilt) =>
+    codex.options({ signal: signal as unknown as AbortSignal });
+
+  test.for<[when: string, wrong: string]>([
+    ['aborted', 'aborted'],
+    ['addEventListener', 'addEventListener'],
+    ['removeEventListener', 'removeEventListener'],
+  ])('at the start, in %s, is an invalid option', async ([, wrong], { codex }) => {
+    const call = codex.generate([], options(codex, new Spoilt(wrong)));
+    const error = await failure(call);
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS' });
+    expect(error.message).toContain('`signal`');
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('in its reason, aborted before the call, is an invalid option', async ({ codex }) => {
+    const signal = new Spoilt('reason');
+    signal.abort();
+    const error = await failure(codex.generate([], options(codex, signal)));
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS' });
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('when it is called, is an invalid option', async ({ codex }) => {
+    const signal = Object.assign(new EventTarget(), { aborted: false });
+    signal.addEventListener = () => {
+      throw new Error('boom');
+    };
+    const error = await failure(
+      codex.generate([], codex.options({ signal: signal as unknown as AbortSignal })),
+    );
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS' });
+    expect(error.message).toContain('`signal`');
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test.for(USES)('at the end, in %s, loses no picture', async (wrong, { codex }) => {
+    const signal = new Spoilt(wrong);
+    signal.on = false;
+    const spoil = () => (signal.on = true);
+    const steps = turn(save('workspace', PICTURE));
+    expect(await codex.generate(steps, options(codex, signal), spoil)).toEqual(PICTURE);
+  });
+
+  test.for(['aborted', 'reason'])(
+    'at the end, in %s, and aborted: the call is aborted all the same',
+    async (wrong, { codex }) => {
+      const signal = new Spoilt(wrong);
+      signal.on = false;
+      const running: Step[] = [{ do: 'reach', mark: 'running' }, { do: 'hang' }];
+      const call = codex.generate(turn(...running), options(codex, signal));
+      const end = failure(call);
+      await codex.reached('running');
+      signal.on = true;
+      signal.abort();
+      expect(await end).toMatchObject({ code: 'ABORTED' });
+    },
+  );
+});
+
+describe('an odd callback', () => {
+  const boom = () => {
+    throw new Error('boom');
+  };
+  const hostile = () => {
+    const promise = Promise.reject(new Error('boom'));
+    for (const name of ['catch', 'then']) Object.defineProperty(promise, name, { get: boom });
+    return promise;
+  };
+  const unreadable = () => {
+    // What the daemon hears of this one, it hears from its own handler.
+    const promise = Promise.reject(new Error('boom'));
+    promise.catch(() => {});
+    return Object.defineProperty(promise, 'constructor', { get: boom });
+  };
+
+  class Odd {
+    readonly odd = true;
+  }
+
+  test.for<[what: string, onProgress: unknown]>([
+    ['is frozen', Object.freeze(() => {})],
+    ['is a Proxy', new Proxy(() => {}, {})],
+    ['is a Proxy that throws', new Proxy(() => {}, { apply: boom, get: boom })],
+    ['is a class', Odd],
+    ['returns a promise whose methods throw', hostile],
+    ['returns a promise whose constructor throws', unreadable],
+    ['returns a Proxy that throws', () => new Proxy({}, { get: boom, getPrototypeOf: boom })],
+  ])('%s: the generation completes', async ([, onProgress], { codex }) => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note).on('uncaughtException', note);
+    try {
+      const steps = turn(save('workspace', PICTURE));
+      expect(await codex.generate(steps, {}, onProgress as () => void)).toEqual(PICTURE);
+    } finally {
+      process.off('unhandledRejection', note).off('uncaughtException', note);
+    }
+    expect(unhandled).toEqual([]);
+  });
+});

@@ -1,0 +1,633 @@
+// A picture that was drawn is not lost: not when Codex does not save it, not when nobody waited for it.
+
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
+import { Daemon } from '../support/daemon.js';
+import { png } from '../support/png.js';
+import {
+  failure,
+  listener,
+  record,
+  type RecordForm,
+  save,
+  type Step,
+  type StubCodex,
+  test,
+  THREAD,
+  turn,
+  TURN_STARTED,
+  turnFailed,
+} from '../support/stub.js';
+import { bomb, frame, skippable, WINDOW } from '../support/zstd.js';
+
+const DRAWN = png({ seed: 1, width: 7, height: 5 });
+const STORED = png({ seed: 2 });
+const COPIED = png({ seed: 3 });
+
+const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
+const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
+const RUNNING: Step = { do: 'reach', mark: 'running' };
+const HANG: Step = { do: 'hang' };
+/** What takes its time on a busy machine is waited for, not measured. */
+const PATIENCE = { timeout: 30_000, interval: 20 };
+/** Enough for the stub to come as far as its mark, which each test checks. */
+const TIMEOUT_MS = 2500;
+
+const FORMS: [form: RecordForm, as: string][] = [
+  ['end', '`image_generation_end`, up to 0.150.1'],
+  ['call', "`image_generation_call`, of the backend's hosted tool"],
+  ['item', '`item_completed`, of 0.169.0'],
+];
+
+function recover(codex: StubCodex, threadId: string, options: Partial<RecoverOptions> = {}) {
+  return recoverCodexImage({ threadId, env: codex.env, ...options });
+}
+
+/** The one line of a rollout that matters, as 0.169.0 writes it. */
+function line(bytes: Uint8Array, write = (base64: string): string => base64): string {
+  const result = write(Buffer.from(bytes).toString('base64'));
+  const item = { type: 'Extension', kind: 'image_gen.generation', status: 'completed', result };
+  return `${JSON.stringify({ type: 'event_msg', payload: { type: 'item_completed', item } })}\n`;
+}
+
+/** Leaves a record behind that was written in an earlier run. */
+async function leaveRecord(
+  codex: StubCodex,
+  content: string | Uint8Array,
+  place = 'sessions/2026/03/09',
+  ending = '.jsonl',
+): Promise<void> {
+  const directory = path.join(codex.home, place);
+  await mkdir(directory, { recursive: true });
+  await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${ID}${ending}`), content);
+}
+
+/** Leaves a record behind that Codex has compressed since. */
+function leaveCompressed(codex: StubCodex, content: Uint8Array, place?: string): Promise<void> {
+  return leaveRecord(codex, content, place, '.jsonl.zst');
+}
+
+/** Leaves a picture in the thread's store that was drawn years ago. */
+async function leaveStored(codex: StubCodex, bytes: Uint8Array): Promise<void> {
+  const directory = path.join(codex.home, 'generated_images', ID);
+  await mkdir(directory, { recursive: true });
+  const file = path.join(directory, 'ig_1.png');
+  await writeFile(file, bytes);
+  await utimes(file, new Date('2024-01-01'), new Date('2024-01-01'));
+}
+
+describe.for(['image', 'exit'] as const)(
+  "a picture that Codex did not save, completion '%s'",
+  (completion) => {
+    test.for(FORMS)('is taken from the record: %s (%s)', async ([form], { codex }) => {
+      const revisedPrompt = 'a "red" fox, studio light';
+      const steps = turn(record(form, DRAWN, { revisedPrompt }));
+      const image = await codex.generateDetailed(steps, { completion });
+      expect(image).toMatchObject({
+        png: DRAWN,
+        width: 7,
+        height: 5,
+        source: 'rollout',
+        verified: true,
+        revisedPrompt,
+        threadId: (await codex.turn()).threadId,
+        warnings: [],
+      });
+    });
+
+    test.for(['read-only', 'workspace-write', 'danger-full-access'] as const)(
+      'in the sandbox %s',
+      async (sandbox, { codex }) => {
+        const steps = turn(record('end', DRAWN));
+        const image = await codex.generateDetailed(steps, { completion, sandbox });
+        expect(image).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
+      },
+    );
+
+    test('has no revisedPrompt where the record has none', async ({ codex }) => {
+      const image = await codex.generateDetailed(turn(record('item', DRAWN)), { completion });
+      expect(image).not.toHaveProperty('revisedPrompt');
+    });
+
+    test('is the first one that is whole', async ({ codex }) => {
+      const steps = turn(
+        record('item', DRAWN.subarray(0, -20)),
+        record('item', Buffer.from('ffd8ffe000104a464946', 'hex')),
+        record('item', DRAWN),
+        record('item', STORED),
+      );
+      expect(await codex.generate(steps, { completion })).toEqual(DRAWN);
+    });
+
+    test("is not looked for in another thread's record", async ({ codex }) => {
+      const steps = turn(record('end', DRAWN, { thread: ANOTHER_ID }));
+      expect(await failure(codex.generate(steps, { completion }))).toMatchObject({
+        code: 'NO_IMAGE',
+      });
+    });
+
+    test('is not looked for without a thread', async ({ codex }) => {
+      const error = await failure(codex.generate([record('end', DRAWN)], { completion }));
+      expect(error).toMatchObject({ code: 'NO_IMAGE' });
+    });
+
+    test('may be of maxImageBytes, and no larger', async ({ codex }) => {
+      const steps = turn(record('end', DRAWN));
+      const options = { completion, maxImageBytes: DRAWN.length };
+      expect(await codex.generate(steps, options)).toEqual(DRAWN);
+      await failure(codex.generate(steps, { completion, maxImageBytes: DRAWN.length - 1 }));
+    });
+  },
+);
+
+describe('when Codex then fails', () => {
+  const steps = [THREAD, TURN_STARTED, record('end', DRAWN), turnFailed('stream error')];
+  const orders: Step[] = [...steps, { do: 'exit', code: 1 }];
+
+  test("completion 'image': what was drawn counts", async ({ codex }) => {
+    const image = await codex.generateDetailed(orders);
+    expect(image).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
+  });
+
+  test("completion 'exit': the failure does, and the picture can be recovered", async ({
+    codex,
+  }) => {
+    const error = await failure(codex.generate(orders, { completion: 'exit' }));
+    expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 1 });
+    expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
+  });
+});
+
+describe('the order of the places', () => {
+  const IN_STORE = save('store', STORED);
+  const IN_WORKSPACE = save('workspace', COPIED);
+  const IN_RECORD = record('item', DRAWN);
+
+  test.for<[completion: GenerateOptions['completion'], source: string, steps: Step[]]>([
+    ['image', 'store', [IN_RECORD, IN_WORKSPACE, IN_STORE]],
+    ['image', 'store', [IN_RECORD, IN_STORE]],
+    ['image', 'workspace', [IN_RECORD, IN_WORKSPACE]],
+    ['image', 'rollout', [IN_RECORD]],
+    ['exit', 'workspace', [IN_RECORD, IN_WORKSPACE, IN_STORE]],
+    ['exit', 'store', [IN_RECORD, IN_STORE]],
+    ['exit', 'workspace', [IN_RECORD, IN_WORKSPACE]],
+    ['exit', 'rollout', [IN_RECORD]],
+  ])("completion '%s': %s", async ([completion, source, steps], { codex }) => {
+    const image = await codex.generateDetailed(turn(...steps), { completion });
+    expect(image.source).toBe(source);
+    const bytes = { store: STORED, workspace: COPIED, rollout: DRAWN };
+    expect(image.png).toEqual(bytes[image.source]);
+  });
+
+  test('a broken file in a better place does not hide the record', async ({ codex }) => {
+    const broken = DRAWN.subarray(0, 40);
+    const steps = turn(save('store', broken), save('workspace', broken), IN_RECORD);
+    for (const completion of ['image', 'exit'] as const) {
+      const image = await codex.generateDetailed(steps, { completion });
+      expect(image).toMatchObject({ png: DRAWN, source: 'rollout' });
+    }
+  });
+
+  test('an agent that says it has no tool does not undo a recorded picture', async ({ codex }) => {
+    const said: Step = {
+      do: 'emit',
+      event: {
+        type: 'item.completed',
+        item: { id: 'item_1', type: 'agent_message', text: 'IMAGE_GEN_UNAVAILABLE' },
+      },
+    };
+    expect(await codex.generate(turn(IN_RECORD, said))).toEqual(DRAWN);
+  });
+});
+
+describe('recoverCodexImage returns the picture', () => {
+  test('again after a run, from the record', async ({ codex }) => {
+    const steps = turn(record('end', DRAWN, { revisedPrompt: 'a fox' }));
+    const drawn = await codex.generateDetailed(steps);
+    const recovered = await recover(codex, drawn.threadId ?? '');
+    for (const image of [drawn, recovered]) {
+      expect(image).toMatchObject({
+        png: DRAWN,
+        width: 7,
+        height: 5,
+        hasAlpha: false,
+        threadId: drawn.threadId,
+        source: 'rollout',
+        verified: true,
+        revisedPrompt: 'a fox',
+        warnings: [],
+      });
+    }
+    expect(Buffer.isBuffer(recovered.png)).toBe(true);
+    expect(recovered.timings.totalMs).toBeGreaterThanOrEqual(0);
+    expect(Object.values(recovered)).not.toContain(undefined);
+  });
+
+  test('again after a run, from the store', async ({ codex }) => {
+    const { threadId = '' } = await codex.generateDetailed(turn(save('store', STORED), HANG));
+    expect(await recover(codex, threadId)).toMatchObject({ png: STORED, source: 'store' });
+  });
+
+  test('as often as it is asked for', async ({ codex }) => {
+    await leaveRecord(codex, line(DRAWN));
+    const images = await Promise.all([1, 2, 3].map(() => recover(codex, ID)));
+    expect(images.map((image) => image.png)).toEqual([DRAWN, DRAWN, DRAWN]);
+  });
+
+  test('without starting anything', async ({ codex }) => {
+    await codex.order(turn(save('store', STORED)));
+    await leaveRecord(codex, line(DRAWN));
+    expect((await recover(codex, ID)).png).toEqual(DRAWN);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('however old it is', async ({ codex }) => {
+    await leaveStored(codex, STORED);
+    expect(await recover(codex, ID)).toMatchObject({ png: STORED, source: 'store' });
+  });
+
+  test('from the store first, verified if the record holds it too', async ({ codex }) => {
+    await leaveStored(codex, STORED);
+    await leaveRecord(codex, line(DRAWN));
+    expect(await recover(codex, ID)).toMatchObject({ source: 'store', verified: false });
+    await leaveRecord(codex, line(DRAWN) + line(STORED));
+    expect(await recover(codex, ID)).toMatchObject({ source: 'store', verified: true });
+  });
+
+  test('from the record where the file in the store is broken', async ({ codex }) => {
+    await leaveStored(codex, STORED.subarray(0, -8));
+    await leaveRecord(codex, line(DRAWN));
+    expect(await recover(codex, ID)).toMatchObject({ png: DRAWN, source: 'rollout' });
+  });
+
+  test('from a record that was archived', async ({ codex }) => {
+    await leaveRecord(codex, line(DRAWN), 'archived_sessions');
+    expect(await recover(codex, ID)).toMatchObject({ png: DRAWN, source: 'rollout' });
+  });
+
+  test('from a record of any day', async ({ codex }) => {
+    for (const day of ['2025/12/31', '2026/03/10', '2027/01/01']) {
+      await mkdir(path.join(codex.home, 'sessions', day), { recursive: true });
+    }
+    await leaveRecord(codex, line(DRAWN));
+    expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
+  });
+
+  test.for<[what: string, before: string]>([
+    ['blank lines', '\n\n'],
+    ['cut JSON', '{"type":"event_msg","payload":{"type":"image_gener\n'],
+    ['JSON that is no record', 'null\n[]\n5\n"image_generation_end"\n{"payload":5}\n'],
+    ['CRLF', '{}\r\n'],
+    ['a line of two megabytes', `${JSON.stringify({ text: 'x'.repeat(2 << 20) })}\n`],
+    ['a picture that is no base64', line(DRAWN).replace('iVBOR', '!!!!!')],
+    ['an empty picture', line(Buffer.alloc(0))],
+  ])('from a record with %s in it', async ([, before], { codex }) => {
+    await leaveRecord(codex, before + line(DRAWN));
+    expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
+  });
+
+  test('from a record whose last line has no end', async ({ codex }) => {
+    await leaveRecord(codex, line(DRAWN).trimEnd());
+    expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
+  });
+
+  test('but not what a tool of the agent’s returned', async ({ codex }) => {
+    const steps = turn(record('output', COPIED), { do: 'exit', code: 1 });
+    const { threadId = '' } = await failure(codex.generate(steps));
+    expect(await failure(recover(codex, threadId))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+});
+
+describe('a record that was compressed', () => {
+  const lines = Buffer.from(`{"type":"session_meta"}\n${line(DRAWN)}`);
+  const found = { png: DRAWN, source: 'rollout', verified: true };
+
+  test.for(['sessions/2026/03/09', 'archived_sessions'])(
+    'is read as Codex writes it: %s',
+    async (place, { codex }) => {
+      const compressed = new URL('../fixtures/rollout.jsonl.zst', import.meta.url);
+      await leaveCompressed(codex, await readFile(compressed), place);
+      expect(await recover(codex, ID)).toMatchObject({
+        width: 7,
+        height: 5,
+        source: 'rollout',
+        verified: true,
+        revisedPrompt: 'a red fox',
+      });
+    },
+  );
+
+  test.for<[what: string, stream: Buffer]>([
+    ['one frame', frame(lines)],
+    ['a frame for each byte', Buffer.concat([...lines].map((byte) => frame(Buffer.of(byte))))],
+    ['skippable frames', Buffer.concat([skippable(lines), frame(lines), skippable(lines)])],
+    ['the largest window', frame(lines, { window: WINDOW.largest })],
+    ['no end', frame(lines, { isWhole: false })],
+    ['something else behind it', Buffer.concat([frame(lines), Buffer.from('{}\n')])],
+    ['a cut frame behind it', Buffer.concat([frame(lines), frame(lines).subarray(0, 50)])],
+    ['a bomb behind it', Buffer.concat([frame(lines), bomb('x', 2 ** 31)])],
+  ])('is read with %s', async ([, stream], { codex }) => {
+    await leaveCompressed(codex, stream);
+    expect(await recover(codex, ID)).toMatchObject(found);
+  });
+
+  test('verifies what the store holds', async ({ codex }) => {
+    await leaveStored(codex, DRAWN);
+    await leaveCompressed(codex, frame(lines));
+    expect(await recover(codex, ID)).toMatchObject({ ...found, source: 'store' });
+  });
+
+  test('is not read where the plain one is there as well', async ({ codex }) => {
+    await leaveCompressed(codex, frame(Buffer.from(line(STORED))));
+    await leaveRecord(codex, line(DRAWN));
+    expect(await recover(codex, ID)).toMatchObject(found);
+  });
+
+  test('is not believed where another record of the thread is elsewhere', async ({ codex }) => {
+    await leaveCompressed(codex, frame(lines), 'archived_sessions');
+    await leaveRecord(codex, line(DRAWN));
+    expect(await failure(recover(codex, ID))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test.for<[what: string, stream: Buffer]>([
+    ['nothing', Buffer.alloc(0)],
+    ['what is not compressed', lines],
+    ['a frame that is cut', frame(lines).subarray(0, -30)],
+    ['a larger window than is read', frame(lines, { window: WINDOW.larger })],
+  ])('holds no picture: %s', async ([, stream], { codex }) => {
+    await leaveCompressed(codex, stream);
+    expect(await failure(recover(codex, ID))).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
+  });
+
+  test('is given up where it stands for gigabytes', async ({ codex }) => {
+    await leaveCompressed(
+      codex,
+      Buffer.concat([bomb('x', 2 ** 32), frame(Buffer.from('\n')), frame(lines)]),
+    );
+    // A line of that length is taken for a picture.
+    expect(await failure(recover(codex, ID))).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+  });
+
+  test('keeps to maxImageBytes', async ({ codex }) => {
+    await leaveCompressed(codex, frame(lines));
+    const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
+    expect(await recoverUpTo(DRAWN.length)).toMatchObject(found);
+    const error = await failure(recoverUpTo(DRAWN.length - 1));
+    expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', threadId: ID });
+  });
+});
+
+describe('a recorded picture', () => {
+  const wrap = (base64: string, width: number, end: string): string =>
+    base64.replaceAll(new RegExp(`.{${width}}`, 'g'), `$&${end}`);
+  // Its length is no multiple of three, so that it is padded.
+  const PADDED = Buffer.concat([DRAWN, Buffer.alloc(4 - (DRAWN.length % 3))]);
+  const WRITTEN: [how: string, write: (base64: string) => string][] = [
+    ['as a data URL', (base64) => `data:image/png;base64,${base64}`],
+    ['wrapped', (base64) => wrap(base64, 76, '\n')],
+    ['wrapped with CRLF', (base64) => `${wrap(base64, 64, '\r\n')}\r\n`],
+    ['without padding', (base64) => base64.replace(/=+$/, '')],
+    ['as a wrapped data URL', (base64) => `data:image/png;base64,\n${wrap(base64, 76, '\n')}`],
+  ];
+
+  test.for(WRITTEN)('is recovered %s', async ([, write], { codex }) => {
+    await leaveRecord(codex, line(PADDED, write));
+    expect(await recover(codex, ID)).toMatchObject({ png: PADDED, source: 'rollout' });
+  });
+
+  test.for(WRITTEN)("of the backend's hosted tool is taken %s", async ([, write], { codex }) => {
+    const base64 = write(PADDED.toString('base64'));
+    const image = await codex.generateDetailed(turn({ do: 'record', form: 'call', base64 }));
+    expect(image).toMatchObject({ png: PADDED, source: 'rollout', verified: true });
+  });
+
+  test.for<[what: string, bytes: Buffer, named: RegExp]>([
+    ['a JPEG', Buffer.from('ffd8ffe000104a46494600010100000100010000ffd9', 'hex'), /JPEG/],
+    ['a WebP', Buffer.from('RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0', 'latin1'), /WebP/],
+    ['half a PNG', DRAWN.subarray(0, 50), /ends too early/],
+    ['a text', Buffer.from('I am sorry, I cannot draw that.\n'), /text/],
+  ])('that is %s is named', async ([, bytes, named], { codex }) => {
+    const steps = turn(record('call', bytes));
+    const error = await failure(codex.generate(steps));
+    await leaveRecord(codex, line(bytes));
+    for (const refused of [error, await failure(recover(codex, ID))]) {
+      expect(refused).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
+      expect(refused.message).toMatch(named);
+    }
+  });
+
+  test('that is no base64 is named', async ({ codex }) => {
+    await leaveRecord(
+      codex,
+      line(DRAWN, () => 'https://example.com/a.png'),
+    );
+    const error = await failure(recover(codex, ID));
+    expect(error).toMatchObject({ code: 'INVALID_IMAGE' });
+    expect(error.message).toMatch(/plain text/);
+  });
+
+  test('that is larger than allowed is told before one that is none', async ({ codex }) => {
+    await leaveRecord(
+      codex,
+      line(Buffer.from('GIF89a')) + line(DRAWN) + line(Buffer.from('GIF89a')),
+    );
+    const error = await failure(recover(codex, ID, { maxImageBytes: DRAWN.length - 1 }));
+    expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+  });
+});
+
+describe('recoverCodexImage after', () => {
+  test('an abort', async ({ codex }) => {
+    const controller = new AbortController();
+    const { events, onProgress } = listener();
+    const orders = turn(record('item', DRAWN), RUNNING, HANG);
+    const call = codex.generate(orders, { signal: controller.signal }, onProgress);
+    await codex.reached('running');
+    await expect.poll(() => events.at(-1)?.threadId, PATIENCE).toBeDefined();
+    controller.abort('enough');
+    await expect(call).rejects.toBe('enough');
+    expect(await recover(codex, events.at(-1)?.threadId ?? '')).toMatchObject({ png: DRAWN });
+  });
+
+  test('an abort of a run that was to go on to its end', async ({ codex }) => {
+    const controller = new AbortController();
+    const orders = turn(save('store', STORED), RUNNING, HANG);
+    const call = codex.generate(orders, { signal: controller.signal, completion: 'exit' });
+    await codex.reached('running');
+    controller.abort('enough');
+    await expect(call).rejects.toBe('enough');
+    const { threadId = '' } = await codex.turn();
+    expect(await recover(codex, threadId)).toMatchObject({ png: STORED });
+  });
+
+  test('a timeout', async ({ codex }) => {
+    const orders = turn(record('item', DRAWN), RUNNING, HANG);
+    const error = await failure(codex.generate(orders, { timeoutMs: TIMEOUT_MS }));
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(codex.hasReached('running')).toBe(true);
+    expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
+  });
+
+  test('the daemon was killed', async ({ codex }) => {
+    await codex.order(turn(record('end', DRAWN), RUNNING, HANG));
+    const daemon = new Daemon(codex.options());
+    await codex.reached('running');
+    await daemon.die('SIGKILL');
+    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    const { threadId = '', cwd } = await codex.turn();
+    // Until the next daemon starts, nobody is there to remove it.
+    await rm(path.dirname(cwd), { recursive: true, maxRetries: 3 });
+
+    expect(await recover(codex, threadId)).toMatchObject({ png: DRAWN, source: 'rollout' });
+  });
+});
+
+describe('at the deadline', () => {
+  // A picture counts here only once it is recorded, which no look into the store shows to have changed.
+  const late: Partial<GenerateOptions> = {
+    sandbox: 'danger-full-access',
+    requireVerified: true,
+    timeoutMs: TIMEOUT_MS,
+  };
+  const orders = turn(
+    save('store', STORED),
+    { do: 'sleep', ms: 500 },
+    record('item', STORED),
+    RUNNING,
+    HANG,
+  );
+
+  test('a finished picture is a success', async ({ codex }) => {
+    const image = await codex.generateDetailed(orders, late);
+    expect(codex.hasReached('running')).toBe(true);
+    expect(image).toMatchObject({ png: STORED, source: 'store', verified: true });
+  });
+
+  test("but not where Codex's end is waited for", async ({ codex }) => {
+    const call = codex.generate(orders, { ...late, completion: 'exit' });
+    expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
+    expect(codex.hasReached('running')).toBe(true);
+  });
+
+  test('a picture that is still growing is none', async ({ codex }) => {
+    const steps = turn(save('store', STORED.subarray(0, -12)), RUNNING, HANG);
+    const call = codex.generate(steps, { timeoutMs: TIMEOUT_MS });
+    expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
+    expect(codex.hasReached('running')).toBe(true);
+  });
+});
+
+describe('where there is nothing to recover', () => {
+  test.for<[what: string, prepare: (codex: StubCodex) => Promise<unknown>]>([
+    ['no home', (codex) => rm(codex.home, { recursive: true })],
+    ['an empty home', async () => {}],
+    ['an empty record', (codex) => leaveRecord(codex, '')],
+    ['a record without a picture', (codex) => leaveRecord(codex, '{"type":"session_meta"}\n')],
+    [
+      'a directory instead of the record',
+      (codex) =>
+        mkdir(path.join(codex.home, `sessions/2026/03/09/rollout-x-${ID}.jsonl`), {
+          recursive: true,
+        }),
+    ],
+    [
+      'files instead of the directories',
+      (codex) => writeFile(path.join(codex.home, 'sessions'), ''),
+    ],
+  ])('%s', async ([, prepare], { codex }) => {
+    await prepare(codex);
+    const error = await failure(recover(codex, ID));
+    expect(error).toMatchObject({ code: 'NO_IMAGE', status: 502, threadId: ID });
+    expect(error.message).not.toContain(codex.home);
+  });
+
+  test('what is in the store and no picture is named', async ({ codex }) => {
+    await leaveStored(codex, Buffer.from('<!doctype html><html></html>'));
+    const error = await failure(recover(codex, ID));
+    expect(error).toMatchObject({ code: 'INVALID_IMAGE', threadId: ID });
+    expect(error.message).toMatch(/HTML/);
+  });
+
+  test('maxImageBytes holds for the store', async ({ codex }) => {
+    await leaveStored(codex, STORED);
+    const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
+    expect((await recoverUpTo(STORED.length)).png).toEqual(STORED);
+    const error = await failure(recoverUpTo(STORED.length - 1));
+    expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413, threadId: ID });
+  });
+
+  test('maxImageBytes holds for the record', async ({ codex }) => {
+    await leaveRecord(codex, line(DRAWN));
+    const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
+    expect((await recoverUpTo(DRAWN.length)).png).toEqual(DRAWN);
+    await failure(recoverUpTo(DRAWN.length - 1));
+  });
+});
+
+describe('the home that is looked into', () => {
+  test('codexHome, before CODEX_HOME', async ({ codex }) => {
+    await leaveRecord(codex, line(DRAWN));
+    const env = { ...codex.env, CODEX_HOME: codex.scratch };
+    expect((await recover(codex, ID, { env, codexHome: codex.home })).png).toEqual(DRAWN);
+    expect(await failure(recover(codex, ID, { env }))).toMatchObject({ code: 'NO_IMAGE' });
+  });
+
+  test('~/.codex where nothing names one', async ({ codex }) => {
+    const { CODEX_HOME: _, ...env } = codex.env;
+    await leaveRecord(codex, line(DRAWN), '../user/.codex/sessions/2026/03/09');
+    expect((await recover(codex, ID, { env })).png).toEqual(DRAWN);
+  });
+});
+
+describe('a thread id that is none reads nothing', () => {
+  const TRICKS = [
+    '',
+    ' ',
+    '.',
+    '..',
+    '../planted',
+    '../../planted',
+    '/etc/passwd',
+    'planted',
+    `../${ID}`,
+    `${ID}/`,
+    `${ID}/../planted`,
+    `${ID}\n`,
+    ` ${ID}`,
+    `${ID}\0`,
+    `${ID}*`,
+    ID.slice(1),
+    ID.replaceAll('-', ''),
+    ID.replaceAll('-', '/'),
+    ID.replace('0199', '../.'),
+    ID.replace('0', '０'),
+    `{${ID}}`,
+    `urn:uuid:${ID}`,
+  ];
+
+  test.for(TRICKS.map((id) => [JSON.stringify(id), id] as const))(
+    '%s',
+    async ([, id], { codex }) => {
+      // Where such an id might lead, there is a picture.
+      for (const place of [
+        'planted',
+        'generated_images/planted',
+        `generated_images/${ID}/planted`,
+      ]) {
+        const directory = path.join(codex.home, place);
+        await mkdir(directory, { recursive: true });
+        await writeFile(path.join(directory, 'ig_1.png'), STORED);
+      }
+      await leaveStored(codex, STORED);
+      await leaveRecord(codex, line(DRAWN));
+      const error = await failure(recover(codex, id));
+      expect(error).toBeInstanceOf(TypeError);
+      expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
+      expect(error.message).toContain('threadId');
+    },
+  );
+});

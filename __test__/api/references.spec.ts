@@ -1,0 +1,305 @@
+// Pictures to start from: how they reach Codex, which are refused, and that they never come back as the result.
+
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
+import { chmod, link, mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { generateInOwnProcess, mayHaveDeadDisk, withDeadDisk } from '../support/own-process.js';
+import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import {
+  failure,
+  listener,
+  record,
+  save,
+  type Step,
+  type StubCodex,
+  test,
+  turn,
+  valuesOf,
+} from '../support/stub.js';
+
+const DRAWN = png({ seed: 1 });
+const PNG = png({ seed: 2 });
+const JPEG = Buffer.from('ffd8ffe000104a46494600010100000100010000ffd9', 'hex');
+const WEBP = Buffer.from('RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0', 'latin1');
+const GIF = Buffer.from('GIF89a\x01\0\x01\0\0\0\0;', 'latin1');
+const FOX = path.join(NOWHERE, 'fox.png');
+const MOST_BYTES = 16 * 1024 * 1024;
+
+/** Files of the caller's own, in this order. */
+async function files(codex: StubCodex, ...contents: Buffer[]): Promise<string[]> {
+  const all = contents.map((bytes, n) => ({ bytes, file: path.join(codex.scratch, `mine ${n}`) }));
+  await Promise.all(all.map(({ bytes, file }) => writeFile(file, bytes)));
+  return all.map(({ file }) => file);
+}
+
+/** A file that begins like a JPEG and is as long as it is told to be. */
+async function fileOf(codex: StubCodex, size: number): Promise<string> {
+  const [file = ''] = await files(codex, JPEG);
+  await truncate(file, size);
+  return file;
+}
+
+/** A file that can be seen and not be read, until it is let go of. */
+async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () => void }> {
+  // For root, too: nothing is mapped at the beginning of an address space.
+  if (LINUX) return { file: '/proc/self/mem', letGo: () => {} };
+  const [file = ''] = await files(codex, PNG);
+  if (WINDOWS) {
+    const held = openSync(file, constants.O_RDWR | HELD_ALONE);
+    return { file, letGo: () => closeSync(held) };
+  }
+  await chmod(file, 0);
+  return { file, letGo: () => {} };
+}
+
+describe('they reach Codex', () => {
+  const LOOK: Step[] = [
+    { do: 'reach', mark: 'running' },
+    { do: 'await', gate: 'end' },
+  ];
+
+  test.for<[count: number, contents: Buffer[], names: string[]]>([
+    [1, [PNG], ['reference-1.png']],
+    [2, [JPEG, PNG], ['reference-1.jpg', 'reference-2.png']],
+    [
+      5,
+      [PNG, JPEG, WEBP, GIF, PNG],
+      [
+        'reference-1.png',
+        'reference-2.jpg',
+        'reference-3.webp',
+        'reference-4.gif',
+        'reference-5.png',
+      ],
+    ],
+  ])('%i, as copies in the workspace', async ([, contents, names], { codex }) => {
+    const referenceImages = await files(codex, ...contents);
+    const steps = turn(...LOOK, save('store', DRAWN));
+    const call = codex.generate(steps, { referenceImages });
+    await codex.reached('running');
+    const { args, cwd, cwdEntries, stdin = '' } = await codex.turn();
+    expect(cwdEntries.toSorted()).toEqual(names);
+    const copies = names.map((name) => path.join(cwd, name));
+    expect(await Promise.all(copies.map((file) => readFile(file)))).toEqual(contents);
+
+    // Attached by names that no option could divide, and before an option that ends the list.
+    const first = args.indexOf('-i');
+    const attached = names.flatMap((name) => ['-i', name]);
+    expect(args.slice(first, first + attached.length)).toEqual(attached);
+    expect(args[first + attached.length]).toMatch(/^--/);
+    // Named in the words, for the tool's own argument, in the same order.
+    expect(stdin).toContain('referenced_image_paths');
+    const places = copies.map((file) => stdin.indexOf(`${file}\n`));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    // The caller's own files are none of Codex's business.
+    for (const file of referenceImages) expect(stdin + args.join('\n')).not.toContain(file);
+
+    await codex.open('end');
+    expect(await call).toEqual(DRAWN);
+    expect(await Promise.all(referenceImages.map((file) => readFile(file)))).toEqual(contents);
+  });
+
+  test.for([[], null, undefined])(
+    'none where there are none: %s',
+    async (referenceImages, { codex }) => {
+      await codex.generate(turn(save('store', DRAWN)), { referenceImages });
+      const { args, cwdEntries, stdin } = await codex.turn();
+      expect(args).not.toContain('-i');
+      expect(cwdEntries).toEqual([]);
+      expect(stdin).not.toMatch(/reference/);
+    },
+  );
+
+  test.for(['read-only', 'danger-full-access'] as const)(
+    'in the sandbox %s',
+    async (sandbox, { codex }) => {
+      const referenceImages = await files(codex, PNG);
+      await codex.generate(turn(save('store', DRAWN)), { referenceImages, sandbox });
+      const { args, cwd, stdin } = await codex.turn();
+      expect(valuesOf('-i', args)).toEqual(['reference-1.png']);
+      expect(stdin).toContain(path.join(cwd, 'reference-1.png'));
+    },
+  );
+
+  test('one file twice, and by a link', async ({ codex }) => {
+    const [file = ''] = await files(codex, PNG);
+    const linked = path.join(codex.scratch, 'a link');
+    // On Windows the other kind takes rights.
+    await (WINDOWS ? link : symlink)(file, linked);
+    await codex.generate(turn(save('store', DRAWN)), { referenceImages: [file, file, linked] });
+    const names = ['reference-1.png', 'reference-2.png', 'reference-3.png'];
+    expect((await codex.turn()).cwdEntries.toSorted()).toEqual(names);
+  });
+
+  test('whatever the name says', async ({ codex }) => {
+    const name = `--help & $(id) 'Лиса' %PATH% 🦊.svg`;
+    const file = path.join(codex.scratch, WINDOWS ? name : `${name}\n; "a quote"`);
+    await writeFile(file, WEBP);
+    await codex.generate(turn(save('store', DRAWN)), { referenceImages: [file] });
+    const recording = await codex.turn();
+    expect(recording.cwdEntries).toEqual(['reference-1.webp']);
+    expect(recording.args.join('\n') + recording.stdin).not.toContain('$(id)');
+  });
+
+  test('up to 16 MiB', async ({ codex }) => {
+    const referenceImages = [await fileOf(codex, MOST_BYTES)];
+    expect(await codex.generate(turn(save('store', DRAWN)), { referenceImages })).toEqual(DRAWN);
+  });
+});
+
+describe('what cannot be one is refused before anything is spent', () => {
+  /** Nothing was started, and the option is named. (That no workspace is left, the fixture checks.) */
+  async function refuses(
+    codex: StubCodex,
+    referenceImages: unknown,
+    option: string,
+  ): Promise<void> {
+    const { events, onProgress } = listener();
+    const overrides = { referenceImages: referenceImages as string[] };
+    const error = await failure(codex.generate(turn(save('store', DRAWN)), overrides, onProgress));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false, option });
+    expect(error.message).toContain(`\`${option}\``);
+    expect(error.message).not.toContain(codex.scratch);
+    expect(error).not.toHaveProperty('threadId');
+    expect(await codex.recordings()).toEqual([]);
+    expect(await codex.workspaces()).toEqual([]);
+    expect(events.map(({ phase }) => phase)).not.toContain('starting');
+  }
+
+  test.for<[what: string, make: (codex: StubCodex) => string | Promise<string>]>([
+    ['a file that is not there', ({ scratch }) => path.join(scratch, 'nothing')],
+    [
+      'a link that leads nowhere',
+      async ({ scratch }) => {
+        await symlink(path.join(scratch, 'nothing'), path.join(scratch, 'link'), 'junction');
+        return path.join(scratch, 'link');
+      },
+    ],
+    ['a directory', ({ scratch }) => scratch],
+    ['a device', () => (WINDOWS ? String.raw`\\.\NUL` : '/dev/zero')],
+    ['an empty file', async (codex) => (await files(codex, Buffer.alloc(0)))[0] ?? ''],
+    ['a text', async (codex) => (await files(codex, Buffer.from('a red fox')))[0] ?? ''],
+    ['an SVG', async (codex) => (await files(codex, Buffer.from('<svg/>')))[0] ?? ''],
+    [
+      'a sound',
+      async (codex) => (await files(codex, Buffer.from('RIFF\x04\0\0\0WAVEfmt ')))[0] ?? '',
+    ],
+    ['half a signature', async (codex) => (await files(codex, PNG.subarray(0, 5)))[0] ?? ''],
+    ['a byte more than 16 MiB', (codex) => fileOf(codex, MOST_BYTES + 1)],
+  ])('%s', async ([, make], { codex }) => {
+    const bad = await make(codex);
+    await refuses(codex, [bad], 'referenceImages[0]');
+  });
+
+  test('a file that cannot be read', async ({ codex }) => {
+    const { file, letGo } = await unreadable(codex);
+    try {
+      await refuses(codex, [file], 'referenceImages[0]');
+    } finally {
+      letGo();
+    }
+  });
+
+  // Windows has none.
+  test.skipIf(WINDOWS)('a FIFO', async ({ codex }) => {
+    const fifo = path.join(codex.scratch, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    await refuses(codex, [fifo], 'referenceImages[0]');
+  });
+
+  // Windows would occupy all of it.
+  test.skipIf(WINDOWS)('a terabyte of nothing', async ({ codex }) => {
+    await refuses(codex, [await fileOf(codex, 2 ** 40)], 'referenceImages[0]');
+  });
+
+  test('the one that is wrong is named, beside others that are not', async ({ codex }) => {
+    const good = path.join(codex.scratch, 'good');
+    await writeFile(good, PNG);
+    await refuses(codex, [good, good, path.join(codex.scratch, 'nothing')], 'referenceImages[2]');
+    await mkdir(path.join(codex.scratch, 'directory'));
+    await refuses(codex, [good, path.join(codex.scratch, 'directory')], 'referenceImages[1]');
+  });
+
+  test('six', async ({ codex }) => {
+    const six = await files(codex, PNG, PNG, PNG, PNG, PNG, PNG);
+    await refuses(codex, six, 'referenceImages');
+  });
+
+  test.for<[what: string, value: unknown, option: string]>([
+    ['a relative path', ['fox.png'], 'referenceImages[0]'],
+    ['a path with a dot', ['./fox.png'], 'referenceImages[0]'],
+    ['an empty path', [''], 'referenceImages[0]'],
+    ['a NUL', [`${FOX}\0`], 'referenceImages[0]'],
+    ['a URL', ['https://example.com/fox.png'], 'referenceImages[0]'],
+    ['a number', [5], 'referenceImages[0]'],
+    ['null', [null], 'referenceImages[0]'],
+    ['a Buffer', [PNG], 'referenceImages[0]'],
+    ['a hole', [, FOX], 'referenceImages[0]'], // oxlint-disable-line no-sparse-arrays
+    ['a path that is not in a list', FOX, 'referenceImages'],
+    ['an object', { 0: FOX, length: 1 }, 'referenceImages'],
+  ])('%s', async ([, value, option], { codex }) => {
+    await refuses(codex, value, option);
+  });
+});
+
+describe.skipIf(!mayHaveDeadDisk())(
+  'a disk that answers no more (takes the right to mount)',
+  () => {
+    test('ends the call at its timeout', async ({ codex }) => {
+      const disk = path.join(codex.scratch, 'disk');
+      await mkdir(disk);
+      const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
+      const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
+      expect(error).toMatchObject({ code: 'TIMEOUT' });
+      expect(await codex.recordings()).toEqual([]);
+      expect(await codex.workspaces()).toEqual([]);
+    });
+  },
+);
+
+describe('a reference that comes back unchanged is no picture', () => {
+  const PLACES: [place: string, step: Step][] = [
+    ['at the handed path', save('workspace', PNG)],
+    ['in the store', save('store', PNG)],
+    ['in the record', record('item', PNG)],
+  ];
+
+  test.for(PLACES)('%s', async ([, step], { codex }) => {
+    const referenceImages = await files(codex, JPEG, PNG);
+    for (const completion of ['image', 'exit'] as const) {
+      const error = await failure(codex.generate(turn(step), { referenceImages, completion }));
+      expect(error).toMatchObject({ code: 'NO_IMAGE', status: 502, retryable: true });
+      expect(error.message).toMatch(/no image at the requested path.*reference image/);
+    }
+  });
+
+  test.for(PLACES)('%s, where it was none', async ([, step], { codex }) => {
+    const referenceImages = await files(codex, JPEG, DRAWN);
+    expect(await codex.generate(turn(step), { referenceImages })).toEqual(PNG);
+  });
+
+  test.for<[what: string, drawn: Step, source: string]>([
+    ['the store', save('store', DRAWN), 'store'],
+    ['the record', record('end', DRAWN), 'rollout'],
+  ])('it does not hide what %s holds', async ([, drawn, source], { codex }) => {
+    const referenceImages = await files(codex, PNG);
+    for (const completion of ['image', 'exit'] as const) {
+      const steps = turn(save('workspace', PNG), drawn);
+      const image = await codex.generateDetailed(steps, { referenceImages, completion });
+      expect(image).toMatchObject({ png: DRAWN, source, verified: true });
+    }
+  });
+
+  test('one that differs in its last byte is a picture', async ({ codex }) => {
+    const [a, b] = [Buffer.concat([PNG, Buffer.of(1)]), Buffer.concat([PNG, Buffer.of(2)])];
+    const referenceImages = await files(codex, a);
+    expect(await codex.generate(turn(save('store', b)), { referenceImages })).toEqual(b);
+  });
+});

@@ -1,0 +1,96 @@
+// The stand-in for OpenAI as a command: the built one, as npm installs it.
+
+import { X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { describe, expect } from 'vitest';
+
+import { checkCodex, generateCodexImageDetailed } from '../../index.js';
+import { DemoBackend } from '../support/demo-backend.js';
+import { makeCertificate } from '../support/loopback/certificate.js';
+import { WINDOWS } from '../support/platform.js';
+import { CODE, HOSTED, type RealCodex, test as realTest } from '../support/real.js';
+
+const COMMAND = fileURLToPath(new URL('../../dist/demo-backend.mjs', import.meta.url));
+
+const test = realTest.extend<{ demo: DemoBackend }>({
+  demo: async ({ real }, use) => {
+    const demo = await DemoBackend.start(COMMAND, real.env);
+    await use(demo);
+    await demo.stop();
+  },
+});
+
+/** Just what the command says, over a world without any other Codex home. */
+function environment(real: RealCodex, demo: DemoBackend): Record<string, string> {
+  const inherited = Object.entries(real.env).filter(([name]) => !/^(CODEX_|SSL_)/.test(name));
+  return { ...Object.fromEntries(inherited), CODEX_IMAGE_TEST_RUN: real.marker, ...demo.env };
+}
+
+describe.for([HOSTED, CODE])('with Codex $name', (way) => {
+  test('two variables are enough for a picture', async ({ demo, real }) => {
+    expect(Object.keys(demo.env)).toEqual(['CODEX_HOME', 'CODEX_CA_CERTIFICATE']);
+    const env = environment(real, demo);
+    expect(await checkCodex({ codexPath: way.cli.shim, env })).toMatchObject({
+      ready: true,
+      login: 'chatgpt',
+    });
+    const image = await generateCodexImageDetailed({
+      prompt: 'an orange cat\non a blue cube',
+      codexPath: way.cli.shim,
+      env,
+    });
+    expect(image).toMatchObject({ width: 1254, height: 1254, source: 'store' });
+    expect(demo.lines.at(-1)).toBe('Codex asks for: an orange cat on a blue cube');
+  });
+
+  test.for([
+    ['a fox, usage limit', 'USAGE_LIMIT'],
+    ['a fox against the rules', 'SAFETY_REJECTED'],
+  ])('a prompt chooses its failure: %s', async ([prompt = '', code], { demo, real }) => {
+    const options = { prompt, codexPath: way.cli.shim, env: environment(real, demo) };
+    await expect(generateCodexImageDetailed(options)).rejects.toMatchObject({ code });
+  });
+});
+
+test('its end removes what it made', async ({ demo, real }) => {
+  const { CODEX_HOME = '' } = demo.env;
+  expect(path.relative(real.user, CODEX_HOME)).toMatch(/^\.cache/);
+  expect(existsSync(CODEX_HOME)).toBe(true);
+  await demo.stop();
+  // Windows ends a process without telling it.
+  if (WINDOWS) return;
+  expect(demo.child.exitCode).toBe(0);
+  expect(await readdir(path.join(real.user, '.cache'))).toEqual([]);
+});
+
+test('it outlives the reader of its output', async ({ demo, real }) => {
+  demo.child.stdout?.destroy();
+  const options = { codexPath: HOSTED.cli.shim, env: environment(real, demo) };
+  for (const prompt of ['a red fox', 'a blue fox']) {
+    const { width } = await generateCodexImageDetailed({ ...options, prompt });
+    expect(width).toBe(1254);
+  }
+  await demo.stop();
+  if (!WINDOWS) expect(demo.child.exitCode).toBe(0);
+});
+
+test('a certificate of its own stands for 127.0.0.1 only', () => {
+  const { ca, cert } = makeCertificate();
+  const [authority, server] = [new X509Certificate(ca), new X509Certificate(cert)];
+  expect(authority.ca).toBe(true);
+  expect(server.ca).toBe(false);
+  expect(server.checkIssued(authority)).toBe(true);
+  expect(server.verify(authority.publicKey)).toBe(true);
+  expect(authority.verify(authority.publicKey)).toBe(true);
+  expect(server.checkIP('127.0.0.1')).toBe('127.0.0.1');
+  expect(server.checkIP('127.0.0.2')).toBeUndefined();
+  expect(server.checkHost('localhost')).toBeUndefined();
+  for (const { validFrom, validTo } of [authority, server]) {
+    expect(Date.parse(validFrom)).toBeLessThan(Date.now());
+    expect(Date.parse(validTo)).toBeGreaterThan(Date.now());
+  }
+});

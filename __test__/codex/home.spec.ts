@@ -1,0 +1,139 @@
+// A home that does not answer: FIFOs without a writer, and a dead disk.
+
+import { spawnSync } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { checkCodex, recoverCodexImage } from '../../index.js';
+import {
+  checkInOwnProcess,
+  generateInOwnProcess,
+  mayHaveDeadDisk,
+  mayOverlay,
+  readDeadHome,
+  recoverInOwnProcess,
+  withDeadDisk,
+  withEtc,
+  type Wrapper,
+} from '../support/own-process.js';
+import { WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import { save, STUB, type StubCodex, test, turn } from '../support/stub.js';
+
+const PNG = png();
+const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
+const FILES = ['auth.json', 'config.toml'];
+
+/** Makes a file that blocks a plain open until it has a writer. */
+async function makeFifo(codex: StubCodex, name: string): Promise<void> {
+  const file = path.join(codex.home, name);
+  await rm(file, { force: true });
+  expect(spawnSync('mkfifo', [file]).status).toBe(0);
+}
+
+describe.skipIf(WINDOWS).for(FILES)('a FIFO instead of %s', (name) => {
+  test('does not hold up checkCodex, which asks the CLI', async ({ codex }) => {
+    await codex.order([]);
+    await makeFifo(codex, name);
+    const found = await checkCodex({ codexPath: STUB, env: codex.env });
+    expect(found).toMatchObject({ ready: true, login: 'chatgpt', problems: [] });
+  });
+
+  test('does not hold up a generation', async ({ codex }) => {
+    await makeFifo(codex, name);
+    expect(await codex.generate(turn(save('store', PNG)))).toEqual(PNG);
+  });
+
+  test('leaves the threads of the process free, however many calls are made', async ({ codex }) => {
+    await codex.order([]);
+    const directory = path.join(codex.home, 'generated_images', ID);
+    await mkdir(directory, { recursive: true });
+    await writeFile(path.join(directory, 'ig_1.png'), PNG);
+    await makeFifo(codex, name);
+    // Nothing to run, and more calls than there are threads.
+    const options = { codexPath: path.join(codex.scratch, 'none'), env: codex.env };
+    const checks = Array.from({ length: 600 }, () => checkCodex(options));
+    expect(await recoverCodexImage({ threadId: ID, env: codex.env })).toMatchObject({ png: PNG });
+    await Promise.all(checks);
+  });
+});
+
+describe.skipIf(!mayHaveDeadDisk())(
+  'a home on a disk that does not answer (takes the right to mount)',
+  () => {
+    const CALLS = 40;
+
+    test('fails the calls for it, takes few threads, and leaves other homes alone', async ({
+      codex,
+    }) => {
+      await codex.order([]);
+      const disk = path.join(codex.scratch, 'disk');
+      await mkdir(disk);
+      const healthy = { codexPath: STUB, env: codex.env };
+      const dead = { ...healthy, codexHome: disk };
+      const options = { dead, healthy, threadId: ID, calls: CALLS };
+      const found = await readDeadHome(options, withDeadDisk(disk));
+      expect(found.checks).toHaveLength(CALLS);
+      for (const check of found.checks) {
+        expect(check).toMatchObject({
+          ready: false,
+          codexPath: STUB,
+          login: 'unknown',
+          imageTool: 'unlikely',
+          problems: [{ code: 'LOGIN_UNKNOWN', blocking: true }],
+        });
+      }
+      expect(found.recoveries).toHaveLength(CALLS);
+      for (const error of found.recoveries) {
+        expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
+        expect(error).toMatchObject({ threadId: ID });
+        expect(error.message).toContain('does not answer');
+      }
+      expect(found.healthy).toMatchObject({ ready: true, login: 'chatgpt' });
+      expect(found.threads).toBeLessThan(CALLS);
+    });
+
+    test('does not keep a generation from ending at its timeout', async ({ codex }) => {
+      const disk = path.join(codex.scratch, 'disk');
+      await mkdir(disk);
+      const options = codex.options({ codexHome: disk, timeoutMs: 1000 });
+      const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
+      expect(error).toMatchObject({ code: 'TIMEOUT' });
+      expect(await codex.recordings()).toEqual([]);
+    });
+  },
+);
+
+// What takes the place of /etc is Linux's, and takes the right to mount.
+describe.skipIf(!mayOverlay())('a user database that does not answer (takes overlays)', () => {
+  /** Without a variable that names a home, where the database waits for ever. */
+  async function homeless(codex: StubCodex): Promise<[Record<string, string>, Wrapper]> {
+    const etc = path.join(codex.scratch, 'etc');
+    await mkdir(etc);
+    expect(spawnSync('mkfifo', [path.join(etc, 'passwd')]).status).toBe(0);
+    await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
+    const { HOME: _, CODEX_HOME: __, ...env } = codex.env;
+    // A thread of JavaScript's that is blocked ends with its process alone.
+    return [env, ['timeout', '--signal=KILL', '60', ...withEtc(etc)]];
+  }
+
+  test('does not keep a generation from ending at its timeout', async ({ codex }) => {
+    const [env, wrapper] = await homeless(codex);
+    const { error } = await generateInOwnProcess(codex.options({ env, timeoutMs: 1000 }), wrapper);
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('holds up neither a check nor a recovery for ever', async ({ codex }) => {
+    const [env, wrapper] = await homeless(codex);
+    expect(await checkInOwnProcess({ codexPath: STUB, env }, wrapper)).toMatchObject({
+      ready: false,
+      login: 'unknown',
+      problems: [{ code: 'LOGIN_UNKNOWN', blocking: true }],
+    });
+    const { error } = await recoverInOwnProcess({ threadId: ID, env }, wrapper);
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+  });
+});

@@ -1,0 +1,314 @@
+// Which codex is run.
+
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { describe, expect } from 'vitest';
+
+import { checkCodex, type GenerateOptions } from '../../index.js';
+import { checkInOwnProcess, mayOverlay, withEtc } from '../support/own-process.js';
+import {
+  type Installation,
+  installFromNpm,
+  installPackage,
+  launcher,
+  launchers,
+  PLATFORM_PACKAGE,
+  VENDOR,
+} from '../support/npm-layout.js';
+import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import { failure, installStub, save, type StubCodex, test, turn } from '../support/stub.js';
+
+const PICTURE = png();
+
+/** Where the native binary is below `node_modules/@openai`. */
+const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;
+
+/** Puts a stub at `file`, below the world's own scratch directory unless it is absolute. */
+async function install(codex: StubCodex, file: string): Promise<string> {
+  return installStub(path.resolve(codex.scratch, file));
+}
+
+/** The path by which the CLI was started. */
+async function chosen(
+  codex: StubCodex,
+  env: Record<string, string>,
+  options: Partial<GenerateOptions> = {},
+): Promise<string> {
+  const call = codex.generate(turn(save('store', PICTURE)), {
+    codexPath: null,
+    env: { ...codex.env, ...env },
+    ...options,
+  });
+  expect(await call).toEqual(PICTURE);
+  return (await codex.turn()).program;
+}
+
+describe('the order', () => {
+  test('codexPath, before CODEX_BIN and PATH', async ({ codex }) => {
+    const option = await install(codex, 'option/codex');
+    const variable = await install(codex, 'variable/codex');
+    const onPath = await install(codex, 'path/codex');
+    const env = { CODEX_BIN: variable, PATH: path.dirname(onPath) };
+    expect(await chosen(codex, env, { codexPath: option })).toBe(option);
+  });
+
+  test('CODEX_BIN, before PATH', async ({ codex }) => {
+    const variable = await install(codex, 'variable/my-codex');
+    const onPath = await install(codex, 'path/codex');
+    expect(await chosen(codex, { CODEX_BIN: variable, PATH: path.dirname(onPath) })).toBe(variable);
+  });
+
+  test('the first on PATH', async ({ codex }) => {
+    const first = await install(codex, 'first/codex');
+    const second = await install(codex, 'second/codex');
+    const PATH = [codex.scratch, path.dirname(first), path.dirname(second)].join(path.delimiter);
+    expect(await chosen(codex, { PATH })).toBe(first);
+  });
+
+  test('on PATH, what cannot be run is passed over', async ({ codex }) => {
+    const name = WINDOWS ? 'codex.exe' : 'codex';
+    await mkdir(path.join(codex.scratch, 'a directory', name), { recursive: true });
+    await mkdir(path.join(codex.scratch, 'a text'));
+    // On Windows whatever is called `codex.exe` is one.
+    const text = path.join(codex.scratch, 'a text', WINDOWS ? 'codex.cmd' : 'codex');
+    await writeFile(text, 'not a program', { mode: 0o644 });
+    const usable = await install(codex, 'a program/codex');
+    const PATH = ['a directory', 'a text', 'a program']
+      .map((directory) => path.join(codex.scratch, directory))
+      .join(path.delimiter);
+    expect(await chosen(codex, { PATH })).toBe(usable);
+  });
+});
+
+describe('CODEX_BIN', () => {
+  test('may start with ~', async ({ codex }) => {
+    const atHome = await install(codex, path.join(codex.user, 'tools/codex'));
+    const CODEX_BIN = path.join('~', 'tools', path.basename(atHome));
+    expect(await chosen(codex, { CODEX_BIN })).toBe(atHome);
+  });
+
+  test.for<[what: string, value: string]>([
+    ['relative', 'codex'],
+    ['blank', '  '],
+    ['missing', path.join(NOWHERE, 'codex')],
+    ['a directory', path.resolve('/')],
+    ['not executable', fileURLToPath(import.meta.url)],
+  ])('is ignored when it is %s', async ([, CODEX_BIN], { codex }) => {
+    const onPath = await install(codex, 'path/codex');
+    expect(await chosen(codex, { CODEX_BIN, PATH: path.dirname(onPath) })).toBe(onPath);
+  });
+});
+
+describe('the usual places, for a daemon whose PATH knows nothing of them', () => {
+  const PLACES = WINDOWS
+    ? [
+        'AppData/Roaming/npm',
+        'AppData/Local/pnpm',
+        'AppData/Local/pnpm/bin',
+        'scoop/shims',
+        '.bun/bin',
+        'AppData/Local/Volta/bin',
+        '.cargo/bin',
+      ]
+    : [
+        '.local/bin',
+        '.npm-global/bin',
+        '.bun/bin',
+        '.volta/bin',
+        '.asdf/shims',
+        '.cargo/bin',
+        '.local/share/mise/shims',
+        '.local/share/pnpm',
+        '.local/share/pnpm/bin',
+        'Library/pnpm',
+        'Library/pnpm/bin',
+        // These come after the system's own.
+        ...(CODEX_IS_INSTALLED
+          ? []
+          : [
+              '.nvm/versions/node/v22.1.0/bin',
+              '.local/share/fnm/node-versions/v22.1.0/installation/bin',
+            ]),
+      ];
+
+  test.for(PLACES)('~/%s', async (place, { codex }) => {
+    const there = await install(codex, path.join(codex.user, place, 'codex'));
+    expect(await chosen(codex, { PATH: codex.scratch })).toBe(there);
+  });
+
+  test.for([
+    ['PNPM_HOME', '', ''],
+    ['PNPM_HOME', '', 'bin'],
+    ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'pnpm', 'bin'] as const]),
+    ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'mise', 'shims'] as const]),
+  ] as const)(
+    'are also looked for where %s says: %s/%s',
+    async ([variable, ...below], { codex }) => {
+      const moved = path.join(codex.scratch, 'moved');
+      const there = await install(codex, path.join(moved, ...below, 'codex'));
+      expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
+    },
+  );
+
+  // On Windows none of them is in a directory of its version.
+  test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
+    'the newest of several versions',
+    async ({ codex }) => {
+      const place = (version: string) =>
+        path.join(codex.user, `.nvm/versions/node/${version}/bin/codex`);
+      await install(codex, place('v9.11.2'));
+      const newest = await install(codex, place('v22.1.0'));
+      await install(codex, place('v20.19.0'));
+      expect(await chosen(codex, { PATH: codex.scratch })).toBe(newest);
+    },
+  );
+});
+
+// What takes the place of /etc is Linux's, and takes the right to mount.
+describe.skipIf(!mayOverlay())('without HOME (takes overlays)', () => {
+  test.for(['.local/bin', '.local/share/pnpm/bin', '.bun/bin'])(
+    "they are those of the user database's home: %s",
+    async (place, { codex }) => {
+      const there = await install(codex, path.join(codex.user, place, 'codex'));
+      const etc = path.join(codex.scratch, 'etc');
+      await mkdir(etc);
+      // The user of a process that may mount is root, at least for itself.
+      await writeFile(path.join(etc, 'passwd'), `root:x:0:0::${codex.user}:/bin/sh\n`);
+      await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
+      const { HOME: _, ...rest } = codex.env;
+      const env = { ...rest, PATH: codex.scratch };
+      const found = await checkInOwnProcess({ env }, withEtc(etc));
+      expect(found).toMatchObject({ ready: true, codexPath: there });
+    },
+  );
+});
+
+describe("behind npm's launcher", () => {
+  const installed = (codex: StubCodex, binary: string | null) =>
+    installFromNpm(codex.scratch, '0.169.0', binary);
+
+  test.for([
+    BINARY,
+    `${PLATFORM_PACKAGE}/${VENDOR}/codex/codex`,
+    `codex/node_modules/@openai/${BINARY}`,
+    `codex/${VENDOR}/codex/codex`,
+  ])('the native binary is run: %s', async (binary, { codex }) => {
+    const { command, native } = await installed(codex, binary);
+    expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(native);
+  });
+
+  test('also when the launcher is named by the option', async ({ codex }) => {
+    const { command, native } = await installed(codex, BINARY);
+    expect(await chosen(codex, {}, { codexPath: command })).toBe(native);
+  });
+
+  test('the result knows the version that npm installed', async ({ codex }) => {
+    const { command: codexPath } = await installed(codex, BINARY);
+    const image = await codex.generateDetailed(turn(save('store', PICTURE)), { codexPath });
+    expect(image.codexVersion).toBe('0.169.0');
+  });
+
+  // Windows starts no scripts.
+  test.skipIf(WINDOWS)('the launcher itself is run when there is no binary', async ({ codex }) => {
+    const { command } = await installed(codex, null);
+    expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(command);
+  });
+
+  test.runIf(WINDOWS)('a launcher that leads to no binary is refused', async ({ codex }) => {
+    const { command: codexPath } = await installed(codex, null);
+    const error = await failure(codex.generate(turn(), { codexPath }));
+    expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND' });
+  });
+});
+
+// Windows starts no scripts.
+describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
+  const names = (await launchers()).filter((name) => /^pnpm.*\.sh$/.test(name));
+
+  /** Installs it with its package into a home of pnpm's; `own` is a line of the user's in it. */
+  async function installFromPnpm(
+    codex: StubCodex,
+    name: string,
+    { home = path.join(codex.scratch, 'pnpm'), own = '' } = {},
+  ): Promise<Installation> {
+    const text = (await launcher(name)).replace('\n\n', `\n${own}\n`);
+    const [, to = ''] = /exec node +"\$basedir\w*"?\/'?([^'"]+)['"]/.exec(text) ?? [];
+    const isOfPnpm11 = to.startsWith('..');
+    const command = path.join(home, isOfPnpm11 ? 'bin' : '', 'codex');
+    const named = path.resolve(path.dirname(command), to, '../../..');
+    // From 11 on the package lies in the store, with its dependencies beside it, and is linked.
+    const modules = isOfPnpm11
+      ? path.join(home, 'store/v11/links/codex/node_modules/@openai')
+      : named;
+    const native = await installPackage(modules, '0.169.0', BINARY);
+    await mkdir(path.dirname(command), { recursive: true });
+    if (isOfPnpm11) {
+      await mkdir(named, { recursive: true });
+      await symlink(path.join(modules, 'codex'), path.join(named, 'codex'));
+    }
+    await writeFile(command, text, { mode: 0o755 });
+    return { command, native };
+  }
+
+  test.for(names)('leads to the native binary: %s', async (name, { codex }) => {
+    const { command, native } = await installFromPnpm(codex, name);
+    expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(native);
+  });
+
+  test.for(names)(
+    'is found without a PATH, as is the version that it leads to: %s',
+    async (name, { codex }) => {
+      const home = path.join(codex.user, '.local/share/pnpm');
+      const { native } = await installFromPnpm(codex, name, { home });
+      const { PATH: _, ...env } = codex.env;
+      expect(await checkCodex({ env })).toMatchObject({
+        ready: true,
+        codexPath: native,
+        version: '0.169.0',
+      });
+    },
+  );
+
+  test.for(names)('whose store was moved is passed over: %s', async (name, { codex }) => {
+    const { command, native } = await installFromPnpm(codex, name);
+    await rename(path.dirname(native), path.join(codex.scratch, 'moved'));
+    const script = (await checkCodex({ codexPath: command, env: codex.env })).codexPath;
+    expect(script, 'its script may know where the binary is').toBe(command);
+    await rm(path.join(codex.scratch, 'pnpm'), { recursive: true });
+    await mkdir(path.dirname(command), { recursive: true });
+    await writeFile(command, await launcher(name), { mode: 0o755 });
+    const other = await install(codex, 'other/codex');
+    const PATH = [command, other].map((file) => path.dirname(file)).join(path.delimiter);
+    expect(await chosen(codex, { PATH })).toBe(other);
+    expect(await failure(codex.generate(turn(), { codexPath: command }))).toMatchObject({
+      code: 'CODEX_NOT_FOUND',
+      message: expect.stringMatching(/script.*is not there.*npm install/) as string,
+    });
+  });
+
+  test.for(names)("is run itself with a line of the user's own: %s", async (name, { codex }) => {
+    const { command } = await installFromPnpm(codex, name, {
+      own: 'export OF_THE_USER=1',
+    });
+    await codex.generate(turn(save('store', PICTURE)), { codexPath: command });
+    expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
+  });
+});
+
+describe.skipIf(WINDOWS)("a wrapper of the user's own is run, though it names the package", () => {
+  test.for(['codexPath', 'CODEX_BIN', 'PATH'] as const)('by %s', async (by, { codex }) => {
+    const { command } = await installFromNpm(codex.scratch, '0.169.0', BINARY);
+    const script = path.join(codex.scratch, 'lib/node_modules/@openai/codex/bin/codex.js');
+    await rm(command);
+    const text = `#!/bin/sh\nOF_THE_USER=1 exec node "${script}" "$@"\n`;
+    await writeFile(command, text, { mode: 0o755 });
+    const PATH = `${path.dirname(command)}${path.delimiter}${codex.env['PATH']}`;
+    const env = { ...codex.env, ...(by === 'PATH' ? { PATH } : { CODEX_BIN: command }) };
+    const codexPath = by === 'codexPath' ? command : null;
+    await codex.generate(turn(save('store', PICTURE)), { codexPath, env });
+    expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
+  });
+});

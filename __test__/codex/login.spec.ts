@@ -1,0 +1,185 @@
+// Who is signed in, found out before anything is spent.
+
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { png } from '../support/png.js';
+import {
+  CHATGPT_LOGIN,
+  failure,
+  type Orders,
+  save,
+  type StubCodex,
+  test,
+  turn,
+} from '../support/stub.js';
+
+const PICTURE = png();
+const ORDERS: Orders = { exec: turn(save('store', PICTURE)) };
+
+/** The commands that were run, in their order, but for the question for the version, which is asked once for each program. */
+async function commands(codex: StubCodex): Promise<string[]> {
+  const all = (await codex.recordings()).filter(({ args }) => args[0] !== '--version');
+  return all.map(({ command }) => command);
+}
+
+describe('auth.json', () => {
+  test('a ChatGPT login passes, and nobody is asked', async ({ codex }) => {
+    expect(await codex.generate(ORDERS)).toEqual(PICTURE);
+    expect(await commands(codex)).toEqual(['exec']);
+  });
+
+  test('a login older than `auth_mode` passes', async ({ codex }) => {
+    const { auth_mode: _, ...older } = CHATGPT_LOGIN;
+    await codex.login(older);
+    expect(await codex.generate(ORDERS)).toEqual(PICTURE);
+    expect(await commands(codex)).toEqual(['exec']);
+  });
+
+  test.for<[what: string, auth: object]>([
+    ['an API key', { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up', tokens: null }],
+    ['an API key older than `auth_mode`', { OPENAI_API_KEY: 'sk-made-up' }],
+    ['an agent identity', { auth_mode: 'agentIdentity', agent_identity: 'sk-made-up' }],
+  ])('%s is refused, and nothing is started', async ([, auth], { codex }) => {
+    await codex.login(auth);
+    const error = await failure(codex.generate(ORDERS));
+    expect(error).toMatchObject({ code: 'API_KEY_LOGIN', status: 403, retryable: false });
+    expect(error.message).toMatch(/API key.*codex login/);
+    expect(JSON.stringify({ ...error, message: error.message })).not.toContain('sk-made-up');
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('is looked for in codexHome', async ({ codex }) => {
+    await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
+    const env = { ...codex.env, CODEX_HOME: codex.scratch };
+    expect(await failure(codex.generate(ORDERS, { env, codexHome: codex.home }))).toMatchObject({
+      code: 'API_KEY_LOGIN',
+    });
+  });
+
+  test('is looked for in ~/.codex when nothing names a home', async ({ codex }) => {
+    const { CODEX_HOME: _, ...env } = codex.env;
+    const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
+    expect(await failure(codex.generate(orders, { env }))).toMatchObject({ code: 'NOT_SIGNED_IN' });
+    const [asked] = await codex.recordings();
+    const home = path.join(codex.user, '.codex');
+    expect(asked?.env['CODEX_HOME'] ?? home).toBe(home);
+  });
+});
+
+describe('where the file says nothing, `codex login status` is asked', () => {
+  test.for<[what: string, auth: string | null]>([
+    ['no file', null],
+    ['an empty file', ''],
+    ['no JSON', '{"auth_mode":'],
+    ['nothing in it', '{}'],
+  ])('%s', async ([, auth], { codex }) => {
+    await codex.login(auth);
+    expect(await codex.generate(ORDERS)).toEqual(PICTURE);
+    expect(await commands(codex)).toEqual(['login', 'exec']);
+  });
+
+  test.for(['Logged in using an API key - sk-made***up', 'API key configured - sk-made***up'])(
+    'it says: %s',
+    async (text, { codex }) => {
+      await codex.login(null);
+      const error = await failure(codex.generate({ ...ORDERS, login: { text, exitCode: 0 } }));
+      expect(error).toMatchObject({ code: 'API_KEY_LOGIN', status: 403, retryable: false });
+      expect(error.message).toMatch(/API key.*codex login/);
+      expect(JSON.stringify({ ...error, message: error.message })).not.toContain('sk-made');
+      expect(await commands(codex)).toEqual(['login']);
+    },
+  );
+
+  test('it says: Not logged in', async ({ codex }) => {
+    await codex.login(null);
+    const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
+    const error = await failure(codex.generate(orders));
+    expect(error).toMatchObject({ code: 'NOT_SIGNED_IN', status: 401, retryable: false });
+    expect(error.message).toMatch(/not signed in.*codex login/i);
+    expect(await commands(codex)).toEqual(['login']);
+  });
+
+  test.for([
+    { text: 'Logged in by carrier pigeon', exitCode: 0 },
+    { text: 'You are certainly Not logged in anywhere', exitCode: 1 },
+    { text: 'error: unrecognized subcommand', exitCode: 2 },
+    { text: '', exitCode: 0 },
+  ])('what it is not known to say passes: $text', async (login, { codex }) => {
+    await codex.login(null);
+    expect(await codex.generate({ ...ORDERS, login })).toEqual(PICTURE);
+    expect(await commands(codex)).toEqual(['login', 'exec']);
+  });
+
+  test('it gets no key either', async ({ codex }) => {
+    await codex.login(null);
+    const env = { ...codex.env, OPENAI_API_KEY: 'a-secret-key', CODEX_API_KEY: 'a-secret-key' };
+    expect(await codex.generate(ORDERS, { env })).toEqual(PICTURE);
+    expect(JSON.stringify(await codex.recordings())).not.toContain('a-secret-key');
+  });
+});
+
+describe('the model provider of config.toml', () => {
+  const RELAY = `
+    model = "gpt-5"
+    model_provider = "my-relay"
+
+    [model_providers.my-relay]
+    name = "A relay"
+    base_url = "http://127.0.0.1:9/v1"
+  `;
+
+  async function refused(codex: StubCodex, config?: Record<string, string>): Promise<void> {
+    const error = await failure(codex.generate(ORDERS, { config: config ?? null }));
+    expect(error).toMatchObject({ code: 'IMAGE_GEN_UNAVAILABLE', status: 501, retryable: false });
+    expect(error.message).toMatch(/image_gen tool is unavailable/);
+    expect(error.message).toContain('my-relay');
+    expect(await codex.recordings()).toEqual([]);
+  }
+
+  test.for<[what: string, toml: string]>([
+    ['a relay', RELAY],
+    ['a relay that says no', `${RELAY}\nrequires_openai_auth = false`],
+    [
+      'a relay chosen by a profile',
+      `profile = "work"
+       profiles.work.model_provider = "my-relay"
+       model_providers.my-relay = { name = "A relay", base_url = "http://127.0.0.1:9/v1" }`,
+    ],
+  ])(
+    '%s certainly has no image_gen: refused, and nothing is started',
+    async ([, toml], { codex }) => {
+      await codex.config(toml);
+      await refused(codex);
+    },
+  );
+
+  test('a relay chosen by the call is refused too', async ({ codex }) => {
+    await codex.config(RELAY.replace('model_provider = "my-relay"', ''));
+    await refused(codex, { model_provider: 'my-relay' });
+  });
+
+  test("Codex's own provider chosen by the call passes", async ({ codex }) => {
+    await codex.config(RELAY);
+    expect(await codex.generate(ORDERS, { config: { model_provider: '"openai"' } })).toEqual(
+      PICTURE,
+    );
+  });
+
+  test.for<[what: string, toml: string]>([
+    ['a relay with an OpenAI login', `${RELAY}\nrequires_openai_auth = true`],
+    [
+      'a relay that acts for an OpenAI login',
+      `${RELAY}\nhttp_headers = { "X-OpenAI-Actor-Authorization" = "made-up" }`,
+    ],
+    ['a relay that is defined and not chosen', RELAY.replace('model_provider = "my-relay"', '')],
+    ["Codex's own provider", 'model_provider = "openai"'],
+    ['a file that does not parse', 'model_provider = = "my-relay"'],
+    ['values of the wrong type', 'model_provider = 5\nmodel_providers = "none"'],
+    ['an empty file', ''],
+  ])('%s passes', async ([, toml], { codex }) => {
+    await codex.config(toml);
+    expect(await codex.generate(ORDERS)).toEqual(PICTURE);
+  });
+});

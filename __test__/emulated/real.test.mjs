@@ -1,0 +1,24 @@
+// The addon and a real Codex, both of a platform that is not the one they run on. `npm run test:emulated` runs this file under
+// that platform's Node, and beside it the backend.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+
+import { generateCodexImage } from '../../index.js';
+import { needed, PATIENCE_MS, World } from './world.mjs';
+
+const REAL_ENV = JSON.parse(needed('REAL_CODEX_ENV'));
+const PICTURE = readFileSync(needed('REAL_CODEX_PICTURE'));
+
+describe('a picture that the real Codex has drawn', () => {
+  for (const sandbox of /** @type {const} */ (['read-only', 'danger-full-access'])) {
+    test(`is handed over byte for byte: ${sandbox}`, { timeout: 3 * PATIENCE_MS }, async (t) => {
+      const world = new World(t);
+      const options = world.options('', { sandbox, timeoutMs: 2 * PATIENCE_MS });
+      const env = { ...options.env, ...REAL_ENV };
+      assert.deepEqual(await generateCodexImage({ ...options, env }), PICTURE);
+      world.expectNothingLeft();
+    });
+  }
+});

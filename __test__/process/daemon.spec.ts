@@ -1,0 +1,274 @@
+// The daemon dies, in every way there is. What has the time, stops its calls; where nothing has, the watchdog does.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect, onTestFinished } from 'vitest';
+
+import type { GenerateOptions } from '../../index.js';
+import { Daemon, type End, KILLED } from '../support/daemon.js';
+import { generateInOwnProcess } from '../support/own-process.js';
+import { WINDOWS } from '../support/platform.js';
+import { childrenOf } from '../support/processes.js';
+import { png } from '../support/png.js';
+import { type Orders, save, type Step, type StubCodex, test, turn } from '../support/stub.js';
+
+const PICTURE = png();
+/** What takes its time on a busy machine is waited for, not measured. */
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
+/** On Windows there are none: whatever is sent to a process is its end at once, as SIGKILL is. */
+const POLITE_SIGNALS = WINDOWS ? [] : (['SIGTERM', 'SIGHUP', 'SIGINT'] as const);
+
+/** A turn with a tool in a session of its own and one that defies every polite signal. */
+const BUSY: Step[] = turn(
+  { do: 'grandchild', ownSession: true },
+  { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
+  { do: 'grandchild', defies: ['SIGTERM'] },
+  { do: 'reach', mark: 'running' },
+  { do: 'hang' },
+);
+
+/** A daemon whose call is under way. */
+async function busyDaemon(
+  codex: StubCodex,
+  where?: { inWorker: boolean },
+  options?: Partial<GenerateOptions>,
+): Promise<Daemon> {
+  await codex.order(BUSY);
+  const daemon = new Daemon(codex.options({ timeoutMs: 60_000, ...options }), where);
+  await codex.reached('running');
+  expect(codex.survivors()).toHaveLength(4);
+  expect(await codex.workspaces()).toHaveLength(1);
+  return daemon;
+}
+
+describe('what Node tells its addons', () => {
+  test.for([
+    'process.exit',
+    'an uncaught throw',
+    'an unhandled rejection',
+    ...(WINDOWS ? [] : ['SIGTERM, handled']),
+  ])('%s: nothing is left when the daemon is gone', async (way, { codex }) => {
+    const daemon = await busyDaemon(codex);
+    await daemon.die(way);
+    await codex.expectNothingLeft();
+  });
+
+  test('process.exit while a call is being stopped: its grace is over', async ({ codex }) => {
+    const daemon = await busyDaemon(codex, undefined, { killGraceMs: 60_000 });
+    await daemon.die('process.exit while the call is being stopped');
+    await codex.expectNothingLeft();
+  });
+
+  test.for(['a worker terminated', 'a worker exiting'])(
+    '%s: nothing is left, and the daemon lives',
+    async (way, { codex }) => {
+      const daemon = await busyDaemon(codex, { inWorker: true });
+      await daemon.endWorker(way);
+      await codex.expectNothingLeft();
+      expect(await daemon.leave()).toEqual([0, null]);
+    },
+  );
+});
+
+describe('a readiness check that waits for the CLI', () => {
+  const QUESTIONS: [question: string, mark: string, orders: Orders][] = [
+    ['login status', 'asked', { login: 'silent', exec: [] }],
+    ['--version', 'asked for its version', { version: 'silent', exec: [] }],
+  ];
+
+  async function checkingDaemon(
+    codex: StubCodex,
+    mark: string,
+    orders: Orders,
+    inWorker: boolean,
+  ): Promise<Daemon> {
+    await codex.login(null);
+    await codex.order(orders);
+    const daemon = new Daemon(codex.options(), { inWorker, call: 'checkCodex' });
+    await codex.reached(mark);
+    return daemon;
+  }
+
+  test.for(QUESTIONS)('process.exit during %s: nothing is left', async (question, { codex }) => {
+    const [, mark, orders] = question;
+    const daemon = await checkingDaemon(codex, mark, orders, false);
+    expect(await daemon.die('process.exit')).toEqual([3, null]);
+    await codex.expectNothingLeft();
+  });
+
+  describe.each(['a worker terminated', 'a worker exiting'])('%s', (way) => {
+    test.for(QUESTIONS)('during %s: nothing is left', async ([, mark, orders], { codex }) => {
+      const daemon = await checkingDaemon(codex, mark, orders, true);
+      await daemon.endWorker(way);
+      await codex.expectNothingLeft();
+      expect(await daemon.leave()).toEqual([0, null]);
+    });
+  });
+});
+
+describe('what nobody is told', () => {
+  test.for<[way: string, end: End]>([
+    ['SIGKILL', KILLED],
+    ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
+    ...POLITE_SIGNALS.map((signal): [string, End] => [signal, [null, signal]]),
+  ])(
+    '%s: no process is left soon after, and no workspace after the next start',
+    async ([way, end], { codex }) => {
+      const daemon = await busyDaemon(codex);
+      expect(await daemon.die(way)).toEqual(end);
+      await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+      expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+      expect(await codex.workspaces()).toEqual([]);
+    },
+  );
+
+  // On Windows nobody watches: the system ends the job with its last handle.
+  test.skipIf(WINDOWS)('a watchdog that is killed: the job is unaffected', async ({ codex }) => {
+    const steps = turn(
+      { do: 'reach', mark: 'running' },
+      { do: 'await', gate: 'go' },
+      save('store', PICTURE),
+    );
+    const call = codex.generate(steps, { completion: 'exit' });
+    await codex.reached('running');
+    const [watchdog = NaN, ...others] = watchdogs();
+    expect(others).toEqual([]);
+    process.kill(watchdog, 'SIGKILL');
+    await codex.open('go');
+    expect(await call).toEqual(PICTURE);
+  });
+});
+
+describe('what a dead daemon has left', () => {
+  /** Lives until it is stopped, far from the tests' own marker. */
+  const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
+    // Not `sleep`, whose environment macOS shows to nobody.
+    const args = ['--eval', 'setTimeout(() => {}, 600_000)'];
+    const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: 'ignore' });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
+  };
+  /** The workspace of a daemon that was killed, and its run. */
+  const leave = async (codex: StubCodex): Promise<{ workspace: string; run: string }> => {
+    const daemon = await busyDaemon(codex);
+    await daemon.die('SIGKILL');
+    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    const [name = ''] = await codex.workspaces();
+    return { workspace: path.join(codex.temporary, name), run: name.replace(PREFIX, '') };
+  };
+  const PREFIX = 'od-codex-image-';
+
+  test('a workspace is removed', async ({ codex }) => {
+    const { workspace } = await leave(codex);
+    expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+    expect(existsSync(workspace)).toBe(false);
+  });
+
+  // On Windows no process works in a directory whose path is that long.
+  test.skipIf(WINDOWS)('a workspace of 30,000 levels is removed', async ({ codex }) => {
+    const left = { do: 'leave', what: 'deep directories' } as const;
+    await codex.order(turn(left, { do: 'reach', mark: 'running' }, { do: 'hang' }));
+    const daemon = new Daemon(codex.options());
+    await codex.reached('running');
+    await daemon.die('SIGKILL');
+    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    await codex.order(turn(save('store', PICTURE)));
+    // In a process of its own, which a stack that is too deep would end.
+    const { image } = await generateInOwnProcess(codex.options());
+    expect(image).toMatchObject({ source: 'store' });
+    expect(await codex.workspaces()).toEqual([]);
+  });
+
+  // On Windows no process is left of a dead daemon.
+  test.skipIf(WINDOWS)('together with its processes', async ({ codex }) => {
+    const { workspace, run } = await leave(codex);
+    await mkdir(path.join(workspace, 'deeper'));
+    const marked = orphan('/', { OD_CODEX_IMAGE_RUN: run });
+    const inside = orphan(path.join(workspace, 'deeper'), {});
+    const stranger = orphan('/', { OD_CODEX_IMAGE_RUN: 'fedcba9876543210' });
+    const ends = Promise.all([once(marked, 'exit'), once(inside, 'exit')]);
+    expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+    expect(await ends).toEqual([
+      [null, 'SIGKILL'],
+      [null, 'SIGKILL'],
+    ]);
+    expect(existsSync(workspace)).toBe(false);
+    expect(stranger).toMatchObject({ exitCode: null, signalCode: null });
+    stranger.kill('SIGKILL');
+    await once(stranger, 'exit');
+  });
+
+  describe('a directory that this package did not make', () => {
+    test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
+      ['of another name', async ({ temporary }) => made(temporary, `${PREFIX}notes`)],
+      ['of a longer name', async ({ temporary }) => made(temporary, `${PREFIX}${'0'.repeat(17)}`)],
+      ['of such a name', async ({ temporary }) => made(temporary, `${PREFIX}0123456789abcdef`)],
+      ['of the name it once began with', ({ temporary }) => made(temporary, `.${PREFIX}x`)],
+      [
+        'that was one and has another name',
+        async (codex) => {
+          const other = path.join(codex.temporary, `${PREFIX}0123456789abcdef`);
+          await rename((await leave(codex)).workspace, other);
+          return other;
+        },
+      ],
+      [
+        'that is a copy of one',
+        async (codex) => {
+          const { workspace } = await leave(codex);
+          const aside = path.join(codex.scratch, 'original');
+          await rename(workspace, aside);
+          await cp(aside, workspace, { recursive: true });
+          return workspace;
+        },
+      ],
+      [
+        'whose proof is gone',
+        async (codex) => {
+          const { workspace } = await leave(codex);
+          await rm(path.join(workspace, 'run'));
+          return workspace;
+        },
+      ],
+    ])('is left alone with who works there: one %s', async ([, make], { codex }) => {
+      const directory = await make(codex);
+      const file = path.join(directory, 'file');
+      await writeFile(file, 'of value');
+      const bystander = orphan(directory, {});
+      expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+      expect(existsSync(file)).toBe(true);
+      expect(bystander).toMatchObject({ exitCode: null, signalCode: null });
+      bystander.kill('SIGKILL');
+      await once(bystander, 'exit');
+      await rm(directory, { recursive: true });
+    });
+
+    async function made(parent: string, name: string): Promise<string> {
+      await mkdir(path.join(parent, name));
+      return path.join(parent, name);
+    }
+  });
+
+  test('a workspace whose owner lives is left alone', async ({ codex }) => {
+    const daemon = await busyDaemon(codex);
+    const theirs = await codex.workspaces();
+    await codex.order(turn(save('store', PICTURE)));
+    // In the same temporary directory, but with orders of its own.
+    expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+    expect(await codex.workspaces()).toEqual(theirs);
+    expect(codex.survivors()).toHaveLength(4);
+    await daemon.die('process.exit');
+  });
+});
+
+/** The shells that wait for this process to die. */
+function watchdogs(): number[] {
+  return childrenOf(process.pid)
+    .filter(({ command }) => command.includes('codex-image-watchdog'))
+    .map(({ pid }) => pid);
+}

@@ -1,0 +1,235 @@
+// What can keep Codex from being started. Each is an error of its own at once, and nothing is left behind.
+//
+// A NUL in any string is refused option by option in `options.spec.ts`.
+
+import { spawnSync } from 'node:child_process';
+import { chmod, chown, copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import {
+  AS_COUNTED_USER,
+  BOUND_BY_MODES,
+  COUNTED_USER,
+  generateInOwnProcess,
+  generateWithoutDescriptors,
+  generateWithoutProcesses,
+  IS_ROOT,
+  mayBeCounted,
+  mayMount,
+  namespaceWithoutRoot,
+  type StarvedCall,
+  withSmallDisk,
+} from '../support/own-process.js';
+import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
+import { png } from '../support/png.js';
+import { failure, save, STUB, type StubCodex, test, turn } from '../support/stub.js';
+
+const PICTURE = png();
+
+const ELF = Buffer.from('\x7fELF');
+const MACH_O = Buffer.from('cffaedfe', 'hex');
+
+describe('codex', () => {
+  const NOT_FOUND = { code: 'CODEX_NOT_FOUND', status: 424, retryable: false };
+  const NOT_STARTED = { code: 'SPAWN_FAILED', status: 500, retryable: true };
+
+  type Case = [what: string, expected: object, make: (file: string) => Promise<unknown>];
+  const onUnix: Case[] = [
+    ['a link to nothing', NOT_FOUND, (file) => symlink('/nowhere/codex', file)],
+    [
+      'not executable',
+      NOT_FOUND,
+      async (file) => {
+        await copyFile(STUB, file);
+        await chmod(file, 0o644);
+      },
+    ],
+    [
+      'bad interpreter',
+      NOT_STARTED,
+      (file) => writeFile(file, '#!/nowhere/interpreter\n', { mode: 0o755 }),
+    ],
+    [
+      'not a program',
+      NOT_STARTED,
+      // Of the system's own kind: what macOS does not know it gives to a shell.
+      (file) => writeFile(file, MACOS ? MACH_O : ELF, { mode: 0o755 }),
+    ],
+  ];
+  const onWindows: Case[] = [
+    ['a script', NOT_FOUND, (file) => writeFile(file, '#!/usr/bin/env node\n')],
+    ['a batch file', NOT_FOUND, (file) => writeFile(`${file}.cmd`, '@exit 0\r\n')],
+    ['not a program', NOT_STARTED, (file) => writeFile(`${file}.exe`, 'no program')],
+  ];
+
+  test.for<Case>([
+    ['not found', NOT_FOUND, async () => {}],
+    ['a directory', NOT_FOUND, (file) => mkdir(file)],
+    ...(WINDOWS ? onWindows : onUnix),
+  ])('%s, where codexPath says', async ([, expected, make], { codex }) => {
+    const codexPath = path.join(codex.scratch, 'codex');
+    await make(codexPath);
+    // That there is another is no reason to take it.
+    const env = { ...codex.env, CODEX_BIN: STUB };
+    const error = await failure(codex.generate([], { codexPath, env }));
+    expect(error).toMatchObject(expected);
+    if (expected === NOT_FOUND) expect(error.message).toContain('The chosen Codex CLI');
+    expect(error.message).not.toContain(codex.scratch);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test.skipIf(CODEX_IS_INSTALLED)('not found anywhere', async ({ codex }) => {
+    const env = { ...codex.env, PATH: codex.scratch };
+    const error = await failure(codex.generate([], { codexPath: null, env }));
+    expect(error).toMatchObject(NOT_FOUND);
+    expect(error.message).toContain('npm install');
+  });
+});
+
+describe('temp dir', () => {
+  const FAILED = { code: 'WORKSPACE_FAILED', status: 507, retryable: false };
+
+  test.for<[what: string, make: (place: string) => Promise<unknown>]>([
+    ['missing', async () => {}],
+    ['a file', (place) => writeFile(place, '')],
+  ])('%s: error before spawn', async ([, make], { codex }) => {
+    const temporary = path.join(codex.scratch, 'tmp');
+    await make(temporary);
+    const env = { ...codex.env, ...directories(codex.user, temporary) };
+    const error = await failure(codex.generate(turn(), { env }));
+    expect(error).toMatchObject(FAILED);
+    expect(error.message).not.toContain(codex.scratch);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  // By its mode.
+  test.skipIf(WINDOWS)('unwritable: error before spawn', async ({ codex }) => {
+    await chmod(codex.temporary, 0o555);
+    const { error } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
+    expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  // By its mode and its owner.
+  describe.skipIf(WINDOWS)('in which other users can exchange what is made', () => {
+    async function expectRefused(codex: StubCodex, temporary: string): Promise<void> {
+      const env = { ...codex.env, ...directories(codex.user, temporary) };
+      const error = await failure(codex.generate(turn(save('store', PICTURE)), { env }));
+      expect(error).toMatchObject(FAILED);
+      expect(error.message).toMatch(/other users can write|belongs to another user/);
+      expect(error.message).toMatch(/Check the directory for temporary files/);
+      expect(error.message).not.toMatch(/TMPDIR|chmod/);
+      expect(error.message).not.toContain(codex.scratch);
+      expect(await codex.recordings()).toEqual([]);
+      expect(await readdir(temporary)).toEqual([]);
+    }
+
+    test.for(['777', '707', '773'])('is refused before spawn: mode %s', async (mode, { codex }) => {
+      await chmod(codex.temporary, Number.parseInt(mode, 8));
+      await expectRefused(codex, codex.temporary);
+    });
+
+    test('is refused before spawn where one above it is', async ({ codex }) => {
+      const temporary = path.join(codex.scratch, 'a', 'b');
+      await mkdir(temporary, { recursive: true });
+      await chmod(path.join(codex.scratch, 'a'), 0o777);
+      await expectRefused(codex, temporary);
+    });
+
+    test('is refused before spawn where a link leads to it', async ({ codex }) => {
+      await mkdir(path.join(codex.scratch, 'tmp'), { mode: 0o777 });
+      await chmod(path.join(codex.scratch, 'tmp'), 0o777);
+      const link = path.join(codex.scratch, 'link');
+      await symlink('tmp', link);
+      await expectRefused(codex, link);
+    });
+
+    test.skipIf(!IS_ROOT)(
+      'is refused before spawn where it is theirs, or their group’s (takes root)',
+      async ({ codex }) => {
+        await chown(codex.temporary, COUNTED_USER, 0);
+        await expectRefused(codex, codex.temporary);
+        await chown(codex.temporary, 0, COUNTED_USER);
+        await chmod(codex.temporary, 0o770);
+        await expectRefused(codex, codex.temporary);
+      },
+    );
+
+    test.for(['1777', '1770', '755', '700'])('is not one of mode %s', async (mode, { codex }) => {
+      await chmod(codex.temporary, Number.parseInt(mode, 8));
+      expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+    });
+
+    // Where the namespace does not know root, the owner of `/` stands for it.
+    const namespace = namespaceWithoutRoot();
+    test.skipIf(namespace === undefined)(
+      'is not any in a user namespace without root (takes a user other than root, on Linux)',
+      async ({ codex }) => {
+        giveTo(COUNTED_USER, codex);
+        await codex.order(turn(save('store', PICTURE)));
+        const { image } = await generateInOwnProcess(codex.options(), namespace);
+        expect(image?.source).toBe('store');
+      },
+    );
+  });
+
+  describe.skipIf(!mayMount())('full (takes the right to mount)', () => {
+    test('of entries: error before spawn', async ({ codex }) => {
+      const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
+      const { error } = await generateInOwnProcess(codex.options(), full);
+      expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+      expect(await codex.recordings()).toEqual([]);
+    });
+
+    test('of bytes, with a reference to be copied: error before spawn', async ({ codex }) => {
+      const reference = path.join(codex.scratch, 'reference.png');
+      await writeFile(reference, png({ width: 100, height: 100 }));
+      const full = withSmallDisk(codex.temporary, 'size=8k');
+      const options = codex.options({ referenceImages: [reference] });
+      const { error } = await generateInOwnProcess(options, full);
+      expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+      expect(await codex.recordings()).toEqual([]);
+    });
+  });
+});
+
+describe('at spawn', () => {
+  const REFUSED = ['SPAWN_FAILED', 'WORKSPACE_FAILED'];
+
+  function expectNothingLeaked({ descriptors }: StarvedCall): void {
+    expect(descriptors.after).toBe(descriptors.before);
+  }
+
+  const emfile = 'EMFILE: error, no descriptor and no thread leaked, however many are still free';
+  // Windows limits nobody's handles.
+  test.skipIf(WINDOWS)(emfile, async ({ codex }) => {
+    await codex.order(turn(save('store', PICTURE)));
+    const calls = await generateWithoutDescriptors(codex.options());
+    for (const call of calls.slice(0, -1)) {
+      expect(REFUSED).toContain(call.code);
+      expect(call.message).toContain('Too many open files');
+    }
+    // A child takes three pipes, each with two ends for a moment.
+    expect(calls.length).toBeGreaterThan(6);
+    calls.forEach(expectNothingLeaked);
+    expect((await codex.turn()).command).toBe('exec');
+  });
+
+  const title =
+    'EAGAIN: error, no descriptor and no thread leaked (takes a user other than root, on Linux)';
+  test.skipIf(!mayBeCounted())(title, async ({ codex }) => {
+    codex.giveTo(COUNTED_USER);
+    const call = await generateWithoutProcesses(codex.options(), AS_COUNTED_USER);
+    expect(call).toMatchObject({ code: 'SPAWN_FAILED' });
+    expect(call.message).toContain('Resource temporarily unavailable');
+    expectNothingLeaked(call);
+    expect(await codex.recordings()).toEqual([]);
+  });
+});
+
+function giveTo(user: number, codex: StubCodex): void {
+  const { status } = spawnSync('chown', ['-R', String(user), path.dirname(codex.home)]);
+  expect(status).toBe(0);
+}

@@ -1,0 +1,296 @@
+// Timeout and abort of the real Codex CLI, at every stage of its turn: one rejection, and nothing left —
+// not a process, not a directory, not a listener. Also when the agent runs a tool of its own, which Codex
+// puts into a session of its own.
+
+import { getEventListeners } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { describe, expect } from 'vitest';
+
+import { type OnProgress, setMaxConcurrentRuns } from '../../index.js';
+import { type CodexCli } from '../support/codex-cli.js';
+import { copy, draw, say, shell, type Step, talk, think } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
+import { processes } from '../support/processes.js';
+import {
+  CODE,
+  DIRECT,
+  HOSTED,
+  type RealCodex,
+  SANDBOXES_WITH_SHELL,
+  test,
+  type Way,
+  WAYS,
+} from '../support/real.js';
+import { failure } from '../support/stub.js';
+
+// vitest runs these side by side, and no more than a few at a time.
+setMaxConcurrentRuns(1000);
+
+const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
+/** Longer than any test may take. */
+const ENDLESS_MS = 600_000;
+const ENDLESS = talk(ENDLESS_MS);
+
+interface Stage {
+  when: string;
+  script: Step[];
+  /** Resolves when the turn has come so far. `spoken` does when the agent has said something. */
+  reached: (real: RealCodex, spoken: Promise<void>) => Promise<void>;
+}
+
+const THINKING: Stage = {
+  when: 'while the model thinks',
+  script: [think(ENDLESS_MS)],
+  reached: (real) => real.modelCalled(),
+};
+const DRAWING: Stage = {
+  when: 'while the picture is drawn',
+  script: [draw({ ms: ENDLESS_MS, image: PICTURE })],
+  reached: (real) => real.imageCalled(),
+};
+/** The hosted tool shows nothing of its work: words tell that it is next. */
+const DRAWING_HOSTED: Stage = {
+  when: DRAWING.when,
+  script: [say('I draw it now.'), ...DRAWING.script],
+  reached: (real, spoken) => real.during(spoken),
+};
+/** Two calls of the model go before its talk: the one that draws and the one that copies. */
+const TALKING: Stage = {
+  when: 'while the model talks about its picture',
+  script: [draw({ image: PICTURE }), copy(), ENDLESS],
+  reached: (real) => real.modelCalled(3),
+};
+
+interface Case {
+  way: Way;
+  stage: Stage;
+}
+
+const CASES: Case[] = WAYS.flatMap((way) =>
+  [THINKING, way === HOSTED ? DRAWING_HOSTED : DRAWING, TALKING].map((stage) => ({ way, stage })),
+);
+
+/** A promise that a listener of progress keeps. */
+function firstWords(): { spoken: Promise<void>; onProgress: OnProgress } {
+  let keep = (): void => {};
+  const spoken = new Promise<void>((resolve) => (keep = resolve));
+  return { spoken, onProgress: (_message, { phase }) => phase === 'message' && keep() };
+}
+
+/** A launcher of the user's own: nobody can tell what it starts, and it passes no signal on. */
+async function launcher(real: RealCodex, cli: CodexCli): Promise<string> {
+  const file = path.join(real.scratch, 'codex');
+  const script = `#!/bin/sh\n'${process.execPath}' '${cli.shim}' "$@"\nexit $?\n`;
+  await writeFile(file, script, { mode: 0o755 });
+  return file;
+}
+
+/** Aborts the call once `reached` resolves; the reason must come back as it is, and nothing be left. */
+async function expectAbort(
+  real: RealCodex,
+  controller: AbortController,
+  call: Promise<unknown>,
+  reached: Promise<unknown>,
+): Promise<void> {
+  const reason = new Error('no longer wanted');
+  const outcome = call.then(
+    () => 'resolved',
+    (why: unknown) => why,
+  );
+  await reached;
+  controller.abort(reason);
+  expect(await outcome).toBe(reason);
+  await real.expectNothingLeft();
+  expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+}
+
+// Side by side: most of the time they wait. (And with an `expect` of their own, as vitest wants it then.)
+describe.concurrent('abort', () => {
+  test.for(CASES)('$stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
+    const controller = new AbortController();
+    const { spoken, onProgress } = firstWords();
+    const options = { signal: controller.signal, completion: 'exit' } as const;
+    const call = real.generate(way, stage.script, options, onProgress);
+    await expectAbort(real, controller, call, stage.reached(real, spoken));
+    expect(real.modelCalls()).not.toEqual([]);
+  });
+
+  test('in the same breath as the call', async ({ real, expect }) => {
+    const controller = new AbortController();
+    const call = real.generate(CODE, THINKING.script, { signal: controller.signal });
+    await expectAbort(real, controller, call, Promise.resolve());
+    expect(real.modelCalls()).toEqual([]);
+  });
+
+  test('before the call: the backend hears nothing', async ({ real, expect }) => {
+    const signal = AbortSignal.abort('never mind');
+    const call = real.generate(CODE, THINKING.script, { signal });
+    await expect(call).rejects.toBe('never mind');
+    await real.expectNothingLeft();
+    expect(real.backend.requests).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+});
+
+/** Enough for the turn to come to its stage, which each test checks: on a busy machine 10 s once were not. */
+const timeoutMs = 30_000;
+
+describe.concurrent('timeoutMs', () => {
+  test.for<Case>([
+    { way: HOSTED, stage: DRAWING_HOSTED },
+    { way: HOSTED, stage: TALKING },
+    { way: CODE, stage: THINKING },
+    { way: CODE, stage: DRAWING },
+    { way: DIRECT, stage: TALKING },
+  ])('$stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
+    const { signal } = new AbortController();
+    const { spoken, onProgress } = firstWords();
+    const options = { signal, timeoutMs, completion: 'exit' } as const;
+    const call = failure(real.generate(way, stage.script, options, onProgress));
+    await stage.reached(real, spoken);
+    const error = await call;
+    await real.expectNothingLeft();
+    expect(error).toMatchObject({
+      code: 'TIMEOUT',
+      status: 504,
+      retryable: true,
+      threadId: real.threadId(),
+    });
+    expect(error.message).toContain('within 30 s');
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+});
+
+describe.concurrent('whatever was started', () => {
+  test.for([HOSTED, CODE])('the native binary: $name', async (way, { real, expect }) => {
+    const controller = new AbortController();
+    const options = { signal: controller.signal, codexPath: way.cli.binary };
+    const call = real.generate(way, THINKING.script, options);
+    await real.modelCalled();
+    expect(real.processes().map(({ program }) => program)).toContain(way.cli.binary);
+    await expectAbort(real, controller, call, Promise.resolve());
+  });
+
+  // Windows has no signals to pass on, and no scripts to be launched by.
+  const testLauncher = test.skipIf(WINDOWS);
+
+  describe.for([2000, 0])('a launcher that passes no signal on, killGraceMs %d', (killGraceMs) => {
+    testLauncher.for([HOSTED, CODE])('$name', async (way, { real, expect }) => {
+      const controller = new AbortController();
+      const codexPath = await launcher(real, way.cli);
+      const options = { signal: controller.signal, codexPath, killGraceMs };
+      const call = real.generate(way, THINKING.script, options);
+      await real.modelCalled();
+      // The launcher, npm's shim (unless it has become Codex, as it does on a recent Node), and Codex.
+      const programs = real.processes().map(({ program }) => program);
+      expect(programs.length).toBeGreaterThan(1);
+      expect(programs).toContain(way.cli.binary);
+      await expectAbort(real, controller, call, Promise.resolve());
+    });
+  });
+
+  testLauncher.for([HOSTED, CODE])(
+    'a launcher that passes no signal on, at the picture: $name',
+    async (way, { real, expect }) => {
+      const codexPath = await launcher(real, way.cli);
+      const image = await real.generate(way, TALKING.script, { codexPath });
+      await real.expectNothingLeft();
+      expect(Buffer.compare(image, PICTURE)).toBe(0);
+    },
+  );
+});
+
+describe.concurrent("a tool of the agent's that still runs", () => {
+  const SLEEP = 'sleep 86400';
+
+  describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
+    test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
+      const controller = new AbortController();
+      const script = [shell(SLEEP), draw({ image: PICTURE })];
+      const call = real.generate(way, script, { sandbox, signal: controller.signal });
+      await expectAbort(real, controller, call, real.runs(SLEEP));
+      expect(real.modelCalls()).toHaveLength(1);
+    });
+  });
+
+  test('timeout', async ({ real, expect }) => {
+    const options = { sandbox: 'danger-full-access', timeoutMs } as const;
+    const call = failure(real.generate(DIRECT, [shell(SLEEP), ENDLESS], options));
+    await real.runs(SLEEP);
+    expect(await call).toMatchObject({ code: 'TIMEOUT' });
+    await real.expectNothingLeft();
+  });
+
+  // Codex lets go of a command after ten seconds and goes on without it.
+  describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
+    test.for(WAYS)('while the picture comes, $name', async (way, { real, expect }) => {
+      const call = real.generate(way, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
+        sandbox,
+      });
+      await real.runs(SLEEP);
+      expect(Buffer.compare(await call, PICTURE)).toBe(0);
+      await real.expectNothingLeft();
+    });
+  });
+
+  describe('in the background, in a session of its own, defying every polite signal', () => {
+    // macOS has the call, but no program that makes it.
+    const setsid = MACOS ? "perl -MPOSIX=setsid -e 'setsid; exec @ARGV'" : 'setsid';
+    const BACKGROUND = shell(
+      WINDOWS
+        ? `Start-Process powershell -WindowStyle Hidden -ArgumentList '-Command', '${SLEEP}'`
+        : // Codex ends what is in the session of its shell when that ends: so the shell waits, for the end of this output,
+          // until its tool has left.
+          `: $(${setsid} sh -c 'trap "" TERM INT HUP; exec >/dev/null 2>&1; ${SLEEP}' &)`,
+    );
+
+    test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
+      const controller = new AbortController();
+      const options = {
+        sandbox: 'danger-full-access',
+        signal: controller.signal,
+        killGraceMs: 100,
+      } as const;
+      const call = real.generate(way, [BACKGROUND, think(ENDLESS_MS)], options);
+      await expectAbort(
+        real,
+        controller,
+        call,
+        Promise.all([real.runs(SLEEP), real.modelCalled(2)]),
+      );
+      expect(real.modelCalls()).toHaveLength(2);
+    });
+
+    test.for(['image', 'exit'] as const)(
+      "success, completion '%s'",
+      async (completion, { real, expect }) => {
+        const options = { sandbox: 'danger-full-access', completion, killGraceMs: 100 } as const;
+        const script = [BACKGROUND, think(300), draw({ image: PICTURE }), copy()];
+        const call = real.generate(DIRECT, script, options);
+        await real.runs(SLEEP);
+        expect(Buffer.compare(await call, PICTURE)).toBe(0);
+        await real.expectNothingLeft();
+      },
+    );
+  });
+
+  // Where a limit is inherited and shown, as on Linux alone.
+  test.skipIf(!LINUX)(
+    'with nothing of the run about it: no environment, session, parent or directory',
+    async ({ real, expect }) => {
+      const file = path.join(real.scratch, 'hidden.pid');
+      const hidden = `env -i setsid -f sh -c 'echo $$ >${file}; exec >/dev/null 2>&1; ${SLEEP}'`;
+      const controller = new AbortController();
+      const options = { sandbox: 'danger-full-access', signal: controller.signal } as const;
+      const script = [shell(`cd / && ${hidden}; sleep 1`), think(ENDLESS_MS)];
+      const call = real.generate(DIRECT, script, options);
+      await expectAbort(real, controller, call, real.modelCalled(2));
+      const pid = Number(await readFile(file, 'utf8'));
+      expect(pid).toBeGreaterThan(1);
+      expect(processes().filter((one) => one.pid === pid && one.state !== 'Z')).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,326 @@
+// The columns of COMPATIBILITY.md: what the model does, and what is to come of it with each version.
+
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import type { ExpectStatic } from 'vitest';
+
+import type { CodexImageErrorCode, GeneratedImage, GenerateOptions } from '../../../index.js';
+import {
+  copy,
+  draw,
+  escalate,
+  fail,
+  say,
+  shell,
+  type Step,
+  think,
+  usageLimit,
+} from '../../support/loopback.js';
+import { makePng } from '../../support/picture.js';
+import type { RealCodex } from '../../support/real.js';
+import type { Version } from './versions.js';
+
+export interface Case {
+  name: string;
+  /** What happens, in sentences. */
+  story: string;
+  /** One after another in the same home. */
+  runs: readonly Run[];
+}
+
+export interface Run {
+  /** What the user's config.toml holds besides. */
+  config?: string;
+  script: readonly Step[] | ((real: RealCodex) => Promise<readonly Step[]>);
+  options?: Partial<GenerateOptions> | ((real: RealCodex) => Promise<Partial<GenerateOptions>>);
+  /** What the backend must have been asked for. */
+  asked?: (real: RealCodex, version: Version, expect: ExpectStatic) => void;
+  /** What somebody else does meanwhile. `arriving` resolves with the first sign of a picture. */
+  meanwhile?: (real: RealCodex, arriving: Promise<void>) => Promise<void>;
+  expected: (version: Version) => Outcome;
+}
+
+export type Outcome = Delivered | Refused;
+
+export interface Delivered {
+  png: Buffer;
+  source: GeneratedImage['source'];
+  verified: boolean;
+}
+
+export interface Refused {
+  code: CodexImageErrorCode;
+  /** What the error's detail shows of the reason. */
+  because?: string;
+}
+
+const FIRST = makePng({ width: 96, height: 64, seed: 1 });
+const HALF = FIRST.subarray(0, FIRST.length / 2);
+const SECOND = makePng({ width: 96, height: 64, seed: 2 });
+const CUT_OUT = makePng({ width: 96, height: 64, alpha: true });
+const STARTS = [3, 4].map((seed) => makePng({ width: 48, height: 32, seed }));
+/** Longer than any test may take. */
+const ENDLESS_MS = 600_000;
+
+const YESTERDAY = new Date(Date.now() - 24 * 60 * 60 * 1000);
+
+const DONE = say('Done.');
+const SORRY = say('I tried to draw it with the built-in tool, but the call failed.');
+
+const inStore = (png: Buffer): Delivered => ({ png, source: 'store', verified: true });
+const inRollout = (png: Buffer): Delivered => ({ png, source: 'rollout', verified: true });
+const copied = (png: Buffer): Delivered => ({ png, source: 'workspace', verified: true });
+const foisted = (png: Buffer): Delivered => ({ png, source: 'workspace', verified: false });
+const refused = (code: CodexImageErrorCode, because?: string): Refused => ({
+  code,
+  ...(because !== undefined && { because }),
+});
+
+/** An agent that leaves a picture which is not from image_gen, for a caller who minds and for one who does not. */
+function foisting(script: Run['script']): Run[] {
+  return [
+    { script, expected: () => foisted(FIRST) },
+    { script, options: { requireVerified: true }, expected: () => refused('NO_IMAGE') },
+  ];
+}
+
+/** Where Codex keeps the pictures of a thread, by default of the last one that ran. */
+export function storeOf(real: RealCodex, thread = real.threadId() ?? ''): string {
+  return path.join(real.home.path, 'generated_images', thread);
+}
+
+/** With this alone, 0.169.0 and 0.171.0 exit with 1. */
+const UNTRUSTED = 'approval_policy = "untrusted"';
+
+/** A file outside of everything that the sandbox lets the agent write to. */
+function leftOutside(real: RealCodex): string {
+  return path.join(real.scratch, 'left-outside');
+}
+
+/** Yesterday's picture, in the store of its own thread, for the agent to hand on. */
+async function reuse(real: RealCodex): Promise<readonly Step[]> {
+  const directory = storeOf(real, '01a202f5-609c-72c1-8213-7ba33eb17046');
+  const older = path.join(directory, 'older.png');
+  await mkdir(directory, { recursive: true });
+  await writeFile(older, FIRST);
+  await utimes(older, YESTERDAY, YESTERDAY);
+  return [shell(`cp -p '${older}' od-codex-image.png`), DONE];
+}
+
+/** Writes a picture into the thread's store as a slow disk would: the rest only once the beginning was seen. */
+async function grow(real: RealCodex, arriving: Promise<void>): Promise<void> {
+  await real.modelCalled();
+  const file = path.join(storeOf(real), 'growing.png');
+  await mkdir(storeOf(real), { recursive: true });
+  await writeFile(file, HALF);
+  await real.during(arriving);
+  await appendFile(file, FIRST.subarray(HALF.length));
+}
+
+/** The caller's own files, to start from. */
+async function starts(real: RealCodex): Promise<Partial<GenerateOptions>> {
+  const referenceImages = STARTS.map((_, n) => path.join(real.scratch, `mine ${n}.png`));
+  await Promise.all(referenceImages.map((file, n) => writeFile(file, STARTS[n] ?? '')));
+  return { referenceImages };
+}
+
+/** Each of them once, in their order. */
+function carriesStarts(body: unknown, expect: ExpectStatic): void {
+  const sent = [...JSON.stringify(body).matchAll(/"data:image\/png;base64,([^"]+)"/g)];
+  expect(sent.map(([, base64]) => base64)).toEqual(STARTS.map((png) => png.toString('base64')));
+}
+
+export const CASES: readonly Case[] = [
+  {
+    name: 'hosted tool',
+    story:
+      "OpenAI's side draws while the model answers. Versions that do not offer this tool record such a picture all the same, but save no file.",
+    runs: [
+      {
+        script: [draw({ route: 'hosted', image: FIRST }), copy(), DONE],
+        expected: ({ hosted }) => (hosted ? inStore(FIRST) : inRollout(FIRST)),
+      },
+    ],
+  },
+  {
+    name: 'direct tool',
+    story:
+      'The model, `gpt-5.5`, calls the tool of Codex, which asks for the picture itself. Older versions have no such tool, and say so.',
+    runs: [
+      {
+        script: [draw({ route: 'direct', image: FIRST }), copy(), SORRY],
+        options: { model: 'gpt-5.5' },
+        expected: ({ hosted }) =>
+          hosted ? refused('IMAGE_GEN_UNAVAILABLE', 'unsupported call') : inStore(FIRST),
+      },
+    ],
+  },
+  {
+    name: 'code mode',
+    story:
+      'The model calls that tool from a JavaScript cell, as newer default models do. Older versions know no cells, and say so.',
+    runs: [
+      {
+        script: [draw({ route: 'code', image: FIRST }), copy(), SORRY],
+        expected: ({ hosted }) =>
+          hosted ? refused('NO_IMAGE', 'unsupported custom tool call') : inStore(FIRST),
+      },
+    ],
+  },
+  {
+    name: 'reported, not saved',
+    story:
+      'The hosted picture arrives with its status still `generating`: 0.140 saves no file then, nor do versions that do not offer the hosted tool.',
+    runs: [
+      {
+        script: [draw({ route: 'hosted', status: 'generating', image: FIRST }), copy(), DONE],
+        expected: ({ savesUnfinished }) => (savesUnfinished ? inStore(FIRST) : inRollout(FIRST)),
+      },
+    ],
+  },
+  {
+    name: 'two pictures',
+    story:
+      "The model draws twice and copies the second. The first is returned, or with `completion: 'exit'` the copy.",
+    runs: [
+      {
+        script: [draw({ image: FIRST }), draw({ image: SECOND }), copy(), DONE],
+        expected: () => inStore(FIRST),
+      },
+      {
+        script: [draw({ image: FIRST }), draw({ image: SECOND }), copy(), DONE],
+        options: { completion: 'exit' },
+        expected: () => copied(SECOND),
+      },
+    ],
+  },
+  {
+    name: 'saved, then failed',
+    story:
+      "The picture is saved, and then the turn fails at the usage limit. The picture is returned, but not with `completion: 'exit'`.",
+    runs: [
+      {
+        script: [draw({ image: FIRST }), fail(usageLimit())],
+        expected: () => inStore(FIRST),
+      },
+      {
+        script: [draw({ image: FIRST }), fail(usageLimit())],
+        options: { completion: 'exit' },
+        expected: () => refused('USAGE_LIMIT'),
+      },
+    ],
+  },
+  {
+    name: 'partial file',
+    story:
+      'Codex saves half a picture, which is never returned. A file in the store that is still growing is returned once it is whole.',
+    runs: [
+      {
+        script: [draw({ image: HALF }), copy(), DONE],
+        expected: () => refused('INVALID_IMAGE'),
+      },
+      {
+        script: [think(ENDLESS_MS)],
+        meanwhile: grow,
+        expected: () => inStore(FIRST),
+      },
+    ],
+  },
+  {
+    name: 'faked by the shell',
+    story:
+      'The agent writes a picture with its shell instead of calling the tool. It is returned as unverified, and refused with `requireVerified: true`.',
+    runs: foisting([
+      shell(`echo ${FIRST.toString('base64')} | base64 -d > od-codex-image.png`),
+      DONE,
+    ]),
+  },
+  {
+    name: 'older picture',
+    story: "The agent copies an earlier thread's picture, date and all. The same.",
+    runs: foisting(reuse),
+  },
+  {
+    name: 'asks to leave the sandbox',
+    story:
+      "The user's config.toml has approvals given by another model, or asked of a user who is not there. The agent asks to run a command outside of the sandbox, which would leave a file there. It is not run, and the picture that is drawn is returned.",
+    runs: ['approval_policy = "on-request"\napprovals_reviewer = "auto_review"', UNTRUSTED].map(
+      (config) => ({
+        config,
+        script: async (real: RealCodex) => [
+          escalate(`touch '${leftOutside(real)}'`),
+          draw({ image: FIRST }),
+          DONE,
+        ],
+        options: { completion: 'exit' } as const,
+        asked: (real: RealCodex, _version: Version, expect: ExpectStatic) =>
+          expect(existsSync(leftOutside(real))).toBe(false),
+        expected: () => inStore(FIRST),
+      }),
+    ),
+  },
+  {
+    name: 'reference images',
+    story:
+      'Two pictures to start from are attached to the first request. Where Codex itself asks for the picture, it asks for an edit of both.',
+    runs: [
+      {
+        script: [draw({ image: FIRST }), copy(), DONE],
+        options: starts,
+        asked: (real, { hosted }, expect) => {
+          carriesStarts(real.modelCalls()[0]?.body, expect);
+          expect(real.imageCalls().map((request) => path.basename(request.path))).toEqual(
+            hosted ? [] : ['edits'],
+          );
+          for (const { body } of real.imageCalls()) carriesStarts(body, expect);
+        },
+        expected: () => inStore(FIRST),
+      },
+    ],
+  },
+  {
+    name: 'transparent',
+    story:
+      "A transparent background is asked for: in the prompt, and by the tool's argument where it has one, with which the request says `background: transparent`.",
+    runs: [
+      {
+        script: [draw({ image: CUT_OUT }), copy(), DONE],
+        options: { transparent: true },
+        asked: (real, { hosted, transparentTool }, expect) => {
+          expect(real.asked()).toMatchObject({ transparent: true });
+          const background = transparentTool
+            ? 'transparent'
+            : expect.not.stringMatching('transparent');
+          expect(real.imageCalls().map(({ body }) => body)).toEqual(
+            hosted ? [] : [expect.objectContaining({ background })],
+          );
+        },
+        expected: () => inStore(CUT_OUT),
+      },
+    ],
+  },
+  {
+    name: 'no tool call',
+    story: 'The model only talks; the error carries its words.',
+    runs: [
+      {
+        script: [say('Imagine a red fox.')],
+        expected: () => refused('NO_IMAGE', 'Imagine a red fox.'),
+      },
+    ],
+  },
+  {
+    name: 'unavailable',
+    story: 'The tool is switched off: the call is refused before a turn is spent.',
+    runs: [
+      {
+        script: [],
+        options: { disableFeatures: ['image_generation'] },
+        asked: (real, _version, expect) => expect(real.modelCalls()).toEqual([]),
+        expected: () => refused('IMAGE_GEN_UNAVAILABLE'),
+      },
+    ],
+  },
+];

@@ -1,0 +1,127 @@
+// Every supported version of the real Codex CLI, case by case. What came of it stands in COMPATIBILITY.md.
+
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+
+import { afterAll, describe, expect, type ExpectStatic } from 'vitest';
+
+import type { GeneratedImage, OnProgress } from '../../../index.js';
+import { misgivings, type RealCodex, test } from '../../support/real.js';
+import { failure } from '../../support/stub.js';
+import { CASES, type Delivered, type Outcome, type Refused, type Run, storeOf } from './cases.js';
+import { compatibility, FILE, inWords, table } from './document.js';
+import { type Version, VERSIONS } from './versions.js';
+
+/** Where the rows go of versions that were asked for. */
+const ROWS = process.env['CODEX_IMAGE_TEST_ROWS'];
+
+const cells = new Map<string, Outcome[]>();
+/** Cells that are otherwise than expected. */
+const changed = new Set<string>();
+
+describe.concurrent('the real CLI', () => {
+  for (const version of VERSIONS) {
+    for (const { name, runs } of CASES) {
+      const cell = `${version.name}, ${name}`;
+      test(cell, async ({ real, expect }) => {
+        const outcomes: Outcome[] = [];
+        cells.set(cell, outcomes);
+        changed.add(cell);
+        for (const run of runs) {
+          await perform(run, version, real, expect, (outcome) => outcomes.push(outcome));
+        }
+        changed.delete(cell);
+      });
+    }
+  }
+});
+
+test.skipIf(ROWS !== undefined)('COMPATIBILITY.md says what has just been seen', async () => {
+  expect([...changed], 'cells that failed').toEqual([]);
+  const text = await compatibility(
+    (version, name) => cells.get(`${version}, ${name}`) ?? expect.unreachable('a cell is missing'),
+  );
+  await expect(text).toMatchFileSnapshot(FILE);
+});
+
+afterAll(async () => {
+  if (ROWS === undefined) return;
+  const words = (version: string, name: string): string => {
+    const cell = `${version}, ${name}`;
+    const text = inWords(cells.get(cell) ?? []);
+    return changed.has(cell) ? `**${text || 'failed'}**` : text;
+  };
+  await writeFile(
+    ROWS,
+    table(
+      VERSIONS.map(({ name }) => name),
+      words,
+    ),
+  );
+});
+
+/** Tells the outcome, and rejects if it is not the expected one in every respect. */
+async function perform(
+  { config, script, options, meanwhile, asked, expected }: Run,
+  version: Version,
+  real: RealCodex,
+  expect: ExpectStatic,
+  tell: (outcome: Outcome) => void,
+): Promise<void> {
+  const outcome = expected(version);
+  if (config !== undefined) await real.moveTo({ config });
+  const steps = typeof script === 'function' ? await script(real) : script;
+  const chosen = typeof options === 'function' ? await options(real) : options;
+  const { seen, onProgress } = firstSight();
+  const call = real.generateDetailed(version, steps, chosen, onProgress);
+  const arrived = 'code' in outcome ? refused(outcome) : delivered(outcome);
+  try {
+    await Promise.all([arrived, meanwhile?.(real, seen)]);
+    await real.expectNothingLeft();
+    asked?.(real, version, expect);
+    tell(outcome);
+  } catch (error) {
+    tell(await outcomeOf(call));
+    throw error;
+  }
+
+  async function delivered({ png, source, verified }: Delivered): Promise<void> {
+    const image = await call;
+    const [threadId, codexVersion] = [real.threadId(), version.cli.version];
+    const { confined, warnings } = misgivings(version.cli, chosen?.sandbox);
+    const expectedImage = {
+      source,
+      verified: verified && confined,
+      threadId,
+      codexVersion,
+      warnings,
+    };
+    expect(image).toMatchObject(expectedImage);
+    expect(Buffer.compare(image.png, png)).toBe(0);
+    if (source === 'rollout') expect(existsSync(storeOf(real))).toBe(false);
+  }
+
+  async function refused({ code, because = '' }: Refused): Promise<void> {
+    const error = await failure(call);
+    expect(error).toMatchObject({ code });
+    expect(error.threadId).toBe(real.threadId());
+    expect(error.detail ?? '').toContain(because);
+  }
+}
+
+/** What the call came to, whatever was expected of it. */
+async function outcomeOf(call: Promise<GeneratedImage>): Promise<Outcome> {
+  try {
+    const { png, source, verified } = await call;
+    return { png, source, verified };
+  } catch {
+    return { code: (await failure(call)).code };
+  }
+}
+
+/** Resolves `seen` when a picture begins to arrive. */
+function firstSight(): { seen: Promise<void>; onProgress: OnProgress } {
+  let tell = (): void => {};
+  const seen = new Promise<void>((resolve) => (tell = resolve));
+  return { seen, onProgress: (_message, { phase }) => phase === 'image' && tell() };
+}

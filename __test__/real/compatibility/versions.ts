@@ -1,0 +1,32 @@
+// What is known of each version before it is run.
+
+import { type CodexCli, installCodex, SUPPORTED } from '../../support/codex-cli.js';
+import { type Way } from '../../support/real.js';
+
+export interface Version extends Way {
+  /** It draws with OpenAI's hosted tool (to 0.142); later ones ask for the picture themselves. */
+  hosted: boolean;
+  /** It saves a hosted picture whose status stayed `generating` (0.140 and 0.141 do not). */
+  savesUnfinished: boolean;
+  /** Its tool has an argument for a transparent background (seen in 0.169.0, not in 0.150.1). */
+  transparentTool: boolean;
+}
+
+function versionOf(cli: CodexCli): Version {
+  const [, minor = NaN] = cli.version.split('.').map(Number);
+  const hosted = minor < 143;
+  return {
+    name: cli.version,
+    cli,
+    hosted,
+    savesUnfinished: hosted && minor !== 140 && minor !== 141,
+    transparentTool: minor >= 160,
+    route: hosted ? 'hosted' : 'code',
+  };
+}
+
+/** Those that `npm run test:codex -- VERSION` names. */
+const ASKED = process.env['CODEX_IMAGE_TEST_VERSIONS']?.split(' ');
+
+/** Oldest first. Fetched before any test's clock starts: the first time, they come from npm. */
+export const VERSIONS = (await Promise.all((ASKED ?? SUPPORTED).map(installCodex))).map(versionOf);

@@ -1,0 +1,28 @@
+// The daemon is killed while the real Codex CLI runs a tool of the agent's, in its sandbox and without one.
+
+import { describe, expect } from 'vitest';
+
+import { Daemon, KILLED } from '../support/daemon.js';
+import { draw, say, shell } from '../support/loopback.js';
+import { makePng } from '../support/picture.js';
+import { CODE, HOSTED, SANDBOXES_WITH_SHELL, test } from '../support/real.js';
+
+const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
+const TOOL = 'sleep 600';
+/** What takes its time on a busy machine is waited for, not measured. */
+const PATIENCE = { timeout: 20_000, interval: 50 };
+
+describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
+  test.for([HOSTED, CODE])(
+    'no process survives the daemon, and the next one removes the workspace: $name',
+    async (way, { real }) => {
+      real.backend.play([shell(TOOL), say('Done.')]);
+      const daemon = new Daemon(real.options(way, { sandbox }));
+      await real.runs(TOOL);
+      expect(await daemon.die('SIGKILL')).toEqual(KILLED);
+      await expect.poll(() => real.survivors(), PATIENCE).toEqual([]);
+      const picture = await real.generate(way, [draw({ image: PICTURE }), say('Done.')]);
+      expect(Buffer.compare(picture, PICTURE)).toBe(0);
+    },
+  );
+});

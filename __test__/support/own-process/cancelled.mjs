@@ -1,0 +1,47 @@
+// ROUNDS times CALLS calls of a `quick-codex.sh`, aborted when all of them run. Prints the `Holdings` before and afterwards.
+
+import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+import { generateCodexImage, setMaxConcurrentRuns } from '../../../index.js';
+import { descriptors, options, resident, threads } from './common.mjs';
+
+const calls = Number(process.env['CALLS']);
+const desk = options.env?.['QUICK_DESK'] ?? '';
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
+let running = readdirSync(desk).length;
+setMaxConcurrentRuns(calls);
+
+// What is made once, and kept for those who come later, is made by then.
+await round();
+await round();
+const before = holdings();
+for (let n = 0; n < Number(process.env['ROUNDS']); n += 1) await round();
+// The runtime keeps its threads for those who come later, and lets go of the idle after ten seconds.
+const patience = performance.now() + 60_000;
+while (threads() > before.threads && performance.now() < patience) await sleep(50);
+console.log(JSON.stringify({ before, after: holdings() }));
+
+async function round() {
+  // One for each: Node warns of a signal that many listen to.
+  const controllers = Array.from({ length: calls }, () => new AbortController());
+  const ended = controllers.map(({ signal }) => generateCodexImage({ ...options, signal }));
+  const outcomes = Promise.allSettled(ended);
+  running += calls;
+  while (readdirSync(desk).length < running) await sleep(5);
+  for (const controller of controllers) controller.abort('enough');
+  for (const outcome of await outcomes) {
+    if (outcome.status === 'fulfilled' || outcome.reason !== 'enough') {
+      throw new Error('a call was not aborted', { cause: outcome });
+    }
+  }
+}
+
+/** @returns {import('../own-process.js').Holdings} */
+function holdings() {
+  collectGarbage();
+  return { descriptors: descriptors(), threads: threads(), memory: resident() };
+}

@@ -1,0 +1,22 @@
+// A call while something is taken from the process, and what the process holds before and afterwards.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { descriptors, generate, waiters } from './common.mjs';
+
+/** @import { StarvedCall } from '../own-process.js' */
+
+/**
+ * @param {() => () => void} take Takes it; what it returns gives it back.
+ * @returns {Promise<StarvedCall>}
+ */
+export async function starve(take) {
+  const before = descriptors();
+  const giveBack = take();
+  const outcome = await generate();
+  giveBack();
+  const { code, message } = 'error' in outcome ? outcome.error : { code: null, message: null };
+  // The thread that was to wait for a child ends a moment after the child, or after there was none.
+  while (waiters() > 0) await sleep(5);
+  return { code, message, descriptors: { before, after: descriptors() } };
+}
