@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Cause, Failure};
-use crate::files::Requests;
+use crate::files::FsRequests;
 
 /// Work that may block on a disk. Each kind has pools of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ pub async fn on_disk<T: Send + 'static>(
 
 /// As [`on_disk`], but returns None once the work has stalled, or all threads of its pool have.
 ///
-/// Work is *stalled* while one single request ([`crate::files::request`]) has not been answered for
+/// Work is *stalled* while one single request ([`crate::files::fs_request`]) has not been answered for
 /// two seconds. Time that it spends computing, or in many requests, does not count: a record of
 /// hundreds of megabytes may take as long as it takes.
 ///
@@ -134,7 +134,7 @@ impl Pool {
             thread = Arc::clone(&self.free).acquire_owned() => thread.map_err(|_| Cause::Internal)?,
             _ = stalled.wait_for(|stalled| *stalled >= self.threads), if gives_up => return Ok(None),
         };
-        let requests = Arc::<Requests>::default();
+        let requests = Arc::<FsRequests>::default();
         let counted = Arc::clone(&requests);
         let running = spawn_blocking(move || {
             let value = counted.of(work);
@@ -155,7 +155,7 @@ impl Pool {
     async fn watch<T>(
         self: Arc<Self>,
         mut running: JoinHandle<T>,
-        requests: Arc<Requests>,
+        requests: Arc<FsRequests>,
         is_stalled: CancellationToken,
     ) -> Result<T, JoinError> {
         let (mut last, mut checks) = (None, 0);
@@ -192,7 +192,7 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
-    use crate::files::request;
+    use crate::files::fs_request;
 
     /// Two threads, whose work is soon stalled.
     fn pool() -> Arc<Pool> {
@@ -205,13 +205,13 @@ mod tests {
     }
 
     fn short_request() {
-        request(|| std::thread::sleep(Duration::from_millis(1)));
+        fs_request(|| std::thread::sleep(Duration::from_millis(1)));
     }
 
     /// A disk that answers once its sender is dropped.
     fn dead() -> (Sender<()>, impl FnOnce() + Send + 'static) {
         let (alive, answer): (_, Receiver<()>) = channel();
-        (alive, move || request(|| _ = answer.recv()))
+        (alive, move || fs_request(|| _ = answer.recv()))
     }
 
     async fn impatient<T: Send + 'static>(pool: &Arc<Pool>, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::files::request;
+use crate::files::fs_request;
 
 /// Environment variables of the child: names and values, each name once.
 #[derive(Debug, Clone, Default)]
@@ -100,7 +100,7 @@ impl Environment {
 #[must_use]
 pub fn home_of_account() -> Option<PathBuf> {
     #[cfg(unix)]
-    let home = request(|| nix::unistd::User::from_uid(nix::unistd::Uid::current())).ok()??.dir;
+    let home = fs_request(|| nix::unistd::User::from_uid(nix::unistd::Uid::current())).ok()??.dir;
     #[cfg(windows)]
     let home = request(crate::win32::profile_dir)?;
     (!home.as_os_str().is_empty()).then_some(home)

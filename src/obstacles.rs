@@ -28,7 +28,7 @@ impl Installation {
     /// Those of [`locate`].
     pub fn find(request: &Request) -> Result<Self, Cause> {
         let cli = locate(request)?;
-        let lacks_host = files::request(|| code_mode::lacks_host(&cli));
+        let lacks_host = files::fs_request(|| code_mode::lacks_host(&cli));
         Ok(Self { cli, lacks_host })
     }
 

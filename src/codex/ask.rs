@@ -75,8 +75,9 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
     }
     let mut given_up = pin!(given_up);
     let (place, asked) = (cli.program.clone(), cli.program.clone());
-    let stamp =
-        blocking::on_disk_unless_stalled(DiskWork::ProgramSearch, place, move || files::request(|| Stamped::of(asked)));
+    let stamp = blocking::on_disk_unless_stalled(DiskWork::ProgramSearch, place, move || {
+        files::fs_request(|| Stamped::of(asked))
+    });
     let program = stamp.await.ok().flatten().flatten()?;
     // Held while the CLI is asked: calls that begin together start it once.
     let mut answers = tokio::select! {

@@ -46,7 +46,7 @@ pub fn searched(request: &Request) -> OsString {
 /// [`Cause::CodexUnusable`] if the request names a CLI that cannot be run. An unusable `CODEX_BIN`
 /// is passed over.
 pub fn locate(request: &Request) -> Result<Cli, Cause> {
-    files::request(|| search(request))
+    files::fs_request(|| search(request))
 }
 
 fn search(request: &Request) -> Result<Cli, Cause> {
@@ -55,7 +55,7 @@ fn search(request: &Request) -> Result<Cli, Cause> {
     }
     let mut is_for_windows = false;
     for path in candidates(&request.env) {
-        match files::request(|| examine(&path)) {
+        match files::fs_request(|| examine(&path)) {
             Ok(cli) => return Ok(cli),
             Err(fault) => is_for_windows |= fault == CliFault::ForWindows,
         }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use super::config::Setting;
-use crate::files::{read_regular, request};
+use crate::files::{fs_request, read_regular};
 use crate::request::CodexHome;
 
 /// How Codex is signed in.
@@ -109,7 +109,7 @@ fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<AccountWorksp
 #[must_use]
 pub fn is_no_home(codex_home: &CodexHome) -> bool {
     // The dot takes the right to search the directory.
-    match request(|| codex_home.path.join(".").metadata()) {
+    match fs_request(|| codex_home.path.join(".").metadata()) {
         Ok(metadata) => !metadata.is_dir(),
         Err(error) => codex_home.is_named || error.kind() != io::ErrorKind::NotFound,
     }

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
-use crate::files::{Dir, InRequests, Inflated, Stamp, request};
+use crate::files::{CountedReader, Dir, Inflated, Stamp, fs_request};
 use crate::text::lines::Lines;
 
 /// A picture that image_gen returned.
@@ -381,7 +381,7 @@ fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, String)> {
 }
 
 /// The thread's record, opened.
-fn find(codex_home: &Path, thread: &ThreadId) -> Option<(InRequests<File>, Form)> {
+fn find(codex_home: &Path, thread: &ThreadId) -> Option<(CountedReader<File>, Form)> {
     // Codex may have replaced one form by the other since it was located.
     for _ in 0..2 {
         let (day, name) = locate(codex_home, thread)?;
@@ -420,8 +420,8 @@ impl Growth {
 
 /// The entries of a directory. Nothing if there is no such directory.
 fn entries(dir: &Path) -> impl Iterator<Item = DirEntry> + use<> {
-    let mut entries = request(|| std::fs::read_dir(dir)).into_iter().flatten();
-    std::iter::from_fn(move || request(|| entries.next())).flatten()
+    let mut entries = fs_request(|| std::fs::read_dir(dir)).into_iter().flatten();
+    std::iter::from_fn(move || fs_request(|| entries.next())).flatten()
 }
 
 #[cfg(test)]

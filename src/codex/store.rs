@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
-use crate::files::{Dir, ReadError, Stamp, request};
+use crate::files::{Dir, ReadError, Stamp, fs_request};
 use crate::png::{self, Picture, PngError};
 
 /// A proven picture: its bytes and what they show.
@@ -113,13 +113,13 @@ impl Baseline {
 /// The names in a directory, in lower case: some file systems ignore it. None of them if there is
 /// no such directory.
 fn list(path: &Path) -> io::Result<HashSet<String>> {
-    let mut entries = match request(|| std::fs::read_dir(path)) {
+    let mut entries = match fs_request(|| std::fs::read_dir(path)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
         Err(error) => return Err(error),
     };
     let mut names = HashSet::new();
-    while let Some(entry) = request(|| entries.next()) {
+    while let Some(entry) = fs_request(|| entries.next()) {
         // What is no text is no thread's.
         names.extend(entry?.file_name().into_string().map(|name| name.to_ascii_lowercase()));
     }

@@ -6,9 +6,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::fs_requests::{CountedReader, fs_request};
 use super::platform;
 use super::read_error::ReadError;
-use super::requests::{InRequests, request};
 use super::stamp::Stamp;
 
 /// Open directory. Renaming or replacing its path does not change which directory this is.
@@ -26,7 +26,7 @@ impl Dir {
     /// # Errors
     /// Any error of the operating system.
     pub fn open(path: &Path) -> io::Result<Self> {
-        request(|| platform::open_dir(path)).map(Self)
+        fs_request(|| platform::open_dir(path)).map(Self)
     }
 
     /// Opens the directory `path` for creating, opening and removing entries by name. Needs no
@@ -107,21 +107,21 @@ impl Dir {
     /// # Errors
     /// Any error of the operating system.
     pub fn names(&self) -> io::Result<Vec<std::ffi::OsString>> {
-        request(|| platform::names(&self.0))
+        fs_request(|| platform::names(&self.0))
     }
 
     /// Returns the stamp of the entry `name`. Does not follow links.
     #[must_use]
     pub fn stamp(&self, name: &OsStr) -> Option<Stamp> {
-        request(|| platform::stamp(&self.0, name))
+        fs_request(|| platform::stamp(&self.0, name))
     }
 
     /// Opens the regular file `name` for streaming reads.
     ///
     /// # Errors
     /// The reason why it was not opened.
-    pub fn file(&self, name: &OsStr) -> Result<InRequests<File>, ReadError> {
-        request(|| platform::open_file(&self.0, name)).map(|(file, _)| InRequests(file))
+    pub fn file(&self, name: &OsStr) -> Result<CountedReader<File>, ReadError> {
+        fs_request(|| platform::open_file(&self.0, name)).map(|(file, _)| CountedReader(file))
     }
 
     /// Reads the regular file `name` of at most `max_bytes`.
@@ -129,7 +129,7 @@ impl Dir {
     /// # Errors
     /// The reason why it was not read.
     pub fn read(&self, name: &OsStr, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
-        let (file, size) = request(|| platform::open_file(&self.0, name))?;
+        let (file, size) = fs_request(|| platform::open_file(&self.0, name))?;
         if size > max_bytes {
             return Err(ReadError::TooLarge);
         }
@@ -141,7 +141,7 @@ impl Dir {
 fn read_bounded(file: File, size: u64, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
     // One byte more than the limit shows that the file is larger.
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(max_bytes)).unwrap_or(0) + 1);
-    InRequests(file)
+    CountedReader(file)
         .take(max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|_| ReadError::NotRegular("it cannot be read"))?;

@@ -7,9 +7,9 @@
 
 mod dir;
 mod exposure;
+mod fs_requests;
 mod read_error;
 mod regular;
-mod requests;
 mod stamp;
 #[cfg(unix)]
 mod unix;
@@ -24,8 +24,8 @@ use windows as platform;
 
 pub use dir::Dir;
 pub use exposure::{Exposure, exposure};
+pub use fs_requests::{CountedReader, FsRequests, fs_request};
 pub use read_error::ReadError;
 pub use regular::{open_regular, read_regular};
-pub use requests::{InRequests, Requests, request};
 pub use stamp::Stamp;
 pub use zstd::Inflated;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use super::fs_requests::{CountedReader, fs_request};
 use super::platform;
-use super::requests::{InRequests, request};
 
 /// Opens the regular file at `path` without blocking, and follows links. For files that the user
 /// chose, such as `config.toml` or a reference image. Refuses a FIFO, a device or a directory.
@@ -13,8 +13,8 @@ use super::requests::{InRequests, request};
 /// # Errors
 /// Any error of the operating system; [`io::ErrorKind::InvalidInput`] if it is not a regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let file = request(|| platform::open_followed(path))?;
-    if request(|| file.metadata())?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    let file = fs_request(|| platform::open_followed(path))?;
+    if fs_request(|| file.metadata())?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 /// Reads the regular file at `path` of at most `max_bytes`, as [`open_regular`] opens it.
@@ -23,7 +23,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// Those of [`open_regular`]; [`io::ErrorKind::FileTooLarge`] if it is larger.
 pub fn read_regular(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    InRequests(open_regular(path)?).take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    CountedReader(open_regular(path)?).take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 

@@ -8,7 +8,7 @@ use super::outcome::{Generated, Timings};
 use crate::blocking::{self, DiskWork};
 use crate::codex::{ThreadId, home};
 use crate::error::{Cause, Failure};
-use crate::files::request;
+use crate::files::fs_request;
 use crate::provenance::{self, FoundImage};
 use crate::request::Draft;
 
@@ -41,7 +41,7 @@ async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failu
     let (codex_home, limit) = (asked.codex_home(), asked.max_image_bytes);
     let (place, probed) = (codex_home.clone(), codex_home.clone());
     // A dead disk takes the few threads of this, instead of the many that read long records.
-    let probe = move || request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
+    let probe = move || fs_request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
     blocking::on_disk_unless_stalled(DiskWork::HomeFiles, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
     let read = move || provenance::recover(&codex_home, &thread, limit);
     let found =
