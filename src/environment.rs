@@ -102,7 +102,7 @@ pub fn home_of_account() -> Option<PathBuf> {
     #[cfg(unix)]
     let home = fs_request(|| nix::unistd::User::from_uid(nix::unistd::Uid::current())).ok()??.dir;
     #[cfg(windows)]
-    let home = request(crate::win32::profile_dir)?;
+    let home = fs_request(crate::win32::profile_dir)?;
     (!home.as_os_str().is_empty()).then_some(home)
 }
 

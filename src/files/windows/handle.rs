@@ -42,7 +42,7 @@ use crate::win32::{check, own, wide};
 /// Open directory, and its lock once it is taken.
 #[derive(Debug)]
 pub struct Handle {
-    dir: File,
+    pub dir: File,
     lock: OnceLock<OwnedHandle>,
 }
 

@@ -4,6 +4,7 @@
 //! removed, under a number as its name, and empties it there. So it needs five handles at any
 //! depth; std's `remove_dir_all` (1.96) keeps one handle for each level. Removes links without
 //! following them.
+#![allow(unsafe_code, reason = "calls the Windows API")]
 
 use std::ffi::{OsStr, OsString};
 use std::io;
