@@ -1,9 +1,12 @@
 //! Enforces the invariants of ARCHITECTURE.md that can be read off the source: which module uses
 //! which, no import circles, napi in `node` only, and where `unsafe` and slow starts may stand.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken source or document fails the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -24,6 +27,8 @@ struct Module {
 struct Tree {
     modules: BTreeMap<Name, Module>,
 }
+
+static TREE: LazyLock<Tree> = LazyLock::new(Tree::of_crate);
 
 impl Tree {
     fn of_crate() -> Self {
@@ -267,7 +272,7 @@ fn modules_use_only_what_the_table_allows_and_no_row_is_stale() {
     let pairs = |arrows: BTreeMap<String, BTreeSet<String>>| -> BTreeSet<String> {
         arrows.iter().flat_map(|(from, to)| to.iter().map(move |to| format!("{from} → {to}"))).collect()
     };
-    let (found, allowed) = (pairs(Tree::of_crate().siblings(&Name::new())), pairs(table("Which module uses which")));
+    let (found, allowed) = (pairs(TREE.siblings(&Name::new())), pairs(table("Which module uses which")));
     let forbidden: Vec<_> = found.difference(&allowed).collect();
     let stale: Vec<_> = allowed.difference(&found).collect();
     assert!(forbidden.is_empty() && stale.is_empty(), "not in the table: {forbidden:?}; only in the table: {stale:?}");
@@ -275,7 +280,7 @@ fn modules_use_only_what_the_table_allows_and_no_row_is_stale() {
 
 #[test]
 fn modules_import_each_other_in_no_circle() {
-    let tree = Tree::of_crate();
+    let tree = &*TREE;
     for parent in tree.modules.keys() {
         assert_eq!(circle(&tree.siblings(parent)), None, "a circle below `crate::{}`", parent.join("::"));
     }
@@ -283,7 +288,7 @@ fn modules_import_each_other_in_no_circle() {
 
 #[test]
 fn only_the_node_module_uses_napi() {
-    for (name, module) in &Tree::of_crate().modules {
+    for (name, module) in &TREE.modules {
         let uses_napi = module.paths.iter().any(|path| path[0].starts_with("napi"));
         assert!(!uses_napi || name.first().is_some_and(|first| first == "node"), "{}", module.file.display());
     }
@@ -291,18 +296,26 @@ fn only_the_node_module_uses_napi() {
 
 #[test]
 fn unsafe_code_stands_only_in_the_listed_files() {
-    let tree = Tree::of_crate();
+    let tree = &*TREE;
     let found = tree.modules.values().filter(|module| module.has_unsafe);
     let found: BTreeSet<_> = found.map(|module| module.file.to_str().unwrap().replace('\\', "/")).collect();
     assert_eq!(found, table("Unsafe code").into_keys().collect());
 }
 
 #[test]
-fn the_configuration_is_read_in_one_place() {
-    let tree = Tree::of_crate();
-    let reads = tree.modules.iter().flat_map(|(name, module)| {
-        let calls = module.paths.iter().filter(|path| path.ends_with(&["Config".to_owned(), "read".to_owned()]));
-        calls.map(|_| name.join("::"))
-    });
-    assert_eq!(reads.collect::<Vec<_>>(), ["obstacles"]);
+fn the_configuration_and_the_process_environment_are_read_in_one_place_each() {
+    let tree = &*TREE;
+    let readers = |last: [&str; 2]| {
+        let mentions = |module: &&Module| module.paths.iter().any(|path| path.ends_with(&last.map(str::to_owned)));
+        tree.modules
+            .values()
+            .filter(mentions)
+            .map(|module| module.file.to_str().unwrap().replace('\\', "/"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(readers(["Config", "read"]), ["src/obstacles.rs"]);
+    assert_eq!(readers(["env", "vars_os"]), ["src/node/options.rs"]);
+    for other in ["var", "var_os", "vars"] {
+        assert_eq!(readers(["env", other]), [""; 0], "{other}");
+    }
 }
