@@ -1,5 +1,5 @@
-//! Runs a program that cannot have pidfds, as on old kernels and under strict seccomp profiles: `without-pidfd PROGRAM ARGS…`.
-//! For the tests of [`codex_image::process`].
+//! Runs a program without pidfds, as on old kernels and under strict seccomp profiles. For the
+//! tests of [`codex_image::process`]. Usage: `without-pidfd PROGRAM ARGS…`
 
 #[cfg(target_os = "linux")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     use rustix::process::{PidfdFlags, getpid, pidfd_open};
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
-    /// The same on every architecture.
+    /// Number of the system call, the same on every architecture.
     const PIDFD_OPEN: i64 = 434;
 
     let rules = [(PIDFD_OPEN, vec![])].into_iter().collect();

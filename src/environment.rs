@@ -1,39 +1,39 @@
-//! The variables that Codex is started with, and the directories that they name.
+//! Environment variables of the Codex process, and the directories that they name.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::files::request;
+use crate::files::fs_request;
 
-/// The child's environment: a list of names and values, each name once.
+/// Environment variables of the child: names and values, each name once.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     entries: Vec<(String, String)>,
-    /// Found out when it is first asked for: the user database may be on another machine.
+    /// Looked up on first use: the user database may be on another machine.
     home: OnceLock<Option<PathBuf>>,
 }
 
 impl Environment {
-    /// Takes names and values as they are.
+    /// Creates an environment of these names and values.
     #[must_use]
     pub const fn new(entries: Vec<(String, String)>) -> Self {
         Self { entries, home: OnceLock::new() }
     }
 
-    /// The value of `name`, if it is set and not blank. Windows ignores the case of names.
+    /// Returns the value of `name` if it is set and not blank. On Windows names ignore the case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let same =
+        let is_name =
             |(key, _): &&(String, String)| if cfg!(windows) { key.eq_ignore_ascii_case(name) } else { key == name };
-        self.entries.iter().find(same).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
+        self.entries.iter().find(is_name).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
     }
 
-    /// Completed from `other` by the variables without which a program on Windows cannot work,
-    /// where it has none of that name. Node does the same for every program that it starts.
+    /// Adds the variables of `other` that programs on Windows need, unless they are set here. Node
+    /// does the same for every program that it starts.
     #[must_use]
     pub fn completed_for_windows(mut self, other: impl Iterator<Item = (String, String)>) -> Self {
-        /// Those of libuv (`required_vars` in `src/win/process.c`), and what Codex and its agent's
-        /// shell look for besides.
+        /// The variables of libuv (`required_vars` in `src/win/process.c`), and those that Codex
+        /// and its agent's shell read.
         const NEEDED: [&str; 16] = [
             "APPDATA",
             "COMSPEC",
@@ -62,13 +62,13 @@ impl Environment {
         self
     }
 
-    /// All entries, ready for a child process.
+    /// Iterates over names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// The user's home directory, absolute: the one that this environment names, else the one that
-    /// the system has for the user. None if neither does.
+    /// Returns the user's home directory as an absolute path: from the variable, or else from the
+    /// user database.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
         let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
@@ -76,7 +76,7 @@ impl Environment {
         self.home.get_or_init(|| std::path::absolute(find()?).ok()).clone()
     }
 
-    /// `path` with a leading `~` replaced by the home directory. None if that is not known.
+    /// Replaces a leading `~` in `path` by the home directory. None if that is unknown.
     #[must_use]
     pub fn expand(&self, path: &str) -> Option<PathBuf> {
         match path.strip_prefix('~') {
@@ -87,7 +87,7 @@ impl Environment {
         }
     }
 
-    /// The directory for temporary files.
+    /// Returns the directory for temporary files.
     #[must_use]
     pub fn temp_dir(&self) -> PathBuf {
         let names: &[&str] = if cfg!(windows) { &["TEMP", "TMP"] } else { &["TMPDIR"] };
@@ -95,14 +95,14 @@ impl Environment {
     }
 }
 
-/// The home directory that the system has for the user of this process, whatever variables say.
-/// Blocks: the user database may be on another machine.
+/// Returns the home directory in the user database, ignoring variables. Blocks: the database may be
+/// on another machine.
 #[must_use]
 pub fn home_of_account() -> Option<PathBuf> {
     #[cfg(unix)]
-    let home = request(|| nix::unistd::User::from_uid(nix::unistd::Uid::current())).ok()??.dir;
+    let home = fs_request(|| nix::unistd::User::from_uid(nix::unistd::Uid::current())).ok()??.dir;
     #[cfg(windows)]
-    let home = request(crate::win32::profile_dir)?;
+    let home = fs_request(crate::win32::profile_dir)?;
     (!home.as_os_str().is_empty()).then_some(home)
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_windows_needs_is_added_and_nothing_else_is_touched() {
+    fn adds_only_the_variables_that_windows_needs() {
         let own = env(&[("Path", "mine"), ("TEMP", ""), ("OTHER", "x")]);
         let process = [("PATH", "theirs"), ("Temp", "t"), ("SystemRoot", "C:\\Windows"), ("SECRET", "s")];
         let completed = own.completed_for_windows(process.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter());
@@ -126,28 +126,28 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_variable_is_not_set() {
+    fn treats_a_blank_variable_as_unset() {
         assert_eq!(env(&[("CODEX_BIN", "  ")]).get("CODEX_BIN"), None);
         assert_eq!(env(&[("CODEX_BIN", "/x")]).get("CODEX_BIN"), Some("/x"));
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_tilde_means_home_only_as_a_whole_first_part() {
+    fn expands_a_tilde_only_as_the_whole_first_component() {
         let env = env(&[("HOME", "/home/u")]);
         assert_eq!(env.expand("~/bin/codex"), Some("/home/u/bin/codex".into()));
         assert_eq!(env.expand("~"), Some("/home/u".into()));
         assert_eq!(env.expand("~other/codex"), Some("~other/codex".into()));
     }
 
-    /// As every shell does: that knows the user database, too.
+    /// Compares with the shell, which reads the user database too.
     #[cfg(unix)]
     #[test]
-    fn without_a_variable_the_user_database_names_the_home() {
+    fn reads_the_home_from_the_user_database_without_a_variable() {
         let shell = std::process::Command::new("sh").args(["-c", "eval echo \"~$(id -un)\""]).output().unwrap();
-        let told = PathBuf::from(String::from_utf8(shell.stdout).unwrap().trim_end());
-        // A user that it does not know has none.
-        let known = told.is_absolute().then_some(told);
+        let shown = PathBuf::from(String::from_utf8(shell.stdout).unwrap().trim_end());
+        // The shell leaves `~user` as it is if the user is unknown.
+        let known = shown.is_absolute().then_some(shown);
         for unset in [env(&[]), env(&[("HOME", "")]), env(&[("HOME", " ")])] {
             assert_eq!(unset.home(), known);
             assert_eq!(unset.expand("~/x"), known.as_ref().map(|home| home.join("x")));

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Cause, Failure};
 
-/// What can end a call from outside.
+/// Cancels a call.
 #[derive(Debug, Clone)]
 pub struct Cancel {
     /// The caller gave up.
@@ -15,7 +15,7 @@ pub struct Cancel {
     pub shutdown: CancellationToken,
 }
 
-/// What stopped a call from outside.
+/// Why a call has to end early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
     /// The time is up.
@@ -27,7 +27,7 @@ pub enum Interrupt {
 }
 
 impl Interrupt {
-    /// What the call fails with.
+    /// The cause with which the call fails.
     #[must_use]
     pub const fn cause(self, timeout: Duration) -> Cause {
         match self {
@@ -37,7 +37,7 @@ impl Interrupt {
     }
 }
 
-/// What bounds a call.
+/// The deadline and the cancellation of one call.
 #[derive(Debug)]
 pub struct Limits {
     deadline: Instant,
@@ -72,12 +72,12 @@ impl Limits {
     /// behind when dropped.
     ///
     /// # Errors
-    /// What has ended the call.
-    pub async fn unless_interrupted<T>(&self, future: impl Future<Output = T>) -> Result<T, Failure> {
+    /// What has ended the call, or the future's own failure.
+    pub async fn unless_interrupted<T>(&self, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
             why = self.interrupted() => Err(why.cause(self.timeout).into()),
-            value = future => Ok(value),
+            value = future => value,
         }
     }
 

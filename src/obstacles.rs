@@ -1,13 +1,13 @@
-//! What certainly keeps Codex from drawing, as far as it shows before anything is spent.
+//! Obstacles that certainly keep Codex from drawing, as far as they show before anything is spent.
 //!
-//! A call fails with the first of it, and a readiness check tells all of it. Doubt passes: what is
-//! not known here is left to Codex.
+//! A call fails with the first one; a readiness check reports all of them. What is uncertain is no
+//! obstacle: Codex decides.
 
 use crate::codex::code_mode;
 use crate::codex::command::callers_settings;
-use crate::codex::config::{Config, LoginRules, Places, Provider, Setting};
+use crate::codex::config::{Config, ConfigFiles, LoginRules, Provider, Setting};
 use crate::codex::locate::{Cli, locate};
-use crate::codex::login::{self, Account, Login, Workspace};
+use crate::codex::login::{self, Account, AccountWorkspace, Login};
 use crate::codex::version::Version;
 use crate::error::{Cause, Demand, ToolUnavailable};
 use crate::files;
@@ -28,7 +28,7 @@ impl Installation {
     /// Those of [`locate`].
     pub fn find(request: &Request) -> Result<Self, Cause> {
         let cli = locate(request)?;
-        let lacks_host = files::request(|| code_mode::lacks_host(&cli));
+        let lacks_host = files::fs_request(|| code_mode::lacks_host(&cli));
         Ok(Self { cli, lacks_host })
     }
 
@@ -69,7 +69,7 @@ impl Configuration {
     #[must_use]
     pub fn read(request: &Request) -> Self {
         let home = request.codex_home();
-        let config = Config::read(&Places::here(&home, &request.env));
+        let config = Config::read(&ConfigFiles::here(&home, &request.env));
         let settings = callers_settings(request);
         Self {
             has_no_home: login::is_no_home(&request.codex_home),
@@ -81,7 +81,7 @@ impl Configuration {
         }
     }
 
-    /// How Codex is signed in, as far as the files tell.
+    /// How Codex is signed in, as far as the files show it.
     #[must_use]
     pub const fn login(&self) -> Login {
         match self.account.login {
@@ -150,9 +150,9 @@ impl Configuration {
             Login::Programmatic => Some(Cause::ApiKeyLogin),
             Login::ChatGpt if self.rules.is_in_file => {
                 let is_demanded = match (workspaces, &self.account.workspace) {
-                    (None, _) | (_, Workspace::Unknown) => true,
-                    (Some(_), Workspace::None) => false,
-                    (Some(demanded), Workspace::Of(id)) => demanded.contains(id),
+                    (None, _) | (_, AccountWorkspace::Unknown) => true,
+                    (Some(_), AccountWorkspace::None) => false,
+                    (Some(demanded), AccountWorkspace::Of(id)) => demanded.contains(id),
                 };
                 (!is_demanded).then_some(Cause::LoginRefused(Demand::AnotherWorkspace))
             }

@@ -1,17 +1,17 @@
-//! What is said while a generation runs.
+//! Progress of a running call.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::text::beginning;
 use crate::text::printable::one_line;
 use crate::text::redact::Redactor;
 
-/// Where in its story a generation is.
+/// The step that a call has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Waiting for a free place.
+    /// Waiting for a free slot.
     Queued,
     /// Looking for the CLI and at its login.
     Preflight,
@@ -19,11 +19,11 @@ pub enum Phase {
     Starting,
     /// Codex has opened its thread.
     Started,
-    /// The agent says something.
+    /// A message of the agent.
     Message,
-    /// The agent runs a command.
+    /// A command of the agent.
     Command,
-    /// The connection to the backend is being made anew.
+    /// Codex reconnects to its backend.
     Reconnecting,
     /// The first sign of the picture.
     Image,
@@ -52,10 +52,10 @@ impl Phase {
     }
 }
 
-/// One thing said.
+/// One sign of progress.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Where in the story.
+    /// The step.
     pub phase: Phase,
     /// One line of at most [`MESSAGE_CHARS`] characters, usable as it is.
     pub message: String,
@@ -67,13 +67,14 @@ pub struct Event {
 
 /// The longest message, in characters: listeners store these lines and show them in one row.
 pub const MESSAGE_CHARS: usize = 200;
-/// How much of a message is looked at, in bytes: more than one line can show.
-const LOOKED_AT_BYTES: usize = 1 << 10;
+/// How much of a message is read, in bytes: more than one line can show.
+const MAX_READ_BYTES: usize = 1 << 10;
 
 /// Reports progress to the listener, if there is one. Cheap to clone; never blocks.
 #[derive(Clone)]
 pub struct Progress {
     began: Instant,
+    thread_id: Arc<OnceLock<Arc<str>>>,
     redactor: Redactor,
     listener: Arc<dyn Fn(Event) + Send + Sync>,
 }
@@ -85,19 +86,24 @@ impl fmt::Debug for Progress {
 }
 
 impl Progress {
-    /// Everything said goes to `listener`, with the time since now.
+    /// Passes every event to `listener`, with the time since now.
     #[must_use]
     pub fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { began: Instant::now(), redactor: Redactor::default(), listener: Arc::new(listener) }
+        Self {
+            began: Instant::now(),
+            thread_id: Arc::default(),
+            redactor: Redactor::default(),
+            listener: Arc::new(listener),
+        }
     }
 
-    /// The same, without what `redactor` takes out.
+    /// The same, but hides what `redactor` hides.
     #[must_use]
     pub fn redacted(&self, redactor: Redactor) -> Self {
         Self { redactor, ..self.clone() }
     }
 
-    /// What takes out of a message what must not be shown.
+    /// Hides in a message what must not be shown.
     #[must_use]
     pub const fn redactor(&self) -> &Redactor {
         &self.redactor
@@ -109,11 +115,19 @@ impl Progress {
         self.began
     }
 
-    /// Says `message`, as one printable line without secrets. What is blank is not said.
-    pub fn say(&self, phase: Phase, message: &str, thread_id: Option<&Arc<str>>) {
-        let message = one_line(&self.redactor.redact(beginning(message, LOOKED_AT_BYTES)), MESSAGE_CHARS);
+    /// Names the thread of the turn. All later events carry it, of clones as well. Only the first
+    /// name counts.
+    pub fn set_thread(&self, thread_id: &Arc<str>) {
+        // Fails only if the thread has a name already.
+        let _ = self.thread_id.set(Arc::clone(thread_id));
+    }
+
+    /// Reports `message` as one printable line without secrets. Ignores a blank message.
+    pub fn report(&self, phase: Phase, message: &str) {
+        let message = one_line(&self.redactor.redact(beginning(message, MAX_READ_BYTES)), MESSAGE_CHARS);
         if !message.is_empty() {
-            (self.listener)(Event { phase, message, elapsed: self.began.elapsed(), thread_id: thread_id.cloned() });
+            let thread_id = self.thread_id.get().cloned();
+            (self.listener)(Event { phase, message, elapsed: self.began.elapsed(), thread_id });
         }
     }
 }

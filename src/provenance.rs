@@ -1,15 +1,8 @@
-//! Which picture counts, and what is known of where it came from.
+//! Decides which image counts, and whether its origin is established.
 //!
-//! Three places may hold the picture of a thread: Codex's own store, the path that was handed to
-//! the agent, and the thread's record. Checked in this order; with `completion: 'exit'` the
-//! workspace comes first.
-//!
-//! A picture is *verified* if it provably came from image_gen: Codex wrote it into this thread's
-//! store while its own statement says that the agent could not, or this thread's record holds the
-//! same bytes. Agents do draw substitutes with a script, or copy an older file; those are never
-//! verified. Where the call asked for no confinement, the agent could forge the record too: there
-//! `verified` is worth as much as the agent. Where it asked and did not get it, nothing is
-//! verified.
+//! The image of a thread may lie in Codex's own store, in the workspace (at the path that the
+//! prompt asks the agent to copy it to) and in the thread's record. An image is *verified* if it
+//! provably came from image_gen. Agents do draw substitutes with a script, or copy an older file.
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -21,9 +14,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, Recorded};
-use crate::codex::store::{Baseline, Scan, Store};
+use crate::codex::store::{Baseline, ImageError, Scan, Store, VerifiedPng, read_image};
 use crate::error::NoImageReason;
-use crate::files::{Dir, ReadError};
+use crate::files::Dir;
 use crate::png::{self, Picture};
 use crate::reference::Fingerprint;
 use crate::request::{Completion, Request, Validation};
@@ -32,11 +25,11 @@ use crate::workspace::IMAGE_NAME;
 /// Where a picture was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// In Codex's own store.
+    /// Codex's own store.
     Store,
-    /// At the path handed to the agent.
+    /// The workspace.
     Workspace,
-    /// In the thread's record.
+    /// The thread's record.
     Rollout,
 }
 
@@ -52,7 +45,7 @@ impl Source {
     }
 }
 
-/// A picture that counts.
+/// An image that counts.
 #[derive(Debug)]
 pub struct FoundImage {
     /// The PNG file's bytes, unchanged.
@@ -61,31 +54,47 @@ pub struct FoundImage {
     pub picture: Picture,
     /// Where they were found.
     pub source: Source,
-    /// Whether they provably came from image_gen.
+    /// Whether they provably came from image_gen: Codex wrote them into the thread's store while
+    /// its own statement says that the agent could not, or the thread's record holds the same
+    /// bytes.
+    ///
+    /// Never true if the call asked for a confinement that it did not get. If it asked for none,
+    /// the agent could forge the record, and this is worth as much as the agent.
     pub verified: bool,
-    /// The prompt as the image model was finally given it, where the record was read and tells.
+    /// The prompt that the image model finally got, if the record was read and has it.
     pub revised_prompt: Option<String>,
 }
 
-/// Why there is nothing to hand out.
+/// Why no image is returned.
 #[derive(Debug)]
 pub enum Rejection {
     /// There is no file, or none that counts.
     NoImage(NoImageReason),
     /// There is a file, and it was refused.
-    Refused(ReadError),
+    Refused(ImageError),
 }
 
 impl Rejection {
     const NOTHING: Self = Self::NoImage(NoImageReason::NotDrawn);
 
-    /// The one that tells more.
+    /// Returns the one that tells more.
     fn or(self, other: Self) -> Self {
         if matches!(self, Self::NoImage(NoImageReason::NotDrawn | NoImageReason::NotKept)) { other } else { self }
     }
 }
 
-/// What decides whether a file counts. Cheap to clone.
+/// Whether the agent could write to Codex's own files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WriteProtection {
+    /// It provably could not.
+    Confirmed,
+    /// Nothing is established, or the call asked for no protection.
+    Unknown,
+    /// It could, although the call asked for protection.
+    Missing(Breach),
+}
+
+/// Decides whether a file counts. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ProvenanceCheck {
     request: Arc<Request>,
@@ -93,16 +102,16 @@ pub struct ProvenanceCheck {
     confinement: Confinement,
     /// Where the agent works.
     workspace: PathBuf,
-    /// What Codex's own statement says to that, once it was read.
+    /// Whether Codex's own statement confirms it, once that is read.
     confirmed: Arc<OnceLock<Result<Confirmed, Breach>>>,
-    /// What was in the store before the run cannot have come from it.
+    /// What was in the store before the turn cannot have come from it.
     baseline: Arc<Baseline>,
-    /// Ends every look and reading that is still under way.
+    /// Ends every scan and reading that is still under way.
     given_up: CancellationToken,
 }
 
 impl ProvenanceCheck {
-    /// For the files of a run that begins after `baseline` was taken.
+    /// Checks the files of a turn that starts after `baseline` was taken.
     #[must_use]
     pub fn new(
         request: Arc<Request>,
@@ -115,7 +124,7 @@ impl ProvenanceCheck {
         Self { request, references, confinement, workspace, confirmed, baseline: Arc::new(baseline), given_up }
     }
 
-    /// Ends every look and reading when it is dropped.
+    /// Ends every scan and reading when it is dropped.
     #[must_use]
     pub fn give_up_on_drop(&self) -> DropGuard {
         self.given_up.clone().drop_guard()
@@ -132,43 +141,46 @@ impl ProvenanceCheck {
         }
     }
 
-    /// Whether the agent provably could not write to Codex's own files; none where it could, and
-    /// the call did not mind.
-    fn confined(&self) -> Result<bool, Breach> {
+    fn write_protection(&self) -> WriteProtection {
         match (self.confinement, self.confirmed.get().copied()) {
-            (Confinement::Broken(breach), _) | (Confinement::Expected, Some(Err(breach))) => Err(breach),
-            (Confinement::Waived, _) | (Confinement::Expected, None) => Ok(false),
-            (Confinement::Expected, Some(Ok(_))) => Ok(true),
+            (Confinement::Broken(breach), _) | (Confinement::Expected, Some(Err(breach))) => {
+                WriteProtection::Missing(breach)
+            }
+            (Confinement::Waived, _) | (Confinement::Expected, None) => WriteProtection::Unknown,
+            (Confinement::Expected, Some(Ok(_))) => WriteProtection::Confirmed,
         }
     }
 
-    /// The home of the Codex that runs.
+    /// The home of Codex.
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
         self.request.codex_home()
     }
 
-    /// Whether an unverified picture is refused.
+    /// Whether an unverified image is refused.
     #[must_use]
     pub fn requires_verified(&self) -> bool {
         self.request.require_verified
     }
 
-    /// What tells when the record of `thread` grows.
+    /// Tells when the record of `thread` grows.
     #[must_use]
     pub fn record_growth(&self, thread: &ThreadId) -> rollout::Growth {
         rollout::Growth::new(&self.request.codex_home(), thread)
     }
 
-    /// Whether the record alone can establish where a picture comes from.
+    /// Whether only the record can establish the origin of an image.
     #[must_use]
     pub fn awaits_record(&self) -> bool {
-        self.confined() == Ok(false)
+        self.write_protection() == WriteProtection::Unknown
     }
 
-    /// What the user should know of the confinement.
+    /// Warnings about the confinement.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
-        let breach = self.confined().err().map(|breach| breach.to_string());
+        let breach = match self.write_protection() {
+            WriteProtection::Missing(breach) => Some(breach.to_string()),
+            WriteProtection::Confirmed | WriteProtection::Unknown => None,
+        };
         let memories = matches!(self.confirmed.get(), Some(Ok(Confirmed { writes_memories: true })));
         breach.into_iter().chain(memories.then(|| WRITES_MEMORIES.to_owned()))
     }
@@ -180,32 +192,34 @@ impl ProvenanceCheck {
         Store::new(&self.request.codex_home(), thread, self.request.max_image_bytes, since)
     }
 
-    /// One look into the store. Blocks on the disk.
+    /// Scans the store once. Blocks on the disk.
     ///
     /// # Errors
-    /// Why there is nothing to hand out yet.
-    pub fn look(&self, store: &mut Store, thread: &ThreadId) -> Result<FoundImage, Rejection> {
-        match store.look(&self.given_up) {
+    /// Why no image is returned yet.
+    pub fn scan(&self, store: &mut Store, thread: &ThreadId) -> Result<FoundImage, Rejection> {
+        match store.scan(&self.given_up) {
             Scan::Nothing => Err(Rejection::NOTHING),
-            Scan::Refused(refusal) => Err(Rejection::Refused(refusal)),
-            Scan::Image(proven) => self.judge(proven.bytes, proven.picture, Source::Store, thread),
+            Scan::Refused(error) => Err(Rejection::Refused(error)),
+            Scan::Image(VerifiedPng { bytes, picture }) => self.trace(bytes, picture, Source::Store, thread),
         }
     }
 
-    /// Takes in what the turn of `thread` has left in its workspace, the store and the record.
-    /// Blocks on the disk.
+    /// Searches for the image that the finished turn of `thread` left. Blocks on the disk.
+    ///
+    /// Searches the store, then the workspace, then the record. With `completion: 'exit'`, the
+    /// workspace comes first.
     ///
     /// # Errors
-    /// Why there is nothing to hand out.
-    pub fn final_picture(
+    /// Why no image is returned.
+    pub fn final_image(
         &self,
         workspace: Option<&Dir>,
         thread: Option<&ThreadId>,
-        went_well: bool,
+        succeeded: bool,
     ) -> Result<FoundImage, Rejection> {
-        // What the agent left counts only if Codex says that all went well; what Codex itself wrote
-        // needs no such word, unless the caller asked to wait for it.
-        let order: &[Source] = match (self.request.completion, went_well) {
+        // What the agent left counts only after a success. What Codex itself wrote always counts,
+        // unless the caller asked to wait for the exit.
+        let order: &[Source] = match (self.request.completion, succeeded) {
             (Completion::Image, true) => &[Source::Store, Source::Workspace, Source::Rollout],
             (Completion::Exit, true) => &[Source::Workspace, Source::Store, Source::Rollout],
             (Completion::Image, false) => &[Source::Store, Source::Rollout],
@@ -214,36 +228,32 @@ impl ProvenanceCheck {
         let mut rejection = Rejection::NOTHING;
         for source in order {
             let found = match (source, thread) {
-                (Source::Workspace, thread) => self.at_handed_path(workspace, thread),
+                (Source::Workspace, thread) => self.in_workspace(workspace, thread),
                 (_, None) => Err(Rejection::NOTHING),
-                (Source::Store, Some(thread)) => self.look(&mut self.store(thread), thread),
+                (Source::Store, Some(thread)) => self.scan(&mut self.store(thread), thread),
                 (Source::Rollout, Some(thread)) => self.in_record(thread),
             };
             match found {
-                Ok(picked) => return Ok(picked),
+                Ok(image) => return Ok(image),
                 Err(found) => rejection = rejection.or(found),
             }
         }
         Err(rejection)
     }
 
-    fn at_handed_path(&self, workspace: Option<&Dir>, thread: Option<&ThreadId>) -> Result<FoundImage, Rejection> {
+    fn in_workspace(&self, workspace: Option<&Dir>, thread: Option<&ThreadId>) -> Result<FoundImage, Rejection> {
         let Some(workspace) = workspace.filter(|_| self.request.sandbox.has_shell()) else {
             return Err(Rejection::NOTHING);
         };
-        let bytes = match workspace.read(OsStr::new(IMAGE_NAME), self.request.max_image_bytes) {
-            Ok(bytes) => bytes,
-            Err(ReadError::Absent) => return Err(Rejection::NOTHING),
-            Err(refusal) => return Err(Rejection::Refused(refusal)),
-        };
-        let check = match self.request.validation {
+        let prove = match self.request.validation {
             Validation::Full => png::prove,
             Validation::Signature => png::check_signature,
         };
-        let picture = check(&bytes).map_err(|flaw| Rejection::Refused(ReadError::Flawed(flaw)))?;
+        let read = read_image(workspace, OsStr::new(IMAGE_NAME), self.request.max_image_bytes, prove);
+        let VerifiedPng { bytes, picture } = read.map_err(Rejection::Refused)?.ok_or(Rejection::NOTHING)?;
         match thread {
-            Some(thread) => self.judge(bytes, picture, Source::Workspace, thread),
-            None => self.admit(FoundImage {
+            Some(thread) => self.trace(bytes, picture, Source::Workspace, thread),
+            None => self.accept(FoundImage {
                 png: bytes,
                 picture,
                 source: Source::Workspace,
@@ -255,14 +265,14 @@ impl ProvenanceCheck {
 
     fn in_record(&self, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         self.read_statement(thread);
-        let found = first_recorded(&self.request.codex_home(), thread, self.request.max_image_bytes, &self.given_up);
-        found
-            .map_err(|refusal| refusal.map_or(Rejection::NOTHING, Rejection::Refused))
-            .and_then(|picked| self.admit(FoundImage { verified: self.confined().is_ok(), ..picked }))
+        let (home, limit) = (self.request.codex_home(), self.request.max_image_bytes);
+        let image = first_recorded(&home, thread, limit, &self.given_up, NoImageReason::NotDrawn)?;
+        let verified = !matches!(self.write_protection(), WriteProtection::Missing(_));
+        self.accept(FoundImage { verified, ..image })
     }
 
-    /// Finds out where the bytes came from.
-    fn judge(
+    /// Establishes the origin of the bytes.
+    fn trace(
         &self,
         png: Vec<u8>,
         picture: Picture,
@@ -271,88 +281,110 @@ impl ProvenanceCheck {
     ) -> Result<FoundImage, Rejection> {
         let home = self.request.codex_home();
         self.read_statement(thread);
-        // Where the place itself proves enough, the record is not read any further: it is large.
-        let confined = self.confined();
-        let by_place = confined == Ok(true) && (source == Source::Store || self.store(thread).holds(&png));
-        let recorded = if by_place { None } else { recorded(&home, thread, &png, &self.given_up) };
-        let verified = confined.is_ok() && (by_place || recorded.is_some());
+        // If the store proves enough, the record is not read any further: it is large.
+        let protection = self.write_protection();
+        let by_store =
+            protection == WriteProtection::Confirmed && (source == Source::Store || self.store(thread).holds(&png));
+        let recorded = if by_store { None } else { recorded(&home, thread, &png, &self.given_up) };
+        let verified = !matches!(protection, WriteProtection::Missing(_)) && (by_store || recorded.is_some());
         let revised_prompt = recorded.and_then(|recorded| recorded.revised_prompt);
-        self.admit(FoundImage { png, picture, source, verified, revised_prompt })
+        self.accept(FoundImage { png, picture, source, verified, revised_prompt })
     }
 
-    /// Whether the caller wants it.
-    fn admit(&self, picked: FoundImage) -> Result<FoundImage, Rejection> {
-        if self.references.contains(&Fingerprint::of(&picked.png)) {
+    /// Refuses an image that the call does not accept.
+    fn accept(&self, image: FoundImage) -> Result<FoundImage, Rejection> {
+        if self.references.contains(&Fingerprint::of(&image.png)) {
             Err(Rejection::NoImage(NoImageReason::Reference))
-        } else if self.request.require_verified && !picked.verified {
+        } else if self.request.require_verified && !image.verified {
             Err(Rejection::NoImage(NoImageReason::Unverified))
         } else {
-            Ok(picked)
+            Ok(image)
         }
     }
 }
 
-/// Finds the picture of a thread that was drawn earlier. How its agent was confined is not known
-/// any more, so only the record verifies. Blocks on the disk.
+/// Finds the image of an earlier thread. Only the record can verify it: how that agent was confined
+/// is not known. Blocks on the disk.
 ///
 /// # Errors
-/// Why there is nothing to hand out.
+/// Why no image is returned.
 pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<FoundImage, Rejection> {
     let mut store = Store::new(codex_home, thread, limit, None);
     let never = CancellationToken::new();
-    let rejection = match store.look(&never) {
-        Scan::Image(proven) => {
-            let recorded = recorded(codex_home, thread, &proven.bytes, &never);
+    let rejection = match store.scan(&never) {
+        Scan::Image(VerifiedPng { bytes, picture }) => {
+            let recorded = recorded(codex_home, thread, &bytes, &never);
             return Ok(FoundImage {
-                png: proven.bytes,
-                picture: proven.picture,
+                png: bytes,
+                picture,
                 source: Source::Store,
                 verified: recorded.is_some(),
                 revised_prompt: recorded.and_then(|recorded| recorded.revised_prompt),
             });
         }
         Scan::Nothing => Rejection::NoImage(NoImageReason::NotKept),
-        Scan::Refused(refusal) => Rejection::Refused(refusal),
+        Scan::Refused(error) => Rejection::Refused(error),
     };
-    first_recorded(codex_home, thread, limit, &never)
-        .map_err(|refusal| rejection.or(refusal.map_or(Rejection::NoImage(NoImageReason::NotKept), Rejection::Refused)))
+    first_recorded(codex_home, thread, limit, &never, NoImageReason::NotKept).map_err(|other| rejection.or(other))
 }
 
-/// The entry of the thread's record that holds the same bytes.
+/// Returns the entry of the thread's record that holds the same bytes.
 fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &CancellationToken) -> Option<Recorded> {
     let same = |recorded: Recorded| (recorded.bytes == png).then_some(recorded);
-    first(codex_home, thread, png.len() as u64, given_up, same).ok()
+    match search_record(codex_home, thread, png.len() as u64, given_up, same) {
+        Search::Found(recorded) => Some(recorded),
+        Search::TooLarge | Search::NotFound => None,
+    }
 }
 
-/// The first proven picture in the thread's record, or why the others were refused. One that is too
-/// large is told first: a larger limit may make it a picture.
+/// Returns the first valid image in the thread's record, or why the others were refused; `absent`
+/// if there are none. A file that is too large is told first: a larger limit may make it an image.
 fn first_recorded(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
-) -> Result<FoundImage, Option<ReadError>> {
-    let mut flaw = None;
-    let proven = |Recorded { bytes: png, revised_prompt }| {
-        let picture = png::prove(&png).map_err(|found| flaw = Some(found)).ok()?;
+    absent: NoImageReason,
+) -> Result<FoundImage, Rejection> {
+    let mut invalid = None;
+    let valid = |Recorded { bytes: png, revised_prompt }| {
+        let picture = png::prove(&png).map_err(|error| invalid = Some(error)).ok()?;
         Some(FoundImage { png, picture, source: Source::Rollout, verified: true, revised_prompt })
     };
-    let found = first(codex_home, thread, limit, given_up, proven);
-    found.map_err(|too_large| if too_large { Some(ReadError::TooLarge) } else { flaw.map(ReadError::Flawed) })
+    match search_record(codex_home, thread, limit, given_up, valid) {
+        Search::Found(image) => Ok(image),
+        Search::TooLarge => Err(Rejection::Refused(ImageError::TooLarge)),
+        Search::NotFound => Err(match invalid {
+            Some(error) => Rejection::Refused(ImageError::Invalid(error)),
+            None => Rejection::NoImage(absent),
+        }),
+    }
 }
 
-/// The first entry that is wanted, or whether there was one that is too large.
-fn first<T>(
+/// The result of a search through a thread's record.
+enum Search<T> {
+    Found(T),
+    /// Nothing was found, and at least one image is larger than the limit.
+    TooLarge,
+    NotFound,
+}
+
+/// Returns the first entry that `wanted` takes.
+fn search_record<T>(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
     mut wanted: impl FnMut(Recorded) -> Option<T>,
-) -> Result<T, bool> {
+) -> Search<T> {
     let mut found = None;
     let too_large = rollout::pictures(codex_home, thread, limit, given_up, |recorded| {
         found = wanted(recorded);
         if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    found.ok_or(too_large)
+    match found {
+        Some(found) => Search::Found(found),
+        None if too_large => Search::TooLarge,
+        None => Search::NotFound,
+    }
 }

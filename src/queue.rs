@@ -1,24 +1,20 @@
-//! A fair queue for the whole process.
+//! Process-wide first-in, first-out queue that limits how many Codex processes run at a time.
 //!
-//! One Codex weighs 200 to 300 MB, and all of them share one login whose refresh tokens work once:
-//! two that renew it at the same moment sign the user out. So only so many run at a time, and the
-//! others wait in the order in which they came.
-//!
-//! Joining, leaving and starting take a time that grows with the logarithm of the queue's length,
-//! so that a daemon can abort thousands of waiting calls at once. For the same reason a waiter far
-//! back is not told of every step forward: see [`milestones`].
+//! Each takes 200 to 300 MB. All share one login whose refresh tokens work once: two processes that
+//! renew it at the same moment sign the user out. Joining, leaving and starting take O(log n), so
+//! that a daemon can abort thousands of waiting calls at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// How many run at a time by default.
+/// Default number of calls that run at a time.
 pub const DEFAULT_LIMIT: usize = 2;
 /// The most that may run at a time.
 pub const MAX_LIMIT: usize = 1000;
 
-/// The queue. Cheap to clone; all clones are one queue.
+/// Handle to the queue. Cheap to clone; all clones share one queue.
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<Mutex<State>>);
 
@@ -26,56 +22,56 @@ pub struct Queue(Arc<Mutex<State>>);
 struct State {
     limit: usize,
     running: usize,
-    waiting: Line,
+    waiting: WaitingLine,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { limit: DEFAULT_LIMIT, running: 0, waiting: Line::default() })))
+        Self(Arc::new(Mutex::new(State { limit: DEFAULT_LIMIT, running: 0, waiting: WaitingLine::default() })))
     }
 }
 
-/// A place among those who run. Given back when dropped.
+/// Permission to run. Dropping it starts the next waiter.
 #[derive(Debug)]
 pub struct Slot(Queue);
 
-/// A place in the line. Given up when dropped.
+/// Position in the waiting line. Dropping it leaves the line.
 #[derive(Debug)]
 pub struct Ticket {
     queue: Queue,
-    /// Gone once the ticket has become a place.
+    /// None once the ticket has become a [`Slot`].
     waiter: Option<Arc<Waiter>>,
 }
 
 #[derive(Debug)]
 struct Waiter {
-    /// Its slot in the line, or [`CALLED`]. Written under the queue's lock only.
-    slot: AtomicUsize,
-    /// Told when the waiter is called, and when its position is one to be told of.
-    news: Notify,
+    /// Index in [`WaitingLine::cells`], or [`ADMITTED`]. Written under the queue's lock only.
+    index: AtomicUsize,
+    /// Notified when the waiter is admitted or reaches a milestone.
+    changed: Notify,
 }
 
-/// The slot of a waiter that may run.
-const CALLED: usize = usize::MAX;
+/// Index of a waiter that may run.
+const ADMITTED: usize = usize::MAX;
 
 impl Waiter {
-    fn slot(&self) -> Option<usize> {
-        Some(self.slot.load(Ordering::Relaxed)).filter(|&slot| slot != CALLED)
+    fn index(&self) -> Option<usize> {
+        Some(self.index.load(Ordering::Relaxed)).filter(|&index| index != ADMITTED)
     }
 }
 
 impl Queue {
-    /// Sets how many may run at a time, at least one. Those that run already go on.
+    /// Sets how many calls may run at a time, at least one. Does not stop running calls.
     pub fn set_limit(&self, limit: usize) {
         let mut state = self.lock();
         state.limit = limit.max(1);
         state.advance();
     }
 
-    /// Takes the next place in the line.
+    /// Joins the end of the line.
     #[must_use]
-    pub fn line_up(&self) -> Ticket {
-        let waiter = Arc::new(Waiter { slot: AtomicUsize::new(CALLED), news: Notify::new() });
+    pub fn join(&self) -> Ticket {
+        let waiter = Arc::new(Waiter { index: AtomicUsize::new(ADMITTED), changed: Notify::new() });
         let mut state = self.lock();
         state.waiting.push(Arc::clone(&waiter));
         state.advance();
@@ -91,55 +87,56 @@ impl State {
     /// Starts waiters while slots are free.
     fn advance(&mut self) {
         while self.running < self.limit
-            && let Some(slot) = self.waiting.slot_at(1)
+            && let Some(index) = self.waiting.index_of(1)
         {
             self.running += 1;
-            self.leave(slot);
+            self.remove(index);
         }
     }
 
-    /// Takes the waiter out of the line, and wakes it and those behind it that thereby come to a
-    /// milestone.
-    fn leave(&mut self, slot: usize) {
-        let first = self.waiting.position(slot);
-        let Some(waiter) = self.waiting.remove(slot) else { return };
-        waiter.slot.store(CALLED, Ordering::Relaxed);
-        waiter.news.notify_one();
+    /// Removes the waiter from the line. Wakes it and the waiters behind it that reach a milestone.
+    fn remove(&mut self, index: usize) {
+        let first = self.waiting.position(index);
+        let Some(waiter) = self.waiting.remove(index) else { return };
+        waiter.index.store(ADMITTED, Ordering::Relaxed);
+        waiter.changed.notify_one();
         for position in milestones(first).take_while(|&position| position <= self.waiting.length) {
-            let behind = self.waiting.slot_at(position).and_then(|slot| self.waiting.waiter(slot));
+            let behind = self.waiting.index_of(position).and_then(|index| self.waiting.waiter(index));
             if let Some(waiter) = behind {
-                waiter.news.notify_one();
+                waiter.changed.notify_one();
             }
         }
     }
 }
 
-/// The positions from `first` on of which waiters are told: all up to 16, then those with at most
-/// four significant binary digits. A waiter that moves up is told eight times while its position
-/// halves.
+/// Positions from `first` on that are reported to waiters: all up to 16, then those with at most
+/// four significant binary digits. So a waiter gets eight reports while its position halves, and
+/// removing one waiter wakes O(log n) others.
 fn milestones(first: usize) -> impl Iterator<Item = usize> {
-    // The last of four significant digits.
+    // Value of the last of four significant digits.
     let step = |position: usize| 1 << (position.ilog2().saturating_sub(3));
     let start = first.next_multiple_of(step(first));
     std::iter::successors(Some(start), move |&position| Some(position + step(position)))
 }
 
 impl Ticket {
-    /// Resolves when it is the holder's turn. `waiting` is told the position, from 1 on, at first
-    /// and at each milestone. Dropping the future gives the place in the line up.
-    pub async fn turn(mut self, mut waiting: impl FnMut(usize)) -> Slot {
-        let mut told = 0;
+    /// Waits for a free slot.
+    ///
+    /// Passes the position, counted from 1, to `on_position` at the start and at each milestone.
+    /// Dropping the future leaves the line.
+    pub async fn admitted(mut self, mut on_position: impl FnMut(usize)) -> Slot {
+        let mut reported = 0;
         while let Some(waiter) = &self.waiter {
             let position = {
                 let state = self.queue.lock();
-                waiter.slot().map(|slot| state.waiting.position(slot))
+                waiter.index().map(|index| state.waiting.position(index))
             };
             let Some(position) = position else { break };
-            if position != told {
-                told = position;
-                waiting(position);
+            if position != reported {
+                reported = position;
+                on_position(position);
             }
-            waiter.news.notified().await;
+            waiter.changed.notified().await;
         }
         self.waiter = None;
         Slot(self.queue.clone())
@@ -150,9 +147,9 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let Some(waiter) = self.waiter.take() else { return };
         let mut state = self.queue.lock();
-        match waiter.slot() {
-            Some(slot) => state.leave(slot),
-            // Called, and dropped before it noticed.
+        match waiter.index() {
+            Some(index) => state.remove(index),
+            // Admitted, and dropped before it was polled.
             None => state.running -= 1,
         }
         state.advance();
@@ -167,48 +164,49 @@ impl Drop for Slot {
     }
 }
 
-/// Those who wait, in order, in slots that are left empty when they leave. A Fenwick tree counts
-/// the full slots.
+/// Waiters in their order. A waiter that leaves empties its cell, and a Fenwick tree counts the
+/// full cells.
 #[derive(Debug, Default)]
-struct Line {
-    slots: Vec<Option<Arc<Waiter>>>,
-    /// `counts[n - 1]` is the number of full slots among the last `n & n.wrapping_neg()` up to slot
-    /// `n - 1`. As many as the slots there may be, a power of two.
+struct WaitingLine {
+    cells: Vec<Option<Arc<Waiter>>>,
+    /// Fenwick tree: `counts[n - 1]` is the number of full cells among the last
+    /// `n & n.wrapping_neg()` up to cell `n - 1`. Its length, a power of two, is the capacity.
     counts: Vec<usize>,
+    /// Number of full cells.
     length: usize,
-    /// Counts visited so far.
+    /// Number of tree nodes visited so far.
     #[cfg(test)]
     visits: std::cell::Cell<usize>,
 }
 
-impl Line {
-    /// Appends a waiter, and tells it its slot.
+impl WaitingLine {
+    /// Appends a waiter and sets its index.
     fn push(&mut self, waiter: Arc<Waiter>) {
-        if self.slots.len() == self.counts.len() {
+        if self.cells.len() == self.counts.len() {
             self.compact();
         }
-        let slot = self.slots.len();
-        waiter.slot.store(slot, Ordering::Relaxed);
-        self.slots.push(Some(waiter));
+        let index = self.cells.len();
+        waiter.index.store(index, Ordering::Relaxed);
+        self.cells.push(Some(waiter));
         self.length += 1;
-        self.add(slot, |count| *count += 1);
+        self.update(index, |count| *count += 1);
     }
 
-    /// Empties the slot.
-    fn remove(&mut self, slot: usize) -> Option<Arc<Waiter>> {
-        let waiter = self.slots.get_mut(slot)?.take()?;
+    /// Empties the cell.
+    fn remove(&mut self, index: usize) -> Option<Arc<Waiter>> {
+        let waiter = self.cells.get_mut(index)?.take()?;
         self.length -= 1;
-        self.add(slot, |count| *count -= 1);
+        self.update(index, |count| *count -= 1);
         Some(waiter)
     }
 
-    fn waiter(&self, slot: usize) -> Option<&Arc<Waiter>> {
-        self.slots.get(slot)?.as_ref()
+    fn waiter(&self, index: usize) -> Option<&Arc<Waiter>> {
+        self.cells.get(index)?.as_ref()
     }
 
-    /// How many wait up to this slot, itself included.
-    fn position(&self, slot: usize) -> usize {
-        let (mut end, mut position) = (slot + 1, 0);
+    /// Returns the position of the waiter at `index`, counted from 1.
+    fn position(&self, index: usize) -> usize {
+        let (mut end, mut position) = (index + 1, 0);
         while end > 0 {
             self.visit();
             position += self.counts[end - 1];
@@ -217,15 +215,15 @@ impl Line {
         position
     }
 
-    /// The slot of the waiter at this position, from 1 on.
-    fn slot_at(&self, position: usize) -> Option<usize> {
+    /// Returns the index of the waiter at this position, counted from 1.
+    fn index_of(&self, position: usize) -> Option<usize> {
         if position > self.length {
             return None;
         }
         let (mut start, mut left, mut step) = (0, position, self.counts.len());
         while step > 0 {
             self.visit();
-            // The full slots of `start..start + step`.
+            // Number of full cells in `start..start + step`.
             if let Some(&count) = self.counts.get(start + step - 1)
                 && count < left
             {
@@ -237,8 +235,9 @@ impl Line {
         Some(start)
     }
 
-    fn add(&mut self, slot: usize, change: impl Fn(&mut usize)) {
-        let mut end = slot + 1;
+    /// Applies `change` to every node of the tree that counts the cell.
+    fn update(&mut self, index: usize, change: impl Fn(&mut usize)) {
+        let mut end = index + 1;
         while let Some(count) = self.counts.get_mut(end - 1) {
             change(count);
             end += end & end.wrapping_neg();
@@ -246,23 +245,23 @@ impl Line {
         }
     }
 
-    /// Closes the gaps, and makes at least as much room as is taken: until the next time as many
-    /// come as there are now.
+    /// Removes empty cells and sets the capacity to at least twice the length, so that the cost is
+    /// amortised over the waiters that join until the next time.
     fn compact(&mut self) {
-        self.slots.retain(Option::is_some);
-        let room = (2 * self.length).next_power_of_two().max(16);
+        self.cells.retain(Option::is_some);
+        let capacity = (2 * self.length).next_power_of_two().max(16);
         self.counts.clear();
-        self.counts.resize(room, 0);
-        self.slots.shrink_to(room);
-        self.counts.shrink_to(room);
-        for (slot, waiter) in self.slots.iter().enumerate() {
+        self.counts.resize(capacity, 0);
+        self.cells.shrink_to(capacity);
+        self.counts.shrink_to(capacity);
+        for (index, waiter) in self.cells.iter().enumerate() {
             if let Some(waiter) = waiter {
-                waiter.slot.store(slot, Ordering::Relaxed);
+                waiter.index.store(index, Ordering::Relaxed);
             }
         }
-        for end in 1..=room {
+        for end in 1..=capacity {
             self.visit();
-            // All slots up to the length are full now.
+            // The first `length` cells are full now.
             let size = end & end.wrapping_neg();
             self.counts[end - 1] = self.length.saturating_sub(end - size).min(size);
         }
@@ -288,15 +287,15 @@ mod tests {
     }
 
     fn enter(queue: &Queue) -> Option<Slot> {
-        let future = pin!(queue.line_up().turn(|_| {}));
+        let future = pin!(queue.join().admitted(|_| {}));
         match poll(future) {
-            Poll::Ready(place) => Some(place),
+            Poll::Ready(slot) => Some(slot),
             Poll::Pending => None,
         }
     }
 
     #[test]
-    fn no_more_than_the_limit_run() {
+    fn runs_no_more_than_the_limit() {
         let queue = Queue::default();
         let first = enter(&queue).unwrap();
         let _second = enter(&queue).unwrap();
@@ -306,73 +305,73 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_first_come_first_served_and_tells_positions() {
+    fn admits_in_order_and_reports_positions() {
         let queue = Queue::default();
         queue.set_limit(1);
-        let place = enter(&queue).unwrap();
-        let (told_a, told_b) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
-        let mut a = pin!(queue.line_up().turn(|position| told_a.borrow_mut().push(position)));
-        let mut b = pin!(queue.line_up().turn(|position| told_b.borrow_mut().push(position)));
+        let slot = enter(&queue).unwrap();
+        let (positions_a, positions_b) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let mut a = pin!(queue.join().admitted(|position| positions_a.borrow_mut().push(position)));
+        let mut b = pin!(queue.join().admitted(|position| positions_b.borrow_mut().push(position)));
         assert!(poll(a.as_mut()).is_pending());
         assert!(poll(b.as_mut()).is_pending());
-        drop(place);
+        drop(slot);
         assert!(poll(b.as_mut()).is_pending(), "a was first");
-        let Poll::Ready(place) = poll(a.as_mut()) else { panic!("a may run") };
-        drop(place);
+        let Poll::Ready(slot) = poll(a.as_mut()) else { panic!("a may run") };
+        drop(slot);
         assert!(poll(b.as_mut()).is_ready());
-        assert_eq!(*told_a.borrow(), [1]);
-        assert_eq!(*told_b.borrow(), [2, 1]);
+        assert_eq!(*positions_a.borrow(), [1]);
+        assert_eq!(*positions_b.borrow(), [2, 1]);
     }
 
     #[test]
-    fn giving_up_lets_the_next_one_in() {
+    fn dropping_an_admitted_waiter_admits_the_next() {
         let queue = Queue::default();
         queue.set_limit(1);
-        let place = enter(&queue).unwrap();
+        let slot = enter(&queue).unwrap();
         {
-            let mut quitter = pin!(queue.line_up().turn(|_| {}));
-            assert!(poll(quitter.as_mut()).is_pending());
-            drop(place);
-            // It has been called, and is dropped without having noticed.
+            let mut leaver = pin!(queue.join().admitted(|_| {}));
+            assert!(poll(leaver.as_mut()).is_pending());
+            drop(slot);
+            // Admitted, and dropped before it is polled.
         }
         assert!(enter(&queue).is_some());
     }
 
     #[test]
-    fn giving_up_in_the_middle_moves_the_others_up() {
+    fn leaving_the_line_moves_the_others_up() {
         let queue = Queue::default();
         queue.set_limit(1);
-        let place = enter(&queue).unwrap();
-        let told = RefCell::new(Vec::new());
-        let mut quitter = Box::pin(queue.line_up().turn(|_| {}));
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
-        assert!(poll(quitter.as_mut()).is_pending());
+        let slot = enter(&queue).unwrap();
+        let positions = RefCell::new(Vec::new());
+        let mut leaver = Box::pin(queue.join().admitted(|_| {}));
+        let mut last = pin!(queue.join().admitted(|position| positions.borrow_mut().push(position)));
+        assert!(poll(leaver.as_mut()).is_pending());
         assert!(poll(last.as_mut()).is_pending());
-        drop(quitter);
+        drop(leaver);
         assert!(poll(last.as_mut()).is_pending());
-        drop(place);
+        drop(slot);
         assert!(poll(last.as_mut()).is_ready());
-        assert_eq!(*told.borrow(), [2, 1]);
+        assert_eq!(*positions.borrow(), [2, 1]);
     }
 
     #[test]
-    fn raising_the_limit_lets_more_in_at_once() {
+    fn raising_the_limit_admits_more_at_once() {
         let queue = Queue::default();
         queue.set_limit(1);
         let _first = enter(&queue).unwrap();
-        let mut second = pin!(queue.line_up().turn(|_| {}));
+        let mut second = pin!(queue.join().admitted(|_| {}));
         assert!(poll(second.as_mut()).is_pending());
         queue.set_limit(2);
         assert!(poll(second.as_mut()).is_ready());
     }
 
-    /// A queue with one running and `count` waiting.
-    fn long(count: usize) -> (Queue, Slot, Vec<Option<Ticket>>) {
+    /// Creates a queue with one running and `count` waiting calls.
+    fn long_queue(count: usize) -> (Queue, Slot, Vec<Option<Ticket>>) {
         let queue = Queue::default();
         queue.set_limit(1);
-        let place = enter(&queue).unwrap();
-        let tickets = (0..count).map(|_| Some(queue.line_up())).collect();
-        (queue, place, tickets)
+        let slot = enter(&queue).unwrap();
+        let tickets = (0..count).map(|_| Some(queue.join())).collect();
+        (queue, slot, tickets)
     }
 
     fn visits(queue: &Queue) -> usize {
@@ -380,12 +379,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_call_costs_grows_with_the_logarithm_of_the_line() {
-        // What one that leaves costs at most: its own removal, and a search for each milestone.
+    fn the_cost_of_a_call_grows_with_the_logarithm_of_the_length() {
+        // Cost of leaving: the removal, and a search for each milestone.
         let most = |count: usize| (milestones(1).take_while(|&position| position <= count).count() + 4) * 20;
         for count in [100, 1000, 16_000] {
             for order in ["first to last", "last to first", "every third"] {
-                let (queue, place, mut tickets) = long(count);
+                let (queue, slot, mut tickets) = long_queue(count);
                 assert!(visits(&queue) <= 30 * count, "{} for {count} to join", visits(&queue));
                 let before = visits(&queue);
                 match order {
@@ -395,22 +394,22 @@ mod tests {
                 }
                 let visited = visits(&queue) - before;
                 assert!(visited <= most(count) * count, "{visited} for {count} to leave, {order}");
-                drop(place);
+                drop(slot);
                 assert!(enter(&queue).is_some());
             }
         }
     }
 
     #[test]
-    fn no_slot_is_lost_whoever_leaves_when() {
-        let (queue, place, mut tickets) = long(1000);
+    fn loses_no_slot_in_any_order_of_leaving() {
+        let (queue, slot, mut tickets) = long_queue(1000);
         queue.set_limit(3);
-        // By then three run: one has its place, two were called and have not noticed.
+        // Three run now: one holds its slot, two are admitted and not polled yet.
         for n in (0..1000).step_by(7).chain((0..1000).rev().step_by(3)).chain(0..1000) {
             tickets[n] = None;
             assert!(queue.lock().running <= 3);
         }
-        drop(place);
+        drop(slot);
         assert_eq!(queue.lock().running, 0);
         assert_eq!(queue.lock().waiting.length, 0);
         let entered: Vec<_> = (0..4).map_while(|_| enter(&queue)).collect();
@@ -418,35 +417,35 @@ mod tests {
     }
 
     #[test]
-    fn positions_are_those_of_the_line_whoever_has_left() {
-        let (queue, _place, mut tickets) = long(500);
-        let left = |n: usize| n.is_multiple_of(3) || n.is_multiple_of(7);
-        for n in (0..500).filter(|&n| left(n)) {
+    fn positions_count_only_waiters_that_are_left() {
+        let (queue, _slot, mut tickets) = long_queue(500);
+        let leaves = |n: usize| n.is_multiple_of(3) || n.is_multiple_of(7);
+        for n in (0..500).filter(|&n| leaves(n)) {
             tickets[n] = None;
         }
-        // So many that the slots are laid out anew.
-        tickets.extend((0..700).map(|_| Some(queue.line_up())));
+        // Enough to compact the cells.
+        tickets.extend((0..700).map(|_| Some(queue.join())));
         let state = queue.lock();
-        let waiting = tickets.iter().flatten().map(|ticket| ticket.waiter.as_ref().unwrap().slot().unwrap());
-        for (ahead, slot) in waiting.enumerate() {
-            assert_eq!(state.waiting.position(slot), ahead + 1);
-            assert_eq!(state.waiting.slot_at(ahead + 1), Some(slot));
+        let waiting = tickets.iter().flatten().map(|ticket| ticket.waiter.as_ref().unwrap().index().unwrap());
+        for (ahead, index) in waiting.enumerate() {
+            assert_eq!(state.waiting.position(index), ahead + 1);
+            assert_eq!(state.waiting.index_of(ahead + 1), Some(index));
         }
-        assert_eq!(state.waiting.slot_at(state.waiting.length + 1), None);
+        assert_eq!(state.waiting.index_of(state.waiting.length + 1), None);
     }
 
     #[test]
-    fn a_line_that_is_joined_and_left_for_ever_takes_no_more_room() {
-        let (queue, _place, tickets) = long(10);
+    fn joining_and_leaving_for_ever_takes_bounded_memory() {
+        let (queue, _slot, tickets) = long_queue(10);
         for _ in 0..10_000 {
-            drop((queue.line_up(), queue.line_up()));
+            drop((queue.join(), queue.join()));
         }
         assert!(queue.lock().waiting.counts.len() <= 64);
         drop(tickets);
     }
 
     #[test]
-    fn milestones_are_every_position_up_to_16_and_then_fewer() {
+    fn milestones_are_every_position_up_to_16_and_fewer_beyond() {
         let all: Vec<_> = milestones(1).take_while(|&position| position <= 100).collect();
         let rest = [18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 44, 48, 52, 56, 60, 64, 72, 80, 88, 96];
         assert_eq!(all, (1..=16).chain(rest).collect::<Vec<_>>());
@@ -455,42 +454,42 @@ mod tests {
         }
     }
 
-    /// Counts how often it is woken.
+    /// Counts wake-ups.
     #[derive(Default)]
-    struct Woken(AtomicUsize);
+    struct WakeCount(AtomicUsize);
 
-    impl std::task::Wake for Woken {
+    impl std::task::Wake for WakeCount {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     #[test]
-    fn whoever_waits_is_woken_at_each_milestone_and_told_the_position_of_that_moment() {
-        let (queue, _place, mut tickets) = long(99);
-        let told = RefCell::new(Vec::new());
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(Arc::clone(&woken));
+    fn wakes_a_waiter_at_each_milestone_and_reports_its_current_position() {
+        let (queue, _slot, mut tickets) = long_queue(99);
+        let positions = RefCell::new(Vec::new());
+        let mut last = pin!(queue.join().admitted(|position| positions.borrow_mut().push(position)));
+        let wake_count = Arc::new(WakeCount::default());
+        let waker = Waker::from(Arc::clone(&wake_count));
         assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         for ticket in &mut tickets {
-            let before = woken.0.load(Ordering::Relaxed);
+            let before = wake_count.0.load(Ordering::Relaxed);
             *ticket = None;
-            if woken.0.load(Ordering::Relaxed) > before {
+            if wake_count.0.load(Ordering::Relaxed) > before {
                 assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             }
         }
         let mut expected: Vec<_> = milestones(1).take_while(|&position| position < 100).collect();
         expected.push(100);
         expected.reverse();
-        assert_eq!(*told.borrow(), expected);
-        // Several steps at once are one message, and right.
-        let (queue, _place, mut tickets) = long(50);
-        let told = RefCell::new(Vec::new());
-        let mut last = pin!(queue.line_up().turn(|position| told.borrow_mut().push(position)));
+        assert_eq!(*positions.borrow(), expected);
+        // Several steps at once give one report.
+        let (queue, _slot, mut tickets) = long_queue(50);
+        let positions = RefCell::new(Vec::new());
+        let mut last = pin!(queue.join().admitted(|position| positions.borrow_mut().push(position)));
         assert!(poll(last.as_mut()).is_pending());
         tickets.truncate(30);
         assert!(poll(last.as_mut()).is_pending());
-        assert_eq!(*told.borrow(), [51, 31]);
+        assert_eq!(*positions.borrow(), [51, 31]);
     }
 }

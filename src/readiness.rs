@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::blocking::{self, Kind};
-use crate::codex::ask::ask;
+use crate::blocking::{self, DiskWork};
+use crate::codex::ask::{ask, version_of};
 use crate::codex::config::Provider;
 use crate::codex::home;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
-use crate::codex::version::{Version, version_of};
+use crate::codex::version::Version;
 use crate::error::{Cause, Failure, Message};
 use crate::obstacles::{Configuration, Installation};
 use crate::request::{Draft, Request};
-use crate::run_id::marker;
+use crate::run_id::new_marker;
 use crate::text::name;
 
 /// The answer of a check.
@@ -97,7 +97,7 @@ impl Readiness {
 /// # Errors
 /// Only defects of this package.
 pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readiness, Failure> {
-    let home = blocking::read(Kind::Accounts, OsString::new(), move || home::complete(draft));
+    let home = blocking::on_disk_unless_stalled(DiskWork::UserDatabase, OsString::new(), move || home::complete(draft));
     let request = tokio::select! {
         found = home => found?,
         () = given_up.cancelled() => None,
@@ -123,7 +123,7 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
         (Ok(Installation { cli, .. }), Some(_)) => {
             // Each takes as long as the CLI takes to start.
             let (told_version, told_login) = tokio::join!(
-                version_of(cli, &request, marker()?, given_up.cancelled()),
+                version_of(cli, &request, new_marker()?, given_up.cancelled()),
                 login_of(cli, &request, login, &given_up)
             );
             version = told_version;
@@ -163,14 +163,18 @@ fn without_home(login: Login, problem: Problem) -> Readiness {
 /// Finds the CLI. One on a disk that does not answer counts as not found.
 async fn find(request: &Arc<Request>) -> Result<Result<Installation, Cause>, Failure> {
     let sought = Arc::clone(request);
-    let found = blocking::read(Kind::Programs, searched(request), move || Installation::find(&sought)).await?;
+    let found = blocking::on_disk_unless_stalled(DiskWork::ProgramSearch, searched(request), move || {
+        Installation::find(&sought)
+    })
+    .await?;
     Ok(found.unwrap_or(Err(Cause::CodexNotFound)))
 }
 
 /// Reads the configuration, unless the disk of `CODEX_HOME` does not answer.
 async fn read_configuration(request: &Arc<Request>) -> Result<Option<Configuration>, Failure> {
     let asked = Arc::clone(request);
-    blocking::read(Kind::Home, request.codex_home(), move || Configuration::read(&asked)).await
+    blocking::on_disk_unless_stalled(DiskWork::HomeFiles, request.codex_home(), move || Configuration::read(&asked))
+        .await
 }
 
 /// The login that `auth.json` holds, else that of `codex login status`.
@@ -184,7 +188,7 @@ async fn login_of(
         return Ok(from_file);
     }
     let args = login::status_args(&request.config);
-    let told = ask(cli, request, args, marker()?, given_up.cancelled()).await.unwrap_or_default();
+    let told = ask(cli, request, args, new_marker()?, given_up.cancelled()).await.unwrap_or_default();
     Ok(login::from_status(&told))
 }
 

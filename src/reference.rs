@@ -1,4 +1,4 @@
-//! Reference images: pictures of the caller's that the new one starts from.
+//! Copies the caller's reference images into the workspace.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -7,38 +7,37 @@ use std::path::{Path, PathBuf};
 use crate::error::{Cause, os_words};
 use crate::files::{Dir, read_regular};
 
-/// The most that Codex takes with one prompt.
+/// Most reference images that Codex accepts with one prompt.
 pub const MAX_COUNT: usize = 5;
-/// The largest file, in bytes.
+/// Largest reference image.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// What tells a picture from others of the same size: enough to notice that a file was handed back
-/// unchanged.
+/// Size and checksum of a file: enough to notice that Codex returned a reference image unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     size: usize,
-    sum: u32,
+    crc32: u32,
 }
 
 impl Fingerprint {
-    /// The fingerprint of these bytes.
+    /// Computes the fingerprint of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self { size: bytes.len(), sum: crc32fast::hash(bytes) }
+        Self { size: bytes.len(), crc32: crc32fast::hash(bytes) }
     }
 }
 
-/// A reference image in the workspace.
+/// Copy of a reference image in the workspace.
 #[derive(Debug, Clone)]
 pub struct Staged {
-    /// Where the copy is.
+    /// Path of the copy.
     pub path: PathBuf,
-    /// What it is recognised by.
+    /// Fingerprint of its content.
     pub fingerprint: Fingerprint,
 }
 
-/// Reads every reference image and leaves a copy in `workspace`, which is open as `dir`, named by
-/// its number and its true type. Blocks on the disk.
+/// Copies every reference image into `workspace`, which is open as `dir`. Names the copies by their
+/// number and the type of their content. Blocks on the disk.
 ///
 /// # Errors
 /// [`Cause::InvalidOption`] naming the image that is missing, unreadable, too large or of another
@@ -73,7 +72,8 @@ fn read(path: &Path) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// The type by content: a name may say anything, and Codex believes it.
+/// Returns the extension that fits the content. The original name may be wrong, and Codex trusts
+/// it.
 fn extension_of(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("png"),
@@ -88,19 +88,19 @@ fn extension_of(bytes: &[u8]) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn stage_in(place: &Path, reference: PathBuf) -> Result<Vec<Staged>, Cause> {
-        let workspace = tempfile::tempdir_in(place).unwrap();
+    fn stage_in(temp: &Path, reference: PathBuf) -> Result<Vec<Staged>, Cause> {
+        let workspace = tempfile::tempdir_in(temp).unwrap();
         stage(&[reference], &Dir::open(workspace.path()).unwrap(), workspace.path())
     }
 
     fn staged(bytes: &[u8]) -> Result<Vec<Staged>, String> {
-        let place = tempfile::tempdir().unwrap();
-        std::fs::write(place.path().join("in"), bytes).unwrap();
-        stage_in(place.path(), place.path().join("in")).map_err(|cause| cause.to_string())
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("in"), bytes).unwrap();
+        stage_in(temp.path(), temp.path().join("in")).map_err(|cause| cause.to_string())
     }
 
     #[test]
-    fn the_copy_is_named_by_what_it_is() {
+    fn names_the_copy_by_its_content() {
         for (bytes, extension) in [
             (b"\x89PNG\r\n\x1a\n...".as_slice(), "png"),
             (b"\xff\xd8\xff\xe0", "jpg"),
@@ -114,17 +114,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_reference_is_named() {
+    fn reports_why_a_file_is_no_reference_image() {
         assert!(staged(b"<svg/>").unwrap_err().contains("referenceImages[0]`: it must be a PNG"));
         assert!(staged(b"").unwrap_err().contains("empty"));
-        let place = tempfile::tempdir().unwrap();
-        let refused = |path: PathBuf| stage_in(place.path(), path).unwrap_err().to_string();
-        assert!(refused(place.path().join("nothing")).contains("no such file"));
-        assert!(refused(place.path().to_path_buf()).contains("regular file"));
+        let temp = tempfile::tempdir().unwrap();
+        let refused = |path: PathBuf| stage_in(temp.path(), path).unwrap_err().to_string();
+        assert!(refused(temp.path().join("nothing")).contains("no such file"));
+        assert!(refused(temp.path().to_path_buf()).contains("regular file"));
     }
 
     #[test]
-    fn the_limit_is_exact() {
+    fn accepts_exactly_the_size_limit() {
         let size = usize::try_from(MAX_BYTES).unwrap();
         let mut bytes = b"\xff\xd8\xff".to_vec();
         bytes.resize(size, 0);
@@ -133,16 +133,16 @@ mod tests {
         assert!(staged(&bytes).unwrap_err().contains("16 MiB"));
     }
 
-    /// A check before the opening would be worth nothing.
+    /// A check before opening would leave a race.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_file_that_becomes_a_fifo_is_refused_and_never_waited_for() {
+    fn never_waits_for_a_file_that_becomes_a_fifo() {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         use std::sync::atomic::{AtomicBool, Ordering};
         use std::sync::{Arc, mpsc};
 
-        let place = tempfile::tempdir().unwrap();
-        let (file, fifo) = (place.path().join("file"), place.path().join("fifo"));
+        let temp = tempfile::tempdir().unwrap();
+        let (file, fifo) = (temp.path().join("file"), temp.path().join("fifo"));
         std::fs::write(&file, b"GIF89a").unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let is_over = Arc::new(AtomicBool::new(false));
@@ -155,7 +155,7 @@ mod tests {
             }
         });
         let (done, outcomes) = mpsc::channel();
-        // Not joined: a thread that waits for a writer waits for ever.
+        // Not joined: the thread would block for ever if it waited for a writer.
         std::thread::spawn(move || {
             let outcomes: Vec<_> = (0..5_000).map(|_| read(&file)).collect();
             let _ = done.send(outcomes);

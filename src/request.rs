@@ -17,7 +17,7 @@ pub enum Completion {
     Exit,
 }
 
-/// How much the file at the handed path has to prove.
+/// How thoroughly an image in the workspace is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validation {
     /// Every chunk and every pixel.
@@ -92,7 +92,7 @@ pub struct Request {
     pub kill_grace: Duration,
     /// Larger files are refused.
     pub max_image_bytes: u64,
-    /// How much the file at the handed path has to prove.
+    /// How thoroughly an image in the workspace is checked.
     pub validation: Validation,
     /// Whether a picture that may have come from anywhere is refused.
     pub require_verified: bool,

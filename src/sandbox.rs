@@ -1,23 +1,23 @@
-//! What the agent's shell may do, and where Codex's sandbox cannot work.
+//! Sandbox modes of Codex, and where its sandbox cannot work.
 
 use crate::environment::Environment;
 
-/// What the agent's shell may do.
+/// Permissions of the agent's shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sandbox {
-    /// Nothing but read; the shell is switched off altogether.
+    /// Read only. The shell is switched off.
     ReadOnly,
     /// Write in the workspace.
     WorkspaceWrite {
-        /// Whether the shell has the network.
+        /// Whether the shell has network access.
         network: bool,
     },
-    /// Everything the user may do.
+    /// Everything that the user may do.
     DangerFullAccess,
 }
 
 impl Sandbox {
-    /// The name that Codex knows it by.
+    /// Returns Codex's name of the mode.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,16 +27,16 @@ impl Sandbox {
         }
     }
 
-    /// Whether the agent can be asked to copy the picture to the handed path.
+    /// Whether the agent has a shell, with which it can copy the picture into the workspace.
     #[must_use]
     pub const fn has_shell(self) -> bool {
         !matches!(self, Self::ReadOnly)
     }
 }
 
-/// Whether Codex's sandbox is known not to work on `platform` (as Node names it) with this
-/// environment: on Windows, under WSL, or where the user says so with
-/// `OD_CODEX_SANDBOX=danger-full-access`. Any other value of that variable is ignored.
+/// Whether Codex's sandbox cannot work: on Windows, under WSL, or if the user set
+/// `OD_CODEX_SANDBOX=danger-full-access`. Ignores any other value of that variable. `platform` is
+/// Node's name of the platform.
 #[must_use]
 pub fn needs_danger_full_access(platform: &str, env: &Environment) -> bool {
     platform == "win32"
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sandbox_is_left_only_where_it_cannot_work() {
+    fn needs_full_access_only_where_the_sandbox_cannot_work() {
         let needs = |platform, entries: &[(&str, &str)]| needs_danger_full_access(platform, &env(entries));
         assert!(!needs("linux", &[]));
         assert!(!needs("darwin", &[]));

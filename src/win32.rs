@@ -1,4 +1,4 @@
-//! What every use of the Windows API needs: results as Rust has them, and text as Windows has it.
+//! Helpers for the Windows API: results, handles, UTF-16, events.
 #![allow(unsafe_code, reason = "the calls into Windows")]
 
 use std::ffi::{OsStr, OsString};
@@ -15,15 +15,15 @@ use windows_sys::Win32::System::Threading::{CreateEventW, INFINITE, SetEvent, Wa
 use windows_sys::Win32::UI::Shell::{FOLDERID_Profile, SHGetKnownFolderPath};
 use windows_sys::core::{BOOL, PWSTR};
 
-/// The last error, if `result` says that there was one.
+/// Returns the last error if `result` is FALSE.
 pub fn check(result: BOOL) -> io::Result<()> {
     if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The handle as a thing that closes itself, or the last error.
+/// Takes ownership of the handle, or returns the last error if it is invalid.
 ///
 /// # Safety
-/// `handle` is what a call of the system has just returned, and has no other owner.
+/// A system call has just returned `handle`, and it has no other owner.
 pub unsafe fn own(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() || handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
@@ -32,7 +32,7 @@ pub unsafe fn own(handle: HANDLE) -> io::Result<OwnedHandle> {
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-/// The text in UTF-16, with a NUL at its end, and none in it.
+/// Encodes the text as UTF-16 with a final NUL. Fails if the text contains a NUL.
 pub fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
     let mut wide: Vec<u16> = text.as_ref().encode_wide().collect();
     if wide.contains(&0) {
@@ -42,7 +42,7 @@ pub fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
     Ok(wide)
 }
 
-/// The profile directory of the user that this process runs as, whatever `USERPROFILE` says.
+/// Returns the profile directory of this process's user, ignoring `USERPROFILE`.
 pub fn profile_dir() -> Option<PathBuf> {
     let (folder, mut path): (_, PWSTR) = (FOLDERID_Profile, ptr::null_mut());
     // SAFETY: both pointers are valid for the call; no token stands for the process's own user.
@@ -60,42 +60,42 @@ pub fn profile_dir() -> Option<PathBuf> {
     found
 }
 
-/// Waits until what stands behind the handle is signalled: a process that has ended, an event that
-/// is set. At most for `limit`, if there is one. Tells whether it is.
-pub fn wait(handle: &OwnedHandle, limit: Option<Duration>) -> bool {
-    // Rounded up: who waits too short a time looks too often.
-    let limit = limit.map(|limit| u32::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE - 1));
+/// Blocks until the object is signalled (the process has exited, the event is set), or until the
+/// timeout. Returns whether it is signalled.
+pub fn wait(handle: &OwnedHandle, timeout: Option<Duration>) -> bool {
+    // Rounds up to whole milliseconds, so that a caller with a deadline does not spin.
+    let millis = timeout.map(|timeout| u32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE - 1));
     // SAFETY: the handle is valid for as long as it is borrowed.
-    unsafe { WaitForSingleObject(handle.as_raw_handle(), limit.unwrap_or(INFINITE)) == WAIT_OBJECT_0 }
+    unsafe { WaitForSingleObject(handle.as_raw_handle(), millis.unwrap_or(INFINITE)) == WAIT_OBJECT_0 }
 }
 
-/// Something that happens once, and that threads can wait for.
+/// Manual-reset event that threads can wait for. It is set once.
 #[derive(Debug)]
-pub struct Event(OwnedHandle);
+pub struct ManualResetEvent(OwnedHandle);
 
-impl Event {
-    /// One that has not happened yet.
+impl ManualResetEvent {
+    /// Creates an event that is not set.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// Any error of the operating system.
     pub fn new() -> io::Result<Self> {
         const MANUAL_RESET: BOOL = 1;
         // SAFETY: neither attributes nor a name; the result has no other owner.
         unsafe { own(CreateEventW(ptr::null(), MANUAL_RESET, 0, ptr::null())) }.map(Self)
     }
 
-    /// Now it has happened.
+    /// Sets the event.
     pub fn set(&self) {
         // SAFETY: the handle is valid. A valid event can be set.
         unsafe { SetEvent(self.raw()) };
     }
 
-    /// Whether it has happened.
+    /// Whether the event is set.
     pub fn is_set(&self) -> bool {
         wait(&self.0, Some(Duration::ZERO))
     }
 
-    /// For a call that waits for it, or that sets it itself.
+    /// Returns the handle for system calls that wait for the event or set it.
     pub fn raw(&self) -> HANDLE {
         self.0.as_raw_handle()
     }

@@ -1,10 +1,8 @@
-//! A private directory for one run: made fresh, holding nothing of the user's, locked for as long
-//! as its owner lives.
+//! Private directory of one run: new, and locked for as long as its owner lives.
 //!
-//! `od-codex-image-RUN` holds two entries: `workspace`, which is the agent's, and `run`, a file
-//! that proves that this package made the directory. The kernel releases a lock when its owner
-//! dies, however that happens, so a proven directory without a lock has been abandoned. The proof
-//! is written last and removed last: a directory without it is left alone.
+//! `od-codex-image-RUN` holds two entries: the agent's directory `workspace`, and the proof file
+//! `run`. The proof is written last and removed last; nothing without it is ever deleted. The
+//! kernel releases the lock when the owner dies, so a proven directory without a lock is abandoned.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,20 +12,19 @@ use std::sync::Arc;
 use crate::error::{Cause, os_words};
 use crate::files::{Dir, Exposure, exposure};
 
-/// The file that the agent is asked to leave in the workspace. Callers of the original contract
-/// know this name.
+/// Name of the file that the agent is asked to copy the picture to. Part of the original contract.
 pub const IMAGE_NAME: &str = "od-codex-image.png";
-/// The beginning of every directory's name; the run follows.
+/// Prefix of the directory's name, before the id of the run.
 const PREFIX: &str = "od-codex-image-";
-/// The agent's directory. Codex's sandbox keeps the agent from what lies beside it.
+/// The agent's directory. Codex's sandbox keeps the agent from writing outside of it.
 const WORKSPACE: &str = "workspace";
 /// The file that proves that this package made the directory.
 const PROOF: &str = "run";
 
-/// The directory for temporary files, held open, in which no other user can exchange anything.
+/// Open directory for temporary files in which no other user can replace entries.
 #[derive(Debug)]
 pub struct Parent {
-    /// Without links, and on Windows without `\\?\`.
+    /// Without links, and on Windows without the prefix `\\?\`.
     path: PathBuf,
     dir: Dir,
 }
@@ -36,8 +33,7 @@ impl Parent {
     /// Opens the directory.
     ///
     /// # Errors
-    /// [`Cause::WorkspaceFailed`] if it cannot be opened, or if other users could exchange what is
-    /// made in it.
+    /// [`Cause::WorkspaceFailed`] if it cannot be opened, or if other users could replace entries.
     pub fn open(path: &Path) -> Result<Self, Cause> {
         let failed = |error: io::Error| Cause::WorkspaceFailed(os_words(&error));
         let path = dunce::canonicalize(path).map_err(failed)?;
@@ -55,7 +51,7 @@ impl Parent {
         Err(Cause::WorkspaceFailed(problem.to_owned()))
     }
 
-    /// Where it is.
+    /// Path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -63,36 +59,36 @@ impl Parent {
 
     fn remove(&self, run: &str, dir: Dir) -> io::Result<()> {
         self.dir.remove(&name_of(run), dir, OsStr::new(PROOF)).inspect_err(|_| {
-            // What is left is for the next daemon, which needs the proof.
+            // Restores the proof, so that the next daemon removes the rest.
             let _ = self.dir.open_dir(&name_of(run)).and_then(|dir| prove(&dir, run));
         })
     }
 }
 
-/// One run's directory. Removed when closed, and at the latest when dropped.
+/// Directory of one run. [`Self::close`] or dropping it removes the directory.
 #[derive(Debug)]
 pub struct Workspace {
     parent: Parent,
     run: String,
-    /// None once it is closed.
-    held: Option<Held>,
+    /// None once the directory is removed.
+    open: Option<OpenDirs>,
 }
 
 #[derive(Debug)]
-struct Held {
-    /// Holds the lock, too.
+struct OpenDirs {
+    /// The run's directory. Holds the lock.
     dir: Dir,
     workspace: Arc<Dir>,
 }
 
 impl Workspace {
-    /// Makes a directory in `parent`, for the run of that name.
+    /// Creates the directory of the run in `parent`.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// Any error of the operating system.
     pub fn create(parent: Parent, run: &str) -> io::Result<Self> {
         let dir = parent.dir.create_dir(&name_of(run))?;
-        // Where the file system knows no locks, nothing is ever taken for abandoned.
+        // On a file system without locks no directory ever counts as abandoned.
         let _ = dir.lock();
         let workspace = dir.create_dir(OsStr::new(WORKSPACE)).and_then(|workspace| {
             prove(&dir, run)?;
@@ -100,59 +96,59 @@ impl Workspace {
         });
         match workspace {
             Ok(workspace) => {
-                let held = Some(Held { dir, workspace: Arc::new(workspace) });
-                Ok(Self { parent, run: run.to_owned(), held })
+                let open = Some(OpenDirs { dir, workspace: Arc::new(workspace) });
+                Ok(Self { parent, run: run.to_owned(), open })
             }
             Err(error) => {
-                // Why it could not be finished is the error to tell.
+                // Reports the first error, not that of the clean-up.
                 let _ = parent.remove(run, dir);
                 Err(error)
             }
         }
     }
 
-    /// The directory that holds everything of the run, absolute and without links.
+    /// Path of the run's directory, absolute and without links.
     #[must_use]
     pub fn root(&self) -> PathBuf {
         self.parent.path.join(name_of(&self.run))
     }
 
-    /// The agent's directory, absolute and without links: the sandbox knows it by this name.
+    /// Path of the agent's directory, absolute and without links, as Codex's sandbox needs it.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.root().join(WORKSPACE)
     }
 
-    /// The agent's directory as the working directory of a child that is about to be started: where
-    /// the system has a path for it, the very directory that is held open.
+    /// Path of the agent's directory for starting a child in it. On Linux it leads to the open
+    /// directory, even if another one has taken its place.
     #[must_use]
     pub fn working_dir(&self) -> PathBuf {
-        self.held.as_ref().and_then(|held| held.workspace.held_path()).unwrap_or_else(|| self.path())
+        self.open.as_ref().and_then(|open| open.workspace.fd_path()).unwrap_or_else(|| self.path())
     }
 
-    /// The agent's directory, held open; None once it is closed.
+    /// The agent's open directory. None once it is removed.
     #[must_use]
     pub fn dir(&self) -> Option<Arc<Dir>> {
-        self.held.as_ref().map(|held| Arc::clone(&held.workspace))
+        self.open.as_ref().map(|open| Arc::clone(&open.workspace))
     }
 
-    /// The path that the agent is asked to copy the picture to.
+    /// Path that the agent is asked to copy the picture to.
     #[must_use]
     pub fn image_path(&self) -> PathBuf {
         self.path().join(IMAGE_NAME)
     }
 
-    /// Removes the directory with everything in it.
+    /// Removes the directory and its content.
     ///
     /// # Errors
-    /// Whatever the operating system says; the directory may then be left in part.
+    /// Any error of the operating system. Parts of the directory may be left.
     pub fn close(mut self) -> io::Result<()> {
         self.remove()
     }
 
     fn remove(&mut self) -> io::Result<()> {
-        let Some(Held { dir, workspace }) = self.held.take() else { return Ok(()) };
-        // Removing takes a descriptor, and this may be the last there is.
+        let Some(OpenDirs { dir, workspace }) = self.open.take() else { return Ok(()) };
+        // Frees a descriptor, since removing needs one and the process may have no other left.
         drop(workspace);
         self.parent.remove(&self.run, dir)
     }
@@ -164,44 +160,45 @@ impl Drop for Workspace {
     }
 }
 
-/// The directory of an owner who is dead.
+/// Directory of a run whose owner is dead.
 #[derive(Debug)]
 pub struct Abandoned {
     run: String,
     path: PathBuf,
-    /// Locked, so that no other daemon removes it at the same time.
+    /// Holds the lock, so that no other daemon removes the directory at the same time.
     dir: Dir,
 }
 
 impl Abandoned {
-    /// The directories in `parent` that this package provably made and that have no owner any more.
+    /// Finds the directories in `parent` that this package provably created and whose lock is free.
     pub fn find(parent: &Parent) -> impl Iterator<Item = Self> {
         let entries = std::fs::read_dir(&parent.path).into_iter().flatten().flatten();
         entries.filter_map(|entry| {
-            let run = entry.file_name().to_str()?.strip_prefix(PREFIX).filter(|run| is_run(run))?.to_owned();
+            let run = entry.file_name().to_str()?.strip_prefix(PREFIX).filter(|run| is_run_id(run))?.to_owned();
             let dir = parent.dir.open_dir(&entry.file_name()).ok()?;
-            // The proof before the lock: its owner has the lock by the time it writes the proof.
+            // Checks the proof before the lock: the owner takes the lock before it writes the
+            // proof.
             let is_abandoned = dir.is_own() && is_proven(&dir, &run) && dir.lock().is_ok();
             is_abandoned.then(|| Self { run, path: entry.path(), dir })
         })
     }
 
-    /// Where it is.
+    /// Path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The name of the run.
+    /// Id of the run.
     #[must_use]
     pub fn run(&self) -> &str {
         &self.run
     }
 
-    /// Removes it from `parent`.
+    /// Removes the directory from `parent`.
     ///
     /// # Errors
-    /// Whatever the operating system says; the directory may then be left in part.
+    /// Any error of the operating system. Parts of the directory may be left.
     pub fn remove(self, parent: &Parent) -> io::Result<()> {
         parent.remove(&self.run, self.dir)
     }
@@ -211,8 +208,8 @@ fn name_of(run: &str) -> std::ffi::OsString {
     format!("{PREFIX}{run}").into()
 }
 
-/// Whether it has the form of a run's name, as [`crate::run_id::random_hex`] makes them.
-fn is_run(name: &str) -> bool {
+/// Whether `name` has the form of a run's id; see [`crate::run_id::random_hex`].
+fn is_run_id(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
@@ -225,7 +222,8 @@ fn is_proven(dir: &Dir, run: &str) -> bool {
     dir.read(OsStr::new(PROOF), proof.len() as u64).is_ok_and(|read| read == proof.as_bytes())
 }
 
-/// What only the directory of this run holds: not one that was renamed, and not a copy.
+/// Content of the proof file. It names the run and the directory's inode, so that a renamed or
+/// copied directory has no valid proof.
 fn proof(dir: &Dir, run: &str) -> io::Result<String> {
     Ok(format!("codex-image run {run} in directory {:016x}\n", dir.id()?))
 }
@@ -239,27 +237,27 @@ mod tests {
     const RUN: &str = "0123456789abcdef";
     const OTHER: &str = "fedcba9876543210";
 
-    fn count(place: &Path) -> usize {
-        fs::read_dir(place).unwrap().count()
+    fn count(dir: &Path) -> usize {
+        fs::read_dir(dir).unwrap().count()
     }
 
-    fn create(place: &Path, run: &str) -> Workspace {
-        Workspace::create(Parent::open(place).unwrap(), run).unwrap()
+    fn create(parent: &Path, run: &str) -> Workspace {
+        Workspace::create(Parent::open(parent).unwrap(), run).unwrap()
     }
 
-    /// Leaves a workspace as a daemon does that is killed.
-    fn abandon(place: &Path, run: &str) -> PathBuf {
-        let mut workspace = create(place, run);
-        workspace.held = None;
+    /// Leaves a workspace behind as a killed daemon does.
+    fn abandon(parent: &Path, run: &str) -> PathBuf {
+        let mut workspace = create(parent, run);
+        workspace.open = None;
         workspace.root()
     }
 
-    fn found(place: &Path) -> Vec<String> {
-        Abandoned::find(&Parent::open(place).unwrap()).map(|abandoned| abandoned.run().to_owned()).collect()
+    fn found(parent: &Path) -> Vec<String> {
+        Abandoned::find(&Parent::open(parent).unwrap()).map(|abandoned| abandoned.run().to_owned()).collect()
     }
 
     #[test]
-    fn it_is_private_fresh_and_gone_after_closing() {
+    fn creates_a_private_empty_directory_and_removes_it_on_close() {
         let parent = tempfile::tempdir().unwrap();
         let workspace = create(parent.path(), RUN);
         assert_eq!((count(parent.path()), count(&workspace.path())), (1, 0));
@@ -280,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn dropping_removes_it_too() {
+    fn dropping_removes_the_directory() {
         let parent = tempfile::tempdir().unwrap();
         drop(create(parent.path(), RUN));
         assert_eq!(count(parent.path()), 0);
     }
 
     #[test]
-    fn a_name_that_is_taken_is_an_error_and_left_alone() {
+    fn fails_on_a_taken_name_and_leaves_it_alone() {
         let parent = tempfile::tempdir().unwrap();
         fs::create_dir(parent.path().join(name_of(RUN))).unwrap();
         let taken = Workspace::create(Parent::open(parent.path()).unwrap(), RUN);
@@ -296,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_parent_is_an_error() {
+    fn fails_on_a_missing_parent() {
         let parent = tempfile::tempdir().unwrap();
         let missing = Parent::open(&parent.path().join("no")).unwrap_err();
         assert_eq!(missing.code(), "WORKSPACE_FAILED");
@@ -305,7 +303,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_parent_in_which_others_can_write_is_refused() {
+    fn refuses_a_parent_in_which_others_can_write() {
         use std::os::unix::fs::PermissionsExt as _;
         let parent = tempfile::tempdir().unwrap();
         let inside = parent.path().join("a");
@@ -323,7 +321,7 @@ mod tests {
     /// A directory such as `/tmp` may be closed to listing.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_parent_that_cannot_be_listed_will_do() {
+    fn accepts_a_parent_that_cannot_be_listed() {
         use std::os::unix::fs::PermissionsExt as _;
         let parent = tempfile::tempdir().unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o300)).unwrap();
@@ -332,10 +330,10 @@ mod tests {
         assert_eq!(count(parent.path()), 0);
     }
 
-    /// Others may have exchanged it by then.
+    /// Another process may have replaced the directory by then.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_child_starts_in_the_directory_that_is_held_whatever_lies_at_its_path() {
+    fn a_child_starts_in_the_open_directory_even_if_another_took_its_place() {
         let parent = tempfile::tempdir().unwrap();
         let workspace = create(parent.path(), RUN);
         let aside = parent.path().join("aside");
@@ -352,23 +350,23 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_lost_its_owner_is_abandoned() {
+    fn finds_only_directories_without_an_owner() {
         let parent = tempfile::tempdir().unwrap();
         let live = create(parent.path(), RUN);
         let dead = abandon(parent.path(), OTHER);
-        let place = Parent::open(parent.path()).unwrap();
-        let abandoned: Vec<_> = Abandoned::find(&place).collect();
+        let opened = Parent::open(parent.path()).unwrap();
+        let abandoned: Vec<_> = Abandoned::find(&opened).collect();
         assert_eq!(abandoned.iter().map(Abandoned::run).collect::<Vec<_>>(), [OTHER]);
-        assert_eq!(found(parent.path()), [""; 0], "another daemon removes it already");
+        assert_eq!(found(parent.path()), [""; 0], "another daemon holds its lock");
         for abandoned in abandoned {
-            abandoned.remove(&place).unwrap();
+            abandoned.remove(&opened).unwrap();
         }
         assert!(!dead.exists());
         assert!(live.path().is_dir());
     }
 
     #[test]
-    fn only_what_this_package_made_is_abandoned() {
+    fn finds_only_directories_with_a_valid_proof() {
         let parent = tempfile::tempdir().unwrap();
         let path = |name: &str| parent.path().join(name);
         for name in ["notes", RUN, "0123456789ABCDEF", "0123456789abcde", "", "..x"] {
@@ -379,9 +377,9 @@ mod tests {
         assert_eq!(found(parent.path()), [OTHER]);
         #[cfg(unix)]
         std::os::unix::fs::symlink(&dead, path(&format!("{PREFIX}2222222222222222"))).unwrap();
-        assert_eq!(found(parent.path()), [OTHER], "a link is not it");
+        assert_eq!(found(parent.path()), [OTHER], "a symbolic link is no run directory");
 
-        // Under another name, as a copy, with another proof, and without one.
+        // Renamed, copied, with a wrong proof, and without a proof.
         let other = path(&format!("{PREFIX}3333333333333333"));
         fs::rename(&dead, &other).unwrap();
         assert_eq!(found(parent.path()), [""; 0]);

@@ -1,7 +1,7 @@
 // What Codex may print, and how: whatever it is, the events in it are understood and the picture is found.
 //
 // Found elsewhere: a secret across a chunk edge (`failures.spec.ts`, `no secret is repeated`, and at every byte in the tests of
-// `src/process/tail.rs`). How the event loop fares during a flood is measured by `npm run bench`.
+// `src/text/tail.rs`). How the event loop fares during a flood is measured by `npm run bench`.
 
 import { describe, expect } from 'vitest';
 

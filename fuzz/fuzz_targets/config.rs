@@ -1,4 +1,4 @@
-//! The user's `config.toml` and `auth.json`, and what is made of them for Codex's command line.
+//! Fuzzes the parsing of the user's `config.toml` and `auth.json`, and the settings made from them.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use codex_image::codex::{lean, login};
 use libfuzzer_sys::fuzz_target;
 use toml::{Table, Value};
 
-/// A `-c` as Codex reads it.
+/// Parses a `-c` as Codex does.
 fn parsed((key, value): &(String, String)) -> Table {
     let Ok(table) = format!("{key} = {value}").parse::<Table>() else { panic!("{key}={value} is no TOML") };
     table
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
 
     let config = text.parse::<Table>().unwrap_or_default();
     let defined = |of: &str| config.get(of).and_then(Value::as_table).cloned().unwrap_or_default();
-    // The first line also serves as the value of a setting on the command line.
+    // Uses the first line as the value of a setting on the command line, too.
     let line = text.lines().next().unwrap_or_default().to_owned();
     let overrides = [("model_provider".to_owned(), line.clone())];
     let layers = Config::of_user(&text);
@@ -44,14 +44,14 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(off.values().all(|server| server["enabled"].as_bool() == Some(false)));
 
     let selected = config.get("profile").and_then(Value::as_str);
-    let said = layers.profile_override(&settings);
-    assert_eq!(said.is_some(), selected.is_some());
-    // A setting of the caller's may be anything.
+    let from_user = layers.profile_override(&settings);
+    assert_eq!(from_user.is_some(), selected.is_some());
+    // A setting of the caller may have any value.
     settings.push(("model".to_owned(), line));
-    let mine = layers.profile_override(&settings);
-    for (said, name) in said.into_iter().chain(mine).zip(selected.into_iter().cycle()) {
-        let profiles = &parsed(&said)["profiles"];
+    let with_caller = layers.profile_override(&settings);
+    for (setting, name) in from_user.into_iter().chain(with_caller).zip(selected.into_iter().cycle()) {
+        let profiles = &parsed(&setting)["profiles"];
         assert_eq!(profiles.as_table().map(Table::len), Some(1));
-        assert_eq!(profiles[name]["notify"].as_array().map(Vec::len), Some(0), "the settings stand in the profile");
+        assert_eq!(profiles[name]["notify"].as_array().map(Vec::len), Some(0), "the profile contains the settings");
     }
 });

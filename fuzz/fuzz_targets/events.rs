@@ -1,20 +1,20 @@
-//! Codex's stdout: lines, events, and what is remembered of them.
+//! Fuzzes the parsing of Codex's stdout: lines, events, transcript.
 
 #![no_main]
 
-use codex_image::codex::events::{Event, Transcript};
+use codex_image::codex::events::{ExecEvent, Transcript};
 use codex_image::text::lines::Lines;
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::fuzz_target;
 
-/// Small, so that long lines are found soon.
-const CAP: usize = 256;
-/// A buffer grows by doubling, and the old one is still there while its bytes move.
-const MOST_BYTES: usize = 4 * CAP;
+/// Line limit: small, so that the fuzzer soon finds longer lines.
+const CAP_BYTES: usize = 256;
+/// Memory limit: a buffer doubles, and the old one exists while its bytes are copied.
+const MAX_BYTES: usize = 4 * CAP_BYTES;
 
-/// The lines of a stream that arrives in these pieces, and how many were too long.
+/// Returns the lines of a stream that arrives in these pieces, and the number of dropped lines.
 fn lines_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, u64) {
-    let mut lines = Lines::new(CAP);
+    let mut lines = Lines::new(CAP_BYTES);
     let mut seen = Vec::new();
     let mut note = |line: &[u8]| seen.push(line.to_vec());
     for piece in pieces {
@@ -26,23 +26,23 @@ fn lines_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, u6
 
 fuzz_target!(|bytes: &[u8]| {
     let whole = lines_of([bytes]);
-    assert!(whole.0.iter().all(|line| !line.is_empty() && line.len() <= CAP && !line.contains(&b'\n')));
+    assert!(whole.0.iter().all(|line| !line.is_empty() && line.len() <= CAP_BYTES && !line.contains(&b'\n')));
     assert_eq!(lines_of(bytes.chunks(1)), whole, "one byte after the other");
-    // All places would be quadratic; these are all where the input is short.
+    // At most 65 positions, since testing each would take quadratic time.
     for at in (0..bytes.len()).step_by(bytes.len() / 64 + 1) {
         let (head, tail) = bytes.split_at(at);
         assert_eq!(lines_of([head, tail]), whole, "cut at {at}");
     }
 
     let ((), peak) = peak_of(|| {
-        let mut lines = Lines::new(CAP);
+        let mut lines = Lines::new(CAP_BYTES);
         bytes.chunks(7).for_each(|piece| lines.push(piece, |_| {}));
         lines.finish(|_| {});
     });
-    assert!(peak <= MOST_BYTES, "{peak} bytes were held");
+    assert!(peak <= MAX_BYTES, "{peak} bytes were allocated");
 
     let mut transcript = Transcript::default();
-    for event in whole.0.iter().filter_map(|line| Event::parse(line)) {
+    for event in whole.0.iter().filter_map(|line| ExecEvent::parse(line)) {
         transcript.note(&event);
     }
     let words = transcript.words.text();

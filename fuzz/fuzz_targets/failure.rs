@@ -1,10 +1,10 @@
-//! Codex's stderr: why a turn failed, and the secrets that are not shown.
+//! Fuzzes the diagnosis of failed turns and the redaction of Codex's stderr.
 
 #![no_main]
 
 use std::time::{Duration, SystemTime};
 
-use codex_image::codex::events::{Event, Transcript};
+use codex_image::codex::events::{ExecEvent, Transcript};
 use codex_image::codex::failure::{StderrDigest, clock, detail, diagnose, diagnose_trouble};
 use codex_image::process::Exit;
 use codex_image::text::lines::Lines;
@@ -12,8 +12,8 @@ use codex_image::text::printable::printable;
 use codex_image::text::redact::{Redactor, redact};
 use libfuzzer_sys::fuzz_target;
 
-/// A secret of every known shape, each with the part that must never be seen. In each such part is
-/// a [`MARK`].
+/// Secrets of several formats, each with the part that must not be shown. That part contains
+/// [`MARK`].
 const SECRETS: [(&str, &str); 12] = [
     ("eyJhbGciOiJub25lIn0.eyJGcmVkIjoiUVEifQ.UVFRUVFRUQ", "eyJGcmVkIjoiUVEifQ"),
     ("sk-proj-QQwertyQQ", "QQwertyQQ"),
@@ -29,24 +29,24 @@ const SECRETS: [(&str, &str); 12] = [
     ("QQwertyQQ@example.org", "QQwertyQQ"),
 ];
 const MARK: char = 'Q';
-/// What may stand before a secret. After a letter or a digit it would be part of another word.
+/// Text before a secret. After a letter or a digit it would be part of another word.
 const BEFORE: [&str; 4] = [" ", "\n", "\"", "("];
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let shown = redact(&text);
-    assert_eq!(redact(&shown), shown, "what is shown is shown as it is");
+    assert_eq!(redact(&shown), shown, "redacting twice changes nothing");
     assert_eq!(printable(&shown), shown);
 
-    // Which secret is planted where is the input's choice.
+    // The input decides which secret is inserted where.
     let choice = bytes.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
-    let (secret, kept) = SECRETS[choice % SECRETS.len()];
+    let (secret, hidden) = SECRETS[choice % SECRETS.len()];
     let before = BEFORE[choice / 16 % BEFORE.len()];
     let (head, tail) = text.split_at(text.floor_char_boundary(choice / 64 % (text.len() + 1)));
-    // What is seen is then the planted one.
+    // Otherwise the input itself may contain the part.
     if !text.contains(MARK) {
         let shown = redact(&format!("{head}{before}{secret} {tail}"));
-        assert!(!shown.contains(kept), "{secret:?} between {head:?}{before:?} and {tail:?} is shown in {shown:?}");
+        assert!(!shown.contains(hidden), "{secret:?} between {head:?}{before:?} and {tail:?} is shown in {shown:?}");
     }
 
     let mut stderr = StderrDigest::default();
@@ -57,14 +57,14 @@ fuzz_target!(|bytes: &[u8]| {
     stderr.tail.push(bytes);
     let mut transcript = Transcript::default();
     let clock = clock(Some("UTC"));
-    let told = [diagnose(&transcript, &stderr, Some(Exit::Code(1)), &clock)];
-    transcript.note(&Event::TurnFailed(text.to_string()));
-    transcript.note(&Event::Trouble(text.to_string()));
-    transcript.note(&Event::Reconnecting(text.to_string()));
-    let told = told.into_iter().flatten();
-    let told = told.chain(diagnose(&transcript, &StderrDigest::default(), None, &clock));
-    for diagnosis in told.chain([diagnose_trouble(&transcript, &clock)]) {
-        // What reaches people says nothing of what Codex printed.
+    let diagnoses = [diagnose(&transcript, &stderr, Some(Exit::Code(1)), &clock)];
+    transcript.note(&ExecEvent::TurnFailed(text.to_string()));
+    transcript.note(&ExecEvent::Trouble(text.to_string()));
+    transcript.note(&ExecEvent::Reconnecting(text.to_string()));
+    let diagnoses = diagnoses.into_iter().flatten();
+    let diagnoses = diagnoses.chain(diagnose(&transcript, &StderrDigest::default(), None, &clock));
+    for diagnosis in diagnoses.chain([diagnose_trouble(&transcript, &clock)]) {
+        // Messages contain nothing that Codex printed.
         let message = diagnosis.cause.to_string();
         assert!(message.len() < 500 && !message.contains(char::is_control), "{message:?}");
         if let Some(at) = diagnosis.resets_at {

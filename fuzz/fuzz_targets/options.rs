@@ -1,4 +1,4 @@
-//! The texts that a caller may pass, and what is made of those that pass.
+//! Fuzzes the validation of options, and the command line and prompt made from valid ones.
 
 #![no_main]
 
@@ -18,8 +18,7 @@ use codex_image::request::{
 use codex_image::sandbox::Sandbox;
 use libfuzzer_sys::fuzz_target;
 
-/// Between the texts of an input. In no text there is such a byte, so the texts may have all
-/// characters.
+/// Separates the texts of an input. Not used in UTF-8, so the texts may have all characters.
 const SEPARATOR: u8 = 0xff;
 const NONCE: &str = "5ca1ab1e5ca1ab1e";
 
@@ -33,7 +32,7 @@ fn request(texts: &[String; 6]) -> Request {
         prompt: words.to_owned(),
         aspect: if fits(aspect_fault(aspect)) { aspect } else { "1:1" }.to_owned(),
         codex_path: None,
-        // There is no config.toml here, nor is there any other file.
+        // Has no config.toml and no other file.
         codex_home: CodexHome::named("/dev/null".into()),
         env: Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
         node_dir: None,
@@ -70,13 +69,12 @@ fn check_command_line(request: &Request) {
         assert!(!value.starts_with('-') && !value.trim().is_empty(), "{value:?} may be taken for an option");
     }
     for (key, value) in &request.config {
-        // What is said once more for a profile comes behind, but never where the caller has named
-        // the profiles himself.
-        let is_behind = |said: &str| said.starts_with("profiles=") && key != "profiles";
-        let said = pairs.iter().rfind(|(flag, said)| *flag == "-c" && !is_behind(said));
-        assert_eq!(said.and_then(|(_, said)| said.split_once('=')), Some((key.as_str(), value.as_str())));
+        // The settings of a profile follow the caller's own, unless the caller sets `profiles`.
+        let is_of_profile = |setting: &str| setting.starts_with("profiles=") && key != "profiles";
+        let last = pairs.iter().rfind(|(flag, setting)| *flag == "-c" && !is_of_profile(setting));
+        assert_eq!(last.and_then(|(_, setting)| setting.split_once('=')), Some((key.as_str(), value.as_str())));
     }
-    // The prompt goes another way, unless something else that the caller says holds the same words.
+    // The prompt is not an argument, unless another option contains the same text.
     let config = request.config.iter().flat_map(|(key, value)| [key, value]);
     let mut others = config.chain(&request.model).chain(&request.disable_features);
     let words = &request.prompt;
@@ -121,10 +119,7 @@ fuzz_target!(|bytes: &[u8]| {
     let prompt = prompt(&brief, NONCE);
     if !words.contains(NONCE) {
         assert_eq!(prompt.matches(&format!("</brief-{NONCE}")).count(), 1);
-        assert!(
-            prompt.ends_with(&format!("<brief-{NONCE}>\n{words}\n</brief-{NONCE}>\n")),
-            "the words stand as they came"
-        );
+        assert!(prompt.ends_with(&format!("<brief-{NONCE}>\n{words}\n</brief-{NONCE}>\n")), "the prompt is unchanged");
     }
     let path = request.env.expand(&texts[3]);
     assert!(path.is_some() || request.env.home().is_none());

@@ -1,4 +1,4 @@
-//! The proof of a picture.
+//! Fuzzes the proof of a PNG picture.
 
 #![no_main]
 
@@ -7,16 +7,16 @@ use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
-/// Larger pictures only take longer to decode; `bench/bombs.ts` measures them.
-const MOST_PIXELS: u64 = 1 << 18;
-/// What the decoder may allocate, and the little that surrounds it.
-const MOST_BYTES: usize = 9 << 20;
+/// Size limit: larger pictures only take longer to decode. `bench/bombs.ts` measures them.
+const MAX_PIXELS: u64 = 1 << 18;
+/// Memory limit: that of the decoder, and a little for the rest.
+const MAX_BYTES: usize = 9 << 20;
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// The same with the right checksum in every chunk: few inputs would come by one.
+/// Repairs the checksum of every chunk, because few inputs have a correct one.
 fn repaired(bytes: &[u8]) -> Vec<u8> {
     let mut repaired = bytes.to_vec();
     let mut at = SIGNATURE.len();
@@ -24,8 +24,8 @@ fn repaired(bytes: &[u8]) -> Vec<u8> {
         let Some(end) = (at + 8).checked_add(length as usize) else { break };
         let Some(typed) = repaired.get(at + 4..end) else { break };
         let sum = crc32fast::hash(typed).to_be_bytes();
-        let Some(place) = repaired.get_mut(end..end + 4) else { break };
-        place.copy_from_slice(&sum);
+        let Some(checksum) = repaired.get_mut(end..end + 4) else { break };
+        checksum.copy_from_slice(&sum);
         at = end + 4;
     }
     repaired
@@ -33,25 +33,24 @@ fn repaired(bytes: &[u8]) -> Vec<u8> {
 
 fn check(bytes: &[u8]) {
     let (verdict, peak) = peak_of(|| prove(bytes));
-    assert!(peak <= MOST_BYTES, "{peak} bytes were held");
+    assert!(peak <= MAX_BYTES, "{peak} bytes were allocated");
     assert_eq!(prove(bytes), verdict, "the same bytes again");
 
     let more = prove(&[bytes, b"\0\0\0\x04more bytes"].concat());
     match &verdict {
         Ok(Picture { width, height, .. }) => {
             assert_eq!((Some(*width), Some(*height)), (number(bytes, 16), number(bytes, 20)));
-            assert_eq!(more, verdict, "more bytes behind a picture");
-            // The end mark takes 12 bytes, so a picture without its last 13 cannot be whole.
+            assert_eq!(more, verdict, "more bytes after a picture");
+            // Finds the end of the picture after an IEND: `end` includes the checksum.
             let end = memchr::memmem::rfind(bytes, b"IEND").map_or(0, |at| at + 8);
             let whole = (0..=end).find(|&length| prove(&bytes[..length]).is_ok());
             for length in 1..whole.unwrap_or(0) {
                 assert_eq!(prove(&bytes[..length]), Err(PngError::Truncated), "{length} bytes of it");
             }
         }
-        // What may still become a picture is the one verdict that more bytes may change, and the
-        // first bytes name the rest.
+        // More bytes may complete the picture, or change the name of another format.
         Err(PngError::Empty | PngError::Truncated | PngError::Other(_)) => {}
-        Err(_) => assert_eq!(more, verdict, "more bytes behind what is none"),
+        Err(_) => assert_eq!(more, verdict, "more bytes after an invalid picture"),
     }
     if bytes.len() >= 128 && bytes.starts_with(SIGNATURE) {
         let Ok(least) = check_signature(bytes) else { panic!("the signature and 128 bytes are enough") };
@@ -63,7 +62,7 @@ fn check(bytes: &[u8]) {
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let side = |at| u64::from(number(bytes, at).unwrap_or_default());
-    if side(16).saturating_mul(side(20)) > MOST_PIXELS {
+    if side(16).saturating_mul(side(20)) > MAX_PIXELS {
         return Corpus::Reject;
     }
     check(bytes);

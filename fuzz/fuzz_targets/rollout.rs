@@ -1,5 +1,5 @@
-//! Codex's record of a thread, plain or compressed: what it hands over stands in it, and keeps to
-//! the limit.
+//! Fuzzes the parsing of Codex's rollouts, plain and compressed: every picture found is in the
+//! input and within the limit.
 
 #![no_main]
 
@@ -14,18 +14,18 @@ use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-const LIMIT: u64 = 64;
-/// The buffer that is read into, and a line: what surrounds a picture may take 64 KiB.
-const MOST_BYTES: usize = 512 << 10;
-/// The window of a compressed record, which grows by doubling, and its tables.
-const MOST_INFLATING_BYTES: usize = 36 << 20;
-/// What more than [`MOST_INFLATED`] comes out of is only slow.
-const MOST_INFLATED: u64 = 1 << 20;
+const MAX_PICTURE_BYTES: u64 = 64;
+/// Memory limit: the read buffer, and a line with up to 64 KiB around a picture.
+const MAX_BYTES: usize = 512 << 10;
+/// Memory limit for decompression: the window, which grows by doubling, and the tables.
+const MAX_INFLATING_BYTES: usize = 36 << 20;
+/// Output limit: longer streams only take longer.
+const MAX_INFLATED_BYTES: u64 = 1 << 20;
 
-/// Reads as slowly as the system may let it.
-struct Slow<'a>(&'a [u8]);
+/// Returns at most 13 bytes for each read.
+struct ShortReads<'a>(&'a [u8]);
 
-impl Read for Slow<'_> {
+impl Read for ShortReads<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let most = buffer.len().min(13);
         self.0.read(&mut buffer[..most])
@@ -34,14 +34,14 @@ impl Read for Slow<'_> {
 
 fn all(record: impl Read) -> (Vec<Recorded>, bool) {
     let mut found = Vec::new();
-    let too_large = pictures_in(record, LIMIT, |recorded| {
+    let too_large = pictures_in(record, MAX_PICTURE_BYTES, |recorded| {
         found.push(recorded);
         ControlFlow::Continue(())
     });
     (found, too_large)
 }
 
-/// Every text in the value.
+/// Returns every string in the value.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -51,28 +51,28 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Whether `picture` is what `text` stands for: as base64 or as it is.
-fn stands_for(text: &str, picture: &[u8]) -> bool {
+/// Whether `text` contains `picture`, as base64 or plain.
+fn contains_picture(text: &str, picture: &[u8]) -> bool {
     let plain: String = text.chars().filter(|c| !c.is_ascii_whitespace() && *c != '=').collect();
-    // The last character may have bits that stand for nothing.
+    // The last base64 character may have unused bits.
     let encoded = BASE64.encode(picture);
     text.as_bytes() == picture || plain.contains(&encoded[..encoded.len() - 1])
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let (_, peak) = peak_of(|| std::io::copy(&mut Inflated::new(bytes).take(MOST_INFLATED), &mut std::io::sink()));
-    assert!(peak <= MOST_INFLATING_BYTES, "{peak} bytes were held");
+    let (_, peak) = peak_of(|| std::io::copy(&mut Inflated::new(bytes).take(MAX_INFLATED_BYTES), &mut std::io::sink()));
+    assert!(peak <= MAX_INFLATING_BYTES, "{peak} bytes were allocated");
 
-    assert_eq!(statement_in(Slow(bytes)), statement_in(bytes));
+    assert_eq!(statement_in(ShortReads(bytes)), statement_in(bytes));
     let whole = all(bytes);
-    assert_eq!(all(Slow(bytes)), whole);
+    assert_eq!(all(ShortReads(bytes)), whole);
     for Recorded { bytes: picture, .. } in &whole.0 {
-        assert!(!picture.is_empty() && picture.len() as u64 <= LIMIT);
+        assert!(!picture.is_empty() && picture.len() as u64 <= MAX_PICTURE_BYTES);
         let is_there = bytes.split(|byte| *byte == b'\n').any(|line| {
             let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
             match serde_json::from_slice::<Value>(line) {
-                Ok(value) => texts(&value).into_iter().any(|text| stands_for(text, picture)),
-                // What is wrong with a part that does not count is not looked at.
+                Ok(value) => texts(&value).into_iter().any(|text| contains_picture(text, picture)),
+                // Invalid JSON outside of the parts that are read is accepted.
                 Err(_) => memchr::memmem::find(line, b"\"image_gen").is_some(),
             }
         });
@@ -81,12 +81,12 @@ fuzz_target!(|bytes: &[u8]| {
 
     let (count, peak) = peak_of(|| {
         let mut count = 0;
-        pictures_in(bytes, LIMIT, |_| {
+        pictures_in(bytes, MAX_PICTURE_BYTES, |_| {
             count += 1;
             ControlFlow::Break(())
         });
         count
     });
-    assert_eq!(count, whole.0.len().min(1), "the first is the last if told so");
-    assert!(peak <= MOST_BYTES, "{peak} bytes were held");
+    assert_eq!(count, whole.0.len().min(1), "`Break` ends the search");
+    assert!(peak <= MAX_BYTES, "{peak} bytes were allocated");
 });

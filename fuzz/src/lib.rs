@@ -1,3 +1,3 @@
-//! What the fuzz targets share.
+//! Helpers for the fuzz targets.
 
 pub mod memory;

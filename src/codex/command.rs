@@ -44,7 +44,7 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
 }
 
 /// The `-c` settings of a turn. The last one of a key wins: what a picture needs comes after what
-/// it does not, and the caller's own word last.
+/// it does not, and the caller's own settings last.
 ///
 /// `marker` is a variable that the agent's shell carries, so that whatever it leaves running can be
 /// found.

@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// Where the layers are.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct ConfigFiles {
     /// The user's `config.toml`.
     pub user: PathBuf,
     /// The system's `config.toml`.
@@ -35,7 +35,7 @@ pub struct Places {
     pub preferences: Vec<PathBuf>,
 }
 
-impl Places {
+impl ConfigFiles {
     /// The places on `platform`, as Node names it (codex-rs `config/src/loader`).
     #[must_use]
     pub fn on(platform: &str, codex_home: &Path, env: &Environment) -> Self {
@@ -129,7 +129,7 @@ pub struct Config {
 impl Config {
     /// Reads all layers. Blocks on the disk.
     #[must_use]
-    pub fn read(places: &Places) -> Self {
+    pub fn read(places: &ConfigFiles) -> Self {
         Self {
             system: Layer::read(&places.system),
             user: Layer::read(&places.user),
@@ -176,7 +176,7 @@ impl Config {
         layers.into_iter().flatten().find_map(of)
     }
 
-    /// Whether a layer is there that cannot be read, and may say anything.
+    /// Whether there is a layer that cannot be read, and may contain anything.
     fn is_in_part_unknown(&self) -> bool {
         self.has_preferences || [&self.system, &self.user, &self.managed].into_iter().any(Layer::is_unreadable)
     }
@@ -197,7 +197,7 @@ impl Config {
         }
     }
 
-    /// Whether a call with these `-c` settings has this feature, if a layer says so.
+    /// Whether a call with these `-c` settings has this feature, if a layer sets it.
     #[must_use]
     pub fn feature(&self, feature: &str, settings: &[Setting]) -> Option<bool> {
         self.required_feature(feature).or_else(|| self.said(settings, |layer| switched(layer, "features", feature)))
@@ -370,7 +370,7 @@ fn changes(over: &Value, own: &Value) -> bool {
     match (over, own) {
         (Value::Table(over), Value::Table(own)) => over.iter().any(|(key, value)| match own.get(key) {
             Some(own) => changes(value, own),
-            // Below a server that is switched off, its command and the like say nothing.
+            // Below a server that is switched off, its command and the like have no effect.
             None => own.get("enabled").and_then(Value::as_bool) != Some(false),
         }),
         _ => over != own,
@@ -545,7 +545,7 @@ mod tests {
     #[test]
     fn each_platform_keeps_its_layers_where_codex_looks_for_them() {
         let env = Environment::new(vec![("USER".into(), "u".into()), ("ProgramData".into(), "D:\\Data".into())]);
-        let on = |platform| Places::on(platform, Path::new("/home/u/.codex"), &env);
+        let on = |platform| ConfigFiles::on(platform, Path::new("/home/u/.codex"), &env);
         let linux = on("linux");
         assert_eq!(linux.user, Path::new("/home/u/.codex/config.toml"));
         assert_eq!(linux.system, Path::new("/etc/codex/config.toml"));
@@ -565,7 +565,7 @@ mod tests {
     fn every_layer_is_read_and_an_unreadable_one_is_told_from_none() {
         let place = tempfile::tempdir().unwrap();
         let file = |name: &str| place.path().join(name);
-        let places = Places {
+        let places = ConfigFiles {
             user: file("user"),
             system: file("system"),
             managed: file("managed"),

@@ -52,7 +52,7 @@ pub struct Confirmed {
     pub writes_memories: bool,
 }
 
-/// What the user is told of [`Confirmed::writes_memories`].
+/// The warning for [`Confirmed::writes_memories`].
 pub const WRITES_MEMORIES: &str =
     "This version of Codex lets its agent write to Codex's own memories as well. Update Codex to 0.140.0 or newer.";
 

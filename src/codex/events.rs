@@ -1,8 +1,8 @@
 //! What `codex exec --json` prints: one JSON object a line (all versions).
 //!
-//! No event tells of images in any version, so all that is read here is who speaks, what failed,
-//! and what it cost. `error` events and `error` items occur in successful runs too; only
-//! `turn.failed` is final.
+//! No event reports images in any version. What is read: the thread, the agent's messages and
+//! commands, failures, and what the turn cost. `error` events and `error` items occur in successful
+//! runs too; only `turn.failed` is final.
 
 use serde::Deserialize;
 
@@ -13,10 +13,10 @@ use crate::text::tail::Tail;
 
 /// One line of stdout, as far as it matters.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The first line of a run.
+pub enum ExecEvent {
+    /// The first line of a turn.
     ThreadStarted(ThreadId),
-    /// The agent says something.
+    /// A message of the agent.
     Message(String),
     /// The agent has begun to run a command.
     CommandStarted,
@@ -84,7 +84,7 @@ enum Item {
     Other,
 }
 
-impl Event {
+impl ExecEvent {
     /// Reads one line. A line that is no event, or none that matters, is none.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
@@ -103,7 +103,7 @@ impl Event {
     }
 }
 
-/// How much of what the agent says is shown, in bytes.
+/// How much of the agent's messages is shown, in bytes.
 const WORDS_BYTES: usize = 8 << 10;
 /// How much of any other message is kept, in bytes. The backend's JSON in `turn.failed` has some
 /// hundred.
@@ -114,13 +114,13 @@ pub const MESSAGE_BYTES: usize = 16 << 10;
 pub struct Transcript {
     /// The thread, once it has started.
     pub thread: Option<ThreadId>,
-    /// The agent's last words.
+    /// The end of the agent's messages.
     pub words: Tail,
-    /// Whether the agent said that it has no image tool.
+    /// Whether the agent answered that it has no image tool.
     pub says_unavailable: bool,
     /// The last trouble that Codex reported.
     pub trouble: Option<String>,
-    /// What it said when it last connected anew.
+    /// The message of its last reconnect.
     pub reconnecting: Option<String>,
     /// Why the turn failed.
     pub failed: Option<String>,
@@ -146,38 +146,34 @@ impl Default for Transcript {
 }
 
 impl Transcript {
-    /// How the turn ended, once Codex has said so: well or not.
+    /// Whether Codex has reported that the turn succeeded.
     #[must_use]
-    pub const fn outcome(&self) -> Option<bool> {
-        match (&self.failed, self.completed) {
-            (Some(_), _) => Some(false),
-            (None, true) => Some(true),
-            (None, false) => None,
-        }
+    pub const fn has_succeeded(&self) -> bool {
+        self.completed && self.failed.is_none()
     }
 
     /// Takes in one event. Only the first thread counts: the agent's own threads, or a line that it
     /// made Codex print, never lead to another store.
-    pub fn note(&mut self, event: &Event) {
+    pub fn note(&mut self, event: &ExecEvent) {
         match event {
-            Event::ThreadStarted(thread) => _ = self.thread.get_or_insert_with(|| thread.clone()),
-            Event::Message(text) => {
+            ExecEvent::ThreadStarted(thread) => _ = self.thread.get_or_insert_with(|| thread.clone()),
+            ExecEvent::Message(text) => {
                 self.says_unavailable |= text.lines().any(|line| line.trim() == UNAVAILABLE);
                 self.words.push(text.as_bytes());
                 self.words.push(b"\n");
             }
-            Event::Reconnecting(message) => {
+            ExecEvent::Reconnecting(message) => {
                 let message = beginning(message, MESSAGE_BYTES);
                 self.reconnecting = Some(message.to_owned());
                 self.trouble = Some(message.to_owned());
             }
-            Event::Trouble(message) => self.trouble = Some(beginning(message, MESSAGE_BYTES).to_owned()),
-            Event::TurnFailed(message) => self.failed = Some(beginning(message, MESSAGE_BYTES).to_owned()),
-            Event::TurnCompleted(usage) => {
+            ExecEvent::Trouble(message) => self.trouble = Some(beginning(message, MESSAGE_BYTES).to_owned()),
+            ExecEvent::TurnFailed(message) => self.failed = Some(beginning(message, MESSAGE_BYTES).to_owned()),
+            ExecEvent::TurnCompleted(usage) => {
                 self.completed = true;
                 self.usage = *usage;
             }
-            Event::CommandStarted => {}
+            ExecEvent::CommandStarted => {}
         }
     }
 }
@@ -186,8 +182,8 @@ impl Transcript {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Option<Event> {
-        Event::parse(line.as_bytes())
+    fn parse(line: &str) -> Option<ExecEvent> {
+        ExecEvent::parse(line.as_bytes())
     }
 
     #[test]
@@ -195,22 +191,25 @@ mod tests {
         let id = "019e5f2a-7c44-7bb0-9d3e-0123456789ab";
         assert_eq!(
             parse(&format!(r#"{{"type":"thread.started","thread_id":"{id}"}}"#)),
-            Some(Event::ThreadStarted(ThreadId::parse(id).unwrap()))
+            Some(ExecEvent::ThreadStarted(ThreadId::parse(id).unwrap()))
         );
         assert_eq!(
             parse(r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"hi"}}"#),
-            Some(Event::Message("hi".into()))
+            Some(ExecEvent::Message("hi".into()))
         );
         assert_eq!(
             parse(
                 r#"{"type":"item.started","item":{"id":"i","type":"command_execution","command":"cp a b","status":"in_progress"}}"#
             ),
-            Some(Event::CommandStarted)
+            Some(ExecEvent::CommandStarted)
         );
-        assert_eq!(parse(r#"{"type":"turn.failed","error":{"message":"no"}}"#), Some(Event::TurnFailed("no".into())));
+        assert_eq!(
+            parse(r#"{"type":"turn.failed","error":{"message":"no"}}"#),
+            Some(ExecEvent::TurnFailed("no".into()))
+        );
         assert_eq!(
             parse(r#"{"type":"turn.completed","usage":{"input_tokens":3,"cached_input_tokens":1,"output_tokens":2}}"#),
-            Some(Event::TurnCompleted(Some(Usage {
+            Some(ExecEvent::TurnCompleted(Some(Usage {
                 input_tokens: 3,
                 cached_input_tokens: 1,
                 output_tokens: 2,
@@ -234,7 +233,7 @@ mod tests {
         ] {
             assert_eq!(parse(line), None, "{line}");
         }
-        assert_eq!(Event::parse(b"\xff\xfe{\"type\":\"x\"}"), None);
+        assert_eq!(ExecEvent::parse(b"\xff\xfe{\"type\":\"x\"}"), None);
     }
 
     #[test]
@@ -242,12 +241,12 @@ mod tests {
         let (first, second) = ("019e5f2a-7c44-7bb0-9d3e-0123456789ab", "019e5f2a-7c44-7bb0-9d3e-0123456789ac");
         let mut transcript = Transcript::default();
         for id in [first, second] {
-            transcript.note(&Event::ThreadStarted(ThreadId::parse(id).unwrap()));
+            transcript.note(&ExecEvent::ThreadStarted(ThreadId::parse(id).unwrap()));
         }
         assert_eq!(transcript.thread, ThreadId::parse(first));
         let long = format!("{}é", "x".repeat(MESSAGE_BYTES - 1)).repeat(60);
-        transcript.note(&Event::Trouble(long.clone()));
-        transcript.note(&Event::TurnFailed(long));
+        transcript.note(&ExecEvent::Trouble(long.clone()));
+        transcript.note(&ExecEvent::TurnFailed(long));
         for kept in [transcript.trouble, transcript.failed] {
             assert_eq!(kept.unwrap(), "x".repeat(MESSAGE_BYTES - 1));
         }
@@ -256,18 +255,18 @@ mod tests {
     #[test]
     fn a_failure_outweighs_a_completion() {
         let mut transcript = Transcript::default();
-        assert_eq!(transcript.outcome(), None);
-        transcript.note(&Event::TurnCompleted(None));
-        assert_eq!(transcript.outcome(), Some(true));
-        transcript.note(&Event::TurnFailed("x".into()));
-        assert_eq!(transcript.outcome(), Some(false));
+        assert!(!transcript.has_succeeded());
+        transcript.note(&ExecEvent::TurnCompleted(None));
+        assert!(transcript.has_succeeded());
+        transcript.note(&ExecEvent::TurnFailed("x".into()));
+        assert!(!transcript.has_succeeded());
     }
 
     #[test]
     fn the_sentinel_counts_only_as_a_whole_line() {
         let says = |text: &str| {
             let mut transcript = Transcript::default();
-            transcript.note(&Event::Message(text.into()));
+            transcript.note(&ExecEvent::Message(text.into()));
             transcript.says_unavailable
         };
         assert!(says("IMAGE_GEN_UNAVAILABLE"));

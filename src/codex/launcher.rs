@@ -223,7 +223,7 @@ mod tests {
         for (name, text) in launchers() {
             let original: Vec<_> = text.lines().collect();
             for (at, line) in original.iter().enumerate() {
-                // The comment at the end says nothing new, and the paths of modules may be any.
+                // The comment at the end repeats the target, and the paths of modules may be any.
                 if line.starts_with("# cmd-shim-target=") {
                     continue;
                 }
@@ -238,7 +238,7 @@ mod tests {
                     }
                     let mut mutated = original.clone();
                     mutated[at] = &changed;
-                    // One that runs one script for all is one; which, its caller looks at.
+                    // One that runs one script for all is one; its caller checks which.
                     assert_eq!(
                         target(&mutated.join("\n")).filter(|to| to.ends_with("codex.js")),
                         None,

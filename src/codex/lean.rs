@@ -1,20 +1,8 @@
-//! What a picture does not need, switched off for the turn.
+//! Switches off for a turn what an image does not need.
 //!
-//! Every setting here was tried with every version of COMPATIBILITY.md, 0.132.0 to 0.171.0, through
-//! every way they draw. `-c features.X=false` is used throughout, because `--disable X` refuses
-//! what it does not know. Login, provider, proxy and certificate settings are not touched.
-//!
-//! How much smaller and faster a turn becomes stands in BENCHMARKS.md. What 0.171.0 still sends at
-//! first is 40 KB: the base instructions (21.5 KB, one text of the model's entry in the catalogue),
-//! code mode's tool `exec` with those that it describes (13 KB), two more tools (2.3 KB; the
-//! catalogue asks for one of them), the prompt, and metadata. Excluding the shell from code mode as
-//! well would save 5 KB, and leave the agent nothing to copy the picture with.
-//!
-//! Not possible this way: no setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the
-//! request, so the prompt asks the agent to leave it aside. (A home made of links to the user's
-//! own, but for that file, works with 0.132.0 to 0.169.0. It was not built: a version that replaced
-//! `auth.json` by renaming would leave the renewed token, which is good for one use, in a directory
-//! that is about to be removed.)
+//! Every setting was tried with every version of COMPATIBILITY.md, 0.132.0 to 0.171.0, on every
+//! route. All use `-c features.X=false`, because `--disable X` refuses unknown names. Settings of
+//! the login, the provider, proxies and certificates stay. BENCHMARKS.md has the savings.
 
 use toml::{Table, Value};
 
@@ -88,6 +76,17 @@ const fn excluded(has_shell: bool) -> (&'static str, &'static str) {
 }
 
 /// The `-c` settings of a lean turn, whose agent has a shell or not.
+///
+/// What 0.171.0 still sends at first is 40 KB: the base instructions (21.5 KB, one text of the
+/// model's entry in the catalogue), code mode's tool `exec` with those that it describes (13 KB),
+/// two more tools (2.3 KB; the catalogue asks for one of them), the prompt, and metadata. Excluding
+/// the shell from code mode as well would save 5 KB, and leave the agent nothing to copy the
+/// picture with.
+///
+/// No setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request, so the prompt asks
+/// the agent to ignore it. (A home made of links to the user's own, but for that file, works with
+/// 0.132.0 to 0.169.0. It was not built: a version that replaced `auth.json` by renaming would
+/// leave the renewed token, which is good for one use, in a directory that is about to be removed.)
 #[must_use]
 pub fn settings(config: &Config, has_shell: bool, version: Option<Version>) -> Vec<Setting> {
     let features = FEATURES.iter().map(|name| (format!("features.{name}"), "false".to_owned()));

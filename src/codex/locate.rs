@@ -1,13 +1,4 @@
 //! Where the Codex CLI is, and which file of it to run.
-//!
-//! The order is that of the daemon this package serves: the option, `CODEX_BIN`, PATH, then the
-//! places where the usual installers put it, because a daemon that a desktop session started has a
-//! minimal PATH.
-//!
-//! The npm package's `codex` is a Node script that starts the native binary as its child (and, in
-//! 0.169.0 on recent Node, becomes it). Behind it the binary is run directly: 105 ms and 43 MB
-//! less, and no intermediate process whose death would leave Codex running. Any other script is the
-//! user's own, and is run as it is.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -32,7 +23,7 @@ pub struct Cli {
     pub version: Option<String>,
 }
 
-/// Which places [`locate`] looks at, as far as they differ between calls.
+/// The directories that [`locate`] searches, as far as they differ between calls.
 #[must_use]
 pub fn searched(request: &Request) -> OsString {
     let named = request.codex_path.as_ref().map(|path| path.as_os_str().to_owned());
@@ -41,12 +32,21 @@ pub fn searched(request: &Request) -> OsString {
 
 /// Finds the CLI. Blocks on the disk.
 ///
+/// Searches in the order of the daemon that this package serves: the option, `CODEX_BIN`, PATH,
+/// then the directories of the usual installers, because a daemon that a desktop session started
+/// has a minimal PATH.
+///
+/// The npm package's `codex` is a Node script that starts the native binary as its child (and, in
+/// 0.169.0 on recent Node, becomes it). The binary is run directly: 105 ms and 43 MB less, and no
+/// intermediate process whose death would leave Codex running. Any other script is the user's own,
+/// and is run as it is.
+///
 /// # Errors
 /// [`Cause::CodexNotFound`], or [`Cause::CodexForWindows`] if there is none but one of Windows's;
 /// [`Cause::CodexUnusable`] if the request names a CLI that cannot be run. An unusable `CODEX_BIN`
 /// is passed over.
 pub fn locate(request: &Request) -> Result<Cli, Cause> {
-    files::request(|| search(request))
+    files::fs_request(|| search(request))
 }
 
 fn search(request: &Request) -> Result<Cli, Cause> {
@@ -55,7 +55,7 @@ fn search(request: &Request) -> Result<Cli, Cause> {
     }
     let mut is_for_windows = false;
     for path in candidates(&request.env) {
-        match files::request(|| examine(&path)) {
+        match files::fs_request(|| examine(&path)) {
             Ok(cli) => return Ok(cli),
             Err(fault) => is_for_windows |= fault == CliFault::ForWindows,
         }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use super::config::Setting;
-use crate::files::{read_regular, request};
+use crate::files::{fs_request, read_regular};
 use crate::request::CodexHome;
 
 /// How Codex is signed in.
@@ -23,7 +23,7 @@ pub enum Login {
     Programmatic,
     /// Not at all.
     None,
-    /// The files do not tell.
+    /// The files do not show it.
     Unknown,
 }
 
@@ -40,28 +40,28 @@ impl Login {
     }
 }
 
-/// What `auth.json` says.
+/// The content of `auth.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// How Codex is signed in.
     pub login: Login,
     /// Where.
-    pub workspace: Workspace,
+    pub workspace: AccountWorkspace,
 }
 
 /// The ChatGPT workspace of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Workspace {
+pub enum AccountWorkspace {
     /// The one with this id.
     Of(String),
     /// The login names none.
     None,
-    /// The files do not tell.
+    /// The files do not show it.
     Unknown,
 }
 
 impl Account {
-    const UNKNOWN: Self = Self { login: Login::Unknown, workspace: Workspace::Unknown };
+    const UNKNOWN: Self = Self { login: Login::Unknown, workspace: AccountWorkspace::Unknown };
 }
 
 /// `auth.json`, reduced to what is there: of the tokens only the workspace's id is taken.
@@ -82,12 +82,12 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
 #[derive(Deserialize)]
 struct Tokens {
     #[serde(default, rename = "id_token", deserialize_with = "workspace")]
-    workspace: Option<Workspace>,
+    workspace: Option<AccountWorkspace>,
 }
 
 /// The workspace that an ID token names: all versions compare this claim with
 /// `forced_chatgpt_workspace_id`. Its signature is for the backend to check.
-fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<Workspace>, D::Error> {
+fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<AccountWorkspace>, D::Error> {
     #[derive(Default, Deserialize)]
     struct Claims {
         #[serde(default, rename = "https://api.openai.com/auth")]
@@ -100,7 +100,7 @@ fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<Workspace>, D
     let token = serde_json::Value::deserialize(token)?;
     let payload = token.as_str().and_then(|token| BASE64.decode(token.split('.').nth(1)?).ok());
     let claims = payload.and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
-    Ok(claims.map(|claims| claims.auth.chatgpt_account_id.map_or(Workspace::None, Workspace::Of)))
+    Ok(claims.map(|claims| claims.auth.chatgpt_account_id.map_or(AccountWorkspace::None, AccountWorkspace::Of)))
 }
 
 /// Whether Codex does not start with this home: it has to be a directory in which this process may
@@ -109,7 +109,7 @@ fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<Workspace>, D
 #[must_use]
 pub fn is_no_home(codex_home: &CodexHome) -> bool {
     // The dot takes the right to search the directory.
-    match request(|| codex_home.path.join(".").metadata()) {
+    match fs_request(|| codex_home.path.join(".").metadata()) {
         Ok(metadata) => !metadata.is_dir(),
         Err(error) => codex_home.is_named || error.kind() != io::ErrorKind::NotFound,
     }
@@ -136,7 +136,7 @@ pub fn from_auth(bytes: &[u8]) -> Account {
         Some("chatgpt") | None if auth.tokens.is_some() => Login::ChatGpt,
         _ => Login::Unknown,
     };
-    Account { login, workspace: auth.tokens.and_then(|tokens| tokens.workspace).unwrap_or(Workspace::Unknown) }
+    Account { login, workspace: auth.tokens.and_then(|tokens| tokens.workspace).unwrap_or(AccountWorkspace::Unknown) }
 }
 
 /// The arguments that make the CLI tell how it is signed in with these `-c` settings; it also knows
@@ -204,12 +204,12 @@ mod tests {
         };
         let token = |claims: &str| format!(r#""e30.{}.c2ln""#, BASE64.encode(claims));
         let named = r#"{"email":"x","https://api.openai.com/auth":{"chatgpt_account_id":"one"}}"#;
-        assert_eq!(workspace(&token(named)), Workspace::Of("one".into()));
+        assert_eq!(workspace(&token(named)), AccountWorkspace::Of("one".into()));
         for claims in ["{}", r#"{"https://api.openai.com/auth":{}}"#] {
-            assert_eq!(workspace(&token(claims)), Workspace::None, "{claims}");
+            assert_eq!(workspace(&token(claims)), AccountWorkspace::None, "{claims}");
         }
         for unreadable in ["null", "5", r#""""#, r#""e30""#, r#""e30.!.c2ln""#, &token("[")] {
-            assert_eq!(workspace(unreadable), Workspace::Unknown, "{unreadable}");
+            assert_eq!(workspace(unreadable), AccountWorkspace::Unknown, "{unreadable}");
         }
     }
 

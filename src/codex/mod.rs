@@ -14,6 +14,7 @@ pub mod failure;
 pub mod home;
 pub mod launcher;
 pub mod lean;
+mod line_sink;
 pub mod locate;
 pub mod login;
 pub mod prompt;

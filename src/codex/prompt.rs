@@ -1,15 +1,11 @@
-//! The words of one turn.
-//!
-//! They ask for exactly one call of `image_gen`, and fence the user's own words: those describe a
-//! picture and must not be obeyed as orders. The fence's tag carries a random part, so that no
-//! brief can close it.
+//! Builds the prompt of one turn: it asks for exactly one call of `image_gen`.
 
 use std::path::{Path, PathBuf};
 
 /// What the agent answers, alone on a line, when it has no image tool.
 pub const UNAVAILABLE: &str = "IMAGE_GEN_UNAVAILABLE";
 
-/// What a turn is asked for.
+/// The request, as far as the prompt depends on it.
 #[derive(Debug)]
 pub struct Brief<'a> {
     /// The user's own words.
@@ -18,20 +14,25 @@ pub struct Brief<'a> {
     pub aspect: &'a str,
     /// Whether the background is to be transparent.
     pub transparent: bool,
-    /// Where the pictures to start from are.
+    /// The files of the reference images.
     pub references: &'a [PathBuf],
-    /// Whether what the user has told the agent for other work is to be left aside.
+    /// Whether the agent is to ignore the user's standing instructions, such as an AGENTS.md.
     pub alone: bool,
-    /// Where the agent is to leave a copy; nowhere, and it is to do nothing but call the tool.
+    /// Where the agent is to leave a copy. If absent, it is to do nothing but call the tool.
     pub copy_to: Option<&'a Path>,
 }
 
-/// The text that goes to Codex on stdin. `nonce` is random text for the fence.
+/// Builds the text that goes to Codex on stdin.
+///
+/// # The fence
+/// The user's words come last, unchanged, between two tags that contain `nonce`. The text before
+/// says that everything between the tags describes a picture and is no instruction. `nonce` is
+/// random, so no words can close the fence.
 #[must_use]
 pub fn prompt(brief: &Brief<'_>, nonce: &str) -> String {
     let Brief { words, aspect, .. } = brief;
-    // The tool's parameter is `transparent_background` (0.160 and later); older ones are told by
-    // the prompt alone.
+    // The tool's parameter is `transparent_background` (0.160 and later); for older ones the prompt
+    // alone says it.
     let transparent = if brief.transparent {
         "\n   The picture has a transparent background: an alpha channel, and nothing behind its subject. Set the tool's \
          transparent_background to true if it has that parameter, and say it in the tool's prompt in any case."
@@ -74,8 +75,8 @@ pub fn prompt(brief: &Brief<'_>, nonce: &str) -> String {
     )
 }
 
-/// The tool takes local files by `referenced_image_paths`; one that does not know it sees the
-/// attachments.
+/// Names the reference images. The tool takes local files by `referenced_image_paths`; one without
+/// that parameter sees the attachments.
 fn references(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         return String::new();
@@ -89,8 +90,8 @@ fn references(paths: &[PathBuf]) -> String {
     )
 }
 
-/// The path as it is, or where a line break or another control is in it, as JSON: it has a line of
-/// its own.
+/// Returns the path for a line of its own: as JSON if it has a line break or another control
+/// character, else as it is.
 fn on_one_line(path: &Path) -> String {
     let text = path.display().to_string();
     if !text.contains(char::is_control) {

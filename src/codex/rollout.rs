@@ -1,21 +1,9 @@
 //! Codex's own record of a thread (all versions; none with `--ephemeral`):
 //! `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<time>-<thread id>.jsonl`.
 //!
-//! It holds the pictures themselves, as base64, also those that Codex did not save: 0.140.0 and
+//! It holds the images themselves, as base64, also those that Codex did not save: 0.140.0 and
 //! 0.141.0 save none whose status stays `generating`, and from 0.144 on none that the backend's
-//! hosted tool drew. Three kinds of line record what image_gen returned:
-//!
-//! * `event_msg` / `image_generation_end` (to 0.150.1),
-//! * `response_item` / `image_generation_call` (the hosted tool),
-//! * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
-//!
-//! Once a record has not changed for seven days, Codex may compress it: in the same directory there
-//! is `….jsonl.zst` instead, one frame of zstd's level 3 without a checksum (0.140.0; the feature
-//! `local_thread_store_compression` is in all versions from there on, off by default). While it
-//! replaces one form by the other both are there, and Codex reads the plain one.
-//!
-//! The outputs of the agent's tool calls hold pictures too, but any: those that it looked at, or
-//! drew itself. They count for nothing here.
+//! hosted tool drew.
 
 use std::borrow::Cow;
 use std::fs::{DirEntry, File};
@@ -32,7 +20,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
-use crate::files::{Dir, InRequests, Inflated, Stamp, request};
+use crate::files::{CountedReader, Dir, Inflated, Stamp, fs_request};
 use crate::text::lines::Lines;
 
 /// A picture that image_gen returned.
@@ -56,7 +44,7 @@ const READ_BYTES: usize = 64 << 10;
 const SIGN: &[u8] = b"\"image_gen";
 
 /// Calls `each` for every picture in the thread's record that is not larger than `limit` bytes, in
-/// order, until it breaks. A picture that is recorded twice is handed over twice. Returns whether
+/// order, until it breaks. A picture that is recorded twice is passed twice. Returns whether
 /// there was one that is larger. Blocks on the disk, until it was `given_up`; holds one line at a
 /// time.
 pub fn pictures(
@@ -82,7 +70,7 @@ impl<R: Read> Read for UntilGivenUp<'_, R> {
     }
 }
 
-/// [`pictures`], of a record that is open. What cannot be read to its end has told what it could.
+/// [`pictures`], of a record that is open. A read error ends the record.
 pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recorded) -> ControlFlow<()>) -> bool {
     // Four characters for three bytes, and what wrapping them adds.
     let cap = (limit / 2).saturating_mul(3).saturating_add(LINE_OVERHEAD);
@@ -117,7 +105,7 @@ pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recor
 pub struct Statement {
     /// `read-only`, `workspace-write` or another.
     pub sandbox: String,
-    /// `never` or another; absent where the version does not say it as text.
+    /// `never` or another; absent if the version does not write it as text.
     pub approval_policy: Option<String>,
     /// The working directory.
     pub cwd: Option<PathBuf>,
@@ -172,7 +160,7 @@ enum Entry {
 #[derive(Deserialize)]
 struct Context {
     cwd: Option<PathBuf>,
-    /// A word, or a table in versions that can ask for some things only.
+    /// A string, or a table in versions that can ask for some things only.
     approval_policy: Option<serde_json::Value>,
     sandbox_policy: Option<SandboxPolicy>,
     permission_profile: Option<PermissionProfile>,
@@ -241,6 +229,14 @@ impl From<Context> for Statement {
     }
 }
 
+/// A line that records what image_gen returned. There are three kinds of them:
+///
+/// * `event_msg` / `image_generation_end` (to 0.150.1),
+/// * `response_item` / `image_generation_call` (the hosted tool),
+/// * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
+///
+/// The outputs of the agent's tool calls hold images too, but any: those that it viewed, or drew
+/// itself. They do not count.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]
@@ -335,6 +331,11 @@ fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
 }
 
 /// How the lines of a record are kept.
+///
+/// Once a record has not changed for seven days, Codex may compress it: in the same directory there
+/// is `….jsonl.zst` instead, one frame of zstd's level 3 without a checksum (0.140.0; the feature
+/// `local_thread_store_compression` is in all versions from there on, off by default). While Codex
+/// replaces one form by the other both are there, and it reads the plain one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Plain,
@@ -355,7 +356,7 @@ impl Form {
     }
 }
 
-/// A record's name without what tells that it is compressed.
+/// A record's name without the extension of compressed ones.
 fn plain_name(name: &str) -> &str {
     name.strip_suffix(".zst").unwrap_or(name)
 }
@@ -380,7 +381,7 @@ fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, String)> {
 }
 
 /// The thread's record, opened.
-fn find(codex_home: &Path, thread: &ThreadId) -> Option<(InRequests<File>, Form)> {
+fn find(codex_home: &Path, thread: &ThreadId) -> Option<(CountedReader<File>, Form)> {
     // Codex may have replaced one form by the other since it was located.
     for _ in 0..2 {
         let (day, name) = locate(codex_home, thread)?;
@@ -419,8 +420,8 @@ impl Growth {
 
 /// The entries of a directory. Nothing if there is no such directory.
 fn entries(dir: &Path) -> impl Iterator<Item = DirEntry> + use<> {
-    let mut entries = request(|| std::fs::read_dir(dir)).into_iter().flatten();
-    std::iter::from_fn(move || request(|| entries.next())).flatten()
+    let mut entries = fs_request(|| std::fs::read_dir(dir)).into_iter().flatten();
+    std::iter::from_fn(move || fs_request(|| entries.next())).flatten()
 }
 
 #[cfg(test)]

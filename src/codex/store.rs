@@ -6,7 +6,7 @@
 //! here.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
-use crate::files::{Dir, ReadError, Stamp, request};
-use crate::png::{self, Picture};
+use crate::files::{Dir, ReadError, Stamp, fs_request};
+use crate::png::{self, Picture, PngError};
 
 /// A proven picture: its bytes and what they show.
 #[derive(Debug)]
@@ -26,7 +26,37 @@ pub struct VerifiedPng {
     pub picture: Picture,
 }
 
-/// What a look into the store found.
+/// Why a file is no acceptable picture.
+#[derive(Debug)]
+pub enum ImageError {
+    /// It is larger than allowed.
+    TooLarge,
+    /// It is no PNG, not a whole one, or no file that may hold one.
+    Invalid(PngError),
+}
+
+/// Reads the picture `name` in `dir` and proves it by `prove`. None if there is no such file, or,
+/// on Windows, if another process holds it for the moment.
+///
+/// # Errors
+/// Why the file is no acceptable picture.
+pub fn read_image(
+    dir: &Dir,
+    name: &OsStr,
+    limit: u64,
+    prove: fn(&[u8]) -> Result<Picture, PngError>,
+) -> Result<Option<VerifiedPng>, ImageError> {
+    let bytes = match dir.read(name, limit) {
+        Ok(bytes) => bytes,
+        Err(ReadError::Absent) => return Ok(None),
+        Err(ReadError::TooLarge) => return Err(ImageError::TooLarge),
+        Err(ReadError::NotRegular(what)) => return Err(ImageError::Invalid(PngError::NotRegular(what))),
+    };
+    let picture = prove(&bytes).map_err(ImageError::Invalid)?;
+    Ok(Some(VerifiedPng { bytes, picture }))
+}
+
+/// The result of a scan of the store.
 #[derive(Debug)]
 pub enum Scan {
     /// Nothing new.
@@ -35,11 +65,10 @@ pub enum Scan {
     Image(VerifiedPng),
     /// A file that is no acceptable picture, or none yet: one that ends too early may still be
     /// growing.
-    Refused(ReadError),
+    Refused(ImageError),
 }
 
-/// One thread's directory in the store, looked at again and again without reading an unchanged file
-/// twice.
+/// One thread's directory in the store. Repeated scans read no unchanged file twice.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
@@ -50,10 +79,10 @@ pub struct Store {
     seen: HashMap<OsString, Stamp>,
 }
 
-/// What the store held before a run began, to tell the run's files from older ones.
+/// The content of the store before a turn, which tells the turn's files from older ones.
 ///
-/// A file's time alone does not tell: a network disk has a clock of its own, and a clock may be set
-/// back while a run lasts. Codex gives each thread a new id and makes its directory with the first
+/// A file's time alone is not enough: a network disk has a clock of its own, and a clock may be set
+/// back while a turn lasts. Codex gives each thread a new id and makes its directory with the first
 /// picture (all versions), so a directory that was not there before holds no older file.
 #[derive(Debug)]
 pub struct Baseline {
@@ -70,8 +99,8 @@ impl Baseline {
         Self { taken, names: list(&codex_home.join(Store::DIRECTORY)).ok() }
     }
 
-    /// From when on a file counts as the run's, in the directory of `thread`. None where every file
-    /// does, since the directory is newer than the run.
+    /// The time from which on a file counts as the turn's, in the directory of `thread`. None if
+    /// every file does, because the directory is newer than the turn.
     #[must_use]
     pub fn since(&self, thread: &ThreadId) -> Option<SystemTime> {
         match &self.names {
@@ -84,23 +113,23 @@ impl Baseline {
 /// The names in a directory, in lower case: some file systems ignore it. None of them if there is
 /// no such directory.
 fn list(path: &Path) -> io::Result<HashSet<String>> {
-    let mut entries = match request(|| std::fs::read_dir(path)) {
+    let mut entries = match fs_request(|| std::fs::read_dir(path)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
         Err(error) => return Err(error),
     };
     let mut names = HashSet::new();
-    while let Some(entry) = request(|| entries.next()) {
+    while let Some(entry) = fs_request(|| entries.next()) {
         // What is no text is no thread's.
         names.extend(entry?.file_name().into_string().map(|name| name.to_ascii_lowercase()));
     }
     Ok(names)
 }
 
-/// How often the store is worth a look: one `open` of a directory that mostly does not exist yet.
-/// Codex needs some tens of milliseconds from the picture to its next request, which uploads all of
-/// it (0.169.0).
-pub const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Pause between scans. A scan is one `open` of a directory that mostly does not exist yet. Codex
+/// needs some tens of milliseconds from the picture to its next request, which uploads all of it
+/// (0.169.0).
+pub const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 /// File systems round the times of their files, the coarsest to two seconds.
 const COARSE: Duration = Duration::from_secs(2);
 
@@ -109,7 +138,7 @@ impl Store {
     pub const DIRECTORY: &str = "generated_images";
 
     /// The store of `thread`. Files larger than `limit` bytes are refused, older ones than `since`
-    /// are not even looked at.
+    /// are not even read.
     #[must_use]
     pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64, since: Option<SystemTime>) -> Self {
         let path = codex_home.join(Self::DIRECTORY).join(thread.as_arc().as_ref());
@@ -120,9 +149,9 @@ impl Store {
         Self { path, limit, since, dir: None, seen: HashMap::new() }
     }
 
-    /// Looks for a picture among the files that are new or have changed since the last look, oldest
+    /// Searches the files that are new or have changed since the last scan for a picture, oldest
     /// first. Blocks on the disk, until it was `given_up`.
-    pub fn look(&mut self, given_up: &CancellationToken) -> Scan {
+    pub fn scan(&mut self, given_up: &CancellationToken) -> Scan {
         // The directory appears with the first picture; until then there is nothing to open.
         if self.dir.is_none() {
             self.dir = Dir::open(&self.path).ok();
@@ -132,38 +161,35 @@ impl Store {
         let mut fresh: Vec<(Stamp, OsString)> = names
             .into_iter()
             .filter_map(|name| dir.stamp(&name).map(|stamp| (stamp, name)))
-            .filter(|(stamp, name)| self.is_of_run(*stamp) && self.seen.get(name) != Some(stamp))
+            .filter(|(stamp, name)| self.is_of_turn(*stamp) && self.seen.get(name) != Some(stamp))
             .collect();
         fresh.sort_by(|(a, a_name), (b, b_name)| (a.modified, a_name).cmp(&(b.modified, b_name)));
-        let mut sight = Scan::Nothing;
+        let mut found = Scan::Nothing;
         for (stamp, name) in fresh {
             if given_up.is_cancelled() {
                 break;
             }
-            let proven = dir.read(&name, self.limit).and_then(|bytes| {
-                let picture = png::prove(&bytes).map_err(ReadError::Flawed)?;
-                Ok(VerifiedPng { bytes, picture })
-            });
-            match &proven {
-                // Gone again; or, on Windows, held by another process for the moment: tried again.
-                Err(ReadError::Absent) => self.seen.remove(&name),
+            let read = read_image(dir, &name, self.limit, png::prove);
+            match &read {
+                // Tried again.
+                Ok(None) => self.seen.remove(&name),
                 // Stamped before it was read: a change during the reading makes it new again.
-                Ok(_) | Err(_) => self.seen.insert(name, stamp),
+                Ok(Some(_)) | Err(_) => self.seen.insert(name, stamp),
             };
-            match proven {
-                Ok(proven) => return Scan::Image(proven),
-                Err(ReadError::Absent) => {}
-                Err(refusal) => sight = Scan::Refused(refusal),
+            match read {
+                Ok(Some(proven)) => return Scan::Image(proven),
+                Ok(None) => {}
+                Err(error) => found = Scan::Refused(error),
             }
         }
-        sight
+        found
     }
 
-    fn is_of_run(&self, stamp: Stamp) -> bool {
+    fn is_of_turn(&self, stamp: Stamp) -> bool {
         self.since.is_none_or(|since| stamp.modified >= since)
     }
 
-    /// Forgets what was seen: the next look judges every file.
+    /// Forgets the known files: the next scan reads every file.
     pub fn forget(&mut self) {
         self.seen.clear();
     }
@@ -174,7 +200,7 @@ impl Store {
         let Ok(dir) = Dir::open(&self.path) else { return false };
         let mut names = dir.names().unwrap_or_default().into_iter();
         names.any(|name| {
-            let fits = |stamp: Stamp| self.is_of_run(stamp) && stamp.size == bytes.len() as u64;
+            let fits = |stamp: Stamp| self.is_of_turn(stamp) && stamp.size == bytes.len() as u64;
             dir.stamp(&name).is_some_and(fits) && dir.read(&name, bytes.len() as u64).is_ok_and(|found| found == bytes)
         })
     }
@@ -185,7 +211,6 @@ mod tests {
     use std::fs::File;
 
     use super::*;
-    use crate::png::PngError;
 
     const THREAD: &str = "019e5f2a-7c44-7bb0-9d3e-0123456789ab";
 
@@ -204,8 +229,8 @@ mod tests {
         (home, path, store)
     }
 
-    fn look(store: &mut Store) -> Scan {
-        store.look(&CancellationToken::new())
+    fn scan(store: &mut Store) -> Scan {
+        store.scan(&CancellationToken::new())
     }
 
     #[test]
@@ -215,16 +240,16 @@ mod tests {
         std::fs::write(path.join("a"), picture(1)).unwrap();
         let given_up = CancellationToken::new();
         given_up.cancel();
-        assert!(matches!(store.look(&given_up), Scan::Nothing));
-        assert!(matches!(look(&mut store), Scan::Image(_)), "it was not seen");
+        assert!(matches!(store.scan(&given_up), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Image(_)), "it was not seen");
     }
 
     #[test]
     fn nothing_is_seen_before_codex_writes() {
         let (_home, path, mut store) = store();
-        assert!(matches!(look(&mut store), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
         std::fs::create_dir_all(&path).unwrap();
-        assert!(matches!(look(&mut store), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
     }
 
     #[test]
@@ -233,10 +258,10 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         let bytes = picture(7);
         std::fs::write(path.join("exec-1.anything"), &bytes[..20]).unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ReadError::Flawed(PngError::Truncated))));
-        assert!(matches!(look(&mut store), Scan::Nothing), "an unchanged file is not read again");
+        assert!(matches!(scan(&mut store), Scan::Refused(ImageError::Invalid(PngError::Truncated))));
+        assert!(matches!(scan(&mut store), Scan::Nothing), "an unchanged file is not read again");
         std::fs::write(path.join("exec-1.anything"), &bytes).unwrap();
-        assert!(matches!(look(&mut store), Scan::Image(proven) if proven.bytes == bytes));
+        assert!(matches!(scan(&mut store), Scan::Image(proven) if proven.bytes == bytes));
     }
 
     #[cfg(windows)]
@@ -249,9 +274,9 @@ mod tests {
         let mut alone = std::fs::OpenOptions::new();
         let mut held = alone.write(true).create_new(true).share_mode(0).open(path.join("a")).unwrap();
         held.write_all(&picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
         drop(held);
-        assert!(matches!(look(&mut store), Scan::Image(_)));
+        assert!(matches!(scan(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -259,9 +284,9 @@ mod tests {
         let (_home, path, mut store) = store();
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), b"<html>").unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ReadError::Flawed(PngError::Other("an HTML page")))));
+        assert!(matches!(scan(&mut store), Scan::Refused(ImageError::Invalid(PngError::Other("an HTML page")))));
         std::fs::write(path.join("b"), picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Scan::Image(_)));
+        assert!(matches!(scan(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -270,7 +295,7 @@ mod tests {
         let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, None);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), picture(1)).unwrap();
-        assert!(matches!(look(&mut store), Scan::Refused(ReadError::TooLarge)));
+        assert!(matches!(scan(&mut store), Scan::Refused(ImageError::TooLarge)));
     }
 
     #[test]
@@ -285,11 +310,11 @@ mod tests {
         let mut store = Store::new(home.path(), &thread, 1 << 20, Some(since));
         let set = |time| File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
         set(since - Duration::from_secs(60));
-        assert!(matches!(look(&mut store), Scan::Nothing));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
         assert!(!store.holds(&picture(1)));
         set(since);
         assert!(store.holds(&picture(1)) && !store.holds(&picture(2)));
-        assert!(matches!(look(&mut store), Scan::Image(_)));
+        assert!(matches!(scan(&mut store), Scan::Image(_)));
     }
 
     #[test]
@@ -307,7 +332,7 @@ mod tests {
             assert_eq!(baseline.since(&thread), None);
             let mut store = Store::new(home.path(), &thread, 1 << 20, baseline.since(&thread));
             assert!(store.holds(&picture(1)));
-            assert!(matches!(look(&mut store), Scan::Image(_)));
+            assert!(matches!(scan(&mut store), Scan::Image(_)));
         }
     }
 

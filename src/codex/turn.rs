@@ -1,8 +1,7 @@
-//! One `codex exec`: started, fed with its prompt, listened to, stopped.
+//! Runs one `codex exec`: starts it, writes its prompt, reads its output, stops it.
 //!
-//! Writes the prompt and reads stdout and stderr at the same time, for as long as the child lives:
-//! a child that never reads blocks the writer, and a child whose full pipes are not read blocks
-//! itself.
+//! Writes and reads at the same time: a child that never reads blocks the writer, and a child whose
+//! full pipes are not read blocks itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,24 +11,25 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ThreadId;
-use super::events::{Event, Transcript};
+use super::events::{ExecEvent, Transcript};
 use super::failure::StderrDigest;
-use crate::process::pump::{Reader, read};
-use crate::process::{Child, Exit, Marker, Program, StopMode, Stopped, spawn};
+use super::line_sink::LineSink;
+use crate::process::{Child, Exit, Marker, Program, Reader, Sink, StopMode, Stopped, read, spawn};
 use crate::progress::{Phase, Progress};
+use crate::text::lines::Lines;
 use crate::text::redact::Redactor;
 
-/// The longest line that is looked at. Events of Codex are small but for those that quote a
-/// command's output.
+/// Longer lines are dropped. Events of Codex are small, except for those that quote a command's
+/// output.
 const LINE_BYTES: usize = 1 << 20;
 
-/// The grace after the picture. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its
-/// work on the picture first, which takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped
+/// The grace after the image. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its
+/// work on the image first, which takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped
 /// by us in either case.
-pub const DRAWN_GRACE: Duration = Duration::from_millis(500);
-/// How long Codex may live on after it has said how its turn ended. It exits within 336 ms
+pub const IMAGE_GRACE: Duration = Duration::from_millis(500);
+/// How long Codex may live on after it has reported the end of the turn. It exits within 336 ms
 /// (0.132.0) or 86 ms (0.144.6, 0.171.0; five runs each).
-pub const OVER_GRACE: Duration = Duration::from_secs(3);
+pub const TURN_END_GRACE: Duration = Duration::from_secs(3);
 
 /// A running turn. Dropping it kills the whole tree.
 #[derive(Debug)]
@@ -43,36 +43,36 @@ pub struct Turn {
     redactor: Redactor,
 }
 
-/// What a turn tells while it runs.
+/// The state of a running turn.
 #[derive(Debug, Clone, Default)]
 pub struct TurnStatus {
     /// The thread, once it has started.
     pub thread: Option<ThreadId>,
-    /// How often Codex has connected anew without the agent having said or done anything since.
-    pub reconnects: u32,
-    /// Whether Codex has said how the turn ended.
-    pub is_over: bool,
+    /// How often Codex has reconnected since the agent's last message or command.
+    pub reconnects: u64,
+    /// Whether Codex has reported the end of the turn.
+    pub has_ended: bool,
 }
 
-/// What the turn has said.
+/// The output of a turn.
 #[derive(Debug, Default)]
 pub struct TurnOutput {
-    /// On stdout.
+    /// Of stdout.
     pub transcript: Transcript,
-    /// On stderr.
+    /// Of stderr.
     pub stderr: StderrDigest,
 }
 
-/// A turn that is over.
+/// A turn whose processes are stopped.
 #[derive(Debug)]
 pub struct FinishedTurn {
     /// How Codex ended.
     pub exit: Exit,
     /// Whether processes that it started may still run.
     pub may_have_survivors: bool,
-    /// What it said.
+    /// What it printed.
     pub output: TurnOutput,
-    /// What takes out of it what must not be shown.
+    /// Hides in the output what must not be shown.
     pub redactor: Redactor,
 }
 
@@ -80,25 +80,17 @@ impl Turn {
     /// Starts `program` and gives it `prompt` on stdin. Blocks until the program runs.
     ///
     /// # Errors
-    /// Whatever the operating system says.
+    /// The operating system's error.
     pub fn start(program: &Program, marker: Marker, prompt: String, progress: Progress) -> std::io::Result<Self> {
         let (child, pipes) = spawn(program, marker)?;
         let output = Arc::new(Mutex::new(TurnOutput::default()));
-        let (tell, status) = watch::channel(TurnStatus::default());
+        let (sender, status) = watch::channel(TurnStatus::default());
         let redactor = progress.redactor().clone();
-        let listener = Listener { output: Arc::clone(&output), tell, progress };
-        let stderr = Arc::clone(&output);
+        let events = EventHandler { output: Arc::clone(&output), status: sender, progress };
+        let stderr = StderrSink { lines: Lines::new(LINE_BYTES), output: Arc::clone(&output) };
         let readers = [
-            read(pipes.stdout, LINE_BYTES, |_| {}, move |line| listener.hear(line))?,
-            read(
-                pipes.stderr,
-                LINE_BYTES,
-                {
-                    let output = Arc::clone(&output);
-                    move |bytes| lock(&output).stderr.tail.push(bytes)
-                },
-                move |line| lock(&stderr).stderr.note(line),
-            )?,
+            read(pipes.stdout, LineSink::new(LINE_BYTES, move |line| events.handle(line)))?,
+            read(pipes.stderr, stderr)?,
         ];
         Ok(Self { child, output, status, _writer: write(pipes.stdin, prompt), readers, redactor })
     }
@@ -132,7 +124,7 @@ impl Turn {
 /// Writes `prompt` and closes stdin: Codex waits for its end before it begins (all versions).
 fn write(mut stdin: impl AsyncWrite + Unpin + Send + 'static, prompt: String) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        // A child that closes its stdin early has a reason, which its exit and stderr tell better
+        // A child that closes its stdin early has a reason, which its exit and stderr show better
         // than this error.
         let _ = stdin.write_all(prompt.as_bytes()).await;
     }))
@@ -143,42 +135,60 @@ fn lock(output: &Mutex<TurnOutput>) -> MutexGuard<'_, TurnOutput> {
     output.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Turns lines of stdout into what is remembered and what is said.
-#[derive(Debug)]
-struct Listener {
+/// Keeps the end of stderr, and what its lines report.
+struct StderrSink {
+    lines: Lines,
     output: Arc<Mutex<TurnOutput>>,
-    tell: watch::Sender<TurnStatus>,
+}
+
+impl Sink for StderrSink {
+    fn take(&mut self, bytes: &[u8]) {
+        let stderr = &mut lock(&self.output).stderr;
+        stderr.tail.push(bytes);
+        self.lines.push(bytes, |line| stderr.note(line));
+    }
+
+    fn end(&mut self) {
+        let stderr = &mut lock(&self.output).stderr;
+        self.lines.finish(|line| stderr.note(line));
+    }
+}
+
+/// Turns lines of stdout into the transcript, the status and progress.
+#[derive(Debug)]
+struct EventHandler {
+    output: Arc<Mutex<TurnOutput>>,
+    status: watch::Sender<TurnStatus>,
     progress: Progress,
 }
 
-impl Listener {
-    fn hear(&self, line: &[u8]) {
-        let Some(event) = Event::parse(line) else { return };
-        if matches!(event, Event::ThreadStarted(_)) && self.tell.borrow().thread.is_some() {
+impl EventHandler {
+    fn handle(&self, line: &[u8]) {
+        let Some(event) = ExecEvent::parse(line) else { return };
+        if matches!(event, ExecEvent::ThreadStarted(_)) && self.status.borrow().thread.is_some() {
             return;
         }
         lock(&self.output).transcript.note(&event);
-        self.tell.send_if_modified(|status| match &event {
-            Event::ThreadStarted(thread) => {
+        self.status.send_if_modified(|status| match &event {
+            ExecEvent::ThreadStarted(thread) => {
                 status.thread = Some(thread.clone());
+                self.progress.set_thread(thread.as_arc());
                 true
             }
-            Event::Reconnecting(_) => {
+            ExecEvent::Reconnecting(_) => {
                 status.reconnects += 1;
                 true
             }
-            Event::Message(_) | Event::CommandStarted => std::mem::take(&mut status.reconnects) > 0,
-            Event::TurnCompleted(_) | Event::TurnFailed(_) => !std::mem::replace(&mut status.is_over, true),
-            Event::Trouble(_) => false,
+            ExecEvent::Message(_) | ExecEvent::CommandStarted => std::mem::take(&mut status.reconnects) > 0,
+            ExecEvent::TurnCompleted(_) | ExecEvent::TurnFailed(_) => !std::mem::replace(&mut status.has_ended, true),
+            ExecEvent::Trouble(_) => false,
         });
-        let thread = self.tell.borrow().thread.as_ref().map(|thread| Arc::clone(thread.as_arc()));
-        let say = |phase, message: &str| self.progress.say(phase, message, thread.as_ref());
         match &event {
-            Event::ThreadStarted(_) => say(Phase::Started, "Codex has started"),
-            Event::Message(text) => say(Phase::Message, text),
-            Event::CommandStarted => say(Phase::Command, "Codex runs a command"),
-            Event::Reconnecting(text) => say(Phase::Reconnecting, text),
-            Event::Trouble(_) | Event::TurnCompleted(_) | Event::TurnFailed(_) => {}
+            ExecEvent::ThreadStarted(_) => self.progress.report(Phase::Started, "Codex has started"),
+            ExecEvent::Message(text) => self.progress.report(Phase::Message, text),
+            ExecEvent::CommandStarted => self.progress.report(Phase::Command, "Codex runs a command"),
+            ExecEvent::Reconnecting(text) => self.progress.report(Phase::Reconnecting, text),
+            ExecEvent::Trouble(_) | ExecEvent::TurnCompleted(_) | ExecEvent::TurnFailed(_) => {}
         }
     }
 }

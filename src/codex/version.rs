@@ -1,20 +1,5 @@
 //! The version of the CLI, and what depends on it.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::pin::pin;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime};
-
-use tokio::sync::Mutex;
-
-use super::ask::ask;
-use super::locate::Cli;
-use crate::blocking::{self, Kind};
-use crate::files;
-use crate::process::Marker;
-use crate::request::Request;
-
 /// A version's first three numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(u32, u32, u32);
@@ -44,63 +29,6 @@ impl Version {
         Some(Self(next()?, next()?, next()?))
     }
 }
-
-/// The CLI's version: its npm package's, or what it says itself, "codex-cli 0.169.0" (all
-/// versions). None if it does not say, or `given_up` resolved before.
-pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: impl Future) -> Option<String> {
-    if cli.version.is_some() {
-        return cli.version.clone();
-    }
-    let mut given_up = pin!(given_up);
-    let (place, asked) = (cli.program.clone(), cli.program.clone());
-    let stamp = blocking::read(Kind::Programs, place, move || files::request(|| Stamped::of(asked)));
-    let program = stamp.await.ok().flatten().flatten()?;
-    // Held while the CLI is asked: calls that begin together start it once.
-    let mut answers = tokio::select! {
-        biased;
-        answers = ANSWERS.lock() => answers,
-        _ = &mut given_up => return None,
-    };
-    if let Some((known, when)) = answers.get(&program)
-        && when.elapsed() < KEPT
-    {
-        return known.clone();
-    }
-    let mut is_given_up = false;
-    let given_up = async {
-        given_up.await;
-        is_given_up = true;
-    };
-    // A CLI that cannot even be started tells why when a picture is asked for.
-    let answer = ask(cli, request, vec!["--version".into()], marker, given_up).await.unwrap_or_default();
-    let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned);
-    if !is_given_up {
-        answers.insert(program, (version.clone(), Instant::now()));
-    }
-    version
-}
-
-/// A program as it was when it answered. An update changes its size or its time.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Stamped {
-    path: PathBuf,
-    size: u64,
-    modified: SystemTime,
-}
-
-impl Stamped {
-    fn of(path: PathBuf) -> Option<Self> {
-        let metadata = std::fs::metadata(&path).ok()?;
-        Some(Self { path, size: metadata.len(), modified: metadata.modified().ok()? })
-    }
-}
-
-type Answers = HashMap<Stamped, (Option<String>, Instant)>;
-
-/// The question takes as long as the CLI takes to start, so answers are kept for a while.
-static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
-/// The program of a version manager stays the same when it leads to another version.
-const KEPT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! Directories and files on Unix: everything relative to a descriptor of the directory.
+//! Directories and files on Unix, relative to the descriptor of a directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -12,17 +12,16 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{PngError, ReadError, Stamp};
+use super::read_error::ReadError;
+use super::stamp::Stamp;
 
-mod ancestors;
+#[cfg(target_os = "linux")]
+mod proc_path;
 mod removal;
-
-pub use ancestors::exposure;
 
 pub type Handle = OwnedFd;
 
-/// How a directory is opened whose entries are only made and removed: it may be one that cannot be
-/// listed.
+/// Flag for opening a directory without permission to list it.
 #[cfg(target_os = "linux")]
 const UNLISTED: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
@@ -46,7 +45,7 @@ pub fn open_dir_at(dir: &Handle, name: &OsStr) -> io::Result<Handle> {
 pub fn create_dir(dir: &Handle, name: &OsStr) -> io::Result<Handle> {
     rustix::fs::mkdirat(dir, name.as_bytes(), Mode::RWXU)?;
     open_dir_at(dir, name).inspect_err(|_| {
-        // Why it could not be opened is the error to tell.
+        // Reports the first error, not that of the clean-up.
         let _ = rustix::fs::unlinkat(dir, name.as_bytes(), AtFlags::REMOVEDIR);
     })
 }
@@ -61,26 +60,17 @@ pub fn id(dir: &Handle) -> io::Result<u64> {
     Ok(rustix::fs::fstat(dir)?.st_ino)
 }
 
-/// A path that leads to the open directory itself, whatever lies where it was. None where `/proc`
-/// is not mounted.
+/// None if `/proc` is not mounted.
 #[cfg(target_os = "linux")]
-pub fn held_path(dir: &Handle) -> Option<PathBuf> {
-    let path = name_of(dir);
-    let (found, held) = (rustix::fs::stat(&path).ok()?, rustix::fs::fstat(dir).ok()?);
-    ((found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)).then_some(path)
+pub fn fd_path(dir: &Handle) -> Option<PathBuf> {
+    let path = proc_path::proc_path(dir);
+    let (found, open) = (rustix::fs::stat(&path).ok()?, rustix::fs::fstat(dir).ok()?);
+    ((found.st_dev, found.st_ino) == (open.st_dev, open.st_ino)).then_some(path)
 }
 
 #[cfg(not(target_os = "linux"))]
-pub const fn held_path(_dir: &Handle) -> Option<PathBuf> {
+pub const fn fd_path(_dir: &Handle) -> Option<PathBuf> {
     None
-}
-
-/// The name that Linux has for an open file; see proc(5). For a child it is valid until it executes
-/// its program.
-#[cfg(target_os = "linux")]
-fn name_of(file: &OwnedFd) -> PathBuf {
-    use std::os::fd::AsRawFd as _;
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 pub fn remove(parent: &Handle, name: &OsStr, dir: Handle, last: &OsStr, deadline: Instant) -> io::Result<()> {
@@ -120,7 +110,6 @@ pub fn stamp(dir: &Handle, name: &OsStr) -> Option<Stamp> {
 }
 
 fn stamp_of(stat: &rustix::fs::Stat) -> Stamp {
-    // The fields' types differ between platforms; all of them fit.
     #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "field types differ between platforms")]
     let modified = stat.st_mtime as i128 * 1_000_000_000 + stat.st_mtime_nsec as i128;
     Stamp { size: u64::try_from(stat.st_size).unwrap_or(0), modified }
@@ -152,5 +141,5 @@ pub fn open_file(dir: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
 }
 
 fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
-    Err(ReadError::Flawed(PngError::NotRegular(what)))
+    Err(ReadError::NotRegular(what))
 }

@@ -1,48 +1,50 @@
-//! Zstandard streams of any origin, inflated piece by piece.
+//! Decompresses untrusted Zstandard streams.
 //!
-//! Memory is bounded by the window that a frame may ask for. Time is bounded by how much may come
-//! out for what goes in, since a block of four bytes can stand for 128 KiB.
+//! A limit on the window bounds the memory. A limit on the ratio of output to input bounds the
+//! time, since a block of four bytes can stand for 128 KiB.
 
 use std::io::{self, BufRead as _, BufReader, Read, Take};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// The largest window of a frame, in bytes: as much as RFC 8878 (3.1.1.1.2) recommends decoders to
-/// support. zstd's default level asks for 2 MiB.
-const MAX_WINDOW: u64 = 8 << 20;
-/// How many bytes may come out for each that goes in. JSON Lines take 2 to 20.
+/// Largest window of a frame: what RFC 8878 (3.1.1.1.2) recommends decoders to support. zstd's
+/// default level uses 2 MiB.
+const MAX_WINDOW_BYTES: u64 = 8 << 20;
+/// Most output bytes for each input byte. JSON Lines have a ratio of 2 to 20.
 const MAX_RATIO: u64 = 64;
-/// By how many bytes what goes in counts as more: short streams may be of any ratio.
-const ALLOWANCE: u64 = 4 << 20;
+/// Added to the input's size, so that short streams may have any ratio.
+const INPUT_ALLOWANCE_BYTES: u64 = 4 << 20;
 const READ_BYTES: usize = 64 << 10;
-/// An empty raw block that is the last one of its frame (RFC 8878, 3.1.1.2).
+/// Empty raw block that ends its frame (RFC 8878, 3.1.1.2).
 const LAST_BLOCK: [u8; 3] = [1, 0, 0];
 
-/// What the frames of a stream hold, one after the other. Reading fails where the stream breaks or
-/// exceeds a bound, after all that precedes it was handed out. A frame's checksum is not compared.
+/// Reader of a stream's decompressed content, frame after frame.
+///
+/// Reading fails where the stream is damaged or exceeds a limit. All content before that is
+/// returned first. Does not verify the checksums of frames.
 pub struct Inflated<R> {
     source: BufReader<Take<R>>,
     decoder: FrameDecoder,
-    handed_out: u64,
+    output_bytes: u64,
     is_broken: bool,
 }
 
 impl<R: Read> Inflated<R> {
-    /// Of a stream that nothing was read of yet.
+    /// Creates a reader at the start of `stream`.
     pub fn new(stream: R) -> Self {
         let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(MAX_WINDOW);
-        // The limit of `take` counts what was read.
+        decoder.set_max_window_size(MAX_WINDOW_BYTES);
+        // The remaining limit of `take` tells how much was read.
         let source = BufReader::with_capacity(READ_BYTES, stream.take(u64::MAX));
-        Self { source, decoder, handed_out: 0, is_broken: false }
+        Self { source, decoder, output_bytes: 0, is_broken: false }
     }
 
     fn decode_block(&mut self) {
         let one = || BlockDecodingStrategy::UptoBlocks(1);
         if self.decoder.decode_blocks(&mut self.source, one()).is_err() {
             self.is_broken = true;
-            // Within a frame the decoder keeps back a window's worth, so the frame is ended.
+            // Ends the frame, because the decoder holds back up to a window of output within one.
             let _ = self.decoder.decode_blocks(&LAST_BLOCK[..], one());
         }
     }
@@ -64,9 +66,9 @@ impl<R: Read> Read for Inflated<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let count = self.decoder.read(buffer)?;
-            self.handed_out += count as u64;
-            let went_in = u64::MAX - self.source.get_ref().limit();
-            if self.handed_out > (went_in + ALLOWANCE).saturating_mul(MAX_RATIO) {
+            self.output_bytes += count as u64;
+            let input_bytes = u64::MAX - self.source.get_ref().limit();
+            if self.output_bytes > (input_bytes + INPUT_ALLOWANCE_BYTES).saturating_mul(MAX_RATIO) {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
             if count > 0 || buffer.is_empty() {
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
 
     const MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
-    /// Windows of 1 MiB, 8 MiB and 8 MiB and an eighth, as a frame header tells them.
+    /// Window descriptors of 1 MiB, 8 MiB and 9 MiB.
     const WINDOWS: [u8; 3] = [10 << 3, 13 << 3, 13 << 3 | 1];
 
     fn block(is_last: bool, kind: u32, size: usize, content: &[u8]) -> Vec<u8> {
@@ -111,7 +113,7 @@ mod tests {
         block(is_last, 1, 128 << 10, b"x")
     }
 
-    /// All that is handed out, and whether the stream was whole.
+    /// Returns the output, and whether the stream was whole.
     fn inflate(stream: &[u8]) -> (Vec<u8>, bool) {
         let mut found = Vec::new();
         let whole = Inflated::new(stream).read_to_end(&mut found).is_ok();
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_follow_each_other_and_skippable_ones_are_skipped() {
+    fn reads_consecutive_frames_and_skips_skippable_ones() {
         let one = frame(WINDOWS[0], &[raw(false, b"one "), raw(true, b"two ")]);
         let two = frame(WINDOWS[1], &[raw(false, b""), raw(true, b"three")]);
         let skipped = [&0x184d_2a5f_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"not"].concat();
@@ -130,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_breaks_hands_out_what_precedes() {
+    fn returns_the_output_before_the_damage() {
         let blocks = [raw(false, b"one "), raw(false, b"two "), raw(true, b"three")].concat();
         let checked = [&MAGIC[..], &[4, WINDOWS[0]], &blocks, b"its checksum"].concat();
-        // Where the blocks end, and how much they hold until there.
+        // End offsets of the blocks, and the output up to there.
         let ends = [(6, 0), (13, 4), (20, 8), (28, 13)];
         for length in 1..32 {
             let (_, expected) = ends.into_iter().rfind(|(end, _)| *end <= length).unwrap_or_default();
@@ -148,23 +150,23 @@ mod tests {
     }
 
     #[test]
-    fn a_window_may_have_eight_mebibytes() {
+    fn accepts_a_window_of_eight_mebibytes_at_most() {
         for (window, is_read) in WINDOWS.into_iter().zip([true, true, false]) {
             assert_eq!(inflate(&frame(window, &[raw(true, b"one")])).1, is_read);
         }
     }
 
     #[test]
-    fn what_comes_out_is_bounded_by_what_goes_in() {
-        let handed_out = |blocks: usize| {
+    fn the_input_size_limits_the_output_size() {
+        let inflate_blocks = |blocks: usize| {
             let stream = frame(WINDOWS[1], &[repeated(false).repeat(blocks), raw(true, b"")]);
             let mut inflated = Inflated::new(&stream[..]);
             let result = io::copy(&mut inflated, &mut io::sink());
-            (result.is_ok(), inflated.handed_out, stream.len() as u64)
+            (result.is_ok(), inflated.output_bytes, stream.len() as u64)
         };
-        let (is_whole, length, _) = handed_out(2000);
+        let (is_whole, length, _) = inflate_blocks(2000);
         assert_eq!((is_whole, length), (true, 2000 * (128 << 10)));
-        let (is_whole, length, went_in) = handed_out(10_000);
-        assert!(!is_whole && length <= (went_in + ALLOWANCE) * MAX_RATIO + (1 << 20), "{length}");
+        let (is_whole, length, input_bytes) = inflate_blocks(10_000);
+        assert!(!is_whole && length <= (input_bytes + INPUT_ALLOWANCE_BYTES) * MAX_RATIO + (1 << 20), "{length}");
     }
 }

@@ -1,54 +1,48 @@
-//! Why a finished turn has no picture.
+//! Why a finished turn has no image.
 
 use jiff::Zoned;
 
 use crate::codex::failure::{self, Diagnosis, detail, diagnose};
+use crate::codex::store::ImageError;
 use crate::codex::turn::{FinishedTurn, TurnOutput};
-use crate::error::{Cause, Evidence, Failure, NoImageReason};
-use crate::files::ReadError;
+use crate::error::{Cause, Evidence, Failure};
 use crate::process::Exit;
 use crate::provenance::Rejection;
 use crate::request::Request;
 
-/// What is said where the end of every process could not be made sure of.
+/// The warning where processes of the tree may still run.
 pub const SURVIVORS: &str = "Some processes that Codex started may still be running: this system does not show all of them, or \
     they could not be ended. Look for them in its list of processes.";
 
-/// Why a turn that ended by itself has brought no picture: what Codex reported, else what was
-/// found, else how it ended. `exit` is none for a Codex that said so and had to be stopped.
-pub fn without_picture(
-    rejection: Rejection,
-    request: &Request,
-    finished: &FinishedTurn,
-    exit: Option<Exit>,
-) -> Failure {
+/// Why a turn that ended by itself has brought no image: what Codex reported, else what was found,
+/// else how it ended. `exit` is none if Codex reported the end of the turn and had to be stopped.
+pub fn without_image(rejection: Rejection, request: &Request, finished: &FinishedTurn, exit: Option<Exit>) -> Failure {
     let otherwise = || match (cause_of(rejection, request.max_image_bytes), exit) {
         (cause @ Cause::ImageTooLarge { .. }, _) => cause,
         (_, Some(exit)) if !exit.is_success() => Cause::CodexFailed(exit),
         (_, None) if finished.output.transcript.failed.is_some() => Cause::TurnFailed,
         (cause, _) => cause,
     };
-    let told = diagnose(&finished.output.transcript, &finished.output.stderr, exit, &clock(request));
-    let mut failure = failure(told.unwrap_or_else(|| otherwise().into()), finished);
+    let reported = diagnose(&finished.output.transcript, &finished.output.stderr, exit, &clock(request));
+    let mut failure = failure(reported.unwrap_or_else(|| otherwise().into()), finished);
     failure.evidence.exit = exit;
     failure
 }
 
 pub const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
     match rejection {
-        Rejection::Refused(ReadError::TooLarge) => Cause::ImageTooLarge { limit },
-        Rejection::Refused(ReadError::Flawed(flaw)) => Cause::InvalidImage(flaw),
-        Rejection::Refused(ReadError::Absent) => Cause::NoImage(NoImageReason::NotDrawn),
+        Rejection::Refused(ImageError::TooLarge) => Cause::ImageTooLarge { limit },
+        Rejection::Refused(ImageError::Invalid(flaw)) => Cause::InvalidImage(flaw),
         Rejection::NoImage(missing) => Cause::NoImage(missing),
     }
 }
 
-/// Now, as Codex tells the time.
+/// Now, in the time zone of Codex's messages.
 pub fn clock(request: &Request) -> Zoned {
     failure::clock(request.env.get("TZ"))
 }
 
-/// The cause with what the turn said about it.
+/// The failure, with the output of the turn as its detail.
 pub fn failure(Diagnosis { cause, resets_at }: Diagnosis, finished: &FinishedTurn) -> Failure {
     let TurnOutput { transcript, stderr } = &finished.output;
     let thread_id = transcript.thread.as_ref().map(ToString::to_string);

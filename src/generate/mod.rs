@@ -1,14 +1,15 @@
-//! The story: queue → locate → preflight → workspace → turn → provenance → clean up.
+//! The whole course of a call: queue, preflight, workspace, turn, provenance, clean-up.
 //!
 //! Codex prints nothing about images, so the file system decides; [`crate::provenance`] has the
-//! rules. Whatever happens, the answer is given only when the process tree is dead and the
-//! workspace removed.
+//! rules. The call returns only once the process tree is dead and the workspace removed, whatever
+//! happened.
 
 mod draw;
 mod explain;
 mod outcome;
 mod preflight;
 mod recover;
+mod watch;
 
 pub use outcome::{Generated, Timings};
 pub use recover::recover;
@@ -17,47 +18,52 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::blocking::{self, Kind, blocking};
+use crate::blocking::{self, DiskWork};
 use crate::codex::home;
 use crate::error::{Failure, os_words};
 use crate::limits::{Cancel, Limits};
 use crate::process::Marker;
 use crate::progress::{Phase, Progress};
-use crate::queue::{Slot, Ticket};
+use crate::queue::Ticket;
 use crate::request::Draft;
-use crate::run_id::marker;
-use draw::draw;
+use crate::run_id::new_marker;
+use draw::Draw;
 use explain::append;
-use preflight::{make_workspace, preflight};
+use preflight::{Preflight, make_workspace};
 
-/// Draws one picture, when its turn has come.
+/// Generates one image, when the queue has a free slot.
 ///
 /// # Errors
 /// The [`Failure`], with its evidence. Nothing is left behind in either case.
 pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: Cancel) -> Result<Generated, Failure> {
     let limits = Limits::new(progress.began(), draft.timeout(), cancel);
 
-    let _slot = limits.unless_interrupted(wait(ticket, &progress)).await?;
+    let waiting = ticket.admitted(|position| {
+        progress.report(Phase::Queued, &format!("Waiting for a free place, number {position} in the queue"));
+    });
+    let _slot = limits.unless_interrupted(async { Ok(waiting.await) }).await?;
     let queued = progress.began().elapsed();
 
-    progress.say(Phase::Preflight, "Looking for Codex and its login", None);
-    let home = blocking::read_patiently(Kind::Accounts, OsString::new(), move || home::complete(draft));
-    let request = Arc::new(limits.unless_interrupted(home).await???);
-    let run = marker()?;
-    let found = preflight(&request, &run, &limits).await?;
-    let workspace = make_workspace(&request, &run, &limits).await?;
-    let marker = Marker { dir: Some(workspace.root()), ..run };
-    let preflight = progress.began().elapsed().saturating_sub(queued);
+    progress.report(Phase::Preflight, "Looking for Codex and its login");
+    let home = blocking::on_disk(DiskWork::UserDatabase, OsString::new(), move || home::complete(draft));
+    let request = Arc::new(limits.unless_interrupted(home).await??);
+    let marker = new_marker()?;
+    let preflight = Preflight::run(&request, &marker, &limits).await?;
+    let workspace = make_workspace(&request, &marker, &limits).await?;
+    let marker = Marker { dir: Some(workspace.root()), ..marker };
+    let prepared = progress.began().elapsed().saturating_sub(queued);
 
-    let drawn = draw(&request, &found, &workspace, marker, &progress, &limits).await;
+    let draw =
+        Draw { request: &request, preflight: &preflight, workspace: &workspace, progress: &progress, limits: &limits };
+    let drawn = draw.run(marker).await;
+
     let closing = Instant::now();
-    let left_behind = blocking(move || workspace.close()).await?.err();
-
+    let left_behind = blocking::run(move || workspace.close()).await?.err();
     let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error)));
     match drawn {
         Ok(mut generated) => {
             generated.timings.queue = queued;
-            generated.timings.preflight = preflight;
+            generated.timings.preflight = prepared;
             generated.timings.stop += closing.elapsed();
             generated.timings.total = progress.began().elapsed();
             generated.warnings.extend(warning);
@@ -68,11 +74,4 @@ pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: 
             Err(failure)
         }
     }
-}
-
-async fn wait(ticket: Ticket, progress: &Progress) -> Slot {
-    let say = |position| {
-        progress.say(Phase::Queued, &format!("Waiting for a free place, number {position} in the queue"), None);
-    };
-    ticket.turn(say).await
 }

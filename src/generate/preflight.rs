@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::blocking::{self, Kind, blocking};
-use crate::codex::ask::ask;
+use crate::blocking::{self, DiskWork};
+use crate::codex::ask::{ask, version_of};
 use crate::codex::config::Config;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
-use crate::codex::version::{Version, version_of};
+use crate::codex::version::Version;
 use crate::error::{Cause, Failure, os_words};
 use crate::limits::Limits;
 use crate::obstacles::{Configuration, Installation};
@@ -16,53 +16,76 @@ use crate::request::Request;
 use crate::sweep;
 use crate::workspace::{Parent, Workspace};
 
-/// What was found before anything is spent.
-pub struct Found {
+/// What the turn needs to know of the installed Codex.
+pub struct Preflight {
     pub cli: Cli,
     pub codex_version: Option<String>,
     pub config: Config,
 }
 
-/// Finds the CLI and makes sure, without spending anything, that it can draw. Only certainty
-/// refuses; doubt passes.
-pub async fn preflight(request: &Arc<Request>, run: &Marker, limits: &Limits) -> Result<Found, Failure> {
-    let (sought, asked) = (Arc::clone(request), Arc::clone(request));
-    let search = blocking::read_patiently(Kind::Programs, searched(request), move || Installation::find(&sought));
-    let installation = limits.unless_interrupted(search).await???;
-    let files = blocking::read_patiently(Kind::Home, request.codex_home(), move || Configuration::read(&asked));
-    let configuration = limits.unless_interrupted(files).await??;
-    let cli = &installation.cli;
-    let mut login = configuration.login();
-    if login == Login::Unknown {
-        let args = login::status_args(&request.config);
-        let told = ask(cli, request, args, run.clone(), limits.interrupted()).await;
-        login = login::from_status(&told.map_err(|error| Cause::SpawnFailed(os_words(&error)))?);
+impl Preflight {
+    /// Finds the CLI and checks, without spending anything, that it can draw. Fails only if it
+    /// certainly cannot.
+    pub async fn run(request: &Arc<Request>, marker: &Marker, limits: &Limits) -> Result<Self, Failure> {
+        let installation = find(request, limits).await?;
+        let configuration = read_configuration(request, limits).await?;
+        let login = login(&installation.cli, &configuration, request, marker, limits).await?;
+        if let Some(cause) = configuration.obstacles(login, None).into_iter().next() {
+            return Err(cause.into());
+        }
+        let codex_version = version_of(&installation.cli, request, marker.clone(), limits.interrupted()).await;
         limits.check()?;
+        let version = codex_version.as_deref().and_then(Version::parse);
+        let obstacle = configuration.obstacles(login, version).into_iter().next();
+        // Another model may do without the code mode host.
+        let of_model = || installation.obstacle(version, &configuration).filter(|_| !configuration.names_model());
+        match obstacle.or_else(of_model) {
+            Some(cause) => Err(cause.into()),
+            None => Ok(Self { cli: installation.cli, codex_version, config: configuration.config }),
+        }
     }
-    let obstacle = |version| configuration.obstacles(login, version).into_iter().next();
-    if let Some(cause) = obstacle(None) {
-        return Err(cause.into());
-    }
-    let codex_version = version_of(cli, request, run.clone(), limits.interrupted()).await;
-    limits.check()?;
-    let version = codex_version.as_deref().and_then(Version::parse);
-    let of_model = || installation.obstacle(version, &configuration);
-    // Another model may do without.
-    if let Some(cause) = obstacle(version).or_else(|| of_model().filter(|_| !configuration.names_model())) {
-        return Err(cause.into());
-    }
-    Ok(Found { cli: installation.cli, codex_version, config: configuration.config })
 }
 
-pub async fn make_workspace(request: &Request, run: &Marker, limits: &Limits) -> Result<Workspace, Failure> {
-    let (parent, run) = (request.env.temp_dir(), run.value.clone());
+async fn find(request: &Arc<Request>, limits: &Limits) -> Result<Installation, Failure> {
+    let (path, request) = (searched(request), Arc::clone(request));
+    let finding = blocking::on_disk(DiskWork::ProgramSearch, path, move || Installation::find(&request));
+    Ok(limits.unless_interrupted(finding).await??)
+}
+
+async fn read_configuration(request: &Arc<Request>, limits: &Limits) -> Result<Configuration, Failure> {
+    let (path, request) = (request.codex_home(), Arc::clone(request));
+    let reading = blocking::on_disk(DiskWork::HomeFiles, path, move || Configuration::read(&request));
+    limits.unless_interrupted(reading).await
+}
+
+/// How Codex is signed in, by its files or else by its own answer.
+async fn login(
+    cli: &Cli,
+    configuration: &Configuration,
+    request: &Request,
+    marker: &Marker,
+    limits: &Limits,
+) -> Result<Login, Failure> {
+    let login = configuration.login();
+    if login != Login::Unknown {
+        return Ok(login);
+    }
+    let answer = ask(cli, request, login::status_args(&request.config), marker.clone(), limits.interrupted()).await;
+    let answer = answer.map_err(|error| Cause::SpawnFailed(os_words(&error)))?;
+    limits.check()?;
+    Ok(login::from_status(&answer))
+}
+
+/// Makes the workspace, after sweeping up what dead daemons left beside it.
+pub async fn make_workspace(request: &Request, marker: &Marker, limits: &Limits) -> Result<Workspace, Failure> {
+    let (parent, run) = (request.env.temp_dir(), marker.value.clone());
     let sweep = move || {
         let parent = Parent::open(&parent)?;
         sweep::once(&parent);
         Ok::<_, Cause>(parent)
     };
     // A sweep that takes longer than the call goes on without it.
-    let parent = limits.unless_interrupted(blocking(sweep)).await???;
-    let workspace = blocking(move || Workspace::create(parent, &run)).await?;
+    let parent = limits.unless_interrupted(blocking::run(sweep)).await??;
+    let workspace = blocking::run(move || Workspace::create(parent, &run)).await?;
     Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
 }

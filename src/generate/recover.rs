@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::explain::cause_of;
 use super::outcome::{Generated, Timings};
-use crate::blocking::{self, Kind};
+use crate::blocking::{self, DiskWork};
 use crate::codex::{ThreadId, home};
 use crate::error::{Cause, Failure};
-use crate::files::request;
+use crate::files::fs_request;
 use crate::provenance::{self, FoundImage};
 use crate::request::Draft;
 
@@ -19,12 +19,12 @@ use crate::request::Draft;
 /// the disk does not answer.
 pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failure> {
     let began = Instant::now();
-    let picked = read_thread(draft, thread.clone()).await.map_err(|mut failure| {
+    let image = read_thread(draft, thread.clone()).await.map_err(|mut failure| {
         failure.evidence.thread_id = Some(thread.to_string());
         failure
     })?;
     Ok(Generated {
-        picked,
+        image,
         thread: Some(thread),
         codex_version: None,
         usage: None,
@@ -34,14 +34,17 @@ pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failur
 }
 
 async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failure> {
-    let found = blocking::read(Kind::Accounts, OsString::new(), move || home::complete(draft)).await?;
+    let found =
+        blocking::on_disk_unless_stalled(DiskWork::UserDatabase, OsString::new(), move || home::complete(draft))
+            .await?;
     let asked = found.ok_or(Cause::HomeUnanswered)??;
     let (codex_home, limit) = (asked.codex_home(), asked.max_image_bytes);
     let (place, probed) = (codex_home.clone(), codex_home.clone());
     // A dead disk takes the few threads of this, instead of the many that read long records.
-    let probe = move || request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
-    blocking::read(Kind::Home, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
+    let probe = move || fs_request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
+    blocking::on_disk_unless_stalled(DiskWork::HomeFiles, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
     let read = move || provenance::recover(&codex_home, &thread, limit);
-    let found = blocking::read(Kind::Thread, &place, read).await?.ok_or(Cause::HomeUnanswered)?;
+    let found =
+        blocking::on_disk_unless_stalled(DiskWork::ThreadFiles, &place, read).await?.ok_or(Cause::HomeUnanswered)?;
     Ok(found.map_err(|rejection| cause_of(rejection, limit))?)
 }

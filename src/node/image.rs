@@ -83,8 +83,8 @@ pub struct Timings {
 
 impl From<Generated> for GeneratedImage {
     fn from(generated: Generated) -> Self {
-        let Generated { picked, thread, codex_version, usage, timings, warnings } = generated;
-        let FoundImage { png, picture, source, verified, revised_prompt } = picked;
+        let Generated { image, thread, codex_version, usage, timings, warnings } = generated;
+        let FoundImage { png, picture, source, verified, revised_prompt } = image;
         Self {
             png: Buffer::from(png),
             width: picture.width,

@@ -51,7 +51,7 @@ pub fn generate_codex_image<'env>(
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
 ) -> Result<PromiseRaw<'env, Resolved>> {
-    promise(env, |js| run(js, options, on_progress, |generated| Buffer::from(generated.picked.png)))
+    promise(env, |js| run(js, options, on_progress, |generated| Buffer::from(generated.image.png)))
 }
 
 /// Like `generateCodexImage`, but resolves with the facts about the picture besides its bytes.
@@ -149,7 +149,7 @@ fn run<'env, A: Answer + 'static>(
     let (draft, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
     // Queues the call now: tasks may be scheduled in another order than that of the calls.
-    let ticket = QUEUE.line_up();
+    let ticket = QUEUE.join();
     let listener = Listener::new(callback).map_err(StartError::Defect)?;
     let abort = match Abort::listen(js, signal).map_err(unreadable(SIGNAL))? {
         Start::Aborted(reason) => return Err(StartError::Aborted(reason)),

@@ -1,12 +1,14 @@
-//! The walk over the chunks: their order, their checksums, where the picture ends.
+//! Walks over the chunks: checks their order and checksums, and finds the end of the picture.
 
 use super::error::PngError;
 use super::sniff::name_of;
 
-/// The eight bytes every PNG begins with.
+/// First eight bytes of every PNG.
 pub const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
-/// How many chunks there may be: enough for 1 GiB in pieces of 8 KiB, which is how libpng writes
-/// pixels. An empty piece of pixel data costs 400 ns, a text 2 µs, and 32 MiB hold 2.8 million.
+/// Most chunks of a PNG: enough for 1 GiB in pieces of 8 KiB, as libpng writes pixel data.
+///
+/// Bounds the time of the walk. An empty piece of pixel data costs 400 ns, a text 2 µs, and a file
+/// of 32 MiB has room for 2.8 million chunks.
 const MAX_CHUNKS: usize = 1 << 17;
 
 pub struct Header {
@@ -16,20 +18,19 @@ pub struct Header {
 
 pub struct Walked<'a> {
     pub header: Header,
-    /// The compressed pixels, piece by piece.
+    /// Content of the IDAT chunks: one zlib stream in pieces.
     pub data: Vec<&'a [u8]>,
-    /// What else is compressed, a piece for each.
-    pub packed: Vec<&'a [u8]>,
-    /// Where the picture ends: just after IEND.
+    /// Compressed profiles and texts: a zlib stream each.
+    pub ancillary: Vec<&'a [u8]>,
+    /// Offset of the first byte after IEND.
     pub end: usize,
 }
 
-/// Walks over the chunks, checking order and checksums.
 pub fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
     expect_signature(bytes)?;
     let mut rest = &bytes[SIGNATURE.len()..];
     let mut seen_header = None;
-    let (mut data, mut packed) = (Vec::new(), Vec::new());
+    let (mut data, mut ancillary) = (Vec::new(), Vec::new());
     let mut chunks = 0;
     loop {
         chunks += 1;
@@ -42,7 +43,7 @@ pub fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
             (b"IHDR", None) => seen_header = Some(header(content)?),
             (b"IHDR", Some(_)) => return Err(PngError::Damaged("it has two headers")),
             (_, None) => return Err(PngError::Damaged("it does not begin with a header")),
-            // Not every decoder looks: png 0.18.1 panics (image-rs/image-png#694).
+            // Checked here because png 0.18.1 panics (image-rs/image-png#694).
             (b"PLTE", Some(_)) if !content.len().is_multiple_of(3) => {
                 return Err(PngError::Damaged("its palette is impossible"));
             }
@@ -50,11 +51,11 @@ pub fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
             (b"IEND", Some(_)) if data.is_empty() => return Err(PngError::Damaged("it has no pixels")),
             (b"IEND", Some(_)) if !content.is_empty() => return Err(PngError::Damaged("its end mark is not empty")),
             (b"IEND", Some(_)) => break,
-            (kind, Some(_)) => packed.extend(packed_part(kind, content)),
+            (kind, Some(_)) => ancillary.extend(compressed_part(kind, content)),
         }
     }
     let header = seen_header.ok_or(PngError::Damaged("it does not begin with a header"))?;
-    Ok(Walked { header, data, packed, end: bytes.len() - rest.len() })
+    Ok(Walked { header, data, ancillary, end: bytes.len() - rest.len() })
 }
 
 struct Chunk<'a> {
@@ -62,15 +63,15 @@ struct Chunk<'a> {
     content: &'a [u8],
 }
 
-/// Splits off the first chunk, checking its checksum.
+/// Splits off the first chunk and verifies its checksum.
 fn split_chunk(bytes: &[u8]) -> Result<(Chunk<'_>, &[u8]), PngError> {
     let (length, after) = bytes.split_first_chunk::<4>().ok_or(PngError::Truncated)?;
     let length = u32::from_be_bytes(*length) as usize;
     if length > i32::MAX as usize {
         return Err(PngError::Damaged("a chunk's length is impossible"));
     }
-    // The type is checked before the length is believed: a damaged length must not look like a
-    // growing file.
+    // Checks the type before trusting the length: a damaged length must not pass for a growing
+    // file.
     let kind = after.first_chunk::<4>().ok_or(PngError::Truncated)?;
     if !kind.iter().all(u8::is_ascii_alphabetic) {
         return Err(PngError::Damaged("a chunk's type is impossible"));
@@ -104,21 +105,20 @@ fn header(data: &[u8]) -> Result<Header, PngError> {
     if possible.contains(&width) && possible.contains(&height) { Ok(Header { width, height }) } else { Err(damaged) }
 }
 
-/// The header of a file that has the signature, if that chunk is intact.
+/// Returns the header of a file with a valid signature, if that chunk is intact.
 pub fn first_header(bytes: &[u8]) -> Option<Header> {
     let (Chunk { kind, content }, _) = split_chunk(bytes.get(SIGNATURE.len()..)?).ok()?;
     if kind == b"IHDR" { header(content).ok() } else { None }
 }
 
-/// The compressed part of a chunk that is not about pixels, if it has one (PNG, third edition,
-/// 11.3).
-fn packed_part<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<&'a [u8]> {
+/// Returns the compressed part of an ancillary chunk, if it has one (PNG, third edition, 11.3).
+fn compressed_part<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<&'a [u8]> {
     let after_nul = |data: &'a [u8]| memchr::memchr(0, data).map(|at| &data[at + 1..]);
     match kind {
-        // A name, the method, the data.
+        // A name, the compression method, the data.
         b"iCCP" | b"zTXt" => after_nul(data)?.get(1..),
-        // A keyword, whether the text is compressed, the method, a language, the keyword in that,
-        // the text.
+        // A keyword, the compression flag, the method, a language, the translated keyword, the
+        // text.
         b"iTXt" => match after_nul(data)? {
             [1, _, rest @ ..] => after_nul(after_nul(rest)?),
             _ => None,
@@ -136,10 +136,10 @@ mod tests {
     use crate::png::samples::{chunk, chunks, encode, sample, with_chunk_after_header, with_chunks};
 
     #[test]
-    fn so_many_chunks_are_looked_at_and_no_more_whatever_their_kind() {
+    fn limits_the_number_of_chunks_of_every_kind() {
         let sample = sample();
         let own = chunks(&sample).len();
-        // The shortest zlib stream there is.
+        // The shortest zlib stream.
         let empty = *b"\x78\x01\x03\0\0\0\0\x01";
         let kinds: [(&[u8; 4], Vec<u8>); 5] = [
             (b"abCd", vec![]),
@@ -154,7 +154,7 @@ mod tests {
             let excess = prove(&filled(MAX_CHUNKS + 1));
             assert_eq!(excess, Err(PngError::Damaged("it is in too many pieces")), "{kind:?}");
         }
-        // Pieces of the pixel data must follow each other.
+        // IDAT chunks must be consecutive.
         let at = chunks(&sample).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap().0;
         let pieces = vec![chunk(b"IDAT", &[]); MAX_CHUNKS];
         let excess = [&sample[..at], &pieces.concat(), &sample[at..]].concat();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_palette_with_a_part_of_a_colour_is_found() {
+    fn rejects_a_palette_with_a_part_of_a_colour() {
         let png = encode(2, 1, ColorType::Indexed, BitDepth::Eight, &[0, 1]);
         let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"PLTE").unwrap();
         let with_palette =
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_of_any_chunk_is_found() {
+    fn rejects_a_wrong_checksum_of_an_ancillary_chunk() {
         let mut bad = chunk(b"caBX", &[7; 40]);
         *bad.last_mut().unwrap() ^= 1;
         assert_eq!(prove(&with_chunk_after_header(&sample(), &bad)), Err(PngError::Damaged("a checksum is wrong")));

@@ -1,21 +1,21 @@
-//! Why bytes are not a picture.
+//! Reasons why bytes are not a PNG picture.
 
-/// Why bytes are not a picture.
+/// Reason why bytes are not a PNG picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PngError {
-    /// No bytes at all.
+    /// There are no bytes.
     #[error("the file is empty")]
     Empty,
-    /// Something else, named.
+    /// Another format, with its name.
     #[error("it is {0}")]
     Other(&'static str),
-    /// The beginning of a PNG. It may still be growing.
+    /// The beginning of a PNG, which may still be growing.
     #[error("it ends too early")]
     Truncated,
     /// A PNG that contradicts itself.
     #[error("it is damaged ({0})")]
     Damaged(&'static str),
-    /// A PNG that would cost too much to look at.
+    /// A PNG that would take too long to decode.
     #[error("it claims {width} × {height} pixels, more than is plausible")]
     TooManyPixels {
         /// In pixels.

@@ -1,63 +1,62 @@
-//! The inflating of compressed parts, bounded in what comes out of them.
+//! Inflates compressed data, with a limit on the output.
 
 use fdeflate::Decompressor;
 
 use super::chunks::Walked;
 use super::error::PngError;
 
-/// How far back compressed data may refer, in bytes.
-pub const WINDOW: usize = 32 << 10;
-/// How much all profiles and texts may take once they are inflated. Real ones take a few megabytes
-/// at most.
+/// Size of deflate's sliding window.
+pub const WINDOW_BYTES: usize = 32 << 10;
+/// Most bytes of all profiles and texts, inflated. Real ones take a few megabytes.
 const MAX_ANCILLARY_BYTES: usize = 16 << 20;
-/// How much the profiles and texts may take as they are, compressed. A byte of it can cost 100 ns:
-/// data can consist of nothing but code tables of 13 bytes each, which yield nothing.
-const MAX_PACKED_BYTES: usize = 4 << 20;
+/// Most bytes of all profiles and texts, compressed. Bounds the time: a byte can cost 100 ns, since
+/// the data may be nothing but code tables of 13 bytes each that yield no output.
+const MAX_COMPRESSED_ANCILLARY_BYTES: usize = 4 << 20;
 
-/// Proves that profiles and texts take no more memory than they may. Other faults of these are no
-/// fault of the picture; their size is, since viewers inflate them.
+/// Proves that profiles and texts inflate to a limited size, since viewers inflate them. Ignores
+/// their other faults: they do not damage the picture.
 ///
 /// # Errors
 /// The [`PngError`] found.
 pub fn prove_ancillary(walked: &Walked<'_>) -> Result<(), PngError> {
-    let (mut left, mut buffer) = (MAX_ANCILLARY_BYTES, vec![0; 4 * WINDOW]);
-    let is_too_long = walked.packed.iter().map(|packed| packed.len()).sum::<usize>() > MAX_PACKED_BYTES;
-    let mut is_excessive = |packed: &&[u8]| inflate(&[packed], &mut left, &mut buffer) == Err(Fault::Excess);
-    if is_too_long || walked.packed.iter().any(&mut is_excessive) {
+    let (mut left, mut buffer) = (MAX_ANCILLARY_BYTES, vec![0; 4 * WINDOW_BYTES]);
+    let is_too_long = walked.ancillary.iter().map(|data| data.len()).sum::<usize>() > MAX_COMPRESSED_ANCILLARY_BYTES;
+    let mut is_excessive = |data: &&[u8]| inflate(&[data], &mut left, &mut buffer) == Err(Fault::Excess);
+    if is_too_long || walked.ancillary.iter().any(&mut is_excessive) {
         return Err(PngError::Damaged("a profile or a text in it takes too much memory"));
     }
     Ok(())
 }
 
-/// What is wrong with compressed data.
+/// Fault of compressed data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not what the format or its own checksum says.
+    /// The data violates the format or its own checksum.
     Broken,
-    /// It takes more than it may.
+    /// The output exceeds the limit.
     Excess,
 }
 
-/// Inflates the stream that `data` holds, piece by piece, in a buffer of four windows, and takes
-/// what comes out of it off `left`.
+/// Inflates the stream in the pieces of `data` and subtracts the size of the output from `left`.
+/// `buffer` has the size of four windows.
 ///
-/// Ignores unused bytes behind the stream, however many: the PNG specification (third edition,
-/// 11.2.3) asks decoders to, for encoders that store a whole buffer instead of its used part.
-/// libpng warns of "Extra compressed data" and reads on, and so do browsers; `png` ignores them
-/// (image-rs/image-png#454) and once wrote such a byte itself (#262).
+/// Ignores unused bytes after the stream, as the PNG specification (third edition, 11.2.3) asks of
+/// decoders: some encoders store a whole buffer instead of its used part. libpng warns of "Extra
+/// compressed data" and reads on, and so do browsers; `png` ignores them (image-rs/image-png#454)
+/// and once wrote such a byte itself (#262).
 pub fn inflate(data: &[&[u8]], left: &mut usize, buffer: &mut [u8]) -> Result<(), Fault> {
     let mut inflater = Decompressor::new();
     let mut at = 0;
-    // The empty piece stands for the end: what fills the buffer is not yet all.
+    // The empty piece marks the end. It flushes the output that did not fit into the buffer.
     for (mut piece, is_end) in data.iter().map(|piece| (*piece, false)).chain([(&[][..], true)]) {
         while !inflater.is_done() && (is_end || !piece.is_empty()) {
             let (read, written) = inflater.read(piece, buffer, at, is_end).map_err(|_| Fault::Broken)?;
             piece = &piece[read..];
             *left = left.checked_sub(written).ok_or(Fault::Excess)?;
             at += written;
-            if at > 2 * WINDOW {
-                buffer.copy_within(at - WINDOW..at, 0);
-                at = WINDOW;
+            if at > 2 * WINDOW_BYTES {
+                buffer.copy_within(at - WINDOW_BYTES..at, 0);
+                at = WINDOW_BYTES;
             }
         }
     }
@@ -71,30 +70,33 @@ mod tests {
     use crate::png::samples::{chunk, deflated, with_chunks};
 
     #[test]
-    fn what_profiles_and_texts_take_in_all_is_bounded() {
+    fn limits_the_inflated_size_of_profiles_and_texts() {
         let forms: [(&[u8; 4], &[u8]); 3] =
             [(b"iCCP", b"profile\0\0"), (b"zTXt", b"Comment\0\0"), (b"iTXt", b"Comment\0\x01\0de\0Kommentar\0")];
         let (small, half, bomb) =
             (deflated(100), deflated(MAX_ANCILLARY_BYTES / 2 + 1), deflated(MAX_ANCILLARY_BYTES + 1));
         for (kind, before) in forms {
-            let packed = |data: &[u8]| chunk(kind, &[before, data].concat());
-            assert!(prove(&with_chunks(&[packed(&small), packed(b"broken"), packed(&half)])).is_ok());
-            for bomb in [vec![packed(&bomb)], vec![packed(&half), packed(&half)]] {
+            let compressed = |data: &[u8]| chunk(kind, &[before, data].concat());
+            assert!(prove(&with_chunks(&[compressed(&small), compressed(b"broken"), compressed(&half)])).is_ok());
+            for bomb in [vec![compressed(&bomb)], vec![compressed(&half), compressed(&half)]] {
                 assert!(
-                    matches!(prove(&with_chunks(&bomb)), Err(PngError::Damaged(words)) if words.contains("memory"))
+                    matches!(prove(&with_chunks(&bomb)), Err(PngError::Damaged(problem)) if problem.contains("memory"))
                 );
             }
         }
         let plain = chunk(b"iTXt", &[&b"Comment\0\0\0\0\0"[..], &bomb].concat());
-        assert!(prove(&with_chunks(&[plain])).is_ok(), "what is not compressed takes what it takes");
+        assert!(prove(&with_chunks(&[plain])).is_ok(), "an uncompressed text has no limit");
     }
 
     #[test]
-    fn what_profiles_and_texts_take_as_they_are_is_bounded() {
+    fn limits_the_compressed_size_of_profiles_and_texts() {
         let text = |length| chunk(b"zTXt", &[b"Comment\0\0".as_slice(), &vec![0; length]].concat());
-        let (half, rest) = (text(MAX_PACKED_BYTES / 2), text(MAX_PACKED_BYTES - MAX_PACKED_BYTES / 2));
+        let (half, rest) = (
+            text(MAX_COMPRESSED_ANCILLARY_BYTES / 2),
+            text(MAX_COMPRESSED_ANCILLARY_BYTES - MAX_COMPRESSED_ANCILLARY_BYTES / 2),
+        );
         assert!(prove(&with_chunks(&[half.clone(), rest.clone()])).is_ok(), "a broken text is no flaw of the picture");
         let excess = with_chunks(&[half, rest, text(1)]);
-        assert!(matches!(prove(&excess), Err(PngError::Damaged(words)) if words.contains("memory")));
+        assert!(matches!(prove(&excess), Err(PngError::Damaged(problem)) if problem.contains("memory")));
     }
 }

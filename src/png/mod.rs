@@ -1,9 +1,8 @@
-//! Proof that bytes are a PNG picture: every chunk, then every pixel.
+//! Proves that bytes are one whole PNG picture. Never changes them: image services sign every byte
+//! (a C2PA `caBX` chunk).
 //!
-//! Three passes, because none suffices alone: only the walk over the chunks sees wrong checksums of
-//! ancillary chunks and where the picture ends; only the decoder sees broken pixels; only inflating
-//! once more sees pixels beyond the last one. The bytes themselves are never changed: image
-//! services sign them (a C2PA `caBX` chunk), and the signature covers every byte.
+//! Makes three passes, since none suffices alone: `chunks` finds wrong checksums and the end of the
+//! picture, `pixels` decodes every pixel, `inflate` finds pixel data beyond the last one.
 
 mod chunks;
 mod error;
@@ -18,26 +17,25 @@ use inflate::prove_ancillary;
 
 pub use error::PngError;
 
-/// The least size under [`check_signature`]: the original contract's guard against placeholder
-/// files.
-const SIGNATURE_ONLY_BYTES: usize = 128;
+/// Smallest file that [`check_signature`] accepts: the original contract's guard against
+/// placeholder files.
+const MIN_SIGNED_BYTES: usize = 128;
 
-/// What is known of a proven picture.
+/// Size and transparency of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture {
-    /// In pixels; 0 only where no more than a signature was asked for and the header is damaged.
+    /// In pixels; 0 if only the signature was checked and the header is damaged.
     pub width: u32,
-    /// In pixels; 0 as above.
+    /// In pixels; 0 as for the width.
     pub height: u32,
-    /// Whether at least one pixel is not fully opaque; none where the pixels cannot be decoded.
+    /// Whether at least one pixel is not fully opaque; None if the pixels cannot be decoded.
     pub has_alpha: Option<bool>,
 }
 
-/// Proves that `bytes` hold one whole PNG picture. Bytes after its end are tolerated.
+/// Proves that `bytes` hold one whole PNG picture. Accepts bytes after its end.
 ///
 /// # Errors
-/// The [`PngError`] found; [`PngError::Truncated`] exactly if the bytes are the beginning of what
-/// may become a PNG.
+/// The [`PngError`] found. [`PngError::Truncated`] if and only if more bytes may complete the PNG.
 pub fn prove(bytes: &[u8]) -> Result<Picture, PngError> {
     let walked = walk(bytes)?;
     let has_alpha = pixels::prove(bytes, &walked)?;
@@ -46,14 +44,15 @@ pub fn prove(bytes: &[u8]) -> Result<Picture, PngError> {
     Ok(Picture { width, height, has_alpha: Some(has_alpha) })
 }
 
-/// The minimum of the original contract: the signature and 128 bytes. Tells all that a proof would,
-/// where there is one, and else the size, where the header is intact.
+/// Checks the minimum of the original contract: the PNG signature and 128 bytes.
+///
+/// Returns what [`prove`] returns if the picture is whole, otherwise the size of an intact header.
 ///
 /// # Errors
 /// The [`PngError`] found.
 pub fn check_signature(bytes: &[u8]) -> Result<Picture, PngError> {
     expect_signature(bytes)?;
-    if bytes.len() < SIGNATURE_ONLY_BYTES {
+    if bytes.len() < MIN_SIGNED_BYTES {
         return Err(PngError::Truncated);
     }
     Ok(prove(bytes).unwrap_or_else(|_| {
@@ -71,18 +70,18 @@ mod tests {
     use samples::{chunk, encode, sample, with_chunk_after_header};
 
     #[test]
-    fn a_picture_is_proven_and_measured() {
+    fn proves_and_measures_a_picture() {
         assert_eq!(prove(&sample()), Ok(Picture { width: 48, height: 32, has_alpha: Some(false) }));
     }
 
     #[test]
-    fn one_pixel_is_a_picture() {
+    fn proves_a_picture_of_one_pixel() {
         let png = encode(1, 1, ColorType::Grayscale, BitDepth::Eight, &[0]);
         assert_eq!(prove(&png), Ok(Picture { width: 1, height: 1, has_alpha: Some(false) }));
     }
 
     #[test]
-    fn every_beginning_of_a_picture_may_still_grow() {
+    fn every_beginning_of_a_picture_is_truncated() {
         let png = sample();
         assert_eq!(prove(&[]), Err(PngError::Empty));
         for length in 1..png.len() {
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn no_flipped_bit_passes() {
+    fn rejects_every_flipped_bit() {
         let png = sample();
         for at in 0..png.len() {
             let mut bytes = png.clone();
@@ -101,19 +100,19 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_picture_and_one_with_more_bytes_behind_it_pass() {
+    fn accepts_a_signed_picture_and_trailing_bytes() {
         let signed = with_chunk_after_header(&sample(), &chunk(b"caBX", &[7; 4000]));
         assert!(prove(&signed).is_ok());
         assert!(prove(&[signed.as_slice(), b"\n<!-- trailing -->"].concat()).is_ok());
     }
 
     #[test]
-    fn the_signature_check_asks_for_no_more_than_it_says() {
+    fn the_signature_check_needs_only_the_signature_and_128_bytes() {
         let long = [SIGNATURE.as_slice(), &[0; 120]].concat();
         let unknown = Picture { width: 0, height: 0, has_alpha: None };
         assert_eq!(check_signature(&long), Ok(unknown));
         assert_eq!(check_signature(&long[..127]), Err(PngError::Truncated));
-        assert_eq!(check_signature(&sample()), prove(&sample()), "what a proof tells is told");
+        assert_eq!(check_signature(&sample()), prove(&sample()), "a whole picture is proven");
         let cut = &sample()[..200];
         assert_eq!(check_signature(cut), Ok(Picture { width: 48, height: 32, has_alpha: None }));
         let mut damaged = cut.to_vec();

@@ -1,7 +1,7 @@
-//! The decoding of every pixel, and whether any is transparent.
+//! Decodes every pixel and finds transparent ones.
 //!
-//! The decode is row by row, so its memory is that of a few rows whatever the picture's size, and
-//! the limits bound what a decompression bomb can cost in time.
+//! Decodes row by row, so it needs the memory of a few rows only. The limits bound the time that a
+//! decompression bomb can take.
 
 use std::io::Cursor;
 
@@ -9,40 +9,38 @@ use png::{ColorType, DecodeOptions, Decoder, DecodingError, Limits, Transformati
 
 use super::chunks::{Header, Walked};
 use super::error::PngError;
-use super::inflate::{Fault, WINDOW, inflate};
+use super::inflate::{Fault, WINDOW_BYTES, inflate};
 
-/// The longest side that is decoded, in pixels. Codex's pictures have about 1.6 million pixels in
-/// all.
-const MAX_SIDE: u32 = 32_768;
-/// The most pixels that are decoded.
+/// Longest side that is decoded. Codex's pictures have about 1.6 million pixels in all.
+const MAX_SIDE_PIXELS: u32 = 32_768;
+/// Most pixels that are decoded.
 const MAX_PIXELS: u64 = 1 << 27;
-/// What the decoder may allocate: some rows of [`MAX_SIDE`] pixels of 8 bytes.
+/// Memory limit of the decoder: some rows of [`MAX_SIDE_PIXELS`] of 8 bytes.
 const MAX_DECODER_BYTES: usize = 8 << 20;
-/// How much longer than a very small picture its pixel data may be.
+/// Compressed bytes that are allowed on top of a small picture's own size.
 const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 
-/// Proves that the picture in `bytes` has all its pixels and no more, and tells whether one of them
+/// Proves that the picture in `bytes` has all its pixels and no more. Returns whether one of them
 /// is not fully opaque.
 ///
 /// # Errors
 /// The [`PngError`] found.
 pub fn prove(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
     let Header { width, height } = walked.header;
-    if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if width > MAX_SIDE_PIXELS || height > MAX_SIDE_PIXELS || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(PngError::TooManyPixels { width, height });
     }
-    // For the same reason pixel data must not be much longer than the pixels: they have 8 bytes at
-    // most, and a row begins with one of its own. What is not compressible grows by less than a
-    // thousandth, but for encoders that flush each row.
+    // Bounds the time as well: limits the compressed data to twice the raw size. A pixel has at
+    // most 8 bytes, a row one more. Incompressible data grows by less than a thousandth, unless an
+    // encoder flushes each row.
     let pixels = u64::from(width) * u64::from(height) * 8 + u64::from(height);
     if walked.data.iter().map(|data| data.len() as u64).sum::<u64>() > 2 * pixels + MAX_OVERHEAD_BYTES {
         return Err(PngError::Damaged("its pixel data goes on beyond the picture"));
     }
-    let decoded = decode(&bytes[..walked.end]).map_err(|error| PngError::Damaged(decoder_words(&error)))?;
-    // The decoder stops at the last pixel; what the stream holds beyond, be it a gigabyte, it does
-    // not mention.
+    let decoded = decode(&bytes[..walked.end]).map_err(|error| PngError::Damaged(decoder_problem(&error)))?;
+    // The decoder stops at the last pixel and does not report data beyond it, be it a gigabyte.
     let mut length = decoded.length;
-    inflate(&walked.data, &mut length, &mut vec![0; 4 * WINDOW]).map_err(|fault| match fault {
+    inflate(&walked.data, &mut length, &mut vec![0; 4 * WINDOW_BYTES]).map_err(|fault| match fault {
         Fault::Broken => PngError::Damaged("its pixels cannot be decoded"),
         Fault::Excess => PngError::Damaged("its pixel data goes on beyond the picture"),
     })?;
@@ -50,18 +48,18 @@ pub fn prove(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
 }
 
 struct Decoded {
-    /// Whether any pixel is not opaque.
+    /// Whether any pixel is not fully opaque.
     has_alpha: bool,
-    /// How many bytes the pixels take, filtered and not yet compressed.
+    /// Bytes of the filtered rows before compression.
     length: usize,
 }
 
-/// Decodes every pixel. The checksum of their data is left to [`inflate`].
+/// Decodes every pixel. Leaves the checksum of the pixel data to [`inflate`].
 fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
     let mut options = DecodeOptions::default();
-    // The crate's default is lenient.
+    // By default the crate skips ancillary chunks with wrong checksums.
     options.set_skip_ancillary_crc_failures(false);
-    // These are not needed, and both can hide a bomb of their own.
+    // Texts and profiles are not needed, and both can hold a decompression bomb.
     options.set_ignore_text_chunk(true);
     options.set_ignore_iccp_chunk(true);
     let mut decoder = Decoder::new_with_options(Cursor::new(png), options);
@@ -71,7 +69,7 @@ fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
     let (color, depth) = reader.output_color_type();
     let sample = (depth as usize).div_ceil(8);
     let pixel = color.samples() * sample;
-    // Where in a pixel the alpha sample stands, if there is one: it is the last.
+    // Offset of the alpha sample within a pixel: it is the last one.
     let alpha = matches!(color, ColorType::GrayscaleAlpha | ColorType::Rgba).then_some(pixel - sample);
     let mut found = Decoded { has_alpha: false, length: 0 };
     while let Some(row) = reader.next_row()? {
@@ -79,7 +77,7 @@ fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
             let mut pixels = row.data().chunks_exact(pixel);
             found.has_alpha = pixels.any(|pixel| pixel[at..].iter().any(|&byte| byte != 0xff));
         }
-        // The rows of an interlaced picture are of several widths, all of them below 2^31.
+        // Rows of an interlaced picture differ in width. All widths are below 2^31.
         let width = u32::try_from(row.data().len() / pixel).unwrap_or(u32::MAX);
         found.length += reader.info().raw_row_length_from_width(width);
     }
@@ -87,7 +85,7 @@ fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
     Ok(found)
 }
 
-const fn decoder_words(error: &DecodingError) -> &'static str {
+const fn decoder_problem(error: &DecodingError) -> &'static str {
     match error {
         DecodingError::LimitsExceeded => "it needs too much memory",
         _ => "its pixels cannot be decoded",
@@ -102,7 +100,7 @@ mod tests {
     use crate::png::{Picture, PngError, prove};
 
     #[test]
-    fn transparency_is_read_from_the_pixels_not_from_the_header() {
+    fn reads_transparency_from_the_pixels() {
         let alpha =
             |color, depth, data: &[u8]| prove(&encode(2, 1, color, depth, data)).unwrap().has_alpha == Some(true);
         assert!(!alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 255]));
@@ -114,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_under_a_repaired_checksum_is_found_in_the_pixels() {
+    fn finds_damaged_pixels_under_a_repaired_checksum() {
         let png = sample();
         let data = chunks(&png).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap().0;
         let length = u32::from_be_bytes(png[data..data + 4].try_into().unwrap()) as usize;
@@ -126,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_rows_are_found() {
+    fn rejects_too_few_rows() {
         let mut png = encode(48, 31, ColorType::Rgb, BitDepth::Eight, &vec![7; 48 * 31 * 3]);
         let mut header = png[16..29].to_vec();
         header[7] = 32;
@@ -135,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused_by_its_header() {
+    fn refuses_a_decompression_bomb_by_its_header() {
         let mut png = sample();
         let mut header = png[16..29].to_vec();
         header[..8].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
@@ -149,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn data_beyond_the_last_pixel_is_found() {
+    fn rejects_data_beyond_the_last_pixel() {
         let header = &encode(8, 8, ColorType::Grayscale, BitDepth::Eight, &[0; 64])[..33];
         let with_data = |data: &[&[u8]]| {
             let data: Vec<_> = data.iter().map(|data| chunk(b"IDAT", data)).collect();
@@ -159,7 +157,7 @@ mod tests {
         let exact = fdeflate::compress_to_vec(&[0; 72]);
         assert_eq!(with_data(&[&exact]), Ok(Picture { width: 8, height: 8, has_alpha: Some(false) }));
         assert_eq!(with_data(&[&exact[..5], &[], &exact[5..], &[]]), with_data(&[&exact]));
-        // What follows the stream is unused, whatever it is.
+        // Any bytes after the stream are ignored.
         for surplus in [0, 1, 3, 4, 5, 1000] {
             let surplus = b"\x78\x01ab\0".iter().copied().cycle().take(surplus).collect::<Vec<_>>();
             for data in [&[&[&exact[..], &surplus].concat()[..]] as &[&[u8]], &[&exact, &surplus]] {
@@ -168,11 +166,10 @@ mod tests {
                 assert_eq!(with_data(&with_empty), with_data(&[&exact]), "{surplus:?}");
             }
         }
-        assert_eq!(with_data(&[&exact, &vec![0; 1 << 20]]), beyond, "there is a bound");
+        assert_eq!(with_data(&[&exact, &vec![0; 1 << 20]]), beyond, "the ignored bytes are limited");
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
-        // Empty blocks, before the picture itself: they are data like any other, as long as they
-        // are not many.
+        // Empty blocks before the pixels are accepted up to the limit.
         let preceded_by = |blocks: usize| {
             let blocks = [0, 0, 0, 0xff, 0xff].repeat(blocks);
             with_data(&[&[&exact_stored()[..2], &blocks, &exact_stored()[2..]].concat()])

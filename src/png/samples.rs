@@ -1,4 +1,4 @@
-//! Pictures and parts of them, for tests.
+//! Builds PNG files and chunks for tests.
 
 use png::{BitDepth, ColorType, Encoder};
 
@@ -22,7 +22,7 @@ pub fn sample() -> Vec<u8> {
     encode(48, 32, ColorType::Rgb, BitDepth::Eight, &pixels)
 }
 
-/// The offsets of the chunks' length fields, with their types.
+/// Returns the offset of every chunk's length field and its type.
 pub fn chunks(png: &[u8]) -> Vec<(usize, [u8; 4])> {
     let mut at = 8;
     let mut found = Vec::new();
@@ -38,7 +38,7 @@ pub fn deflated(bytes: usize) -> Vec<u8> {
     fdeflate::compress_to_vec(&vec![0; bytes])
 }
 
-/// The sample with these chunks after its header.
+/// Inserts `chunks` after the header of [`sample`].
 pub fn with_chunks(chunks: &[Vec<u8>]) -> Vec<u8> {
     let sample = sample();
     let (head, rest) = sample.split_at(33);
@@ -55,7 +55,7 @@ pub fn with_chunk_after_header(png: &[u8], extra: &[u8]) -> Vec<u8> {
     [&png[..33], extra, &png[33..]].concat()
 }
 
-/// A picture whose checksums are right although byte `at` of the chunk `kind` is not.
+/// Damages byte `at` of the chunk `kind` and repairs the chunk's checksum.
 pub fn with_repaired_damage(png: &[u8], kind: &[u8; 4], at: usize) -> Vec<u8> {
     let (start, _) = chunks(png).into_iter().find(|(_, found)| found == kind).unwrap();
     let length = u32::from_be_bytes(png[start..start + 4].try_into().unwrap()) as usize;

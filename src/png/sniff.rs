@@ -1,6 +1,6 @@
-//! What bytes look like that are no PNG.
+//! Names the format of bytes that are not a PNG.
 
-/// What bytes look like that are no PNG, for the sentence "it is …".
+/// Returns the format of `bytes` as the end of the sentence "it is …".
 pub fn name_of(bytes: &[u8]) -> &'static str {
     const KNOWN: [(usize, &[u8], &str); 14] = [
         (0, b"\xff\xd8\xff", "a JPEG image"),
@@ -33,7 +33,7 @@ pub fn name_of(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// The bytes as text, if that is what they are; a character cut off at the end is no objection.
+/// Returns the bytes as text, without an incomplete last character. None if they are no text.
 fn as_text(bytes: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -48,7 +48,7 @@ mod tests {
     use crate::png::prove;
 
     #[test]
-    fn what_is_not_a_png_is_named() {
+    fn names_the_format_of_what_is_not_a_png() {
         let named = |bytes: &[u8]| prove(bytes).unwrap_err().to_string();
         assert_eq!(named(b"\xff\xd8\xff\xe0\0\x10JFIF"), "it is a JPEG image");
         assert_eq!(named(b"RIFF\0\0\0\0WEBPVP8 "), "it is a WebP image");

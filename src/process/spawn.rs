@@ -1,75 +1,87 @@
-//! Starting a child with three pipes, in a group of its own, or on Windows in a job.
+//! Starts a child with three pipes, in its own process group, or on Windows in a job.
 //!
-//! On Unix through std's fast path: `posix_spawn` does not copy the daemon's page tables, so it
-//! takes 0.4 ms however large the daemon is, where `fork` takes 10 ms and stalls the JavaScript
-//! thread at 2 GB. The path is lost with `pre_exec`, with uid or gid changes, and with a bare
-//! program name under a changed PATH; none of these may be added there.
+//! On Unix std must take its fast path, `posix_spawn`: 0.4 ms for a daemon of any size. `fork`
+//! copies the page tables, which takes 10 ms at 2 GB and stalls the JavaScript thread. `pre_exec`,
+//! a uid or gid change, or a bare program name with a changed PATH would lose the fast path.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 
-use super::Marker;
+use super::exit::Exit;
+use super::marker::Marker;
 use super::platform::{Input, Output, Tree};
+use super::program::Program;
 use super::stop::{StopMode, Stopped};
-use super::wait::{Exit, Waiter};
-
-/// What to start.
-#[derive(Debug)]
-pub struct Program {
-    /// The file, as an absolute path.
-    pub path: PathBuf,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-    /// Its whole environment.
-    pub env: Vec<(OsString, OsString)>,
-    /// Its working directory.
-    pub cwd: PathBuf,
-}
 
 /// The three pipes to a child.
 #[derive(Debug)]
 pub struct Pipes {
-    /// What it reads.
+    /// Standard input of the child.
     pub stdin: Input,
-    /// What it prints.
+    /// Standard output of the child.
     pub stdout: Output,
-    /// What it complains.
+    /// Standard error of the child.
     pub stderr: Output,
 }
 
-/// A running child with its descendants. Dropping it kills all of them.
+/// Child process and its descendants. Dropping it kills all of them.
+///
+/// # Guarantee
+/// When [`Self::stop`] has returned or a `Child` has been dropped, no process of its tree is alive,
+/// and no process outside of the tree has received a signal. On Windows a job holds the tree.
+/// Elsewhere a process belongs to it if one of these holds when the tree is stopped:
+///
+/// - Its ancestors lead to the child through processes in the process table, zombies included.
+/// - It is in the child's process group.
+/// - It carries the [`Marker`]: as an environment variable, or on Linux as a resource limit. The
+///   limit is inherited and survives new sessions, empty environments and the death of all parents.
+/// - Its working directory is in the marked directory.
+/// - A scan found it by ancestry or group while the tree ran. Scans run at the start, after 20 ms,
+///   then with doubling pauses up to 1 s; the pauses are longer on a machine with thousands of
+///   processes or without a free CPU. On Linux each scan also marks what it finds.
+///
+/// # Limits
+/// These processes are missed:
+///
+/// - On Linux, one that loses its parents, group, environment, directory and the limit between two
+///   scans. It or an ancestor must lift the limit, unless the system refused to set it.
+/// - On Linux, one that descends from a process which the child started before its limit was set,
+///   and that loses the other signs before the first scan. The limit is set before [`spawn()`]
+///   returns, so the child has received no input by then.
+/// - On macOS, which has no such limit, one that loses its parents, group, environment and
+///   directory between two scans.
+/// - One that a system service starts on the tree's behalf.
+///
+/// If this process is killed, its scans are lost, and the watchdog goes by the marker, the group
+/// and, on macOS, ancestry. [`Stopped::may_have_survivors`] reports that the system does not show
+/// the tree's processes.
 #[derive(Debug)]
 pub struct Child(Tree);
 
-/// Starts `program`, marked so that all it starts can be found again. Blocks until the program is
-/// running; needs a tokio runtime with I/O.
+/// Starts `program` and marks it. Blocks until the program runs. Needs a tokio runtime with I/O.
 ///
 /// # Errors
-/// Whatever the operating system says; nothing is left behind.
+/// Any error of the operating system. No process is left behind.
 pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Child, Pipes)> {
-    let waiter = Waiter::prepare()?;
-    let (tree, pipes) = Tree::spawn(program, marker, waiter)?;
-    Ok((Child(tree), pipes))
+    let (tree, (stdin, stdout, stderr)) = Tree::spawn(program, marker)?;
+    Ok((Child(tree), Pipes { stdin, stdout, stderr }))
 }
 
 impl Child {
-    /// How the child itself has ended, once it has.
+    /// Waits for the exit of the child itself.
     pub async fn exited(&mut self) -> Exit {
-        // The waiter holds the sender until it has sent; a closed channel would mean that its
-        // thread was lost.
-        let known = self.0.exit().wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
-        known.unwrap_or(Exit::Code(-1))
+        // The channel closes without a value only if the watching thread is lost.
+        let exit = self.0.exit().wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+        exit.unwrap_or(Exit::Code(-1))
     }
 
-    /// Whether the tree has been found to hold that process, while it runs.
+    /// Whether a scan has found that process in the tree.
     #[cfg(all(test, unix))]
     pub(super) fn knows(&self, id: u32) -> bool {
         self.0.knows(id)
     }
 
-    /// Stops the whole tree. Blocks for as long as that takes: at most the grace and, on a machine
-    /// that is not busy, a second.
+    /// Stops the whole tree. Blocks for at most the grace period and, on a machine that is not
+    /// busy, one second.
     #[must_use]
     pub fn stop(self, mode: StopMode) -> Stopped {
         self.0.stop(mode)

@@ -1,36 +1,35 @@
-//! How a tree of processes is stopped.
+//! Modes and result of stopping a process tree.
 //!
-//! Windows cannot ask a process without a window to end: a console event reaches only processes of
-//! the same console, and Codex has none. So there is no grace on Windows either. (On Unix SIGTERM
-//! ends Codex at once, too, without tidying up.)
+//! There is no grace period on Windows: a console event reaches only processes of the same console,
+//! and Codex has none. (On Unix SIGTERM ends Codex at once, without cleaning up.)
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::wait::Exit;
+use super::exit::Exit;
 
 /// How to stop a tree.
 #[derive(Debug)]
 pub enum StopMode {
-    /// The child is to end: SIGTERM to everything, SIGKILL after the grace. On Windows as
+    /// Sends SIGTERM to all processes, and SIGKILL after the grace period. On Windows the same as
     /// [`Self::Kill`].
     Graceful {
-        /// Between SIGTERM and SIGKILL.
+        /// Time between SIGTERM and SIGKILL.
         grace: Duration,
-        /// Ends the grace before its time.
-        hurry: CancellationToken,
+        /// Cancelling it ends the grace period early.
+        skip_grace: CancellationToken,
     },
-    /// The child has ended by itself, or there is no time: SIGKILL to whatever is left.
+    /// Sends SIGKILL to all processes: the child has exited by itself, or there is no time.
     Kill,
 }
 
-/// What stopping a tree has come to.
+/// Result of stopping a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// How the child itself ended.
+    /// Exit status of the child itself.
     pub exit: Exit,
     /// Whether processes of the tree may still run: the system does not show all of them, or one
-    /// outlived its SIGKILL.
+    /// survived SIGKILL.
     pub may_have_survivors: bool,
 }

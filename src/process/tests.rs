@@ -1,139 +1,132 @@
-//! What is promised of a child and its descendants, on every platform. The children are this very
-//! test program: started again to run nothing but [`role`], they do what the variable says.
+//! Tests the guarantees of [`Child`] on every platform. The children are this test program: it is
+//! started again with only the test [`role`], which does what a variable names.
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::pump::{Reader, read};
 use super::*;
 
-/// What a child of these tests does.
+/// Name of the variable with the task of a child.
 const ROLE: &str = "CODEX_IMAGE_TEST_ROLE";
-/// Where it leaves its traces.
-const PLACE: &str = "CODEX_IMAGE_TEST_PLACE";
+/// Name of the variable with the directory in which a child creates files.
+const DIR: &str = "CODEX_IMAGE_TEST_DIR";
 const MARKER: &str = "CODEX_IMAGE_TEST_RUN";
 
-/// Not a test, but what the children run.
+/// Not a test: the children run it.
 #[test]
 fn role() {
     let Ok(role) = std::env::var(ROLE) else { return };
-    let place = PathBuf::from(std::env::var_os(PLACE).unwrap());
+    let dir = PathBuf::from(std::env::var_os(DIR).unwrap());
     match role.as_str() {
-        "echo" => {
+        "save input" => {
             let mut text = Vec::new();
             std::io::stdin().read_to_end(&mut text).unwrap();
-            std::fs::write(place.join("heard"), &text).unwrap();
+            std::fs::write(dir.join("input"), &text).unwrap();
         }
         "exit 7" => std::process::exit(7),
         "crash" => std::process::abort(),
-        "tell" => {
+        "print environment" => {
             for (name, value) in std::env::vars() {
                 println!("\n{name}={value}");
             }
             println!("\ncwd={}", std::env::current_dir().unwrap().display());
         }
-        "hold" => hold(&place),
-        // In a session of its own.
+        "keep a file open" => keep_pid_file_open(&dir),
+        // The child has its own session.
         #[cfg(unix)]
-        "hold apart" => {
+        "keep a file open in a session" => {
             rustix::process::setsid().unwrap();
-            hold(&place);
+            keep_pid_file_open(&dir);
         }
         #[cfg(unix)]
-        "stay apart" => {
-            start("hold apart", &place).spawn().unwrap().wait().unwrap();
+        "start a child in a session and wait" => {
+            command("keep a file open in a session", &dir).spawn().unwrap().wait().unwrap();
         }
-        // Has a child that holds the output open, and ends before it.
-        "leave" => {
-            #[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
-            start("hold", &place).spawn().unwrap();
-            until(|| place.join("holding").exists());
+        // The child keeps the output open after this process has exited.
+        "start a child and exit" => {
+            #[expect(clippy::zombie_processes, reason = "it must outlive this process")]
+            command("keep a file open", &dir).spawn().unwrap();
+            until(|| dir.join("pid").exists());
         }
-        "stay" => {
-            start("hold", &place).spawn().unwrap().wait().unwrap();
+        "start a child and wait" => {
+            command("keep a file open", &dir).spawn().unwrap().wait().unwrap();
         }
-        // Starts a process that sheds its parents, its session, its group, its environment and its
-        // directory.
+        // The hidden process has no parents, session, group, environment and directory of the tree.
         #[cfg(unix)]
-        "hide" => {
+        "start a hidden process" => {
             rustix::process::setsid().unwrap();
-            let script = "echo $$ > \"$0/held\"; mv \"$0/held\" \"$0/holding\"; exec sleep 1000";
+            let script = "echo $$ > \"$0/pid.new\"; mv \"$0/pid.new\" \"$0/pid\"; exec sleep 1000";
             let mut hidden = Command::new("/bin/sh");
-            hidden.args(["-c", script]).arg(&place).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
-            #[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
+            hidden.args(["-c", script]).arg(&dir).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+            #[expect(clippy::zombie_processes, reason = "it must outlive this process")]
             hidden.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         }
-        // As Codex waits for its prompt.
+        // Waits for a line, as Codex waits for its prompt.
         #[cfg(unix)]
-        "once told, stay with one hidden" => {
+        "start a hidden process after a line and wait" => {
             std::io::stdin().read_line(&mut String::new()).unwrap();
-            start("hide", &place).status().unwrap();
+            command("start a hidden process", &dir).status().unwrap();
             wait_for_ever();
         }
         #[cfg(unix)]
-        "stay, with one shedding" => {
-            start("shed with a parent", &place).status().unwrap();
+        "start a process that hides later and wait" => {
+            command("start a process that hides later", &dir).status().unwrap();
             wait_for_ever();
         }
-        // The parent of a process that has no sign of the tree but this parent, until it is to end.
+        // Parent of a process that belongs to the tree by this parent only. Exits on demand.
         #[cfg(unix)]
-        "shed with a parent" => {
+        "start a process that hides later" => {
             lift_limit();
-            let mut child = start("shed", &place);
-            child.env_clear().env(ROLE, "shed").env(PLACE, &place).current_dir("/");
-            #[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
+            let mut child = command("hide later", &dir);
+            child.env_clear().env(ROLE, "hide later").env(DIR, &dir).current_dir("/");
+            #[expect(clippy::zombie_processes, reason = "it must outlive this process")]
             child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            until(|| place.join("end the parent").exists());
+            until(|| dir.join("parent may exit").exists());
         }
         #[cfg(unix)]
-        "shed" => {
+        "hide later" => {
             rustix::process::setsid().unwrap();
             let parent = rustix::process::getppid();
-            std::fs::write(place.join("held"), std::process::id().to_string()).unwrap();
-            std::fs::rename(place.join("held"), place.join("holding")).unwrap();
+            std::fs::write(dir.join("pid.new"), std::process::id().to_string()).unwrap();
+            std::fs::rename(dir.join("pid.new"), dir.join("pid")).unwrap();
             until(|| rustix::process::getppid() != parent);
             lift_limit();
-            std::fs::write(place.join("shed"), "").unwrap();
+            std::fs::write(dir.join("hidden"), "").unwrap();
             wait_for_ever();
         }
-        // Runs a tree and stops it, and sees the thread that scans for it come and go.
+        // Watches the scanning thread start with the first tree and end with the last.
         #[cfg(target_os = "linux")]
-        "scan and end" => {
+        "start and stop two trees" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let _guard = runtime.enter();
-            let scans = || {
+            let has_scanner = || {
                 let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
                 let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
                 names.any(|name| name.starts_with("codex-image-sca"))
             };
-            let (first, _pipes) = spawn(&program("stay", &place), marker(&place)).unwrap();
-            let (second, _more_pipes) = spawn(&program("stay", &place), marker(&place)).unwrap();
-            until(scans);
+            let (first, _pipes) = spawn(&program("start a child and wait", &dir), marker(&dir)).unwrap();
+            let (second, _more_pipes) = spawn(&program("start a child and wait", &dir), marker(&dir)).unwrap();
+            until(has_scanner);
             let _ = first.stop(StopMode::Kill);
             let _ = second.stop(StopMode::Kill);
-            until(|| !scans());
+            until(|| !has_scanner());
         }
-        // Runs a tree, and dies as its parent likes.
-        "daemon" | "daemon, with one hidden" => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let _guard = runtime.enter();
-            let runs = if role == "daemon" { "stay" } else { "once told, stay with one hidden" };
-            let (_child, mut pipes) = spawn(&program(runs, &place), marker(&place)).unwrap();
-            runtime.block_on(pipes.stdin.write_all(b"\n")).unwrap();
-            wait_for_ever();
+        "daemon" => be_a_daemon("start a child and wait", &dir),
+        "daemon of a tree with a hidden process" => {
+            be_a_daemon("start a hidden process after a line and wait", &dir);
         }
         other => panic!("{other}"),
     }
 }
 
-/// Sheds the limit that marks the run.
+/// Lifts the resource limit that marks the run.
 #[cfg(unix)]
 fn lift_limit() {
     #[cfg(target_os = "linux")]
@@ -143,11 +136,21 @@ fn lift_limit() {
     }
 }
 
-/// Holds a file until the end, which on Windows keeps its directory from being removed.
-fn hold(place: &Path) -> ! {
-    let mut file = std::fs::File::create(place.join("held")).unwrap();
+/// Writes the pid to a file and keeps it open. On Windows an open file keeps its directory from
+/// being removed.
+fn keep_pid_file_open(dir: &Path) -> ! {
+    let mut file = std::fs::File::create(dir.join("pid.new")).unwrap();
     writeln!(file, "{}", std::process::id()).unwrap();
-    std::fs::rename(place.join("held"), place.join("holding")).unwrap();
+    std::fs::rename(dir.join("pid.new"), dir.join("pid")).unwrap();
+    wait_for_ever();
+}
+
+/// Runs a tree until the test kills this process.
+fn be_a_daemon(role: &str, dir: &Path) -> ! {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _guard = runtime.enter();
+    let (_child, mut pipes) = spawn(&program(role, dir), marker(dir)).unwrap();
+    runtime.block_on(pipes.stdin.write_all(b"\n")).unwrap();
     wait_for_ever();
 }
 
@@ -157,16 +160,16 @@ fn wait_for_ever() -> ! {
     }
 }
 
-/// Waits until `done`; the test runner bounds it.
+/// Polls until `done` returns true. The test runner has a time limit.
 pub fn until(done: impl Fn() -> bool) {
     while !done() {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// The command line of a child. Where this program runs only in an emulator, the system cannot
-/// start it: a variable names what can.
-fn only_the_role() -> (PathBuf, Vec<OsString>) {
+/// Returns the command line of a child. If this program runs in an emulator, a variable names the
+/// emulator.
+fn role_command_line() -> (PathBuf, Vec<OsString>) {
     let me = std::env::current_exe().unwrap();
     let args = ["--exact", "process::tests::role", "--nocapture", "--quiet"].map(OsString::from);
     match std::env::var_os("CODEX_IMAGE_TEST_EMULATOR") {
@@ -175,149 +178,157 @@ fn only_the_role() -> (PathBuf, Vec<OsString>) {
     }
 }
 
-/// A child outside of all that is tested here.
-pub fn start(role: &str, place: &Path) -> Command {
-    let (path, args) = only_the_role();
+/// Returns the command that starts a child without the code under test.
+pub fn command(role: &str, dir: &Path) -> Command {
+    let (path, args) = role_command_line();
     let mut command = Command::new(path);
-    command.args(args).env(ROLE, role).env(PLACE, place).stdin(Stdio::null());
+    command.args(args).env(ROLE, role).env(DIR, dir).stdin(Stdio::null());
     command
 }
 
-pub fn program(role: &str, place: &Path) -> Program {
-    let own = std::env::vars_os().filter(|(name, _)| name != ROLE && name != PLACE && name != MARKER);
-    let added = [(ROLE.into(), role.into()), (PLACE.into(), place.into())];
-    let (path, args) = only_the_role();
+pub fn program(role: &str, dir: &Path) -> Program {
+    let own = std::env::vars_os().filter(|(name, _)| name != ROLE && name != DIR && name != MARKER);
+    let added = [(ROLE.into(), role.into()), (DIR.into(), dir.into())];
+    let (path, args) = role_command_line();
     Program { path, args, env: own.chain(added).collect(), cwd: std::env::current_dir().unwrap() }
 }
 
-pub fn marker(place: &Path) -> Marker {
-    Marker { name: MARKER, value: place.file_name().unwrap().to_string_lossy().into_owned(), dir: None }
+pub fn marker(dir: &Path) -> Marker {
+    Marker { name: MARKER, value: dir.file_name().unwrap().to_string_lossy().into_owned(), dir: None }
 }
 
-pub fn place() -> tempfile::TempDir {
+pub fn temp_dir() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Starts a child and listens to it.
-fn run(role: &str, place: &Path) -> (Child, platform::Input, [Reader; 2], Receiver<String>) {
-    let (child, pipes) = spawn(&program(role, place), marker(place)).unwrap();
-    let (say, said) = channel();
-    let listen = |pipe| {
-        let say = say.clone();
-        read(pipe, 1 << 20, |_| {}, move |line| drop(say.send(String::from_utf8_lossy(line).into_owned()))).unwrap()
-    };
-    (child, pipes.stdin, [listen(pipes.stdout), listen(pipes.stderr)], said)
+/// Sends the bytes to a channel.
+struct ChannelSink(Sender<Vec<u8>>);
+
+impl Sink for ChannelSink {
+    fn take(&mut self, bytes: &[u8]) {
+        // Fails if the test has dropped the receiver.
+        let _ = self.0.send(bytes.to_vec());
+    }
+
+    fn end(&mut self) {}
 }
 
-/// The process that holds a file in `place`.
-pub fn holder(place: &Path) -> u32 {
-    until(|| place.join("holding").exists());
-    std::fs::read_to_string(place.join("holding")).unwrap().trim().parse().unwrap()
+/// Starts a child and reads its output.
+fn run(role: &str, dir: &Path) -> (Child, platform::Input, [Reader; 2], Receiver<Vec<u8>>) {
+    let (child, pipes) = spawn(&program(role, dir), marker(dir)).unwrap();
+    let (sender, output) = channel();
+    let start_reader = |pipe| read(pipe, ChannelSink(sender.clone())).unwrap();
+    (child, pipes.stdin, [start_reader(pipes.stdout), start_reader(pipes.stderr)], output)
+}
+
+/// Waits for the pid file in `dir` and returns its pid.
+pub fn pid_in(dir: &Path) -> u32 {
+    until(|| dir.join("pid").exists());
+    std::fs::read_to_string(dir.join("pid")).unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]
-async fn a_child_is_told_its_environment_and_its_place() {
-    let place = place();
-    let mut program = program("tell", place.path());
+async fn passes_environment_and_directory_to_the_child() {
+    let temp = temp_dir();
+    let mut program = program("print environment", temp.path());
     program.env.push(("QUOTES".into(), "\"a\\\" %PATH% \u{1f408}".into()));
-    let cwd = dunce::canonicalize(place.path()).unwrap();
+    let cwd = dunce::canonicalize(temp.path()).unwrap();
     program.cwd.clone_from(&cwd);
-    let (mut child, pipes) = spawn(&program, marker(place.path())).unwrap();
+    let (mut child, pipes) = spawn(&program, marker(temp.path())).unwrap();
     drop(pipes.stdin);
-    let (say, said) = channel();
-    let listen = move |line: &[u8]| drop(say.send(String::from_utf8_lossy(line).into_owned()));
-    let reader = read(pipes.stdout, 1 << 20, |_| {}, listen).unwrap();
+    let (sender, output) = channel();
+    let reader = read(pipes.stdout, ChannelSink(sender)).unwrap();
     assert_eq!(child.exited().await, Exit::Code(0));
     assert_eq!(child.stop(StopMode::Kill).exit, Exit::Code(0));
     reader.finish().await;
-    let told: Vec<String> = said.iter().collect();
-    let has = |line: String| assert!(told.contains(&line), "{line} in {told:?}");
+    let printed = String::from_utf8(output.iter().flatten().collect()).unwrap();
+    let has = |line: String| assert!(printed.lines().any(|printed| printed == line), "{line} in {printed:?}");
     has("QUOTES=\"a\\\" %PATH% \u{1f408}".to_owned());
-    has(format!("{MARKER}={}", marker(place.path()).value));
+    has(format!("{MARKER}={}", marker(temp.path()).value));
     has(format!("cwd={}", cwd.display()));
 }
 
 #[tokio::test]
-async fn its_own_end_is_learnt_from_it() {
-    let place = place();
-    let (mut child, _stdin, _readers, _said) = run("exit 7", place.path());
+async fn reports_the_exit_status_of_the_child() {
+    let temp = temp_dir();
+    let (mut child, _stdin, _readers, _output) = run("exit 7", temp.path());
     assert_eq!(child.exited().await, Exit::Code(7));
     assert_eq!(child.stop(StopMode::Kill).exit, Exit::Code(7));
-    let (mut child, _stdin, _readers, _said) = run("crash", place.path());
+    let (mut child, _stdin, _readers, _output) = run("crash", temp.path());
     let exit = child.exited().await;
     assert!(if cfg!(unix) { matches!(exit, Exit::Signal(_)) } else { !exit.is_success() }, "{exit:?}");
 }
 
 #[tokio::test]
-async fn a_long_text_arrives_whole_and_then_its_end() {
-    let place = place();
-    let (mut child, mut stdin, _readers, _said) = run("echo", place.path());
+async fn writes_a_long_input_and_closes_it() {
+    let temp = temp_dir();
+    let (mut child, mut stdin, _readers, _output) = run("save input", temp.path());
     let text: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
     stdin.write_all(&text).await.unwrap();
     drop(stdin);
     assert_eq!(child.exited().await, Exit::Code(0));
-    assert!(std::fs::read(place.path().join("heard")).unwrap() == text);
+    assert!(std::fs::read(temp.path().join("input")).unwrap() == text);
 }
 
 #[tokio::test]
-async fn children_started_at_once_do_not_hold_each_others_pipes() {
-    let places: Vec<_> = (0..8).map(|_| place()).collect();
+async fn children_started_at_once_do_not_inherit_each_others_pipes() {
+    let dirs: Vec<_> = (0..8).map(|_| temp_dir()).collect();
     let children: Vec<_> = std::thread::scope(|scope| {
         let runtime = tokio::runtime::Handle::current();
-        let start = |place: &tempfile::TempDir| {
-            let (runtime, place) = (runtime.clone(), place.path().to_path_buf());
+        let start = |dir: &tempfile::TempDir| {
+            let (runtime, dir) = (runtime.clone(), dir.path().to_path_buf());
             scope.spawn(move || {
                 let _guard = runtime.enter();
-                spawn(&program("echo", &place), marker(&place)).unwrap()
+                spawn(&program("save input", &dir), marker(&dir)).unwrap()
             })
         };
-        let started: Vec<_> = places.iter().map(start).collect();
+        let started: Vec<_> = dirs.iter().map(start).collect();
         started.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    // Each ends at the end of its own input, while the inputs of those after it are still open.
+    // Each child exits at the end of its input while the inputs of the later ones are still open.
     for (mut child, pipes) in children {
         drop(pipes.stdin);
         assert_eq!(child.exited().await, Exit::Code(0));
     }
 }
 
-fn patiently() -> StopMode {
-    StopMode::Graceful { grace: Duration::from_secs(10), hurry: CancellationToken::new() }
+fn graceful() -> StopMode {
+    StopMode::Graceful { grace: Duration::from_secs(10), skip_grace: CancellationToken::new() }
 }
 
 #[tokio::test]
-async fn a_grandchild_is_stopped_with_its_parent() {
-    let place = place();
-    let (child, _stdin, readers, _said) = run("stay", place.path());
-    let grandchild = holder(place.path());
+async fn stops_a_grandchild() {
+    let temp = temp_dir();
+    let (child, _stdin, readers, _output) = run("start a child and wait", temp.path());
+    let grandchild = pid_in(temp.path());
     assert!(platform::runs(grandchild));
-    let _ = child.stop(patiently());
+    let _ = child.stop(graceful());
     assert!(!platform::runs(grandchild));
     for reader in readers {
         reader.finish().await;
     }
-    // On Windows a file that is open would be in the way.
-    std::fs::remove_dir_all(place.path()).unwrap();
+    // Fails on Windows if a file is still open.
+    std::fs::remove_dir_all(temp.path()).unwrap();
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_grandchild_in_a_session_of_its_own_is_stopped_with_its_parent() {
-    let place = place();
-    let (child, _stdin, _readers, _said) = run("stay apart", place.path());
-    let grandchild = holder(place.path());
-    let _ = child.stop(patiently());
+async fn stops_a_grandchild_in_its_own_session() {
+    let temp = temp_dir();
+    let (child, _stdin, _readers, _output) = run("start a child in a session and wait", temp.path());
+    let grandchild = pid_in(temp.path());
+    let _ = child.stop(graceful());
     assert!(!platform::runs(grandchild));
 }
 
-/// macOS has no attribute that is inherited and shown.
+/// Linux only: macOS has no attribute that children inherit and other processes can read.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_descendant_without_parents_session_environment_and_directory_of_the_tree_is_stopped() {
-    let place = place();
-    let (child, mut stdin, _readers, _said) = run("once told, stay with one hidden", place.path());
+async fn stops_a_descendant_without_parents_session_environment_and_directory_of_the_tree() {
+    let temp = temp_dir();
+    let (child, mut stdin, _readers, _output) = run("start a hidden process after a line and wait", temp.path());
     stdin.write_all(b"\n").await.unwrap();
-    let hidden = holder(place.path());
+    let hidden = pid_in(temp.path());
     assert!(platform::runs(hidden));
     assert!(!child.stop(StopMode::Kill).may_have_survivors);
     assert!(!platform::runs(hidden));
@@ -325,31 +336,31 @@ async fn a_descendant_without_parents_session_environment_and_directory_of_the_t
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_descendant_that_sheds_every_sign_after_a_scan_has_found_it_is_stopped() {
-    let place = place();
-    let (child, _stdin, _readers, _said) = run("stay, with one shedding", place.path());
-    let shedding = holder(place.path());
-    until(|| child.knows(shedding));
-    std::fs::write(place.path().join("end the parent"), "").unwrap();
-    until(|| place.path().join("shed").exists());
-    assert!(platform::runs(shedding));
+async fn stops_a_descendant_that_loses_every_sign_after_a_scan_found_it() {
+    let temp = temp_dir();
+    let (child, _stdin, _readers, _output) = run("start a process that hides later and wait", temp.path());
+    let hiding = pid_in(temp.path());
+    until(|| child.knows(hiding));
+    std::fs::write(temp.path().join("parent may exit"), "").unwrap();
+    until(|| temp.path().join("hidden").exists());
+    assert!(platform::runs(hiding));
     assert!(!child.stop(StopMode::Kill).may_have_survivors);
-    assert!(!platform::runs(shedding));
+    assert!(!platform::runs(hiding));
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_thread_that_scans_ends_with_the_last_tree() {
-    let place = place();
-    assert!(start("scan and end", place.path()).stdout(Stdio::null()).status().unwrap().success());
+fn the_scanning_thread_ends_with_the_last_tree() {
+    let temp = temp_dir();
+    assert!(command("start and stop two trees", temp.path()).stdout(Stdio::null()).status().unwrap().success());
 }
 
 #[tokio::test]
-async fn a_grandchild_that_outlives_its_parent_is_stopped_and_holds_nothing_up() {
-    let place = place();
-    let (mut child, _stdin, readers, _said) = run("leave", place.path());
+async fn stops_a_grandchild_that_outlives_its_parent_without_delay() {
+    let temp = temp_dir();
+    let (mut child, _stdin, readers, _output) = run("start a child and exit", temp.path());
     assert_eq!(child.exited().await, Exit::Code(0));
-    let grandchild = holder(place.path());
+    let grandchild = pid_in(temp.path());
     assert!(platform::runs(grandchild));
     let _ = child.stop(StopMode::Kill);
     assert!(!platform::runs(grandchild));
@@ -359,33 +370,33 @@ async fn a_grandchild_that_outlives_its_parent_is_stopped_and_holds_nothing_up()
 }
 
 #[tokio::test]
-async fn dropping_a_child_stops_everything_too() {
-    let place = place();
-    let (child, _stdin, _readers, _said) = run("stay", place.path());
-    let grandchild = holder(place.path());
+async fn dropping_a_child_stops_its_tree() {
+    let temp = temp_dir();
+    let (child, _stdin, _readers, _output) = run("start a child and wait", temp.path());
+    let grandchild = pid_in(temp.path());
     drop(child);
     assert!(!platform::runs(grandchild));
 }
 
 #[test]
-fn a_daemon_that_is_killed_takes_its_tree_along_within_two_seconds() {
-    a_daemon_that_is_killed_takes_its_tree_along("daemon");
+fn killing_the_daemon_stops_its_tree() {
+    assert_killing_the_daemon_stops_its_tree("daemon");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_daemon_that_is_killed_takes_hidden_descendants_along_within_two_seconds() {
-    a_daemon_that_is_killed_takes_its_tree_along("daemon, with one hidden");
+fn killing_the_daemon_stops_hidden_descendants() {
+    assert_killing_the_daemon_stops_its_tree("daemon of a tree with a hidden process");
 }
 
-fn a_daemon_that_is_killed_takes_its_tree_along(role: &str) {
-    let place = place();
-    let mut daemon = start(role, place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let grandchild = holder(place.path());
+fn assert_killing_the_daemon_stops_its_tree(role: &str) {
+    let temp = temp_dir();
+    let mut daemon = command(role, temp.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let grandchild = pid_in(temp.path());
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     let killed = Instant::now();
     until(|| !platform::runs(grandchild) || killed.elapsed() > Duration::from_secs(10));
-    // A second and a half of it is the watchdog's patience; the rest is for a busy machine.
+    // The watchdog takes a second between SIGTERM and SIGKILL; the rest allows for a busy machine.
     assert!(!platform::runs(grandchild), "it still runs after {:?}", killed.elapsed());
 }

@@ -1,13 +1,9 @@
-//! Learning that a child has ended, without asking SIGCHLD.
+//! Waits for the exit of a child without SIGCHLD, in a thread of its own.
 //!
-//! Node owns SIGCHLD: libuv installs its handler without calling the one before it. Where the
-//! kernel has no `pidfd_open`, every waiter that relies on the signal goes deaf as soon as
-//! JavaScript starts a process of its own. So each child gets a thread that blocks in `waitid` and
-//! nothing else; on Windows, which has neither of these troubles, in a wait for the process.
-//!
-//! The thread does not reap. On Unix an ended child stays a zombie until the tree around it is
-//! stopped: as long as it does, its pid and with it the id of its process group cannot be reused,
-//! so the group can be signalled safely.
+//! Node owns SIGCHLD: libuv installs its handler without calling the previous one, so waiting by
+//! the signal fails once JavaScript starts a child (on kernels without `pidfd_open`). The thread
+//! does not reap: the zombie reserves its pid and group id, so the group can be signalled safely
+//! until the tree is stopped.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -15,53 +11,36 @@ use std::thread;
 
 use tokio::sync::watch;
 
-use super::platform::{Waitable, wait_for};
+use super::exit::Exit;
 
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// With this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-}
-
-impl Exit {
-    /// Whether it ended with 0.
-    #[must_use]
-    pub const fn is_success(self) -> bool {
-        matches!(self, Self::Code(0))
-    }
-}
-
-/// A thread that is ready to wait. It is made before the child, so that a child without a waiter
-/// never exists.
+/// Thread that is ready to wait for a child. Started before the child, so that no child runs
+/// without one.
 #[derive(Debug)]
-pub struct Waiter {
-    child: SyncSender<Waitable>,
+pub struct ExitWaiter<C> {
+    child: SyncSender<C>,
     exit: watch::Receiver<Option<Exit>>,
 }
 
-/// Who only waits needs next to no stack.
+/// Stack of a thread that only waits.
 pub const STACK_BYTES: usize = 64 << 10;
 
-impl Waiter {
-    /// Starts the thread.
-    pub fn prepare() -> io::Result<Self> {
-        let (child, told) = sync_channel::<Waitable>(1);
-        let (tell, exit) = watch::channel(None);
+impl<C: Send + 'static> ExitWaiter<C> {
+    /// Starts the thread. It calls `wait_for_exit` for the child that [`Self::watch`] passes to it.
+    pub fn start(wait_for_exit: fn(&C) -> Exit) -> io::Result<Self> {
+        let (child, child_receiver) = sync_channel::<C>(1);
+        let (exit_sender, exit) = watch::channel(None);
         thread::Builder::new().name("codex-image-wait".into()).stack_size(STACK_BYTES).spawn(move || {
-            // No child: the spawn failed, and there is nothing to wait for.
-            if let Ok(child) = told.recv() {
-                tell.send_replace(Some(wait_for(&child)));
+            // Fails if the child could not be started.
+            if let Ok(child) = child_receiver.recv() {
+                exit_sender.send_replace(Some(wait_for_exit(&child)));
             }
         })?;
         Ok(Self { child, exit })
     }
 
-    /// Waits for `child` from now on; the exit appears in the channel once it has ended.
-    pub fn watch(self, child: Waitable) -> watch::Receiver<Option<Exit>> {
-        // The thread holds the other end until it has received this.
+    /// Starts waiting for `child`. The channel receives its exit status.
+    pub fn watch(self, child: C) -> watch::Receiver<Option<Exit>> {
+        // Cannot fail: the thread keeps the receiver until a child arrives.
         let _ = self.child.send(child);
         self.exit
     }

@@ -1,8 +1,9 @@
-//! Lines out of a stream of bytes, with bounded memory whatever comes.
+//! Splits a byte stream into lines, in bounded memory.
 
-/// Splits bytes at line feeds. A line longer than the cap is dropped as a whole and counted; what
-/// follows it is not affected. A carriage return before the line feed and a byte-order mark at the
-/// very beginning belong to no line.
+/// Splits bytes at line feeds.
+///
+/// Drops and counts lines longer than the cap. Strips a carriage return before the line feed and a
+/// byte-order mark at the start of the stream. Skips empty lines.
 #[derive(Debug)]
 pub struct Lines {
     line: Vec<u8>,
@@ -12,58 +13,60 @@ pub struct Lines {
     dropped: u64,
 }
 
+/// Largest line buffer that is kept for the next line.
+const MAX_REUSED_BYTES: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Lines {
-    /// Lines of at most `cap` bytes.
+    /// Creates a splitter for lines of at most `cap` bytes.
     #[must_use]
     pub const fn new(cap: usize) -> Self {
         Self { line: Vec::new(), cap, dropping: false, at_start: true, dropped: 0 }
     }
 
-    /// Takes in `bytes` and hands over every line that they complete.
-    pub fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) {
+    /// Appends `bytes` and passes every line that they complete to `on_line`.
+    pub fn push(&mut self, mut bytes: &[u8], mut on_line: impl FnMut(&[u8])) {
         while let Some(at) = memchr::memchr(b'\n', bytes) {
             let (head, rest) = (&bytes[..at], &bytes[at + 1..]);
             bytes = rest;
-            // Most lines arrive whole: those need no copy.
+            // Fast path without a copy: most lines arrive whole.
             if self.line.is_empty() && !self.dropping && head.len() <= self.cap {
-                self.hand_over(head, &mut each);
+                self.emit(head, &mut on_line);
             } else {
                 self.keep(head);
-                self.finish(&mut each);
+                self.finish(&mut on_line);
             }
         }
         self.keep(bytes);
     }
 
-    /// Hands over a last line that no line feed ended.
-    pub fn finish(&mut self, mut each: impl FnMut(&[u8])) {
+    /// Passes a last line without a line feed to `on_line`.
+    pub fn finish(&mut self, mut on_line: impl FnMut(&[u8])) {
         if std::mem::take(&mut self.dropping) {
             self.dropped += 1;
         } else if !self.line.is_empty() {
             let line = std::mem::take(&mut self.line);
-            self.hand_over(&line, &mut each);
-            // The buffer is used again, unless one long line has made it large.
-            if line.capacity() <= 64 << 10 {
+            self.emit(&line, &mut on_line);
+            // Reuses the buffer unless one long line made it large.
+            if line.capacity() <= MAX_REUSED_BYTES {
                 self.line = line;
             }
         }
         self.line.clear();
     }
 
-    /// How many lines were too long.
+    /// Number of lines dropped because they were too long.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    fn hand_over(&mut self, line: &[u8], each: &mut impl FnMut(&[u8])) {
+    fn emit(&mut self, line: &[u8], on_line: &mut impl FnMut(&[u8])) {
         let line =
             if std::mem::take(&mut self.at_start) { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if !line.is_empty() {
-            each(line);
+            on_line(line);
         }
     }
 
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_result_does_not_depend_on_where_the_stream_is_cut() {
+    fn chunk_boundaries_do_not_change_the_lines() {
         let text = b"\xef\xbb\xbfone\r\n\ntwo\xff\n  three\nfour";
         let whole = split(&[text], 100);
         assert_eq!(whole.0, ["one", "two\u{fffd}", "  three", "four"]);
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_over_the_cap_is_dropped_and_the_next_is_seen() {
+    fn drops_a_line_over_the_cap_and_keeps_the_next() {
         let long = [b'x'; 50];
         assert_eq!(split(&[&long, &long, b"\nshort\n"], 60), (vec!["short".to_owned()], 1));
         assert_eq!(split(&[&[b'x'; 61], b"\nshort"], 60), (vec!["short".to_owned()], 1));
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_costs_no_memory() {
+    fn buffers_nothing_of_an_endless_line() {
         let mut lines = Lines::new(1 << 10);
         for _ in 0..10_000 {
             lines.push(&[b'x'; 1 << 10], |_| panic!("no line was ended"));

@@ -1,33 +1,36 @@
-//! Text that this package did not write, made safe to show: bounded, printable, without secrets.
+//! Makes text from other programs safe to show: bounded, printable, without secrets.
 
 pub mod lines;
+pub mod pattern;
 pub mod printable;
 pub mod redact;
 pub mod tail;
 
-/// The longest name that stands in a sentence, in characters.
-const NAME_CHARS: usize = 100;
-/// How much of a name is looked at, in bytes.
-const LONGEST_NAME_BYTES: usize = 4 << 10;
+/// Longest name in a message, in characters.
+const MAX_NAME_CHARS: usize = 100;
+/// Longest input that [`name`] reads.
+const MAX_NAME_INPUT_BYTES: usize = 4 << 10;
 
-/// A name from outside of this package, without secrets and cut, as it may stand between backticks
-/// in a message.
+/// Returns an external name as one short printable line without secrets and backticks, so that a
+/// message can quote it between backticks.
 #[must_use]
 pub fn name(text: &str) -> String {
-    let text = redact::redact(beginning(text, LONGEST_NAME_BYTES));
-    printable::one_line(&text, NAME_CHARS).replace('`', "'")
+    let text = redact::redact(beginning(text, MAX_NAME_INPUT_BYTES));
+    printable::one_line(&text, MAX_NAME_CHARS).replace('`', "'")
 }
 
-/// The beginning of `text`, at most `bytes` of it. A word that would be torn is left out, unless it
-/// takes more than half of the place: half a secret is not recognised as one.
+/// Returns the beginning of `text`, at most `max_bytes` of it.
+///
+/// Leaves out a word that would be cut, because the redactor does not recognise half a secret. A
+/// cut word of more than half of `max_bytes` stays.
 #[must_use]
-pub fn beginning(text: &str, bytes: usize) -> &str {
-    let start = &text[..text.floor_char_boundary(bytes)];
+pub fn beginning(text: &str, max_bytes: usize) -> &str {
+    let start = &text[..text.floor_char_boundary(max_bytes)];
     if start.len() == text.len() || text[start.len()..].starts_with(char::is_whitespace) {
         return start;
     }
     match start.rfind(char::is_whitespace) {
-        Some(end) if end > bytes / 2 => &start[..end],
+        Some(end) if end > max_bytes / 2 => &start[..end],
         _ => start,
     }
 }
@@ -37,10 +40,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_short_and_printable() {
+    fn shortens_and_redacts_a_name() {
         assert_eq!(name("my-relay"), "my-relay");
         assert_eq!(name("a\u{202e}b\n\u{1b}[31m`c`\u{200b}"), "ab 'c'");
-        assert_eq!(name(&"x".repeat(10_000)).chars().count(), NAME_CHARS);
+        assert_eq!(name(&"x".repeat(10_000)).chars().count(), MAX_NAME_CHARS);
         assert_eq!(
             name(&format!("at https://me:{}@example.org", "aB3".repeat(5))),
             "at https://[redacted]@example.org"

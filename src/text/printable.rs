@@ -1,4 +1,4 @@
-//! Text without what a terminal or a reader's eye would be misled by: escape sequences, controls,
+//! Removes what misleads a terminal or a reader from text: escape sequences, control characters,
 //! invisible characters.
 
 use std::borrow::Cow;
@@ -6,12 +6,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Terminal sequences (ECMA-48), in their 7-bit and their 8-bit form. Where one ends is only
-/// believed for the ends in use: of a sequence that is cut off, the escape character goes and the
-/// letters stay, so that no beginning of a secret is taken along.
-#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
+use super::pattern::regex;
+
+/// Terminal sequences (ECMA-48), in their 7-bit and 8-bit forms.
+///
+/// Matches only sequences with a known final byte. Of an unfinished sequence only the escape
+/// character is removed later, so that the match cannot swallow the beginning of a secret.
 static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(concat!(
+    regex(concat!(
         // OSC, DCS, SOS, PM, APC: titles, links, pictures. On one line, up to BEL or ST.
         r"(?:\x1b[\]PX^_]|[\x{90}\x{98}\x{9d}-\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})",
         // CSI: colours, cursor movements, modes.
@@ -19,15 +21,13 @@ static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
         // Character sets, cursor and keypad.
         r"|\x1b(?:\([0B]|[78=>DEHMNOZ\\])",
     ))
-    .expect("a constant pattern")
 });
 
-/// The text without terminal sequences, control characters and invisible characters. Line breaks
-/// of every kind are `\n`, and tabs stay.
+/// Returns the text without terminal sequences, control characters and invisible characters.
 ///
-/// Joiners stay where they join: emoji of several parts, and scripts that are written with them.
-/// The tags that make a flag such as England's do not: what is spelled in tags is read by models
-/// and not by people.
+/// Turns every kind of line break into `\n` and keeps tabs. Keeps joiners between visible
+/// characters, as in emoji of several parts and in Persian or Hindi. Removes tag characters, even
+/// in flags such as England's: models read text that is spelled in tags, people do not see it.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_plain) {
@@ -35,21 +35,21 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
     let text = SEQUENCES.replace_all(text, "");
     let mut shown = String::with_capacity(text.len());
-    let mut last = Last::Gap;
+    let mut last = Kept::Gap;
     let mut chars =
         text.chars().filter(|&c| is_break(c) || c == '\t' || !(c.is_control() || is_invisible(c))).peekable();
     while let Some(c) = chars.next() {
         let next = chars.peek().copied();
         let (kept, kind) = match c {
             '\r' if next == Some('\n') => continue,
-            c if is_break(c) => ('\n', Last::Gap),
-            c if c.is_whitespace() => (c, Last::Gap),
-            c if is_selector(c) && matches!(last, Last::Visible) => (c, Last::Selector),
-            c if is_joiner(c) && !matches!(last, Last::Gap | Last::Joiner) && next.is_some_and(is_visible) => {
-                (c, Last::Joiner)
+            c if is_break(c) => ('\n', Kept::Gap),
+            c if c.is_whitespace() => (c, Kept::Gap),
+            c if is_selector(c) && matches!(last, Kept::Visible) => (c, Kept::Selector),
+            c if is_joiner(c) && !matches!(last, Kept::Gap | Kept::Joiner) && next.is_some_and(is_visible) => {
+                (c, Kept::Joiner)
             }
             c if is_selector(c) || is_joiner(c) => continue,
-            c => (c, Last::Visible),
+            c => (c, Kept::Visible),
         };
         shown.push(kept);
         last = kind;
@@ -57,15 +57,15 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// What was kept last.
-enum Last {
+/// Kind of the character that was kept last.
+enum Kept {
     Gap,
     Visible,
     Selector,
     Joiner,
 }
 
-/// Whether `c` is printable whatever stands beside it.
+/// Whether `c` is printable regardless of its neighbours.
 fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~' | '\n' | '\t') || !(c.is_control() || is_break(c) || is_attached(c) || is_invisible(c))
 }
@@ -74,7 +74,7 @@ fn is_visible(c: char) -> bool {
     is_plain(c) && !c.is_whitespace()
 }
 
-/// What ends a line. A tab counts as a character of its line.
+/// Whether `c` ends a line.
 const fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
@@ -93,7 +93,7 @@ const fn is_attached(c: char) -> bool {
 }
 
 /// Unicode's `Default_Ignorable_Code_Point` (16.0) without joiners and variation selectors, and
-/// interlinear annotations: all that reorders text, has no width, or spells in secret.
+/// interlinear annotations: characters that reorder text, have no width or hide text.
 const fn is_invisible(c: char) -> bool {
     !is_attached(c)
         && matches!(c,
@@ -103,21 +103,22 @@ const fn is_invisible(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text as one printable line of at most `max` characters: white space is folded to single
-/// spaces, and what does not fit replaced by an ellipsis.
+/// Returns the text as one printable line of at most `max_chars` characters.
+///
+/// Folds white space to single spaces. Replaces what does not fit with an ellipsis.
 #[must_use]
-pub fn one_line(text: &str, max: usize) -> String {
+pub fn one_line(text: &str, max_chars: usize) -> String {
     let text = printable(text);
     let mut words = text.split_whitespace();
     let first = words.next().unwrap_or_default().chars();
     let line = first.chain(words.flat_map(|word| [' '].into_iter().chain(word.chars())));
-    // One more than fits tells that it does not fit.
-    let mut line: Vec<char> = line.take(max + 1).collect();
-    if line.len() > max {
-        let fitting = max.saturating_sub(1);
+    // One character more than the limit shows that the text does not fit.
+    let mut line: Vec<char> = line.take(max_chars + 1).collect();
+    if line.len() > max_chars {
+        let fitting = max_chars.saturating_sub(1);
         let text: String = line.iter().collect();
-        let ends = SEEN_AS_ONE.find_iter(&text).scan(0, |end, seen| {
-            *end += seen.as_str().chars().count();
+        let ends = GRAPHEME_CLUSTER.find_iter(&text).scan(0, |end, cluster| {
+            *end += cluster.as_str().chars().count();
             Some(*end)
         });
         let end = ends.take_while(|&end| end <= fitting).last().filter(|&end| end >= fitting / 2).unwrap_or(fitting);
@@ -130,20 +131,17 @@ pub fn one_line(text: &str, max: usize) -> String {
     line.into_iter().collect()
 }
 
-/// Characters that are seen as one (Unicode's extended grapheme clusters, as far as a line is cut
-/// between them): a flag, or a character with its marks and with all that joiners join to it.
-#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
-static SEEN_AS_ONE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:\p{gcb=RI}{2}|.)(?:\u{200d}.|[\p{gcb=Extend}\p{gcb=SpacingMark}\u{200d}])*")
-        .expect("a constant pattern")
-});
+/// Unicode's extended grapheme clusters, as far as a cut line needs them: a flag, or a character
+/// with its marks and all characters that joiners attach to it.
+static GRAPHEME_CLUSTER: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?:\p{gcb=RI}{2}|.)(?:\u{200d}.|[\p{gcb=Extend}\p{gcb=SpacingMark}\u{200d}])*"));
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn terminal_sequences_are_taken_out_whole() {
+    fn removes_terminal_sequences_whole() {
         for (text, shown) in [
             ("\u{1b}[1;31mred\u{1b}[0m", "red"),
             ("\u{1b}[38;2;1;2;3mred\u{1b}[m", "red"),
@@ -159,7 +157,7 @@ mod tests {
             ("\u{1b}_Ga=T;AAAA\u{1b}\\text", "text"),
             ("\u{1b}^private\u{1b}\\\u{1b}Xstring\u{1b}\\text", "text"),
             ("\u{1b}(B\u{1b}7\u{1b}8\u{1b}=\u{1b}Mtext", "text"),
-            // Cut off, or none that is known: only the escape character goes.
+            // Unfinished or unknown sequences: only the escape character goes.
             ("\u{1b}]0;no end", "]0;no end"),
             ("\u{1b}]0;no end\nnext\u{7}", "]0;no end\nnext"),
             ("a lone \u{1b} escape \u{1b}", "a lone  escape "),
@@ -170,12 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn controls_and_invisible_characters_are_taken_out() {
+    fn removes_control_and_invisible_characters() {
         let all = ('\0'..=char::MAX).filter(|&c| c.is_control() || is_invisible(c)).filter(|&c| !is_break(c));
         for c in all.filter(|&c| c != '\t') {
             assert_eq!(printable(&format!("a{c}é")), "aé", "{c:?}");
         }
-        // Those by which text was seen to be disguised.
+        // Characters seen in attacks that disguise text.
         for c in "\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{200e}\u{200f}\u{61c}\u{feff}\u{e0001}\u{e007f}".chars() {
             assert!(is_invisible(c), "{c:?}");
         }
@@ -183,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_with_joiners_stays_whole() {
+    fn keeps_joiners_between_visible_characters() {
         for text in [
             "a family \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466}",
             "a heart on fire \u{2764}\u{fe0f}\u{200d}\u{1f525}",
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn joiners_that_join_nothing_spell_nothing() {
+    fn removes_joiners_that_join_nothing() {
         assert_eq!(printable("a\u{200d}\u{200c}\u{200d}b"), "a\u{200d}b");
         assert_eq!(printable("\u{200d}a \u{200c} b\u{200d}"), "a  b");
         assert_eq!(printable("a\u{fe0f}\u{fe00}\u{e0100}b"), "a\u{fe0f}b");
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printable_stays_as_it_is() {
+    fn leaves_printable_text_unchanged() {
         let all: String = ('\0'..=char::MAX).filter(|&c| is_plain(c)).collect();
         assert!(matches!(printable(&all), Cow::Borrowed(_)));
         for text in
@@ -220,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_one_printable_line() {
+    fn folds_a_message_to_one_printable_line() {
         assert_eq!(one_line("  a\n\tb\u{0}c\r\n\u{1b}[31md\u{2028} e ", 200), "a bc d e");
         assert_eq!(one_line("", 200), "");
         assert_eq!(one_line("\n \n", 200), "");
     }
 
     #[test]
-    fn a_long_message_is_cut_to_the_limit_in_characters_not_bytes() {
+    fn cuts_a_long_message_to_the_limit_in_characters() {
         for text in ["é".repeat(1000), "ab ".repeat(1000), "x".repeat(201), format!("{} y", "x".repeat(199))] {
             let line = one_line(&text, 200);
             assert!(line.chars().count() <= 200, "{}", line.chars().count());
@@ -237,11 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_cut_between_characters_as_they_are_seen() {
+    fn cuts_a_message_between_grapheme_clusters() {
         let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
         assert_eq!(one_line(&format!("aaaaaa{family}"), 10), "aaaaaa…");
         assert_eq!(one_line(&format!("aaaa{family} c"), 10), format!("aaaa{family}…"));
-        // Nine fit, so that only a part of the second would.
+        // Nine characters fit, so only a part of the second cluster would.
         for one in [
             "\u{1f1e9}\u{1f1ea}",                  // a flag: two regional indicators
             "\u{1f468}\u{1f3fd}\u{200d}\u{1f33e}", // a skin tone within a family
@@ -263,7 +261,7 @@ mod tests {
             }
         }
         assert_eq!(one_line(&"e\u{301}".repeat(10), 10), format!("{}…", "e\u{301}".repeat(4)));
-        // One that is as long as the line is cut nevertheless.
+        // A cluster longer than the line is cut.
         assert_eq!(one_line(&"\u{1f468}\u{200d}".repeat(100), 10).chars().count(), 10);
     }
 }

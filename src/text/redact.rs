@@ -1,5 +1,7 @@
-//! What is taken out of everything that is shown: secrets, what names a person, and where the
-//! user's own directories lie.
+//! Redacts text before it is shown: secrets, personal identifiers, paths of the user's directories.
+//!
+//! [`RULES`] lists every kind of secret with its source. To add one, add a rule and a sample to the
+//! tests below.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -7,27 +9,28 @@ use std::sync::{Arc, LazyLock};
 
 use regex::{Captures, Regex};
 
+use super::pattern::regex;
 use super::printable::printable;
 
-/// What stands in the place of what is hidden.
+/// Replacement for a secret.
 const HIDDEN: &str = "[redacted]";
 
-/// One kind of what is hidden.
+/// How to recognise one kind of secret.
 #[derive(Debug)]
 pub struct Rule {
-    /// How it is recognised. The groups of the expression are what is hidden; words in braces stand
-    /// for the [`PARTS`] of that name. A word begins as in ASCII: for Unicode's own boundaries the
-    /// fast engines give up at the first other character.
+    /// Regular expression whose groups are hidden. Names in braces stand for [`PARTS`]. Word
+    /// boundaries are ASCII: with Unicode boundaries the fast regex engines give up at the first
+    /// non-ASCII character.
     pub pattern: &'static str,
-    /// What it hides.
+    /// Secrets that the rule hides.
     pub hides: &'static str,
-    /// Who says that it looks like this.
+    /// Specification or documentation of the format.
     pub source: &'static str,
 }
 
-/// All that is hidden, in the order in which it is looked for: first what is recognised by itself,
-/// then what is recognised by its name. None of it is a length or a look of randomness alone, so
-/// that digests, identifiers and addresses stay readable.
+/// All rules, in the order in which they apply: first secrets with a recognisable format, then
+/// values beside a telling name. No rule goes by length or randomness alone, so digests,
+/// identifiers and addresses stay readable.
 pub static RULES: [Rule; 22] = [
     Rule {
         pattern: concat!(
@@ -105,7 +108,7 @@ pub static RULES: [Rule; 22] = [
     Rule {
         pattern: concat!(
             r"(?i)(?:{any}){is}(?:([|>][+-]?[ \t]*(?:(?:\n|\\+n)[ \t]+[^\n\\]+)+)|(?:\n|\\+n)[ \t]+([A-Za-z0-9+/=_.-]{16,})|",
-            // Another name, and what follows that one.
+            // Another name, and the value of that one.
             r"((?:(?:\\*[\x22'][a-z0-9_.-]*(?:{any})\\*[\x22']|[^\s\x22'`,;&]*?(?:{any})){is})+",
             r"(?:\\*\x22[^\x22\n]+|\\*'[^'\n]+|(?:{schemes}[ \t]+)?(?:{parameter}|{word}){more}))",
             r"|{break}{quoted})",
@@ -162,7 +165,7 @@ pub static RULES: [Rule; 22] = [
     },
 ];
 
-/// What the patterns have in common.
+/// Parts that patterns share.
 const PARTS: [(&str, &str); 13] = [
     ("{any}", "authorization|cookies?|{names}"),
     (
@@ -177,8 +180,8 @@ const PARTS: [(&str, &str); 13] = [
             "|(?:account|device|installation|org|organi[sz]ation|user|workspace)[ _-]?id",
         ),
     ),
-    // Quotes and signs also as URLs and HTML have them; each bracket opens one of Rust's, as in
-    // Some(Token("…")).
+    // Quotes and signs, also percent-encoded and as HTML entities, and opening brackets of Rust's
+    // Debug output, as in Some(Token("…")).
     (
         "{is}",
         concat!(
@@ -203,7 +206,7 @@ const PARTS: [(&str, &str); 13] = [
     ("{cookie}", r#"[^\s;,"'`=)}\\\x00-\x1f]+(?:[ \t]*=[ \t]*(?:\\*"[^"\n]*"|[^\s;,"'\\\x00-\x1f]*))?"#),
     // White space, also with its line breaks escaped.
     ("{break}", r"(?:\s|\\+[nrt])*"),
-    // Where a word begins, also behind an escaped character.
+    // The start of a word, also after an escaped character.
     ("{start}", r"(?:(?-u:\b)|\\[nrt]|%[0-9A-Fa-f]{2})"),
 ];
 
@@ -214,57 +217,55 @@ static PATTERNS: LazyLock<[Regex; RULES.len()]> = LazyLock::new(|| {
     })
 });
 
-#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles all of them")]
-fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a constant pattern")
-}
-
-/// The text, printable and without secrets.
+/// Returns the text printable and without secrets.
 #[must_use]
 pub fn redact(text: &str) -> String {
     Redactor::default().redact(text)
 }
 
-/// Takes out what must not be shown of a run: secrets, and the paths of the user's own directories.
-/// Cheap to clone.
+/// Removes secrets and the paths of the user's directories from text. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
-    /// Each with the word that is shown instead, the longest first.
+    /// Paths and their replacements, longest path first.
     directories: Arc<[(String, &'static str)]>,
 }
 
 impl Redactor {
-    /// For a run with these directories, each with the word that is shown instead. Blocks on the
-    /// disk: a program may name a directory by the path that links lead to.
+    /// Creates a redactor that also replaces `directories`, each by the given text.
+    ///
+    /// Blocks on the disk: resolves links, since a program may print the path without links.
     #[must_use]
     pub fn new(directories: &[(PathBuf, &'static str)]) -> Self {
-        let mut named: Vec<_> =
-            directories.iter().flat_map(|(path, word)| spellings(path).map(|path| (path, *word))).collect();
-        named.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
-        Self { directories: named.into() }
+        let mut spelled: Vec<_> = directories
+            .iter()
+            .flat_map(|(path, replacement)| spellings(path).map(|path| (path, *replacement)))
+            .collect();
+        spelled.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+        Self { directories: spelled.into() }
     }
 
-    /// The text, printable, without secrets, and with words instead of the directories.
+    /// Returns the text printable, without secrets, and with the directories replaced.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let text = match printable(text) {
             Cow::Borrowed(text) => Cow::Borrowed(text),
-            // What is taken out may have torn a secret, or stood where one begins.
+            // Redacts before and after: the removed characters may have split a secret, or stood
+            // directly before one.
             Cow::Owned(_) => Cow::Owned(printable(&hide(text.into())).into_owned()),
         };
         hide(self.without_directories(text)).into_owned()
     }
 
     fn without_directories<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
-        self.directories.iter().fold(text, |text, (path, word)| match replaced(&text, path, word) {
+        self.directories.iter().fold(text, |text, (path, to)| match replaced(&text, path, to) {
             Some(replaced) => replaced.into(),
             None => text,
         })
     }
 }
 
-/// Whether any rule could apply: each takes one of these characters, or a word as long. Most of
-/// what is said while a turn runs has neither, and the rules take 20 ms to be compiled.
+/// Whether any rule could apply: every match holds one of these characters, or a word of at least
+/// 11 bytes. Most progress messages have neither, which saves compiling the rules (20 ms).
 fn may_hold_secrets(text: &str) -> bool {
     text.bytes().any(|byte| b"-_:=@\"<".contains(&byte)) || text.split_whitespace().any(|word| word.len() >= 11)
 }
@@ -279,8 +280,8 @@ fn hide(text: Cow<'_, str>) -> Cow<'_, str> {
     })
 }
 
-/// What says in a program's own words that there is no secret, or what is wrong with it.
-const NOTHING: [&str; 14] = [
+/// Values that are no secrets: programs print them for an absent or faulty one.
+const PLACEHOLDERS: [&str; 14] = [
     "none",
     "null",
     "nil",
@@ -297,15 +298,15 @@ const NOTHING: [&str; 14] = [
     "eof",
 ];
 
-/// Whether it is one of [`NOTHING`], a bracket (of a parser's message), or an HTTP status, as in
-/// "Failed to refresh token: 503 Service Unavailable".
+/// Whether the text is one of [`PLACEHOLDERS`], a bracket (of a parser's message), or an HTTP
+/// status, as in "Failed to refresh token: 503 Service Unavailable".
 fn is_no_secret(text: &str) -> bool {
-    NOTHING.iter().any(|nothing| text.eq_ignore_ascii_case(nothing))
+    PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
         || ["{", "}", "[", "]", "(", ")", "<", ">"].contains(&text)
         || text.parse().is_ok_and(|status: u16| matches!(status, 400..=599))
 }
 
-/// What is shown of a match: all but its group.
+/// Returns the match with its group hidden.
 fn hidden(found: &Captures<'_>) -> String {
     let whole = found.get_match();
     let Some(secret) = found.iter().skip(1).flatten().next() else { return HIDDEN.to_owned() };
@@ -316,13 +317,13 @@ fn hidden(found: &Captures<'_>) -> String {
     format!("{}{HIDDEN}{}", &whole.as_str()[..start], &whole.as_str()[end..])
 }
 
-/// How a directory may be written: as it is named, as it is without links, and either as a quoted
-/// text or in a URL. None for a file system's root.
+/// Spellings of a directory in text: as given and without links, each plain, escaped and as part
+/// of a URL. Empty for the root of a file system.
 fn spellings(path: &Path) -> impl Iterator<Item = String> {
     let real = dunce::canonicalize(path).ok();
     let own = [Some(path.to_path_buf()), real].into_iter().flatten().filter(|path| path.parent().is_some());
     own.flat_map(|path| {
-        // Without a separator at its end, or two beside each other.
+        // Normalises trailing and doubled separators.
         let path = path.components().collect::<PathBuf>().to_string_lossy().into_owned();
         let quoted = path.contains('\\').then(|| path.replace('\\', r"\\"));
         let slashed = (cfg!(windows) && path.contains('\\')).then(|| path.replace('\\', "/"));
@@ -331,21 +332,22 @@ fn spellings(path: &Path) -> impl Iterator<Item = String> {
     })
 }
 
-/// The path as the path of a URL.
+/// Percent-encodes a path.
 fn in_url(path: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~:".contains(&byte);
     path.bytes().map(|byte| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// The text with `word` for each `path` that does not go on as another name; None if there is none.
-fn replaced(text: &str, path: &str, word: &str) -> Option<String> {
-    // Where the system ignores the case of names. The length of a text stays the same.
+/// Replaces each `path` in the text with `to`, unless the path is only a part of a longer name.
+/// None if nothing was replaced.
+fn replaced(text: &str, path: &str, to: &str) -> Option<String> {
+    // Ignores the case where the system does. Only ASCII, so that the length stays the same.
     let folded =
         |text: &str| if cfg!(any(windows, target_os = "macos")) { text.to_ascii_lowercase() } else { text.to_owned() };
     let (searched, path) = (folded(text), folded(path));
     let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let goes_on = |at: usize| text[at..].starts_with(is_of_name);
-    // A short one is easily the end of another name, such as `image/a`.
+    // A path of one component is easily the end of another one, such as `image/a`.
     let is_short = path.matches('/').count() == 1;
     let is_end = |at: usize| {
         let before = &text[..at];
@@ -357,7 +359,7 @@ fn replaced(text: &str, path: &str, word: &str) -> Option<String> {
         let end = at + path.len();
         if !goes_on(end) && !is_end(at) {
             shown.push_str(&text[from..at]);
-            shown.push_str(word);
+            shown.push_str(to);
             from = end;
         }
     }
@@ -372,8 +374,7 @@ fn replaced(text: &str, path: &str, word: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Made-up values, put together here: what looks like a secret in a file is taken for one by
-    /// those who look for such.
+    /// Builds a made-up secret at run time, so that secret scanners do not report this file.
     fn made_up(prefix: &str) -> String {
         format!("{prefix}{}", "aB3xY9".repeat(7))
     }
@@ -381,8 +382,8 @@ mod tests {
     /// The made-up part of [`made_up`].
     const MADE_UP: &str = "aB3xY9";
 
-    /// What such values begin with.
-    const SHAPES: &[&str] = &[
+    /// Prefixes of tokens and keys.
+    const PREFIXES: &[&str] = &[
         "sk-proj-",
         "sk-ant-api03-",
         "sk_live_",
@@ -420,7 +421,7 @@ mod tests {
         "https://hooks.slack.com/services/T0/B0/",
     ];
 
-    /// What they are called.
+    /// Names of secrets.
     const NAMES: &[&str] = &[
         "access_token",
         "refreshToken",
@@ -463,7 +464,7 @@ mod tests {
         "user.email",
     ];
 
-    /// What they stand in.
+    /// Texts with a secret in the place of `{}`.
     const TEXTS: &[&str] = &[
         "Cookie: a=1; b={}",
         "cookie: a=1; __Secure-b={}; c=3",
@@ -499,7 +500,7 @@ mod tests {
         "authorization: password: {}",
         "cookie: password = {}",
         "cookie: \\\"refresh_token\\\":\\\"{}\\\"",
-        // Lists, over several lines or not.
+        // Lists, on one line and on several.
         "\"set-cookie\" : [ \"a=1\", \"b={}\" ]",
         "\"set-cookie\": [\n  \"a=1\",\n  \"b={}\"\n]",
         "\\\"set-cookie\\\": [ \\\"a=1\\\", \\\"b={}\\\" ]",
@@ -508,7 +509,7 @@ mod tests {
         "token:\n  {}",
         "client_secret: |\n  {}\n  {}\nend: 1",
         "password: >-\n  a b {}",
-        // Pairs, as Rust and others print headers and variables.
+        // Pairs, as Rust's Debug and others print headers and variables.
         "Some(\"client_secret: |\\\\n  {}\\\\nend\")",
         "Some(\"\\\"set-cookie\\\": [\\n \\\"a=1\\\",\\n \\\"b={}\\\"\\n]\")",
         "[(\"authorization\", \"Bearer {}\"), (\"x\", \"y\")]",
@@ -522,14 +523,14 @@ mod tests {
         // XML: what AWS answers.
         "<SessionToken>{}</SessionToken>",
         "<sts:SecretAccessKey>{}</sts:SecretAccessKey>",
-        // Escaped once more.
+        // Percent-encoded, and as HTML entities.
         "x%3D1%26access_token%3D{}",
         "%7B%22token%22%3A%22{}%22%7D",
         "{&quot;token&quot;:&quot;{}&quot;}",
         "{&#34;token&#34;: &#34;{}&#34;}",
         "to=me+{}%40example.org",
         "write to {}@b\u{fc}cher.example.org",
-        // As it is typed in other languages.
+        // Colons and spaces of other scripts.
         "token\u{ff1a}{}",
         "token\u{a0}: {}",
         "account id: {}",
@@ -538,10 +539,10 @@ mod tests {
         "curl --cookie \"a={}\"",
     ];
 
-    /// Texts with a secret of every kind, at least one for each rule, and what must not be seen.
+    /// Texts with a secret, at least one for each rule, and the part that must not be shown.
     fn secrets() -> Vec<(String, &'static str)> {
         let jwt = format!("{}.{}.c2ln", made_up("eyJ"), made_up("eyJ"));
-        let plain = SHAPES.iter().map(|shape| (made_up(shape), MADE_UP));
+        let plain = PREFIXES.iter().map(|prefix| (made_up(prefix), MADE_UP));
         let named = NAMES.iter().flat_map(|name| {
             let value = made_up("");
             [
@@ -574,7 +575,7 @@ mod tests {
         plain.chain(named).chain(texts).chain(others).collect()
     }
 
-    /// What stands around a secret.
+    /// Text before and after a secret.
     const AROUND: [(&str, &str); 11] = [
         ("", ""),
         ("before ", " after"),
@@ -591,20 +592,20 @@ mod tests {
     ];
 
     #[test]
-    fn no_secret_survives() {
+    fn hides_every_secret() {
         for (text, secret) in secrets() {
             for (before, after) in AROUND {
                 let text = format!("{before}{text}{after}");
                 let shown = redact(&text);
                 assert!(!shown.contains(secret), "{text:?} -> {shown:?}");
                 assert!(shown.contains(HIDDEN), "{text:?} -> {shown:?}");
-                assert_eq!(redact(&shown), shown, "what is shown is shown as it is: {text:?}");
+                assert_eq!(redact(&shown), shown, "redacting twice changes nothing: {text:?}");
             }
         }
     }
 
     #[test]
-    fn no_secret_survives_behind_another() {
+    fn hides_a_secret_after_another_secret() {
         let secrets = secrets();
         for (first, _) in secrets.iter().step_by(17) {
             for (text, secret) in secrets.iter().step_by(11) {
@@ -617,7 +618,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_torn_is_still_one() {
+    fn hides_a_secret_split_by_invisible_characters() {
         let secret = made_up("sk-proj-");
         for torn in ["\u{1b}[0m", "\0", "\u{200b}", "\u{1b}[1 q", "\u{9b}1m", "\u{ad}", "\u{1b}"] {
             for at in 0..secret.len() {
@@ -631,7 +632,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_hides_something() {
+    fn every_rule_matches_a_sample() {
         let secrets = secrets();
         for (rule, pattern) in RULES.iter().zip(PATTERNS.iter()) {
             assert!(!rule.hides.is_empty() && !rule.source.is_empty());
@@ -641,7 +642,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_lost() {
+    fn leaves_harmless_text_unchanged() {
         let hex = "0123456789abcdef".repeat(4);
         let base64 = "iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAIAAADwf7zU".repeat(200);
         for text in [
@@ -673,7 +674,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_beside_a_secret_stays() {
+    fn keeps_the_text_beside_a_secret() {
         for (text, shown) in [
             ("{\"access_token\":\"abc\",\"expires_in\":1}", "{\"access_token\":\"[redacted]\",\"expires_in\":1}"),
             ("{\\\"token\\\":\\\"abc\\\",\\\"x\\\":1}", "{\\\"token\\\":\\\"[redacted]\\\",\\\"x\\\":1}"),
@@ -694,7 +695,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_shown_as_words() {
+    fn replaces_directories() {
         let home = tempfile::tempdir().unwrap();
         let real = dunce::canonicalize(home.path()).unwrap();
         let (user, codex) = (real.join("jane"), real.join("jane").join("codex home"));
@@ -721,7 +722,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_directory_is_known_as_it_stands_in_a_url_and_not_within_another_word() {
+    fn replaces_a_directory_in_a_url_but_not_within_another_name() {
         let named = |path: &str| Redactor::new(&[(PathBuf::from(path), "~")]);
         assert_eq!(named("/home/Jos\u{e9} \u{72d0}").redact("file:///home/Jos%C3%A9%20%E7%8B%90/x"), "file://~/x");
         assert_eq!(named("/home/a+b (c)").redact("/home/a+b (c)/x /home/aab (c)"), "~/x /home/aab (c)");
@@ -745,9 +746,9 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_directory_behind_a_link_is_known_by_both_names() {
-        let place = tempfile::tempdir().unwrap();
-        let (real, link) = (place.path().join("real"), place.path().join("link"));
+    fn replaces_a_linked_directory_by_either_path() {
+        let temp = tempfile::tempdir().unwrap();
+        let (real, link) = (temp.path().join("real"), temp.path().join("link"));
         std::fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         let redactor = Redactor::new(&[(link.clone(), "~")]);

@@ -1,4 +1,4 @@
-//! The end of a stream, kept in bounded memory.
+//! Keeps the end of a stream in bounded memory.
 
 use std::collections::VecDeque;
 
@@ -9,36 +9,39 @@ use super::redact::Redactor;
 #[derive(Debug)]
 pub struct Tail {
     bytes: VecDeque<u8>,
-    shown: usize,
-    cut: bool,
+    max_shown_bytes: usize,
+    /// Whether older bytes were dropped.
+    is_cut: bool,
 }
 
 impl Tail {
-    /// Shows at most `shown` bytes. Keeps twice as many: what stands at the edge may be the end of
-    /// a secret, which is not recognised without its beginning.
+    /// Creates a tail that shows at most `max_shown_bytes`.
+    ///
+    /// It keeps twice as many bytes, because the redactor does not recognise a secret whose
+    /// beginning is missing.
     #[must_use]
-    pub const fn new(shown: usize) -> Self {
-        Self { bytes: VecDeque::new(), shown, cut: false }
+    pub const fn new(max_shown_bytes: usize) -> Self {
+        Self { bytes: VecDeque::new(), max_shown_bytes, is_cut: false }
     }
 
-    /// Takes in `bytes`, letting go of the oldest.
+    /// Appends `bytes` and drops the oldest.
     pub fn push(&mut self, bytes: &[u8]) {
-        let cap = 2 * self.shown;
+        let cap = 2 * self.max_shown_bytes;
         let surplus = (self.bytes.len() + bytes.len()).saturating_sub(cap);
-        self.cut |= surplus > 0;
+        self.is_cut |= surplus > 0;
         self.bytes.drain(..surplus.min(self.bytes.len()));
         let bytes = &bytes[bytes.len().saturating_sub(cap)..];
         self.bytes.extend(bytes);
     }
 
-    /// The end as readable text without secrets.
+    /// Returns the tail as printable text without secrets.
     #[must_use]
     pub fn text(&self) -> String {
         self.redacted(&Redactor::default())
     }
 
-    /// The last line that is not blank, as readable text. Nothing is taken out of it, so it is to
-    /// be understood, never shown.
+    /// Returns the last line that is not blank, as printable text. For matching only, never to be
+    /// shown: it is not redacted.
     #[must_use]
     pub fn last_line(&self) -> Option<String> {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
@@ -46,15 +49,15 @@ impl Tail {
         printable(&text).lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
     }
 
-    /// The end as readable text without what `redactor` takes out.
+    /// Returns the tail as printable text, redacted by `redactor`.
     #[must_use]
     pub fn redacted(&self, redactor: &Redactor) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let text = redactor.redact(&String::from_utf8_lossy(&bytes));
-        let start = match text.len().checked_sub(self.shown) {
+        let start = match text.len().checked_sub(self.max_shown_bytes) {
             Some(surplus @ 1..) => text.ceil_char_boundary(surplus),
-            // So much was taken out that the edge would be shown.
-            _ if self.cut => text.find('\n').unwrap_or(text.len()),
+            // Redaction shortened the text so much that the cut first line would be shown.
+            _ if self.is_cut => text.find('\n').unwrap_or(text.len()),
             _ => 0,
         };
         text[start..].trim().to_owned()
@@ -66,20 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_kept() {
+    fn keeps_the_end_of_the_stream() {
         let mut tail = Tail::new(16);
         tail.push(b"first line\n");
         assert_eq!(tail.text(), "first line");
         tail.push(b"second line\nthird");
         assert_eq!(tail.text(), "econd line\nthird");
         tail.push("é".repeat(100).as_bytes());
-        assert_eq!(tail.text(), "é".repeat(8), "a line that is longer is not lost");
+        assert_eq!(tail.text(), "é".repeat(8), "a line that is longer is cut, not dropped");
         tail.push("x".repeat(100).as_bytes());
         assert_eq!(tail.text(), "x".repeat(16));
     }
 
     #[test]
-    fn the_last_line_is_whole_and_printable() {
+    fn returns_the_last_line_whole_and_printable() {
         let mut tail = Tail::new(1000);
         assert_eq!(tail.last_line(), None);
         tail.push(b"first\n\x1b[31mrefresh token: 503\x1b[0m\r\n \n");
@@ -87,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_secret_is_not_shown() {
+    fn does_not_show_half_a_secret() {
         let secret = format!("sk-{}", "aB3".repeat(5));
         for noise in 0..80 {
             let mut tail = Tail::new(32);
@@ -95,14 +98,14 @@ mod tests {
             let text = tail.text();
             assert!(!text.contains("aB3") && text.ends_with("the end"), "{noise}: {text}");
         }
-        // What is taken out makes room for the edge.
+        // Redaction shortens the text to less than the limit; the cut beginning stays hidden.
         let mut tail = Tail::new(64);
         tail.push(format!("{0}\n{0} the end", format!("sk-{}", "aB3".repeat(30))).as_bytes());
         assert_eq!(tail.text(), "[redacted] the end");
     }
 
     #[test]
-    fn a_secret_across_the_edge_of_two_chunks_is_redacted() {
+    fn redacts_a_secret_that_spans_two_chunks() {
         let text = b"key sk-proj-abcdefghijklmnop end";
         for at in 0..text.len() {
             let mut tail = Tail::new(1000);
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_costs_no_memory() {
+    fn a_flood_stays_within_the_memory_limit() {
         let mut tail = Tail::new(1 << 10);
         for _ in 0..10_000 {
             tail.push(&[b'x'; 4 << 10]);

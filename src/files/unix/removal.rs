@@ -1,10 +1,9 @@
-//! Removing a directory with everything in it, whatever an agent has made of it.
+//! Removes a directory and its content, of any depth and with hostile entries.
 //!
-//! Nothing recurses and no path is resolved: a subdirectory that is not empty is moved up into the
-//! directory that is being removed, under a number as its name, and is taken apart there. That
-//! takes three descriptors, one buffer and linear time at any depth. Links are removed, never
-//! followed. Mount points stay: `rmdir` refuses them with EBUSY before anything of theirs is
-//! opened.
+//! Does not recurse and resolves no path: moves each subdirectory that is not empty up into the
+//! directory that is being removed, under a number as its name, and empties it there. So it needs
+//! three descriptors, one buffer and linear time. Removes links without following them. Leaves
+//! mount points: `rmdir` refuses them with EBUSY before anything below them is opened.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
@@ -15,44 +14,45 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-/// Removes the directory `name` of `parent`, which is open as `dir`. The entry `last` goes after
+/// Removes the directory `name` of `parent`, which is open as `dir`. Removes the entry `last` after
 /// all others.
 ///
 /// # Errors
-/// The first thing that could not be removed, after all that could; [`io::ErrorKind::TimedOut`] if
-/// entries still appear at the deadline.
+/// The first failure, when everything else is removed; [`io::ErrorKind::TimedOut`] if entries still
+/// appear at the deadline.
 pub fn remove(parent: BorrowedFd<'_>, name: &OsStr, dir: OwnedFd, last: &OsStr, deadline: Instant) -> io::Result<()> {
-    // The descriptor itself is read from: a process that has no other left can still remove what is
-    // empty.
+    // Lists through the given descriptor, so that a process without free descriptors can still
+    // remove an empty directory.
     let mut root = Dir::new(dir)?;
-    // Fails for a directory of another user's, and then whatever needs it fails, too.
+    // Fails for another user's directory. Then the operations that need the permission report it.
     let _ = fchmod(root.fd()?, Mode::RWXU);
-    Removal::until(deadline).empty(&mut root, last)?;
-    gone(unlinkat(root.fd()?, last.as_bytes(), AtFlags::empty()))?;
-    gone(unlinkat(parent, name.as_bytes(), AtFlags::REMOVEDIR))?;
+    Removal::new(deadline).empty(&mut root, last)?;
+    unless_absent(unlinkat(root.fd()?, last.as_bytes(), AtFlags::empty()))?;
+    unless_absent(unlinkat(parent, name.as_bytes(), AtFlags::REMOVEDIR))?;
     Ok(())
 }
 
 struct Removal {
     deadline: Instant,
-    /// How many directories have been moved up; the next one's name.
+    /// Number of directories moved up; the name of the next one.
     moved: u64,
-    /// How many of them have been taken apart.
-    taken: u64,
-    /// How many entries are where they were no more.
+    /// Number of moved directories that have been processed.
+    processed: u64,
+    /// Number of entries removed or moved away.
     removed: u64,
-    /// How many of this pass could not be removed, and why the first of them could not.
+    /// Number of failures of this pass.
     failed: u64,
+    /// First failure of this pass.
     error: Option<Errno>,
 }
 
 impl Removal {
-    const fn until(deadline: Instant) -> Self {
-        Self { deadline, moved: 0, taken: 0, removed: 0, failed: 0, error: None }
+    const fn new(deadline: Instant) -> Self {
+        Self { deadline, moved: 0, processed: 0, removed: 0, failed: 0, error: None }
     }
 
-    /// Removes every entry of `root` but `last`. Passes over it until one finds nothing, or fails
-    /// and removes nothing.
+    /// Removes every entry of `root` but `last`. Repeats until a pass finds no entry, or removes
+    /// none and fails.
     fn empty(&mut self, root: &mut Dir, last: &OsStr) -> io::Result<()> {
         loop {
             let removed = self.removed;
@@ -62,20 +62,20 @@ impl Removal {
             while let Some(entry) = root.read() {
                 let entry = entry?;
                 let name = entry.file_name();
-                if is_dots(name) || name.to_bytes() == last.as_bytes() {
+                if is_dot_entry(name) || name.to_bytes() == last.as_bytes() {
                     continue;
                 }
                 is_empty = false;
                 let root = root.fd()?;
-                if self.unlink(root, name, entry.file_type()) == Entry::Full {
-                    self.take_apart(root, name);
+                if self.unlink(root, name, entry.file_type()) == RemoveResult::NotEmpty {
+                    self.empty_and_remove(root, name);
                 }
-                while self.taken < self.moved && !self.is_over() {
-                    let name = number(self.taken);
-                    self.taken += 1;
-                    self.take_apart(root, &name);
+                while self.processed < self.moved && !self.is_timed_out() {
+                    let name = numbered_name(self.processed);
+                    self.processed += 1;
+                    self.empty_and_remove(root, &name);
                 }
-                if self.is_over() {
+                if self.is_timed_out() {
                     return Err(self.error.map_or(io::ErrorKind::TimedOut.into(), io::Error::from));
                 }
             }
@@ -87,9 +87,10 @@ impl Removal {
         }
     }
 
-    /// Removes the directory `name` of `root`, whose own directories are moved up into `root`.
-    fn take_apart(&mut self, root: BorrowedFd<'_>, name: &CStr) {
-        let mut dir = match open_up(root, name).and_then(Dir::new) {
+    /// Removes the directory `name` of `root`. Moves its subdirectories that are not empty up into
+    /// `root`.
+    fn empty_and_remove(&mut self, root: BorrowedFd<'_>, name: &CStr) {
+        let mut dir = match open_accessible(root, name).and_then(Dir::new) {
             Ok(dir) => dir,
             Err(Errno::NOENT) => return,
             Err(error) => return self.fail(error),
@@ -102,21 +103,21 @@ impl Removal {
                     Err(error) => return self.fail(error),
                 };
                 let name = entry.file_name();
-                if !is_dots(name) && self.unlink(dir, name, entry.file_type()) == Entry::Full {
+                if !is_dot_entry(name) && self.unlink(dir, name, entry.file_type()) == RemoveResult::NotEmpty {
                     self.move_up(dir, name, root);
                 }
-                if self.is_over() {
+                if self.is_timed_out() {
                     return;
                 }
             }
-            match gone(unlinkat(root, name, AtFlags::REMOVEDIR)) {
+            match unless_absent(unlinkat(root, name, AtFlags::REMOVEDIR)) {
                 Ok(()) => {
                     self.removed += 1;
                     return;
                 }
-                // Something was added meanwhile, or the listing passed something over.
+                // An entry was added meanwhile, or the listing missed one.
                 Err(Errno::NOTEMPTY | Errno::EXIST)
-                    if (self.removed > removed || self.failed == failed) && !self.is_over() =>
+                    if (self.removed > removed || self.failed == failed) && !self.is_timed_out() =>
                 {
                     dir.rewind();
                 }
@@ -125,37 +126,37 @@ impl Removal {
         }
     }
 
-    /// Removes the entry, unless it is a directory that is not empty.
-    fn unlink(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: FileType) -> Entry {
+    /// Removes the entry unless it is a directory that is not empty.
+    fn unlink(&mut self, dir: BorrowedFd<'_>, name: &CStr, kind: FileType) -> RemoveResult {
         let is_dir = match kind {
             FileType::Unknown => statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir()),
             kind => kind.is_dir(),
         };
         let flags = if is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-        match gone(unlinkat(dir, name, flags)) {
+        match unless_absent(unlinkat(dir, name, flags)) {
             Ok(()) => self.removed += 1,
-            Err(Errno::NOTEMPTY | Errno::EXIST) if is_dir => return Entry::Full,
+            Err(Errno::NOTEMPTY | Errno::EXIST) if is_dir => return RemoveResult::NotEmpty,
             Err(error) => self.fail(error),
         }
-        Entry::SeenTo
+        RemoveResult::Done
     }
 
     /// Moves the directory `name` of `dir` into `root`.
     fn move_up(&mut self, dir: BorrowedFd<'_>, name: &CStr, root: BorrowedFd<'_>) {
-        let mut is_opened_up = false;
-        while !self.is_over() {
-            match renameat(dir, name, root, number(self.moved)) {
+        let mut is_made_accessible = false;
+        while !self.is_timed_out() {
+            match renameat(dir, name, root, numbered_name(self.moved)) {
                 Ok(()) => {
                     self.moved += 1;
                     self.removed += 1;
                     return;
                 }
-                // The number is taken; what has it goes, too.
+                // An entry with this number exists. It is removed as well.
                 Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::ISDIR) => self.moved += 1,
-                // A directory whose `..` changes has to be writable itself.
-                Err(Errno::ACCESS | Errno::PERM) if !is_opened_up => {
-                    is_opened_up = true;
+                // Moving a directory changes its `..`, which needs write permission for it.
+                Err(Errno::ACCESS | Errno::PERM) if !is_made_accessible => {
+                    is_made_accessible = true;
                     if let Err(error) = make_accessible(dir, name) {
                         return self.fail(error);
                     }
@@ -171,39 +172,39 @@ impl Removal {
         self.error.get_or_insert(error);
     }
 
-    fn is_over(&self) -> bool {
+    fn is_timed_out(&self) -> bool {
         Instant::now() >= self.deadline
     }
 }
 
-/// What became of an entry.
+/// Result of removing an entry.
 #[derive(PartialEq, Eq)]
-enum Entry {
-    /// It is gone, or counted as a failure.
-    SeenTo,
-    /// It is a directory with entries of its own.
-    Full,
+enum RemoveResult {
+    /// Removed, or counted as a failure.
+    Done,
+    /// Left because it is a directory that is not empty.
+    NotEmpty,
 }
 
-fn is_dots(name: &CStr) -> bool {
+fn is_dot_entry(name: &CStr) -> bool {
     matches!(name.to_bytes(), b"." | b"..")
 }
 
-fn number(number: u64) -> CString {
-    // Digits hold no NUL.
+fn numbered_name(number: u64) -> CString {
+    // Digits contain no NUL.
     CString::new(number.to_string()).unwrap_or_default()
 }
 
-/// What is not there need not be removed.
-fn gone(result: Result<(), Errno>) -> Result<(), Errno> {
+/// Treats an absent entry as removed.
+fn unless_absent(result: Result<(), Errno>) -> Result<(), Errno> {
     match result {
         Err(Errno::NOENT) => Ok(()),
         result => result,
     }
 }
 
-/// Opens the directory `name` of `dir`, with every right for its owner.
-fn open_up(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+/// Opens the directory `name` of `dir` and gives its owner every permission.
+fn open_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = || openat(dir, name, flags, Mode::empty());
     let opened = match open() {
@@ -214,20 +215,21 @@ fn open_up(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
         result => result?,
     };
     if !Mode::from_raw_mode(fstat(&opened)?.st_mode).contains(Mode::RWXU) {
-        // Fails for a directory of another user's, and then whatever needs it fails, too.
+        // Fails for another user's directory. Then the operations that need the permission report
+        // it.
         let _ = fchmod(&opened, Mode::RWXU);
     }
     Ok(opened)
 }
 
-/// Gives the owner every right to the directory `name` of `dir`, and never to what a link leads to.
-/// Linux changes modes without following links only from 6.6 on (`fchmodat2`), but has names for
-/// open files.
+/// Gives the owner every permission for the directory `name` of `dir`, and never for the target of
+/// a link. Linux can change modes without following links only since 6.6 (`fchmodat2`), so this
+/// goes through `/proc/self/fd`.
 #[cfg(target_os = "linux")]
 fn make_accessible(dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(dir, name, flags, Mode::empty())?;
-    rustix::fs::chmod(super::name_of(&opened), Mode::RWXU)
+    rustix::fs::chmod(super::proc_path::proc_path(&opened), Mode::RWXU)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -251,31 +253,31 @@ mod tests {
 
     const LAST: &str = "last";
 
-    /// A directory `tree` with the entry that goes last, in a place that nothing of is outside of.
-    fn place() -> tempfile::TempDir {
-        let place = tempfile::tempdir().unwrap();
-        fs::create_dir(place.path().join("tree")).unwrap();
-        fs::write(place.path().join("tree").join(LAST), b"").unwrap();
-        place
+    /// Creates a temporary directory with the directory `tree`, which holds the entry [`LAST`].
+    fn temp_dir() -> tempfile::TempDir {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("tree")).unwrap();
+        fs::write(temp.path().join("tree").join(LAST), b"").unwrap();
+        temp
     }
 
     fn open(path: &Path) -> OwnedFd {
         rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap()
     }
 
-    fn remove_tree(place: &Path, limit: Duration) -> io::Result<()> {
-        let (parent, tree) = (open(place), open(&place.join("tree")));
+    fn remove_tree(temp: &Path, limit: Duration) -> io::Result<()> {
+        let (parent, tree) = (open(temp), open(&temp.join("tree")));
         remove(parent.as_fd(), OsStr::new("tree"), tree, OsStr::new(LAST), Instant::now() + limit)
     }
 
-    const PATIENCE: Duration = Duration::from_secs(300);
+    const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 
     #[test]
     fn removes_deep_and_wide_trees_with_any_names() {
-        let place = place();
-        let mut dir = open(&place.path().join("tree"));
+        let temp = temp_dir();
+        let mut dir = open(&temp.path().join("tree"));
         for level in 0..3000 {
-            // As those that directories get when they are moved up.
+            // The same names as moved directories get.
             for name in ["0", "1", "2999"] {
                 mkdirat(&dir, name, Mode::RWXU).unwrap();
             }
@@ -284,45 +286,45 @@ mod tests {
             let next = if level % 2 == 0 { "1" } else { "2999" };
             dir = openat(&dir, next, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
         }
-        remove_tree(place.path(), PATIENCE).unwrap();
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+        remove_tree(temp.path(), LONG_TIMEOUT).unwrap();
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn removes_links_and_leaves_what_they_lead_to() {
-        let place = place();
-        let outside = place.path().join("outside");
+    fn removes_links_and_leaves_their_targets() {
+        let temp = temp_dir();
+        let outside = temp.path().join("outside");
         fs::create_dir_all(outside.join("a")).unwrap();
         fs::write(outside.join("file"), b"of value").unwrap();
         fs::set_permissions(&outside, fs::Permissions::from_mode(0o500)).unwrap();
-        let deep = place.path().join("tree/x/y");
+        let deep = temp.path().join("tree/x/y");
         fs::create_dir_all(&deep).unwrap();
         for (number, target) in
             [&outside, &outside.join("file"), &outside.join("a"), Path::new("..")].into_iter().enumerate()
         {
             symlink(target, deep.join(number.to_string())).unwrap();
-            symlink(target, place.path().join("tree").join(number.to_string())).unwrap();
+            symlink(target, temp.path().join("tree").join(number.to_string())).unwrap();
         }
         fs::set_permissions(&deep, fs::Permissions::from_mode(0o000)).unwrap();
-        remove_tree(place.path(), PATIENCE).unwrap();
+        remove_tree(temp.path(), LONG_TIMEOUT).unwrap();
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"of value");
         assert!(outside.join("a").is_dir());
         assert_eq!(fs::metadata(&outside).unwrap().permissions().mode() & 0o777, 0o500);
         fs::set_permissions(&outside, fs::Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn never_gives_rights_to_what_a_link_leads_to() {
-        let place = place();
-        let target = place.path().join("target");
+    fn never_changes_the_mode_of_a_links_target() {
+        let temp = temp_dir();
+        let target = temp.path().join("target");
         fs::create_dir(&target).unwrap();
         fs::set_permissions(&target, fs::Permissions::from_mode(0o500)).unwrap();
-        symlink("target", place.path().join("link")).unwrap();
-        let dir = open(place.path());
+        symlink("target", temp.path().join("link")).unwrap();
+        let dir = open(temp.path());
         // On macOS the link's own mode changes.
         let _ = make_accessible(dir.as_fd(), c"link");
-        assert!(open_up(dir.as_fd(), c"link").is_err());
+        assert!(open_accessible(dir.as_fd(), c"link").is_err());
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o500);
         make_accessible(dir.as_fd(), c"target").unwrap();
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o700);
@@ -330,60 +332,60 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn reports_what_cannot_be_removed_and_removes_the_rest() {
+    fn reports_an_immutable_directory_and_removes_the_rest() {
         use rustix::fs::{IFlags, ioctl_setflags};
 
-        let place = place();
-        let stays = place.path().join("tree/a/b/stays");
+        let temp = temp_dir();
+        let stays = temp.path().join("tree/a/b/stays");
         fs::create_dir_all(stays.join("of value")).unwrap();
         for other in ["a/x", "a/b/x", "z/x", "x"] {
-            fs::create_dir_all(place.path().join("tree").join(other)).unwrap();
+            fs::create_dir_all(temp.path().join("tree").join(other)).unwrap();
         }
-        // Takes root, and a file system that has such a flag.
+        // Needs root, and a file system with the immutable flag.
         let held = open(&stays);
         if ioctl_setflags(&held, IFlags::IMMUTABLE).is_err() {
             return;
         }
-        let error = remove_tree(place.path(), PATIENCE).unwrap_err();
+        let error = remove_tree(temp.path(), LONG_TIMEOUT).unwrap_err();
         ioctl_setflags(&held, IFlags::empty()).unwrap();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
         assert!(statat(&held, "of value", AtFlags::empty()).is_ok());
         let left = |path: &Path| fs::read_dir(path).unwrap().count();
-        assert_eq!(left(&place.path().join("tree")), 2, "the directory around it, and what goes last");
-        remove_tree(place.path(), PATIENCE).unwrap();
-        assert_eq!(left(place.path()), 0);
+        assert_eq!(left(&temp.path().join("tree")), 2, "the parent of the immutable directory, and LAST");
+        remove_tree(temp.path(), LONG_TIMEOUT).unwrap();
+        assert_eq!(left(temp.path()), 0);
     }
 
     #[test]
-    fn ends_though_a_process_keeps_writing() {
-        let place = place();
-        let deep = place.path().join("tree/a");
+    fn ends_at_the_deadline_while_a_process_keeps_writing() {
+        let temp = temp_dir();
+        let deep = temp.path().join("tree/a");
         fs::create_dir(&deep).unwrap();
-        let (dir, is_over) = (open(&deep), AtomicBool::new(false));
+        let (dir, is_timed_out) = (open(&deep), AtomicBool::new(false));
         let removed = thread::scope(|scope| {
             scope.spawn(|| {
                 for number in 0_u64.. {
-                    // By its descriptor, wherever it is moved, and for as long as it is there.
+                    // Uses the descriptor, which stays valid when the directory is moved.
                     let _ = mkdirat(&dir, number.to_string(), Mode::RWXU);
                     let _ = mkdirat(&dir, format!("{number}/x"), Mode::RWXU);
-                    if is_over.load(Ordering::Relaxed) {
+                    if is_timed_out.load(Ordering::Relaxed) {
                         break;
                     }
                 }
             });
-            let removed = remove_tree(place.path(), Duration::from_millis(300));
-            is_over.store(true, Ordering::Relaxed);
+            let removed = remove_tree(temp.path(), Duration::from_millis(300));
+            is_timed_out.store(true, Ordering::Relaxed);
             removed
         });
-        assert_eq!(removed.is_ok(), !place.path().join("tree").exists());
+        assert_eq!(removed.is_ok(), !temp.path().join("tree").exists());
     }
 
     #[test]
-    fn what_goes_last_stays_while_anything_else_does() {
-        let place = place();
-        fs::create_dir_all(place.path().join("tree/a/b")).unwrap();
-        let error = remove_tree(place.path(), Duration::ZERO).unwrap_err();
+    fn keeps_the_last_entry_while_others_are_left() {
+        let temp = temp_dir();
+        fs::create_dir_all(temp.path().join("tree/a/b")).unwrap();
+        let error = remove_tree(temp.path(), Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(place.path().join("tree").join(LAST).exists());
+        assert!(temp.path().join("tree").join(LAST).exists());
     }
 }

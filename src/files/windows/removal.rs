@@ -1,9 +1,10 @@
-//! Removing a directory with everything in it, whatever an agent has made of it.
+//! Removes a directory and its content, of any depth and with hostile entries.
 //!
-//! As on Unix nothing recurses and no path is resolved: a subdirectory that is not empty is moved
-//! up into the directory that is being removed, under a number as its name, and is taken apart
-//! there. That takes five handles at any depth. Links are removed, never followed. std's
-//! `remove_dir_all` (1.96) does not recurse either, but keeps one handle for each level.
+//! As on Unix: moves each subdirectory that is not empty up into the directory that is being
+//! removed, under a number as its name, and empties it there. So it needs five handles at any
+//! depth; std's `remove_dir_all` (1.96) keeps one handle for each level. Removes links without
+//! following them.
+#![allow(unsafe_code, reason = "calls the Windows API")]
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -22,56 +23,55 @@ use windows_sys::Win32::Foundation::{HANDLE, STATUS_OBJECT_NAME_NOT_FOUND};
 use windows_sys::Win32::Storage::FileSystem::{DELETE, FILE_ATTRIBUTE_NORMAL, FILE_WRITE_ATTRIBUTES};
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
-use super::{Handle, error_of, names, open_at, open_dir_at};
+use super::handle::{Handle, error_of, names, open_at, open_dir_at};
 
-/// How long other processes may hold what is to be removed: scanners and indexers open every new
-/// file.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a removal is retried while other processes hold an entry: scanners and indexers open
+/// every new file.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Poll interval: Windows does not notify when a handle closes.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Removes the directory `name` of `parent`, which is open as `dir`. The entry `last` goes after
+/// Removes the directory `name` of `parent`, which is open as `dir`. Removes the entry `last` after
 /// all others.
 ///
 /// # Errors
-/// The first thing that could not be removed, after all that could; [`io::ErrorKind::TimedOut`] if
-/// entries still appear at the deadline.
+/// The first failure, when everything else is removed; [`io::ErrorKind::TimedOut`] if entries still
+/// appear at the deadline.
 pub fn remove(parent: &Handle, name: &OsStr, dir: Handle, last: &OsStr, deadline: Instant) -> io::Result<()> {
-    let mut removal = Removal { root: &dir, deadline, moved: 0, seen: 0, error: None };
-    patiently(deadline, || removal.empty(last))?;
-    patiently(deadline, || delete(&dir, last))?;
-    // An open handle keeps a directory.
+    let mut removal = Removal { root: &dir, deadline, moved: 0, processed: 0, error: None };
+    retry(deadline, || removal.empty(last))?;
+    retry(deadline, || delete(&dir, last))?;
+    // The directory cannot be removed while a handle is open.
     drop(dir);
-    patiently(deadline, || delete(parent, name))
+    retry(deadline, || delete(parent, name))
 }
 
-/// Repeats `attempt` until it succeeds, but not for longer than other processes may hold a file.
-fn patiently(deadline: Instant, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+/// Repeats `attempt` until it succeeds, or for [`RETRY_TIMEOUT`] after its first failure.
+fn retry(deadline: Instant, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut end = None;
     loop {
         let result = attempt();
         let now = Instant::now();
-        if result.is_ok() || now >= *end.get_or_insert(deadline.min(now + PATIENCE)) {
+        if result.is_ok() || now >= *end.get_or_insert(deadline.min(now + RETRY_TIMEOUT)) {
             return result;
         }
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
 struct Removal<'a> {
     root: &'a Handle,
     deadline: Instant,
-    /// How many numbers have been names of directories that were moved up; the next one's name.
+    /// Number of directories moved up, and of numbers that were taken; the name of the next one.
     moved: u64,
-    /// For how many of them the directory has been taken apart.
-    seen: u64,
-    /// The first of this pass.
+    /// Number of moved directories that have been processed.
+    processed: u64,
+    /// First failure of this pass.
     error: Option<io::Error>,
 }
 
 impl Removal<'_> {
-    /// Removes every entry of the root but `last`. Passes over it until one finds nothing, or
-    /// fails.
+    /// Removes every entry of the root but `last`. Repeats until a pass finds no entry or fails.
     fn empty(&mut self, last: &OsStr) -> io::Result<()> {
         loop {
             let mut names = names(self.root)?;
@@ -81,9 +81,9 @@ impl Removal<'_> {
             }
             for name in &names {
                 self.remove(name);
-                while self.seen < self.moved {
-                    let name = OsString::from(number(self.seen));
-                    self.seen += 1;
+                while self.processed < self.moved {
+                    let name = OsString::from(numbered_name(self.processed));
+                    self.processed += 1;
                     self.remove(&name);
                 }
             }
@@ -93,26 +93,26 @@ impl Removal<'_> {
         }
     }
 
-    /// Removes the entry `name` of the root. Where it is a directory, its own are moved up.
+    /// Removes the entry `name` of the root. Moves subdirectories that are not empty up.
     fn remove(&mut self, name: &OsStr) {
-        let result = self.in_time().and_then(|()| match delete(self.root, name) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => self.take_apart(name),
+        let result = self.check_deadline().and_then(|()| match delete(self.root, name) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => self.empty_and_remove(name),
             result => result,
         });
         self.note(result);
     }
 
-    fn take_apart(&mut self, name: &OsStr) -> io::Result<()> {
+    fn empty_and_remove(&mut self, name: &OsStr) -> io::Result<()> {
         let dir = open_dir_at(self.root, name)?;
         for name in names(&dir)? {
-            self.in_time()?;
+            self.check_deadline()?;
             let result = match delete(&dir, &name) {
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => self.move_up(&dir, &name),
                 result => result,
             };
             self.note(result);
         }
-        // An open handle keeps a directory.
+        // The directory cannot be removed while a handle is open.
         drop(dir);
         delete(self.root, name)
     }
@@ -120,11 +120,11 @@ impl Removal<'_> {
     /// Moves the directory `name` of `dir` into the root.
     fn move_up(&mut self, dir: &Handle, name: &OsStr) -> io::Result<()> {
         loop {
-            self.in_time()?;
-            let result = rename(dir, name, self.root, &number(self.moved));
+            self.check_deadline()?;
+            let result = rename(dir, name, self.root, &numbered_name(self.moved));
             let is_taken = result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists);
             if result.is_ok() || is_taken {
-                // What has the number already goes, too.
+                // If an entry with this number exists, it is removed as well.
                 self.moved += 1;
             }
             if !is_taken {
@@ -137,20 +137,19 @@ impl Removal<'_> {
         self.error = self.error.take().or(result.err());
     }
 
-    fn in_time(&self) -> io::Result<()> {
+    fn check_deadline(&self) -> io::Result<()> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
     }
 }
 
-/// As many digits as the largest number has.
+/// Digits of the largest number.
 const DIGITS: usize = 20;
 
-fn number(number: u64) -> String {
+fn numbered_name(number: u64) -> String {
     format!("{number:0DIGITS$}")
 }
 
-/// Removes the entry `name` of `dir`, where it is a link the link itself. What is not there need
-/// not be removed.
+/// Removes the entry `name` of `dir`, or a link itself. Succeeds if the entry is absent.
 fn delete(dir: &Handle, name: &OsStr) -> io::Result<()> {
     let file = match open_at(dir, name, DELETE) {
         Ok(file) => file,
@@ -162,7 +161,7 @@ fn delete(dir: &Handle, name: &OsStr) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {}
         result => return result,
     }
-    // Windows before 10 1809 and file systems other than NTFS know no such flags.
+    // Windows before 10 1809 and file systems other than NTFS do not support these flags.
     let delete = || set(&file, FileDispositionInformation, &FILE_DISPOSITION_INFORMATION { DeleteFile: true });
     match delete() {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -173,15 +172,15 @@ fn delete(dir: &Handle, name: &OsStr) -> io::Result<()> {
     }
 }
 
-/// Takes the read-only attribute off the entry `name` of `dir`.
+/// Clears the read-only attribute of the entry `name` of `dir`.
 fn make_writable(dir: &Handle, name: &OsStr) -> io::Result<()> {
     let file = open_at(dir, name, FILE_WRITE_ATTRIBUTES).map_err(error_of)?;
-    // Times of zero stay as they are.
+    // A time of zero leaves that time unchanged.
     let plain = FILE_BASIC_INFORMATION { FileAttributes: FILE_ATTRIBUTE_NORMAL, ..FILE_BASIC_INFORMATION::default() };
     set(&file, FileBasicInformation, &plain)
 }
 
-/// `FILE_RENAME_INFORMATION` with a name of [`DIGITS`].
+/// `FILE_RENAME_INFORMATION` with a name of [`DIGITS`] characters.
 #[repr(C)]
 struct RenameInformation {
     replace: u32,
@@ -190,7 +189,7 @@ struct RenameInformation {
     name: [u16; DIGITS],
 }
 
-/// Moves the entry `name` of `dir` into `root`, where its name is of [`DIGITS`].
+/// Moves the entry `name` of `dir` into `root`. The new name has [`DIGITS`] characters.
 fn rename(dir: &Handle, name: &OsStr, root: &Handle, to: &str) -> io::Result<()> {
     let file = open_at(dir, name, DELETE).map_err(error_of)?;
     let mut rename = RenameInformation { replace: 0, root: root.dir.as_raw_handle(), length: 0, name: [0; DIGITS] };
@@ -203,7 +202,7 @@ fn rename(dir: &Handle, name: &OsStr, root: &Handle, to: &str) -> io::Result<()>
 
 fn set<T>(file: &OwnedHandle, class: FILE_INFORMATION_CLASS, information: &T) -> io::Result<()> {
     let mut status = IO_STATUS_BLOCK::default();
-    // SAFETY: the handle is valid, and the structure is as long as stated and outlives the call.
+    // SAFETY: the handle is valid, and the structure has the stated size and outlives the call.
     let result = unsafe {
         NtSetInformationFile(
             file.as_raw_handle(),
@@ -232,18 +231,18 @@ mod tests {
     use super::*;
 
     const LAST: &str = "last";
-    const LIMIT: Duration = Duration::from_secs(300);
+    const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 
-    /// A directory `tree` with the entry that goes last, in a place with nothing else.
-    fn place() -> tempfile::TempDir {
-        let place = tempfile::tempdir().unwrap();
-        fs::create_dir(place.path().join("tree")).unwrap();
-        fs::write(place.path().join("tree").join(LAST), b"").unwrap();
-        place
+    /// Creates a temporary directory with the directory `tree`, which holds the entry [`LAST`].
+    fn temp_dir() -> tempfile::TempDir {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("tree")).unwrap();
+        fs::write(temp.path().join("tree").join(LAST), b"").unwrap();
+        temp
     }
 
-    fn remove_tree(place: &Path, limit: Duration) -> io::Result<()> {
-        let (parent, tree) = (open_dir(place).unwrap(), open_dir(&place.join("tree")).unwrap());
+    fn remove_tree(temp: &Path, limit: Duration) -> io::Result<()> {
+        let (parent, tree) = (open_dir(temp).unwrap(), open_dir(&temp.join("tree")).unwrap());
         remove(&parent, OsStr::new("tree"), tree, OsStr::new(LAST), Instant::now() + limit)
     }
 
@@ -251,8 +250,8 @@ mod tests {
         fs::read_dir(path).unwrap().count()
     }
 
-    /// Makes a file that no other handle can be opened for.
-    fn hold(path: &Path) -> File {
+    /// Creates a file that cannot be opened again until it is closed.
+    fn create_unshared(path: &Path) -> File {
         OpenOptions::new().write(true).create_new(true).share_mode(0).open(path).unwrap()
     }
 
@@ -262,86 +261,87 @@ mod tests {
         fs::set_permissions(path, permissions).unwrap();
     }
 
-    /// Built from its end: a path of 42,000 characters, which the system does not make.
+    /// Builds the tree from its deepest level, because the system cannot create a path of 42,000
+    /// characters.
     #[test]
     fn removes_deep_and_wide_trees_with_any_names() {
-        let place = place();
-        let tree = open_dir(&place.path().join("tree")).unwrap();
-        // Numbers are the names of directories that are moved up.
-        let (top, around) = (number(0), number(1999));
+        let temp = temp_dir();
+        let tree = open_dir(&temp.path().join("tree")).unwrap();
+        // The same names as moved directories get.
+        let (top, around) = (numbered_name(0), numbered_name(1999));
         create_dir(&tree, OsStr::new(&top)).unwrap();
         for _ in 0..2000 {
             let next = create_dir(&tree, OsStr::new(&around)).unwrap();
             create_file(&next, OsStr::new("\u{1f98a}"), b"x").unwrap();
-            let sibling = create_dir(&next, OsStr::new(&number(1))).unwrap();
+            let sibling = create_dir(&next, OsStr::new(&numbered_name(1))).unwrap();
             create_dir(&sibling, OsStr::new("x")).unwrap();
             rename(&tree, OsStr::new(&top), &next, &top).unwrap();
             drop((next, sibling));
             rename(&tree, OsStr::new(&around), &tree, &top).unwrap();
         }
         drop(tree);
-        remove_tree(place.path(), LIMIT).unwrap();
-        assert_eq!(count(place.path()), 0);
+        remove_tree(temp.path(), LONG_TIMEOUT).unwrap();
+        assert_eq!(count(temp.path()), 0);
     }
 
     #[test]
     fn removes_read_only_files_and_directories() {
-        let place = place();
-        let inner = place.path().join("tree/a/b");
+        let temp = temp_dir();
+        let inner = temp.path().join("tree/a/b");
         fs::create_dir_all(&inner).unwrap();
         fs::write(inner.join("file"), b"").unwrap();
         set_readonly(&inner.join("file"));
         set_readonly(&inner);
-        remove_tree(place.path(), LIMIT).unwrap();
-        assert_eq!(count(place.path()), 0);
+        remove_tree(temp.path(), LONG_TIMEOUT).unwrap();
+        assert_eq!(count(temp.path()), 0);
     }
 
     #[test]
     fn removes_a_hard_link_and_leaves_its_file() {
-        let place = place();
-        fs::write(place.path().join("outside"), b"of value").unwrap();
-        fs::hard_link(place.path().join("outside"), place.path().join("tree/link")).unwrap();
-        remove_tree(place.path(), LIMIT).unwrap();
-        assert_eq!(fs::read(place.path().join("outside")).unwrap(), b"of value");
-        assert_eq!(count(place.path()), 1);
+        let temp = temp_dir();
+        fs::write(temp.path().join("outside"), b"of value").unwrap();
+        fs::hard_link(temp.path().join("outside"), temp.path().join("tree/link")).unwrap();
+        remove_tree(temp.path(), LONG_TIMEOUT).unwrap();
+        assert_eq!(fs::read(temp.path().join("outside")).unwrap(), b"of value");
+        assert_eq!(count(temp.path()), 1);
     }
 
     #[test]
-    fn removes_a_held_file_once_it_is_released() {
-        let place = place();
-        let tree = place.path().join("tree");
-        let held = hold(&tree.join("held"));
-        assert!(delete(&open_dir(&tree).unwrap(), OsStr::new("held")).is_err());
+    fn removes_an_unshared_file_once_it_is_closed() {
+        let temp = temp_dir();
+        let tree = temp.path().join("tree");
+        let unshared = create_unshared(&tree.join("unshared"));
+        assert!(delete(&open_dir(&tree).unwrap(), OsStr::new("unshared")).is_err());
         thread::scope(|scope| {
-            let removing = scope.spawn(|| remove_tree(place.path(), LIMIT));
-            drop(held);
+            let removing = scope.spawn(|| remove_tree(temp.path(), LONG_TIMEOUT));
+            drop(unshared);
             removing.join().unwrap().unwrap();
         });
-        assert_eq!(count(place.path()), 0);
+        assert_eq!(count(temp.path()), 0);
     }
 
     #[test]
-    fn reports_a_file_that_stays_held_and_removes_the_rest() {
-        let place = place();
-        let tree = place.path().join("tree");
+    fn reports_a_file_that_stays_open_and_removes_the_rest() {
+        let temp = temp_dir();
+        let tree = temp.path().join("tree");
         for dir in ["a/x/y", "b/x/y"] {
             fs::create_dir_all(tree.join(dir)).unwrap();
         }
-        let held = hold(&tree.join("a/held"));
-        let error = remove_tree(place.path(), LIMIT).unwrap_err();
+        let unshared = create_unshared(&tree.join("a/unshared"));
+        let error = remove_tree(temp.path(), LONG_TIMEOUT).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(ERROR_SHARING_VIOLATION.cast_signed()));
-        assert_eq!((count(&tree), count(&tree.join("a"))), (2, 1), "and what goes last");
-        drop(held);
-        remove_tree(place.path(), LIMIT).unwrap();
-        assert_eq!(count(place.path()), 0);
+        assert_eq!((count(&tree), count(&tree.join("a"))), (2, 1), "and LAST");
+        drop(unshared);
+        remove_tree(temp.path(), LONG_TIMEOUT).unwrap();
+        assert_eq!(count(temp.path()), 0);
     }
 
     #[test]
-    fn keeps_what_goes_last_while_anything_else_is_left() {
-        let place = place();
-        fs::create_dir_all(place.path().join("tree/a/b")).unwrap();
-        let error = remove_tree(place.path(), Duration::ZERO).unwrap_err();
+    fn keeps_the_last_entry_while_others_are_left() {
+        let temp = temp_dir();
+        fs::create_dir_all(temp.path().join("tree/a/b")).unwrap();
+        let error = remove_tree(temp.path(), Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(place.path().join("tree").join(LAST).exists());
+        assert!(temp.path().join("tree").join(LAST).exists());
     }
 }

@@ -1,30 +1,31 @@
-//! Starts a program whose pipes no other child inherits.
+//! Starts a program, so that no other child inherits its pipes.
 
 use std::io;
 use std::process::{Child, Command};
 
 use super::poll_budget::PollBudget;
 
-/// Starts the command.
+/// Starts the command. Retries while the executable is open for writing.
 ///
 /// # Errors
-/// Whatever the operating system says.
+/// Any error of the operating system.
 pub fn launch(command: &mut Command) -> io::Result<Child> {
     let mut budget = PollBudget::new();
-    once_written(|| start(command), || budget.lasts())
+    retry_while_busy(|| start(command), || budget.wait())
 }
 
 fn start(command: &mut Command) -> io::Result<Child> {
     #[cfg(target_os = "macos")]
-    let _alone = alone();
+    let _guard = serialize_spawns();
     command.spawn()
 }
 
-/// Retries while the program is open for writing (`ETXTBSY`). An installer may have it open. So
-/// does, for a moment after a file was written here, every child that another thread is starting:
-/// until it executes its own program it holds all that this process had open (golang/go#22315; met
-/// with a script that a test had just written).
-fn once_written<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl FnMut() -> bool) -> io::Result<T> {
+/// Retries while the executable is open for writing (`ETXTBSY`).
+///
+/// An installer may have it open. A child that another thread is starting may have it open as well:
+/// until it executes its own program, it holds all open files of this process (golang/go#22315;
+/// seen with a script that a test had just written).
+fn retry_while_busy<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl FnMut() -> bool) -> io::Result<T> {
     loop {
         match start() {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && wait() => {}
@@ -33,16 +34,17 @@ fn once_written<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl FnMu
     }
 }
 
-/// Linux makes a pipe and marks it close-on-exec in one step, `pipe2`. macOS needs two, and a child
-/// that another thread starts in between inherits the pipe: its end then comes with the end of both
-/// children (rust-lang/rust#95584). So children are started one after the other. JavaScript's own
-/// children are no danger: libuv starts them with `POSIX_SPAWN_CLOEXEC_DEFAULT`, which leaves them
-/// nothing that was not named (libuv, `src/unix/process.c`).
+/// Starts children one after the other on macOS.
+///
+/// macOS cannot create a pipe and mark it close-on-exec in one step, as Linux can with `pipe2`. A
+/// child that another thread starts in between inherits the pipe, which then ends only with both
+/// children (rust-lang/rust#95584). JavaScript's own children inherit nothing: libuv starts them
+/// with `POSIX_SPAWN_CLOEXEC_DEFAULT` (libuv, `src/unix/process.c`).
 #[cfg(target_os = "macos")]
-fn alone() -> std::sync::MutexGuard<'static, ()> {
+fn serialize_spawns() -> std::sync::MutexGuard<'static, ()> {
     use std::sync::{Mutex, PoisonError};
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    static SPAWNING: Mutex<()> = Mutex::new(());
+    SPAWNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -51,27 +53,27 @@ mod tests {
 
     use super::*;
 
-    /// A real one would be started at once by some versions of Linux (6.11 was one).
+    /// Simulated, because some versions of Linux start a busy executable at once (6.11 did).
     #[test]
-    fn a_program_that_is_being_written_is_waited_for() {
-        let mut refusals = 3;
+    fn waits_for_an_executable_that_is_open_for_writing() {
+        let mut failures_left = 3;
         let start = || {
-            refusals -= 1;
-            if refusals == 0 { Ok("started") } else { Err(Errno::TXTBSY.into()) }
+            failures_left -= 1;
+            if failures_left == 0 { Ok("started") } else { Err(Errno::TXTBSY.into()) }
         };
-        assert_eq!(once_written(start, || true).unwrap(), "started");
+        assert_eq!(retry_while_busy(start, || true).unwrap(), "started");
     }
 
     #[test]
-    fn neither_for_ever_nor_for_another_reason() {
-        let mut patience = 3;
+    fn gives_up_in_the_end_and_on_another_error() {
+        let mut polls_left = 3;
         let wait = || {
-            patience -= 1;
-            patience > 0
+            polls_left -= 1;
+            polls_left > 0
         };
-        let busy = once_written(|| Err::<(), _>(Errno::TXTBSY.into()), wait).unwrap_err();
+        let busy = retry_while_busy(|| Err::<(), _>(Errno::TXTBSY.into()), wait).unwrap_err();
         assert_eq!(busy.kind(), io::ErrorKind::ExecutableFileBusy);
-        let other = once_written(|| Err::<(), _>(Errno::ACCESS.into()), || unreachable!()).unwrap_err();
+        let other = retry_while_busy(|| Err::<(), _>(Errno::ACCESS.into()), || unreachable!()).unwrap_err();
         assert_eq!(other.kind(), io::ErrorKind::PermissionDenied);
     }
 }

@@ -1,13 +1,13 @@
-//! Processes whose owner has died.
+//! Kills the processes of a run whose daemon has died.
 
 use rustix::process::{Signal, getpid};
 
 use super::poll_budget::PollBudget;
 use super::table;
-use crate::process::Marker;
+use crate::process::marker::Marker;
 
-/// Kills every process that carries the marker or works in the marked directory, but for this one.
-/// Blocks until they are gone, or until there is no [`PollBudget`] left.
+/// Kills every marked process except this one. Blocks until they are gone or the [`PollBudget`] is
+/// used up.
 pub fn kill_orphans(marker: &Marker) {
     let mut budget = PollBudget::new();
     loop {
@@ -19,7 +19,7 @@ pub fn kill_orphans(marker: &Marker) {
         for orphan in orphans {
             table::signal(orphan.pid, orphan.started, Signal::KILL);
         }
-        if !budget.lasts() {
+        if !budget.wait() {
             break;
         }
     }

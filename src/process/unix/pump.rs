@@ -1,4 +1,4 @@
-//! Reading on Unix: a task that waits for the pipe to become readable.
+//! Reads a child's pipe on Unix, in a task that waits for the pipe to become readable.
 
 use std::io;
 
@@ -9,32 +9,26 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::process::pump::{READ_BYTES, Sink, drain};
 
-/// Our end of a pipe into which a child writes.
+/// Reading end of a pipe into which a child writes.
 pub type Output = pipe::Receiver;
 
-/// Reads one pipe. Dropping it ends the reading.
+/// Task that reads one pipe. Dropping it ends the task.
 #[derive(Debug)]
 pub struct Reader {
     task: AbortOnDropHandle<()>,
-    dead: CancellationToken,
+    /// Cancelled when the tree is dead.
+    tree_dead: CancellationToken,
 }
 
-/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes. Needs a
-/// tokio runtime.
+/// Starts reading a pipe into `sink`. Needs a tokio runtime.
 ///
 /// # Errors
-/// None here; on Windows whatever the operating system says.
+/// None on Unix; any error of the operating system on Windows.
 #[allow(clippy::unnecessary_wraps, reason = "on Windows it can fail")]
-pub fn read(
-    mut pipe: Output,
-    cap: usize,
-    on_bytes: impl FnMut(&[u8]) + Send + 'static,
-    on_line: impl FnMut(&[u8]) + Send + 'static,
-) -> io::Result<Reader> {
-    let dead = CancellationToken::new();
-    let died = dead.clone();
+pub fn read(mut pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
+    let tree_dead = CancellationToken::new();
+    let is_dead = tree_dead.clone();
     let task = AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut sink = Sink::new(cap, on_bytes, on_line);
         let mut buffer = vec![0; READ_BYTES];
         loop {
             tokio::select! {
@@ -42,35 +36,34 @@ pub fn read(
                     Ok(0) | Err(_) => break,
                     Ok(count) => sink.take(&buffer[..count]),
                 },
-                () = died.cancelled() => {
-                    // An error ends the reading here as it does above.
+                () = is_dead.cancelled() => {
+                    // An error ends the stream, as above.
                     let _ = read_held(&pipe, &mut buffer, |bytes| sink.take(bytes));
                     break;
                 }
             }
         }
-        sink.finish();
+        sink.end();
     }));
-    Ok(Reader { task, dead })
+    Ok(Reader { task, tree_dead })
 }
 
 impl Reader {
-    /// Reads what is left, now that everybody is dead who could add to it.
+    /// Reads the rest of the pipe. To be called when the tree is dead.
     pub async fn finish(self) {
-        self.dead.cancel();
-        // Fails only if the runtime is being shut down, or if a callback has panicked: what it has
-        // taken in is still there.
+        self.tree_dead.cancel();
+        // Fails only if the runtime is shutting down or the sink has panicked. The bytes that the
+        // sink has received so far stay.
         let _ = self.task.await;
     }
 }
 
 fn read_held(pipe: &Output, buffer: &mut [u8], take: impl FnMut(&[u8])) -> io::Result<()> {
-    // More than fits into a number would be more than fits into a pipe.
     let held = usize::try_from(rustix::io::ioctl_fionread(pipe)?).unwrap_or(usize::MAX);
     drain(held, buffer, |buffer| Ok(rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut *buffer))?), take)
 }
 
-/// A pipe as a child's would be, with its writing end.
+/// Creates a pipe such as a child's, and returns its writing end as well.
 #[cfg(test)]
 pub fn output_pipe() -> io::Result<(Output, io::PipeWriter)> {
     let (ours, theirs) = io::pipe()?;

@@ -1,15 +1,9 @@
-//! A child and its descendants on Unix.
+//! Child process and its descendants on Unix.
 //!
-//! A process group does not hold a tree together: Codex starts its tools in sessions of their own,
-//! and a daemon forks twice to lose its parents. What belongs to the tree is therefore found in the
-//! table of all processes: what descends from the child or from something that did, what is in its
-//! group, what carries the run's marker in its environment, what works in the run's directory. Only
-//! processes younger than the child can be any of these. On Linux the marker is also a resource
-//! limit, which a process inherits whatever becomes of its parents, its session and its
-//! environment. What the scanner has found while the tree ran is of the tree, too.
-//!
-//! A pid alone identifies no process, since it is reused; a pid with its start time does. Signals
-//! to the group are safe for as long as the child is not reaped, and it is reaped last.
+//! A process group does not hold a tree together: Codex starts its tools in their own sessions, and
+//! a daemon forks twice to lose its parents. So `members` finds the tree in the process table. A
+//! process is identified by its pid and start time, since pids are reused. The child is reaped
+//! last, which keeps its group id reserved and makes signals to the group safe.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -19,42 +13,44 @@ use std::time::{Duration, Instant};
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
-use tokio::process::ChildStdin;
+use tokio::process::ChildStdin as Input;
 use tokio::sync::watch;
 
+use super::exit::wait_for_exit;
 use super::launch::launch;
 use super::members::Members;
-use super::poll_budget::{LOOK_EVERY, PollBudget};
+use super::poll_budget::{POLL_INTERVAL, PollBudget};
 use super::pump::Output;
 use super::scanner;
 use super::table::{self, Table};
 use super::watchdog::Watchdog;
-use crate::process::Marker;
-use crate::process::spawn::{Pipes, Program};
+use crate::process::exit::Exit;
+use crate::process::marker::Marker;
+use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::{Exit, STACK_BYTES, Waiter};
+use crate::process::wait::{ExitWaiter, STACK_BYTES};
 
-/// A child, the leader of its own group, with its descendants.
+/// Child process, which leads its own process group, and its descendants.
 #[derive(Debug)]
 pub struct Tree {
     leader: Pid,
     child: std::process::Child,
-    /// As of the start of the tree; while it runs, the scanner's copy is the newer one.
+    /// Members at the start of the tree. While it runs, the scanner has a newer copy.
     members: Members,
-    /// How the leader has ended, once it has.
+    /// Exit status of the leader, once it has exited.
     exit: watch::Receiver<Option<Exit>>,
-    reaped: bool,
-    /// Whether some process of the tree may be alive that no look shows, or that SIGKILL did not
-    /// end.
+    is_reaped: bool,
+    /// Whether a process of the tree may be alive that no scan shows, or that survived SIGKILL.
     may_have_survivors: bool,
-    /// Dismissed last.
+    /// The last field, so that the watchdog is dropped last.
     _watchdog: Option<Watchdog>,
 }
 
 impl Tree {
     /// Starts the program as the leader of a new group.
-    pub fn spawn(program: &Program, marker: Marker, waiter: Waiter) -> io::Result<(Self, Pipes)> {
-        // Before the child, so that it is guarded from its first moment.
+    pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
+        let exit_waiter = ExitWaiter::start(wait_for_exit)?;
+        // Started before the child, so that the child is guarded from its start.
         let mut watchdog = Watchdog::start(&marker).ok();
         let mut child = launch(
             Command::new(&program.path)
@@ -73,45 +69,44 @@ impl Tree {
         if let Some(watchdog) = &mut watchdog {
             watchdog.guard(leader);
         }
-        let ends = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let exit = waiter.watch(leader);
-        scanner::follow(members.clone());
-        // From here on the tree owns the process: an error below drops it, and with it the process.
-        let tree = Self { leader, child, members, exit, reaped: false, may_have_survivors: false, _watchdog: watchdog };
-        let (Some(stdin), Some(stdout), Some(stderr)) = ends else {
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let exit = exit_waiter.watch(leader);
+        scanner::register(members.clone());
+        // From here on the tree owns the process: an error below drops and kills it.
+        let tree =
+            Self { leader, child, members, exit, is_reaped: false, may_have_survivors: false, _watchdog: watchdog };
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(io::Error::other("the child has no pipes"));
         };
-        let pipes = Pipes {
-            stdin: ChildStdin::from_std(stdin)?,
-            stdout: Output::from_owned_fd(stdout.into())?,
-            stderr: Output::from_owned_fd(stderr.into())?,
-        };
-        Ok((tree, pipes))
+        let stdin = Input::from_std(stdin)?;
+        let stdout = Output::from_owned_fd(stdout.into())?;
+        let stderr = Output::from_owned_fd(stderr.into())?;
+        Ok((tree, (stdin, stdout, stderr)))
     }
 
-    /// How the leader has ended, once it has.
+    /// Channel with the exit status of the leader.
     pub const fn exit(&mut self) -> &mut watch::Receiver<Option<Exit>> {
         &mut self.exit
     }
 
-    /// Whether a scan has found that process, while the tree runs.
+    /// Whether a scan has found that process.
     #[cfg(test)]
     pub fn knows(&self, id: u32) -> bool {
         let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
         pid.is_some_and(|pid| scanner::knows(self.leader, pid))
     }
 
-    /// Stops everything; see [`StopMode`].
+    /// Stops the tree; see [`StopMode`].
     pub fn stop(mut self, mode: StopMode) -> Stopped {
-        if let StopMode::Graceful { grace, hurry } = mode
-            && !self.has_ended()
+        if let StopMode::Graceful { grace, skip_grace } = mode
+            && !self.has_exited()
         {
             self.take_members();
-            self.look();
+            self.rescan();
             self.signal_all(Signal::TERM);
-            // A stopped process takes the signal only once it goes on.
+            // A stopped process handles SIGTERM only after SIGCONT.
             self.signal_all(Signal::CONT);
-            wait_until(grace, &mut || self.is_gone() || hurry.is_cancelled());
+            wait_until(grace, &mut || self.is_gone() || skip_grace.is_cancelled());
         }
         self.kill_all(PollBudget::new());
         let exit = *self.exit.borrow();
@@ -119,41 +114,41 @@ impl Tree {
         Stopped { exit, may_have_survivors: self.may_have_survivors }
     }
 
-    /// Kills everything until nothing is left, then lets go of the leader.
+    /// Kills all processes until none is left, then reaps the leader.
     fn kill_all(&mut self, mut budget: PollBudget) {
         self.take_members();
         loop {
             // The tree is empty only if the leader had exited *before* a scan that found no
             // descendants.
-            let had_ended = self.has_ended();
-            self.look();
-            if had_ended && self.members.known.is_empty() {
+            let had_exited = self.has_exited();
+            self.rescan();
+            if had_exited && self.members.known.is_empty() {
                 break;
             }
             self.signal_all(Signal::KILL);
-            let mut looks_again = true;
-            while looks_again && !self.is_gone() {
-                looks_again = budget.lasts();
+            let mut has_budget = true;
+            while has_budget && !self.is_gone() {
+                has_budget = budget.wait();
             }
-            if !looks_again {
+            if !has_budget {
                 self.may_have_survivors = true;
                 break;
             }
         }
-        self.reaped = true;
+        self.is_reaped = true;
         if matches!(self.child.try_wait(), Ok(None)) {
-            reap_in_time(self.leader);
+            reap_later(self.leader);
         }
     }
 
-    fn has_ended(&self) -> bool {
+    fn has_exited(&self) -> bool {
         self.exit.borrow().is_some()
     }
 
-    /// Whether the leader and all that the last look found are gone.
+    /// Whether the leader and all known members have exited.
     fn is_gone(&mut self) -> bool {
         self.members.known.retain(|&pid, &mut started| table::is_alive(pid, started));
-        self.members.known.is_empty() && self.has_ended()
+        self.members.known.is_empty() && self.has_exited()
     }
 
     fn signal_all(&self, signal: Signal) {
@@ -164,21 +159,22 @@ impl Tree {
     }
 
     fn signal_group(&self, signal: Signal) {
-        // ESRCH: the group is empty. EPERM: on macOS, whose `killpg` passes zombies over, it has
-        // only zombies (XNU, `killpg1` in `bsd/kern/kern_sig.c`). `look` finds what is left.
+        // Errors are harmless, since `rescan` finds what is left. ESRCH: the group is empty. EPERM:
+        // on macOS the group has only zombies, which `killpg` skips (XNU, `killpg1` in
+        // `bsd/kern/kern_sig.c`).
         let _ = kill_process_group(self.leader, signal);
     }
 
-    /// Updates the members by every sign.
-    fn look(&mut self) {
+    /// Reads the process table and updates the members by ancestry, group and marker.
+    fn rescan(&mut self) {
         let table = Table::read();
         self.may_have_survivors |= !self.members.is_shown_in(&table);
         self.members.update(&table);
     }
 
-    /// Ends the scans of the running tree and takes over what they have found.
+    /// Ends the background scans and takes over their result.
     fn take_members(&mut self) {
-        if let Some(members) = scanner::release(self.leader) {
+        if let Some(members) = scanner::unregister(self.leader) {
             self.members = members;
         }
     }
@@ -186,27 +182,27 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        if !self.reaped {
+        if !self.is_reaped {
             self.kill_all(PollBudget::new());
         }
     }
 }
 
-/// Leaves no zombie of a child that has been killed and has not ended yet.
-fn reap_in_time(child: Pid) {
+/// Reaps a killed child in the background once it has exited.
+fn reap_later(child: Pid) {
     let reap = move || {
-        // Fails only if it was reaped elsewhere in this process.
+        // Fails only if other code of this process has reaped the child.
         let _ = retry_on_intr(|| waitpid(Some(child), WaitOptions::empty()));
     };
-    // Where there can be no further thread the zombie stays for as long as the daemon.
+    // If no thread can be started, the zombie stays until the daemon exits.
     let _ = thread::Builder::new().name("codex-image-reap".into()).stack_size(STACK_BYTES).spawn(reap);
 }
 
-/// Looks every few milliseconds whether `done`, for at most `limit`.
-fn wait_until(limit: Duration, done: &mut dyn FnMut() -> bool) {
-    let deadline = Instant::now() + limit;
+/// Polls until `done` returns true, for at most `timeout`.
+fn wait_until(timeout: Duration, done: &mut dyn FnMut() -> bool) {
+    let deadline = Instant::now() + timeout;
     while !done() && Instant::now() < deadline {
-        thread::sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now())));
+        thread::sleep(POLL_INTERVAL.min(deadline.saturating_duration_since(Instant::now())));
     }
 }
 
@@ -216,24 +212,24 @@ mod tests {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 
     use super::*;
-    use crate::process::tests::{marker, place, program, start, until};
+    use crate::process::tests::{command, marker, program, temp_dir, until};
 
     #[tokio::test]
-    async fn a_leader_that_takes_its_time_to_die_is_reaped_all_the_same() {
-        let place = place();
-        let waiter = Waiter::prepare().unwrap();
-        let (mut tree, _pipes) = Tree::spawn(&program("stay", place.path()), marker(place.path()), waiter).unwrap();
+    async fn reaps_a_leader_that_exits_after_the_poll_budget() {
+        let temp = temp_dir();
+        let (mut tree, _pipes) =
+            Tree::spawn(&program("start a child and wait", temp.path()), marker(temp.path())).unwrap();
         let leader = tree.leader;
         tree.kill_all(PollBudget::exhausted());
         drop(tree);
         until(|| table::start_time(leader).is_none());
     }
 
-    /// On macOS this is an error, and must not be taken for one.
+    /// `killpg` fails for such a group on macOS.
     #[test]
-    fn a_group_of_nothing_but_zombies_is_taken_for_gone() {
-        let place = place();
-        let mut command = start("exit 7", place.path());
+    fn a_group_of_zombies_counts_as_gone() {
+        let temp = temp_dir();
+        let mut command = command("exit 7", temp.path());
         command.process_group(0).stdout(Stdio::null());
         let mut child = command.spawn().unwrap();
         let leader = Pid::from_child(&child);

@@ -1,14 +1,9 @@
 //! Stops a tree when the daemon itself is killed or aborts.
 //!
-//! No code of a process runs when it is killed, and `PR_SET_PDEATHSIG` is no help: it fires at the
-//! end of the *thread* that started the child, and costs the fast way of spawning. So a shell waits
-//! at the end of a pipe that only the daemon holds. When the pipe ends, it sends SIGTERM to
-//! whatever carries the run's marker (the variable or the limit), in whatever session, and to the
-//! group; a second later SIGKILL. On macOS, where a shell cannot see the marker, whatever descends
-//! from the leader stands for it. What hides from all of them is found when the next daemon starts,
-//! by its marker or its working directory: see [`crate::workspace::Abandoned`].
-//!
-//! A run does not depend on it: where there is no shell, or it is killed, nothing else changes.
+//! A shell waits for the end of a pipe whose other end only the daemon holds. Then it signals the
+//! group and all marked processes (on macOS, where a shell cannot see the marker, the leader's
+//! descendants): SIGTERM, and SIGKILL a second later. `PR_SET_PDEATHSIG` would fire when the
+//! *thread* that started the child ends. Without the shell a call works the same.
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -17,50 +12,51 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use rustix::process::Pid;
 
 use super::launch::launch;
-use super::table::limit_of;
-use crate::process::Marker;
+use super::table::marker_limit;
+use crate::process::marker::Marker;
 
-/// A shell that waits for this process to die. Dropping it dismisses it.
+/// Shell that waits for the death of this process. Dropping it kills the shell.
 #[derive(Debug)]
 pub struct Watchdog {
     shell: Child,
-    line: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
 }
 
 const SCRIPT: &str = include_str!("watchdog.sh");
 
 impl Watchdog {
-    /// Starts the shell, before there is anything to guard.
+    /// Starts the shell. It guards nothing until [`Self::guard`].
     pub fn start(marker: &Marker) -> io::Result<Self> {
         let mut shell = launch(
             Command::new("/bin/sh")
                 .args(["-c", SCRIPT, "codex-image-watchdog"])
                 .arg(format!("{}={}", marker.name, marker.value))
-                .arg(limit_of(marker).to_string())
-                // Of the daemon's environment it needs nothing; the marker must not be in its own.
+                .arg(marker_limit(marker).to_string())
+                // The shell needs nothing of the environment, and must not carry the marker itself.
                 .env_clear()
                 .env("PATH", "/usr/bin:/bin")
                 .current_dir("/")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
-                // What is sent to the daemon's group must not reach it.
+                // Signals to the daemon's group must not reach the shell.
                 .process_group(0),
         )?;
-        let line = shell.stdin.take();
-        Ok(Self { shell, line })
+        let stdin = shell.stdin.take();
+        Ok(Self { shell, stdin })
     }
 
-    /// Tells it the leader of the group.
+    /// Passes the group's leader to the shell.
     pub fn guard(&mut self, leader: Pid) {
-        // A shell that is no more guards nothing, and is not needed for anything else.
-        let _ = self.line.as_mut().map(|line| writeln!(line, "{}", leader.as_raw_nonzero()));
+        // Fails only if the shell is dead. Then the call goes on without a watchdog.
+        let _ = self.stdin.as_mut().map(|stdin| writeln!(stdin, "{}", leader.as_raw_nonzero()));
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // Before the pipe is closed: its end would be the signal to strike.
+        // Kills the shell before the pipe is closed, since its end would make the shell kill the
+        // tree.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
     }
@@ -69,22 +65,26 @@ impl Drop for Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::tests::{holder, place, start};
+    use crate::process::tests::{command, pid_in, temp_dir};
     use crate::process::unix::runs;
 
-    /// As on macOS, wherever this runs.
+    /// Simulates macOS by hiding `/proc` from the shell.
     #[test]
-    fn without_proc_the_descendants_of_the_leader_are_stopped_in_whatever_session() {
-        let place = place();
-        let mut leader = start("stay apart", place.path()).process_group(0).stdout(Stdio::null()).spawn().unwrap();
-        let descendant = holder(place.path());
+    fn without_proc_stops_descendants_of_the_leader_in_another_session() {
+        let temp = temp_dir();
+        let mut leader = command("start a child in a session and wait", temp.path())
+            .process_group(0)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let descendant = pid_in(temp.path());
         let mut shell = Command::new("/bin/sh")
             .args([
                 "-c",
                 &SCRIPT.replace("/proc/", "/nowhere/"),
                 "codex-image-watchdog",
-                "NAME=nobody has it",
-                "nor this",
+                "NAME=no process has it",
+                "no limit either",
             ])
             .stdin(Stdio::piped())
             .stderr(Stdio::null())

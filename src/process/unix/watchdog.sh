@@ -1,9 +1,10 @@
-# The arguments are NAME=value and the limit that stands for it. The first line of the input is the number of the group's leader, its end the daemon's.
+# Arguments: the marker as NAME=value, and the resource limit that stands for it.
+# Input: the pid of the group's leader on the first line; it ends when the daemon dies.
 marker=$1
 limit=$2
 read -r leader
 read -r _
-# Without /proc no marker is visible, but ps shows what descends from the leader, as long as it lives.
+# Without /proc no marker is visible, but ps shows the leader's descendants while it lives.
 descendants=
 if [ -n "$leader" ] && [ ! -d /proc/self ]; then
   descendants=$(ps -ax -o pid= -o ppid= | awk -v leader="$leader" '
@@ -15,8 +16,8 @@ if [ -n "$leader" ] && [ ! -d /proc/self ]; then
       }
     }')
 fi
-strike() {
-  # The number may have been reused meanwhile; the marker has not.
+signal_all() {
+  # Checks the marker, because the pid may have been reused.
   if [ -n "$leader" ] && { [ ! -d /proc/self ] || grep -qaFe "$marker" -e "$limit" "/proc/$leader/environ" "/proc/$leader/limits"; }; then
     kill -s "$1" -- "-$leader"
   fi
@@ -28,7 +29,7 @@ strike() {
     kill -s "$1" "${process%/*}"
   done
 }
-strike TERM
+signal_all TERM
 sleep 1
-strike KILL
-strike KILL
+signal_all KILL
+signal_all KILL

@@ -1,4 +1,4 @@
-//! What a new process is told: one line instead of arguments, one block instead of variables.
+//! Builds the command line and the environment block of a new process.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -12,12 +12,12 @@ const SPACE: u16 = b' ' as u16;
 const QUOTE: u16 = b'"' as u16;
 const BACKSLASH: u16 = b'\\' as u16;
 
-/// The line from which the C runtime of every common compiler, and Rust's, reads these arguments
-/// back ("Parsing C command-line arguments" in Microsoft's documentation): backslashes count only
-/// before a quote, where each of them, and the quote, needs another one.
+/// Builds the line from which C runtimes and Rust parse these arguments ("Parsing C command-line
+/// arguments" in Microsoft's documentation). Only backslashes before a quote are special: each of
+/// them, and the quote, is escaped by another one.
 pub fn command_line(program: &Path, args: &[OsString]) -> io::Result<Vec<u16>> {
     let mut line = vec![QUOTE];
-    // The program's name is read by rules of its own: up to the next quote, which no path contains.
+    // The program's name ends at the next quote, which no path contains, without escapes.
     line.extend(program.as_os_str().encode_wide());
     line.push(QUOTE);
     for arg in args {
@@ -36,8 +36,8 @@ pub fn command_line(program: &Path, args: &[OsString]) -> io::Result<Vec<u16>> {
     wide(OsString::from_wide(&line))
 }
 
-/// The block of these variables: sorted by name, whatever its case (`CreateProcessW`). Of two with
-/// the same name the last counts.
+/// Builds the block of these variables, sorted by name and ignoring case, as `CreateProcessW` asks.
+/// Of two variables with the same name the last one counts.
 pub fn environment<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) -> io::Result<Vec<u16>> {
     let sorted: BTreeMap<String, _> =
         variables.map(|(name, value)| (name.to_string_lossy().to_uppercase(), (name, value))).collect();
@@ -45,7 +45,7 @@ pub fn environment<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) 
     for (name, value) in sorted.into_values() {
         block.extend(wide([name, value].join(OsStr::new("=")))?);
     }
-    // An empty block is one empty entry, too.
+    // An empty block has one empty entry.
     if block.is_empty() {
         block.push(0);
     }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_can_be_read_back() {
+    fn escapes_every_argument() {
         assert_eq!(line(&[]), r#""C:\a b\c.exe""#);
         assert_eq!(line(&["plain", "", "with space"]), r#""C:\a b\c.exe" "plain" "" "with space""#);
         assert_eq!(line(&[r#"say "hi""#]), r#""C:\a b\c.exe" "say \"hi\"""#);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_sorted_and_each_is_there_once() {
+    fn sorts_variables_and_drops_duplicates() {
         let variables = [("b", "2"), ("A", "1"), ("Path", "old"), ("PATH", "new")];
         let block = environment(variables.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))).unwrap();
         assert_eq!(String::from_utf16(&block).unwrap(), "A=1\0b=2\0PATH=new\0\0");

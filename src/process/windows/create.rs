@@ -1,9 +1,9 @@
-//! Starting a process in a job, with three pipes and nothing else of ours.
+//! Starts a process in a job. It inherits three pipes and nothing else.
 //!
-//! std can start a process, but not in a job: it would have to be put there afterwards, and until
-//! then the process, or all that it has started, would survive a daemon that dies.
-//! `PROC_THREAD_ATTRIBUTE_JOB_LIST` (Windows 10) leaves no such moment.
-#![allow(unsafe_code, reason = "the calls into Windows")]
+//! std cannot start a process in a job. Assigning it later would leave a moment in which the
+//! process and its children survive a daemon that dies. `PROC_THREAD_ATTRIBUTE_JOB_LIST` (Windows
+//! 10) avoids it.
+#![allow(unsafe_code, reason = "calls the Windows API")]
 
 use std::fs::File;
 use std::io;
@@ -22,15 +22,15 @@ use windows_sys::core::BOOL;
 
 use super::command_line::{command_line, environment};
 use super::job::Job;
-use crate::process::{Marker, Program};
+use crate::process::marker::Marker;
+use crate::process::program::Program;
 use crate::win32::{check, own, wide};
 
 const INHERIT: BOOL = 1;
 
-/// Starts the program. It inherits the three files, its standard input, output and error, and
-/// nothing else.
+/// Starts the program with the three files as its standard input, output and error.
 pub fn create(program: &Program, marker: &Marker, job: &Job, standard: [&File; 3]) -> io::Result<OwnedHandle> {
-    // `CreateProcessW` would give it to `cmd.exe`, which has quoting rules of its own
+    // `CreateProcessW` would pass a batch file to `cmd.exe`, which has other quoting rules
     // (CVE-2024-24576).
     let is_batch =
         |extension: &std::ffi::OsStr| ["bat", "cmd"].iter().any(|batch| extension.eq_ignore_ascii_case(batch));
@@ -60,9 +60,8 @@ pub fn create(program: &Program, marker: &Marker, job: &Job, standard: [&File; 3
         lpAttributeList: attributes.raw(),
     };
     let mut started = PROCESS_INFORMATION::default();
-    // SAFETY: all texts end with NULs, the block with two; the line may be written to, as it must.
-    // The structures are what the flags say, and with all that they point to they live longer than
-    // the call.
+    // SAFETY: all strings end with a NUL, the block with two; the line is mutable, as required. The
+    // structures match the flags, and with everything they point to they outlive the call.
     check(unsafe {
         CreateProcessW(
             path.as_ptr(),
@@ -77,26 +76,26 @@ pub fn create(program: &Program, marker: &Marker, job: &Job, standard: [&File; 3
             &raw mut started,
         )
     })?;
-    // SAFETY: both handles are ours now.
+    // SAFETY: the call has returned both handles, and they have no other owner.
     unsafe {
         drop(own(started.hThread));
         own(started.hProcess)
     }
 }
 
-/// What a process is started with beside the usual.
+/// Attribute list for `CreateProcessW`.
 struct Attributes {
-    /// Words, for the alignment of what the system keeps in it.
+    /// `usize` for the alignment of the system's data.
     list: Vec<usize>,
 }
 
 impl Attributes {
     fn new(count: u32) -> io::Result<Self> {
         let mut bytes = 0;
-        // SAFETY: without a list only the length is asked for. That "fails".
+        // SAFETY: without a list the call only returns the length, and reports failure.
         unsafe { InitializeProcThreadAttributeList(ptr::null_mut(), count, 0, &raw mut bytes) };
         let mut list = vec![0; bytes.div_ceil(size_of::<usize>())];
-        // SAFETY: the list is as long as was asked for.
+        // SAFETY: the list has the required length.
         check(unsafe { InitializeProcThreadAttributeList(list.as_mut_ptr().cast(), count, 0, &raw mut bytes) })?;
         Ok(Self { list })
     }
@@ -105,7 +104,8 @@ impl Attributes {
         self.list.as_mut_ptr().cast()
     }
 
-    /// The list only points to `handles`, which therefore must live as long as the list is used.
+    /// Adds an attribute. The list keeps a pointer to `handles`, which must live until the last use
+    /// of the list.
     fn set(&mut self, attribute: u32, handles: &[HANDLE]) -> io::Result<()> {
         // SAFETY: the list is initialised, and both attributes are lists of handles.
         check(unsafe {
@@ -124,7 +124,7 @@ impl Attributes {
 
 impl Drop for Attributes {
     fn drop(&mut self) {
-        // SAFETY: it was initialised.
+        // SAFETY: the list is initialised.
         unsafe { DeleteProcThreadAttributeList(self.raw()) };
     }
 }

@@ -1,5 +1,5 @@
-//! A job: every process that is started in it, and every process that these start, for ever.
-#![allow(unsafe_code, reason = "the calls into Windows")]
+//! Job object: holds a process and all of its descendants.
+#![allow(unsafe_code, reason = "calls the Windows API")]
 
 use std::io;
 use std::mem::{offset_of, size_of, size_of_val};
@@ -18,18 +18,18 @@ use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_I
 
 use crate::win32::{check, own, wait};
 
-/// No process can leave it, and none survives its last handle, which is ours: it ends with the
-/// daemon however the daemon ends.
+/// Job that no process can leave. Its processes die with its last handle, which this process holds,
+/// so they do not survive the daemon.
 #[derive(Debug)]
 pub struct Job(OwnedHandle);
 
-/// Of processes that were not left the time to have one of their own.
-pub const EXIT_CODE: i32 = 1;
-/// A process that cannot be waited for can only be looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Exit code of terminated processes.
+pub const TERMINATED_EXIT_CODE: i32 = 1;
+/// Pause before the next attempt if no process could be opened to wait for it.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Job {
-    /// An empty one.
+    /// Creates an empty job.
     pub fn new() -> io::Result<Self> {
         // SAFETY: neither attributes nor a name; the result has no other owner, and no child
         // inherits it.
@@ -38,7 +38,7 @@ impl Job {
         // Crashes without showing the Windows Error Reporting dialog.
         limits.BasicLimitInformation.LimitFlags =
             JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
-        // SAFETY: the structure belongs to the class, and is as long as stated.
+        // SAFETY: the structure belongs to the class and has the stated length.
         check(unsafe {
             SetInformationJobObject(
                 job.raw(),
@@ -50,23 +50,24 @@ impl Job {
         Ok(job)
     }
 
-    /// For the process that is to be started in it.
+    /// Returns the handle for starting a process in the job.
     pub fn raw(&self) -> HANDLE {
         self.0.as_raw_handle()
     }
 
-    /// Ends every process of it, and returns whether it is known to be empty. Blocks until they
-    /// have let go of all that they held, or for `limit`.
-    pub fn end(&self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+    /// Terminates every process of the job. Blocks until they have exited and released their
+    /// resources, for at most `timeout`. Returns whether the job is known to be empty.
+    pub fn terminate(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
         loop {
             let listed = self.ids();
             let is_listed = listed.is_ok();
             let ids = listed.unwrap_or_default();
-            // Opened before they are ended: a process that is gone cannot be waited for any more.
+            // Opens the processes before terminating them, since an exited process cannot be
+            // opened.
             let processes: Vec<OwnedHandle> = ids.iter().filter_map(|&id| self.open(id)).collect();
             // SAFETY: the handle is valid.
-            unsafe { TerminateJobObject(self.raw(), EXIT_CODE.cast_unsigned()) };
+            unsafe { TerminateJobObject(self.raw(), TERMINATED_EXIT_CODE.cast_unsigned()) };
             if ids.is_empty() {
                 return is_listed;
             }
@@ -74,24 +75,24 @@ impl Job {
             for process in &processes {
                 wait(process, Some(left()));
             }
-            // What does not end by then hangs in the kernel: there is nothing to be done about it.
+            // A process that has not exited by now hangs in the kernel and cannot be killed.
             if left().is_zero() {
                 return false;
             }
             if processes.is_empty() {
-                thread::sleep(LOOK_EVERY);
+                thread::sleep(POLL_INTERVAL);
             }
         }
     }
 
-    /// Of the processes that have not ended.
+    /// Lists the ids of the processes that have not exited.
     fn ids(&self) -> io::Result<Vec<u32>> {
-        /// Words before the first id.
+        /// Number of words before the first id.
         const HEAD: usize = offset_of!(JOBOBJECT_BASIC_PROCESS_ID_LIST, ProcessIdList) / size_of::<usize>();
         let mut words = vec![0_usize; HEAD + 64];
         loop {
-            // SAFETY: the buffer is aligned as the structure, whose list may be longer than it
-            // says, and is as long as stated.
+            // SAFETY: the buffer is aligned for the structure, which may have a longer list than
+            // declared, and has the stated length.
             let done = check(unsafe {
                 QueryInformationJobObject(
                     self.raw(),
@@ -101,7 +102,7 @@ impl Job {
                     ptr::null_mut(),
                 )
             });
-            // SAFETY: the buffer is larger than the structure, which consists of numbers.
+            // SAFETY: the buffer is larger than the structure, which consists of integers.
             let list = unsafe { &*words.as_ptr().cast::<JOBOBJECT_BASIC_PROCESS_ID_LIST>() };
             match done {
                 Ok(()) => {
@@ -116,16 +117,16 @@ impl Job {
         }
     }
 
-    /// The process of that id, if it is still one of ours.
+    /// Opens the process with this id if it belongs to the job.
     fn open(&self, id: u32) -> Option<OwnedHandle> {
         // SAFETY: the result has no other owner.
         let process =
             unsafe { own(OpenProcess(PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, 0, id)) }.ok()?;
-        let mut is_ours = 0;
-        // SAFETY: both handles are valid, and the answer may be written.
-        check(unsafe { IsProcessInJob(process.as_raw_handle(), self.raw(), &raw mut is_ours) }).ok()?;
-        // An id is given away again.
-        (is_ours != 0).then_some(process)
+        let mut is_in_job = 0;
+        // SAFETY: both handles are valid, and the result is written by the call.
+        check(unsafe { IsProcessInJob(process.as_raw_handle(), self.raw(), &raw mut is_in_job) }).ok()?;
+        // The id may have been reused by a process outside of the job.
+        (is_in_job != 0).then_some(process)
     }
 }
 

@@ -1,53 +1,30 @@
-//! Processes as Windows has them: no groups, no signals, no zombies, but jobs.
+//! Process trees on Windows: a job instead of groups and signals.
 
 mod command_line;
 mod create;
+mod exit;
 mod job;
 mod pipe;
 mod pump;
 mod tree;
 
-use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
+use super::marker::Marker;
 
-use windows_sys::Win32::System::Threading::GetExitCodeProcess;
-
-use super::Marker;
-use super::wait::Exit;
-use crate::win32;
-
+pub use exit::signal_name;
 pub use pipe::{Input, Output};
 #[cfg(test)]
 pub use pump::output_pipe;
 pub use pump::{Reader, read};
 pub use tree::Tree;
 
-/// What a thread needs to know to wait for a child.
-pub type Waitable = OwnedHandle;
-
-/// Waits until the child has ended.
-#[allow(unsafe_code, reason = "a call into Windows")]
-pub fn wait_for(child: &Waitable) -> Exit {
-    let mut code = 0;
-    // SAFETY: the handle is a process's, and the code may be written.
-    let known = win32::wait(child, None) && unsafe { GetExitCodeProcess(child.as_raw_handle(), &raw mut code) } != 0;
-    // A crash has a code of its own, such as 0xC0000005, which is a negative number to those who
-    // show codes in decimal.
-    Exit::Code(if known { code.cast_signed() } else { -1 })
-}
-
-/// Kills what a dead owner has left. There is nothing: the last handle of its job was closed with
-/// it, and that ends the job's processes.
+/// Does nothing: the daemon's death closed the last handle of its job, which killed the processes.
 pub const fn kill_orphans(_marker: &Marker) {}
 
-/// There are no signals.
-pub const fn signal_name(_signal: i32) -> Option<&'static str> {
-    None
-}
-
-/// Whether that process runs.
+/// Whether the process with this id runs.
 #[cfg(test)]
-#[allow(unsafe_code, reason = "a call into Windows")]
+#[allow(unsafe_code, reason = "calls the Windows API")]
 pub fn runs(id: u32) -> bool {
+    use crate::win32;
     use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_SYNCHRONIZE};
     // SAFETY: the result has no other owner.
     let process = unsafe { win32::own(OpenProcess(PROCESS_SYNCHRONIZE, 0, id)) };

@@ -1,6 +1,5 @@
-//! The pipes to a child: our ends can be read and written without blocking, the child's are as any
-//! program expects them.
-#![allow(unsafe_code, reason = "the calls into Windows")]
+//! Pipes to a child: overlapped on this side, synchronous on the child's.
+#![allow(unsafe_code, reason = "calls the Windows API")]
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -25,38 +24,41 @@ use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
 use windows_sys::core::BOOL;
 
 use crate::process::pump::READ_BYTES;
-use crate::win32::{Event, check, own, wide};
+use crate::win32::{ManualResetEvent, check, own, wide};
 
-/// Our end of the pipe from which a child reads.
+/// Writing end of the pipe from which a child reads.
 pub type Input = NamedPipeServer;
 
-/// Our end of a pipe into which a child writes.
+/// Reading end of a pipe into which a child writes.
 #[derive(Debug)]
 pub struct Output {
     pipe: OwnedHandle,
-    /// Set when bytes have arrived.
-    ready: Event,
+    /// Set when a read has completed.
+    ready: ManualResetEvent,
 }
 
-/// A pipe from which a child reads, and the child's end. Needs a tokio runtime with I/O.
+/// Creates a pipe from which a child reads, and returns both ends. Needs a tokio runtime with I/O.
 pub fn input() -> io::Result<(Input, File)> {
     let (ours, theirs) = pair(PIPE_ACCESS_OUTBOUND, GENERIC_READ)?;
-    // SAFETY: the server's end of a pipe, made for overlapped use, and without another owner.
+    // SAFETY: the server end of an overlapped pipe, without another owner.
     let ours = unsafe { NamedPipeServer::from_raw_handle(ours.into_raw_handle()) }?;
     Ok((ours, theirs))
 }
 
-/// A pipe into which a child writes, and the child's end.
+/// Creates a pipe into which a child writes, and returns both ends.
 pub fn output() -> io::Result<(Output, File)> {
-    // The C runtimes of some programs ask for the attributes of what they write to.
+    // The C runtimes of some programs read the attributes of their standard output.
     let (pipe, theirs) = pair(PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES)?;
-    Ok((Output { pipe, ready: Event::new()? }, theirs))
+    Ok((Output { pipe, ready: ManualResetEvent::new()? }, theirs))
 }
 
-/// Our end and the child's. Only the child's can be inherited, by any program that is started at
-/// this moment, such as one of JavaScript's: the other end may have more than one holder.
+/// Creates a pipe and returns this side's end and the child's.
+///
+/// Only the child's end is inheritable. A program that is started at the same moment, such as one
+/// of JavaScript's, inherits it too, so the end of the stream does not tell that the child has
+/// exited.
 fn pair(direction: FILE_FLAGS_AND_ATTRIBUTES, access: u32) -> io::Result<(OwnedHandle, File)> {
-    // Anonymous pipes cannot be overlapped, so this one has a name: unguessable, and usable once.
+    // Anonymous pipes cannot be overlapped, so this one has a random name for a single connection.
     let number = getrandom::u64().map_err(|_| io::Error::other("the system has no random numbers"))?;
     let name = format!(r"\\.\pipe\codex-image-{}-{number:016x}", std::process::id());
     let size = u32::try_from(READ_BYTES).unwrap_or(u32::MAX);
@@ -79,17 +81,17 @@ fn pair(direction: FILE_FLAGS_AND_ATTRIBUTES, access: u32) -> io::Result<(OwnedH
     Ok((ours, theirs))
 }
 
-/// Until the operation is done.
+/// Makes `GetOverlappedResult` wait for the operation.
 const WAIT: BOOL = 1;
 
 impl Output {
-    /// Waits until there is something to read, and reads it. Nothing has been read when the pipe
-    /// has ended, or when `stop` is set before there was anything.
-    pub(super) fn read(&self, buffer: &mut [u8], stop: &Event) -> io::Result<usize> {
+    /// Waits for bytes and reads them. Returns 0 if the stream has ended, or if `stop` was set
+    /// before bytes arrived.
+    pub(super) fn read(&self, buffer: &mut [u8], stop: &ManualResetEvent) -> io::Result<usize> {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let mut reading = OVERLAPPED { hEvent: self.ready.raw(), ..OVERLAPPED::default() };
-        // SAFETY: the pipe is overlapped. The buffer, its length, and the structure stay as they
-        // are until the system is done with them, which is waited for below whatever happens.
+        // SAFETY: the pipe is overlapped. The buffer and the structure outlive the operation,
+        // because every path below waits for its end.
         let started = unsafe {
             ReadFile(self.pipe.as_raw_handle(), buffer.as_mut_ptr(), length, ptr::null_mut(), &raw mut reading)
         };
@@ -97,12 +99,11 @@ impl Output {
             match last_error() {
                 ERROR_IO_PENDING => {
                     let either = [self.ready.raw(), stop.raw()];
-                    // SAFETY: two valid handles. Without waiting for both, the first that is set is
-                    // told.
+                    // SAFETY: two valid handles. The call returns the index of the first one that
+                    // is set.
                     let first = unsafe { WaitForMultipleObjects(2, either.as_ptr(), 0, INFINITE) };
                     if first != WAIT_OBJECT_0 {
-                        // SAFETY: both are valid. If the reading is done already, there is nothing
-                        // to cancel.
+                        // SAFETY: both are valid. Cancelling a completed operation has no effect.
                         unsafe { CancelIoEx(self.pipe.as_raw_handle(), &raw const reading) };
                     }
                 }
@@ -111,8 +112,8 @@ impl Output {
             }
         }
         let mut count = 0;
-        // SAFETY: the pipe and the structure are those of the reading, and the count may be
-        // written.
+        // SAFETY: the pipe and the structure belong to the operation, and the count is written by
+        // the call.
         let result =
             unsafe { GetOverlappedResult(self.pipe.as_raw_handle(), &raw const reading, &raw mut count, WAIT) };
         match (result, last_error()) {
@@ -122,10 +123,10 @@ impl Output {
         }
     }
 
-    /// How many bytes the pipe holds.
+    /// Returns the number of bytes in the pipe.
     pub(super) fn held(&self) -> io::Result<usize> {
         let mut held = 0;
-        // SAFETY: the handle is valid; no buffer, and one count that may be written.
+        // SAFETY: the handle is valid; no buffer, and the count is written by the call.
         check(unsafe {
             PeekNamedPipe(
                 self.pipe.as_raw_handle(),
@@ -141,6 +142,6 @@ impl Output {
 }
 
 fn last_error() -> WIN32_ERROR {
-    // SAFETY: it has no conditions.
+    // SAFETY: the call has no preconditions.
     unsafe { GetLastError() }
 }

@@ -1,5 +1,7 @@
-//! Reading on Windows: a thread that waits for the pipe and for the end of the tree. Where tokio
-//! would read, a reading cannot be taken back without losing what it may have read.
+//! Reads a child's pipe on Windows, in a thread that waits for the pipe and for the end of the
+//! tree.
+//!
+//! Not with tokio: cancelling its read would lose the bytes that it may have read.
 
 use std::io;
 use std::sync::Arc;
@@ -9,74 +11,69 @@ use tokio::sync::oneshot;
 
 use super::pipe::Output;
 use crate::process::pump::{READ_BYTES, Sink, drain};
-use crate::win32::Event;
+use crate::win32::ManualResetEvent;
 
-/// Reads one pipe. Dropping it ends the reading.
+/// Thread that reads one pipe. Dropping it ends the thread.
 #[derive(Debug)]
 pub struct Reader {
-    dead: Arc<Event>,
+    /// Set when the tree is dead.
+    tree_dead: Arc<ManualResetEvent>,
     done: oneshot::Receiver<()>,
 }
 
-/// The buffer is not on it, but what the lines are given to is not ours.
+/// Larger than for a waiting thread, because the sink runs on it.
 const STACK_BYTES: usize = 512 << 10;
 
-/// Reads a pipe, whatever comes out of it: all bytes, and the lines of at most `cap` bytes.
+/// Starts reading a pipe into `sink`.
 ///
 /// # Errors
-/// Whatever the operating system says.
-pub fn read(
-    pipe: Output,
-    cap: usize,
-    on_bytes: impl FnMut(&[u8]) + Send + 'static,
-    on_line: impl FnMut(&[u8]) + Send + 'static,
-) -> io::Result<Reader> {
-    let dead = Arc::new(Event::new()?);
-    let died = Arc::clone(&dead);
-    let (tell, done) = oneshot::channel();
+/// Any error of the operating system.
+pub fn read(pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
+    let tree_dead = Arc::new(ManualResetEvent::new()?);
+    let is_dead = Arc::clone(&tree_dead);
+    let (done_sender, done) = oneshot::channel();
     thread::Builder::new().name("codex-image-read".into()).stack_size(STACK_BYTES).spawn(move || {
-        let mut sink = Sink::new(cap, on_bytes, on_line);
-        // An error ends the reading, like the end of the stream.
-        let _ = read_all(&pipe, &died, |bytes| sink.take(bytes));
-        sink.finish();
-        // The receiver may be gone.
-        let _ = tell.send(());
+        // An error ends the stream.
+        let _ = read_all(&pipe, &is_dead, |bytes| sink.take(bytes));
+        sink.end();
+        // Fails if the reader has been dropped.
+        let _ = done_sender.send(());
     })?;
-    Ok(Reader { dead, done })
+    Ok(Reader { tree_dead, done })
 }
 
 impl Reader {
-    /// Reads what is left, now that everybody is dead who could add to it.
+    /// Reads the rest of the pipe. To be called when the tree is dead.
     pub async fn finish(mut self) {
-        self.dead.set();
-        // Fails only if a callback has panicked: what it has taken in is still there.
+        self.tree_dead.set();
+        // Fails only if the sink has panicked. The bytes that it has received so far stay.
         let _ = (&mut self.done).await;
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.dead.set();
+        self.tree_dead.set();
     }
 }
 
-/// Reads to the end of the stream, or until everybody is dead, and then what the pipe holds at that
-/// moment.
-fn read_all(pipe: &Output, dead: &Event, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+/// Reads to the end of the stream or until the tree is dead, then the bytes that are left in the
+/// pipe.
+fn read_all(pipe: &Output, tree_dead: &ManualResetEvent, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        match pipe.read(&mut buffer, dead)? {
+        match pipe.read(&mut buffer, tree_dead)? {
             0 => break,
             count => take(&buffer[..count]),
         }
-        if dead.is_set() {
+        if tree_dead.is_set() {
             break;
         }
     }
-    drain(pipe.held()?, &mut buffer, |buffer| pipe.read(buffer, dead), take)
+    drain(pipe.held()?, &mut buffer, |buffer| pipe.read(buffer, tree_dead), take)
 }
 
-/// A pipe as a child's would be, with its writing end.
+/// Creates a pipe such as a child's, and returns its writing end as well.
 #[cfg(test)]
 pub fn output_pipe() -> io::Result<(Output, std::fs::File)> {
     super::pipe::output()

@@ -1,8 +1,8 @@
-//! A child and its descendants on Windows.
+//! Child process and its descendants on Windows, held together by a job.
 //!
-//! A job object holds them together: no process leaves it, whatever becomes of its parents. (What a
-//! service starts on request, such as the task scheduler, is not in it.) It is the watchdog, too:
-//! when the daemon dies, the job's last handle is closed.
+//! No process can leave the job. A process that a service starts on request, such as the task
+//! scheduler, is not in it. The job is the watchdog as well: the daemon's death closes its last
+//! handle, which kills the processes.
 
 use std::io;
 use std::time::Duration;
@@ -10,53 +10,56 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::create::create;
-use super::job::{EXIT_CODE, Job};
-use super::pipe::{input, output};
-use crate::process::Marker;
-use crate::process::spawn::{Pipes, Program};
+use super::exit::wait_for_exit;
+use super::job::{Job, TERMINATED_EXIT_CODE};
+use super::pipe::{Input, Output, input, output};
+use crate::process::exit::Exit;
+use crate::process::marker::Marker;
+use crate::process::program::Program;
 use crate::process::stop::{StopMode, Stopped};
-use crate::process::wait::{Exit, Waiter};
+use crate::process::wait::ExitWaiter;
 
-/// A child with its descendants.
+/// Child process and its descendants.
 #[derive(Debug)]
 pub struct Tree {
     job: Job,
-    /// How the child has ended, once it has.
+    /// Exit status of the child, once it has exited.
     exit: watch::Receiver<Option<Exit>>,
 }
 
-/// How long processes that were ended may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time limit for terminated processes to exit.
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Tree {
     /// Starts the program in a new job.
     #[allow(clippy::needless_pass_by_value, reason = "on Unix the tree keeps the marker")]
-    pub fn spawn(program: &Program, marker: Marker, waiter: Waiter) -> io::Result<(Self, Pipes)> {
+    pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
+        let exit_waiter = ExitWaiter::start(wait_for_exit)?;
         let job = Job::new()?;
         let (stdin, child_stdin) = input()?;
         let (stdout, child_stdout) = output()?;
         let (stderr, child_stderr) = output()?;
         let process = create(program, &marker, &job, [&child_stdin, &child_stdout, &child_stderr])?;
-        Ok((Self { job, exit: waiter.watch(process) }, Pipes { stdin, stdout, stderr }))
+        Ok((Self { job, exit: exit_waiter.watch(process) }, (stdin, stdout, stderr)))
     }
 
-    /// How the child has ended, once it has.
+    /// Channel with the exit status of the child.
     pub const fn exit(&mut self) -> &mut watch::Receiver<Option<Exit>> {
         &mut self.exit
     }
 
-    /// Stops everything at once, whatever the mode; see [`crate::process::StopMode`].
-    pub fn stop(self, _manner: StopMode) -> Stopped {
-        let has_ended = self.job.end(PATIENCE);
+    /// Terminates the tree at once in either mode; see [`StopMode`].
+    pub fn stop(self, _mode: StopMode) -> Stopped {
+        let is_empty = self.job.terminate(TERMINATION_TIMEOUT);
         let exit = *self.exit.borrow();
-        // Ended by us a moment ago, which the waiter does not know yet.
-        let exit = exit.unwrap_or(Exit::Code(EXIT_CODE));
-        Stopped { exit, may_have_survivors: !has_ended }
+        // The waiter may not have seen yet that the child was terminated.
+        let exit = exit.unwrap_or(Exit::Code(TERMINATED_EXIT_CODE));
+        Stopped { exit, may_have_survivors: !is_empty }
     }
 }
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        self.job.end(PATIENCE);
+        self.job.terminate(TERMINATION_TIMEOUT);
     }
 }

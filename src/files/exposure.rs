@@ -1,24 +1,35 @@
-//! Whether other users can exchange what lies at a path. The rule is that of OpenSSH's
-//! `StrictModes`, applied to every directory from the root down: it belongs to root or to this
-//! user, and no other user may write in it, unless its sticky bit keeps each entry for its owner.
+//! Checks whether other users can replace entries of a directory or of one above it.
 //!
-//! Two things that look like other users are not. In a user namespace root shows as the overflow
-//! uid, so the owner of `/` stands for root. Where each user has a group of their own (umask 002),
-//! that group is the user.
+//! The rule is that of OpenSSH's `StrictModes`, applied from the root down: each directory belongs
+//! to root or to this user, and no other user may write in it unless its sticky bit is set. The
+//! owner of `/` counts as root (in a user namespace root shows as the overflow uid), and a group of
+//! which this user is the only member counts as the user (umask 002).
 
 use std::io;
 use std::path::Path;
 
+#[cfg(unix)]
 use rustix::fs::{Mode, Stat};
 
-use crate::files::Exposure;
+/// Reason why other users can replace entries of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// The directory, or one above it, belongs to another user.
+    Owned,
+    /// Others can write in the directory, or in one above it, and its sticky bit is not set.
+    Writable,
+}
 
-/// What lets other users exchange entries of `path`, which is absolute and without links.
+/// Returns the reason why other users can replace entries of the directory `path`, if they can. The
+/// path is absolute and without links.
+///
+/// # Errors
+/// Any error of the operating system.
+#[cfg(unix)]
 pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     let us = rustix::process::geteuid().as_raw();
     let root = rustix::fs::lstat("/")?.st_uid;
-    // From the root down: what a directory's name leads to is settled once those above it are known
-    // to be safe.
+    // From the root down: a name cannot be redirected once the directories above it are safe.
     let mut path: Vec<&Path> = path.ancestors().collect();
     while let Some(dir) = path.pop() {
         let stat = rustix::fs::lstat(dir)?;
@@ -32,6 +43,18 @@ pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     Ok(None)
 }
 
+/// Always None: the access control list decides who can write in a directory, and a user's
+/// temporary directory inherits it from the profile.
+///
+/// # Errors
+/// None on Windows; any error of the operating system on Unix.
+#[cfg(windows)]
+#[allow(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
+pub const fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {
+    Ok(None)
+}
+
+#[cfg(unix)]
 fn is_writable_by_others(dir: &Path, stat: &Stat, us: u32) -> bool {
     let mode = Mode::from_raw_mode(stat.st_mode);
     if mode.contains(Mode::SVTX) {
@@ -40,9 +63,9 @@ fn is_writable_by_others(dir: &Path, stat: &Stat, us: u32) -> bool {
     mode.contains(Mode::WOTH) || mode.contains(Mode::WGRP) && !group::is_private(dir, us, stat.st_gid)
 }
 
-/// Only Linux's distributions have groups of one user. On macOS `/etc/group` does not name the
+/// Only Linux distributions give each user a private group. On macOS `/etc/group` does not list the
 /// members of `staff`.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 mod group {
     pub const fn is_private(_dir: &std::path::Path, _user: u32, _group: u32) -> bool {
         false
@@ -56,23 +79,23 @@ mod group {
     use rustix::fs::getxattr_query;
     use rustix::io::Errno;
 
-    use crate::files::read_regular;
+    use crate::files::regular::read_regular;
 
-    /// Larger than any list of users that a machine keeps in a file.
+    /// Size limit of the databases. Real ones are smaller.
     const MAX_BYTES: u64 = 4 << 20;
 
-    /// Whether the right that `dir` gives to its group is this user's alone.
+    /// Whether only this user has the permissions that `dir` grants to its group.
     pub fn is_private(dir: &Path, user: u32, group: u32) -> bool {
-        // With an access list the group's bits are the most that any entry of the list grants.
-        let list = getxattr_query(dir, "system.posix_acl_access");
+        // With an ACL the group's bits are its mask, so that any entry may grant them.
+        let acl = getxattr_query(dir, "system.posix_acl_access");
         let read = |path| Some(String::from_utf8_lossy(&read_regular(Path::new(path), MAX_BYTES).ok()?).into_owned());
         let databases = read("/etc/passwd").zip(read("/etc/group"));
-        matches!(list, Err(Errno::NODATA | Errno::OPNOTSUPP))
+        matches!(acl, Err(Errno::NODATA | Errno::OPNOTSUPP))
             && databases.is_some_and(|(users, groups)| has_only(&users, &groups, user, group))
     }
 
     /// Whether `group` is the primary group of `user`, has the user's name, and has no other
-    /// member. Groups of a directory service are not in these files, and never private.
+    /// member. Groups of a directory service are not in these files and count as shared.
     fn has_only(users: &str, groups: &str, user: u32, group: u32) -> bool {
         let (user, group) = (user.to_string(), group.to_string());
         let mut login = None;
@@ -104,7 +127,7 @@ mod group {
         const GROUPS: &str = "root:x:0:\nusers:x:100:\nann:x:1000:\nbob:x:1001:ann\n";
 
         #[test]
-        fn a_group_is_private_to_the_user_whose_name_it_has_and_who_is_alone_in_it() {
+        fn a_primary_group_with_the_users_name_and_no_other_member_is_private() {
             assert!(has_only(USERS, GROUPS, 1000, 1000));
             assert!(has_only(USERS, GROUPS, 0, 0));
             assert!(has_only(USERS, "ann:x:1000:ann", 1000, 1000));
@@ -115,7 +138,7 @@ mod group {
         }
 
         #[test]
-        fn a_group_is_shared_if_another_user_has_it_as_the_primary_one_or_it_has_another_name() {
+        fn a_group_with_another_name_or_another_primary_user_is_shared() {
             assert!(!has_only(&format!("{USERS}eve:x:1002:1000::/:/bin/sh"), GROUPS, 1000, 1000));
             assert!(!has_only("ann:x:1000:100::/:/bin/sh", "users:x:100:", 1000, 100));
             assert!(!has_only(USERS, &format!("{GROUPS}staff:x:1000:eve"), 1000, 1000));

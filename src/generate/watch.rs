@@ -1,0 +1,159 @@
+//! Watches the store for the first image that counts while a turn runs.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::blocking::{self, DiskWork};
+use crate::codex::store::{SCAN_INTERVAL, Store};
+use crate::codex::turn::TurnStatus;
+use crate::codex::{ThreadId, rollout};
+use crate::png::Picture;
+use crate::progress::{Phase, Progress};
+use crate::provenance::{FoundImage, ProvenanceCheck, Rejection};
+
+/// How many scans of the store there are for one check of the record's size. The record holds the
+/// images themselves.
+const SCANS_PER_RECORD_CHECK: u64 = 5;
+
+/// Resolves when the store of the turn's thread holds an image that counts.
+pub async fn first_image(
+    provenance: &ProvenanceCheck,
+    mut status: watch::Receiver<TurnStatus>,
+    progress: &Progress,
+) -> FoundImage {
+    let known = status.wait_for(|status| status.thread.is_some()).await.ok().and_then(|status| status.thread.clone());
+    // Stdout has ended without naming a thread: there is no store to scan.
+    let Some(thread) = known else { return std::future::pending().await };
+    let mut watch = StoreWatch::new(provenance.clone(), thread);
+    let mut is_announced = false;
+    // An image that nothing verifies yet, and how long the record may still do so.
+    let mut unverified: Option<(FoundImage, Instant)> = None;
+    loop {
+        let rereads = unverified.is_some() || provenance.requires_verified();
+        let scanning = blocking::on_disk(DiskWork::ThreadFiles, provenance.codex_home(), move || {
+            let scanned = watch.scan(rereads);
+            (watch, scanned)
+        });
+        // Fails only if the runtime is being shut down, and this future with it.
+        let Ok((same, scanned)) = scanning.await else { return std::future::pending().await };
+        watch = same;
+        let is_empty = matches!(scanned, Err(Rejection::NoImage(_)));
+        if !is_empty && !std::mem::replace(&mut is_announced, true) {
+            progress.report(Phase::Image, "The picture is arriving");
+        }
+        if let Ok(image) = scanned {
+            // Codex saves an image just before it records it.
+            let may_wait = provenance.awaits_record() && !image.verified;
+            let until = Instant::now() + if may_wait { rollout::GRACE } else { Duration::ZERO };
+            let until = unverified.take().map_or(until, |(_, until)| until);
+            unverified = Some((image, until));
+        }
+        if let Some((image, _)) = unverified.take_if(|(image, until)| image.verified || Instant::now() >= *until) {
+            let Picture { width, height, .. } = image.picture;
+            progress.report(Phase::Checking, &format!("The picture is proven: {width} × {height} pixels"));
+            return image;
+        }
+        tokio::time::sleep(SCAN_INTERVAL).await;
+    }
+}
+
+/// Scans the store and the record of a thread again and again. Reads nothing twice that has not
+/// changed.
+struct StoreWatch {
+    provenance: ProvenanceCheck,
+    thread: ThreadId,
+    store: Store,
+    record: rollout::Growth,
+    scans: u64,
+}
+
+impl StoreWatch {
+    fn new(provenance: ProvenanceCheck, thread: ThreadId) -> Self {
+        let (store, record) = (provenance.store(&thread), provenance.record_growth(&thread));
+        Self { provenance, thread, store, record, scans: 0 }
+    }
+
+    /// Scans once. Blocks on the disk. With `rereads`, images that nothing verified are read again
+    /// when the record has grown.
+    fn scan(&mut self, rereads: bool) -> Result<FoundImage, Rejection> {
+        self.scans += 1;
+        // Finding the record means listing every day of the user's. It is there soon after the
+        // thread has started.
+        if self.scans.is_power_of_two() {
+            self.provenance.read_statement(&self.thread);
+        }
+        let checks_record =
+            rereads && self.provenance.awaits_record() && self.scans.is_multiple_of(SCANS_PER_RECORD_CHECK);
+        if checks_record && self.record.has_changed() {
+            self.store.forget();
+        }
+        self.provenance.scan(&mut self.store, &self.thread)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+
+    use super::*;
+    use crate::codex::confinement::Confinement;
+    use crate::codex::store::Baseline;
+    use crate::error::NoImageReason;
+    use crate::request::Request;
+    use crate::sandbox::Sandbox;
+
+    const THREAD: &str = "01a202f5-609c-72c1-8213-7ba33eb17046";
+
+    fn picture() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = ::png::Encoder::new(&mut bytes, 2, 2).write_header().unwrap();
+        writer.write_image_data(&[7; 4]).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    fn append(record: &Path, line: &str) {
+        let mut file = std::fs::File::options().create(true).append(true).open(record).unwrap();
+        writeln!(file, "{line}").unwrap();
+    }
+
+    #[test]
+    fn an_image_that_nothing_verifies_is_read_again_only_when_the_record_has_grown() {
+        let home = tempfile::tempdir().unwrap();
+        let thread = ThreadId::parse(THREAD).unwrap();
+        let sandbox = Sandbox::DangerFullAccess;
+        let request = Request { sandbox, require_verified: true, ..Request::example(home.path()) };
+        let (workspace, baseline) = (home.path().to_path_buf(), Baseline::take(home.path()));
+        let provenance = ProvenanceCheck::new(Arc::new(request), [].into(), Confinement::Waived, workspace, baseline);
+        let mut watch = StoreWatch::new(provenance, thread);
+        let mut round = || (0..SCANS_PER_RECORD_CHECK).map(|_| watch.scan(true)).collect::<Vec<_>>();
+        let judged = |scans: &[Result<FoundImage, Rejection>]| {
+            scans.iter().filter(|found| !matches!(found, Err(Rejection::NoImage(NoImageReason::NotDrawn)))).count()
+        };
+
+        let day = home.path().join("sessions/2026/11/22");
+        std::fs::create_dir_all(&day).unwrap();
+        let rollout = day.join(format!("rollout-x-{THREAD}.jsonl"));
+        append(&rollout, "{}");
+        assert_eq!(judged(&round()), 0, "there is no image");
+        let store = home.path().join("generated_images").join(THREAD);
+        std::fs::create_dir_all(&store).unwrap();
+        std::fs::write(store.join("a.png"), picture()).unwrap();
+        let scans = round();
+        assert_eq!(judged(&scans), 1);
+        assert!(matches!(scans[0], Err(Rejection::NoImage(NoImageReason::Unverified))));
+        assert_eq!(judged(&round()) + judged(&round()), 0, "nothing has changed");
+        append(&rollout, r#"{"payload":{"type":"agent_message"}}"#);
+        assert_eq!(judged(&round()), 1);
+        assert_eq!(judged(&round()), 0);
+        let result = BASE64.encode(picture());
+        append(&rollout, &format!(r#"{{"payload":{{"type":"image_generation_end","result":"{result}"}}}}"#));
+        assert!(round().into_iter().flatten().next().unwrap().verified);
+    }
+}
