@@ -68,7 +68,7 @@ test('nothing else of the package but its manifest can be imported', async () =>
     const reach = (path) => {
       try { return Boolean(require('codex-image/' + path)); } catch (error) { return error.code; }
     };
-    console.log(JSON.stringify([reach('package.json'), reach('index.js'), reach('scripts/test.mjs')]));`;
+    console.log(JSON.stringify([reach('package.json'), reach('index.js'), reach('scripts/dev.mjs')]));`;
   const closed = 'ERR_PACKAGE_PATH_NOT_EXPORTED';
   expect(await node('commonjs', program)).toEqual([true, closed, closed]);
 });

@@ -62,7 +62,11 @@ export async function release(env: NodeJS.ProcessEnv): Promise<void> {
       await cp(path.join(root, 'artifacts', addon), path.join(artifacts, addon));
     else await writeFile(path.join(artifacts, addon), 'not built on this machine\n');
   }
-  await promisify(execFile)(process.execPath, [path.join(root, 'scripts', 'packages.mjs'), copy]);
+  await promisify(execFile)(process.execPath, [
+    path.join(root, 'scripts', 'release.mjs'),
+    'pack',
+    copy,
+  ]);
 
   const packages = path.join(copy, 'packages');
   const tarballs = (await readdir(packages, { recursive: true })).filter((name) =>
