@@ -180,9 +180,9 @@ fn print_events() -> Fallible {
     Ok(())
 }
 
-/// Passes on what another process writes into the FIFO that `STUB_VOICE` names.
+/// Passes on what another process writes into the FIFO that `STUB_FIFO` names.
 fn relay() -> Fallible {
-    io::copy(&mut File::open(env::var("STUB_VOICE")?)?, &mut io::stdout())?;
+    io::copy(&mut File::open(env::var("STUB_FIFO")?)?, &mut io::stdout())?;
     Ok(())
 }
 
