@@ -27,7 +27,7 @@ const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 /// The [`PngError`] found.
 pub fn prove(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
     let Header { width, height } = walked.header;
-    if width > MAX_SIDE_PIXELS || height > MAX_SIDE_PIXELS || u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if !is_plausible(width, height) {
         return Err(PngError::TooManyPixels { width, height });
     }
     // Bounds the time as well: limits the compressed data to twice the raw size. A pixel has at
@@ -45,6 +45,11 @@ pub fn prove(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
         Fault::Excess => PngError::Damaged("its pixel data goes on beyond the picture"),
     })?;
     Ok(decoded.has_alpha)
+}
+
+/// Whether a picture of that size is decoded.
+fn is_plausible(width: u32, height: u32) -> bool {
+    width.max(height) <= MAX_SIDE_PIXELS && u64::from(width) * u64::from(height) <= MAX_PIXELS
 }
 
 struct Decoded {
@@ -96,6 +101,7 @@ const fn decoder_problem(error: &DecodingError) -> &'static str {
 mod tests {
     use png::{BitDepth, ColorType};
 
+    use super::is_plausible;
     use crate::png::samples::{chunk, chunks, encode, sample, with_repaired_damage};
     use crate::png::{Picture, PngError, prove};
 
@@ -141,6 +147,13 @@ mod tests {
         assert_eq!(prove(&png), Err(PngError::TooManyPixels { width: 30_000, height: 30_000 }));
     }
 
+    #[test]
+    fn limits_the_sides_and_the_number_of_pixels() {
+        assert!(is_plausible(32_768, 4_096) && is_plausible(4_096, 32_768));
+        assert!(!is_plausible(32_768, 4_097) && !is_plausible(4_097, 32_768));
+        assert!(!is_plausible(32_769, 1) && !is_plausible(1, 32_769));
+    }
+
     /// 72 zeros in a stored block of a zlib stream, with their Adler-32.
     fn exact_stored() -> Vec<u8> {
         [&[0x78, 1, 1, 72, 0, !72, 0xff][..], &[0; 72], &[0, 72, 0, 1]].concat()
@@ -166,7 +179,10 @@ mod tests {
                 assert_eq!(with_data(&with_empty), with_data(&[&exact]), "{surplus:?}");
             }
         }
-        assert_eq!(with_data(&[&exact, &vec![0; 1 << 20]]), beyond, "the ignored bytes are limited");
+        // Twice 8 bytes for each of 64 pixels and 1 for each of 8 rows, and 64 KiB.
+        let limit = 2 * (64 * 8 + 8) + (64 << 10);
+        assert_eq!(with_data(&[&exact, &vec![0; limit - exact.len()]]), with_data(&[&exact]));
+        assert_eq!(with_data(&[&exact, &vec![0; limit - exact.len() + 1]]), beyond, "the ignored bytes are limited");
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
         // Empty blocks before the pixels are accepted up to the limit.

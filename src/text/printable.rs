@@ -261,7 +261,8 @@ mod tests {
             }
         }
         assert_eq!(one_line(&"e\u{301}".repeat(10), 10), format!("{}…", "e\u{301}".repeat(4)));
-        // A cluster longer than the line is cut.
+        // A cluster longer than the line is cut, also behind a short one.
         assert_eq!(one_line(&"\u{1f468}\u{200d}".repeat(100), 10).chars().count(), 10);
+        assert_eq!(one_line(&format!("ab{}", "\u{1f468}\u{200d}".repeat(100)), 10).chars().count(), 10);
     }
 }
