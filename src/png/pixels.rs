@@ -101,8 +101,8 @@ const fn decoder_problem(error: &DecodingError) -> &'static str {
 mod tests {
     use png::{BitDepth, ColorType};
 
-    use super::is_plausible;
-    use crate::png::samples::{chunk, chunks, encode, sample, with_repaired_damage};
+    use super::{MAX_DECODER_BYTES, is_plausible};
+    use crate::png::samples::{chunk, chunks, encode, sample, with_chunks, with_repaired_damage};
     use crate::png::{Picture, PngError, prove};
 
     #[test]
@@ -152,6 +152,36 @@ mod tests {
         assert!(is_plausible(32_768, 4_096) && is_plausible(4_096, 32_768));
         assert!(!is_plausible(32_768, 4_097) && !is_plausible(4_097, 32_768));
         assert!(!is_plausible(32_769, 1) && !is_plausible(1, 32_769));
+    }
+
+    #[test]
+    fn limits_the_memory_of_the_decoder() {
+        let exif = |bytes| prove(&with_chunks(&[chunk(b"eXIf", &vec![b'I'; bytes])]));
+        assert_eq!(exif(1 << 20), prove(&sample()));
+        assert_eq!(exif(MAX_DECODER_BYTES + (1 << 20)), Err(PngError::Damaged("it needs too much memory")));
+        let longest = encode(32_768, 1, ColorType::Rgba, BitDepth::Sixteen, &vec![0xff; 32_768 * 8]);
+        assert_eq!(prove(&longest), Ok(Picture { width: 32_768, height: 1, has_alpha: Some(false) }));
+    }
+
+    #[test]
+    fn rejects_a_byte_beyond_the_last_pixel_of_any_kind() {
+        for (color, depth, row) in [
+            (ColorType::Grayscale, BitDepth::One, 1),
+            (ColorType::Indexed, BitDepth::Four, 4),
+            (ColorType::Rgb, BitDepth::Eight, 24),
+            (ColorType::Rgba, BitDepth::Sixteen, 64),
+        ] {
+            let png = encode(8, 8, color, depth, &vec![0; 8 * row]);
+            let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap();
+            let with_bytes = |count: usize| {
+                let data = chunk(b"IDAT", &fdeflate::compress_to_vec(&vec![0; count]));
+                prove(&[&png[..start], &data, &chunk(b"IEND", &[])].concat())
+            };
+            let exact = 8 * (1 + row);
+            assert!(with_bytes(exact).is_ok(), "{color:?}");
+            let beyond = Err(PngError::Damaged("its pixel data goes on beyond the picture"));
+            assert_eq!(with_bytes(exact + 1), beyond, "{color:?}");
+        }
     }
 
     /// 72 zeros in a stored block of a zlib stream, with their Adler-32.

@@ -115,6 +115,7 @@ mod tests {
         assert_eq!(split(&[&long, &long, b"\nshort\n"], 60), (vec!["short".to_owned()], 1));
         assert_eq!(split(&[&long, &long, b"more\nsh", b"ort\n"], 60), (vec!["short".to_owned()], 1));
         assert_eq!(split(&[&[b'x'; 61], b"\nshort"], 60), (vec!["short".to_owned()], 1));
+        assert_eq!(split(&[&[&[b'x'; 61], b"\nshort".as_slice()].concat()], 60), (vec!["short".to_owned()], 1));
         assert_eq!(split(&[&[b'x'; 60], b"\n"], 60).1, 0);
     }
 
