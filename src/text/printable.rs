@@ -199,6 +199,7 @@ mod tests {
     fn removes_joiners_that_join_nothing() {
         assert_eq!(printable("a\u{200d}\u{200c}\u{200d}b"), "a\u{200d}b");
         assert_eq!(printable("\u{200d}a \u{200c} b\u{200d}"), "a  b");
+        assert_eq!(printable("a\u{200d} b\u{200c}\nc\u{200d}\u{fe0f}"), "a b\nc\u{fe0f}");
         assert_eq!(printable("a\u{fe0f}\u{fe00}\u{e0100}b"), "a\u{fe0f}b");
         assert_eq!(printable(" \u{fe0f}a"), " a");
         let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
