@@ -1,36 +1,42 @@
-// What a measurement is, and how it is shown.
+// The types of a measurement, and BENCHMARKS.md made from them.
 
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 
 import { format, resolveConfig } from 'prettier';
 
+import { type Plot, toHtml } from './plots.js';
+
 export interface Section {
   title: string;
-  /** What was measured, and how. */
+  /** Says what was measured, and how. */
   text: string;
   rows: Row[];
+  /** Shown in the summary. */
+  plot?: Plot;
 }
 
 export interface Row {
   what: string;
-  /** Of all figures but a ratio; none for a count. */
+  /** Puts the row into the summary, under this name. */
+  headline?: string;
+  /** Of all figures except a ratio; a count has none. */
   unit?: 'ms' | 's' | 'KB' | 'MB' | 'calls/s';
   ours: number;
   peer: { name: string; value: number };
   compared: 'ratio' | 'difference';
-  /** The least and the greatest comparison of any one run, where each run has a comparison of its own. */
+  /** The least and the greatest comparison within one run, if every run has its own. */
   spread?: [number, number];
-  /** The largest value allowed, either of ours or of the comparison. */
+  /** The largest value allowed, of ours or of the comparison. */
   limit?: { of: 'ours' | 'comparison'; most: number };
-  /** How many of each. The figures are their medians, unless `what` says otherwise. */
+  /** Number of runs. The figures are their medians, unless `what` says otherwise. */
   runs: number;
 }
 
 export function isBroken(row: Row): boolean {
   if (row.limit === undefined) return false;
   const value = row.limit.of === 'ours' ? row.ours : comparison(row);
-  // Put this way round, a figure that is not a number breaks its limit.
+  // Not `value > most`: NaN breaks a limit.
   return !(value <= row.limit.most);
 }
 
@@ -43,12 +49,30 @@ export function toMarkdown({ title, text, rows }: Section): string {
   return [`## ${title}`, text, table.join('\n')].join('\n\n');
 }
 
-/** The way the repository's own check wants it. */
-export async function formatted(markdown: string, file: string): Promise<string> {
-  return format(markdown, { ...(await resolveConfig(file)), parser: 'markdown' });
+/** Shows the rows that have a headline, with links to their sections, and the plots. */
+export function summary(sections: readonly Section[]): string {
+  const table = ['| what | ours | against | limit |', '| - | - | - | - |'];
+  for (const { title, rows } of sections) {
+    const anchor = title.toLowerCase().replaceAll(' ', '-');
+    for (const row of rows) {
+      if (row.headline === undefined) continue;
+      const [, ours, against, difference, , limit] = cells(row);
+      table.push(
+        `| [${row.headline}](#${anchor}) | ${ours} | ${against} (${difference}) | ${limit} |`,
+      );
+    }
+  }
+  const plots = sections.flatMap(({ plot }) => (plot === undefined ? [] : [toHtml(plot)]));
+  return [table.join('\n'), ...plots].join('\n\n');
 }
 
-/** Where and when the figures come from, the load being that of this moment. */
+/** Formats Markdown as `npm run check` wants it, with lines of at most 100 columns. */
+export async function formatted(markdown: string, file: string): Promise<string> {
+  const options = { parser: 'markdown', proseWrap: 'always' } as const;
+  return format(markdown, { ...(await resolveConfig(file)), ...options });
+}
+
+/** Says when and where the figures were measured, and how busy the machine is now. */
 export function circumstances(): string {
   const now = new Date().toISOString().slice(0, 16).replace('T', ' ');
   const [load = NaN] = loadavg();
@@ -60,12 +84,13 @@ export function circumstances(): string {
   ].join('\n');
 }
 
-/** A package that was unpacked from an archive has no history. */
+/** The commit, unless there is no history, as in an unpacked archive. */
 function commit(): string {
   const git = (...args: string[]): string =>
     execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8', stdio: 'pipe' }).trim();
   try {
-    const changed = git('status', '--porcelain', '--', '../src', '../Cargo.lock', '.') !== '';
+    const changed =
+      git('status', '--porcelain', '--', '../src', '../Cargo.lock', '.', ':!plots') !== '';
     return `commit ${git('rev-parse', '--short', 'HEAD')}${changed ? ' with changes' : ''}`;
   } catch {
     return 'commit unknown';

@@ -1,18 +1,18 @@
-/** The middle one, or the mean of the middle two. */
+/** The middle value, or the mean of the middle two. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.slice((sorted.length - 1) >> 1, (sorted.length >> 1) + 1);
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
-/** What the work took, in milliseconds. */
+/** Duration of the work in milliseconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
   await work();
   return performance.now() - began;
 }
 
-/** By how much `y` grows with each `x`: the least-squares slope, and its standard error. */
+/** The slope of the least-squares line through the points, and its standard error. */
 export function trend(points: readonly { x: number; y: number }[]): {
   slope: number;
   error: number;

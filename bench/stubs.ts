@@ -1,37 +1,48 @@
-// The stub codex: in a place of its own, and started without the addon.
+// The stubs of Codex: their environment, and how to run one without the addon.
 
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
+import { buildCompiledStub } from '../__test__/support/cargo-example.js';
 import { makeHome } from '../__test__/support/loopback/home.js';
 import { makePng } from '../__test__/support/picture.js';
 import { type Place, makePlace } from '../__test__/support/place.js';
-import type { Speech } from './voices.js';
+import type { Events } from './children/event-writer.js';
 
-export const STUB = fileURLToPath(new URL('stub.mjs', import.meta.url));
+/** The compiled stub. `STUB_ORDERS` in its environment lists its steps. */
+export const STUB = await buildCompiledStub();
 export const PROMPT = 'a red fox';
 
-/** Where stubs run that say so many things, evenly over that time. */
+/** An environment for stubs that print `events`, spread evenly over `ms`. */
 export async function makeStubPlace(events: number, ms: number): Promise<Place> {
-  // A login is all that the addon looks for; the stub calls nobody.
+  // The addon needs a login; the stub opens no connection.
   const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
   const place = await makePlace(home);
+  const picture = path.join(place.directory, 'picture.png');
+  await writeFile(picture, makePng({ width: 1, height: 1 }));
   return {
     ...place,
-    env: { ...place.env, STUB_EVENTS: String(events), STUB_MS: String(ms) },
+    env: {
+      ...place.env,
+      STUB_ORDERS: 'thread events save',
+      STUB_EVENTS: String(events),
+      STUB_MS: String(ms),
+      STUB_PICTURE: picture,
+    },
     remove: async () => {
       await Promise.all([place.remove(), home.remove()]);
     },
   };
 }
 
-/** Where stubs wait for one another: each opens its thread, and none says more before {@link open}. */
+/** A FIFO at which stubs wait: each starts its thread, and prints no more before {@link open}. */
 export interface Gate {
-  env: { STUB_GATE: string };
+  env: { STUB_ORDERS: string; STUB_GATE: string };
   open: (stubs: number) => void;
   remove: () => void;
 }
@@ -39,45 +50,42 @@ export interface Gate {
 export function makeGate(directory: string): Gate {
   const fifo = path.join(directory, 'gate');
   execFileSync('mkfifo', [fifo]);
-  // For writing as well: neither this nor a stub's own opening has to wait for the other.
+  // `r+`: neither this nor a stub waits for the other end to be opened.
   const descriptor = openSync(fifo, 'r+');
   return {
-    env: { STUB_GATE: fifo },
+    env: { STUB_ORDERS: 'thread gate events save', STUB_GATE: fifo },
     open: (stubs) => writeSync(descriptor, Buffer.alloc(stubs)),
     remove: () => closeSync(descriptor),
   };
 }
 
-/** Stubs that cost next to nothing while they talk, and what lets them speak: once for each time that all were started. */
-export interface Voices {
+/** Stubs whose events a child of this process writes, which costs them almost no processor time. */
+export interface FifoStubs {
   stubs: { codexPath: string; env: Place['env'] }[];
+  /** Starts the events. Call it once each time all stubs have started. */
   open: () => void;
   remove: () => void;
 }
 
-export function makeVoices(
+export function makeFifoStubs(
   { directory, env }: Place,
-  speech: Omit<Speech, 'voices'>,
+  events: Omit<Events, 'fifos'>,
   count: number,
-): Voices {
-  const picture = path.join(directory, 'picture.png');
-  writeFileSync(picture, makePng({ width: 1, height: 1 }));
-  const voices = Array.from({ length: count }, (_, n) => path.join(directory, `voice-${n}`));
-  execFileSync('mkfifo', voices);
-  const speaker = fork(fileURLToPath(new URL('voices.ts', import.meta.url)));
+): FifoStubs {
+  const fifos = Array.from({ length: count }, (_, n) => path.join(directory, `events-${n}`));
+  execFileSync('mkfifo', fifos);
+  const writer = fork(fileURLToPath(new URL('children/event-writer.ts', import.meta.url)));
   return {
-    stubs: voices.map((voice) => ({
-      codexPath: VOICE,
-      env: { ...env, STUB_VOICE: voice, STUB_PICTURE: picture },
+    stubs: fifos.map((fifo) => ({
+      codexPath: STUB,
+      env: { ...env, STUB_ORDERS: 'thread relay save', STUB_FIFO: fifo },
     })),
-    open: () => speaker.send({ voices, ...speech } satisfies Speech),
-    remove: () => speaker.kill(),
+    open: () => writer.send({ fifos, ...events } satisfies Events),
+    remove: () => writer.kill(),
   };
 }
 
-const VOICE = fileURLToPath(new URL('stub-voice.sh', import.meta.url));
-
-/** All that is needed to run the stub: start it, feed it, hear it out, wait for its end. */
+/** Starts the stub, writes its prompt, reads its output and waits for its exit. */
 export async function runBare(
   { directory, env }: Pick<Place, 'directory' | 'env'>,
   onFirstOutput?: () => void,

@@ -60,7 +60,7 @@ export function preview(protocol: Protocol, picture: Shown, screen: Screen): str
   const base64 = picture.png.toString('base64');
   if (protocol === 'kitty') {
     const [first = '', ...rest] = slices(base64, 4096);
-    // Both sides: given one, kitty before 0.35 (its #7380) and Ghostty of early 2025 (its #6673)
+    // Both sides: given one, older versions of kitty (#7380) and of Ghostty (#6673)
     // stretch the picture.
     // q=2 suppresses the answer, which the next reader of the terminal would take for input.
     const control = `a=T,f=100,q=2,c=${columns},r=${rows},m=${rest.length > 0 ? 1 : 0}`;

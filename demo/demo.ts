@@ -1,5 +1,6 @@
-// `npm run demo -- "an orange cat on a blue cube"`: the real Codex CLI, the real addon, and a stand-in for OpenAI.
-// `npm run demo -- --real "…"`: the same with your own Codex and your own login, which spends your own allowance.
+// `npm run demo -- "an orange cat on a blue cube"`: draws with the real Codex CLI and a loopback
+// server in the place of OpenAI. `npm run demo -- --real "…"` uses your own Codex and login, and
+// spends your allowance.
 
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,6 +1,5 @@
-// What the other scripts stand on: from a fresh clone to a machine that is ready to run, with
-// nothing but Node and a Rust toolchain. Only Node's own modules may be imported here, because
-// `node_modules` may not exist yet.
+// Shared by the scripts: running programs, and installing and building what is missing in a fresh
+// clone. Imports only Node's own modules, because `node_modules` may not exist yet.
 
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
@@ -9,22 +8,22 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Everything the native addon is made from; a change to any of these makes it stale. */
+/** The sources of the native addon. */
 const ADDON_SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'src'];
-/** Everything that `dist/` is made from. */
+/** The sources of `dist/`. */
 const DIST_SOURCES = [
   'tsdown.config.mts',
   'tsconfig.json',
   'package-lock.json',
   'bin',
   'open-design',
-  // The demo backend is the tests' own.
+  // `bin/demo-backend.mts` imports them.
   '__test__/support/loopback.ts',
   '__test__/support/loopback',
   '__test__/support/picture.ts',
 ];
 
-/** A step that failed after explaining itself on its own output. */
+/** A program that failed. Its own output says why. */
 export class StepFailed extends Error {
   /** @param {string} what @param {number} exitCode */
   constructor(what, exitCode) {
@@ -33,13 +32,13 @@ export class StepFailed extends Error {
   }
 }
 
-/** What the caller of a script can mend. Its message is all they are shown. */
-export class Refusal extends Error {}
+/** An error that the user of a script can fix. Only its message is printed. */
+export class UserError extends Error {}
 
 /**
- * Runs a script's body; a failed step ends the process with that step's exit code, and adds nothing
- * to its output: the last lines belong to the tool that spoke last. Refusals and programs that are
- * not installed are told in one sentence.
+ * Runs a script's body. If a step fails, the process exits with the step's exit code and prints
+ * nothing more, so that the tool's own output comes last. A {@link UserError} or a program that is
+ * not installed is reported in one sentence.
  *
  * @param {() => Promise<void>} body
  */
@@ -51,7 +50,7 @@ export async function main(body) {
       process.exitCode = error.exitCode;
       return;
     }
-    const sentence = error instanceof Refusal ? error.message : missingProgram(error);
+    const sentence = error instanceof UserError ? error.message : missingProgram(error);
     if (sentence === undefined) throw error;
     console.error(sentence);
     process.exitCode = 1;
@@ -63,7 +62,10 @@ export async function main(body) {
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ shell?: boolean, env?: NodeJS.ProcessEnv, stdio?: import('node:child_process').StdioOptions }} [options]
+ * @param {object} [options]
+ * @param {boolean} [options.shell]
+ * @param {NodeJS.ProcessEnv} [options.env]
+ * @param {import('node:child_process').StdioOptions} [options.stdio]
  */
 export async function run(
   program,
@@ -71,8 +73,8 @@ export async function run(
   { shell = false, env = process.env, stdio = 'inherit' } = {},
 ) {
   const child = spawn(program, args, { cwd: root, stdio, shell, env });
-  // Ctrl-C reaches the child by itself. Staying alive until it has cleaned up keeps the shell's
-  // prompt from coming back while the child still writes.
+  // Ctrl-C reaches the child as well. Ignored here, so that the shell's prompt comes back only
+  // after the child's last output.
   const wait = () => {};
   const pass = () => child.kill('SIGTERM');
   process.on('SIGINT', wait).on('SIGTERM', pass);
@@ -88,8 +90,8 @@ export async function run(
 }
 
 /**
- * Runs a development dependency's command (its first, where it has several). The script behind it is
- * started by this very Node: no shell, hence no quoting, on any platform.
+ * Runs the command of a development dependency, the first if it has several. Starts its script with
+ * this Node: without a shell, no platform needs quoting.
  *
  * @param {string} name of the package
  * @param {...string} args
@@ -114,14 +116,14 @@ export async function ensureDependencies() {
 
 /** @param {...string} args */
 export async function npm(...args) {
-  // Under `npm run` npm names its own script; started by hand, it has to be on PATH, and on Windows
-  // that is a batch file, which needs a shell.
+  // `npm run` names npm's script. Otherwise npm has to be on PATH; on Windows it is a batch file,
+  // which needs a shell.
   const script = process.env['npm_execpath'];
   if (script?.endsWith('.js')) await run(process.execPath, [script, ...args]);
   else await run('npm', args, { shell: process.platform === 'win32' });
 }
 
-/** Builds the release addon when there is none, or one older than its sources. */
+/** Builds the release addon if there is none, or only one older than its sources. */
 export async function ensureAddon() {
   const ours = `codex-image.${process.platform}-${process.arch}`;
   const built = readdirSync(root).filter((name) => name.startsWith(ours) && name.endsWith('.node'));
@@ -140,7 +142,7 @@ export async function ensureDist() {
  * @param {...string} args of `napi build`
  */
 export async function buildAddon(...args) {
-  // Const enums would be unusable for consumers that compile file by file (`isolatedModules`).
+  // TypeScript's `isolatedModules` cannot use const enums.
   await tool('@napi-rs/cli', 'build', '--platform', '--no-const-enum', ...args);
 }
 
@@ -155,7 +157,7 @@ function newestOf(names) {
 }
 
 /**
- * When a file, or the newest file below a directory, was last written; never, if there is none.
+ * Modification time of a file, or of the newest file below a directory; 0 if there is none.
  *
  * @param {string} name relative to the root
  * @returns {number}
@@ -169,7 +171,7 @@ function modified(name) {
 }
 
 /**
- * What to say of a program that could not be started because it is not there.
+ * Names the program, if the error is that it is not installed.
  *
  * @param {unknown} error
  */
@@ -177,5 +179,5 @@ function missingProgram(error) {
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return undefined;
   const [call, program] = String(error.syscall).split(' ', 2);
   if (error.code !== 'ENOENT' || !call?.startsWith('spawn')) return undefined;
-  return `${program} is needed and was not found. CONTRIBUTING.md tells what has to be there.`;
+  return `${program} was not found. CONTRIBUTING.md lists what you need.`;
 }

@@ -1,12 +1,13 @@
-// Which glibc a program needs, by what stands in its ELF version needs.
+// Reads from an ELF file which glibc it needs.
 
 import { execFileSync } from 'node:child_process';
 
-/** What README and CHANGELOG promise, and the oldest that Rust's own std works with. */
+/** Promised by README and CHANGELOG; the oldest that Rust's std works with. */
 export const PROMISED_GLIBC = '2.17';
 
 /**
- * The oldest glibc that has every symbol version the program asks for. `readelf` is part of binutils.
+ * The oldest glibc that has every symbol version which the program needs. Runs `readelf`, which is
+ * part of binutils.
  *
  * @param {string} file an ELF program or library
  */
@@ -14,7 +15,7 @@ export function glibcFloor(file) {
   const options = { encoding: /** @type {const} */ ('utf8'), env: { ...process.env, LC_ALL: 'C' } };
   const needs = execFileSync('readelf', ['--version-info', '--wide', file], options);
   const names = [...needs.matchAll(/Name: GLIBC_(\S+)/g)].map(([, version = '']) => version);
-  // What is not a number, like GLIBC_ABI_DT_RELR, is a demand that has nothing to do with symbols.
+  // GLIBC_ABI_DT_RELR, for example, needs a feature of the loader, not a symbol.
   const odd = names.find((version) => !/^\d+(\.\d+)+$/.test(version));
   if (odd !== undefined) throw new Error(`${file} needs GLIBC_${odd}, which is no version`);
   const newest = names.toSorted(byVersion).at(-1);
@@ -23,7 +24,7 @@ export function glibcFloor(file) {
 }
 
 /**
- * Prints the floor, and throws if it is above the promised one.
+ * Prints the glibc that a file needs, and throws if it is newer than the promised one.
  *
  * @param {string} file
  */

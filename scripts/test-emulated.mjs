@@ -1,6 +1,6 @@
-// `npm run test:emulated`: the addon and its tests on platforms that this Linux x64 machine is not: cross-built together with
-// Rust's own library, and run under emulators by that platform's Node. Names choose (`npm run test:emulated -- arm64 musl`).
-// docs/platforms.md says what this shows, and what it cannot.
+// `npm run test:emulated`: builds the addon and its tests for other platforms, and runs them in
+// emulators on Linux x64, with each platform's Node. `npm run test:emulated -- arm64 musl` names
+// platforms. docs/platforms.md says what this shows, and what it cannot.
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -8,9 +8,9 @@ import { once } from 'node:events';
 import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { ensureDependencies, main, Refusal, root, run } from './bootstrap.mjs';
-import { built, cargoFor } from './emulated/cargo.mjs';
-import { CACHE, npmPackage } from './emulated/fetch.mjs';
+import { ensureDependencies, main, root, run, UserError } from './bootstrap.mjs';
+import { built, cargoFor, RUST } from './emulated/cargo.mjs';
+import { CACHE, npmPackage, requireDebian } from './emulated/fetch.mjs';
 import { launcher } from './emulated/launcher.mjs';
 import { PLATFORMS } from './emulated/platforms.mjs';
 
@@ -23,13 +23,15 @@ await main(async () => {
   const unknown = chosen.filter((name) => !(name in PLATFORMS));
   if (unknown.length > 0) {
     const known = Object.keys(PLATFORMS).join(', ');
-    throw new Refusal(`no platform is named ${unknown.join(', ')}: ${known}`);
+    throw new UserError(`no platform is named ${unknown.join(', ')}: ${known}`);
   }
+  const platforms = Object.entries(PLATFORMS).filter(
+    ([name]) => chosen.length === 0 || chosen.includes(name),
+  );
+  requireDebian(...RUST, ...platforms.flatMap(([, { debian }]) => debian));
   mkdirSync(CACHE, { recursive: true });
   await ensureDependencies();
-  for (const [name, platform] of Object.entries(PLATFORMS)) {
-    if (chosen.length === 0 || chosen.includes(name)) await testOn(name, platform);
-  }
+  for (const [name, platform] of platforms) await testOn(name, platform);
 });
 
 /**
@@ -38,7 +40,7 @@ await main(async () => {
  */
 async function testOn(name, platform) {
   const host = await platform.prepare();
-  // What tells the processes of these tests from all others.
+  // Marks the processes of these tests.
   host.env['RUN_MARKER'] = randomUUID();
   try {
     console.log(`\n── ${name}: the crate's tests`);
@@ -47,7 +49,7 @@ async function testOn(name, platform) {
     console.log(`\n── ${name}: the addon, with a stub codex`);
     await cargoFor(platform, host, 'build', '--lib', '--example', 'stub-codex');
     const { library, stub } = built(platform);
-    // Node goes by this name, and follows links.
+    // Node loads addons by this suffix, and would follow a link.
     const addon = path.join(path.dirname(library), 'codex-image.node');
     copyFileSync(library, addon);
     const env = {
@@ -66,7 +68,7 @@ async function testOn(name, platform) {
       console.log(`\n── ${name}: the addon, with Codex ${codex.version}`);
       await withRealCodex(platform, host, codex, env);
     }
-    expectNobodyLeft(host.env['RUN_MARKER']);
+    assertNoneLeft(host.env['RUN_MARKER']);
   } finally {
     await host.close();
   }
@@ -119,7 +121,7 @@ async function withRealCodex(platform, host, codex, env) {
  * @param {NodeJS.ProcessEnv} env
  */
 async function nodeTest({ node: [program = '', ...args], pathOf }, file, env) {
-  // Under wine Node cannot open a pipe of Linux's.
+  // Under wine Node cannot open a Linux pipe.
   const log = path.join(CACHE, 'test.log');
   const output = openSync(log, 'w');
   try {
@@ -135,17 +137,18 @@ async function nodeTest({ node: [program = '', ...args], pathOf }, file, env) {
 }
 
 /**
- * Fails if a Codex, or a stub of it, still runs. Those that wine starts have the environment of its Linux side.
+ * Fails if a Codex, or a stub of it, still runs. Processes that wine starts inherit the environment
+ * as well.
  *
  * @param {string} marker
  */
-function expectNobodyLeft(marker) {
+function assertNoneLeft(marker) {
   const left = readdirSync('/proc').filter((pid) => {
     const of = (/** @type {string} */ file) => readFileSync(`/proc/${pid}/${file}`, 'latin1');
     try {
       return Number(pid) > 0 && of('environ').includes(marker) && of('cmdline').includes('codex');
     } catch {
-      // It has ended since, or is nobody's business.
+      // Exited since, or not readable.
       return false;
     }
   });
@@ -153,14 +156,14 @@ function expectNobodyLeft(marker) {
 }
 
 /**
- * A file that Node can start, for a program of the platform's.
+ * A file that the platform's Node can start, for one of its programs.
  *
  * @param {string} name
  * @param {Host} host
  * @param {string} program
  */
 function startable(name, { runner, pathOf }, program) {
-  // The system's own programs, and what wine's start, need no help.
+  // Native programs, and those that wine starts, need no launcher.
   if (runner.length === 0 || pathOf(program) !== program) return pathOf(program);
   return launcher(name, [...runner, program]);
 }

@@ -1,5 +1,5 @@
-// `npm run test:portable`: the tests that need nothing but Node and an addon, on this very machine. NAPI_RS_NATIVE_LIBRARY_PATH
-// names an addon other than the one that `npm run build` made; STUB_PROGRAM a stub of Codex that is already built.
+// The tests that need nothing but Node and an addon, on this machine. NAPI_RS_NATIVE_LIBRARY_PATH
+// may name an addon other than that of `npm run build`, STUB_PROGRAM a built stub of Codex.
 
 import path from 'node:path';
 
@@ -8,7 +8,7 @@ import { cargo, ensureAddon, ensureDependencies, main, root, run } from './boots
 const STUB = `stub-codex${process.platform === 'win32' ? '.exe' : ''}`;
 
 await main(async () => {
-  // Where the addon is given, nothing else is installed.
+  // With a given addon nothing has to be installed or built.
   if (process.env['NAPI_RS_NATIVE_LIBRARY_PATH'] === undefined) {
     await ensureDependencies();
     await ensureAddon();

@@ -1,4 +1,4 @@
-// What is asked of a peer, and what peers have in common: words for the agent, a workspace, and where the picture then is.
+// The task of a peer, and what the peers share: the prompt, a workspace, and finding the picture.
 
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,7 +14,7 @@ export interface Order {
 /** Draws one picture and resolves with the bytes of its file. */
 export type Peer = (order: Order) => Promise<Buffer>;
 
-/** A directory of its own for the work, which is removed whatever comes of it. */
+/** Runs `work` in a new directory, and removes it afterwards. */
 export async function inWorkspace<T>(
   { env }: Order,
   work: (workspace: string) => Promise<T>,
@@ -27,7 +27,7 @@ export async function inWorkspace<T>(
   }
 }
 
-/** The file that the agent is asked for. */
+/** The file that the prompt asks for. */
 export function handedPath(workspace: string): string {
   return path.join(workspace, 'od-codex-image.png');
 }
@@ -41,7 +41,7 @@ export function wordsFor({ prompt }: Order, workspace: string): string {
   ].join('\n\n');
 }
 
-/** What the agent left at the handed path, else the newest picture in Codex's own store of the thread. */
+/** Reads the file that the prompt asked for, else the newest one in Codex's store of the thread. */
 export async function pickUp(
   { env }: Order,
   workspace: string,

@@ -1,5 +1,5 @@
-// OpenAI's own SDK for the Codex CLI. It too starts `codex exec`, and knows nothing of pictures: where they are is the caller's
-// business, here as in every other peer.
+// OpenAI's own SDK for the Codex CLI. It starts `codex exec` as well. It knows nothing of pictures,
+// so the peer finds them itself.
 
 import { Codex } from '@openai/codex-sdk';
 
@@ -7,7 +7,7 @@ import { inWorkspace, type Peer, pickUp, wordsFor } from './contract.js';
 
 export const sdk: Peer = (order) =>
   inWorkspace(order, async (workspace) => {
-    // Else it would run the version that it was published with.
+    // Otherwise the SDK would run the version that it was published with.
     const codex = new Codex({ codexPathOverride: order.codexPath, env: order.env });
     const thread = codex.startThread({
       workingDirectory: workspace,

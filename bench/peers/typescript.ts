@@ -1,5 +1,5 @@
-// What a good engineer writes in a day: plain TypeScript in the daemon's own process. It waits for Codex to exit, as nothing that
-// Codex prints says that there is a picture.
+// The same without this package, as an engineer would write it in a day: plain TypeScript in the
+// daemon's process. It waits for the exit, because no event of Codex reports the picture.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,13 +10,13 @@ import { inWorkspace, type Order, type Peer, pickUp, wordsFor } from './contract
 
 const TIMEOUT_MS = 600_000;
 const GRACE_MS = 2000;
-/** With these in its environment Codex bills a key, or has no image tool. */
+/** With these variables Codex bills an API key, or has no image tool. */
 const BILLING = new Set(['CODEX_API_KEY', 'CODEX_ACCESS_TOKEN', 'OPENAI_API_KEY']);
 
-/** What is said first. */
+/** The first message. */
 export const STARTED = 'Codex has started';
 
-/** As far as it is looked at. */
+/** The fields that are read. */
 interface Event {
   type: string;
   thread_id?: string;
@@ -31,7 +31,7 @@ export const typescript: Peer = (order) =>
     try {
       return await pickUp(order, workspace, thread);
     } catch (error) {
-      // Codex may well fail after the picture.
+      // A failure of Codex after the picture does not matter.
       throw failure ?? error;
     }
   });
@@ -46,11 +46,11 @@ async function run(
   const child = spawn(codexPath, [...args, ...network, '-C', workspace], {
     cwd: workspace,
     env: Object.fromEntries(Object.entries(env).filter(([name]) => !BILLING.has(name))),
-    // A group of its own, to be stopped as a whole.
+    // A process group, which can be stopped as a whole.
     detached: true,
   });
   const closed = once(child, 'close');
-  const complaints = text(child.stderr);
+  const stderr = text(child.stderr);
   const stop = (signal: NodeJS.Signals) => () => {
     if (child.pid !== undefined) process.kill(-child.pid, signal);
   };
@@ -59,21 +59,21 @@ async function run(
     setTimeout(stop('SIGKILL'), TIMEOUT_MS + GRACE_MS),
   ];
 
-  // Codex may have exited before it has read everything; its exit tells more.
+  // EPIPE: Codex exited before it read everything. Its exit says why.
   child.stdin.on('error', () => {});
   child.stdin.end(wordsFor(order, workspace));
   let thread: string | undefined;
-  let trouble: string | undefined;
+  let failed: string | undefined;
   createInterface({ input: child.stdout }).on('line', (line) => {
     const event = parsed(line);
     thread ??= event?.thread_id;
-    trouble = event?.error?.message ?? trouble;
-    const message = event && told(event);
+    failed = event?.error?.message ?? failed;
+    const message = event && messageOf(event);
     if (message !== undefined) onProgress?.(message);
   });
   try {
     const [code, signal] = (await closed) as [number | null, NodeJS.Signals | null];
-    const end = trouble ?? (await complaints).slice(-2000);
+    const end = failed ?? (await stderr).slice(-2000);
     const failure =
       code === 0 ? undefined : new Error(`Codex ended with ${code ?? signal}: ${end}`);
     return { thread, failure };
@@ -90,7 +90,7 @@ function parsed(line: string): Event | undefined {
   }
 }
 
-function told({ type, message, item }: Event): string | undefined {
+function messageOf({ type, message, item }: Event): string | undefined {
   if (type === 'thread.started') return STARTED;
   return message ?? item?.text ?? item?.command;
 }

@@ -7,7 +7,7 @@ use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
-/// Size limit: larger pictures only take longer to decode. `bench/bombs.ts` measures them.
+/// Size limit: larger pictures only take longer, see `npm run bench -- decompression-bombs`.
 const MAX_PIXELS: u64 = 1 << 18;
 /// Memory limit: that of the decoder, and a little for the rest.
 const MAX_BYTES: usize = 9 << 20;

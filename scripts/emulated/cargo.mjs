@@ -1,19 +1,23 @@
-// Cargo for other platforms: Debian's, whose Rust comes with the source of its own library, linking with zig or with MinGW.
+// Runs cargo for other platforms: Debian's Rust, which comes with the source of std, and zig or
+// MinGW as linker.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { run } from '../bootstrap.mjs';
 import { ensurePython, ZIG } from '../python.mjs';
-import { CACHE, debian } from './fetch.mjs';
+import { CACHE } from './fetch.mjs';
 
 /** @import { Host, Platform } from './platforms.mjs' */
+
+/** Debian's packages of it. */
+export const RUST = ['rustc-web', 'cargo-web', 'rust-web-src'];
 
 const TARGET = path.join(CACHE, 'target');
 const INFLATING = ['crc32fast', 'fdeflate', 'png', 'simd-adler32'];
 
 /**
- * Runs `cargo build` or `cargo test`, and on behalf of the latter the tests.
+ * Runs `cargo build`, or `cargo test` with the platform's emulator.
  *
  * @param {Platform} platform
  * @param {Host} host
@@ -21,11 +25,10 @@ const INFLATING = ['crc32fast', 'fdeflate', 'png', 'simd-adler32'];
  * @param {...string} args
  */
 export async function cargoFor({ triple }, { runner, env }, command, ...args) {
-  await debian('rustc-web', 'cargo-web', 'rust-web-src');
   const linker = triple.includes('windows') ? mingw() : await zig(triple, command);
   const options = ['--locked', '-Zbuild-std=std,panic_unwind,test', '--target', triple];
   const settings = [
-    // In an emulator, inflating takes minutes otherwise.
+    // Without optimization, inflating in an emulator takes minutes.
     ...INFLATING.map((name) => `profile.dev.package.${name}.opt-level=3`),
     ...(runner.length > 0 ? [`target.${triple}.runner=${JSON.stringify(runner)}`] : []),
   ].flatMap((setting) => ['--config', setting]);
@@ -35,10 +38,10 @@ export async function cargoFor({ triple }, { runner, env }, command, ...args) {
       PATH: [...linker.path, '/usr/bin', process.env['PATH']].join(path.delimiter),
       CARGO: '/usr/bin/cargo',
       RUSTC: '/usr/bin/rustc',
-      // A stable Rust builds its own library only if told that it may.
+      // A stable Rust builds std only if told that it may.
       RUSTC_BOOTSTRAP: '1',
       CARGO_TARGET_DIR: TARGET,
-      // One profile for tests and addon, so that everything else is built once.
+      // The same for the tests and the addon, so that their dependencies are built once.
       CARGO_PROFILE_DEV_DEBUG: 'none',
       ...linker.env,
     },
@@ -46,7 +49,7 @@ export async function cargoFor({ triple }, { runner, env }, command, ...args) {
 }
 
 /**
- * Where the results are.
+ * Paths of what was built.
  *
  * @param {Platform} platform
  */
@@ -67,7 +70,7 @@ export function built({ triple }) {
  */
 async function zig(triple, command) {
   const bin = await ensurePython(ZIG);
-  // musl is linked into programs, but what a program loads must use that program's.
+  // Programs contain musl, but an addon must use that of Node.
   const shared = triple.endsWith('-musl') ? { RUSTFLAGS: '-C target-feature=-crt-static' } : {};
   return {
     program: path.join(bin, 'cargo-zigbuild'),
@@ -78,7 +81,7 @@ async function zig(triple, command) {
 }
 
 function mingw() {
-  // napi-build wants to see Node's library, though nothing is linked with it.
+  // napi-build looks for Node's library, although nothing links with it.
   const libnode = path.join(CACHE, 'libnode');
   mkdirSync(libnode, { recursive: true });
   writeFileSync(path.join(libnode, 'libnode.dll'), '');

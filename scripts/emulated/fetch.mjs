@@ -1,32 +1,25 @@
-// What other platforms take, from Debian, npm and PyPI. Everything but Debian's own tools is kept below `.cache/emulated`.
+// Downloads what other platforms need from Debian, npm and PyPI into `.cache/emulated`. Installs
+// nothing outside of it.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { npm, Refusal, root, run } from '../bootstrap.mjs';
+import { npm, root, run, UserError } from '../bootstrap.mjs';
 
 export const CACHE = path.join(root, '.cache', 'emulated');
 
 /**
- * Debian's packages, installed if they are missing and that may be done.
+ * Fails with the command to run if a package of Debian's is not installed.
  *
  * @param {...string} packages
  */
-export async function debian(...packages) {
-  const missing = packages.filter((name) => !isInstalled(name));
+export function requireDebian(...packages) {
+  const missing = [...new Set(packages)].filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
-  const install = ['install', '--yes', '--no-install-recommends', ...missing];
-  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) {
-    throw new Refusal(
-      `This needs packages of Debian's, and root to install them: ${missing.join(' ')}`,
-    );
-  }
-  // Somebody else may be installing, too.
-  const patiently = ['-o', 'DPkg::Lock::Timeout=600'];
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  await run('apt-get', [...patiently, 'update'], { env });
-  await run('apt-get', [...patiently, ...install], { env });
+  throw new UserError(
+    `Packages of Debian 12 are missing. As root: apt-get install ${missing.join(' ')}`,
+  );
 }
 
 /** @param {string} name */
@@ -36,8 +29,8 @@ function isInstalled(name) {
 }
 
 /**
- * The files of a package of another release of Debian's, for another architecture, installed nowhere: apt is given a system
- * of its own to ask for it.
+ * Downloads and unpacks a package of another Debian release, for any architecture. apt works in an
+ * empty system of its own, and changes nothing on this one.
  *
  * @param {string} release
  * @param {string} name
@@ -45,7 +38,6 @@ function isInstalled(name) {
  */
 export async function debianFiles(release, name, architecture) {
   return kept(`${name}-${release}-${architecture}`, async (directory) => {
-    await debian('debian-archive-keyring');
     const apt = path.join(directory, 'apt');
     mkdirSync(path.join(apt, 'lists', 'partial'), { recursive: true });
     mkdirSync(path.join(apt, 'archives', 'partial'), { recursive: true });
@@ -79,16 +71,16 @@ export async function debianFiles(release, name, architecture) {
   });
 }
 
-/** Where this machine gets Debian from. */
+/** The mirror that this machine uses. */
 function debianMirror() {
   const format = ['indextargets', '--format', '$(SITE)', 'Label: Debian', 'Component: main'];
   const [mirror] = execFileSync('apt-get', format).toString().split('\n');
-  if (!mirror) throw new Refusal('apt-get knows of no Debian mirror: apt-get update');
+  if (!mirror) throw new UserError('apt-get knows of no Debian mirror: apt-get update');
   return mirror;
 }
 
 /**
- * A package of npm's, for whatever platform it is.
+ * A package of npm, for any platform.
  *
  * @param {string} name
  * @param {string} version
@@ -103,7 +95,7 @@ export async function npmPackage(name, version) {
 }
 
 /**
- * A package of PyPI's for a platform that is not this one, without what it depends on.
+ * A package of PyPI for another platform, without its dependencies.
  *
  * @param {string} name
  * @param {string} version
@@ -111,7 +103,6 @@ export async function npmPackage(name, version) {
  */
 export async function pythonPackage(name, version, platform) {
   return kept(`${name}-${version}-${platform}`, async (directory) => {
-    await debian('python3', 'python3-pip');
     const quietly = ['--quiet', '--disable-pip-version-check', '--root-user-action=ignore'];
     const where = ['--no-deps', '--only-binary=:all:', '--target', directory];
     await run('python3', [
@@ -128,7 +119,7 @@ export async function pythonPackage(name, version, platform) {
 }
 
 /**
- * A directory of the cache, filled once: what was interrupted is begun anew.
+ * A directory of the cache, which `fill` fills once. Starts anew after an interruption.
  *
  * @param {string} name
  * @param {(directory: string) => Promise<void>} fill

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { CACHE } from './fetch.mjs';
 
 /**
- * A file that can be started like a program: it starts another, with these arguments before its own.
+ * Writes an executable script that runs a command with further arguments.
  *
  * @param {string} name
  * @param {string[]} command

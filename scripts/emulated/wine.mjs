@@ -1,10 +1,10 @@
-// Windows, as far as wine goes.
+// Runs programs for Windows in wine.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 
 import { root, run } from '../bootstrap.mjs';
-import { debian, kept } from './fetch.mjs';
+import { kept } from './fetch.mjs';
 
 export const WINE = '/usr/lib/wine/wine64';
 export const WINE_PIPED = path.join(root, 'scripts', 'emulated', 'wine.sh');
@@ -12,7 +12,7 @@ const WINE_SERVER = '/usr/lib/wine/wineserver64';
 const MINGW = 'x86_64-w64-mingw32-gcc';
 
 /**
- * A Windows of one's own: what a process started with these variables belongs to.
+ * The variables with which a program runs in the given Windows.
  *
  * @param {string} prefix
  */
@@ -20,12 +20,11 @@ function wineEnv(prefix) {
   return { ...process.env, WINEPREFIX: prefix, WINEDEBUG: '-all' };
 }
 
-/** Makes it, the first time. */
+/** Makes a Windows for the tests, the first time, and returns its variables. */
 export async function windows() {
-  await debian('wine64', 'gcc-mingw-w64-x86-64');
   const prefix = await kept('wine', async (fresh) => {
     const env = wineEnv(fresh);
-    // Windows 7, wine's own choice, is too old for Rust and for Node.
+    // wine's default, Windows 7, is too old for Rust and Node.
     const version = ['/v', 'Version', '/d', 'win10', '/f'];
     await run(WINE, ['reg', 'add', String.raw`HKCU\Software\Wine`, ...version], { env });
     await stop(env);
@@ -37,18 +36,18 @@ export async function windows() {
 }
 
 /**
- * Ends all that runs in it, and waits for that.
+ * Stops all its programs, and waits for that.
  *
  * @param {NodeJS.ProcessEnv} env
  */
 export async function stop(env) {
-  // Fails where nothing runs any more.
+  // Fails if nothing runs any more.
   spawnSync(WINE_SERVER, ['--kill'], { env });
   await run(WINE_SERVER, ['--wait'], { env });
 }
 
 /**
- * A path of this machine, as Windows programs see it.
+ * The path of a file of this machine for Windows programs.
  *
  * @param {string} file
  */

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts a Windows program whose output goes through a pipe: in a file that it shares with others, wine writes where it believes
-# the end to be.
+# Runs a Windows program with its output in a pipe. In a file that other processes write as well,
+# wine writes to a stale offset.
 set -o pipefail
 /usr/lib/wine/wine64 "$@" 2>&1 | cat

@@ -32,4 +32,5 @@ signal_all() {
 signal_all TERM
 sleep 1
 signal_all KILL
+# Again, for processes that were started during the first pass.
 signal_all KILL

@@ -1,0 +1,25 @@
+// Runs stubs without the addon, so that another process can measure what the stubs alone cost it.
+
+import type { Place } from '../../__test__/support/place.js';
+import { runBare } from '../stubs.js';
+
+export interface Order {
+  place: Pick<Place, 'directory' | 'env'>;
+  count: number;
+}
+
+export type Report = 'all have started' | 'all have ended';
+
+process.on('message', ({ place, count }: Order) => {
+  const send = (report: Report): void => {
+    process.send?.(report);
+  };
+  let waiting = count;
+  const started = (): void => {
+    waiting -= 1;
+    if (waiting === 0) send('all have started');
+  };
+  void Promise.all(Array.from({ length: count }, () => runBare(place, started))).then(() =>
+    send('all have ended'),
+  );
+});

@@ -1,0 +1,114 @@
+// The cost of reading Codex's rollout, its record of a thread.
+
+import { randomUUID } from 'node:crypto';
+import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { generateCodexImageDetailed } from '../../index.js';
+import { makePng } from '../../__test__/support/picture.js';
+import type { Place } from '../../__test__/support/place.js';
+import { recoverInChild } from '../recover-in-child.js';
+import type { Row, Section } from '../report.js';
+import { median } from '../statistics.js';
+import { makeStubPlace, PROMPT, STUB } from '../stubs.js';
+
+const RUNS = 5;
+const MOST_MB = 40;
+/** Calls with each record. */
+const HEADS = 20;
+const RECORD_MB = 64;
+const MOST_MS = 10;
+/** About 8 MB as base64, which most versions write twice into the record. */
+const PICTURE = makePng({ width: 1600, height: 1300, minBytes: 6_000_000 });
+
+export async function rollout(): Promise<Section> {
+  const place = await makeStubPlace(0, 0);
+  const thread = randomUUID();
+  try {
+    const bytes = await leaveRecord(place.env['CODEX_HOME'] ?? '', thread);
+    const peaks: number[] = [];
+    for (let n = 0; n < RUNS; n += 1) {
+      peaks.push((await recoverInChild(place.env, thread)).peakMB);
+    }
+    const megabytes = (length: number): string => (length / 1e6).toFixed(1);
+    return {
+      title: 'Reading a record',
+      text:
+        'A picture in the store is verified only if the head of its thread’s record states the ' +
+        'sandbox of the call. A stub Codex leaves a record that consists of this head, or has ' +
+        `${RECORD_MB} MB of other lines after it, and then a picture of one pixel. The time is ` +
+        'that of the whole call. `recoverCodexImage` finds a picture of ' +
+        `${megabytes(PICTURE.length)} MB in a record of ${megabytes(bytes)} MB, whose longest ` +
+        `line has ${megabytes((PICTURE.length * 4) / 3)} MB, decodes it whole and returns it. ` +
+        'The memory is the peak of the resident set of a fresh process above its size before the ' +
+        'call, the returned buffer included. It is compared with the size of the picture.',
+      rows: [
+        await headRow(place),
+        {
+          what: 'peak memory above the start',
+          unit: 'MB',
+          ours: median(peaks),
+          peer: { name: 'the picture', value: PICTURE.length / 1e6 },
+          compared: 'ratio',
+          limit: { of: 'ours', most: MOST_MB },
+          runs: RUNS,
+        },
+      ],
+    };
+  } finally {
+    await place.remove();
+  }
+}
+
+/** Compares a call whose record is long with one whose record is only a head. */
+async function headRow({ env }: Place): Promise<Row> {
+  const head = { type: 'turn_context', payload: { sandbox_policy: { type: 'workspace-write' } } };
+  const filler = `${JSON.stringify({ type: 'event_msg', payload: { text: 'x'.repeat(1e6) } })}\n`;
+  const home = env['CODEX_HOME'] ?? '';
+  const record = path.join(home, 'record.jsonl');
+  const times: Record<'long' | 'short', number[]> = { long: [], short: [] };
+  for (let run = 0; run < HEADS; run += 1) {
+    for (const length of run % 2 === 0
+      ? (['long', 'short'] as const)
+      : (['short', 'long'] as const)) {
+      await writeFile(record, `${JSON.stringify(head)}\n`);
+      if (length === 'long') await appendFile(record, filler.repeat(RECORD_MB));
+      const { timings, verified } = await generateCodexImageDetailed({
+        prompt: PROMPT,
+        codexPath: STUB,
+        env: { ...env, STUB_RECORD: record },
+        sandbox: 'workspace-write',
+      });
+      if (!verified) throw new Error('the head of the record was not read');
+      times[length].push(timings.totalMs);
+      await rm(path.join(home, 'sessions'), { recursive: true });
+    }
+  }
+  return {
+    what: 'head of the record read',
+    unit: 'ms',
+    ours: median(times.long),
+    peer: { name: 'a record without more', value: median(times.short) },
+    compared: 'difference',
+    limit: { of: 'comparison', most: MOST_MS },
+    runs: HEADS,
+  };
+}
+
+/** Writes the record that 0.140.0 leaves for a picture that it did not save. */
+async function leaveRecord(home: string, thread: string): Promise<number> {
+  const directory = path.join(home, 'sessions', '2026', '03', '09');
+  const result = PICTURE.toString('base64');
+  const lines = [
+    { type: 'session_meta', payload: { id: thread } },
+    { type: 'event_msg', payload: { type: 'image_generation_end', status: 'generating', result } },
+    {
+      type: 'response_item',
+      payload: { type: 'image_generation_call', status: 'generating', result },
+    },
+  ];
+  const record = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  await mkdir(directory, { recursive: true });
+  await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${thread}.jsonl`), record);
+  return record.length;
+}
