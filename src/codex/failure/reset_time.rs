@@ -9,6 +9,7 @@ use jiff::{Timestamp, Zoned};
 use regex::Regex;
 
 use crate::text::pattern::regex;
+
 /// Now, in the time zone in which Codex names times: the one that its environment's `TZ` names,
 /// else the system's.
 #[must_use]

@@ -860,6 +860,50 @@ fn a_reset_that_is_long_past_is_left_out() {
     assert_eq!(both.resets_at, Some(now + Duration::from_secs(60)));
     let just = reset(r#"{"error":{"type":"usage_limit_reached","resets_at":1795349760}}"#);
     assert_eq!(just.resets_at, Some(now - Duration::from_secs(5)), "clocks differ");
+    let days_ago = |days: u64| {
+        let at = 1_795_349_765 - days * 24 * 60 * 60;
+        reset(&format!(r#"{{"error":{{"type":"usage_limit_reached","resets_at":{at}}}}}"#)).resets_at
+    };
+    assert!(days_ago(364).is_some(), "clocks may differ by a year");
+    assert_eq!(days_ago(366), None);
+}
+
+#[test]
+fn a_status_of_success_in_the_backends_json_is_no_status_of_a_failure() {
+    for status in [200, 302, 399, 600] {
+        let message = from_turn(&format!(r#"{{"type":"error","status":{status}}}"#)).unwrap().cause.to_string();
+        assert!(message.contains("(HTTP 400: "), "{message}");
+    }
+    let message = from_turn(r#"{"type":"error","status":503}"#).unwrap().cause.to_string();
+    assert!(message.contains("(HTTP 503: "), "{message}");
+}
+
+#[test]
+fn the_clock_shows_now_in_the_zone_that_the_environment_names() {
+    let before = jiff::Timestamp::now();
+    for name in ["Asia/Tokyo", ":Asia/Tokyo"] {
+        let clock = clock(Some(name));
+        assert_eq!(clock.time_zone().iana_name(), Some("Asia/Tokyo"), "{name}");
+        assert!((before..=jiff::Timestamp::now()).contains(&clock.timestamp()));
+    }
+    for unknown in [None, Some("Nowhere/Nothing")] {
+        assert_eq!(clock(unknown).time_zone(), &jiff::tz::TimeZone::system(), "{unknown:?}");
+    }
+}
+
+#[test]
+fn the_detail_names_who_printed_what_and_leaves_out_who_printed_nothing() {
+    let (mut transcript, mut stderr) = (Transcript::default(), StderrDigest::default());
+    let shown = |transcript: &Transcript, stderr: &StderrDigest| detail(transcript, stderr, &Redactor::default());
+    assert_eq!(shown(&transcript, &stderr), "");
+    stderr.tail.push(b"first\nlast\n");
+    assert_eq!(shown(&transcript, &stderr), "stderr: first\nlast");
+    transcript.note(&ExecEvent::Trouble("token=abc is wrong".into()));
+    transcript.note(&ExecEvent::Message("I cannot.".into()));
+    let of_trouble = "codex: token=[redacted] is wrong\nagent: I cannot.\nstderr: first\nlast";
+    assert_eq!(shown(&transcript, &stderr), of_trouble);
+    transcript.note(&ExecEvent::TurnFailed("It failed.".into()));
+    assert_eq!(shown(&transcript, &stderr), of_trouble.replace("token=[redacted] is wrong", "It failed."));
 }
 
 #[test]
