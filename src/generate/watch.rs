@@ -64,7 +64,7 @@ struct StoreWatch {
     provenance: ProvenanceCheck,
     thread: ThreadId,
     store: Store,
-    record: rollout::Growth,
+    record: rollout::RecordWatcher,
     scans: u64,
 }
 
