@@ -225,13 +225,13 @@ impl Config {
         let store = required.and_then(|layer| layer.get(STORE)).or_else(|| effective.get(STORE));
         let forced = effective.get("forced_login_method").map(|method| vec![method.clone()]);
         let forced_workspaces = effective.get("forced_chatgpt_workspace_id").map(|ids| match ids {
-            Value::Array(ids) => names(ids),
-            id => names(std::slice::from_ref(id)),
+            Value::Array(ids) => strings(ids),
+            id => strings(std::slice::from_ref(id)),
         });
-        let listed = |key: &str| required?.get(key)?.as_array().map(|listed| names(listed));
+        let listed = |key: &str| required?.get(key)?.as_array().map(|listed| strings(listed));
         LoginRules {
             is_in_file: !self.has_preferences && store.is_none_or(|store| store.as_str() == Some("file")),
-            methods: intersection(forced.map(|methods| names(&methods)), listed("allowed_login_methods")),
+            methods: intersection(forced.map(|methods| strings(&methods)), listed("allowed_login_methods")),
             workspaces: intersection(forced_workspaces, listed("allowed_chatgpt_workspaces")),
         }
     }
@@ -364,6 +364,7 @@ fn contradicts(managed: &Table, ours: &Table) -> bool {
     })
 }
 
+/// Whether merging `over` over `own` changes anything that has an effect.
 fn changes(over: &Value, own: &Value) -> bool {
     match (over, own) {
         (Value::Table(over), Value::Table(own)) => over.iter().any(|(key, value)| match own.get(key) {
@@ -405,7 +406,7 @@ pub struct LoginRules {
 const STORE: &str = "cli_auth_credentials_store";
 
 /// Returns the strings among `values`, trimmed and without empty ones, as Codex does.
-fn names(values: &[Value]) -> Vec<String> {
+fn strings(values: &[Value]) -> Vec<String> {
     let texts = values.iter().filter_map(Value::as_str).map(str::trim);
     texts.filter(|text| !text.is_empty()).map(str::to_owned).collect()
 }

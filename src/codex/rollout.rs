@@ -36,7 +36,7 @@ pub struct RecordedImage {
 pub const DIRECTORY: &str = "sessions";
 
 /// Longest wait for the record, if nothing else can verify a picture.
-pub const GRACE: Duration = Duration::from_millis(500);
+pub const RECORD_TIMEOUT: Duration = Duration::from_millis(500);
 /// Upper limit for the JSON around a picture in its line, in bytes.
 const LINE_OVERHEAD: u64 = 64 << 10;
 const READ_BYTES: usize = 64 << 10;

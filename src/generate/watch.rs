@@ -45,7 +45,7 @@ pub async fn first_image(
         if let Ok(image) = scanned {
             // Codex saves an image just before it records it.
             let may_wait = provenance.awaits_record() && !image.verified;
-            let until = Instant::now() + if may_wait { rollout::GRACE } else { Duration::ZERO };
+            let until = Instant::now() + if may_wait { rollout::RECORD_TIMEOUT } else { Duration::ZERO };
             let until = unverified.take().map_or(until, |(_, until)| until);
             unverified = Some((image, until));
         }
