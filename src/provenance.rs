@@ -163,9 +163,9 @@ impl ProvenanceCheck {
         self.request.require_verified
     }
 
-    /// Tells when the record of `thread` grows.
+    /// Returns a watcher of the record of `thread`.
     #[must_use]
-    pub fn record_growth(&self, thread: &ThreadId) -> rollout::RecordWatcher {
+    pub fn record_watcher(&self, thread: &ThreadId) -> rollout::RecordWatcher {
         rollout::RecordWatcher::new(&self.request.codex_home(), thread)
     }
 

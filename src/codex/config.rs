@@ -641,7 +641,10 @@ mod tests {
             assert!(is_off(&config, &[]) && !is_off(&config, &by_call), "the call overrides the files");
         }
         assert!(is_off(&Config::default(), &[("features", "{image_generation=false}")]));
-        assert!(is_off(&Config::default(), &[by_call[0], ("features.image_generation", "false")]), "the last counts");
+        assert!(
+            is_off(&Config::default(), &[by_call[0], ("features.image_generation", "false")]),
+            "the last setting wins"
+        );
         let profile =
             "profile = 'p'\n[profiles.p.features]\nimage_generation = false\n[features]\nimage_generation = true";
         assert!(is_off(&Config::of_user(profile), &[]) && !is_off(&Config::of_user(profile), &by_call));
@@ -664,7 +667,10 @@ mod tests {
         assert!(Config::of_user("model = 'x'").names_model(&[]) && system("model = 'x'").names_model(&[]));
         assert!(Config::of_user("profile = 'p'\n[profiles.p]\nmodel = 'x'").names_model(&[]));
         assert!(Config::default().names_model(&pairs(&[("model", "x")])));
-        assert!(Config { has_preferences: true, ..Config::default() }.names_model(&[]), "they cannot be read");
+        assert!(
+            Config { has_preferences: true, ..Config::default() }.names_model(&[]),
+            "managed preferences cannot be read"
+        );
     }
 
     #[test]
@@ -719,7 +725,7 @@ mod tests {
 
     #[test]
     fn layers_are_merged_as_codex_merges_them() {
-        assert_eq!(system(RELAY).provider(&[]), without(), "a relay of the system's");
+        assert_eq!(system(RELAY).provider(&[]), without(), "the relay of the system layer");
         let user = Layer::parse("model_provider = 'openai'");
         assert_eq!(Config { user, ..system(RELAY) }.provider(&[]), Provider::OpenAi, "the user overrides the system");
         let user = Layer::parse("[model_providers.relay]\nrequires_openai_auth = true");

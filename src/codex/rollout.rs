@@ -105,8 +105,8 @@ pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recor
 pub struct RecordedSandbox {
     /// `read-only`, `workspace-write` or another mode.
     pub sandbox: String,
-    /// `never` or another policy, `another` for one that is not a string. Absent if the version does
-    /// not record it.
+    /// `never` or another policy, `another` for one that is not a string. Absent if the version
+    /// does not record it.
     pub approval_policy: Option<String>,
     /// Working directory.
     pub cwd: Option<PathBuf>,

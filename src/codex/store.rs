@@ -17,12 +17,12 @@ use super::ThreadId;
 use crate::files::{Dir, ReadError, Stamp, fs_request};
 use crate::png::{self, Picture, PngError};
 
-/// PNG file that was decoded completely.
+/// PNG file that passed its check.
 #[derive(Debug)]
 pub struct VerifiedPng {
     /// The file's bytes, unchanged.
     pub bytes: Vec<u8>,
-    /// Properties of the decoded picture.
+    /// Properties of the picture.
     pub picture: Picture,
 }
 

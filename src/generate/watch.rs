@@ -70,7 +70,7 @@ struct StoreWatch {
 
 impl StoreWatch {
     fn new(provenance: ProvenanceCheck, thread: ThreadId) -> Self {
-        let (store, record) = (provenance.store(&thread), provenance.record_growth(&thread));
+        let (store, record) = (provenance.store(&thread), provenance.record_watcher(&thread));
         Self { provenance, thread, store, record, scans: 0 }
     }
 

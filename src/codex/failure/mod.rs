@@ -2,7 +2,7 @@
 //!
 //! Uses the first of these reports: that of the image call on stderr, those of a missing image tool
 //! (stderr, or the agent's answer [`UNAVAILABLE`](super::prompt::UNAVAILABLE)), `turn.failed`, and
-//! without that event the last line of stderr, if Codex exited with an error. [`super::causes`]
+//! without that event the last line of stderr, if Codex exited with an error. The module `causes`
 //! maps a report to its cause.
 
 mod report;
