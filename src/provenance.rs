@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
-use crate::codex::rollout::{self, Recorded};
+use crate::codex::rollout::{self, RecordedImage};
 use crate::codex::store::{Baseline, ImageError, Scan, Store, VerifiedPng, read_image};
 use crate::error::NoImageReason;
 use crate::files::Dir;
@@ -134,7 +134,7 @@ impl ProvenanceCheck {
     /// agent has done anything. Blocks on the disk.
     pub fn read_statement(&self, thread: &ThreadId) {
         if self.confirmed.get().is_none()
-            && let Some(statement) = rollout::statement(&self.request.codex_home(), thread)
+            && let Some(statement) = rollout::recorded_sandbox(&self.request.codex_home(), thread)
         {
             // Lost only to another reader of the same statement.
             let _ = self.confirmed.set(confirm(&statement, &self.request, &self.workspace));
@@ -163,10 +163,10 @@ impl ProvenanceCheck {
         self.request.require_verified
     }
 
-    /// Tells when the record of `thread` grows.
+    /// Returns a watcher of the record of `thread`.
     #[must_use]
-    pub fn record_growth(&self, thread: &ThreadId) -> rollout::Growth {
-        rollout::Growth::new(&self.request.codex_home(), thread)
+    pub fn record_watcher(&self, thread: &ThreadId) -> rollout::RecordWatcher {
+        rollout::RecordWatcher::new(&self.request.codex_home(), thread)
     }
 
     /// Whether only the record can establish the origin of an image.
@@ -329,8 +329,8 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
 }
 
 /// Returns the entry of the thread's record that holds the same bytes.
-fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &CancellationToken) -> Option<Recorded> {
-    let same = |recorded: Recorded| (recorded.bytes == png).then_some(recorded);
+fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &CancellationToken) -> Option<RecordedImage> {
+    let same = |recorded: RecordedImage| (recorded.bytes == png).then_some(recorded);
     match search_record(codex_home, thread, png.len() as u64, given_up, same) {
         Search::Found(recorded) => Some(recorded),
         Search::TooLarge | Search::NotFound => None,
@@ -347,7 +347,7 @@ fn first_recorded(
     absent: NoImageReason,
 ) -> Result<FoundImage, Rejection> {
     let mut invalid = None;
-    let valid = |Recorded { bytes: png, revised_prompt }| {
+    let valid = |RecordedImage { bytes: png, revised_prompt }| {
         let picture = png::prove(&png).map_err(|error| invalid = Some(error)).ok()?;
         Some(FoundImage { png, picture, source: Source::Rollout, verified: true, revised_prompt })
     };
@@ -375,7 +375,7 @@ fn search_record<T>(
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
-    mut wanted: impl FnMut(Recorded) -> Option<T>,
+    mut wanted: impl FnMut(RecordedImage) -> Option<T>,
 ) -> Search<T> {
     let mut found = None;
     let too_large = rollout::pictures(codex_home, thread, limit, given_up, |recorded| {
