@@ -265,7 +265,7 @@ impl Cause {
             ),
             Self::UsageLimit { resets_in } => Message::new(
                 "Your ChatGPT plan's limit is reached; it resets on a rolling window.",
-                format!("Try again later{}.", resets_in_words(*resets_in)),
+                format!("Try again later{}.", reset_text(*resets_in)),
             ),
             Self::Exhausted(allowance) => allowance.message(),
             Self::RateLimited => Message::new("OpenAI is limiting the rate of requests.", "Try again in a minute."),
@@ -273,9 +273,7 @@ impl Cause {
                 Message::new("The request was refused by OpenAI's safety system.", "Reword the prompt.")
             }
             Self::BackendError(trouble) => trouble.message(),
-            Self::CodexFailed(exit) => {
-                Message::new(format!("codex image_gen exited {}.", exit_in_words(*exit)), UPDATE)
-            }
+            Self::CodexFailed(exit) => Message::new(format!("codex image_gen exited {}.", exit_text(*exit)), UPDATE),
             Self::TurnFailed => Message::new("Codex reported that its turn failed.", UPDATE),
             Self::Timeout(limit) => Message::new(
                 format!("Codex did not deliver an image within {} s.", limit.as_secs_f64()),
@@ -443,7 +441,7 @@ impl BackendTrouble {
 
 const HOURS_OF_A_YEAR: u64 = 365 * 24;
 
-fn resets_in_words(resets_in: Option<Duration>) -> String {
+fn reset_text(resets_in: Option<Duration>) -> String {
     let Some(wait) = resets_in else { return String::new() };
     let minutes = wait.as_secs().div_ceil(60).max(1);
     match (minutes / 60, minutes % 60) {
@@ -457,7 +455,7 @@ fn resets_in_words(resets_in: Option<Duration>) -> String {
     }
 }
 
-fn exit_in_words(exit: Exit) -> String {
+fn exit_text(exit: Exit) -> String {
     match exit {
         // A crash on Windows, which is known by its hexadecimal number.
         Exit::Code(code) if code < -1 => format!("exit {code:#010x}"),
@@ -577,7 +575,7 @@ impl From<Cause> for Failure {
 
 /// The text of an operating-system error, without anything that could name a path.
 #[must_use]
-pub fn os_words(error: &std::io::Error) -> String {
+pub fn os_error_text(error: &std::io::Error) -> String {
     // An `io::Error` made by std from an errno prints only that errno's text; one made from a
     // message may quote anything, so only its kind is told.
     if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
@@ -768,7 +766,7 @@ mod tests {
 
     #[test]
     fn a_reset_is_told_in_the_units_people_use() {
-        let told = |secs| resets_in_words(Some(Duration::from_secs(secs)));
+        let told = |secs| reset_text(Some(Duration::from_secs(secs)));
         assert_eq!(told(0), ", in about a minute");
         assert_eq!(told(61), ", in about 2 minutes");
         assert_eq!(told(3600), ", in about 1 h");

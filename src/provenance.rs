@@ -14,10 +14,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, Recorded};
-use crate::codex::store::{Baseline, ImageError, Scan, Store, VerifiedPng, read_image};
+use crate::codex::store::{Baseline, ImageError, Scan, Store, ValidPng, read_image};
 use crate::error::NoImageReason;
 use crate::files::Dir;
-use crate::png::{self, Picture};
+use crate::png::{self, ImageInfo};
 use crate::reference::Fingerprint;
 use crate::request::{Completion, Request, Validation};
 use crate::workspace::IMAGE_NAME;
@@ -51,7 +51,7 @@ pub struct FoundImage {
     /// The PNG file's bytes, unchanged.
     pub png: Vec<u8>,
     /// What they show.
-    pub picture: Picture,
+    pub info: ImageInfo,
     /// Where they were found.
     pub source: Source,
     /// Whether they provably came from image_gen: Codex wrote them into the thread's store while
@@ -200,7 +200,7 @@ impl ProvenanceCheck {
         match store.scan(&self.given_up) {
             Scan::Nothing => Err(Rejection::NOTHING),
             Scan::Refused(error) => Err(Rejection::Refused(error)),
-            Scan::Image(VerifiedPng { bytes, picture }) => self.trace(bytes, picture, Source::Store, thread),
+            Scan::Image(ValidPng { bytes, info }) => self.trace(bytes, info, Source::Store, thread),
         }
     }
 
@@ -245,17 +245,17 @@ impl ProvenanceCheck {
         let Some(workspace) = workspace.filter(|_| self.request.sandbox.has_shell()) else {
             return Err(Rejection::NOTHING);
         };
-        let prove = match self.request.validation {
-            Validation::Full => png::prove,
+        let validate = match self.request.validation {
+            Validation::Full => png::validate,
             Validation::Signature => png::check_signature,
         };
-        let read = read_image(workspace, OsStr::new(IMAGE_NAME), self.request.max_image_bytes, prove);
-        let VerifiedPng { bytes, picture } = read.map_err(Rejection::Refused)?.ok_or(Rejection::NOTHING)?;
+        let read = read_image(workspace, OsStr::new(IMAGE_NAME), self.request.max_image_bytes, validate);
+        let ValidPng { bytes, info } = read.map_err(Rejection::Refused)?.ok_or(Rejection::NOTHING)?;
         match thread {
-            Some(thread) => self.trace(bytes, picture, Source::Workspace, thread),
+            Some(thread) => self.trace(bytes, info, Source::Workspace, thread),
             None => self.accept(FoundImage {
                 png: bytes,
-                picture,
+                info,
                 source: Source::Workspace,
                 verified: false,
                 revised_prompt: None,
@@ -272,13 +272,7 @@ impl ProvenanceCheck {
     }
 
     /// Establishes the origin of the bytes.
-    fn trace(
-        &self,
-        png: Vec<u8>,
-        picture: Picture,
-        source: Source,
-        thread: &ThreadId,
-    ) -> Result<FoundImage, Rejection> {
+    fn trace(&self, png: Vec<u8>, info: ImageInfo, source: Source, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         let home = self.request.codex_home();
         self.read_statement(thread);
         // If the store proves enough, the record is not read any further: it is large.
@@ -288,7 +282,7 @@ impl ProvenanceCheck {
         let recorded = if by_store { None } else { recorded(&home, thread, &png, &self.given_up) };
         let verified = !matches!(protection, WriteProtection::Missing(_)) && (by_store || recorded.is_some());
         let revised_prompt = recorded.and_then(|recorded| recorded.revised_prompt);
-        self.accept(FoundImage { png, picture, source, verified, revised_prompt })
+        self.accept(FoundImage { png, info, source, verified, revised_prompt })
     }
 
     /// Refuses an image that the call does not accept.
@@ -312,11 +306,11 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
     let mut store = Store::new(codex_home, thread, limit, None);
     let never = CancellationToken::new();
     let rejection = match store.scan(&never) {
-        Scan::Image(VerifiedPng { bytes, picture }) => {
+        Scan::Image(ValidPng { bytes, info }) => {
             let recorded = recorded(codex_home, thread, &bytes, &never);
             return Ok(FoundImage {
                 png: bytes,
-                picture,
+                info,
                 source: Source::Store,
                 verified: recorded.is_some(),
                 revised_prompt: recorded.and_then(|recorded| recorded.revised_prompt),
@@ -348,8 +342,8 @@ fn first_recorded(
 ) -> Result<FoundImage, Rejection> {
     let mut invalid = None;
     let valid = |Recorded { bytes: png, revised_prompt }| {
-        let picture = png::prove(&png).map_err(|error| invalid = Some(error)).ok()?;
-        Some(FoundImage { png, picture, source: Source::Rollout, verified: true, revised_prompt })
+        let info = png::validate(&png).map_err(|error| invalid = Some(error)).ok()?;
+        Some(FoundImage { png, info, source: Source::Rollout, verified: true, revised_prompt })
     };
     match search_record(codex_home, thread, limit, given_up, valid) {
         Search::Found(image) => Ok(image),

@@ -147,7 +147,7 @@ impl WholeNumber {
 
 /// Why `text` is no aspect, in words that complete "Invalid option X: …".
 #[must_use]
-pub fn aspect_fault(text: &str) -> Option<&'static str> {
+pub fn aspect_problem(text: &str) -> Option<&'static str> {
     let is_side = |text: &str| {
         matches!(text.len(), 1..=4) && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0')
     };
@@ -158,28 +158,28 @@ pub fn aspect_fault(text: &str) -> Option<&'static str> {
 /// Why `text` is no name that can become an argument of its own, which must not look like a flag;
 /// in words as above.
 #[must_use]
-pub fn name_fault(text: &str) -> Option<&'static str> {
+pub fn name_problem(text: &str) -> Option<&'static str> {
     let bad = text.trim().is_empty() || text.starts_with('-') || text.contains(char::is_control);
     bad.then_some("it must be a name: not blank, and not beginning with '-'")
 }
 
 /// Why `text` is no key of a `-c key=value`; in words as above.
 #[must_use]
-pub fn config_key_fault(text: &str) -> Option<&'static str> {
-    let bad = name_fault(text).is_some() || text.contains('=');
+pub fn config_key_problem(text: &str) -> Option<&'static str> {
+    let bad = name_problem(text).is_some() || text.contains('=');
     bad.then_some("its name must be a configuration key such as 'model_reasoning_effort'")
 }
 
 /// Why no process can carry a variable named `text`; in words as above.
 #[must_use]
-pub fn variable_name_fault(text: &str) -> Option<&'static str> {
+pub fn variable_name_problem(text: &str) -> Option<&'static str> {
     let bad = text.is_empty() || text.contains(['=', '\0']);
     bad.then_some("its name must be that of a variable: not empty, without '=' and NUL")
 }
 
 /// Why neither a command line nor an environment can carry `text`; in words as above.
 #[must_use]
-pub fn text_fault(text: &str) -> Option<&'static str> {
+pub fn text_problem(text: &str) -> Option<&'static str> {
     text.contains('\0').then_some("it must not contain NUL characters")
 }
 
@@ -256,23 +256,23 @@ mod tests {
     #[test]
     fn an_aspect_is_two_positive_whole_numbers() {
         for good in ["1:1", "16:9", "9999:0001"] {
-            assert_eq!(aspect_fault(good), None, "{good}");
+            assert_eq!(aspect_problem(good), None, "{good}");
         }
         for bad in ["", ":", "1", "1:0", "0:1", "1:1:1", "16 : 9", "+1:1", "1:10000", "1:1\n", "١:١"] {
-            assert!(aspect_fault(bad).is_some(), "{bad}");
+            assert!(aspect_problem(bad).is_some(), "{bad}");
         }
     }
 
     #[test]
     fn a_name_cannot_become_a_flag_nor_a_key_another_key() {
         for bad in ["", " ", "-c", "a\0b", "a\nb"] {
-            assert!(name_fault(bad).is_some() && config_key_fault(bad).is_some(), "{bad}");
+            assert!(name_problem(bad).is_some() && config_key_problem(bad).is_some(), "{bad}");
         }
-        assert_eq!(name_fault("a=b"), None);
-        assert!(config_key_fault("a=b").is_some());
-        assert_eq!(config_key_fault("model_providers.\"a b\".name"), None);
-        assert!(variable_name_fault("").is_some() && variable_name_fault("=C:").is_some());
-        assert_eq!(variable_name_fault("ProgramFiles(x86)"), None);
+        assert_eq!(name_problem("a=b"), None);
+        assert!(config_key_problem("a=b").is_some());
+        assert_eq!(config_key_problem("model_providers.\"a b\".name"), None);
+        assert!(variable_name_problem("").is_some() && variable_name_problem("=C:").is_some());
+        assert_eq!(variable_name_problem("ProgramFiles(x86)"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use codex_image::png::{Picture, PngError, prove};
+use codex_image::png::{ImageInfo, PngError, validate};
 
 /// The names, without their extension, and the bytes.
 fn suite() -> std::io::Result<Vec<(String, Vec<u8>)>> {
@@ -41,7 +41,7 @@ fn every_valid_file_is_a_picture_as_it_was_made() {
     assert_eq!(valid.len(), 160);
     for (name, bytes) in valid {
         let (width, height) = sides(&name, &bytes);
-        assert_eq!(prove(&bytes), Ok(Picture { width, height, has_alpha: Some(is_transparent(&name)) }), "{name}");
+        assert_eq!(validate(&bytes), Ok(ImageInfo { width, height, has_alpha: Some(is_transparent(&name)) }), "{name}");
     }
 }
 
@@ -50,7 +50,7 @@ fn every_corrupt_file_is_refused_for_what_it_is() {
     let corrupt: Vec<_> = suite().unwrap().into_iter().filter(|(name, _)| is_corrupt(name)).collect();
     assert_eq!(corrupt.len(), 14);
     for (name, bytes) in corrupt {
-        let flaw = prove(&bytes).unwrap_err();
+        let flaw = validate(&bytes).unwrap_err();
         // "xs…" lacks a byte of the signature; line ends were converted in "xcr…" and "xlf…".
         let has_signature = !["xs", "xcr", "xlf"].iter().any(|kind| name.starts_with(kind));
         assert_eq!(matches!(flaw, PngError::Damaged(_)), has_signature, "{name}: {flaw}");

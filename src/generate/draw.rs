@@ -21,7 +21,7 @@ use crate::codex::store::Baseline;
 use crate::codex::turn::{FinishedTurn, IMAGE_GRACE, TURN_END_GRACE, Turn, TurnStatus};
 use crate::codex::version::Version;
 use crate::codex::{ThreadId, command};
-use crate::error::{Cause, Failure, os_words};
+use crate::error::{Cause, Failure, os_error_text};
 use crate::limits::{Interrupt, Limits};
 use crate::process::{Exit, Marker, StopMode};
 use crate::progress::{Phase, Progress};
@@ -157,7 +157,7 @@ impl Draw<'_> {
             let args = command::exec_args(&request, &settings, &references);
             Turn::start(&command::program(&cli, &request, args, cwd), marker, prompt, progress)
         });
-        Ok(starting.await?.map_err(|error| Cause::SpawnFailed(os_words(&error)))?)
+        Ok(starting.await?.map_err(|error| Cause::SpawnFailed(os_error_text(&error)))?)
     }
 
     /// Waits until there is an outcome.
@@ -242,7 +242,7 @@ impl Draw<'_> {
     }
 
     fn warnings(&self, image: &FoundImage, finished: &FinishedTurn, provenance: &ProvenanceCheck) -> Vec<String> {
-        let is_opaque = self.request.transparent && image.picture.has_alpha == Some(false);
+        let is_opaque = self.request.transparent && image.info.has_alpha == Some(false);
         let opaque = is_opaque.then(|| "The picture has no transparent pixels.".to_owned());
         let survivors = finished.may_have_survivors.then(|| SURVIVORS.to_owned());
         opaque.into_iter().chain(provenance.warnings()).chain(survivors).collect()

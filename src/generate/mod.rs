@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use crate::blocking::{self, DiskWork};
 use crate::codex::home;
-use crate::error::{Failure, os_words};
+use crate::error::{Failure, os_error_text};
 use crate::limits::{Cancel, Limits};
 use crate::process::Marker;
 use crate::progress::{Phase, Progress};
@@ -59,7 +59,7 @@ pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: 
 
     let closing = Instant::now();
     let left_behind = blocking::run(move || workspace.close()).await?.err();
-    let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error)));
+    let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_error_text(&error)));
     match drawn {
         Ok(mut generated) => {
             generated.timings.queue = queued;

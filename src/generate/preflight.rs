@@ -8,7 +8,7 @@ use crate::codex::config::Config;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::version::Version;
-use crate::error::{Cause, Failure, os_words};
+use crate::error::{Cause, Failure, os_error_text};
 use crate::limits::Limits;
 use crate::obstacles::{Configuration, Installation};
 use crate::process::Marker;
@@ -71,7 +71,7 @@ async fn login(
         return Ok(login);
     }
     let answer = ask(cli, request, login::status_args(&request.config), marker.clone(), limits.interrupted()).await;
-    let answer = answer.map_err(|error| Cause::SpawnFailed(os_words(&error)))?;
+    let answer = answer.map_err(|error| Cause::SpawnFailed(os_error_text(&error)))?;
     limits.check()?;
     Ok(login::from_status(&answer))
 }
@@ -87,5 +87,5 @@ pub async fn make_workspace(request: &Request, marker: &Marker, limits: &Limits)
     // A sweep that takes longer than the call goes on without it.
     let parent = limits.unless_interrupted(blocking::run(sweep)).await??;
     let workspace = blocking::run(move || Workspace::create(parent, &run)).await?;
-    Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
+    Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_error_text(&error)))?)
 }

@@ -8,7 +8,7 @@ use crate::blocking::{self, DiskWork};
 use crate::codex::store::{SCAN_INTERVAL, Store};
 use crate::codex::turn::TurnStatus;
 use crate::codex::{ThreadId, rollout};
-use crate::png::Picture;
+use crate::png::ImageInfo;
 use crate::progress::{Phase, Progress};
 use crate::provenance::{FoundImage, ProvenanceCheck, Rejection};
 
@@ -50,7 +50,7 @@ pub async fn first_image(
             unverified = Some((image, until));
         }
         if let Some((image, _)) = unverified.take_if(|(image, until)| image.verified || Instant::now() >= *until) {
-            let Picture { width, height, .. } = image.picture;
+            let ImageInfo { width, height, .. } = image.info;
             progress.report(Phase::Checking, &format!("The picture is proven: {width} × {height} pixels"));
             return image;
         }

@@ -84,12 +84,12 @@ pub struct Timings {
 impl From<Generated> for GeneratedImage {
     fn from(generated: Generated) -> Self {
         let Generated { image, thread, codex_version, usage, timings, warnings } = generated;
-        let FoundImage { png, picture, source, verified, revised_prompt } = image;
+        let FoundImage { png, info, source, verified, revised_prompt } = image;
         Self {
             png: Buffer::from(png),
-            width: picture.width,
-            height: picture.height,
-            has_alpha: picture.has_alpha == Some(true),
+            width: info.width,
+            height: info.height,
+            has_alpha: info.has_alpha == Some(true),
             thread_id: thread.map(|thread| thread.to_string()),
             source: source.as_str(),
             verified,

@@ -11,7 +11,7 @@ use napi::{Env, Error, JsValue as _, Property, PropertyAttributes, Status};
 
 use super::lifetime::{JsEnvironment, Loaded};
 use crate::environment::Environment;
-use crate::request::{text_fault, variable_name_fault};
+use crate::request::{text_problem, variable_name_problem};
 
 type Get<'env> = Function<'env, FnArgs<(Unknown<'env>, &'env str)>, Unknown<'env>>;
 type OfSignal<'env> = Function<'env, FnArgs<(Unknown<'env>, Function<'env, (), ()>)>, Unknown<'env>>;
@@ -123,8 +123,8 @@ impl<'env> Js<'env> {
         if object(variables)?.is_some() {
             for name in self.keys(variables)? {
                 if let Some(value) = text(self.own(variables, &name)?)?
-                    && variable_name_fault(&name).is_none()
-                    && text_fault(&value).is_none()
+                    && variable_name_problem(&name).is_none()
+                    && text_problem(&value).is_none()
                 {
                     entries.push((name, value));
                 }

@@ -16,7 +16,7 @@ use crate::queue::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::reference::MAX_COUNT;
 use crate::request::{
     CodexHome, Completion, Draft, KILL_GRACE_MS, MAX_IMAGE_BYTES, MAX_RECONNECTS, NETWORK_ACCESS, Request, TIMEOUT_MS,
-    Validation, WholeNumber, aspect_fault, config_key_fault, name_fault, text_fault, variable_name_fault,
+    Validation, WholeNumber, aspect_problem, config_key_problem, name_problem, text_problem, variable_name_problem,
 };
 use crate::sandbox::{Sandbox, needs_danger_full_access};
 
@@ -122,7 +122,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     /// Reads every option but the prompt, which is given, and the signal.
     fn request(&self, prompt: String) -> Parsed<Draft> {
         let defaults = Request::new(prompt);
-        let aspect = self.checked_text("aspect", aspect_fault)?;
+        let aspect = self.checked_text("aspect", aspect_problem)?;
         let env = self.environment()?;
         let named_home = self.absolute_path("codexHome")?.map(CodexHome::named);
         let network = self.boolean("networkAccess")?.unwrap_or(NETWORK_ACCESS);
@@ -140,7 +140,7 @@ impl<'js, 'env> Reader<'js, 'env> {
             aspect: aspect.unwrap_or(defaults.aspect),
             codex_path: self.absolute_path("codexPath")?,
             node_dir: exec_path.and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
-            model: self.checked_text("model", name_fault)?,
+            model: self.checked_text("model", name_problem)?,
             sandbox: match sandbox {
                 Some(sandbox) => sandbox,
                 None if needs_danger_full_access(&self.js.platform().unwrap_or_default(), &env) => {
@@ -169,7 +169,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     fn references(&self) -> Parsed<Vec<PathBuf>> {
         const OPTION: &str = "referenceImages";
         let paths = self.texts(OPTION, |at, text| {
-            let path = PathBuf::from(validated(at, text, text_fault)?);
+            let path = PathBuf::from(validated(at, text, text_problem)?);
             if path.is_absolute() { Ok(path) } else { Err(invalid(at, "it must be an absolute path")) }
         })?;
         if paths.len() > MAX_COUNT {
@@ -199,7 +199,7 @@ impl<'js, 'env> Reader<'js, 'env> {
 
     fn text(&self, option: &str) -> Parsed<Option<String>> {
         let text = self.typed(option, "a string", js::text)?;
-        text.map(|text| validated(option, text, text_fault)).transpose()
+        text.map(|text| validated(option, text, text_problem)).transpose()
     }
 
     fn required_text(&self, option: &str) -> Parsed<String> {
@@ -237,7 +237,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     }
 
     fn names(&self, option: &str) -> Parsed<Vec<String>> {
-        self.texts(option, |at, name| validated(at, name, name_fault))
+        self.texts(option, |at, name| validated(at, name, name_problem))
     }
 
     fn texts<T>(&self, option: &str, check: impl Fn(&str, String) -> Parsed<T>) -> Parsed<Vec<T>> {
@@ -275,18 +275,18 @@ impl<'js, 'env> Reader<'js, 'env> {
             let Ok(Some(text)) = js::text(value) else {
                 return Err(invalid(&at, &format!("it must be a string, not {}", kind(value))));
             };
-            entries.push((key, validated(&at, text, text_fault)?));
+            entries.push((key, validated(&at, text, text_problem)?));
         }
         Ok(Some(entries))
     }
 
     fn config(&self) -> Parsed<Vec<(String, String)>> {
-        Ok(self.record("config", config_key_fault)?.unwrap_or_default())
+        Ok(self.record("config", config_key_problem)?.unwrap_or_default())
     }
 
     /// The child's environment: `env`, else `process.env`.
     fn environment(&self) -> Parsed<Environment> {
-        if let Some(entries) = self.record("env", variable_name_fault)? {
+        if let Some(entries) = self.record("env", variable_name_problem)? {
             let given = Environment::new(entries);
             let text =
                 |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));

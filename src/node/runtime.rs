@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::error::{Cause, Failure, os_words};
+use crate::error::{Cause, Failure, os_error_text};
 
 static SHARED: Mutex<Shared> = Mutex::new(Shared { environments: 0, runtime: None });
 
@@ -76,7 +76,7 @@ const START_LIMIT: Duration = Duration::from_secs(1);
 /// Starts a runtime, on a thread of its own. If tokio gets only some of its threads, it panics, and
 /// the unwinding waits forever for these to end.
 fn start() -> Result<Runtime, Cause> {
-    let refused = |error: io::Error| Cause::SpawnFailed(os_words(&error));
+    let refused = |error: io::Error| Cause::SpawnFailed(os_error_text(&error));
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
     // What tokio starts, the thread that starts it, and one for work that blocks.
     probe(workers + 2).map_err(refused)?;
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_refused_thread_becomes_a_failure_in_the_systems_words() {
         let refused = async { panic!("OS can't spawn worker thread: {}", io::Error::from_raw_os_error(11)) };
-        let words = os_words(&io::Error::from_raw_os_error(11));
+        let words = os_error_text(&io::Error::from_raw_os_error(11));
         assert_eq!(outcome(refused), Some(Cause::SpawnFailed(words)));
     }
 }

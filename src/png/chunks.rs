@@ -1,4 +1,4 @@
-//! Walks over the chunks: checks their order and checksums, and finds the end of the picture.
+//! Walks over the chunks: checks their order and checksums, and finds the end of the image.
 
 use super::error::PngError;
 use super::sniff::name_of;
@@ -132,8 +132,8 @@ mod tests {
     use png::{BitDepth, ColorType};
 
     use super::*;
-    use crate::png::prove;
     use crate::png::samples::{chunk, chunks, encode, sample, with_chunk_after_header, with_chunks};
+    use crate::png::validate;
 
     #[test]
     fn limits_the_number_of_chunks_of_every_kind() {
@@ -150,15 +150,15 @@ mod tests {
         ];
         for (kind, data) in kinds {
             let filled = |count| with_chunks(&vec![chunk(kind, &data); count - own]);
-            assert_eq!(prove(&filled(MAX_CHUNKS)), prove(&sample), "{kind:?}");
-            let excess = prove(&filled(MAX_CHUNKS + 1));
+            assert_eq!(validate(&filled(MAX_CHUNKS)), validate(&sample), "{kind:?}");
+            let excess = validate(&filled(MAX_CHUNKS + 1));
             assert_eq!(excess, Err(PngError::Damaged("it is in too many pieces")), "{kind:?}");
         }
         // IDAT chunks must be consecutive.
         let at = chunks(&sample).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap().0;
         let pieces = vec![chunk(b"IDAT", &[]); MAX_CHUNKS];
         let excess = [&sample[..at], &pieces.concat(), &sample[at..]].concat();
-        assert_eq!(prove(&excess), Err(PngError::Damaged("it is in too many pieces")));
+        assert_eq!(validate(&excess), Err(PngError::Damaged("it is in too many pieces")));
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let png = encode(2, 1, ColorType::Indexed, BitDepth::Eight, &[0, 1]);
         let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"PLTE").unwrap();
         let with_palette =
-            |colours: &[u8]| prove(&[&png[..start], &chunk(b"PLTE", colours), &png[start + 18..]].concat());
+            |colours: &[u8]| validate(&[&png[..start], &chunk(b"PLTE", colours), &png[start + 18..]].concat());
         assert!(with_palette(&[1, 2, 3, 4, 5, 6, 7, 8, 9]).is_ok());
         for length in [4, 5, 7, 8] {
             assert_eq!(
@@ -181,6 +181,6 @@ mod tests {
     fn rejects_a_wrong_checksum_of_an_ancillary_chunk() {
         let mut bad = chunk(b"caBX", &[7; 40]);
         *bad.last_mut().unwrap() ^= 1;
-        assert_eq!(prove(&with_chunk_after_header(&sample(), &bad)), Err(PngError::Damaged("a checksum is wrong")));
+        assert_eq!(validate(&with_chunk_after_header(&sample(), &bad)), Err(PngError::Damaged("a checksum is wrong")));
     }
 }

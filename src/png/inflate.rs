@@ -13,12 +13,12 @@ const MAX_ANCILLARY_BYTES: usize = 16 << 20;
 /// the data may be nothing but code tables of 13 bytes each that yield no output.
 const MAX_COMPRESSED_ANCILLARY_BYTES: usize = 4 << 20;
 
-/// Proves that profiles and texts inflate to a limited size, since viewers inflate them. Ignores
-/// their other faults: they do not damage the picture.
+/// Checks that profiles and texts inflate to a limited size, since viewers inflate them. Ignores
+/// their other faults: they do not damage the image.
 ///
 /// # Errors
 /// The [`PngError`] found.
-pub fn prove_ancillary(walked: &Walked<'_>) -> Result<(), PngError> {
+pub fn validate_ancillary(walked: &Walked<'_>) -> Result<(), PngError> {
     let (mut left, mut buffer) = (MAX_ANCILLARY_BYTES, vec![0; 4 * WINDOW_BYTES]);
     let is_too_long = walked.ancillary.iter().map(|data| data.len()).sum::<usize>() > MAX_COMPRESSED_ANCILLARY_BYTES;
     let mut is_excessive = |data: &&[u8]| inflate(&[data], &mut left, &mut buffer) == Err(Fault::Excess);
@@ -66,8 +66,8 @@ pub fn inflate(data: &[&[u8]], left: &mut usize, buffer: &mut [u8]) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::png::prove;
     use crate::png::samples::{chunk, deflated, with_chunks};
+    use crate::png::validate;
 
     #[test]
     fn limits_the_inflated_size_of_profiles_and_texts() {
@@ -77,15 +77,15 @@ mod tests {
             (deflated(100), deflated(MAX_ANCILLARY_BYTES / 2 + 1), deflated(MAX_ANCILLARY_BYTES + 1));
         for (kind, before) in forms {
             let compressed = |data: &[u8]| chunk(kind, &[before, data].concat());
-            assert!(prove(&with_chunks(&[compressed(&small), compressed(b"broken"), compressed(&half)])).is_ok());
+            assert!(validate(&with_chunks(&[compressed(&small), compressed(b"broken"), compressed(&half)])).is_ok());
             for bomb in [vec![compressed(&bomb)], vec![compressed(&half), compressed(&half)]] {
                 assert!(
-                    matches!(prove(&with_chunks(&bomb)), Err(PngError::Damaged(problem)) if problem.contains("memory"))
+                    matches!(validate(&with_chunks(&bomb)), Err(PngError::Damaged(problem)) if problem.contains("memory"))
                 );
             }
         }
         let plain = chunk(b"iTXt", &[&b"Comment\0\0\0\0\0"[..], &bomb].concat());
-        assert!(prove(&with_chunks(&[plain])).is_ok(), "an uncompressed text has no limit");
+        assert!(validate(&with_chunks(&[plain])).is_ok(), "an uncompressed text has no limit");
     }
 
     #[test]
@@ -95,8 +95,11 @@ mod tests {
             text(MAX_COMPRESSED_ANCILLARY_BYTES / 2),
             text(MAX_COMPRESSED_ANCILLARY_BYTES - MAX_COMPRESSED_ANCILLARY_BYTES / 2),
         );
-        assert!(prove(&with_chunks(&[half.clone(), rest.clone()])).is_ok(), "a broken text is no flaw of the picture");
+        assert!(
+            validate(&with_chunks(&[half.clone(), rest.clone()])).is_ok(),
+            "a broken text does not damage the image"
+        );
         let excess = with_chunks(&[half, rest, text(1)]);
-        assert!(matches!(prove(&excess), Err(PngError::Damaged(problem)) if problem.contains("memory")));
+        assert!(matches!(validate(&excess), Err(PngError::Damaged(problem)) if problem.contains("memory")));
     }
 }

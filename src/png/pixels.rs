@@ -11,21 +11,21 @@ use super::chunks::{Header, Walked};
 use super::error::PngError;
 use super::inflate::{Fault, WINDOW_BYTES, inflate};
 
-/// Longest side that is decoded. Codex's pictures have about 1.6 million pixels in all.
+/// Longest side that is decoded. Codex's images have about 1.6 million pixels in all.
 const MAX_SIDE_PIXELS: u32 = 32_768;
 /// Most pixels that are decoded.
 const MAX_PIXELS: u64 = 1 << 27;
 /// Memory limit of the decoder: some rows of [`MAX_SIDE_PIXELS`] of 8 bytes.
 const MAX_DECODER_BYTES: usize = 8 << 20;
-/// Compressed bytes that are allowed on top of a small picture's own size.
+/// Compressed bytes that are allowed on top of a small image's own size.
 const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 
-/// Proves that the picture in `bytes` has all its pixels and no more. Returns whether one of them
+/// Checks that the image in `bytes` has all its pixels and no more. Returns whether one of them
 /// is not fully opaque.
 ///
 /// # Errors
 /// The [`PngError`] found.
-pub fn prove(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
+pub fn validate(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
     let Header { width, height } = walked.header;
     if width > MAX_SIDE_PIXELS || height > MAX_SIDE_PIXELS || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(PngError::TooManyPixels { width, height });
@@ -77,7 +77,7 @@ fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
             let mut pixels = row.data().chunks_exact(pixel);
             found.has_alpha = pixels.any(|pixel| pixel[at..].iter().any(|&byte| byte != 0xff));
         }
-        // Rows of an interlaced picture differ in width. All widths are below 2^31.
+        // Rows of an interlaced image differ in width. All widths are below 2^31.
         let width = u32::try_from(row.data().len() / pixel).unwrap_or(u32::MAX);
         found.length += reader.info().raw_row_length_from_width(width);
     }
@@ -97,12 +97,12 @@ mod tests {
     use png::{BitDepth, ColorType};
 
     use crate::png::samples::{chunk, chunks, encode, sample, with_repaired_damage};
-    use crate::png::{Picture, PngError, prove};
+    use crate::png::{ImageInfo, PngError, validate};
 
     #[test]
     fn reads_transparency_from_the_pixels() {
         let alpha =
-            |color, depth, data: &[u8]| prove(&encode(2, 1, color, depth, data)).unwrap().has_alpha == Some(true);
+            |color, depth, data: &[u8]| validate(&encode(2, 1, color, depth, data)).unwrap().has_alpha == Some(true);
         assert!(!alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 255]));
         assert!(alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 254]));
         assert!(!alpha(ColorType::GrayscaleAlpha, BitDepth::Sixteen, &[9, 9, 255, 255, 9, 9, 255, 255]));
@@ -119,7 +119,7 @@ mod tests {
         // The last four bytes of the zlib stream are its Adler-32.
         for at in [2, length / 2, length - 1] {
             let bytes = with_repaired_damage(&png, b"IDAT", at);
-            assert!(matches!(prove(&bytes), Err(PngError::Damaged(_))), "at {at}");
+            assert!(matches!(validate(&bytes), Err(PngError::Damaged(_))), "at {at}");
         }
     }
 
@@ -129,7 +129,7 @@ mod tests {
         let mut header = png[16..29].to_vec();
         header[7] = 32;
         png.splice(8..33, chunk(b"IHDR", &header));
-        assert!(matches!(prove(&png), Err(PngError::Damaged(_))));
+        assert!(matches!(validate(&png), Err(PngError::Damaged(_))));
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         let mut header = png[16..29].to_vec();
         header[..8].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
         png.splice(8..33, chunk(b"IHDR", &header));
-        assert_eq!(prove(&png), Err(PngError::TooManyPixels { width: 30_000, height: 30_000 }));
+        assert_eq!(validate(&png), Err(PngError::TooManyPixels { width: 30_000, height: 30_000 }));
     }
 
     /// 72 zeros in a stored block of a zlib stream, with their Adler-32.
@@ -151,11 +151,11 @@ mod tests {
         let header = &encode(8, 8, ColorType::Grayscale, BitDepth::Eight, &[0; 64])[..33];
         let with_data = |data: &[&[u8]]| {
             let data: Vec<_> = data.iter().map(|data| chunk(b"IDAT", data)).collect();
-            prove(&[header, &data.concat(), &chunk(b"IEND", &[])].concat())
+            validate(&[header, &data.concat(), &chunk(b"IEND", &[])].concat())
         };
         let beyond = Err(PngError::Damaged("its pixel data goes on beyond the picture"));
         let exact = fdeflate::compress_to_vec(&[0; 72]);
-        assert_eq!(with_data(&[&exact]), Ok(Picture { width: 8, height: 8, has_alpha: Some(false) }));
+        assert_eq!(with_data(&[&exact]), Ok(ImageInfo { width: 8, height: 8, has_alpha: Some(false) }));
         assert_eq!(with_data(&[&exact[..5], &[], &exact[5..], &[]]), with_data(&[&exact]));
         // Any bytes after the stream are ignored.
         for surplus in [0, 1, 3, 4, 5, 1000] {
