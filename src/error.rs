@@ -711,10 +711,10 @@ mod tests {
     }
 
     #[test]
-    fn every_message_says_what_to_do() {
+    fn every_message_has_a_fix_unless_the_problem_implies_it() {
         for cause in every_cause() {
-            // An invalid option says what it must be. JavaScript gets the caller's own reason
-            // instead of `Aborted`.
+            // The problem of an invalid option implies the fix. In JavaScript, `signal.reason`
+            // replaces `Aborted`.
             let implied = matches!(cause, Cause::InvalidOption { .. } | Cause::Aborted);
             assert_eq!(cause.message().fix.is_empty(), implied, "{cause}");
         }
