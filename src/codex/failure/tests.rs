@@ -898,12 +898,12 @@ fn the_detail_names_who_printed_what_and_leaves_out_who_printed_nothing() {
     assert_eq!(shown(&transcript, &stderr), "");
     stderr.tail.push(b"first\nlast\n");
     assert_eq!(shown(&transcript, &stderr), "stderr: first\nlast");
-    transcript.note(&ExecEvent::Trouble("token=abc is wrong".into()));
+    transcript.note(&ExecEvent::Error("token=abc is wrong".into()));
     transcript.note(&ExecEvent::Message("I cannot.".into()));
-    let of_trouble = "codex: token=[redacted] is wrong\nagent: I cannot.\nstderr: first\nlast";
-    assert_eq!(shown(&transcript, &stderr), of_trouble);
+    let of_error = "codex: token=[redacted] is wrong\nagent: I cannot.\nstderr: first\nlast";
+    assert_eq!(shown(&transcript, &stderr), of_error);
     transcript.note(&ExecEvent::TurnFailed("It failed.".into()));
-    assert_eq!(shown(&transcript, &stderr), of_trouble.replace("token=[redacted] is wrong", "It failed."));
+    assert_eq!(shown(&transcript, &stderr), of_error.replace("token=[redacted] is wrong", "It failed."));
 }
 
 #[test]
