@@ -80,16 +80,16 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Returns the finding of the first matching row of [`CAUSES`]. Codes take precedence over
-    /// texts, because the backend's message may quote the prompt.
-    pub fn finding(&self) -> Option<&'static Finding> {
+    /// Returns the first matching row of [`CAUSES`]. Codes take precedence over texts, because the
+    /// backend's message may quote the prompt.
+    pub fn row(&self) -> Option<&'static (Pattern, Finding)> {
         let (codes, others): (Vec<_>, Vec<_>) =
             CAUSES.iter().partition(|(pattern, _)| matches!(pattern, Pattern::Code(_)));
-        codes.into_iter().chain(others).find(|(pattern, _)| self.matches(pattern)).map(|(_, finding)| finding)
+        codes.into_iter().chain(others).find(|(pattern, _)| self.matches(pattern))
     }
 
     pub fn diagnosis(&self, clock: &Zoned) -> Option<Diagnosis> {
-        match self.finding()? {
+        match &self.row()?.1 {
             Finding::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(clock)),
             Finding::Is(cause) => Some(cause.clone().into()),
             Finding::Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
