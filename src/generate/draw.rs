@@ -64,22 +64,22 @@ impl Draw<'_> {
     /// Runs the turn and returns its image. Its processes carry `marker` in their environment. All
     /// of them are dead when this returns.
     pub async fn run(&self, marker: Marker) -> Result<Generated, Failure> {
+        let starting = Instant::now();
         let references = self.stage_references().await?;
         self.limits.check()?;
         let settings = self.settings(&marker);
         let (provenance, redactor) = self.prepare(&references, settings.clone()).await?;
         let _give_up = provenance.give_up_on_drop();
         self.progress.report(Phase::Starting, "Starting Codex");
-        let starting = Instant::now();
         let mut turn = self.start(settings, &references, marker, redactor).await?;
         let started = Instant::now();
         let outcome = self.wait(&mut turn, &provenance).await;
         let image_time = matches!(outcome, Outcome::Image(_)).then(|| started.elapsed());
         let stopping = Instant::now();
         let finished = self.stop(turn, &outcome).await;
+        let stop = stopping.elapsed();
         let image = self.image(outcome, &finished, &provenance).await?;
-        let timings =
-            Timings { start: started - starting, image: image_time, stop: stopping.elapsed(), ..Timings::default() };
+        let timings = Timings { start: started - starting, image: image_time, stop, ..Timings::default() };
         Ok(Generated {
             warnings: self.warnings(&image, &finished, &provenance),
             image,
