@@ -1,16 +1,18 @@
-// Loads the native addon when a command needs it. `--help` works without it, and if it is missing
-// the error is one sentence.
+// Loads the native addon when a command needs it, so that `--help` works without it.
 
 import { CommandError } from './failure.mjs';
 
 export type Addon = typeof import('codex-image');
 
-/** Exported by the addon, but no part of its public API. */
+/** Exports of the addon that are not part of its public API. */
 interface CommandLineOnly {
   terminalCellRatio(): number | null;
 }
 
-/** Height to width of a character cell of the terminal behind stderr, where it tells. */
+/**
+ * Height of a character cell of the terminal behind stderr divided by its width. Undefined if the
+ * terminal does not report it.
+ */
 export async function terminalCellRatio(): Promise<number | undefined> {
   const addon = (await loadAddon()) as Addon & { default: CommandLineOnly };
   return addon.default.terminalCellRatio() ?? undefined;

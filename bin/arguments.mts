@@ -1,4 +1,4 @@
-// Parses the arguments. What is wrong with an option of the API is left to the addon to refuse.
+// Parses the arguments. The addon validates the values of its own options.
 
 import path from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
@@ -7,7 +7,7 @@ import type { CheckOptions, GenerateOptions, RecoverOptions } from 'codex-image'
 
 import { CommandError } from './failure.mjs';
 
-/** What is printed, and how. */
+/** Selects what is printed, and in which form. */
 export interface OutputMode {
   /** JSON lines for programs. */
   json: boolean;
@@ -16,9 +16,9 @@ export interface OutputMode {
   preview: boolean;
 }
 
-/** Where the picture goes. */
+/** The requested output file. */
 export interface Target {
-  /** As the user wrote it. Undefined lets this command choose a name. */
+  /** As the user wrote it. If undefined, this command chooses a name. */
   file: string | undefined;
   toStdout: boolean;
   force: boolean;
@@ -67,7 +67,7 @@ export function wantsJson(args: readonly string[]): boolean {
   return args.slice(0, end === -1 ? undefined : end).includes('--json');
 }
 
-/** Throws a {@link CommandError} that says what is wrong. */
+/** Parses the arguments. Throws a {@link CommandError} if they are invalid. */
 export function parse(args: string[]): Command {
   const { values, positionals } = read(args);
   if (values.help === true) return { do: 'help' };
@@ -126,7 +126,7 @@ function read(args: string[]) {
   }
 }
 
-/** Converts a time such as `90s`, in milliseconds. */
+/** Converts a time such as `90s` to milliseconds. */
 function milliseconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command line. It uses the public API alone.
+// Entry point of the command line, which uses only the public API.
 
 import { main } from './main.mjs';
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Starts a stand-in for OpenAI, with which a real Codex CLI draws without an account. For trying
-// out an integration: everything but OpenAI is real.
+// Starts a stand-in for OpenAI, with which a real Codex CLI draws without an account. Lets users
+// try out an integration in which everything but OpenAI is real.
 
 import { rmdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -30,7 +30,7 @@ made from the words of its prompt. A prompt with the words “usage limit” or 
 fails in that way.
 `;
 
-/** Not below the temporary directory: Codex keeps no helpers there. */
+/** Not below the temporary directory, where Codex installs no helper programs. */
 const HOMES = path.join(homedir(), '.cache', 'codex-image', 'demo-backend');
 
 const [argument] = process.argv.slice(2);
@@ -54,12 +54,12 @@ async function serve(): Promise<void> {
     await stopped;
   } finally {
     await backend.close();
-    // Each may have other contents, and then stays.
+    // A directory with other contents stays.
     for (const directory of [HOMES, path.dirname(HOMES)]) await rmdir(directory).catch(() => {});
   }
 }
 
-/** The turn that the stand-in plays for a prompt. */
+/** Returns the events that the stand-in sends for a prompt. */
 function script(userPrompt: string): ReturnType<Extract<Script, (prompt: string) => unknown>> {
   const brief = briefOf(userPrompt);
   console.log(`Codex asks for: ${brief.replaceAll(/\s+/g, ' ')}`);
@@ -90,7 +90,7 @@ Ctrl-C ends it, and removes CODEX_HOME.
 `;
 }
 
-/** An assignment in PowerShell on Windows, in a POSIX shell elsewhere. */
+/** Formats an assignment for PowerShell on Windows, for a POSIX shell elsewhere. */
 function assignment(name: string, value: string): string {
   return process.platform === 'win32'
     ? `$env:${name} = '${value.replaceAll("'", "''")}'`

@@ -53,16 +53,16 @@ const EXIT_CODES: Record<Exclude<Code, 'STOPPED'>, number> = {
   TIMEOUT: EXIT.later,
 };
 
-/** Why a command failed. */
+/** A failure of a command, ready to be printed. */
 export interface Failure {
   code: string;
   /** For people. */
   message: string;
   /** The exit code of this command. */
   exit: number;
-  /** What `--verbose` adds, such as the end of Codex's output. */
+  /** Printed with `--verbose`, such as the end of Codex's output. */
   detail?: string | undefined;
-  /** What `--json` adds. */
+  /** Further members for `--json`. */
   members: object;
 }
 
@@ -72,9 +72,9 @@ export class CommandError extends Error {
     readonly code: Exclude<Code, CodexImageErrorCode | 'STOPPED'>,
     /** Without its full stop. */
     message: string,
-    /** What `--json` adds. */
+    /** Further members for `--json`. */
     readonly members: { path?: string; threadId?: string } = {},
-    /** What `--verbose` adds. */
+    /** Printed with `--verbose`. */
     readonly detail?: string,
   ) {
     super(message);
@@ -84,8 +84,8 @@ export class CommandError extends Error {
 /** The error for an output that the system refuses to write. */
 export function unwritable(file: string, error: unknown): CommandError {
   const { errno, message } = error as NodeJS.ErrnoException;
-  const [, words = message] = getSystemErrorMap().get(errno ?? NaN) ?? [];
-  return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${words}`);
+  const [, reason = message] = getSystemErrorMap().get(errno ?? NaN) ?? [];
+  return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${reason}`);
 }
 
 /** The error for a run that a signal has stopped. */
@@ -95,7 +95,7 @@ export class Stopped extends Error {
   }
 }
 
-/** The failure of `command`, which is undefined if its arguments could not be parsed. */
+/** Converts an error of `command`, which is undefined if the arguments could not be parsed. */
 export function explain(error: unknown, command?: Command): Failure {
   if (error instanceof Stopped) {
     const { message, signal } = error;
@@ -121,7 +121,7 @@ export function explain(error: unknown, command?: Command): Failure {
     const named = flag
       ? error.message.replace(`\`${option}\``, () => `\`${flag}\``)
       : error.message;
-    // The other commands have no such options, or print the advice themselves.
+    // The other commands have no such flags, or print the advice themselves.
     const message = `${named}${drawing ? adviceOn(code) : ''}`;
     return { code, message, exit: EXIT_CODES[code], detail, members };
   }
@@ -130,7 +130,7 @@ export function explain(error: unknown, command?: Command): Failure {
   return { code: 'INTERNAL', message: report, exit: EXIT.failed, detail: stack, members: {} };
 }
 
-/** The flags of the API's options. A map, which has no `constructor`. */
+/** The flags of the API's options. A map, because an object would inherit `constructor`. */
 const FLAGS = new Map([
   ['aspect', '--aspect'],
   ['codexHome', '--codex-home'],

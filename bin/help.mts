@@ -43,7 +43,7 @@ Exit codes
   129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM
 `;
 
-/** The version in the manifest, which lies above `bin/` and above `dist/`. */
+/** The version in package.json, which is one level above both `bin/` and `dist/`. */
 export function version(): string {
   const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;

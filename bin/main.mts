@@ -85,7 +85,7 @@ async function readPrompt(): Promise<string> {
   return prompt;
 }
 
-/** Checks where the picture is to go. Undefined stands for stdout. */
+/** Checks that the image can be written. Undefined stands for stdout. */
 async function destinationFor(target: Target, title: string): Promise<Destination | undefined> {
   if (!target.toStdout) return prepare(target, title);
   if (!process.stdout.isTTY) return undefined;
@@ -97,7 +97,7 @@ async function deliver(
   destination: Destination | undefined,
   reporter: Reporter,
 ): Promise<void> {
-  const file = await put(image, destination);
+  const file = await write(image, destination);
   if (
     destination !== undefined &&
     file !== undefined &&
@@ -110,8 +110,8 @@ async function deliver(
   await reporter.done(image, file);
 }
 
-/** Writes the picture, and returns its file. Undefined stands for stdout. */
-async function put(
+/** Writes the image, and returns its file. Undefined stands for stdout. */
+async function write(
   image: GeneratedImage,
   destination: Destination | undefined,
 ): Promise<string | undefined> {

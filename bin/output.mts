@@ -1,5 +1,5 @@
-// Writes the file. Checks before the turn that it can be written, because a picture takes minutes
-// and costs money. Replaces an existing file only with `--force`.
+// Writes the image file. Checks before the turn that it can be written, because drawing takes
+// minutes and counts against the user's plan. Replaces an existing file only with `--force`.
 
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
@@ -9,16 +9,16 @@ import path from 'node:path';
 import type { Target } from './arguments.mjs';
 import { CommandError, unwritable } from './failure.mjs';
 
-/** Where the picture is to be written. */
+/** A checked output file. */
 export interface Destination {
   /** Absolute. */
   file: string;
   force: boolean;
-  /** Whether the user gave no name: another one will do. */
+  /** Whether the user gave no name, so that another one is acceptable. */
   anyName: boolean;
 }
 
-/** Checks that the picture could be written. `title` names the file if the user gave no name. */
+/** Checks that the image can be written. `title` names the file if the user gave no name. */
 export async function prepare({ file, force }: Target, title: string): Promise<Destination> {
   const anyName = file === undefined;
   const destination = { file: path.resolve(file ?? `${nameFrom(title)}.png`), force, anyName };
@@ -33,7 +33,7 @@ export async function prepare({ file, force }: Target, title: string): Promise<D
   return destination;
 }
 
-/** Writes the picture whole or not at all, and returns its path. */
+/** Writes the image whole or not at all, and returns its path. */
 export async function save(png: Uint8Array, destination: Destination): Promise<string> {
   const temporary = beside(destination.file);
   try {
@@ -51,11 +51,11 @@ export async function save(png: Uint8Array, destination: Destination): Promise<s
 }
 
 async function refuseToReplace({ file, force }: Destination): Promise<void> {
-  const there = await statusOf(file);
-  if (there === undefined) return;
-  if (!there.isFile()) {
-    const what = there.isDirectory() ? 'a directory' : 'no regular file';
-    throw new CommandError('OUTPUT_EXISTS', `${file} is ${what}, and cannot be replaced`);
+  const existing = await statusOf(file);
+  if (existing === undefined) return;
+  if (!existing.isFile()) {
+    const type = existing.isDirectory() ? 'a directory' : 'no regular file';
+    throw new CommandError('OUTPUT_EXISTS', `${file} is ${type}, and cannot be replaced`);
   }
   if (!force) throw new CommandError('OUTPUT_EXISTS', `${file} exists. --force replaces it`);
 }
@@ -79,7 +79,7 @@ async function writeThrough(file: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Moves to `fox.png`, else `fox-2.png`, `fox-3.png`, …: to the first name that is free. */
+/** Moves to the first free name of `fox.png`, `fox-2.png`, `fox-3.png`, … */
 async function moveToFree(from: string, file: string): Promise<string> {
   const { dir, name, ext } = path.parse(file);
   for (let number = 1; ; number += 1) {
@@ -134,11 +134,11 @@ export function nameFrom(title: string): string {
     name = longer;
   }
   if (DEVICE.test(name)) return `picture-${name}`;
-  // No word, or a first word that is too long, as in scripts without spaces.
+  // There is no word, or the first one is too long, as in scripts without spaces.
   return name || [...(words[0] ?? 'picture')].slice(0, MAX_NAME).join('');
 }
 
-/** Names of devices on Windows, with any extension. */
+/** Names of devices on Windows, reserved with any extension. */
 const DEVICE = /^(?:con|prn|aux|nul|(?:com|lpt)[\d¹²³])$/;
 
 /** In characters, each of which may take 4 of the 255 bytes that file systems allow. */

@@ -9,7 +9,7 @@ export interface Progress {
   end(): void;
 }
 
-/** Whether lines can be redrawn. An editor's shell cannot, and the log of a CI keeps every line. */
+/** Whether lines can be redrawn. An editor's shell cannot do it, and a CI log keeps every line. */
 export function isLive(stream: WriteStream, env: NodeJS.ProcessEnv): boolean {
   return stream.isTTY && env['TERM'] !== 'dumb' && !env['CI'];
 }

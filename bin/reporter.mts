@@ -12,17 +12,17 @@ import { offer } from './streams.mjs';
 
 export interface Reporter {
   progress(event: ProgressEvent): void;
-  /** Reports a picture that was written to `file`, or to stdout if that is undefined. */
+  /** Reports an image that was written to `file`, or to stdout if that is undefined. */
   done(image: GeneratedImage, file: string | undefined): Promise<void>;
   readiness(readiness: Readiness): Promise<void>;
   failed(failure: Failure): Promise<void>;
 }
 
-/** One JSON object a line: docs/command-line.md lists their members. */
+/** Prints one JSON object per line. docs/command-line.md lists the members. */
 export function forPrograms(): Reporter {
   const line = (type: string, members: object) => `${printableJson({ type, ...members })}\n`;
   return {
-    // Errors of stdout are reported by the last line.
+    // Ignores errors of stdout: writing the last line reports them.
     progress: (event) => void process.stdout.write(line('progress', event)),
     done: ({ png, ...image }, path) => offer(line('result', { path, bytes: png.length, ...image })),
     readiness: (readiness) => offer(line('readiness', readiness)),
@@ -31,7 +31,7 @@ export function forPrograms(): Reporter {
   };
 }
 
-/** Sentences on stderr, and the path of the picture on stdout. */
+/** Prints sentences to stderr, and the path of the image to stdout. */
 export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Reporter {
   const { stderr } = process;
   // Without a prototype: a polluted `Object.prototype` sets no variable.
@@ -39,7 +39,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
   const live = isLive(stderr, env);
   let progress: Progress = { show() {}, end() {} };
   if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
-  const say = (line: string) => void stderr.write(`${printable(line)}\n`);
+  const printLine = (line: string) => void stderr.write(`${printable(line)}\n`);
 
   const show = async ({ png, width, height }: GeneratedImage) => {
     const protocol = protocolOf(env);
@@ -55,9 +55,9 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
     async done(image, file) {
       progress.end();
       await show(image);
-      if (!quiet) say(summary(image));
-      if (verbose) say(provenance(image));
-      for (const warning of image.warnings) say(`Warning: ${warning}`);
+      if (!quiet) printLine(summary(image));
+      if (verbose) printLine(provenance(image));
+      for (const warning of image.warnings) printLine(`Warning: ${warning}`);
       if (file !== undefined) await offer(`${file}\n`);
     },
 
@@ -67,9 +67,9 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
 
     async failed({ code, message, detail, members }) {
       progress.end();
-      say(`codex-image: ${message} [${code}]`);
-      if (detail !== undefined && verbose) say(detail.replaceAll(/^/gm, '  '));
-      else if (detail !== undefined) say('--verbose shows more.');
+      printLine(`codex-image: ${message} [${code}]`);
+      if (detail !== undefined && verbose) printLine(detail.replaceAll(/^/gm, '  '));
+      else if (detail !== undefined) printLine('--verbose shows more.');
       if (Object.hasOwn(members, 'path') && 'path' in members)
         await offer(`${String(members.path)}\n`);
     },

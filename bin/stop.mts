@@ -3,8 +3,8 @@
 import { SIGNAL_EXITS, Stopped, type StopSignal } from './failure.mjs';
 
 /**
- * Aborted by the first signal. Later ones change nothing: the run ends within two seconds, and an
- * earlier exit would leave processes and files behind.
+ * Returns a signal that the first SIGINT, SIGTERM or SIGHUP aborts. Later ones are ignored: the run
+ * ends within two seconds, and an earlier exit would leave processes and files behind.
  */
 export function stopOnSignal(): AbortSignal {
   const controller = new AbortController();

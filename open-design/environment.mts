@@ -1,4 +1,4 @@
-// The Codex CLI and the environment that the daemon has resolved.
+// Defines the Codex CLI and the environment that the daemon has resolved.
 
 import { read } from './read.mjs';
 

@@ -1,12 +1,15 @@
-// The errors of a render. Those of the addon pass through unchanged, except where they name an
-// option that a variable has set.
+// Defines the errors of a render. Errors of the addon pass through unchanged, except if they name
+// an option that a variable has set.
 
 import type { CodexImageErrorCode } from 'codex-image';
 
-/** Why a render failed. Stable: programs may switch on it. */
+/** The code of a failed render. Stable: programs may switch on it. */
 export type CodexCliImageErrorCode = CodexImageErrorCode | 'CODEX_IMAGE_ADDON_UNAVAILABLE';
 
-/** What a render rejects with, unless it was aborted. The task route copies these members. */
+/**
+ * The error that a render rejects with, unless it was aborted. The daemon's task route copies these
+ * members.
+ */
 export interface CodexCliImageError extends Error {
   name: 'CodexImageError';
   code: CodexCliImageErrorCode;
@@ -14,7 +17,7 @@ export interface CodexCliImageError extends Error {
   message: string;
   /** An HTTP-like number. As an exit code, which is taken modulo 256, it is never 0 or 2. */
   status: number;
-  /** Whether the same call may well succeed if it is made again. */
+  /** Whether the same call may succeed if you make it again. */
   retryable: boolean;
   /** With `INVALID_OPTIONS`, the option or the variable that the message names. */
   option?: string;
@@ -26,7 +29,7 @@ interface Members {
   option?: string;
 }
 
-/** An error like the addon's own. With `INVALID_OPTIONS` it is a `TypeError` as well. */
+/** Creates an error like the addon's own. With `INVALID_OPTIONS` it is a `TypeError` as well. */
 export function renderError(
   { code, status, option }: Members,
   message: string,
@@ -35,9 +38,9 @@ export function renderError(
   const options = cause === undefined ? undefined : { cause };
   const error = new (code === 'INVALID_OPTIONS' ? TypeError : Error)(message, options);
   const name = 'CodexImageError';
-  // Not enumerable, as in every error.
+  // Not enumerable, as in built-in errors.
   Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true });
-  // The first line of the stack has the name.
+  // Captures the stack again, so that its first line has the name.
   Error.captureStackTrace(error, renderError);
   const members = { name, code, status, retryable: false } as const;
   return Object.assign(error, members, option === undefined ? {} : { option });

@@ -1,4 +1,4 @@
-// The entry point for Open Design's daemon. The import loads no native addon.
+// Entry point for Open Design's daemon. Importing it does not load the native addon.
 
 export type { CodexOverrides } from './environment.mjs';
 export type { CodexCliImageError, CodexCliImageErrorCode } from './errors.mjs';

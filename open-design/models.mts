@@ -1,4 +1,5 @@
-// This package's entries in Open Design's registry. Data only: a browser bundle may import them.
+// Defines this package's entries in Open Design's registry. Holds data only, so that a browser
+// bundle may import it.
 
 /** A provider of Open Design's media registry. */
 export interface MediaProvider<Id extends string = string> {
@@ -18,7 +19,7 @@ export interface MediaModel<Id extends string = string, Provider extends string 
   hint: string;
   /** The `id` of its provider. */
   provider: Provider;
-  /** `t2i`: draws from text. `i2i`: draws from pictures. */
+  /** `t2i`: draws from text. `i2i`: draws from images. */
   caps: string[];
 }
 

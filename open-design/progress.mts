@@ -1,11 +1,11 @@
 // Limits how often the daemon gets a line of progress.
 
-/** The shortest time between two lines: the daemon writes each one to its database at once. */
+/** Minimum time between two lines: the daemon writes each one to its database immediately. */
 const INTERVAL_MS = 1000;
 
 /**
- * Passes on the first line at once, then the latest line at most once a second. A line that is
- * pending when the call settles is dropped, because the outcome says more.
+ * Passes on the first line immediately, then the latest line at most once a second. Drops a line
+ * that is pending when the call settles, because the outcome supersedes it.
  */
 export class Throttle {
   readonly #listener: (line: string) => unknown;
@@ -31,7 +31,7 @@ export class Throttle {
     try {
       await this.#listener(line);
     } catch {
-      // As with the addon's own callback, a listener that throws does not stop the picture.
+      // Ignored as by the addon: a listener that throws does not stop the generation.
     }
   }
 

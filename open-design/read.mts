@@ -10,7 +10,7 @@ const MAX_PROTOTYPES = 100;
 export function read<T extends object, K extends keyof T>(object: T, key: K): T[K] | undefined {
   let holder: object | null = object;
   for (let depth = 0; depth < MAX_PROTOTYPES; depth += 1) {
-    // No object of the chain has it, but a Proxy may still return a value.
+    // No object of the chain has the property, but a Proxy may still return a value.
     if (holder === null) return object[key];
     if (isObjectPrototype(holder)) return Object.hasOwn(holder, key) ? undefined : object[key];
     if (Object.hasOwn(holder, key)) return object[key];
@@ -19,7 +19,7 @@ export function read<T extends object, K extends keyof T>(object: T, key: K): T[
   return undefined;
 }
 
-/** Whether it is the `Object.prototype` of this or of another realm, such as a vm context. */
+/** Whether `object` is the `Object.prototype` of any realm, such as a vm context. */
 function isObjectPrototype(object: object): boolean {
   return (
     object === Object.prototype ||

@@ -7,47 +7,47 @@ import { type CodexOverrides, environmentOf } from './environment.mjs';
 import type { CodexCliImageError } from './errors.mjs';
 import { read } from './read.mjs';
 
-/** Something that keeps this machine from drawing, or a hint. Safe to show. */
+/** A problem that keeps this machine from drawing, or a hint. Safe to show. */
 export interface CodexCliProblem {
   /** The code with which a render would fail, or that of a hint. */
   code: ReadinessProblem['code'] | 'CODEX_IMAGE_ADDON_UNAVAILABLE';
-  /** What is wrong, in one line for end users. */
+  /** The problem, in one line for end users. */
   message: string;
-  /** What to do, in one line for end users. */
+  /** The fix, in one line for end users. */
   fix: string;
-  /** Whether it keeps this machine from drawing; otherwise it is a hint. */
+  /** Whether the problem keeps this machine from drawing; otherwise it is a hint. */
   blocking: boolean;
 }
 
-/** Whether this machine can draw, and what to do if not. Names no path. */
+/** The result of a check whether this machine can draw. Contains no path. */
 export interface CodexCliReadiness {
   /** Whether nothing is known to keep this machine from drawing. */
   ready: boolean;
   problems: CodexCliProblem[];
 }
 
-/** How long an answer is kept. Short, so that a new login shows soon. */
+/** Time for which a result is cached. Short, so that a new login is noticed soon. */
 const MAX_AGE_MS = 10_000;
 
-let latest: { question: string; askedAt: number; answer: Promise<CodexCliReadiness> } | undefined;
+let latest: { key: string; startedAt: number; readiness: Promise<CodexCliReadiness> } | undefined;
 
 /**
- * Finds out whether this machine can draw. Offline and free. Consecutive calls with the same
- * settings share one answer for ten seconds. A missing addon is a problem like the others.
+ * Checks whether this machine can draw. Offline and free. Consecutive calls with the same settings
+ * share one result for ten seconds. A missing addon is reported as a problem.
  */
 export async function checkCodexCli(overrides: CodexOverrides = {}): Promise<CodexCliReadiness> {
   const options = { codexPath: read(overrides, 'executable'), env: environmentOf(overrides) };
-  const question = JSON.stringify(options);
+  const key = JSON.stringify(options);
   const now = performance.now();
-  if (latest?.question === question && now - latest.askedAt < MAX_AGE_MS) return latest.answer;
+  if (latest?.key === key && now - latest.startedAt < MAX_AGE_MS) return latest.readiness;
 
-  const asked = { question, askedAt: now, answer: check(options) };
-  latest = asked;
-  // A failure is not kept.
-  asked.answer.catch(() => {
-    if (latest === asked) latest = undefined;
+  const entry = { key, startedAt: now, readiness: check(options) };
+  latest = entry;
+  // A failure is not cached.
+  entry.readiness.catch(() => {
+    if (latest === entry) latest = undefined;
   });
-  return asked.answer;
+  return entry.readiness;
 }
 
 async function check(options: object): Promise<CodexCliReadiness> {

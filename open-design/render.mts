@@ -1,5 +1,5 @@
-// The branch of Open Design's dispatcher: converts its context and settings to the addon's options.
-// The addon has the defaults and the bounds, and chooses the sandbox.
+// Renders an image for Open Design's dispatcher: converts its context and settings to the addon's
+// options. Defaults, bounds and the choice of the sandbox are the addon's.
 
 import type { GenerateOptions } from 'codex-image';
 
@@ -11,55 +11,55 @@ import { Throttle } from './progress.mjs';
 import { read } from './read.mjs';
 
 /**
- * The members of the dispatcher's context that are read. `model` and `wireModel` are not: they name
- * a tool, not Codex's own model.
+ * The members of the dispatcher's context that this package reads. It ignores `model` and
+ * `wireModel`: they name a tool, not Codex's own model.
  */
 export interface RenderContext {
-  /** Everything but `'image'` is refused. */
+  /** Has to be `'image'`; any other value is refused. */
   surface: string;
-  /** What to draw; refused if blank. */
+  /** The description of the image; refused if blank. */
   prompt: string;
-  /** Width to height, such as `'16:9'`. */
+  /** Aspect ratio, width to height, such as `'16:9'`. */
   aspect?: string | undefined;
-  /** The first picture to start from. */
+  /** The first image to start from. */
   imageRef?: ImageRef | null | undefined;
-  /** All pictures to start from; may contain `imageRef`. */
+  /** All images to start from; may contain `imageRef`. */
   imageRefs?: readonly ImageRef[] | undefined;
 }
 
-/** A picture to start from. The addon reads the file; other members are ignored. */
+/** An image to start from. The addon reads the file; other members are ignored. */
 export interface ImageRef {
   /** The file's absolute path. */
   abs: string;
 }
 
-/** What the daemon has decided. Absent members default as for `generateCodexImage`. */
+/** The daemon's settings. Absent members default as for `generateCodexImage`. */
 export interface RenderOverrides extends CodexOverrides {
-  /** What the agent's shell may do. By default `OD_CODEX_SANDBOX`, Windows and WSL decide. */
+  /** The sandbox of the agent's shell. By default `OD_CODEX_SANDBOX`, Windows and WSL decide. */
   sandbox?: GenerateOptions['sandbox'];
   /** Time limit of the whole call, in milliseconds; by default `OD_CODEX_IMAGE_TIMEOUT_MS`. */
   timeoutMs?: number | undefined;
-  /** What the picture has to prove; `'full'` by default. Fixtures may need `'signature'`. */
+  /** The check of an image in the workspace; `'full'` by default. Tests may need `'signature'`. */
   validation?: GenerateOptions['validation'];
   /** Aborts the call; the promise rejects with its reason. */
   signal?: AbortSignal | undefined;
 }
 
-/** The picture for the dispatcher to write into the project. */
+/** The image, for the dispatcher to write into the project. */
 export interface CodexCliImage {
   /** Exactly the PNG file's bytes. */
   bytes: Buffer;
-  /** A note on its origin, for the viewer's toolbar. */
+  /** A note on the image's origin, for the viewer's toolbar. */
   providerNote: string;
   /** The extension of a PNG, whatever file name was requested. */
   suggestedExt: '.png';
 }
 
 /**
- * Draws one picture with the user's own signed-in Codex CLI. Never returns a placeholder.
+ * Draws one image with the user's own signed-in Codex CLI. Never returns a placeholder.
  *
- * `onProgress` gets single lines of at most 200 characters: the first at once, then the latest at
- * most once a second. Rejects with a `CodexCliImageError`, or with the signal's reason.
+ * `onProgress` gets single lines of at most 200 characters: the first immediately, then the latest
+ * at most once a second. Rejects with a `CodexCliImageError`, or with the signal's reason.
  */
 export async function renderCodexCliImage(
   context: RenderContext,
@@ -110,11 +110,11 @@ const TIMEOUT_VARIABLE = 'OD_CODEX_IMAGE_TIMEOUT_MS';
 function timeoutOf(env: Environment): number | undefined {
   const text = env[TIMEOUT_VARIABLE]?.trim();
   if (!text) return undefined;
-  // The addon refuses NaN. An ignored value would hide why a picture did not come.
+  // The addon refuses NaN. Ignoring an invalid value would hide the user's mistake.
   return /^\d+$/.test(text) ? Number(text) : NaN;
 }
 
-/** The addon's refusal of `timeoutMs`, naming the variable instead. Other errors stay the same. */
+/** Returns an error about `timeoutMs` with the variable's name instead, other errors unchanged. */
 function namingVariable(error: unknown): unknown {
   if (!(error instanceof TypeError)) return error;
   const { option, message } = error as Error & CodexCliImageError;

@@ -1,8 +1,8 @@
-//! Runs blocking disk work on few threads.
+//! Runs blocking disk work in small pools of threads.
 //!
-//! A request to a dead network drive blocks its thread in the kernel, possibly for ever; opening
-//! files non-blocking does not help. All calls share the runtime's blocking threads, so each kind
-//! of work gets a small pool of them for each path, and no path takes the threads of another.
+//! A request to a dead network drive blocks its thread in the kernel, possibly forever; opening
+//! files non-blocking does not help. All calls share the runtime's blocking threads. So each kind of
+//! work has one small pool per path, and a dead path cannot exhaust the threads of another.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -16,16 +16,16 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Cause, Failure};
 use crate::files::FsRequests;
 
-/// Work that may block on a disk. Each kind has pools of its own.
+/// Kind of work that may block on a disk. Each kind has its own pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DiskWork {
-    /// Reads the small files of a `CODEX_HOME`, which takes well below a millisecond each.
+    /// Reads of small files of a `CODEX_HOME`, each well below a millisecond.
     HomeFiles,
-    /// Reads the store and the record of a thread, in a `CODEX_HOME` that has just answered.
+    /// Reads of the store and the record of a thread, in a `CODEX_HOME` that has just answered.
     ThreadFiles,
-    /// Searches directories for the CLI.
+    /// A search of directories for the CLI.
     ProgramSearch,
-    /// Asks the user database, which may be on another machine. It has no path.
+    /// A query of the user database, which may be on another machine. It has no path.
     UserDatabase,
 }
 
@@ -34,13 +34,13 @@ impl DiskWork {
     const fn threads(self) -> usize {
         match self {
             Self::HomeFiles | Self::ProgramSearch | Self::UserDatabase => 4,
-            // More than most machines can decode at once; the work behind them loses nothing.
+            // More threads than most machines have processors, so decoding loses no time by waiting.
             Self::ThreadFiles => 16,
         }
     }
 }
 
-/// Runs `work` on a blocking thread, with no bound on how many do so at the same time.
+/// Runs `work` on one of the runtime's blocking threads, outside of the pools.
 ///
 /// # Errors
 /// [`Cause::Internal`] if it panicked.
@@ -49,8 +49,8 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     spawn_blocking(work).await.map_err(|_| Cause::Internal.into())
 }
 
-/// Runs `work`, which may block on the disk of `path`, and waits for it however long it takes. For
-/// callers with time limits of their own.
+/// Runs `work`, which may block on the disk of `path`, and waits for it without a time limit. The
+/// caller has its own.
 ///
 /// # Errors
 /// [`Cause::Internal`] if it panicked.
@@ -63,11 +63,11 @@ pub async fn on_disk<T: Send + 'static>(
     result.ok_or_else(|| Cause::Internal.into())
 }
 
-/// As [`on_disk`], but returns None once the work has stalled, or all threads of its pool have.
+/// Like [`on_disk`], but returns None when the work, or all work in its pool, has stalled.
 ///
-/// Work is *stalled* while one single request ([`crate::files::fs_request`]) has not been answered for
-/// two seconds. Time that it spends computing, or in many requests, does not count: a record of
-/// hundreds of megabytes may take as long as it takes.
+/// Work is *stalled* while a single request ([`crate::files::fs_request`]) has been unanswered for
+/// two seconds. Time spent computing, or in many short requests, does not count: reading a record
+/// of hundreds of megabytes has no time limit.
 ///
 /// # Errors
 /// [`Cause::Internal`] if it panicked.
@@ -95,7 +95,7 @@ fn pool(kind: DiskWork, path: OsString) -> Arc<Pool> {
     })
 }
 
-/// How long work is waited for.
+/// When to stop waiting for work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
     UntilStalled,
@@ -111,10 +111,10 @@ struct Pool {
     check_interval: Duration,
 }
 
-/// How often work is checked for an unanswered request. Checks are counted instead of the time
-/// between them: if this process was stopped for a while, or starved, no disk counts as stalled.
+/// Interval of the checks for an unanswered request. Counts checks, not elapsed time, so that no
+/// disk counts as stalled only because this process was stopped or got no processor time.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
-/// How many checks have to find the same request unanswered.
+/// Number of checks that must find the same request unanswered.
 const STALLED_CHECKS: u32 = 4;
 
 impl Pool {
@@ -142,7 +142,7 @@ impl Pool {
             value
         });
         let is_stalled = CancellationToken::new();
-        // A task of its own, which watches the work to its end even if the caller is dropped.
+        // A separate task, which watches the work to its end even if the caller is dropped.
         let watched = tokio::spawn(self.watch(running, requests, is_stalled.clone()));
         tokio::select! {
             biased;
@@ -151,7 +151,7 @@ impl Pool {
         }
     }
 
-    /// Waits for the work, and counts it among the stalled while it is.
+    /// Waits for the work. Counts it in `stalled` while it is stalled.
     async fn watch<T>(
         self: Arc<Self>,
         mut running: JoinHandle<T>,
@@ -194,12 +194,12 @@ mod tests {
     use super::*;
     use crate::files::fs_request;
 
-    /// Two threads, whose work is soon stalled.
+    /// A pool of two threads, in which work is stalled after 20 ms.
     fn pool() -> Arc<Pool> {
         Arc::new(Pool::new(2, Duration::from_millis(5)))
     }
 
-    /// Two threads, whose work is stalled after 0.2 s, far above a request of a millisecond.
+    /// A pool of two threads, in which work is stalled after 200 ms, far above a request of 1 ms.
     fn slow_pool() -> Arc<Pool> {
         Arc::new(Pool::new(2, Duration::from_millis(50)))
     }
@@ -208,18 +208,21 @@ mod tests {
         fs_request(|| std::thread::sleep(Duration::from_millis(1)));
     }
 
-    /// A disk that answers once its sender is dropped.
+    /// Work on a disk that answers when the sender is dropped.
     fn dead() -> (Sender<()>, impl FnOnce() + Send + 'static) {
         let (alive, answer): (_, Receiver<()>) = channel();
         (alive, move || fs_request(|| _ = answer.recv()))
     }
 
-    async fn impatient<T: Send + 'static>(pool: &Arc<Pool>, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    async fn run_until_stalled<T: Send + 'static>(
+        pool: &Arc<Pool>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         Arc::clone(pool).run(work, Wait::UntilStalled).await.unwrap()
     }
 
     #[tokio::test]
-    async fn a_dead_disk_takes_few_threads_whatever_the_number_of_calls() {
+    async fn a_dead_disk_blocks_few_threads_whatever_the_number_of_calls() {
         let pool = pool();
         let started = Arc::new(AtomicUsize::new(0));
         let (disks, calls): (Vec<_>, JoinSet<_>) = (0..50)
@@ -230,12 +233,12 @@ mod tests {
                     started.fetch_add(1, Ordering::SeqCst);
                     hangs();
                 };
-                (disk, async move { impatient(&pool, work).await })
+                (disk, async move { run_until_stalled(&pool, work).await })
             })
             .unzip();
         assert_eq!(calls.join_all().await, [None; 50]);
         assert_eq!(started.load(Ordering::SeqCst), 2);
-        assert_eq!(impatient(&pool, || ()).await, None, "a disk known to be dead was waited for again");
+        assert_eq!(run_until_stalled(&pool, || ()).await, None, "a disk known to be dead was waited for again");
         drop(disks);
         assert_eq!(Arc::clone(&pool).run(|| 7, Wait::Endless).await.unwrap(), Some(7));
     }
@@ -245,9 +248,9 @@ mod tests {
         let pool = pool();
         let mut stalled = pool.stalled.subscribe();
         let (disk, hangs) = dead();
-        assert_eq!(impatient(&pool, hangs).await, None);
+        assert_eq!(run_until_stalled(&pool, hangs).await, None);
         assert_eq!(*stalled.borrow(), 1);
-        assert_eq!(impatient(&pool, || 7).await, Some(7), "the other thread is free");
+        assert_eq!(run_until_stalled(&pool, || 7).await, Some(7), "the other thread is free");
         drop(disk);
         stalled.wait_for(|stalled| *stalled == 0).await.unwrap();
         assert_eq!(pool.free.available_permits(), 2);
@@ -264,26 +267,30 @@ mod tests {
             }
             call.abort();
         }
-        assert_eq!(impatient(&pool, || ()).await, None);
+        assert_eq!(run_until_stalled(&pool, || ()).await, None);
         drop(disks);
     }
 
     #[tokio::test]
     async fn work_of_any_length_is_waited_for() {
         let pool = slow_pool();
-        assert_eq!(impatient(&pool, || (0..400).for_each(|_| short_request())).await, Some(()), "many requests");
+        assert_eq!(
+            run_until_stalled(&pool, || (0..400).for_each(|_| short_request())).await,
+            Some(()),
+            "many requests"
+        );
         let computes = || std::thread::sleep(Duration::from_millis(400));
-        assert_eq!(impatient(&pool, computes).await, Some(()), "a long computation");
+        assert_eq!(run_until_stalled(&pool, computes).await, Some(()), "a long computation");
     }
 
     #[tokio::test]
-    async fn work_waits_behind_work_that_goes_on() {
+    async fn work_waits_for_a_thread_while_the_disk_answers() {
         let pool = slow_pool();
         let work = || (0..150).for_each(|_| short_request());
         let calls: JoinSet<_> = (0..8)
             .map(|_| {
                 let pool = Arc::clone(&pool);
-                async move { impatient(&pool, work).await }
+                async move { run_until_stalled(&pool, work).await }
             })
             .collect();
         assert_eq!(calls.join_all().await, [Some(()); 8]);
@@ -298,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn paths_and_kinds_do_not_share_their_threads() {
+    async fn different_paths_and_kinds_of_work_share_no_threads() {
         let (disks, calls): (Vec<_>, Vec<_>) = (0..4)
             .map(|_| {
                 let (disk, hangs) = dead();

@@ -1,5 +1,4 @@
-//! Every way a call can fail, each with its code, its status, and a message that its reader can act
-//! on.
+//! Defines every cause of a failed call, with its code, its status and its message.
 //!
 //! A [`Failure`] has two parts. The [`Cause`] is public: its message reaches end users verbatim, so
 //! it never holds a path, a line of stderr or a secret. The [`Evidence`] is for logs; its `detail`
@@ -13,77 +12,77 @@ use crate::png::PngError;
 use crate::process::Exit;
 use crate::text::name;
 
-/// Why there is no image.
+/// Cause of a failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// The caller's own mistake; nothing was started.
+    /// An option is invalid; nothing was started.
     InvalidOption {
         /// The option's name as the caller wrote it, e.g. `timeoutMs` or `env.PATH`.
         option: String,
-        /// What is wrong, in words that complete "Invalid option X: …".
+        /// The problem, as a clause that completes "Invalid option X: …".
         problem: String,
     },
-    /// No Codex CLI in any of the usual places.
+    /// No Codex CLI was found.
     CodexNotFound,
-    /// There is one, but of another system.
+    /// Only a Codex CLI for Windows was found, on another system.
     CodexForWindows,
-    /// `codexPath` names something that cannot be run.
+    /// `codexPath` names a file that cannot be run as the CLI.
     CodexUnusable(CliFault),
-    /// The operating system refused to start the CLI.
+    /// The operating system could not start the CLI, for this reason.
     SpawnFailed(String),
     /// There is no login.
     NotSignedIn,
-    /// Codex has no home: the user has no home directory, and `CODEX_HOME` names none.
+    /// Codex has no home: the user has no home directory, and `CODEX_HOME` is not set.
     HomeUnknown,
-    /// Signed in to an account or a workspace that OpenAI has deactivated.
+    /// The login is to an account or a workspace that OpenAI has deactivated.
     Deactivated,
-    /// Codex's home is no directory that it can open: Codex does not start.
+    /// Codex's home is not a directory that Codex can open, so Codex does not start.
     HomeUnusable,
-    /// The login is not as Codex's configuration demands: Codex would sign out.
+    /// Codex's configuration does not allow the login: Codex would sign out.
     LoginRefused(Demand),
-    /// Signed in, but in a way that does not come with the image tool.
+    /// The login is programmatic, which does not include the image tool.
     ApiKeyLogin,
     /// Codex runs, but has no image tool.
     ImageGenUnavailable(ToolUnavailable),
     /// No file counts as the image.
     NoImage(NoImageReason),
-    /// There is a file, and it is not a valid PNG.
+    /// There is a file, but it is not a valid PNG.
     InvalidImage(PngError),
-    /// There is a file, and it is larger than the caller allows.
+    /// There is a file, but it is larger than the caller allows.
     ImageTooLarge {
         /// The limit in force, in bytes.
         limit: u64,
     },
     /// The rolling limit of the subscription is reached.
     UsageLimit {
-        /// How long until the limit resets, if the backend said so.
+        /// Time until the limit resets, if the backend reported it.
         resets_in: Option<Duration>,
     },
-    /// What the account may spend is used up, and waiting alone does not bring more.
+    /// An allowance of the account is used up. Waiting does not restore it.
     Exhausted(Allowance),
     /// Too many requests in a short time.
     RateLimited,
     /// OpenAI's safety system refused the request.
     SafetyRejected,
-    /// OpenAI's side failed, or could not be reached.
+    /// OpenAI's backend failed, or could not be reached.
     BackendError(BackendTrouble),
     /// Codex exited with an error, for an unrecognised reason.
     CodexFailed(Exit),
     /// The turn failed, for an unrecognised reason, and Codex had to be stopped.
     TurnFailed,
-    /// The whole call took longer than allowed.
+    /// The whole call took longer than this limit.
     Timeout(Duration),
-    /// The disk of `CODEX_HOME` does not answer.
+    /// The disk of `CODEX_HOME`, or the user database that names the home, does not answer.
     HomeUnanswered,
-    /// The private working directory could not be made.
+    /// The workspace could not be made, for this reason.
     WorkspaceFailed(String),
-    /// The caller aborted the call. JavaScript gets its own `signal.reason` instead of this.
+    /// The caller aborted the call. In JavaScript, the promise rejects with `signal.reason` instead.
     Aborted,
     /// A defect of this package.
     Internal,
 }
 
-/// Why a file cannot be run as the CLI.
+/// Reason why a file cannot be run as the CLI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CliFault {
     /// The path names nothing.
@@ -101,39 +100,39 @@ pub enum CliFault {
     /// It runs on Windows only. WSL would start it, but it cannot use the paths of this system.
     #[error("it is a program for Windows; install Codex inside of this system")]
     ForWindows,
-    /// A launcher whose script was moved or removed.
+    /// The file is a launcher whose script was moved or removed.
     #[error("the script that it starts is not there")]
     ScriptAbsent,
-    /// On Windows, where scripts are not run.
+    /// The file is a script, on Windows, where this package runs no scripts.
     #[error("it is a script, and leads to no native Codex")]
     OnlyScript,
 }
 
-/// Why no file counts as the image.
+/// Reason why no file counts as the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoImageReason {
-    /// The turn left none.
+    /// The turn left no image.
     NotDrawn,
-    /// The one that the turn left is a reference image, unchanged.
+    /// The image that the turn left is an unchanged reference image.
     Reference,
-    /// The one that the turn left may be from anywhere.
+    /// The image that the turn left is not verified, although the call requires that.
     Unverified,
-    /// An earlier thread may have drawn one, and it is not there any more.
+    /// Neither the store nor the record holds an image of the earlier thread.
     NotKept,
 }
 
-/// What Codex's configuration demands of a login, and this one does not have.
+/// Requirement of Codex's configuration that the login does not meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
-    /// Another method than ChatGPT.
+    /// A method other than ChatGPT.
     AnotherMethod,
-    /// ChatGPT.
+    /// A login with ChatGPT.
     ChatGpt,
     /// Another ChatGPT workspace.
     AnotherWorkspace,
 }
 
-/// Why the image tool is missing.
+/// Reason why the image tool is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolUnavailable {
     /// `config.toml` selects a provider that certainly does not offer it.
@@ -144,11 +143,11 @@ pub enum ToolUnavailable {
     SwitchedOff(&'static str),
     /// A program that belongs to Codex is missing.
     Incomplete,
-    /// Codex, or its model, said so during the turn.
+    /// Codex, or its model, reported it during the turn.
     Reported,
 }
 
-/// What is used up until it is paid for or raised.
+/// Allowance that stays used up until it is paid for or raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
     /// The credits of a workspace.
@@ -157,39 +156,39 @@ pub enum Allowance {
     SpendCap,
     /// The quota or the balance of an account.
     Quota,
-    /// The plan does not include Codex.
+    /// A plan, as the account's own does not include Codex.
     Plan,
 }
 
-/// What failed on OpenAI's side or on the way to it.
+/// Failure of OpenAI's backend or of the connection to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BackendTrouble {
-    /// An HTTP status, and its reason.
+    /// The backend answered with this HTTP status. The text explains it.
     Http(u16, &'static str),
-    /// No connection, or one that broke off.
+    /// There is no connection, or it broke off.
     Unreachable,
-    /// Too many requests of others.
+    /// The servers report high demand.
     Overloaded,
-    /// Too many requests of others for one model.
+    /// The selected model is at capacity.
     AtCapacity,
-    /// An error that the backend did not explain.
+    /// The backend reported an error without an explanation.
     Failed,
     /// The network or its region is blocked.
     Blocked,
-    /// A model that the account or this version of Codex cannot use.
+    /// The account or this version of Codex cannot use the model.
     NoSuchModel,
-    /// More than fits into the model's context.
+    /// The request does not fit into the model's context.
     TooLong,
-    /// The backend cannot read a picture of the request.
+    /// The backend cannot read an image of the request.
     UnreadableImage,
 }
 
-/// A text for end users in two parts, each of whole sentences.
+/// A message for end users in two parts, each of whole sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// What happened.
+    /// The problem.
     pub problem: Cow<'static, str>,
-    /// What to do. Empty if the problem implies it.
+    /// The action that the user can take. Empty if the problem implies it.
     pub fix: Cow<'static, str>,
 }
 
@@ -212,7 +211,7 @@ const UPDATE: &str = "Update Codex and try again. \
                       If that does not help, run `codex` in a terminal to see what it reports.";
 
 impl Cause {
-    /// What happened, and what to do.
+    /// The message for end users.
     #[must_use]
     pub fn message(&self) -> Message {
         match self {
@@ -265,7 +264,7 @@ impl Cause {
             ),
             Self::UsageLimit { resets_in } => Message::new(
                 "Your ChatGPT plan's limit is reached; it resets on a rolling window.",
-                format!("Try again later{}.", resets_in_words(*resets_in)),
+                format!("Try again later{}.", reset_text(*resets_in)),
             ),
             Self::Exhausted(allowance) => allowance.message(),
             Self::RateLimited => Message::new("OpenAI is limiting the rate of requests.", "Try again in a minute."),
@@ -273,9 +272,7 @@ impl Cause {
                 Message::new("The request was refused by OpenAI's safety system.", "Reword the prompt.")
             }
             Self::BackendError(trouble) => trouble.message(),
-            Self::CodexFailed(exit) => {
-                Message::new(format!("codex image_gen exited {}.", exit_in_words(*exit)), UPDATE)
-            }
+            Self::CodexFailed(exit) => Message::new(format!("codex image_gen exited {}.", exit_text(*exit)), UPDATE),
             Self::TurnFailed => Message::new("Codex reported that its turn failed.", UPDATE),
             Self::Timeout(limit) => Message::new(
                 format!("Codex did not deliver an image within {} s.", limit.as_secs_f64()),
@@ -404,8 +401,8 @@ impl Allowance {
 }
 
 impl BackendTrouble {
-    /// Whether the same request may well succeed later. Of the HTTP statuses, only a timeout, "too
-    /// early", "too many" and the server's own errors pass.
+    /// Whether the same request may succeed later. Of the HTTP statuses, this holds for a timeout,
+    /// "too early", "too many requests" and the server's own errors.
     const fn may_pass(&self) -> bool {
         match self {
             Self::Http(status, _) => matches!(status, 408 | 425 | 429 | 500..=599),
@@ -443,7 +440,7 @@ impl BackendTrouble {
 
 const HOURS_OF_A_YEAR: u64 = 365 * 24;
 
-fn resets_in_words(resets_in: Option<Duration>) -> String {
+fn reset_text(resets_in: Option<Duration>) -> String {
     let Some(wait) = resets_in else { return String::new() };
     let minutes = wait.as_secs().div_ceil(60).max(1);
     match (minutes / 60, minutes % 60) {
@@ -457,7 +454,7 @@ fn resets_in_words(resets_in: Option<Duration>) -> String {
     }
 }
 
-fn exit_in_words(exit: Exit) -> String {
+fn exit_text(exit: Exit) -> String {
     match exit {
         // A crash on Windows, which is known by its hexadecimal number.
         Exit::Code(code) if code < -1 => format!("exit {code:#010x}"),
@@ -467,7 +464,7 @@ fn exit_in_words(exit: Exit) -> String {
 }
 
 impl Cause {
-    /// The stable code that programs switch on.
+    /// The stable code for programs.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -494,8 +491,8 @@ impl Cause {
         }
     }
 
-    /// An HTTP-like number for callers that answer HTTP requests; some of them exit with it, so it
-    /// is never a multiple of 256 nor 2 modulo 256.
+    /// An HTTP-like number for callers that answer HTTP requests. Some callers exit with it, so
+    /// modulo 256 it is never 0 or 2.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -521,7 +518,7 @@ impl Cause {
         }
     }
 
-    /// The invalid option, as the message names it: short and printable.
+    /// The invalid option as the message names it: printable, and cut to a bounded length.
     #[must_use]
     pub fn option(&self) -> Option<String> {
         match self {
@@ -530,7 +527,7 @@ impl Cause {
         }
     }
 
-    /// Whether the same call may well succeed if it is made again.
+    /// Whether the same call may succeed if it is made again.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
@@ -546,16 +543,16 @@ impl Cause {
     }
 }
 
-/// What is known besides the cause.
+/// Evidence of a failure, for logs and programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// How Codex ended, if it ran and ended by itself.
+    /// The exit of Codex, if it ran and ended by itself.
     pub exit: Option<Exit>,
     /// The thread of the failed turn.
     pub thread_id: Option<String>,
-    /// When a usage limit resets.
+    /// The time at which a usage limit resets.
     pub resets_at: Option<SystemTime>,
-    /// The redacted ends of stderr and of the agent's output; empty if there was none.
+    /// The redacted ends of the agent's messages and of stderr; empty if there was no output.
     pub detail: String,
 }
 
@@ -563,9 +560,9 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct Failure {
-    /// Why there is no image.
+    /// The cause, for end users.
     pub cause: Cause,
-    /// What is known besides.
+    /// The evidence, for logs.
     pub evidence: Box<Evidence>,
 }
 
@@ -575,21 +572,21 @@ impl From<Cause> for Failure {
     }
 }
 
-/// The text of an operating-system error, without anything that could name a path.
+/// Returns the text of an operating-system error, without any path.
 #[must_use]
-pub fn os_words(error: &std::io::Error) -> String {
-    // An `io::Error` made by std from an errno prints only that errno's text; one made from a
-    // message may quote anything, so only its kind is told.
+pub fn os_error_text(error: &std::io::Error) -> String {
+    // An `io::Error` made from an errno prints only that errno's text. One made from a message may
+    // quote anything, so only its kind is returned.
     if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
 }
 
-/// What every sentence for people has to be.
+/// Assertions on every message for end users.
 #[cfg(test)]
 pub(crate) mod sentences {
     use crate::text::printable::printable;
     use crate::text::redact::redact;
 
-    /// One printable line of some whole sentences, without a path.
+    /// Asserts that `text` is one printable line of whole sentences, without a path.
     pub fn assert_sentence(text: &str) {
         assert!(text.ends_with('.') && !text.ends_with(".."), "{text}");
         assert!(!text.contains('\n') && text.len() < 350, "{text}");
@@ -598,8 +595,8 @@ pub(crate) mod sentences {
         assert_eq!(redact(text), text);
     }
 
-    /// The options of the API, and the members of its errors: nothing that a reader could set or
-    /// see. Names that are words as well are not looked for.
+    /// Asserts that `text` names no option of the API and no member of its errors, since end users
+    /// can neither set nor see them. Ignores names that are also plain English words.
     pub fn assert_names_no_option(text: &str) {
         let declared = include_str!("node/types.d.ts").lines().filter_map(|line| line.strip_prefix("  "));
         let names = declared.filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim_end_matches('?'));
@@ -702,11 +699,11 @@ mod tests {
     }
 
     #[test]
-    fn every_message_is_fit_for_its_readers() {
+    fn every_message_is_whole_sentences_without_paths_or_options() {
         for cause in every_cause() {
             let message = cause.to_string();
             assert_sentence(&message);
-            // Only this one is for the caller, who has set the option.
+            // Only this message is for the caller, who has set the option.
             if !matches!(cause, Cause::InvalidOption { .. }) {
                 assert_names_no_option(&message);
             }
@@ -714,17 +711,17 @@ mod tests {
     }
 
     #[test]
-    fn every_message_says_what_to_do() {
+    fn every_message_has_a_fix_unless_the_problem_implies_it() {
         for cause in every_cause() {
-            // An invalid option says what it must be. JavaScript gets the caller's own reason
-            // instead of `Aborted`.
+            // The problem of an invalid option implies the fix. In JavaScript, `signal.reason`
+            // replaces `Aborted`.
             let implied = matches!(cause, Cause::InvalidOption { .. } | Cause::Aborted);
             assert_eq!(cause.message().fix.is_empty(), implied, "{cause}");
         }
     }
 
     #[test]
-    fn what_others_have_named_is_quoted_in_printable_words() {
+    fn names_chosen_by_others_are_quoted_as_printable_text() {
         let evil = format!("x\u{202e}\n\u{1b}[31m\u{200b}`{}", "y".repeat(100_000));
         for cause in [
             Cause::ImageGenUnavailable(ToolUnavailable::Provider(evil.clone())),
@@ -738,21 +735,23 @@ mod tests {
 
     #[test]
     fn the_wording_that_callers_match_stays() {
-        let said = |cause: Cause| cause.to_string();
-        assert!(said(Cause::ImageGenUnavailable(ToolUnavailable::Reported)).contains("image_gen tool is unavailable"));
-        assert!(said(Cause::NoImage(NoImageReason::NotDrawn)).contains("no image at the requested path"));
-        assert!(said(Cause::InvalidImage(PngError::Empty)).contains("not a valid PNG"));
-        assert!(said(Cause::CodexFailed(Exit::Code(7))).contains("codex image_gen exited exit 7"));
-        assert!(said(Cause::CodexFailed(Exit::Code(0xc000_0005_u32.cast_signed()))).contains("exit 0xc0000005"));
+        let message = |cause: Cause| cause.to_string();
+        assert!(
+            message(Cause::ImageGenUnavailable(ToolUnavailable::Reported)).contains("image_gen tool is unavailable")
+        );
+        assert!(message(Cause::NoImage(NoImageReason::NotDrawn)).contains("no image at the requested path"));
+        assert!(message(Cause::InvalidImage(PngError::Empty)).contains("not a valid PNG"));
+        assert!(message(Cause::CodexFailed(Exit::Code(7))).contains("codex image_gen exited exit 7"));
+        assert!(message(Cause::CodexFailed(Exit::Code(0xc000_0005_u32.cast_signed()))).contains("exit 0xc0000005"));
         let signal = if cfg!(unix) { "SIGSEGV" } else { "number 11" };
-        assert!(said(Cause::CodexFailed(Exit::Signal(11))).contains(&format!("exited signal {signal}")));
-        assert!(said(Cause::UsageLimit { resets_in: None }).contains("resets on a rolling window"));
-        assert!(said(Cause::NotSignedIn).contains("not signed in. Run `codex login`"));
-        assert!(said(Cause::ApiKeyLogin).contains("API key"));
+        assert!(message(Cause::CodexFailed(Exit::Signal(11))).contains(&format!("exited signal {signal}")));
+        assert!(message(Cause::UsageLimit { resets_in: None }).contains("resets on a rolling window"));
+        assert!(message(Cause::NotSignedIn).contains("not signed in. Run `codex login`"));
+        assert!(message(Cause::ApiKeyLogin).contains("API key"));
     }
 
     #[test]
-    fn only_what_may_pass_is_to_be_tried_again_later() {
+    fn only_a_retryable_cause_or_a_limit_suggests_trying_again_later() {
         for cause in every_cause() {
             assert!(
                 cause.retryable() || !cause.to_string().contains("again later") || cause.status() == 429,
@@ -767,15 +766,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_told_in_the_units_people_use() {
-        let told = |secs| resets_in_words(Some(Duration::from_secs(secs)));
-        assert_eq!(told(0), ", in about a minute");
-        assert_eq!(told(61), ", in about 2 minutes");
-        assert_eq!(told(3600), ", in about 1 h");
-        assert_eq!(told(5400), ", in about 1 h 30 min");
-        assert_eq!(told(48 * 3600 - 60), ", in about 47 h 59 min");
-        assert_eq!(told(48 * 3600), ", in about 2 days");
-        assert_eq!(told(6 * 86_400 + 20 * 3600), ", in about 7 days");
-        assert_eq!(told(1_795_349_765_000), "", "no limit lasts that long");
+    fn a_reset_is_given_in_minutes_hours_or_days() {
+        let text = |secs| reset_text(Some(Duration::from_secs(secs)));
+        assert_eq!(text(0), ", in about a minute");
+        assert_eq!(text(61), ", in about 2 minutes");
+        assert_eq!(text(3600), ", in about 1 h");
+        assert_eq!(text(5400), ", in about 1 h 30 min");
+        assert_eq!(text(48 * 3600 - 60), ", in about 47 h 59 min");
+        assert_eq!(text(48 * 3600), ", in about 2 days");
+        assert_eq!(text(6 * 86_400 + 20 * 3600), ", in about 7 days");
+        assert_eq!(text(1_795_349_765_000), "", "no limit lasts that long");
     }
 }

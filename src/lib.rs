@@ -1,14 +1,13 @@
-//! Draws pictures with the user's own signed-in Codex CLI, as a Node native addon.
+//! Draws images with the user's own signed-in Codex CLI, as a Node native addon.
 //!
 //! One call of [`generate`] runs one headless `codex exec`, whose built-in `image_gen` tool draws
-//! the picture:
+//! the image:
 //!
-//! 1. `generate/preflight.rs` finds the CLI and checks, without spending anything, that it can
-//!    draw;
+//! 1. `generate/preflight.rs` finds the CLI and checks at no cost that it can draw;
 //! 2. `generate/draw.rs` runs one turn in a private [`workspace`] and reports [`progress`];
-//! 3. [`provenance`] decides which file counts: Codex prints nothing about images;
-//! 4. [`png`] proves its bytes. The process tree is stopped and the workspace removed, and only
-//!    then does the call return.
+//! 3. [`provenance`] decides which file counts, since Codex prints nothing about images;
+//! 4. [`png`] validates its bytes;
+//! 5. the process tree is stopped and the workspace removed. Only then does the call return.
 //!
 //! ARCHITECTURE.md has the map of the modules, the flows through them, and the invariants.
 

@@ -6,23 +6,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Cause, Failure};
 
-/// Cancels a call.
+/// Cancellation of a call.
 #[derive(Debug, Clone)]
 pub struct Cancel {
-    /// The caller gave up.
+    /// Cancelled when the caller aborts the call.
     pub abort: CancellationToken,
-    /// The JavaScript environment is going away: the answer cannot be delivered.
+    /// Cancelled when the JavaScript environment is ending: the result cannot be delivered.
     pub shutdown: CancellationToken,
 }
 
-/// Why a call has to end early.
+/// Reason why a call has to end early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
-    /// The time is up.
+    /// The time limit is over.
     Timeout,
-    /// The caller gave up.
+    /// The caller aborted the call.
     Aborted,
-    /// The JavaScript environment is going away.
+    /// The JavaScript environment is ending.
     Shutdown,
 }
 
@@ -46,19 +46,19 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The call began at `began` and may take so long.
+    /// The limits of a call that began at `began` and may take `timeout`.
     #[must_use]
     pub fn new(began: Instant, timeout: Duration, cancel: Cancel) -> Self {
         Self { deadline: began + timeout, timeout, cancel }
     }
 
-    /// Cancelled when the JavaScript environment is going away.
+    /// Cancelled when the JavaScript environment is ending.
     #[must_use]
     pub fn shutdown(&self) -> CancellationToken {
         self.cancel.shutdown.clone()
     }
 
-    /// Resolves when the call is to end.
+    /// Resolves when the call has to end.
     pub async fn interrupted(&self) -> Interrupt {
         tokio::select! {
             biased;
@@ -68,25 +68,25 @@ impl Limits {
         }
     }
 
-    /// The future's value, unless the call is to end before. Only for futures that leave nothing
+    /// Awaits the future, unless the call has to end first. Only for futures that leave nothing
     /// behind when dropped.
     ///
     /// # Errors
-    /// What has ended the call, or the future's own failure.
+    /// The interrupt's cause, or the future's own failure.
     pub async fn unless_interrupted<T>(&self, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            why = self.interrupted() => Err(why.cause(self.timeout).into()),
+            interrupt = self.interrupted() => Err(interrupt.cause(self.timeout).into()),
             value = future => value,
         }
     }
 
-    /// Whether the call may go on.
+    /// Fails if the call has to end.
     ///
     /// # Errors
-    /// What has ended the call.
+    /// The interrupt's cause.
     pub fn check(&self) -> Result<(), Failure> {
-        let why = if self.cancel.shutdown.is_cancelled() {
+        let interrupt = if self.cancel.shutdown.is_cancelled() {
             Interrupt::Shutdown
         } else if self.cancel.abort.is_cancelled() {
             Interrupt::Aborted
@@ -95,7 +95,7 @@ impl Limits {
         } else {
             return Ok(());
         };
-        Err(why.cause(self.timeout).into())
+        Err(interrupt.cause(self.timeout).into())
     }
 }
 

@@ -1,7 +1,7 @@
-//! Obstacles that certainly keep Codex from drawing, as far as they show before anything is spent.
+//! Finds what certainly keeps Codex from drawing, before a turn is paid for.
 //!
-//! A call fails with the first one; a readiness check reports all of them. What is uncertain is no
-//! obstacle: Codex decides.
+//! A call fails with the first obstacle; a readiness check reports all of them. If drawing may
+//! succeed, there is no obstacle, and Codex decides.
 
 use crate::codex::code_mode;
 use crate::codex::command::callers_settings;
@@ -13,7 +13,7 @@ use crate::error::{Cause, Demand, ToolUnavailable};
 use crate::files;
 use crate::request::Request;
 
-/// The CLI, as it is installed.
+/// The installed CLI.
 #[derive(Debug, Clone)]
 pub struct Installation {
     /// The CLI.
@@ -32,10 +32,10 @@ impl Installation {
         Ok(Self { cli, lacks_host })
     }
 
-    /// What keeps the model that this version chooses by itself from drawing.
+    /// Returns the obstacle for the model that this version chooses by default.
     #[must_use]
     pub fn obstacle(&self, version: Option<Version>, configuration: &Configuration) -> Option<Cause> {
-        let unmounted = match () {
+        let reason = match () {
             () if version < Some(Version::NEEDS_CODE_MODE_HOST) => return None,
             () if configuration.feature(code_mode::FEATURE) == Some(false) => {
                 ToolUnavailable::SwitchedOff(code_mode::FEATURE)
@@ -43,19 +43,19 @@ impl Installation {
             () if self.lacks_host => ToolUnavailable::Incomplete,
             () => return None,
         };
-        Some(Cause::ImageGenUnavailable(unmounted))
+        Some(Cause::ImageGenUnavailable(reason))
     }
 }
 
-/// The feature that mounts the image tool (0.132.0 to 0.171.0).
+/// The feature that offers the image tool to the model (0.132.0 to 0.171.0).
 const IMAGE_GENERATION: &str = "image_generation";
 /// Its earlier name: see [`Version::RENAMES_IMAGE_FEATURE`].
 const IMAGEGENEXT: &str = "imagegenext";
 
-/// What is configured: in the home of Codex, by the administrator, and by the call itself.
+/// The configuration of the user, the administrator and the call, with the login.
 #[derive(Debug, Clone)]
 pub struct Configuration {
-    /// All layers of files.
+    /// All layers of configuration files.
     pub config: Config,
     has_no_home: bool,
     account: Account,
@@ -65,7 +65,7 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Reads it. Blocks on the disk.
+    /// Reads the configuration files and `auth.json`. Blocks on the disk.
     #[must_use]
     pub fn read(request: &Request) -> Self {
         let home = request.codex_home();
@@ -81,7 +81,7 @@ impl Configuration {
         }
     }
 
-    /// How Codex is signed in, as far as the files show it.
+    /// The login, as far as the files determine it.
     #[must_use]
     pub const fn login(&self) -> Login {
         match self.account.login {
@@ -97,8 +97,8 @@ impl Configuration {
         self.config.provider(&self.settings)
     }
 
-    /// Whether the call or the configuration chooses the model. Which tools it needs is not known
-    /// then.
+    /// Whether the call or the configuration chooses the model. It is then unknown which tools that
+    /// model needs.
     #[must_use]
     pub const fn names_model(&self) -> bool {
         self.names_model
@@ -108,11 +108,11 @@ impl Configuration {
         self.config.feature(name, &self.settings)
     }
 
-    /// The feature whose being switched off leaves no image tool.
+    /// The switched-off feature that disables the image tool, if there is one.
     fn switched_off(&self, version: Option<Version>) -> Option<&'static str> {
         let is_renamed = version >= Some(Version::RENAMES_IMAGE_FEATURE);
         match (self.feature(IMAGE_GENERATION), self.feature(IMAGEGENEXT)) {
-            // What is forbidden by either name stays off (0.144.6 and 0.171.0).
+            // A feature that is forbidden by either name stays off (0.144.6 and 0.171.0).
             _ if is_renamed && self.config.required_feature(IMAGEGENEXT) == Some(false) => Some(IMAGEGENEXT),
             (Some(false), Some(true)) if !is_renamed => None,
             (Some(false), _) => Some(IMAGE_GENERATION),
@@ -121,21 +121,20 @@ impl Configuration {
         }
     }
 
-    /// Everything that keeps Codex from drawing if it is signed in like this, and of this version,
-    /// if that is known.
+    /// Returns everything that keeps Codex from drawing, given its login and its version, if known.
     #[must_use]
     pub fn obstacles(&self, login: Login, version: Option<Version>) -> Vec<Cause> {
         if self.has_no_home {
             return vec![Cause::HomeUnusable];
         }
-        let unmounted = match self.provider() {
+        let provider = match self.provider() {
             Provider::WithoutImageTool(name) => Some(ToolUnavailable::Provider(name)),
             Provider::Undefined(name) => Some(ToolUnavailable::Undefined(name)),
             Provider::OpenAi | Provider::Relay(_) => None,
         };
-        let off = self.switched_off(version).map(ToolUnavailable::SwitchedOff);
-        let unmounted = unmounted.into_iter().chain(off).map(Cause::ImageGenUnavailable);
-        self.login_obstacle(login).into_iter().chain(unmounted).collect()
+        let feature = self.switched_off(version).map(ToolUnavailable::SwitchedOff);
+        let unavailable = provider.into_iter().chain(feature).map(Cause::ImageGenUnavailable);
+        self.login_obstacle(login).into_iter().chain(unavailable).collect()
     }
 
     fn login_obstacle(&self, login: Login) -> Option<Cause> {

@@ -1,4 +1,4 @@
-//! Progress of a running call.
+//! Reports the progress of a running call.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use crate::text::redact::Redactor;
 pub enum Phase {
     /// Waiting for a free slot.
     Queued,
-    /// Looking for the CLI and at its login.
+    /// Searching for the CLI and checking its login.
     Preflight,
     /// The CLI is being started.
     Starting,
@@ -25,9 +25,9 @@ pub enum Phase {
     Command,
     /// Codex reconnects to its backend.
     Reconnecting,
-    /// The first sign of the picture.
+    /// The image file has appeared.
     Image,
-    /// The picture is being proven.
+    /// The image is being validated.
     Checking,
     /// Codex is being stopped.
     Stopping,
@@ -52,22 +52,22 @@ impl Phase {
     }
 }
 
-/// One sign of progress.
+/// A progress event.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// The step.
     pub phase: Phase,
-    /// One line of at most [`MESSAGE_CHARS`] characters, usable as it is.
+    /// One printable line of at most [`MESSAGE_CHARS`] characters, redacted.
     pub message: String,
-    /// Time since the call.
+    /// Time since the call began.
     pub elapsed: Duration,
     /// The thread of the turn, once known.
     pub thread_id: Option<Arc<str>>,
 }
 
-/// The longest message, in characters: listeners store these lines and show them in one row.
+/// Maximum length of a message in characters. Listeners store messages and show each in one row.
 pub const MESSAGE_CHARS: usize = 200;
-/// How much of a message is read, in bytes: more than one line can show.
+/// Number of bytes of a message that are read: more than [`MESSAGE_CHARS`] usually need.
 const MAX_READ_BYTES: usize = 1 << 10;
 
 /// Reports progress to the listener, if there is one. Cheap to clone; never blocks.
@@ -86,7 +86,7 @@ impl fmt::Debug for Progress {
 }
 
 impl Progress {
-    /// Passes every event to `listener`, with the time since now.
+    /// Passes every event to `listener`. The call begins now.
     #[must_use]
     pub fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self {
@@ -97,28 +97,28 @@ impl Progress {
         }
     }
 
-    /// The same, but hides what `redactor` hides.
+    /// Returns a clone that redacts messages with `redactor`.
     #[must_use]
     pub fn redacted(&self, redactor: Redactor) -> Self {
         Self { redactor, ..self.clone() }
     }
 
-    /// Hides in a message what must not be shown.
+    /// The redactor of messages.
     #[must_use]
     pub const fn redactor(&self) -> &Redactor {
         &self.redactor
     }
 
-    /// Since when the time is counted.
+    /// The time at which the call began.
     #[must_use]
     pub const fn began(&self) -> Instant {
         self.began
     }
 
-    /// Names the thread of the turn. All later events carry it, of clones as well. Only the first
-    /// name counts.
+    /// Sets the thread of the turn. All later events carry it, those of clones as well. Only the
+    /// first call has an effect.
     pub fn set_thread(&self, thread_id: &Arc<str>) {
-        // Fails only if the thread has a name already.
+        // Fails only if the thread is set already.
         let _ = self.thread_id.set(Arc::clone(thread_id));
     }
 

@@ -1,8 +1,9 @@
-//! Decides which image counts, and whether its origin is established.
+//! Decides which image counts, and whether its origin is verified.
 //!
-//! The image of a thread may lie in Codex's own store, in the workspace (at the path that the
+//! The image of a thread can be in Codex's own store, in the workspace (at the path that the
 //! prompt asks the agent to copy it to) and in the thread's record. An image is *verified* if it
-//! provably came from image_gen. Agents do draw substitutes with a script, or copy an older file.
+//! provably came from image_gen. Agents were seen drawing substitutes with a script, and copying
+//! older files.
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -14,22 +15,22 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, RecordedImage};
-use crate::codex::store::{Baseline, ImageError, Scan, Store, VerifiedPng, read_image};
+use crate::codex::store::{Baseline, ImageError, Scan, Store, ValidPng, read_image};
 use crate::error::NoImageReason;
 use crate::files::Dir;
-use crate::png::{self, Picture};
+use crate::png::{self, ImageInfo};
 use crate::reference::Fingerprint;
 use crate::request::{Completion, Request, Validation};
 use crate::workspace::IMAGE_NAME;
 
-/// Where a picture was found.
+/// Location in which an image was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Codex's own store.
     Store,
     /// The workspace.
     Workspace,
-    /// The thread's record.
+    /// The thread's record, which Codex calls a rollout.
     Rollout,
 }
 
@@ -50,47 +51,47 @@ impl Source {
 pub struct FoundImage {
     /// The PNG file's bytes, unchanged.
     pub png: Vec<u8>,
-    /// What they show.
-    pub picture: Picture,
-    /// Where they were found.
+    /// Size and transparency.
+    pub info: ImageInfo,
+    /// Location in which the image was found.
     pub source: Source,
-    /// Whether they provably came from image_gen: Codex wrote them into the thread's store while
-    /// its own statement says that the agent could not, or the thread's record holds the same
-    /// bytes.
+    /// Whether the image provably came from image_gen: the thread's store holds it, and Codex
+    /// recorded a sandbox that kept the agent from writing there, or the thread's record holds the
+    /// same bytes.
     ///
-    /// Never true if the call asked for a confinement that it did not get. If it asked for none,
-    /// the agent could forge the record, and this is worth as much as the agent.
+    /// Always false if the call asked for a confinement that was not in force. If it asked for none,
+    /// the agent could forge the record, so true is only as trustworthy as the agent.
     pub verified: bool,
-    /// The prompt that the image model finally got, if the record was read and has it.
+    /// The prompt that the image model received, if the record was read and contains it.
     pub revised_prompt: Option<String>,
 }
 
-/// Why no image is returned.
+/// Reason why no image is returned.
 #[derive(Debug)]
 pub enum Rejection {
     /// There is no file, or none that counts.
     NoImage(NoImageReason),
-    /// There is a file, and it was refused.
+    /// There is a file, but it is not an acceptable image.
     Refused(ImageError),
 }
 
 impl Rejection {
     const NOTHING: Self = Self::NoImage(NoImageReason::NotDrawn);
 
-    /// Returns the one that tells more.
+    /// Returns the more informative one.
     fn or(self, other: Self) -> Self {
         if matches!(self, Self::NoImage(NoImageReason::NotDrawn | NoImageReason::NotKept)) { other } else { self }
     }
 }
 
-/// Whether the agent could write to Codex's own files.
+/// Protection of Codex's own files from being written by the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WriteProtection {
-    /// It provably could not.
+    /// Codex's statement confirms it.
     Confirmed,
-    /// Nothing is established, or the call asked for no protection.
+    /// It is not confirmed, or the call asked for none.
     Unknown,
-    /// It could, although the call asked for protection.
+    /// The call asked for it, but it was not in force.
     Missing(Breach),
 }
 
@@ -100,18 +101,18 @@ pub struct ProvenanceCheck {
     request: Arc<Request>,
     references: Arc<[Fingerprint]>,
     confinement: Confinement,
-    /// Where the agent works.
+    /// The agent's working directory.
     workspace: PathBuf,
-    /// Whether Codex's own statement confirms it, once that is read.
+    /// Whether Codex's own statement confirms the confinement. Unset until that is read.
     confirmed: Arc<OnceLock<Result<Confirmed, Breach>>>,
-    /// What was in the store before the turn cannot have come from it.
+    /// Contents of the store before the turn. They cannot have come from it.
     baseline: Arc<Baseline>,
-    /// Ends every scan and reading that is still under way.
+    /// Cancels all scans and reads that are still running.
     given_up: CancellationToken,
 }
 
 impl ProvenanceCheck {
-    /// Checks the files of a turn that starts after `baseline` was taken.
+    /// Creates the check for a turn that starts after `baseline` was taken.
     #[must_use]
     pub fn new(
         request: Arc<Request>,
@@ -124,19 +125,19 @@ impl ProvenanceCheck {
         Self { request, references, confinement, workspace, confirmed, baseline: Arc::new(baseline), given_up }
     }
 
-    /// Ends every scan and reading when it is dropped.
+    /// Returns a guard that cancels all scans and reads when it is dropped.
     #[must_use]
     pub fn give_up_on_drop(&self) -> DropGuard {
         self.given_up.clone().drop_guard()
     }
 
-    /// Reads Codex's statement of the sandbox, unless that is known already; at best before the
-    /// agent has done anything. Blocks on the disk.
+    /// Reads Codex's statement of the sandbox, if that has not been read yet. Call it early: before
+    /// the agent acts, the statement cannot be forged. Blocks on the disk.
     pub fn read_statement(&self, thread: &ThreadId) {
         if self.confirmed.get().is_none()
             && let Some(statement) = rollout::recorded_sandbox(&self.request.codex_home(), thread)
         {
-            // Lost only to another reader of the same statement.
+            // Fails only if another thread has set the same statement.
             let _ = self.confirmed.set(confirm(&statement, &self.request, &self.workspace));
         }
     }
@@ -169,7 +170,7 @@ impl ProvenanceCheck {
         rollout::RecordWatcher::new(&self.request.codex_home(), thread)
     }
 
-    /// Whether only the record can establish the origin of an image.
+    /// Whether only the record can verify an image.
     #[must_use]
     pub fn awaits_record(&self) -> bool {
         self.write_protection() == WriteProtection::Unknown
@@ -185,7 +186,7 @@ impl ProvenanceCheck {
         breach.into_iter().chain(memories.then(|| WRITES_MEMORIES.to_owned()))
     }
 
-    /// The store of `thread`, not scanned yet.
+    /// Returns the store of `thread`, not scanned yet.
     #[must_use]
     pub fn store(&self, thread: &ThreadId) -> Store {
         let since = self.baseline.since(thread);
@@ -195,12 +196,12 @@ impl ProvenanceCheck {
     /// Scans the store once. Blocks on the disk.
     ///
     /// # Errors
-    /// Why no image is returned yet.
+    /// The reason why no image is returned yet.
     pub fn scan(&self, store: &mut Store, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         match store.scan(&self.given_up) {
             Scan::Nothing => Err(Rejection::NOTHING),
             Scan::Refused(error) => Err(Rejection::Refused(error)),
-            Scan::Image(VerifiedPng { bytes, picture }) => self.trace(bytes, picture, Source::Store, thread),
+            Scan::Image(ValidPng { bytes, info }) => self.trace(bytes, info, Source::Store, thread),
         }
     }
 
@@ -210,15 +211,15 @@ impl ProvenanceCheck {
     /// workspace comes first.
     ///
     /// # Errors
-    /// Why no image is returned.
+    /// The reason why no image is returned.
     pub fn final_image(
         &self,
         workspace: Option<&Dir>,
         thread: Option<&ThreadId>,
         succeeded: bool,
     ) -> Result<FoundImage, Rejection> {
-        // What the agent left counts only after a success. What Codex itself wrote always counts,
-        // unless the caller asked to wait for the exit.
+        // A file that the agent left counts only after a success. A file that Codex itself wrote
+        // always counts, unless the caller asked to wait for the exit.
         let order: &[Source] = match (self.request.completion, succeeded) {
             (Completion::Image, true) => &[Source::Store, Source::Workspace, Source::Rollout],
             (Completion::Exit, true) => &[Source::Workspace, Source::Store, Source::Rollout],
@@ -245,17 +246,17 @@ impl ProvenanceCheck {
         let Some(workspace) = workspace.filter(|_| self.request.sandbox.has_shell()) else {
             return Err(Rejection::NOTHING);
         };
-        let prove = match self.request.validation {
-            Validation::Full => png::prove,
+        let validate = match self.request.validation {
+            Validation::Full => png::validate,
             Validation::Signature => png::check_signature,
         };
-        let read = read_image(workspace, OsStr::new(IMAGE_NAME), self.request.max_image_bytes, prove);
-        let VerifiedPng { bytes, picture } = read.map_err(Rejection::Refused)?.ok_or(Rejection::NOTHING)?;
+        let read = read_image(workspace, OsStr::new(IMAGE_NAME), self.request.max_image_bytes, validate);
+        let ValidPng { bytes, info } = read.map_err(Rejection::Refused)?.ok_or(Rejection::NOTHING)?;
         match thread {
-            Some(thread) => self.trace(bytes, picture, Source::Workspace, thread),
+            Some(thread) => self.trace(bytes, info, Source::Workspace, thread),
             None => self.accept(FoundImage {
                 png: bytes,
-                picture,
+                info,
                 source: Source::Workspace,
                 verified: false,
                 revised_prompt: None,
@@ -271,24 +272,18 @@ impl ProvenanceCheck {
         self.accept(FoundImage { verified, ..image })
     }
 
-    /// Establishes the origin of the bytes.
-    fn trace(
-        &self,
-        png: Vec<u8>,
-        picture: Picture,
-        source: Source,
-        thread: &ThreadId,
-    ) -> Result<FoundImage, Rejection> {
+    /// Determines whether the bytes are verified.
+    fn trace(&self, png: Vec<u8>, info: ImageInfo, source: Source, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         let home = self.request.codex_home();
         self.read_statement(thread);
-        // If the store proves enough, the record is not read any further: it is large.
+        // If the store suffices, the rest of the record is not read: it is large.
         let protection = self.write_protection();
         let by_store =
             protection == WriteProtection::Confirmed && (source == Source::Store || self.store(thread).holds(&png));
         let recorded = if by_store { None } else { recorded(&home, thread, &png, &self.given_up) };
         let verified = !matches!(protection, WriteProtection::Missing(_)) && (by_store || recorded.is_some());
         let revised_prompt = recorded.and_then(|recorded| recorded.revised_prompt);
-        self.accept(FoundImage { png, picture, source, verified, revised_prompt })
+        self.accept(FoundImage { png, info, source, verified, revised_prompt })
     }
 
     /// Refuses an image that the call does not accept.
@@ -303,20 +298,20 @@ impl ProvenanceCheck {
     }
 }
 
-/// Finds the image of an earlier thread. Only the record can verify it: how that agent was confined
-/// is not known. Blocks on the disk.
+/// Finds the image of an earlier thread. Only the record can verify it, since the confinement of
+/// that agent is unknown. Blocks on the disk.
 ///
 /// # Errors
-/// Why no image is returned.
+/// The reason why no image is returned.
 pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<FoundImage, Rejection> {
     let mut store = Store::new(codex_home, thread, limit, None);
     let never = CancellationToken::new();
     let rejection = match store.scan(&never) {
-        Scan::Image(VerifiedPng { bytes, picture }) => {
+        Scan::Image(ValidPng { bytes, info }) => {
             let recorded = recorded(codex_home, thread, &bytes, &never);
             return Ok(FoundImage {
                 png: bytes,
-                picture,
+                info,
                 source: Source::Store,
                 verified: recorded.is_some(),
                 revised_prompt: recorded.and_then(|recorded| recorded.revised_prompt),
@@ -325,7 +320,7 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
         Scan::Nothing => Rejection::NoImage(NoImageReason::NotKept),
         Scan::Refused(error) => Rejection::Refused(error),
     };
-    first_recorded(codex_home, thread, limit, &never, NoImageReason::NotKept).map_err(|other| rejection.or(other))
+    first_recorded(codex_home, thread, limit, &never, NoImageReason::NotKept).map_err(|error| rejection.or(error))
 }
 
 /// Returns the entry of the thread's record that holds the same bytes.
@@ -337,8 +332,10 @@ fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &Cancell
     }
 }
 
-/// Returns the first valid image in the thread's record, or why the others were refused; `absent`
-/// if there are none. A file that is too large is told first: a larger limit may make it an image.
+/// Returns the first valid image in the thread's record.
+///
+/// Otherwise returns that one is too large, since a larger limit may accept it, or else that one is
+/// invalid, or else `absent`.
 fn first_recorded(
     codex_home: &Path,
     thread: &ThreadId,
@@ -348,8 +345,8 @@ fn first_recorded(
 ) -> Result<FoundImage, Rejection> {
     let mut invalid = None;
     let valid = |RecordedImage { bytes: png, revised_prompt }| {
-        let picture = png::prove(&png).map_err(|error| invalid = Some(error)).ok()?;
-        Some(FoundImage { png, picture, source: Source::Rollout, verified: true, revised_prompt })
+        let info = png::validate(&png).map_err(|error| invalid = Some(error)).ok()?;
+        Some(FoundImage { png, info, source: Source::Rollout, verified: true, revised_prompt })
     };
     match search_record(codex_home, thread, limit, given_up, valid) {
         Search::Found(image) => Ok(image),
@@ -369,7 +366,7 @@ enum Search<T> {
     NotFound,
 }
 
-/// Returns the first entry that `wanted` takes.
+/// Returns the first result of `wanted` over the entries of the thread's record.
 fn search_record<T>(
     codex_home: &Path,
     thread: &ThreadId,

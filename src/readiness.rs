@@ -1,5 +1,5 @@
-//! The check of whether this machine can draw, and what to do if not. For settings pages: quick,
-//! offline and free.
+//! Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
+//! for settings pages.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,39 +20,39 @@ use crate::request::{Draft, Request};
 use crate::run_id::new_marker;
 use crate::text::name;
 
-/// The answer of a check.
+/// The result of a check.
 #[derive(Debug)]
 pub struct Readiness {
-    /// The CLI that would be run.
+    /// The CLI that a generation would run.
     pub codex_path: Option<PathBuf>,
     /// Its version.
     pub version: Option<String>,
-    /// How it is signed in.
+    /// Its login.
     pub login: Login,
-    /// Whether the image tool is likely to be there.
+    /// Whether the image tool is likely to be available.
     pub image_tool: bool,
-    /// What keeps this machine from drawing, and hints.
+    /// Problems that keep this machine from drawing, and hints.
     pub problems: Vec<Problem>,
 }
 
-/// Something that keeps this machine from drawing, or a hint.
+/// A problem that keeps this machine from drawing, or a hint.
 #[derive(Debug)]
 pub struct Problem {
     /// The code with which a generation would fail, or that of a hint.
     pub code: &'static str,
-    /// What is wrong, and what to do.
+    /// The problem and its fix.
     pub message: Message,
     /// Whether it keeps this machine from drawing; otherwise it is a hint.
     pub blocking: bool,
 }
 
 impl Problem {
-    /// The failure of a generation on this machine, in the same words.
+    /// A cause with which every generation fails. Has the same code and message as that failure.
     fn blocking(cause: &Cause) -> Self {
         Self { code: cause.code(), message: cause.message(), blocking: true }
     }
 
-    /// A failure that some generations may not meet.
+    /// A cause with which a generation may fail.
     fn hint(cause: &Cause) -> Self {
         Self { blocking: false, ..Self::blocking(cause) }
     }
@@ -62,14 +62,14 @@ impl Problem {
         Self { code: LOGIN_UNKNOWN, ..Self::blocking(&Cause::HomeUnanswered) }
     }
 
-    /// Neither `auth.json` nor `codex login status` tells the login.
+    /// Neither `auth.json` nor `codex login status` shows the login.
     fn login_unknown() -> Self {
         let problem = "It could not be found out how Codex is signed in.".into();
         let message = Message { problem, ..Cause::NotSignedIn.message() };
         Self { code: LOGIN_UNKNOWN, message, blocking: false }
     }
 
-    /// `config.toml` selects a relay, of which only a call can tell whether it has the tool.
+    /// `config.toml` selects a relay. Only a call can show whether it offers the image tool.
     fn custom_provider(relay: &str) -> Self {
         let problem = format!(
             "config.toml selects the model provider `{}`, which may or may not pass the image tool on.",
@@ -90,9 +90,10 @@ impl Readiness {
     }
 }
 
-/// Examines what a generation with the options of `draft` would use. Sends nothing to OpenAI, and
-/// starts no program but the CLI. What is unknown when `given_up` is cancelled, or because a disk
-/// does not answer, stays unknown.
+/// Checks the CLI and the configuration that a generation with the options of `draft` would use.
+///
+/// Sends nothing to OpenAI, and starts no program but the CLI. Facts that are unknown when
+/// `given_up` is cancelled, or because a disk does not answer, are left out.
 ///
 /// # Errors
 /// Only defects of this package.
@@ -118,26 +119,28 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
     let mut version = None;
     let mut login = configuration.as_ref().map_or(Login::Unknown, Configuration::login);
     match (&installation, &configuration) {
-        // Codex reads its home at every start: it would not answer either.
+        // Codex reads its home at every start, so starting it would hang as well.
         (Ok(installation), None) => version.clone_from(&installation.cli.version),
         (Ok(Installation { cli, .. }), Some(_)) => {
             // Each takes as long as the CLI takes to start.
-            let (told_version, told_login) = tokio::join!(
+            let (cli_version, cli_login) = tokio::join!(
                 version_of(cli, &request, new_marker()?, given_up.cancelled()),
                 login_of(cli, &request, login, &given_up)
             );
-            version = told_version;
-            login = told_login?;
+            version = cli_version;
+            login = cli_login?;
         }
         (Err(cause), _) => problems.push(Problem::blocking(cause)),
     }
     let mut image_tool = false;
     if let Some(configuration) = configuration {
-        let told = version.as_deref().and_then(Version::parse);
-        let mut obstacles = configuration.obstacles(login, told);
-        let of_model = installation.as_ref().ok().and_then(|found| found.obstacle(told, &configuration));
-        // A model that is named may do without code mode.
-        let (hint, obstacle) = if configuration.names_model() { (of_model, None) } else { (None, of_model) };
+        let parsed_version = version.as_deref().and_then(Version::parse);
+        let mut obstacles = configuration.obstacles(login, parsed_version);
+        let of_default_model =
+            installation.as_ref().ok().and_then(|found| found.obstacle(parsed_version, &configuration));
+        // A model that is named explicitly may not need code mode.
+        let (hint, obstacle) =
+            if configuration.names_model() { (of_default_model, None) } else { (None, of_default_model) };
         obstacles.extend(obstacle);
         image_tool = obstacles.is_empty();
         problems.extend(obstacles.iter().map(Problem::blocking));
@@ -155,29 +158,26 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
     Ok(Readiness { codex_path, version, login, image_tool, problems })
 }
 
-/// The answer where it is not known which home Codex has.
+/// The result if Codex's home is unknown.
 fn without_home(login: Login, problem: Problem) -> Readiness {
     Readiness { codex_path: None, version: None, login, image_tool: false, problems: vec![problem] }
 }
 
-/// Finds the CLI. One on a disk that does not answer counts as not found.
+/// Finds the CLI. If the disk does not answer, the CLI counts as not found.
 async fn find(request: &Arc<Request>) -> Result<Result<Installation, Cause>, Failure> {
-    let sought = Arc::clone(request);
-    let found = blocking::on_disk_unless_stalled(DiskWork::ProgramSearch, searched(request), move || {
-        Installation::find(&sought)
-    })
-    .await?;
+    let (path, request) = (searched(request), Arc::clone(request));
+    let find = move || Installation::find(&request);
+    let found = blocking::on_disk_unless_stalled(DiskWork::ProgramSearch, path, find).await?;
     Ok(found.unwrap_or(Err(Cause::CodexNotFound)))
 }
 
-/// Reads the configuration, unless the disk of `CODEX_HOME` does not answer.
+/// Reads the configuration. Returns None if the disk of `CODEX_HOME` does not answer.
 async fn read_configuration(request: &Arc<Request>) -> Result<Option<Configuration>, Failure> {
-    let asked = Arc::clone(request);
-    blocking::on_disk_unless_stalled(DiskWork::HomeFiles, request.codex_home(), move || Configuration::read(&asked))
-        .await
+    let (home, request) = (request.codex_home(), Arc::clone(request));
+    blocking::on_disk_unless_stalled(DiskWork::HomeFiles, home, move || Configuration::read(&request)).await
 }
 
-/// The login that `auth.json` holds, else that of `codex login status`.
+/// Returns the login of `auth.json`, otherwise that of `codex login status`.
 async fn login_of(
     cli: &Cli,
     request: &Request,
@@ -188,8 +188,8 @@ async fn login_of(
         return Ok(from_file);
     }
     let args = login::status_args(&request.config);
-    let told = ask(cli, request, args, new_marker()?, given_up.cancelled()).await.unwrap_or_default();
-    Ok(login::from_status(&told))
+    let output = ask(cli, request, args, new_marker()?, given_up.cancelled()).await.unwrap_or_default();
+    Ok(login::from_status(&output))
 }
 
 #[cfg(test)]
@@ -198,7 +198,7 @@ mod tests {
     use crate::error::sentences::{assert_names_no_option, assert_sentence};
 
     #[test]
-    fn every_problem_and_its_fix_is_fit_for_its_readers() {
+    fn every_problem_and_its_fix_is_whole_sentences_without_paths_or_options() {
         let evil = format!("x\u{202e}\n\u{1b}[31m`{}", "y".repeat(100_000));
         let problems = [
             Problem::blocking(&Cause::CodexNotFound),

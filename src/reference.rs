@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Cause, os_words};
+use crate::error::{Cause, os_error_text};
 use crate::files::{Dir, read_regular};
 
 /// Most reference images that Codex accepts with one prompt.
@@ -55,7 +55,7 @@ fn stage_one(index: usize, path: &Path, dir: &Dir, workspace: &Path) -> Result<S
     let bytes = read(path).map_err(refused)?;
     let extension = extension_of(&bytes).ok_or_else(|| refused("it must be a PNG, JPEG, WebP or GIF image"))?;
     let name = format!("reference-{}.{extension}", index + 1);
-    dir.create_file(OsStr::new(&name), &bytes).map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?;
+    dir.create_file(OsStr::new(&name), &bytes).map_err(|error| Cause::WorkspaceFailed(os_error_text(&error)))?;
     Ok(Staged { path: workspace.join(name), fingerprint: Fingerprint::of(&bytes) })
 }
 

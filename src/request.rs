@@ -1,4 +1,4 @@
-//! The validated request of one call, the checks of its texts and numbers, and the defaults.
+//! Defines the validated request of one call, its defaults, and the checks of its values.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -8,146 +8,146 @@ use std::time::Duration;
 use crate::environment::Environment;
 use crate::sandbox::Sandbox;
 
-/// When a generation counts as done.
+/// Event that completes a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completion {
-    /// As soon as Codex has written the picture; Codex is then stopped.
+    /// Codex has written the image. Codex is then stopped.
     Image,
-    /// When Codex has exited with 0.
+    /// Codex has exited with 0, or completed its turn and had to be stopped.
     Exit,
 }
 
-/// How thoroughly an image in the workspace is checked.
+/// Check of an image in the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validation {
-    /// Every chunk and every pixel.
+    /// Decodes every chunk and every pixel.
     Full,
-    /// The PNG signature and 128 bytes.
+    /// Requires the PNG signature and 128 bytes.
     Signature,
 }
 
 /// The home of Codex: its login, configuration, image store and records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodexHome {
-    /// Absolute; links are not followed, because that asks the disk.
+    /// Absolute. Links are not resolved, because that needs the disk.
     pub path: PathBuf,
-    /// Whether it was named. Codex then insists that it exists.
+    /// Whether an option or a variable named it. Codex then requires that it exists.
     pub is_named: bool,
 }
 
 impl CodexHome {
-    /// The directory of that name.
+    /// A home that an option or a variable named.
     #[must_use]
     pub const fn named(path: PathBuf) -> Self {
         Self { path, is_named: true }
     }
 }
 
-/// A request whose home of Codex may still have to be found, which blocks:
-/// [`crate::codex::home::complete`].
+/// A request without a home of Codex. [`crate::codex::home::complete`] finds the home, which blocks
+/// on the user database.
 #[derive(Debug)]
 pub struct Draft {
     /// The home that the caller named.
     pub named_home: Option<CodexHome>,
-    /// Complete but for the home, which does not count.
+    /// The request. Its `codex_home` is a placeholder.
     pub request: Request,
 }
 
 impl Draft {
-    /// Bound on the whole call.
+    /// Time limit of the whole call.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.request.timeout
     }
 }
 
-/// One generation, as the caller wants it.
+/// The validated options of one generation.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What to draw; not blank.
+    /// Description of the image; not blank.
     pub prompt: String,
     /// Width to height, e.g. `16:9`.
     pub aspect: String,
-    /// The CLI to run; found in the usual places if absent. Absolute.
+    /// Absolute path of the CLI; searched for if absent.
     pub codex_path: Option<PathBuf>,
-    /// The home of Codex: login, configuration, image store and records.
+    /// The home of Codex.
     pub codex_home: CodexHome,
     /// The child's environment.
     pub env: Environment,
     /// The directory of the running Node, put first on the child's PATH.
     pub node_dir: Option<PathBuf>,
-    /// The model to ask for; Codex's own choice if absent.
+    /// The model to select; Codex's own choice if absent.
     pub model: Option<String>,
-    /// What the agent's shell may do.
+    /// Sandbox of the agent's shell.
     pub sandbox: Sandbox,
-    /// When the generation counts as done.
+    /// Event that completes the generation.
     pub completion: Completion,
     /// Extra `-c key=value`, in the caller's order.
     pub config: Vec<(String, String)>,
     /// Extra `--disable NAME`.
     pub disable_features: Vec<String>,
-    /// Bound on the whole call.
+    /// Time limit of the whole call.
     pub timeout: Duration,
-    /// Between SIGTERM and SIGKILL.
+    /// Time between SIGTERM and SIGKILL.
     pub kill_grace: Duration,
-    /// Larger files are refused.
+    /// Size limit of the image file.
     pub max_image_bytes: u64,
-    /// How thoroughly an image in the workspace is checked.
+    /// Check of an image in the workspace.
     pub validation: Validation,
-    /// Whether a picture that may have come from anywhere is refused.
+    /// Whether an unverified image is refused.
     pub require_verified: bool,
-    /// Pictures to start from, at most [`crate::reference::MAX_COUNT`].
+    /// Reference images, at most [`crate::reference::MAX_COUNT`].
     pub references: Vec<PathBuf>,
-    /// Whether the background is to be transparent.
+    /// Whether to ask for a transparent background.
     pub transparent: bool,
-    /// Whether what a picture does not need is switched off in Codex.
+    /// Whether to switch off features of Codex that drawing does not need.
     pub lean: bool,
-    /// How often in a row Codex may connect anew.
+    /// Maximum number of reconnects in a row.
     pub max_reconnects: u64,
 }
 
-/// Whether the agent's shell has the network, unless the caller decides.
+/// Default of the option `networkAccess`.
 pub const NETWORK_ACCESS: bool = true;
 
 /// Bounds and default of an option that is a whole number.
 #[derive(Debug, Clone, Copy)]
 pub struct WholeNumber {
-    /// The least that is accepted.
+    /// Smallest valid value.
     pub least: u64,
-    /// The most that is accepted.
+    /// Largest valid value.
     pub most: u64,
-    /// The value if the option is absent.
+    /// Value if the option is absent.
     pub default: u64,
-    /// What is counted, in words that follow "a whole number", or nothing.
+    /// The unit, as a phrase that follows "a whole number"; may be empty.
     pub unit: &'static str,
 }
 
-/// The time limit of a call. Node's own timers wait no longer.
+/// Time limit of a call. Its maximum is that of Node's own timers.
 pub const TIMEOUT_MS: WholeNumber =
     WholeNumber { least: 1, most: i32::MAX as u64, default: 600_000, unit: " of milliseconds" };
-/// The time between SIGTERM and SIGKILL.
+/// Time between SIGTERM and SIGKILL.
 pub const KILL_GRACE_MS: WholeNumber =
     WholeNumber { least: 0, most: 600_000, default: 2_000, unit: " of milliseconds" };
-/// The size of the largest image file that is accepted.
+/// Size limit of the image file.
 pub const MAX_IMAGE_BYTES: WholeNumber = WholeNumber { least: 1, most: 1 << 30, default: 32 << 20, unit: " of bytes" };
-/// How often in a row Codex may connect anew. By default more often than the four times that it
-/// tries a WebSocket before it falls back to plain requests.
+/// Maximum number of reconnects in a row. The default exceeds the four attempts that Codex makes
+/// over a WebSocket before it falls back to plain requests.
 pub const MAX_RECONNECTS: WholeNumber = WholeNumber { least: 0, most: 1_000, default: 6, unit: "" };
 
 impl WholeNumber {
-    /// The number as an integer.
+    /// Returns the number as an integer.
     ///
     /// # Errors
-    /// What it must be instead, in words that complete "Invalid option X: …".
+    /// The problem, as a clause that completes "Invalid option X: …".
     pub fn check(self, number: f64) -> Result<u64, String> {
         let Self { least, most, unit, .. } = self;
         whole(number, least..=most).ok_or_else(|| format!("it must be a whole number{unit} from {least} to {most}"))
     }
 }
 
-/// Why `text` is no aspect, in words that complete "Invalid option X: …".
+/// Returns the problem if `text` is no aspect, as a clause that completes "Invalid option X: …".
 #[must_use]
-pub fn aspect_fault(text: &str) -> Option<&'static str> {
+pub fn aspect_problem(text: &str) -> Option<&'static str> {
     let is_side = |text: &str| {
         matches!(text.len(), 1..=4) && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0')
     };
@@ -155,36 +155,36 @@ pub fn aspect_fault(text: &str) -> Option<&'static str> {
     (!fits).then_some("it must be two positive whole numbers like '16:9'")
 }
 
-/// Why `text` is no name that can become an argument of its own, which must not look like a flag;
-/// in words as above.
+/// Returns the problem if `text` is no name for an argument of its own, which must not look like a
+/// flag.
 #[must_use]
-pub fn name_fault(text: &str) -> Option<&'static str> {
+pub fn name_problem(text: &str) -> Option<&'static str> {
     let bad = text.trim().is_empty() || text.starts_with('-') || text.contains(char::is_control);
     bad.then_some("it must be a name: not blank, and not beginning with '-'")
 }
 
-/// Why `text` is no key of a `-c key=value`; in words as above.
+/// Returns the problem if `text` is no key of a `-c key=value`.
 #[must_use]
-pub fn config_key_fault(text: &str) -> Option<&'static str> {
-    let bad = name_fault(text).is_some() || text.contains('=');
+pub fn config_key_problem(text: &str) -> Option<&'static str> {
+    let bad = name_problem(text).is_some() || text.contains('=');
     bad.then_some("its name must be a configuration key such as 'model_reasoning_effort'")
 }
 
-/// Why no process can carry a variable named `text`; in words as above.
+/// Returns the problem if `text` cannot be the name of an environment variable.
 #[must_use]
-pub fn variable_name_fault(text: &str) -> Option<&'static str> {
+pub fn variable_name_problem(text: &str) -> Option<&'static str> {
     let bad = text.is_empty() || text.contains(['=', '\0']);
     bad.then_some("its name must be that of a variable: not empty, without '=' and NUL")
 }
 
-/// Why neither a command line nor an environment can carry `text`; in words as above.
+/// Returns the problem if neither a command line nor an environment can contain `text`.
 #[must_use]
-pub fn text_fault(text: &str) -> Option<&'static str> {
+pub fn text_problem(text: &str) -> Option<&'static str> {
     text.contains('\0').then_some("it must not contain NUL characters")
 }
 
-/// The number, if it is whole and in the range. JavaScript's numbers are not converted before they
-/// are checked: a cast would turn -1, NaN and 2^32 into something valid.
+/// Returns the number if it is whole and in the range. Checks JavaScript's number before it converts
+/// it: a cast would turn -1 and NaN into valid integers.
 #[must_use]
 pub fn whole(number: f64, range: RangeInclusive<u64>) -> Option<u64> {
     #[expect(clippy::cast_precision_loss, reason = "the bounds are constants far below 2^53")]
@@ -194,7 +194,7 @@ pub fn whole(number: f64, range: RangeInclusive<u64>) -> Option<u64> {
 }
 
 impl Request {
-    /// A request with the defaults of all options, in an empty environment without a home.
+    /// A request with all defaults, an empty environment and no home.
     #[must_use]
     pub fn new(prompt: String) -> Self {
         Self {
@@ -221,22 +221,22 @@ impl Request {
         }
     }
 
-    /// The home of Codex, as a path of its own.
+    /// An owned copy of the path of Codex's home.
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
         self.codex_home.path.clone()
     }
 
-    /// The child's PATH: the running Node first, so that a `#!/usr/bin/env node` shim starts even
-    /// in a daemon that a desktop session gave a minimal PATH, then `extra`, then what the
-    /// environment says.
+    /// The child's PATH: the running Node, then `extra`, then the PATH of the environment.
+    ///
+    /// Node comes first so that a `#!/usr/bin/env node` shim starts even in a daemon that a desktop
+    /// session gave a minimal PATH.
     #[must_use]
     pub fn path_with(&self, extra: Option<&Path>) -> OsString {
         let inherited = self.env.get("PATH").unwrap_or_default();
         let first = self.node_dir.iter().map(PathBuf::as_path).chain(extra).map(Path::to_path_buf);
         let all = first.chain(std::env::split_paths(inherited).filter(|dir| !dir.as_os_str().is_empty()));
-        // A directory with the separator in its name cannot be on a PATH at all; the inherited one
-        // then stands.
+        // Fails if a directory has the separator in its name. The inherited PATH is then kept.
         std::env::join_paths(all).unwrap_or_else(|_| inherited.into())
     }
 }
@@ -256,23 +256,23 @@ mod tests {
     #[test]
     fn an_aspect_is_two_positive_whole_numbers() {
         for good in ["1:1", "16:9", "9999:0001"] {
-            assert_eq!(aspect_fault(good), None, "{good}");
+            assert_eq!(aspect_problem(good), None, "{good}");
         }
         for bad in ["", ":", "1", "1:0", "0:1", "1:1:1", "16 : 9", "+1:1", "1:10000", "1:1\n", "١:١"] {
-            assert!(aspect_fault(bad).is_some(), "{bad}");
+            assert!(aspect_problem(bad).is_some(), "{bad}");
         }
     }
 
     #[test]
     fn a_name_cannot_become_a_flag_nor_a_key_another_key() {
         for bad in ["", " ", "-c", "a\0b", "a\nb"] {
-            assert!(name_fault(bad).is_some() && config_key_fault(bad).is_some(), "{bad}");
+            assert!(name_problem(bad).is_some() && config_key_problem(bad).is_some(), "{bad}");
         }
-        assert_eq!(name_fault("a=b"), None);
-        assert!(config_key_fault("a=b").is_some());
-        assert_eq!(config_key_fault("model_providers.\"a b\".name"), None);
-        assert!(variable_name_fault("").is_some() && variable_name_fault("=C:").is_some());
-        assert_eq!(variable_name_fault("ProgramFiles(x86)"), None);
+        assert_eq!(name_problem("a=b"), None);
+        assert!(config_key_problem("a=b").is_some());
+        assert_eq!(config_key_problem("model_providers.\"a b\".name"), None);
+        assert!(variable_name_problem("").is_some() && variable_name_problem("=C:").is_some());
+        assert_eq!(variable_name_problem("ProgramFiles(x86)"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Cause, os_words};
+use crate::error::{Cause, os_error_text};
 use crate::files::{Dir, Exposure, exposure};
 
 /// Name of the file that the agent is asked to copy the picture to. Part of the original contract.
@@ -35,7 +35,7 @@ impl Parent {
     /// # Errors
     /// [`Cause::WorkspaceFailed`] if it cannot be opened, or if other users could replace entries.
     pub fn open(path: &Path) -> Result<Self, Cause> {
-        let failed = |error: io::Error| Cause::WorkspaceFailed(os_words(&error));
+        let failed = |error: io::Error| Cause::WorkspaceFailed(os_error_text(&error));
         let path = dunce::canonicalize(path).map_err(failed)?;
         let problem = match exposure(&path).map_err(failed)? {
             None => return Ok(Self { dir: Dir::open_unlisted(&path).map_err(failed)?, path }),

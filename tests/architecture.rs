@@ -1,5 +1,6 @@
-//! Enforces the invariants of ARCHITECTURE.md that can be read off the source: which module uses
-//! which, no import circles, napi in `node` only, and where `unsafe` and slow starts may stand.
+//! Enforces those invariants of ARCHITECTURE.md that the source shows: which module uses which, no
+//! import circles, napi in `node` only, `unsafe` in the listed files only, and one reader each of
+//! the configuration and of the process environment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken source or document fails the test")]
 
@@ -13,16 +14,16 @@ use syn::visit::{self, Visit};
 
 type Name = Vec<String>;
 
-/// A module without its tests: its path from the crate's root, its file, and what it names.
+/// A module without its tests.
 #[derive(Default)]
 struct Module {
     file: PathBuf,
-    /// Paths as written, each as its segments.
+    /// The paths that the module names, as written, each as its segments.
     paths: Vec<Name>,
     has_unsafe: bool,
 }
 
-/// Walks the module tree as the compiler does, every platform's modules included.
+/// The modules of the crate, those of every platform included.
 #[derive(Default)]
 struct Tree {
     modules: BTreeMap<Name, Module>,
@@ -68,13 +69,13 @@ impl Tree {
         self.modules.insert(name, module);
     }
 
-    /// The modules that `from` names, as far as its paths lead.
+    /// Returns the modules that `from` names.
     fn uses(&self, from: &Name) -> BTreeSet<Name> {
         let resolved = self.modules[from].paths.iter().filter_map(|path| self.resolve(from, path));
         resolved.filter(|to| to != from).collect()
     }
 
-    /// The module that `path`, written in `from`, leads into.
+    /// Returns the module that contains the item at `path`, as written in `from`.
     fn resolve(&self, from: &Name, path: &[String]) -> Option<Name> {
         let is_rooted = path.first()? == "crate";
         let mut at = if is_rooted { Name::new() } else { from.clone() };
@@ -96,7 +97,8 @@ impl Tree {
         (!is_plain || at.len() > began).then_some(at)
     }
 
-    /// Who uses whom among the modules directly below `parent`, whatever their own children.
+    /// Returns which of the modules directly below `parent` use which others, their children
+    /// included.
     fn siblings(&self, parent: &Name) -> BTreeMap<String, BTreeSet<String>> {
         let depth = parent.len();
         let below = |name: &Name| (name.len() > depth && name.starts_with(parent)).then(|| name[depth].clone());
@@ -158,7 +160,7 @@ impl<'ast> Visit<'ast> for Module {
 }
 
 impl Module {
-    /// Finds the paths in a macro's tokens, which are not parsed.
+    /// Finds the paths in a macro's tokens, which `syn` does not parse.
     fn read_tokens(&mut self, tokens: TokenStream) {
         let mut path = Name::new();
         let mut joined = 0;
@@ -219,7 +221,7 @@ fn attributes(item: &syn::Item) -> &[syn::Attribute] {
     }
 }
 
-/// Whether these attributes are `#[test]`, or leave their item out of everything but tests.
+/// Whether one of the attributes is `#[test]` or `#[cfg(test)]`.
 fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         syn::Meta::Path(path) => path.is_ident("test"),
@@ -228,7 +230,7 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-/// A circle among these arrows, if there is one.
+/// Returns a circle among these arrows, if there is one.
 fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn follow(
         arrows: &BTreeMap<String, BTreeSet<String>>,
@@ -251,11 +253,11 @@ fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     arrows.keys().find_map(|from| follow(arrows, from, &mut Vec::new(), &mut done))
 }
 
-/// The rows of the table in ARCHITECTURE.md below this heading: the code spans of the first cell, then
-/// those of the second.
+/// Returns the table in ARCHITECTURE.md below this heading. Maps each code span of the first cell of
+/// a row to the code spans of the second.
 fn table(heading: &str) -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
-    let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("the heading stands in ARCHITECTURE.md");
+    let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("ARCHITECTURE.md has the heading");
     let section = section.split("\n## ").next().unwrap();
     let code = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
@@ -295,7 +297,7 @@ fn only_the_node_module_uses_napi() {
 }
 
 #[test]
-fn unsafe_code_stands_only_in_the_listed_files() {
+fn only_the_listed_files_have_unsafe_code() {
     let tree = &*TREE;
     let found = tree.modules.values().filter(|module| module.has_unsafe);
     let found: BTreeSet<_> = found.map(|module| module.file.to_str().unwrap().replace('\\', "/")).collect();

@@ -12,8 +12,8 @@ use codex_image::codex::confinement::Confinement;
 use codex_image::codex::prompt::{Brief, prompt};
 use codex_image::environment::Environment;
 use codex_image::request::{
-    CodexHome, Completion, Request, Validation, aspect_fault, config_key_fault, name_fault, text_fault,
-    variable_name_fault, whole,
+    CodexHome, Completion, Request, Validation, aspect_problem, config_key_problem, name_problem, text_problem,
+    variable_name_problem, whole,
 };
 use codex_image::sandbox::Sandbox;
 use libfuzzer_sys::fuzz_target;
@@ -25,26 +25,26 @@ const NONCE: &str = "5ca1ab1e5ca1ab1e";
 fn request(texts: &[String; 6]) -> Request {
     let [aspect, name, key, value, variable, words] = texts.each_ref().map(String::as_str);
     let fits = |fault: Option<&str>| fault.is_none();
-    let value_fits = fits(text_fault(value));
+    let value_fits = fits(text_problem(value));
     let variables = [(variable, value), ("HOME", value), ("PATH", value)];
-    let variables = variables.into_iter().filter(|(name, _)| value_fits && fits(variable_name_fault(name)));
+    let variables = variables.into_iter().filter(|(name, _)| value_fits && fits(variable_name_problem(name)));
     Request {
         prompt: words.to_owned(),
-        aspect: if fits(aspect_fault(aspect)) { aspect } else { "1:1" }.to_owned(),
+        aspect: if fits(aspect_problem(aspect)) { aspect } else { "1:1" }.to_owned(),
         codex_path: None,
         // Has no config.toml and no other file.
         codex_home: CodexHome::named("/dev/null".into()),
         env: Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
         node_dir: None,
-        model: fits(name_fault(name)).then(|| name.to_owned()),
+        model: fits(name_problem(name)).then(|| name.to_owned()),
         sandbox: if words.len() % 2 == 0 { Sandbox::ReadOnly } else { Sandbox::WorkspaceWrite { network: true } },
         completion: Completion::Image,
-        config: if value_fits && fits(config_key_fault(key)) {
+        config: if value_fits && fits(config_key_problem(key)) {
             vec![(key.to_owned(), value.to_owned())]
         } else {
             vec![]
         },
-        disable_features: if fits(name_fault(name)) { vec![name.to_owned()] } else { vec![] },
+        disable_features: if fits(name_problem(name)) { vec![name.to_owned()] } else { vec![] },
         timeout: Duration::from_secs(1),
         kill_grace: Duration::ZERO,
         max_image_bytes: 1,
@@ -87,7 +87,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut texts = bytes.split(|&byte| byte == SEPARATOR).map(|text| String::from_utf8_lossy(text).into_owned());
     let texts: [String; 6] = std::array::from_fn(|_| texts.next().unwrap_or_default());
 
-    if aspect_fault(&texts[0]).is_none() {
+    if aspect_problem(&texts[0]).is_none() {
         let sides: Vec<u32> = texts[0].split(':').filter_map(|side| side.parse().ok()).collect();
         assert!(matches!(sides[..], [1..=9999, 1..=9999]), "{:?}", texts[0]);
     }

@@ -1,13 +1,13 @@
-//! Fuzzes the proof of a PNG picture.
+//! Fuzzes the validation of a PNG file.
 
 #![no_main]
 
-use codex_image::png::{Picture, PngError, check_signature, prove};
+use codex_image::png::{ImageInfo, PngError, check_signature, validate};
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
-/// Size limit: larger pictures only take longer, see `npm run bench -- decompression-bombs`.
+/// Size limit: larger images only take longer, see `npm run bench -- decompression-bombs`.
 const MAX_PIXELS: u64 = 1 << 18;
 /// Memory limit: that of the decoder, and a little for the rest.
 const MAX_BYTES: usize = 9 << 20;
@@ -32,23 +32,23 @@ fn repaired(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn check(bytes: &[u8]) {
-    let (verdict, peak) = peak_of(|| prove(bytes));
+    let (verdict, peak) = peak_of(|| validate(bytes));
     assert!(peak <= MAX_BYTES, "{peak} bytes were allocated");
-    assert_eq!(prove(bytes), verdict, "the same bytes again");
+    assert_eq!(validate(bytes), verdict, "the same bytes again");
 
-    let more = prove(&[bytes, b"\0\0\0\x04more bytes"].concat());
+    let more = validate(&[bytes, b"\0\0\0\x04more bytes"].concat());
     match &verdict {
-        Ok(Picture { width, height, .. }) => {
+        Ok(ImageInfo { width, height, .. }) => {
             assert_eq!((Some(*width), Some(*height)), (number(bytes, 16), number(bytes, 20)));
             assert_eq!(more, verdict, "more bytes after a picture");
-            // Finds the end of the picture after an IEND: `end` includes the checksum.
+            // Finds the end of the image after an IEND: `end` includes the checksum.
             let end = memchr::memmem::rfind(bytes, b"IEND").map_or(0, |at| at + 8);
-            let whole = (0..=end).find(|&length| prove(&bytes[..length]).is_ok());
+            let whole = (0..=end).find(|&length| validate(&bytes[..length]).is_ok());
             for length in 1..whole.unwrap_or(0) {
-                assert_eq!(prove(&bytes[..length]), Err(PngError::Truncated), "{length} bytes of it");
+                assert_eq!(validate(&bytes[..length]), Err(PngError::Truncated), "{length} bytes of it");
             }
         }
-        // More bytes may complete the picture, or change the name of another format.
+        // More bytes may complete the image, or change the name of another format.
         Err(PngError::Empty | PngError::Truncated | PngError::Other(_)) => {}
         Err(_) => assert_eq!(more, verdict, "more bytes after an invalid picture"),
     }

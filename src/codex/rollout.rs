@@ -596,7 +596,7 @@ mod tests {
         assert_eq!(all(home.path(), 100), [], "the plain one is read while it exists");
         std::fs::remove_file(&plain).unwrap();
         let found = all(home.path(), 1000);
-        assert!(found.iter().all(|recorded| crate::png::prove(&recorded.bytes).is_ok()));
+        assert!(found.iter().all(|recorded| crate::png::validate(&recorded.bytes).is_ok()));
         let prompts: Vec<_> = found.iter().map(|recorded| recorded.revised_prompt.as_deref()).collect();
         assert_eq!(prompts, [Some("a red fox"), Some("a blue fox")]);
         for extension in ["jsonl.zst.tmp", "jsonl.zst.compress.1.0.tmp", "jsonl.zst.zst"] {

@@ -15,15 +15,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::ThreadId;
 use crate::files::{Dir, ReadError, Stamp, fs_request};
-use crate::png::{self, Picture, PngError};
+use crate::png::{self, ImageInfo, PngError};
 
-/// PNG file that passed its check.
+/// A complete PNG file and its properties.
 #[derive(Debug)]
-pub struct VerifiedPng {
+pub struct ValidPng {
     /// The file's bytes, unchanged.
     pub bytes: Vec<u8>,
-    /// Properties of the picture.
-    pub picture: Picture,
+    /// Its size and transparency.
+    pub info: ImageInfo,
 }
 
 /// Reason why a file is not an acceptable picture.
@@ -44,16 +44,16 @@ pub fn read_image(
     dir: &Dir,
     name: &OsStr,
     limit: u64,
-    prove: fn(&[u8]) -> Result<Picture, PngError>,
-) -> Result<Option<VerifiedPng>, ImageError> {
+    validate: fn(&[u8]) -> Result<ImageInfo, PngError>,
+) -> Result<Option<ValidPng>, ImageError> {
     let bytes = match dir.read(name, limit) {
         Ok(bytes) => bytes,
         Err(ReadError::Absent) => return Ok(None),
         Err(ReadError::TooLarge) => return Err(ImageError::TooLarge),
         Err(ReadError::NotRegular(what)) => return Err(ImageError::Invalid(PngError::NotRegular(what))),
     };
-    let picture = prove(&bytes).map_err(ImageError::Invalid)?;
-    Ok(Some(VerifiedPng { bytes, picture }))
+    let info = validate(&bytes).map_err(ImageError::Invalid)?;
+    Ok(Some(ValidPng { bytes, info }))
 }
 
 /// The result of a scan of the store.
@@ -62,7 +62,7 @@ pub enum Scan {
     /// Nothing new.
     Nothing,
     /// A complete picture.
-    Image(VerifiedPng),
+    Image(ValidPng),
     /// A file that is not an acceptable picture. A truncated one may still be growing.
     Refused(ImageError),
 }
@@ -168,7 +168,7 @@ impl Store {
             if given_up.is_cancelled() {
                 break;
             }
-            let read = read_image(dir, &name, self.limit, png::prove);
+            let read = read_image(dir, &name, self.limit, png::validate);
             match &read {
                 // The next scan tries again.
                 Ok(None) => self.seen.remove(&name),
@@ -176,7 +176,7 @@ impl Store {
                 Ok(Some(_)) | Err(_) => self.seen.insert(name, stamp),
             };
             match read {
-                Ok(Some(proven)) => return Scan::Image(proven),
+                Ok(Some(png)) => return Scan::Image(png),
                 Ok(None) => {}
                 Err(error) => found = Scan::Refused(error),
             }
@@ -260,7 +260,7 @@ mod tests {
         assert!(matches!(scan(&mut store), Scan::Refused(ImageError::Invalid(PngError::Truncated))));
         assert!(matches!(scan(&mut store), Scan::Nothing), "an unchanged file is not read again");
         std::fs::write(path.join("exec-1.anything"), &bytes).unwrap();
-        assert!(matches!(scan(&mut store), Scan::Image(proven) if proven.bytes == bytes));
+        assert!(matches!(scan(&mut store), Scan::Image(png) if png.bytes == bytes));
     }
 
     #[cfg(windows)]

@@ -21,7 +21,7 @@ use crate::codex::store::Baseline;
 use crate::codex::turn::{FinishedTurn, IMAGE_GRACE, TURN_END_GRACE, Turn, TurnStatus};
 use crate::codex::version::Version;
 use crate::codex::{ThreadId, command};
-use crate::error::{Cause, Failure, os_words};
+use crate::error::{Cause, Failure, os_error_text};
 use crate::limits::{Interrupt, Limits};
 use crate::process::{Exit, Marker, StopMode};
 use crate::progress::{Phase, Progress};
@@ -32,22 +32,22 @@ use crate::run_id::random_hex;
 use crate::text::redact::Redactor;
 use crate::workspace::Workspace;
 
-/// The grace that is left when the daemon itself is ending.
+/// Maximum grace period when the JavaScript environment is ending.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
-/// How long the check of an image that is there may go on after the call's time limit.
+/// How long a check of an image may continue after the call's time limit.
 const LAST_CHECK_LIMIT: Duration = Duration::from_secs(1);
 
-/// Why the turn is no longer waited for.
+/// The event that ended the wait for the turn.
 enum Outcome {
     /// The store holds an image that counts.
     Image(FoundImage),
     /// Codex exited by itself.
     Exited,
-    /// Codex reported the end of the turn, and did not exit.
+    /// Codex reported the end of the turn but did not exit.
     TurnEnded,
-    /// Codex does nothing but reconnect.
+    /// Codex has reconnected too often without doing anything else.
     Disconnected,
-    /// The call was aborted or timed out, or the daemon is ending.
+    /// The call was aborted or timed out, or the JavaScript environment is ending.
     Interrupted(Interrupt),
 }
 
@@ -61,8 +61,8 @@ pub struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// Runs the turn, whose processes carry `marker`, and returns its image. The process tree is
-    /// dead when this returns.
+    /// Runs the turn and returns its image. Its processes carry `marker` in their environment. All
+    /// of them are dead when this returns.
     pub async fn run(&self, marker: Marker) -> Result<Generated, Failure> {
         let references = self.stage_references().await?;
         self.limits.check()?;
@@ -98,8 +98,8 @@ impl Draw<'_> {
         let (request, path) = (Arc::clone(self.request), self.workspace.path());
         let dir = self.workspace.dir().ok_or(Cause::Internal)?;
         self.limits.check()?;
-        // A disk that hangs keeps its thread, but not the call. The thread writes in the directory
-        // that it holds, and there it can make nothing more once the directory is removed.
+        // A hanging disk blocks this thread, but not the call. The thread holds the directory open:
+        // it can create no files there once the directory is removed.
         let staging = blocking::run(move || reference::stage(&request.references, &dir, &path));
         Ok(self.limits.unless_interrupted(staging).await??)
     }
@@ -157,7 +157,7 @@ impl Draw<'_> {
             let args = command::exec_args(&request, &settings, &references);
             Turn::start(&command::program(&cli, &request, args, cwd), marker, prompt, progress)
         });
-        Ok(starting.await?.map_err(|error| Cause::SpawnFailed(os_words(&error)))?)
+        Ok(starting.await?.map_err(|error| Cause::SpawnFailed(os_error_text(&error)))?)
     }
 
     /// Waits until there is an outcome.
@@ -169,7 +169,7 @@ impl Draw<'_> {
             image = self.first_image(provenance, status.clone()) => Outcome::Image(image),
             () = turn.exited() => Outcome::Exited,
             () = turn_end(status.clone()) => Outcome::TurnEnded,
-            why = self.limits.interrupted() => Outcome::Interrupted(why),
+            interrupt = self.limits.interrupted() => Outcome::Interrupted(interrupt),
             () = disconnection(status.clone(), self.request.max_reconnects) => Outcome::Disconnected,
         };
         let thread = status.borrow().thread.clone();
@@ -193,15 +193,15 @@ impl Draw<'_> {
         }
     }
 
-    /// Scans the store once more, for an image that was written just now.
+    /// Scans the store once more for an image that was written since the last scan.
     async fn last_scan(&self, provenance: &ProvenanceCheck, thread: ThreadId) -> Option<FoundImage> {
         let provenance = provenance.clone();
         let scan = move || provenance.scan(&mut provenance.store(&thread), &thread);
         self.check_images(scan).await.ok()?.ok()
     }
 
-    /// Runs `work`, which reads and decodes images, unless the call ends before. Its thread then
-    /// holds nothing but memory, and its result is dropped.
+    /// Runs `work`, which reads and decodes images, unless the call ends first. The work's thread
+    /// then finishes on its own and its result is dropped.
     async fn check_images<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Interrupt> {
         check_images(self.limits, blocking::on_disk(DiskWork::ThreadFiles, self.request.codex_home(), work)).await
     }
@@ -215,7 +215,7 @@ impl Draw<'_> {
         turn.stop(mode).await
     }
 
-    /// Returns the image of the outcome, or else the one that the finished turn left.
+    /// Returns the image of the outcome, otherwise the one that the finished turn left.
     async fn image(
         &self,
         outcome: Outcome,
@@ -223,10 +223,10 @@ impl Draw<'_> {
         provenance: &ProvenanceCheck,
     ) -> Result<FoundImage, Failure> {
         let transcript = &finished.output.transcript;
-        let interrupted = |why: Interrupt| failure(why.cause(self.request.timeout).into(), finished);
+        let interrupted = |interrupt: Interrupt| failure(interrupt.cause(self.request.timeout).into(), finished);
         let exit = match outcome {
             Outcome::Image(image) => return Ok(image),
-            Outcome::Interrupted(why) => return Err(interrupted(why)),
+            Outcome::Interrupted(interrupt) => return Err(interrupted(interrupt)),
             Outcome::Disconnected => {
                 return Err(failure(diagnose_reconnects(transcript, &clock(self.request)), finished));
             }
@@ -242,59 +242,61 @@ impl Draw<'_> {
     }
 
     fn warnings(&self, image: &FoundImage, finished: &FinishedTurn, provenance: &ProvenanceCheck) -> Vec<String> {
-        let is_opaque = self.request.transparent && image.picture.has_alpha == Some(false);
+        let is_opaque = self.request.transparent && image.info.has_alpha == Some(false);
         let opaque = is_opaque.then(|| "The picture has no transparent pixels.".to_owned());
         let survivors = finished.may_have_survivors.then(|| SURVIVORS.to_owned());
         opaque.into_iter().chain(provenance.warnings()).chain(survivors).collect()
     }
 }
 
-/// Waits for a check of images for as long as the call may go on, and a little longer on a timeout:
-/// an image that is there at the time limit is delivered.
+/// Waits for a check of images until the call is interrupted. After a timeout, waits for
+/// [`LAST_CHECK_LIMIT`] more: an image that exists at the time limit is delivered.
 async fn check_images<T>(limits: &Limits, check: impl Future<Output = Result<T, Failure>>) -> Result<T, Interrupt> {
     let mut check = pin!(check);
-    let why = tokio::select! {
+    let interrupt = tokio::select! {
         biased;
         // Fails only if the check panicked or the runtime is being shut down.
         checked = &mut check => return checked.map_err(|_| Interrupt::Shutdown),
-        why = limits.interrupted() => why,
+        interrupt = limits.interrupted() => interrupt,
     };
-    match why {
+    match interrupt {
         Interrupt::Timeout => match tokio::time::timeout(LAST_CHECK_LIMIT, check).await {
             Ok(Ok(checked)) => Ok(checked),
-            Ok(Err(_)) | Err(_) => Err(why),
+            Ok(Err(_)) | Err(_) => Err(interrupt),
         },
-        Interrupt::Aborted | Interrupt::Shutdown => Err(why),
+        Interrupt::Aborted | Interrupt::Shutdown => Err(interrupt),
     }
 }
 
-/// Hides the paths of a call in all that is shown of it. Blocks on the disk.
+/// Returns a redactor that hides the paths of a call. Blocks on the disk.
 fn redactor(request: &Request, workspace: &Path) -> Redactor {
-    // The environment of the call may name another home than that of this process, where the CLI
-    // lies.
+    // Hides both homes: the environment of the call may name another home than the one of this
+    // process, and the CLI may be installed in either.
     let homes = [request.env.home(), std::env::home_dir()].into_iter().flatten().map(|home| (home, "~"));
     let own = [(workspace.to_path_buf(), "the workspace"), (request.codex_home(), "CODEX_HOME")];
     Redactor::new(&own.into_iter().chain(homes).collect::<Vec<_>>())
 }
 
-/// Resolves when Codex has reconnected more often than `limit`, with nothing in between.
+/// Resolves when Codex has reconnected more than `limit` times in a row.
 async fn disconnection(mut status: watch::Receiver<TurnStatus>, limit: u64) {
     if status.wait_for(|status| status.reconnects > limit).await.is_err() {
-        // The sender is gone: stdout has ended. Codex may live on, so its exit is waited for.
+        // The sender is gone: stdout has ended. Codex may still be running, and the `exited()`
+        // branch waits for it.
         std::future::pending::<()>().await;
     }
 }
 
-/// Resolves when Codex has lived on for [`TURN_END_GRACE`] after it reported the end of the turn.
+/// Resolves [`TURN_END_GRACE`] after Codex reported the end of the turn.
 async fn turn_end(mut status: watch::Receiver<TurnStatus>) {
     if status.wait_for(|status| status.has_ended).await.is_err() {
-        // As above.
+        // As in `disconnection`.
         std::future::pending::<()>().await;
     }
     tokio::time::sleep(TURN_END_GRACE).await;
 }
 
-/// How the tree is to be stopped. `shutdown` ends a running grace: the daemon will not wait for it.
+/// Returns how to stop the process tree. `shutdown` skips the rest of a grace period, since an
+/// ending environment does not wait for it.
 fn stop_mode(outcome: &Outcome, grace: Duration, shutdown: CancellationToken) -> StopMode {
     let graceful = |grace| StopMode::Graceful { grace, skip_grace: shutdown };
     match outcome {
@@ -315,7 +317,7 @@ mod tests {
     use crate::limits::Cancel;
 
     #[tokio::test]
-    async fn a_check_that_takes_long_holds_up_neither_an_abort_nor_a_timeout() {
+    async fn a_long_check_delays_neither_an_abort_nor_a_timeout() {
         let check = |work: Box<dyn FnOnce() + Send>| blocking::on_disk(DiskWork::ThreadFiles, "home", work);
         for (timeout, abort, expected) in
             [(Duration::from_secs(600), true, Interrupt::Aborted), (Duration::ZERO, false, Interrupt::Timeout)]
@@ -333,6 +335,6 @@ mod tests {
         let cancel = Cancel { abort: CancellationToken::new(), shutdown: CancellationToken::new() };
         let late = Limits::new(Instant::now(), Duration::ZERO, cancel);
         let checked = check_images(&late, check(Box::new(|| ()))).await;
-        assert_eq!(checked, Ok(()), "an image that is there at the limit is delivered");
+        assert_eq!(checked, Ok(()), "an image that exists at the time limit is delivered");
     }
 }

@@ -1,4 +1,4 @@
-//! Why a finished turn has no image.
+//! Finds the failure of a turn that has no image.
 
 use jiff::Zoned;
 
@@ -10,12 +10,13 @@ use crate::process::Exit;
 use crate::provenance::Rejection;
 use crate::request::Request;
 
-/// The warning where processes of the tree may still run.
+/// Warning if processes of the tree may still be running.
 pub const SURVIVORS: &str = "Some processes that Codex started may still be running: this system does not show all of them, or \
     they could not be ended. Look for them in its list of processes.";
 
-/// Why a turn that ended by itself has brought no image: what Codex reported, else what was found,
-/// else how it ended. `exit` is none if Codex reported the end of the turn and had to be stopped.
+/// Returns the failure of a turn that ended by itself without an image. A cause that Codex reported
+/// comes first, then an image that is too large, then an unsuccessful end, then `rejection`. `exit`
+/// is None if Codex reported the end of the turn and had to be stopped.
 pub fn without_image(rejection: Rejection, request: &Request, finished: &FinishedTurn, exit: Option<Exit>) -> Failure {
     let otherwise = || match (cause_of(rejection, request.max_image_bytes), exit) {
         (cause @ Cause::ImageTooLarge { .. }, _) => cause,
@@ -32,12 +33,12 @@ pub fn without_image(rejection: Rejection, request: &Request, finished: &Finishe
 pub const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
     match rejection {
         Rejection::Refused(ImageError::TooLarge) => Cause::ImageTooLarge { limit },
-        Rejection::Refused(ImageError::Invalid(flaw)) => Cause::InvalidImage(flaw),
-        Rejection::NoImage(missing) => Cause::NoImage(missing),
+        Rejection::Refused(ImageError::Invalid(error)) => Cause::InvalidImage(error),
+        Rejection::NoImage(reason) => Cause::NoImage(reason),
     }
 }
 
-/// Now, in the time zone of Codex's messages.
+/// The current time in the time zone of Codex's messages.
 pub fn clock(request: &Request) -> Zoned {
     failure::clock(request.env.get("TZ"))
 }
@@ -51,7 +52,7 @@ pub fn failure(Diagnosis { cause, resets_at }: Diagnosis, finished: &FinishedTur
     Failure { cause, evidence: Box::new(Evidence { exit: None, thread_id, resets_at, detail }) }
 }
 
-/// Adds a sentence on a line of its own.
+/// Appends a sentence on its own line.
 pub fn append(detail: &mut String, sentence: Option<&str>) {
     let Some(sentence) = sentence else { return };
     detail.extend((!detail.is_empty()).then_some('\n'));

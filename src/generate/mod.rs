@@ -1,8 +1,8 @@
-//! The whole course of a call: queue, preflight, workspace, turn, provenance, clean-up.
+//! The pipeline of a call: queue, preflight, workspace, turn, provenance, clean-up.
 //!
 //! Codex prints nothing about images, so the file system decides; [`crate::provenance`] has the
-//! rules. The call returns only once the process tree is dead and the workspace removed, whatever
-//! happened.
+//! rules. On every path, the call returns only when the process tree is dead and the workspace
+//! removed.
 
 mod draw;
 mod explain;
@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use crate::blocking::{self, DiskWork};
 use crate::codex::home;
-use crate::error::{Failure, os_words};
+use crate::error::{Failure, os_error_text};
 use crate::limits::{Cancel, Limits};
 use crate::process::Marker;
 use crate::progress::{Phase, Progress};
@@ -31,10 +31,10 @@ use draw::Draw;
 use explain::append;
 use preflight::{Preflight, make_workspace};
 
-/// Generates one image, when the queue has a free slot.
+/// Waits for a free slot of the queue, then generates one image.
 ///
 /// # Errors
-/// The [`Failure`], with its evidence. Nothing is left behind in either case.
+/// The [`Failure`], with its evidence. No process or directory is left behind in either case.
 pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: Cancel) -> Result<Generated, Failure> {
     let limits = Limits::new(progress.began(), draft.timeout(), cancel);
 
@@ -59,7 +59,7 @@ pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: 
 
     let closing = Instant::now();
     let left_behind = blocking::run(move || workspace.close()).await?.err();
-    let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_words(&error)));
+    let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_error_text(&error)));
     match drawn {
         Ok(mut generated) => {
             generated.timings.queue = queued;

@@ -1,4 +1,4 @@
-//! What a generation returns.
+//! The result of a generation.
 
 use std::time::Duration;
 
@@ -6,34 +6,34 @@ use crate::codex::ThreadId;
 use crate::codex::events::Usage;
 use crate::provenance::FoundImage;
 
-/// A proven image and how it came about.
+/// An image and facts about its generation.
 #[derive(Debug)]
 pub struct Generated {
     /// The image.
     pub image: FoundImage,
     /// The thread that drew it.
     pub thread: Option<ThreadId>,
-    /// The CLI's version: its npm package's, or its own answer.
+    /// The CLI's version: that of its npm package, or the output of `--version`.
     pub codex_version: Option<String>,
-    /// What the turn cost, unless it was stopped before it reported that.
+    /// The tokens of the turn; None if it was stopped before Codex reported them.
     pub usage: Option<Usage>,
-    /// Where the time went.
+    /// Duration of each step.
     pub timings: Timings,
-    /// What went wrong without spoiling the image.
+    /// Problems that did not affect the image, as sentences.
     pub warnings: Vec<String>,
 }
 
-/// Where the time of a call went.
+/// Duration of each step of a call.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {
     /// Waiting for a free slot.
     pub queue: Duration,
     /// Finding the CLI, checking its login, making the workspace.
     pub preflight: Duration,
-    /// Until the process ran.
+    /// Starting the process.
     pub start: Duration,
-    /// From then until the image was complete on disk and proven; unknown if it was found only
-    /// after the end.
+    /// From then until the image was complete on disk and validated; None if it was found only after
+    /// Codex had ended.
     pub image: Option<Duration>,
     /// Stopping the tree and removing the workspace.
     pub stop: Duration,

@@ -8,7 +8,7 @@ use crate::codex::config::Config;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::version::Version;
-use crate::error::{Cause, Failure, os_words};
+use crate::error::{Cause, Failure, os_error_text};
 use crate::limits::Limits;
 use crate::obstacles::{Configuration, Installation};
 use crate::process::Marker;
@@ -16,7 +16,7 @@ use crate::request::Request;
 use crate::sweep;
 use crate::workspace::{Parent, Workspace};
 
-/// What the turn needs to know of the installed Codex.
+/// The installed Codex and its configuration.
 pub struct Preflight {
     pub cli: Cli,
     pub codex_version: Option<String>,
@@ -24,8 +24,7 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Finds the CLI and checks, without spending anything, that it can draw. Fails only if it
-    /// certainly cannot.
+    /// Finds the CLI and checks at no cost that it can draw. Fails only if it certainly cannot.
     pub async fn run(request: &Arc<Request>, marker: &Marker, limits: &Limits) -> Result<Self, Failure> {
         let installation = find(request, limits).await?;
         let configuration = read_configuration(request, limits).await?;
@@ -37,9 +36,10 @@ impl Preflight {
         limits.check()?;
         let version = codex_version.as_deref().and_then(Version::parse);
         let obstacle = configuration.obstacles(login, version).into_iter().next();
-        // Another model may do without the code mode host.
-        let of_model = || installation.obstacle(version, &configuration).filter(|_| !configuration.names_model());
-        match obstacle.or_else(of_model) {
+        // A model that is named explicitly may not need the code mode host.
+        let of_default_model =
+            || installation.obstacle(version, &configuration).filter(|_| !configuration.names_model());
+        match obstacle.or_else(of_default_model) {
             Some(cause) => Err(cause.into()),
             None => Ok(Self { cli: installation.cli, codex_version, config: configuration.config }),
         }
@@ -58,7 +58,7 @@ async fn read_configuration(request: &Arc<Request>, limits: &Limits) -> Result<C
     limits.unless_interrupted(reading).await
 }
 
-/// How Codex is signed in, by its files or else by its own answer.
+/// Reads from Codex's files how it is signed in, otherwise runs `codex login status`.
 async fn login(
     cli: &Cli,
     configuration: &Configuration,
@@ -71,12 +71,12 @@ async fn login(
         return Ok(login);
     }
     let answer = ask(cli, request, login::status_args(&request.config), marker.clone(), limits.interrupted()).await;
-    let answer = answer.map_err(|error| Cause::SpawnFailed(os_words(&error)))?;
+    let answer = answer.map_err(|error| Cause::SpawnFailed(os_error_text(&error)))?;
     limits.check()?;
     Ok(login::from_status(&answer))
 }
 
-/// Makes the workspace, after sweeping up what dead daemons left beside it.
+/// Makes the workspace, after removing those of dead daemons in the same directory.
 pub async fn make_workspace(request: &Request, marker: &Marker, limits: &Limits) -> Result<Workspace, Failure> {
     let (parent, run) = (request.env.temp_dir(), marker.value.clone());
     let sweep = move || {
@@ -84,8 +84,8 @@ pub async fn make_workspace(request: &Request, marker: &Marker, limits: &Limits)
         sweep::once(&parent);
         Ok::<_, Cause>(parent)
     };
-    // A sweep that takes longer than the call goes on without it.
+    // If the call ends first, the sweep continues in the background.
     let parent = limits.unless_interrupted(blocking::run(sweep)).await??;
     let workspace = blocking::run(move || Workspace::create(parent, &run)).await?;
-    Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_words(&error)))?)
+    Ok(workspace.map_err(|error| Cause::WorkspaceFailed(os_error_text(&error)))?)
 }

@@ -1,4 +1,4 @@
-//! Finds the picture of an earlier generation.
+//! Finds the image of an earlier generation.
 
 use std::ffi::OsString;
 use std::time::Instant;
@@ -12,11 +12,11 @@ use crate::files::fs_request;
 use crate::provenance::{self, FoundImage};
 use crate::request::Draft;
 
-/// Finds the picture of a thread that was drawn earlier. Starts nothing.
+/// Finds the image of an earlier thread. Starts no process.
 ///
 /// # Errors
-/// [`Cause::NoImage`], or what was wrong with the only one there is. [`Cause::HomeUnanswered`] if
-/// the disk does not answer.
+/// [`Cause::NoImage`] if there is none, or the problem of an invalid one. [`Cause::HomeUnanswered`]
+/// if the disk does not answer.
 pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failure> {
     let began = Instant::now();
     let image = read_thread(draft, thread.clone()).await.map_err(|mut failure| {
@@ -34,17 +34,18 @@ pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failur
 }
 
 async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failure> {
-    let found =
+    let completed =
         blocking::on_disk_unless_stalled(DiskWork::UserDatabase, OsString::new(), move || home::complete(draft))
             .await?;
-    let asked = found.ok_or(Cause::HomeUnanswered)??;
-    let (codex_home, limit) = (asked.codex_home(), asked.max_image_bytes);
-    let (place, probed) = (codex_home.clone(), codex_home.clone());
-    // A dead disk takes the few threads of this, instead of the many that read long records.
+    let request = completed.ok_or(Cause::HomeUnanswered)??;
+    let (codex_home, limit) = (request.codex_home(), request.max_image_bytes);
+    let (disk, probed) = (codex_home.clone(), codex_home.clone());
+    // Probes the disk first: if it is dead, this blocks threads of the small pool, not of the large
+    // one that reads long records.
     let probe = move || fs_request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
-    blocking::on_disk_unless_stalled(DiskWork::HomeFiles, &place, probe).await?.ok_or(Cause::HomeUnanswered)?;
+    blocking::on_disk_unless_stalled(DiskWork::HomeFiles, &disk, probe).await?.ok_or(Cause::HomeUnanswered)?;
     let read = move || provenance::recover(&codex_home, &thread, limit);
     let found =
-        blocking::on_disk_unless_stalled(DiskWork::ThreadFiles, &place, read).await?.ok_or(Cause::HomeUnanswered)?;
+        blocking::on_disk_unless_stalled(DiskWork::ThreadFiles, &disk, read).await?.ok_or(Cause::HomeUnanswered)?;
     Ok(found.map_err(|rejection| cause_of(rejection, limit))?)
 }

@@ -8,12 +8,11 @@ use crate::blocking::{self, DiskWork};
 use crate::codex::store::{SCAN_INTERVAL, Store};
 use crate::codex::turn::TurnStatus;
 use crate::codex::{ThreadId, rollout};
-use crate::png::Picture;
+use crate::png::ImageInfo;
 use crate::progress::{Phase, Progress};
 use crate::provenance::{FoundImage, ProvenanceCheck, Rejection};
 
-/// How many scans of the store there are for one check of the record's size. The record holds the
-/// images themselves.
+/// The record's size is checked once in this many scans of the store.
 const SCANS_PER_RECORD_CHECK: u64 = 5;
 
 /// Resolves when the store of the turn's thread holds an image that counts.
@@ -27,7 +26,7 @@ pub async fn first_image(
     let Some(thread) = known else { return std::future::pending().await };
     let mut watch = StoreWatch::new(provenance.clone(), thread);
     let mut is_announced = false;
-    // An image that nothing verifies yet, and how long the record may still do so.
+    // An unverified image, and the deadline for the record to verify it.
     let mut unverified: Option<(FoundImage, Instant)> = None;
     loop {
         let rereads = unverified.is_some() || provenance.requires_verified();
@@ -36,8 +35,8 @@ pub async fn first_image(
             (watch, scanned)
         });
         // Fails only if the runtime is being shut down, and this future with it.
-        let Ok((same, scanned)) = scanning.await else { return std::future::pending().await };
-        watch = same;
+        let Ok((returned, scanned)) = scanning.await else { return std::future::pending().await };
+        watch = returned;
         let is_empty = matches!(scanned, Err(Rejection::NoImage(_)));
         if !is_empty && !std::mem::replace(&mut is_announced, true) {
             progress.report(Phase::Image, "The picture is arriving");
@@ -45,12 +44,13 @@ pub async fn first_image(
         if let Ok(image) = scanned {
             // Codex saves an image just before it records it.
             let may_wait = provenance.awaits_record() && !image.verified;
-            let until = Instant::now() + if may_wait { rollout::RECORD_TIMEOUT } else { Duration::ZERO };
-            let until = unverified.take().map_or(until, |(_, until)| until);
-            unverified = Some((image, until));
+            let deadline = Instant::now() + if may_wait { rollout::RECORD_TIMEOUT } else { Duration::ZERO };
+            let deadline = unverified.take().map_or(deadline, |(_, deadline)| deadline);
+            unverified = Some((image, deadline));
         }
-        if let Some((image, _)) = unverified.take_if(|(image, until)| image.verified || Instant::now() >= *until) {
-            let Picture { width, height, .. } = image.picture;
+        if let Some((image, _)) = unverified.take_if(|(image, deadline)| image.verified || Instant::now() >= *deadline)
+        {
+            let ImageInfo { width, height, .. } = image.info;
             progress.report(Phase::Checking, &format!("The picture is proven: {width} × {height} pixels"));
             return image;
         }
@@ -58,8 +58,7 @@ pub async fn first_image(
     }
 }
 
-/// Scans the store and the record of a thread again and again. Reads nothing twice that has not
-/// changed.
+/// Scans the store and the record of a thread repeatedly. Reads only what has changed.
 struct StoreWatch {
     provenance: ProvenanceCheck,
     thread: ThreadId,
@@ -74,12 +73,12 @@ impl StoreWatch {
         Self { provenance, thread, store, record, scans: 0 }
     }
 
-    /// Scans once. Blocks on the disk. With `rereads`, images that nothing verified are read again
-    /// when the record has grown.
+    /// Scans once. Blocks on the disk. With `rereads`, reads unverified images again when the record
+    /// has grown.
     fn scan(&mut self, rereads: bool) -> Result<FoundImage, Rejection> {
         self.scans += 1;
-        // Finding the record means listing every day of the user's. It is there soon after the
-        // thread has started.
+        // Looks for the record at growing intervals, because finding it lists every directory of
+        // sessions. It appears soon after the thread has started.
         if self.scans.is_power_of_two() {
             self.provenance.read_statement(&self.thread);
         }
@@ -110,7 +109,7 @@ mod tests {
 
     const THREAD: &str = "01a202f5-609c-72c1-8213-7ba33eb17046";
 
-    fn picture() -> Vec<u8> {
+    fn image() -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut writer = ::png::Encoder::new(&mut bytes, 2, 2).write_header().unwrap();
         writer.write_image_data(&[7; 4]).unwrap();
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_nothing_verifies_is_read_again_only_when_the_record_has_grown() {
+    fn an_unverified_image_is_read_again_only_when_the_record_has_grown() {
         let home = tempfile::tempdir().unwrap();
         let thread = ThreadId::parse(THREAD).unwrap();
         let sandbox = Sandbox::DangerFullAccess;
@@ -133,7 +132,7 @@ mod tests {
         let provenance = ProvenanceCheck::new(Arc::new(request), [].into(), Confinement::Waived, workspace, baseline);
         let mut watch = StoreWatch::new(provenance, thread);
         let mut round = || (0..SCANS_PER_RECORD_CHECK).map(|_| watch.scan(true)).collect::<Vec<_>>();
-        let judged = |scans: &[Result<FoundImage, Rejection>]| {
+        let images_in = |scans: &[Result<FoundImage, Rejection>]| {
             scans.iter().filter(|found| !matches!(found, Err(Rejection::NoImage(NoImageReason::NotDrawn)))).count()
         };
 
@@ -141,18 +140,18 @@ mod tests {
         std::fs::create_dir_all(&day).unwrap();
         let rollout = day.join(format!("rollout-x-{THREAD}.jsonl"));
         append(&rollout, "{}");
-        assert_eq!(judged(&round()), 0, "there is no image");
+        assert_eq!(images_in(&round()), 0, "there is no image");
         let store = home.path().join("generated_images").join(THREAD);
         std::fs::create_dir_all(&store).unwrap();
-        std::fs::write(store.join("a.png"), picture()).unwrap();
+        std::fs::write(store.join("a.png"), image()).unwrap();
         let scans = round();
-        assert_eq!(judged(&scans), 1);
+        assert_eq!(images_in(&scans), 1);
         assert!(matches!(scans[0], Err(Rejection::NoImage(NoImageReason::Unverified))));
-        assert_eq!(judged(&round()) + judged(&round()), 0, "nothing has changed");
+        assert_eq!(images_in(&round()) + images_in(&round()), 0, "nothing has changed");
         append(&rollout, r#"{"payload":{"type":"agent_message"}}"#);
-        assert_eq!(judged(&round()), 1);
-        assert_eq!(judged(&round()), 0);
-        let result = BASE64.encode(picture());
+        assert_eq!(images_in(&round()), 1);
+        assert_eq!(images_in(&round()), 0);
+        let result = BASE64.encode(image());
         append(&rollout, &format!(r#"{{"payload":{{"type":"image_generation_end","result":"{result}"}}}}"#));
         assert!(round().into_iter().flatten().next().unwrap().verified);
     }

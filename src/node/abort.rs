@@ -1,8 +1,8 @@
-//! Connects an `AbortSignal` to a cancellation token, as a JavaScript program would.
+//! Connects an `AbortSignal` to a cancellation token by an event listener.
 //!
-//! napi's own `AbortSignal` type takes over the user's `onabort`, ignores a signal that is already
-//! aborted, and is disarmed when `onabort` is set later. Any use of a signal may throw: when the
-//! call starts that is an invalid option; when it settles it is ignored.
+//! napi's own `AbortSignal` type replaces the user's `onabort`, ignores a signal that is already
+//! aborted, and stops working when `onabort` is set later. Any use of a signal may throw: at the
+//! start of a call that is an invalid option, at its end it is ignored.
 
 use napi::bindgen_prelude::{FromNapiValue as _, FunctionRef, Object, ObjectRef, Result, Unknown};
 use napi::{Env, JsValue as _};
@@ -10,26 +10,27 @@ use tokio_util::sync::CancellationToken;
 
 use super::js::{self, Js};
 
-/// The listener of one call on its signal.
+/// The abort listener of one call.
 pub struct Abort {
     token: CancellationToken,
     /// Not checked for leaks: references end with their environment.
     signal: Option<(ObjectRef<false>, FunctionRef<(), ()>)>,
 }
 
-/// The state of a signal when a call starts.
+/// State of a signal at the start of a call.
 pub enum Start<'env> {
-    /// Aborted already, for this reason.
+    /// Already aborted, for this reason.
     Aborted(Unknown<'env>),
-    /// Not aborted; the call listens.
-    Live(Abort),
+    /// Not aborted; the listener is added.
+    Listening(Abort),
 }
 
 impl Abort {
-    /// Adds a listener to the signal, if there is one. Fails, and leaves none, if it throws.
+    /// Adds a listener to the signal, if there is one. Fails without leaving a listener if the
+    /// signal throws.
     pub fn listen<'env>(js: &Js<'env>, signal: Option<Unknown<'env>>) -> Result<Start<'env>> {
         let token = js.lifetime.ending().child_token();
-        let Some(signal) = signal else { return Ok(Start::Live(Self { token, signal: None })) };
+        let Some(signal) = signal else { return Ok(Start::Listening(Self { token, signal: None })) };
         if is_aborted(js, signal)? {
             return Ok(Start::Aborted(js.read(signal, "reason")?));
         }
@@ -41,14 +42,14 @@ impl Abort {
         let listening = js.listen(signal, listener);
         let abort = Self { token, signal: Some((Object::from_unknown(signal)?.create_ref()?, listener.create_ref()?)) };
         if let Err(error) = listening {
-            // It may have thrown after it added the listener.
+            // `addEventListener` may have thrown after it added the listener.
             abort.close(js);
             return Err(error);
         }
-        Ok(Start::Live(abort))
+        Ok(Start::Listening(abort))
     }
 
-    /// Cancelled when the signal is.
+    /// Cancelled when the signal is aborted or the JavaScript environment is ending.
     pub fn token(&self) -> CancellationToken {
         self.token.clone()
     }
@@ -70,7 +71,7 @@ fn unlisten<'env>(
 ) -> Result<Option<Unknown<'env>>> {
     let env: &'env Env = js.env;
     let signal = signal.get_value(env)?.to_unknown();
-    // If it throws, the listener stays, and does nothing.
+    // If this throws, the listener stays, but has no effect any more.
     let _ = js.unlisten(signal, listener.borrow_back(env)?);
     is_aborted(js, signal)?.then(|| js.read(signal, "reason")).transpose()
 }

@@ -10,18 +10,18 @@ use napi::{Env, Error, JsValue as _};
 
 use super::abort::Abort;
 use super::errors::Trace;
-use super::js::{Answer, Js};
+use super::js::{IntoJs, Js};
 use super::runtime;
 use crate::error::{Cause, Evidence, Failure};
 use crate::text::redact::redact;
 
-/// An [`Answer`] as a JavaScript value.
+/// The value that a call's promise resolves with.
 pub type Resolved = Unknown<'static>;
 
-/// Why a call was not started.
+/// Reason why a call was not started.
 pub enum StartError<'env> {
     Failure(Failure),
-    /// Its signal was aborted already, for this reason.
+    /// Its signal was already aborted, for this reason.
     Aborted(Unknown<'env>),
     /// An error of N-API: a defect of this package.
     Defect(Error),
@@ -36,7 +36,7 @@ impl<C: Into<Failure>> From<C> for StartError<'_> {
     }
 }
 
-/// The promise that `begin` returns, or a rejected one.
+/// Returns the promise of `begin`. If `begin` fails or panics, returns a rejected promise.
 pub fn promise<'env>(
     env: &'env Env,
     begin: impl FnOnce(&Js<'env>) -> Started<'env>,
@@ -55,48 +55,48 @@ pub fn promise<'env>(
     PromiseRaw::reject(env, Trace::capture(&js)?.into_error(&js, &failure)?)
 }
 
-/// Starts `work` as a call of its JavaScript environment. The promise resolves with what `answer`
-/// makes of the outcome.
-pub fn start<'env, T: Send + 'static, A: Answer + 'static>(
+/// Starts `work` as a call of its JavaScript environment. The promise resolves with the result,
+/// converted by `convert`.
+pub fn start<'env, T: Send + 'static, A: IntoJs + 'static>(
     js: &Js<'env>,
     abort: Option<Abort>,
     work: impl Future<Output = std::result::Result<T, Failure>> + Send + 'static,
-    answer: fn(T) -> A,
+    convert: fn(T) -> A,
 ) -> Started<'env> {
     let prepare = || {
         let runtime = runtime::handle()?;
-        // Captures the caller's frames: an error that is created later has none.
+        // Captures the caller's stack now: an error that is created later does not have it.
         let trace = Trace::capture(js).map_err(StartError::Defect)?;
         let (deferred, promise) = js.env.create_deferred().map_err(StartError::Defect)?;
         Ok((runtime, trace, deferred, PromiseRaw::new(js.env.raw(), promise.raw())))
     };
     let (runtime, trace, deferred, promise) = match prepare() {
         Ok(prepared) => prepared,
-        Err(refusal) => {
+        Err(error) => {
             abort.map(|abort| abort.close(js));
-            return Err(refusal);
+            return Err(error);
         }
     };
     // Counts the call now: the environment may end before the task is scheduled.
     let running = js.lifetime.enter();
     runtime.spawn(async move {
-        let outcome = runtime::contained(work).await;
-        deferred.resolve(move |env| settle(&env, abort, trace, outcome, answer));
+        let outcome = runtime::catch_panic(work).await;
+        deferred.resolve(move |env| settle(&env, abort, trace, outcome, convert));
         drop(running);
     });
     Ok(promise)
 }
 
-/// The value to resolve with, or the error to reject with. Runs on the JavaScript thread.
-fn settle<T, A: Answer>(
+/// Returns the value to resolve with, or the error to reject with. Runs on the JavaScript thread.
+fn settle<T, A: IntoJs>(
     env: &Env,
     abort: Option<Abort>,
     trace: Trace,
     outcome: std::result::Result<T, Failure>,
-    answer: fn(T) -> A,
+    convert: fn(T) -> A,
 ) -> Result<Resolved> {
     let js = Js::new(env)?;
-    // An aborted call rejects with the reason even if it has drawn a picture.
+    // An aborted call rejects with the reason even if there is an image.
     if let Some(reason) = abort.and_then(|abort| abort.close(&js)) {
         trace.release(env);
         return Err(Error::from_unknown_without_coercion(reason));
@@ -105,7 +105,7 @@ fn settle<T, A: Answer>(
         Ok(value) => {
             trace.release(env);
             // Drops the lifetime, which is safe: napi resolves the promise at once.
-            Ok(Object::from_raw(env.raw(), answer(value).into_js(env)?.raw()).to_unknown())
+            Ok(Object::from_raw(env.raw(), convert(value).into_js(env)?.raw()).to_unknown())
         }
         Err(failure) => Err(Error::from_unknown_without_coercion(trace.into_error(&js, &failure)?)),
     }

@@ -20,22 +20,22 @@ impl Trace {
         Ok(Self(js.trace()?.create_ref()?))
     }
 
-    /// Drops the stack of a call that does not fail.
+    /// Releases the stack of a call that does not fail.
     pub fn release(self, env: &Env) {
         // Fails only if the environment has ended, and with it the reference.
         let _ = self.0.unref(env);
     }
 
-    /// The error of `failure`, with the caller's stack.
+    /// Returns the error of `failure`, with the caller's stack.
     pub fn into_error<'env>(self, js: &Js<'env>, failure: &Failure) -> Result<Unknown<'env>> {
         let env = js.env;
         let stack = self.frames(js);
         self.release(env);
         let Failure { cause, evidence } = failure;
         let message = cause.to_string();
-        // Not the captured one: `Error.prepareStackTrace` may have frozen it.
+        // Creates a new error: `Error.prepareStackTrace` may have frozen the captured one.
         let mut error = js.error(matches!(cause, Cause::InvalidOption { .. }))?;
-        // Not enumerable, as in every error.
+        // Not enumerable, as in built-in errors.
         let hidden = PropertyAttributes::Writable | PropertyAttributes::Configurable;
         let shown = PropertyAttributes::default();
         error.define_properties(&[
@@ -70,7 +70,7 @@ impl Trace {
     }
 }
 
-/// The error to throw from a function that returns no promise.
+/// Returns the error to throw from a function that returns no promise.
 pub fn to_throw(js: &Js<'_>, cause: Cause) -> Result<Error> {
     let error = Trace::capture(js)?.into_error(js, &cause.into())?;
     Ok(Error::from_unknown_without_coercion(error))

@@ -1,4 +1,4 @@
-//! The types of a generated picture in JavaScript.
+//! Converts a generated image and its facts to JavaScript.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use napi::JsValue as _;
 use napi::bindgen_prelude::{Buffer, JsObjectValue as _, Object, Result, ToNapiValue as _, Unknown};
 use napi_derive::napi;
 
-use super::js::{Answer, define, object_from};
+use super::js::{IntoJs, define, object_from};
 use crate::codex::events;
 use crate::generate::{self, Generated};
 use crate::provenance::FoundImage;
 
-/// A picture and the facts about it.
+/// An image and facts about it.
 #[napi(object, object_from_js = false)]
 pub struct GeneratedImage {
     /// Exactly the PNG file's bytes.
@@ -21,28 +21,28 @@ pub struct GeneratedImage {
     pub width: u32,
     /// In pixels. 0 as for the width.
     pub height: u32,
-    /// Whether at least one pixel is not fully opaque. False if they cannot be decoded, which only
-    /// `validation: 'signature'` accepts.
+    /// Whether at least one pixel is not fully opaque. False if the pixels cannot be decoded, which
+    /// only `validation: 'signature'` accepts.
     pub has_alpha: bool,
-    /// The Codex thread that drew it.
+    /// The Codex thread that drew the image.
     pub thread_id: Option<String>,
-    /// Where the bytes were found: in Codex's own store, in the workspace (left by the agent), or
-    /// in the thread's record.
+    /// The location in which the image was found: Codex's own store, the workspace (left by the
+    /// agent), or the thread's record.
     #[napi(ts_type = "'store' | 'workspace' | 'rollout'")]
     pub source: &'static str,
-    /// Whether the picture provably came from image_gen: Codex wrote it into this thread's store
-    /// while the agent could not, or this thread's record holds the same bytes. Always false if the
+    /// Whether the image provably came from image_gen: it is in this thread's store, to which the
+    /// agent could not write, or this thread's record holds the same bytes. Always false if the
     /// requested sandbox was not in force.
     pub verified: bool,
     /// The version of the CLI: that of its npm package, or the output of `--version`.
     pub codex_version: Option<String>,
-    /// The prompt that the image model got, if Codex recorded it.
+    /// The prompt that the image model received, if this package read it in the thread's record.
     pub revised_prompt: Option<String>,
     /// The tokens of the turn; absent if it was stopped before Codex reported them.
     pub usage: Option<Usage>,
-    /// How long each step took.
+    /// Duration of each step.
     pub timings: Timings,
-    /// What went wrong without a loss of the picture, in sentences.
+    /// Problems that did not affect the image, as sentences.
     pub warnings: Vec<String>,
 }
 
@@ -52,17 +52,17 @@ pub struct GeneratedImage {
 pub struct Usage {
     /// Tokens sent.
     pub input_tokens: f64,
-    /// Those of them that the backend had cached.
+    /// Tokens sent that the backend had cached.
     pub cached_input_tokens: f64,
     /// Tokens received.
     pub output_tokens: f64,
-    /// Those of them spent on reasoning; absent with older versions of Codex.
+    /// Tokens received that were spent on reasoning; absent with older versions of Codex.
     pub reasoning_output_tokens: Option<f64>,
     /// Tokens sent and received.
     pub total_tokens: f64,
 }
 
-/// How long each step of a call took, in milliseconds.
+/// Duration of each step of a call, in milliseconds.
 #[allow(clippy::struct_field_names, reason = "the names of the JavaScript API")]
 #[napi(object, object_from_js = false)]
 pub struct Timings {
@@ -72,8 +72,8 @@ pub struct Timings {
     pub preflight_ms: f64,
     /// Starting the process.
     pub start_ms: f64,
-    /// From then until the picture was complete on disk and its pixels checked; absent if it was
-    /// found after Codex had exited.
+    /// From then until the image was complete on disk and its pixels were checked; absent if it was
+    /// found only after Codex had ended.
     pub image_ms: Option<f64>,
     /// Stopping the process tree and removing the workspace.
     pub stop_ms: f64,
@@ -84,12 +84,12 @@ pub struct Timings {
 impl From<Generated> for GeneratedImage {
     fn from(generated: Generated) -> Self {
         let Generated { image, thread, codex_version, usage, timings, warnings } = generated;
-        let FoundImage { png, picture, source, verified, revised_prompt } = image;
+        let FoundImage { png, info, source, verified, revised_prompt } = image;
         Self {
             png: Buffer::from(png),
-            width: picture.width,
-            height: picture.height,
-            has_alpha: picture.has_alpha == Some(true),
+            width: info.width,
+            height: info.height,
+            has_alpha: info.has_alpha == Some(true),
             thread_id: thread.map(|thread| thread.to_string()),
             source: source.as_str(),
             verified,
@@ -102,7 +102,7 @@ impl From<Generated> for GeneratedImage {
     }
 }
 
-impl Answer for GeneratedImage {
+impl IntoJs for GeneratedImage {
     fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
         let (thread_id, codex_version) = (self.thread_id.take(), self.codex_version.take());
         let (revised_prompt, usage) = (self.revised_prompt.take(), self.usage.take());
@@ -118,7 +118,7 @@ impl Answer for GeneratedImage {
     }
 }
 
-impl Answer for Usage {
+impl IntoJs for Usage {
     fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
         let reasoning_output_tokens = self.reasoning_output_tokens.take();
         let mut usage = object_from(env, self)?;
@@ -127,7 +127,7 @@ impl Answer for Usage {
     }
 }
 
-impl Answer for Buffer {
+impl IntoJs for Buffer {
     fn into_js(self, env: &Env) -> Result<Unknown<'_>> {
         self.into_unknown(env)
     }

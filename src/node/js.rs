@@ -1,4 +1,4 @@
-//! Reads and creates JavaScript values in a hostile environment.
+//! Reads and creates JavaScript values safely in a hostile environment.
 //!
 //! Getters and proxies may throw at any read, prototypes may be polluted, and globals replaced. The
 //! functions of `realm.js` read the caller's values, because a failed N-API read would leave its
@@ -9,9 +9,9 @@ use napi::bindgen_prelude::{
 };
 use napi::{Env, Error, JsValue as _, Property, PropertyAttributes, Status};
 
-use super::lifetime::{JsEnvironment, Loaded};
+use super::lifetime::{InstanceData, JsEnvironment};
 use crate::environment::Environment;
-use crate::request::{text_fault, variable_name_fault};
+use crate::request::{text_problem, variable_name_problem};
 
 type Get<'env> = Function<'env, FnArgs<(Unknown<'env>, &'env str)>, Unknown<'env>>;
 type OfSignal<'env> = Function<'env, FnArgs<(Unknown<'env>, Function<'env, (), ()>)>, Unknown<'env>>;
@@ -29,7 +29,7 @@ pub struct Js<'env> {
 impl<'env> Js<'env> {
     pub fn new(env: &'env Env) -> Result<Self> {
         let nothing = || Error::new(Status::GenericFailure, "the addon was not loaded");
-        let loaded = env.get_instance_data::<Loaded>()?.ok_or_else(nothing)?;
+        let loaded = env.get_instance_data::<InstanceData>()?.ok_or_else(nothing)?;
         let realm = loaded.realm.get_value(env)?;
         Ok(Self {
             env,
@@ -41,24 +41,25 @@ impl<'env> Js<'env> {
         })
     }
 
-    /// The property `name` of an object, own or inherited, but not from `Object.prototype`. Fails
-    /// if reading it throws.
+    /// Reads the property `name` of an object, own or inherited, but not from `Object.prototype`.
+    /// Fails if reading it throws.
     pub fn read(&self, object: Unknown<'env>, name: &str) -> Result<Unknown<'env>> {
         self.read.call((object, name).into())
     }
 
-    /// The own property `name` of an object. Fails if reading it throws.
+    /// Reads the own property `name` of an object. Fails if reading it throws.
     pub fn own(&self, object: Unknown<'env>, name: &str) -> Result<Unknown<'env>> {
         self.own.call((object, name).into())
     }
 
-    /// The names of an object's own enumerable properties. Fails if reading them throws.
+    /// Returns the names of an object's own enumerable properties. Fails if reading them throws.
     pub fn keys(&self, object: Unknown<'env>) -> Result<Vec<String>> {
         let keys: Function<'env, FnArgs<(Unknown<'env>,)>, Vec<String>> = self.realm.get_named_property("keys")?;
         keys.call((object,).into())
     }
 
-    /// The elements, if the value is an array. Holes are undefined, whatever `Array.prototype` has.
+    /// Returns the elements if the value is an array. Holes are undefined, even if `Array.prototype`
+    /// has a value for them.
     pub fn array(&self, value: Unknown<'env>) -> Result<Option<Vec<Unknown<'env>>>> {
         if value.get_type()? != ValueType::Object || !Object::from_unknown(value)?.is_array()? {
             return Ok(None);
@@ -67,16 +68,16 @@ impl<'env> Js<'env> {
         (0..length).map(|index| self.own(value, &index.to_string())).collect::<Result<_>>().map(Some)
     }
 
-    /// An error whose stack begins with the caller of the addon.
+    /// Creates an error whose stack begins with the caller of the addon.
     pub fn trace(&self) -> Result<Object<'env>> {
         let trace: Function<'env, (), Object<'env>> = self.realm.get_named_property("trace")?;
         trace.call(())
     }
 
-    /// A `TypeError` if the mistake is the caller's, else an `Error`, without a stack.
-    pub fn error(&self, is_callers: bool) -> Result<Object<'env>> {
+    /// Creates a `TypeError` for a usage error, otherwise an `Error`, without a stack.
+    pub fn error(&self, is_usage_error: bool) -> Result<Object<'env>> {
         let error: Function<'env, bool, Object<'env>> = self.realm.get_named_property("error")?;
-        error.call(is_callers)
+        error.call(is_usage_error)
     }
 
     /// Adds `listener` to a signal. Fails if the signal throws.
@@ -89,8 +90,8 @@ impl<'env> Js<'env> {
         self.of_signal("unlisten", signal, listener)
     }
 
-    fn of_signal(&self, what: &str, signal: Unknown<'env>, listener: Function<'env, (), ()>) -> Result<()> {
-        let function: OfSignal<'env> = self.realm.get_named_property(what)?;
+    fn of_signal(&self, name: &str, signal: Unknown<'env>, listener: Function<'env, (), ()>) -> Result<()> {
+        let function: OfSignal<'env> = self.realm.get_named_property(name)?;
         function.call((signal, listener).into()).map(drop)
     }
 
@@ -116,15 +117,15 @@ impl<'env> Js<'env> {
         self.read(self.process, "env")
     }
 
-    /// The string properties of an object as an environment. Leaves out what no process can carry:
-    /// on Windows `process.env` has variables whose names begin with `=`.
+    /// Returns the string properties of an object as an environment. Leaves out variables that no
+    /// child process can get: on Windows `process.env` has names that begin with `=`.
     pub fn environment(&self, variables: Unknown<'env>) -> Result<Environment> {
         let mut entries = Vec::new();
         if object(variables)?.is_some() {
             for name in self.keys(variables)? {
                 if let Some(value) = text(self.own(variables, &name)?)?
-                    && variable_name_fault(&name).is_none()
-                    && text_fault(&value).is_none()
+                    && variable_name_problem(&name).is_none()
+                    && text_problem(&value).is_none()
                 {
                     entries.push((name, value));
                 }
@@ -134,19 +135,21 @@ impl<'env> Js<'env> {
     }
 }
 
-/// A result that becomes a JavaScript object as napi would make it, except for the properties that
-/// may be absent. napi would set these, which calls a setter of that name on `Object.prototype`.
-/// They are taken out of the struct before, and defined after.
-pub trait Answer {
+/// Conversion of a result to a JavaScript object.
+///
+/// napi's own conversion sets optional properties, which calls a setter of that name on
+/// `Object.prototype`. So implementations take them out of the struct first, and define them
+/// afterwards.
+pub trait IntoJs {
     fn into_js(self, env: &Env) -> Result<Unknown<'_>>;
 }
 
-/// Converts a struct to an object by napi's own conversion.
+/// Converts a struct to an object with napi's own conversion.
 pub fn object_from(env: &Env, value: impl ToNapiValue) -> Result<Object<'_>> {
     Object::from_unknown(value.into_unknown(env)?)
 }
 
-/// A property to define on an object that this package created.
+/// Returns a property to define on an object that this package created.
 pub fn property(env: &Env, name: &str, value: impl ToNapiValue, attributes: PropertyAttributes) -> Result<Property> {
     let value = value.into_unknown(env)?;
     Ok(Property::new().with_utf8_name(name)?.with_value(&value).with_property_attributes(attributes))
@@ -158,28 +161,28 @@ pub fn define<T: ToNapiValue>(env: &Env, object: &mut Object<'_>, name: &str, va
     object.define_properties(&[property(env, name, value, PropertyAttributes::default())?])
 }
 
-/// The value, if it is neither undefined nor null.
+/// Returns the value if it is neither undefined nor null.
 pub fn present(value: Unknown<'_>) -> Result<Option<Unknown<'_>>> {
     let absent = matches!(value.get_type()?, ValueType::Undefined | ValueType::Null);
     Ok((!absent).then_some(value))
 }
 
-/// The value, if it is a string.
+/// Returns the value if it is a string.
 pub fn text(value: Unknown<'_>) -> Result<Option<String>> {
     (value.get_type()? == ValueType::String).then(|| String::from_unknown(value)).transpose()
 }
 
-/// The value, if it is a number.
+/// Returns the value if it is a number.
 pub fn number(value: Unknown<'_>) -> Result<Option<f64>> {
     (value.get_type()? == ValueType::Number).then(|| f64::from_unknown(value)).transpose()
 }
 
-/// The value, if it is a boolean.
+/// Returns the value if it is a boolean.
 pub fn boolean(value: Unknown<'_>) -> Result<Option<bool>> {
     (value.get_type()? == ValueType::Boolean).then(|| bool::from_unknown(value)).transpose()
 }
 
-/// The value, if it is an object other than an array or a function.
+/// Returns the value if it is an object other than an array or a function.
 pub fn object(value: Unknown<'_>) -> Result<Option<Object<'_>>> {
     if value.get_type()? != ValueType::Object {
         return Ok(None);

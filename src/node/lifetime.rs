@@ -2,7 +2,8 @@
 //!
 //! No Rust destructor or task runs on `process.exit`, on an uncaught exception or when a worker is
 //! terminated. Two hooks do: Node's `exit` event, and the environment's clean-up. Each cancels the
-//! calls and blocks until they have ended or the time limit is over; the runtime's threads go on.
+//! calls and blocks until they have ended or the time limit is over. Meanwhile the runtime's threads
+//! keep running.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::runtime;
 
 /// Node-API's instance data: one for each environment.
-pub(super) struct Loaded {
+pub(super) struct InstanceData {
     pub(super) environment: JsEnvironment,
     /// The object that `realm.js` returns. Not checked for leaks: references end with their
     /// environment.
@@ -85,7 +86,7 @@ pub fn init(_exports: Object, env: Env) -> Result<()> {
     })?;
     let on_exit: Function<'_, FnArgs<(Function<'_, (), ()>,)>, Unknown<'_>> = realm.get_named_property("onExit")?;
     on_exit.call((hook,).into())?;
-    env.set_instance_data(Loaded { environment: environment.clone(), realm: realm.create_ref()? }, (), |_| {})?;
+    env.set_instance_data(InstanceData { environment: environment.clone(), realm: realm.create_ref()? }, (), |_| {})?;
     runtime::retain();
     env.add_env_cleanup_hook(environment, |environment| {
         environment.end();

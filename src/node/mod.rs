@@ -30,12 +30,12 @@ use crate::sandbox::needs_danger_full_access;
 use abort::{Abort, Start};
 use call::{Resolved, StartError, Started, promise, start};
 use image::GeneratedImage;
-use js::{Answer, Js};
+use js::{IntoJs, Js};
 use options::{SIGNAL, unreadable};
 use progress::Listener;
 use readiness::Readiness;
 
-/// Draws one picture with the user's own signed-in Codex CLI and resolves with the bytes of the PNG
+/// Draws one image with the user's own signed-in Codex CLI and resolves with the bytes of the PNG
 /// file.
 ///
 /// Rejects with a `CodexImageError`, or with `signal.reason` if the call was aborted. When the
@@ -54,7 +54,7 @@ pub fn generate_codex_image<'env>(
     promise(env, |js| run(js, options, on_progress, |generated| Buffer::from(generated.image.png)))
 }
 
-/// Like `generateCodexImage`, but resolves with the facts about the picture besides its bytes.
+/// Like `generateCodexImage`, but resolves with the bytes and facts about the image.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(
     catch_unwind,
@@ -69,13 +69,13 @@ pub fn generate_codex_image_detailed<'env>(
     promise(env, |js| run(js, options, on_progress, GeneratedImage::from))
 }
 
-/// Finds the picture that an earlier thread drew, in Codex's store or in the thread's record. After
-/// a timeout, an abort or a crash it may be there, and paid for. Starts no process and spends
-/// nothing.
+/// Finds the image of an earlier thread, in Codex's store or in the thread's record. After a
+/// timeout, an abort or a crash it may exist, and count against the plan. Starts no process and
+/// costs nothing.
 ///
-/// Rejects with `NO_IMAGE` if there is none. Takes as long as reading the record takes, but rejects
-/// with `TIMEOUT` if the disk of `CODEX_HOME`, or the user database that names the home, leaves a
-/// request unanswered for two seconds.
+/// Rejects with `NO_IMAGE` if there is none. Reading a large record has no time limit, but if the
+/// disk of `CODEX_HOME`, or the user database that names the home, leaves a request unanswered for
+/// two seconds, the promise rejects with `TIMEOUT`.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options: RecoverOptions", ts_return_type = "Promise<GeneratedImage>")]
 pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
@@ -85,8 +85,8 @@ pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Resu
     })
 }
 
-/// Finds out whether this machine can draw, and what to do if not. Quick, offline and free, for
-/// settings pages.
+/// Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
+/// for settings pages.
 ///
 /// If the disk of `CODEX_HOME`, or the user database that names the home, leaves a request
 /// unanswered for two seconds, the login is `'unknown'`, and `LOGIN_UNKNOWN` is a blocking problem.
@@ -100,7 +100,7 @@ pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<Promi
 }
 
 /// Sets how many generations of this process may run Codex at the same time, 1 to 1000; 2 by
-/// default. Others wait in the order of their calls. Those that run already go on.
+/// default. Further calls wait in order. Generations that are already running continue.
 ///
 /// Throws a `TypeError` for any other value.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
@@ -118,7 +118,7 @@ pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
 /// One queue for all environments of the process: they share one machine and one login.
 static QUEUE: LazyLock<Queue> = LazyLock::new(Queue::default);
 
-/// Returns whether Codex's own sandbox is known not to work here: on Windows, under WSL, or where
+/// Returns whether Codex's own sandbox is known not to work: on Windows, under WSL, or if
 /// `OD_CODEX_SANDBOX` is `danger-full-access`. `platform` and `env` default to this process's own.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
 #[napi(
@@ -139,12 +139,12 @@ pub fn codex_needs_danger_full_access_sandbox(
     }
 }
 
-/// Starts a generation, and resolves its promise with what `answer` makes of the picture.
-fn run<'env, A: Answer + 'static>(
+/// Starts a generation. Its promise resolves with the image, converted by `convert`.
+fn run<'env, A: IntoJs + 'static>(
     js: &Js<'env>,
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
-    answer: fn(Generated) -> A,
+    convert: fn(Generated) -> A,
 ) -> Started<'env> {
     let (draft, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
@@ -153,18 +153,18 @@ fn run<'env, A: Answer + 'static>(
     let listener = Listener::new(callback).map_err(StartError::Defect)?;
     let abort = match Abort::listen(js, signal).map_err(unreadable(SIGNAL))? {
         Start::Aborted(reason) => return Err(StartError::Aborted(reason)),
-        Start::Live(abort) => abort,
+        Start::Listening(abort) => abort,
     };
     let cancel = Cancel { abort: abort.token(), shutdown: js.lifetime.ending() };
     let work = async move {
         let delivery = listener.start(cancel.shutdown.clone());
-        // A task of its own, so that events are delivered after a panic as well.
-        let mut outcome = runtime::contained(generate(draft, ticket, delivery.progress(), cancel)).await;
+        // A separate task, so that events are delivered after a panic as well.
+        let mut outcome = runtime::catch_panic(generate(draft, ticket, delivery.progress(), cancel)).await;
         let threw = delivery.close().await;
         if let (Ok(generated), true) = (&mut outcome, threw) {
             generated.warnings.push("The progress callback threw an error.".to_owned());
         }
         outcome
     };
-    start(js, Some(abort), work, answer)
+    start(js, Some(abort), work, convert)
 }

@@ -1,4 +1,4 @@
-//! Converts JavaScript's options to a [`Request`], or to an error that names the invalid option.
+//! Converts JavaScript options to a [`Request`], or to an error that names the invalid option.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::queue::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::reference::MAX_COUNT;
 use crate::request::{
     CodexHome, Completion, Draft, KILL_GRACE_MS, MAX_IMAGE_BYTES, MAX_RECONNECTS, NETWORK_ACCESS, Request, TIMEOUT_MS,
-    Validation, WholeNumber, aspect_fault, config_key_fault, name_fault, text_fault, variable_name_fault,
+    Validation, WholeNumber, aspect_problem, config_key_problem, name_problem, text_problem, variable_name_problem,
 };
 use crate::sandbox::{Sandbox, needs_danger_full_access};
 
@@ -24,7 +24,7 @@ pub const SIGNAL: &str = "signal";
 
 pub type Parsed<T> = std::result::Result<T, Cause>;
 
-/// Reads the options of a generation. The second part is the signal, if there is one.
+/// Reads the options of a generation and its signal, if there is one.
 pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Draft, Option<Unknown<'env>>)> {
     let reader = Reader::new(js, options)?;
     let prompt = reader.required_text("prompt")?;
@@ -56,7 +56,7 @@ const CONCURRENT_RUNS: WholeNumber =
 pub fn parse_limit(value: Unknown<'_>) -> Parsed<usize> {
     const OPTION: &str = "maxConcurrentRuns";
     let number = js::number(value).map_err(|_| Cause::Internal)?;
-    let number = number.ok_or_else(|| invalid(OPTION, &format!("it must be a number, not {}", kind(value))))?;
+    let number = number.ok_or_else(|| invalid(OPTION, &format!("it must be a number, not {}", type_name(value))))?;
     let limit = CONCURRENT_RUNS.check(number).map_err(|problem| invalid(OPTION, &problem))?;
     usize::try_from(limit).map_err(|_| Cause::Internal)
 }
@@ -66,7 +66,7 @@ pub fn callback(value: Unknown<'_>) -> Parsed<Option<Callback<'_>>> {
     match value.get_type() {
         Ok(ValueType::Undefined | ValueType::Null) => Ok(None),
         Ok(ValueType::Function) => Callback::from_unknown(value).map(Some).map_err(|_| Cause::Internal),
-        _ => Err(invalid("onProgress", &format!("it must be a function, not {}", kind(value)))),
+        _ => Err(invalid("onProgress", &format!("it must be a function, not {}", type_name(value)))),
     }
 }
 
@@ -74,21 +74,21 @@ pub fn invalid(option: &str, problem: &str) -> Cause {
     Cause::InvalidOption { option: option.to_owned(), problem: problem.to_owned() }
 }
 
-/// For `map_err`, where the getter or the Proxy of an option has thrown.
+/// Returns an argument for `map_err`: the error if the getter or the Proxy of an option throws.
 pub fn unreadable(option: &str) -> impl FnOnce(napi::Error) -> Cause {
     move |_| invalid(option, "reading it threw an error")
 }
 
-/// The text, unless it has a fault.
-fn validated(option: &str, text: String, fault: fn(&str) -> Option<&'static str>) -> Parsed<String> {
-    match fault(&text) {
-        Some(fault) => Err(invalid(option, fault)),
+/// Returns the text, unless `check` finds a problem.
+fn validated(option: &str, text: String, check: fn(&str) -> Option<&'static str>) -> Parsed<String> {
+    match check(&text) {
+        Some(problem) => Err(invalid(option, problem)),
         None => Ok(text),
     }
 }
 
-/// The kind of a value, for messages.
-fn kind(value: Unknown<'_>) -> &'static str {
+/// Returns the type of a value, for messages.
+fn type_name(value: Unknown<'_>) -> &'static str {
     let is_array = || Object::from_unknown(value).and_then(|object| object.is_array()).unwrap_or(false);
     match value.get_type() {
         Ok(ValueType::Undefined) => "undefined",
@@ -105,7 +105,7 @@ fn kind(value: Unknown<'_>) -> &'static str {
     }
 }
 
-/// Reads options one by one.
+/// Reads single options.
 struct Reader<'js, 'env> {
     js: &'js Js<'env>,
     options: Unknown<'env>,
@@ -115,14 +115,14 @@ impl<'js, 'env> Reader<'js, 'env> {
     fn new(js: &'js Js<'env>, options: Unknown<'env>) -> Parsed<Self> {
         match js::object(options) {
             Ok(Some(_)) => Ok(Self { js, options }),
-            _ => Err(invalid("options", &format!("it must be an object, not {}", kind(options)))),
+            _ => Err(invalid("options", &format!("it must be an object, not {}", type_name(options)))),
         }
     }
 
-    /// Reads every option but the prompt, which is given, and the signal.
+    /// Reads every option but the signal. The prompt is given.
     fn request(&self, prompt: String) -> Parsed<Draft> {
         let defaults = Request::new(prompt);
-        let aspect = self.checked_text("aspect", aspect_fault)?;
+        let aspect = self.checked_text("aspect", aspect_problem)?;
         let env = self.environment()?;
         let named_home = self.absolute_path("codexHome")?.map(CodexHome::named);
         let network = self.boolean("networkAccess")?.unwrap_or(NETWORK_ACCESS);
@@ -140,7 +140,7 @@ impl<'js, 'env> Reader<'js, 'env> {
             aspect: aspect.unwrap_or(defaults.aspect),
             codex_path: self.absolute_path("codexPath")?,
             node_dir: exec_path.and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
-            model: self.checked_text("model", name_fault)?,
+            model: self.checked_text("model", name_problem)?,
             sandbox: match sandbox {
                 Some(sandbox) => sandbox,
                 None if needs_danger_full_access(&self.js.platform().unwrap_or_default(), &env) => {
@@ -169,7 +169,7 @@ impl<'js, 'env> Reader<'js, 'env> {
     fn references(&self) -> Parsed<Vec<PathBuf>> {
         const OPTION: &str = "referenceImages";
         let paths = self.texts(OPTION, |at, text| {
-            let path = PathBuf::from(validated(at, text, text_fault)?);
+            let path = PathBuf::from(validated(at, text, text_problem)?);
             if path.is_absolute() { Ok(path) } else { Err(invalid(at, "it must be an absolute path")) }
         })?;
         if paths.len() > MAX_COUNT {
@@ -178,7 +178,7 @@ impl<'js, 'env> Reader<'js, 'env> {
         Ok(paths)
     }
 
-    /// The option's value, unless it is missing, undefined or null.
+    /// Returns the option's value, unless it is missing, undefined or null.
     fn get(&self, option: &str) -> Parsed<Option<Unknown<'env>>> {
         let value = self.js.read(self.options, option).map_err(unreadable(option))?;
         js::present(value).map_err(|_| Cause::Internal)
@@ -193,13 +193,13 @@ impl<'js, 'env> Reader<'js, 'env> {
         let Some(value) = self.get(option)? else { return Ok(None) };
         match convert(value).map_err(unreadable(option))? {
             Some(value) => Ok(Some(value)),
-            None => Err(invalid(option, &format!("it must be {wanted}, not {}", kind(value)))),
+            None => Err(invalid(option, &format!("it must be {wanted}, not {}", type_name(value)))),
         }
     }
 
     fn text(&self, option: &str) -> Parsed<Option<String>> {
         let text = self.typed(option, "a string", js::text)?;
-        text.map(|text| validated(option, text, text_fault)).transpose()
+        text.map(|text| validated(option, text, text_problem)).transpose()
     }
 
     fn required_text(&self, option: &str) -> Parsed<String> {
@@ -232,12 +232,12 @@ impl<'js, 'env> Reader<'js, 'env> {
         if path.is_absolute() { Ok(Some(path)) } else { Err(invalid(option, "it must be an absolute path")) }
     }
 
-    fn checked_text(&self, option: &str, fault: fn(&str) -> Option<&'static str>) -> Parsed<Option<String>> {
-        self.text(option)?.map(|text| validated(option, text, fault)).transpose()
+    fn checked_text(&self, option: &str, check: fn(&str) -> Option<&'static str>) -> Parsed<Option<String>> {
+        self.text(option)?.map(|text| validated(option, text, check)).transpose()
     }
 
     fn names(&self, option: &str) -> Parsed<Vec<String>> {
-        self.texts(option, |at, name| validated(at, name, name_fault))
+        self.texts(option, |at, name| validated(at, name, name_problem))
     }
 
     fn texts<T>(&self, option: &str, check: impl Fn(&str, String) -> Parsed<T>) -> Parsed<Vec<T>> {
@@ -246,17 +246,17 @@ impl<'js, 'env> Reader<'js, 'env> {
             let at = format!("{option}[{index}]");
             match js::text(element) {
                 Ok(Some(text)) => check(&at, text),
-                _ => Err(invalid(&at, &format!("it must be a string, not {}", kind(element)))),
+                _ => Err(invalid(&at, &format!("it must be a string, not {}", type_name(element)))),
             }
         });
         checked.collect()
     }
 
-    /// The entries of an object of strings. Leaves out those that are undefined.
+    /// Returns the entries of an object of strings. Leaves out undefined values.
     fn record(
         &self,
         option: &str,
-        key_fault: fn(&str) -> Option<&'static str>,
+        check_key: fn(&str) -> Option<&'static str>,
     ) -> Parsed<Option<Vec<(String, String)>>> {
         let Some(object) = self.typed(option, "an object of strings", |value| Ok(js::object(value)?.map(|_| value)))?
         else {
@@ -269,24 +269,24 @@ impl<'js, 'env> Reader<'js, 'env> {
             if matches!(value.get_type(), Ok(ValueType::Undefined)) {
                 continue;
             }
-            if let Some(fault) = key_fault(&key) {
-                return Err(invalid(&at, fault));
+            if let Some(problem) = check_key(&key) {
+                return Err(invalid(&at, problem));
             }
             let Ok(Some(text)) = js::text(value) else {
-                return Err(invalid(&at, &format!("it must be a string, not {}", kind(value))));
+                return Err(invalid(&at, &format!("it must be a string, not {}", type_name(value))));
             };
-            entries.push((key, validated(&at, text, text_fault)?));
+            entries.push((key, validated(&at, text, text_problem)?));
         }
         Ok(Some(entries))
     }
 
     fn config(&self) -> Parsed<Vec<(String, String)>> {
-        Ok(self.record("config", config_key_fault)?.unwrap_or_default())
+        Ok(self.record("config", config_key_problem)?.unwrap_or_default())
     }
 
-    /// The child's environment: `env`, else `process.env`.
+    /// Returns the child's environment: `env`, otherwise `process.env`.
     fn environment(&self) -> Parsed<Environment> {
-        if let Some(entries) = self.record("env", variable_name_fault)? {
+        if let Some(entries) = self.record("env", variable_name_problem)? {
             let given = Environment::new(entries);
             let text =
                 |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
@@ -304,13 +304,13 @@ impl<'js, 'env> Reader<'js, 'env> {
         let Some(signal) = self.typed(SIGNAL, "an AbortSignal", |value| Ok(js::object(value)?.map(|_| value)))? else {
             return Ok(None);
         };
-        let is = |name: &str, kind: ValueType| {
+        let has = |name: &str, expected: ValueType| {
             let value = self.js.read(signal, name).map_err(unreadable(SIGNAL))?;
-            Ok::<_, Cause>(matches!(value.get_type(), Ok(found) if found == kind))
+            Ok::<_, Cause>(matches!(value.get_type(), Ok(found) if found == expected))
         };
-        let is_signal = is("aborted", ValueType::Boolean)?
-            && is("addEventListener", ValueType::Function)?
-            && is("removeEventListener", ValueType::Function)?;
+        let is_signal = has("aborted", ValueType::Boolean)?
+            && has("addEventListener", ValueType::Function)?
+            && has("removeEventListener", ValueType::Function)?;
         if is_signal { Ok(Some(signal)) } else { Err(invalid(SIGNAL, "it must be an AbortSignal")) }
     }
 }
@@ -324,7 +324,7 @@ mod tests {
     const HELP: &str = include_str!("../../bin/help.mts");
     const COMMAND_LINE: &str = include_str!("../../docs/command-line.md");
 
-    /// The doc comment of `option` in `GenerateOptions`, in one line.
+    /// Returns the doc comment of `option` in `GenerateOptions` as one line.
     fn doc_comment(option: &str) -> String {
         let (before, _) = TYPES.split_once(&format!("\n  {option}?: ")).unwrap();
         let (_, comment) = before.rsplit_once("/**").unwrap();

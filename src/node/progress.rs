@@ -1,4 +1,4 @@
-//! Delivers progress events to `onProgress`: in order, without delaying the generation, and none
+//! Delivers progress events to `onProgress`: in order, without delaying the generation, and never
 //! after the promise has settled.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::js::{Answer, Js, define, object_from};
+use super::js::{IntoJs, Js, define, object_from};
 use crate::progress::{Event, Phase, Progress};
 
 /// A progress event, the second argument of `onProgress`.
@@ -25,13 +25,13 @@ pub struct ProgressEvent {
     pub phase: &'static str,
     /// One printable line of at most 200 characters: the callback's first argument.
     pub message: String,
-    /// Time since the call, in milliseconds.
+    /// Time since the call began, in milliseconds.
     pub elapsed_ms: f64,
     /// The Codex thread, once it has started.
     pub thread_id: Option<String>,
 }
 
-impl Answer for ProgressEvent {
+impl IntoJs for ProgressEvent {
     fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
         let thread_id = self.thread_id.take();
         let mut event = object_from(env, self)?;
@@ -52,15 +52,15 @@ pub type Callback<'env> = Function<'env, Arguments, Returned>;
 /// Weak: the promise keeps the process alive, not the callback.
 type WeakFunction = ThreadsafeFunction<Event, Returned, Arguments, Status, false, true>;
 
-/// If more events are pending, further repetitive ones (positions in the queue, messages, commands,
-/// reconnects) are dropped, so that a slow listener costs neither memory nor time.
+/// If this many events are pending, further repetitive ones (positions in the queue, messages,
+/// commands, reconnects) are dropped, so that a slow listener costs neither memory nor time.
 const MAX_PENDING: usize = 4096;
-/// How many events are delivered before JavaScript gets to its other work. Node would dispatch up
-/// to 1000 in one turn of its event loop, for each of the calls that run at the same time.
+/// Number of events that are delivered before JavaScript gets to its other work. Node would dispatch
+/// up to 1000 in one turn of its event loop, for each of the concurrent calls.
 const BATCH: usize = 8;
 
-/// Calls `onProgress` with one event; the result resolves when it has been called. Boxed: an async
-/// function cannot hold a [`WeakFunction`] of arguments with a lifetime.
+/// Calls `onProgress` with one event. The result resolves when the callback has returned. Boxed,
+/// because an async function cannot hold a [`WeakFunction`] whose arguments have a lifetime.
 type Call = Box<dyn Fn(Event, Arc<AtomicBool>) -> oneshot::Receiver<()> + Send + Sync>;
 
 /// The `onProgress` of one call, if there is one.
@@ -81,7 +81,7 @@ impl Listener {
         Ok(Self(Some(Box::new(move |event, threw| call(&function, event, threw)))))
     }
 
-    /// Starts to deliver events, until `shutdown`. Needs a tokio runtime.
+    /// Starts a task that delivers events until `shutdown`. Needs a tokio runtime.
     pub fn start(self, shutdown: CancellationToken) -> Delivery {
         let Some(call) = self.0 else { return Delivery(None) };
         let (sender, events) = mpsc::unbounded_channel();
@@ -95,13 +95,13 @@ impl Listener {
 pub struct Delivery(Option<(Arc<EventQueue>, JoinHandle<bool>)>);
 
 struct EventQueue {
-    /// None stands for the end.
+    /// None marks the end.
     sender: mpsc::UnboundedSender<Option<Event>>,
     pending: AtomicUsize,
 }
 
 impl Delivery {
-    /// The progress of the generation, which this delivers.
+    /// Returns the generation's progress reporter, whose events this delivers.
     pub fn progress(&self) -> Progress {
         let queue = self.0.as_ref().map(|(queue, _)| Arc::clone(queue));
         Progress::new(move |event| {
@@ -111,7 +111,7 @@ impl Delivery {
         })
     }
 
-    /// Waits until all events so far are delivered; later ones never are. Returns whether the
+    /// Waits until all events so far are delivered. Later events are dropped. Returns whether the
     /// callback ever threw.
     pub async fn close(self) -> bool {
         let Some((queue, task)) = self.0 else { return false };
@@ -123,7 +123,7 @@ impl Delivery {
 
 impl EventQueue {
     fn send(&self, event: Event) {
-        // The other phases occur a few times at most, whatever Codex prints.
+        // The other phases occur only a few times, whatever Codex prints.
         let repeats = matches!(event.phase, Phase::Queued | Phase::Message | Phase::Command | Phase::Reconnecting);
         if repeats && self.pending.load(Ordering::Relaxed) >= MAX_PENDING {
             return;
@@ -133,7 +133,7 @@ impl EventQueue {
     }
 }
 
-/// Delivers the events in small batches, each after JavaScript has taken the one before. Returns
+/// Delivers the events in small batches, each after the callback has handled the one before. Returns
 /// whether the callback ever threw.
 async fn deliver(
     call: Call,
@@ -162,19 +162,20 @@ async fn deliver(
     threw.load(Ordering::Relaxed)
 }
 
-/// Calls `onProgress` with one event; the result resolves when it has been called.
+/// Calls `onProgress` with one event. The result resolves when the callback has returned.
 fn call(function: &WeakFunction, event: Event, threw: Arc<AtomicBool>) -> oneshot::Receiver<()> {
     let (taken, receiver) = oneshot::channel();
     function.call_with_return_value(event, ThreadsafeFunctionCallMode::NonBlocking, move |returned, env| {
         threw.fetch_or(returned.and_then(|returned| ignore_rejection(&env, returned)).is_err(), Ordering::Relaxed);
-        // Fails for all but the last event of a batch: their receivers are dropped.
+        // Fails for all but the last event of a batch, whose receivers are dropped.
         let _ = taken.send(());
         Ok(())
     });
     receiver
 }
 
-/// Ignores the rejection of a promise that the callback returned: it would end the process.
+/// Ignores the rejection of a promise that the callback returned, because an unhandled rejection
+/// ends the process.
 fn ignore_rejection(env: &Env, returned: Returned) -> Result<()> {
     if returned.is_promise()? { Js::new(env)?.ignore_rejection(returned) } else { Ok(()) }
 }

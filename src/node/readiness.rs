@@ -1,33 +1,33 @@
-//! The types of a readiness check in JavaScript.
+//! Converts the result of a readiness check to JavaScript.
 
 use napi::bindgen_prelude::{Result, Unknown};
 use napi::{Env, JsValue as _};
 use napi_derive::napi;
 
-use super::js::{Answer, define, object_from};
+use super::js::{IntoJs, define, object_from};
 use crate::error::Message;
 use crate::readiness;
 
-/// Whether this machine can draw, and what to do if not.
+/// The result of a check whether this machine can draw.
 #[napi(object, object_from_js = false)]
 pub struct Readiness {
     /// Whether nothing is known to keep this machine from drawing.
     pub ready: bool,
-    /// The CLI that would be run.
+    /// The CLI that a generation would run.
     pub codex_path: Option<String>,
     /// Its version.
     pub version: Option<String>,
-    /// How Codex is signed in. `'api-key'` stands for every programmatic login.
+    /// Codex's login. `'api-key'` stands for every programmatic login.
     #[napi(ts_type = "'chatgpt' | 'api-key' | 'none' | 'unknown'")]
     pub login: &'static str,
-    /// Whether the image tool is likely to be there.
+    /// Whether the image tool is likely to be available.
     #[napi(ts_type = "'likely' | 'unlikely'")]
     pub image_tool: &'static str,
-    /// What keeps this machine from drawing, and hints.
+    /// Problems that keep this machine from drawing, and hints.
     pub problems: Vec<ReadinessProblem>,
 }
 
-/// Something that keeps this machine from drawing, or a hint.
+/// A problem that keeps this machine from drawing, or a hint.
 #[napi(object, object_from_js = false)]
 pub struct ReadinessProblem {
     /// The code with which a generation would fail, or that of a hint.
@@ -35,11 +35,11 @@ pub struct ReadinessProblem {
         ts_type = "'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'"
     )]
     pub code: &'static str,
-    /// What is wrong, in one line for end users.
+    /// The problem, in one line for end users.
     pub message: String,
-    /// What to do, in one line for end users.
+    /// The fix, in one line for end users.
     pub fix: String,
-    /// Whether it keeps this machine from drawing; otherwise it is a hint.
+    /// Whether the problem keeps this machine from drawing; otherwise it is a hint.
     pub blocking: bool,
 }
 
@@ -66,7 +66,7 @@ impl From<readiness::Readiness> for Readiness {
     }
 }
 
-impl Answer for Readiness {
+impl IntoJs for Readiness {
     fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
         let (codex_path, version) = (self.codex_path.take(), self.version.take());
         let mut readiness = object_from(env, self)?;

@@ -1,8 +1,8 @@
-// The functions that the addon needs of its JavaScript environment. Evaluated once, when the addon
-// is loaded, so that later replacements, such as of `Reflect.get`, have no effect.
+// Defines the JavaScript functions that the addon calls. Evaluated once, when the addon is loaded,
+// so that replacing a global later, such as `Reflect.apply`, has no effect.
 //
-// Only `contained` functions run the caller's code, and they catch what it throws: napi would read
-// the `cause` and the `toString` of an error, which may throw again, or recurse without end.
+// Only `guarded` functions run the caller's code, and they catch what it throws: napi would read
+// the `cause` and the `toString` of an error, which may throw again, or recurse endlessly.
 (() => {
   'use strict';
   const { apply, getPrototypeOf } = Reflect;
@@ -12,10 +12,10 @@
   const { then } = Promise.prototype;
   const ignore = () => {};
 
-  /** A string: it leaves no references behind, and reading it runs no code. */
+  /** Thrown instead of the caller's error. A string, since reading it runs no code. */
   const UNREADABLE = 'unreadable';
 
-  const contained = (work) =>
+  const guarded = (work) =>
     function call(...args) {
       try {
         return apply(work, undefined, args);
@@ -27,7 +27,7 @@
   /** A Proxy can have an endless chain of prototypes. */
   const MAX_PROTOTYPES = 100;
 
-  /** Whether it is the `Object.prototype` of this or of another realm, such as a vm context. */
+  /** Whether `object` is the `Object.prototype` of any realm, such as a vm context. */
   const isObjectPrototype = (object) =>
     object === objectPrototype ||
     (getPrototypeOf(object) === null &&
@@ -41,7 +41,7 @@
     for (let depth = 0; depth < MAX_PROTOTYPES; depth += 1) {
       if (holder === null) return object[key];
       if (isObjectPrototype(holder)) {
-        // No object of the chain has it, but a Proxy may still return a value.
+        // No object of the chain has the property, but a Proxy may still return a value.
         return hasOwn(holder, key) ? undefined : object[key];
       }
       if (hasOwn(holder, key)) return object[key];
@@ -52,24 +52,24 @@
 
   const method = (object, name, args) => apply(read(object, name), object, args);
 
-  /** An error whose stack begins with the caller of the addon. */
+  /** Returns an error whose stack begins with the caller of the addon. */
   const trace = () => {
     const made = new Error();
     try {
       captureStackTrace(made, trace);
     } catch {
-      // The stack then begins with this function.
+      // The stack then begins with this function instead.
     }
     return made;
   };
 
-  /** An error without a stack: V8 calls `Error.prepareStackTrace` when it formats one. */
-  const error = (isCallers) => {
-    const made = isCallers ? new TypeError() : new Error();
+  /** Returns an error without a stack: V8 calls `Error.prepareStackTrace` to format one. */
+  const error = (isUsageError) => {
+    const made = isUsageError ? new TypeError() : new Error();
     try {
       made.stack = '';
     } catch {
-      // It has no stack of its own, so there is none to format.
+      // The error has no own stack, so there is none to format.
     }
     return made;
   };
@@ -79,18 +79,18 @@
     process,
     trace,
     error,
-    read: contained(read),
-    /** `object[key]`, if the property is its own: for elements and entries. */
-    own: contained((object, key) => (hasOwn(object, key) ? object[key] : undefined)),
-    keys: contained((object) => keys(object)),
-    onExit: contained((listener) => void method(process, 'once', ['exit', listener])),
-    listen: contained((signal, listener) => {
+    read: guarded(read),
+    /** Returns `object[key]` if it is an own property: for array elements and entries. */
+    own: guarded((object, key) => (hasOwn(object, key) ? object[key] : undefined)),
+    keys: guarded((object) => keys(object)),
+    onExit: guarded((listener) => void method(process, 'once', ['exit', listener])),
+    listen: guarded((signal, listener) => {
       method(signal, 'addEventListener', ['abort', listener]);
     }),
-    unlisten: contained((signal, listener) => {
+    unlisten: guarded((signal, listener) => {
       method(signal, 'removeEventListener', ['abort', listener]);
     }),
-    /** Handles the rejection of a promise by ignoring it. */
-    ignoreRejection: contained((promise) => void apply(then, promise, [undefined, ignore])),
+    /** Ignores the rejection of a promise. */
+    ignoreRejection: guarded((promise) => void apply(then, promise, [undefined, ignore])),
   };
 })();

@@ -1,8 +1,8 @@
-//! The tokio runtime of the process, shared by its JavaScript environments.
+//! Manages the tokio runtime of the process, shared by its JavaScript environments.
 //!
-//! napi's own starts when the addon is loaded, and aborts the process if the system has no
+//! napi's own runtime starts when the addon is loaded, and aborts the process if the system has no
 //! descriptor or thread left. This one starts with the first call; if that fails, the next call
-//! tries again. It is shut down with the last environment, as napi's is.
+//! tries again. It is shut down with the last environment, like napi's.
 
 use std::any::Any;
 use std::io;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::error::{Cause, Failure, os_words};
+use crate::error::{Cause, Failure, os_error_text};
 
 static SHARED: Mutex<Shared> = Mutex::new(Shared { environments: 0, runtime: None });
 
@@ -25,8 +25,8 @@ struct Shared {
     runtime: Option<Runtime>,
 }
 
-/// Time limit for the end of the threads, the same as napi's: a thread that is detached while it
-/// exits can crash glibc before 2.43 (napi-rs#3591).
+/// Time limit for the threads to end, the same as napi's. A thread that is detached while it exits
+/// can crash glibc before 2.43 (napi-rs#3591).
 const SHUTDOWN_LIMIT: Duration = Duration::from_millis(100);
 
 /// Counts an environment that has loaded the addon.
@@ -34,7 +34,7 @@ pub fn retain() {
     lock().environments += 1;
 }
 
-/// Counts off an environment that has ended. Shuts the runtime down after the last.
+/// Removes an environment that has ended from the count. Shuts the runtime down after the last one.
 pub fn release() {
     let mut shared = lock();
     shared.environments = shared.environments.saturating_sub(1);
@@ -45,7 +45,7 @@ pub fn release() {
     }
 }
 
-/// The runtime; starts it if it is not running.
+/// Returns the runtime. Starts it if it is not running.
 ///
 /// # Errors
 /// [`Cause::SpawnFailed`] if the system has too few descriptors or threads left.
@@ -59,7 +59,7 @@ pub fn handle() -> Result<Handle, Cause> {
 }
 
 /// Runs `work`, and turns a panic into a failure.
-pub async fn contained<T: Send + 'static>(
+pub async fn catch_panic<T: Send + 'static>(
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Result<T, Failure> {
     match AbortOnDropHandle::new(tokio::spawn(work)).await {
@@ -68,22 +68,22 @@ pub async fn contained<T: Send + 'static>(
     }
 }
 
-/// The most worker threads that tokio gets. The work of all calls is mostly waiting.
+/// Maximum number of tokio's worker threads. Calls mostly wait.
 const MAX_WORKERS: usize = 4;
-/// Time limit for the start, which takes less than a millisecond.
+/// Time limit for the start, which usually takes less than a millisecond.
 const START_LIMIT: Duration = Duration::from_secs(1);
 
-/// Starts a runtime, on a thread of its own. If tokio gets only some of its threads, it panics, and
-/// the unwinding waits forever for these to end.
+/// Starts a runtime on a separate thread. If tokio can start only some of its threads, it panics,
+/// and unwinding waits forever for these to end.
 fn start() -> Result<Runtime, Cause> {
-    let refused = |error: io::Error| Cause::SpawnFailed(os_words(&error));
+    let refused = |error: io::Error| Cause::SpawnFailed(os_error_text(&error));
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
-    // What tokio starts, the thread that starts it, and one for work that blocks.
+    // Tokio's workers, the thread that starts tokio, and one for blocking work.
     probe(workers + 2).map_err(refused)?;
     let (send, started) = sync_channel(1);
     let build = move || {
         let outcome = catch_unwind(|| Builder::new_multi_thread().worker_threads(workers).enable_all().build());
-        // Fails if the time limit is over. Dropping the outcome then shuts the runtime down.
+        // Fails if the time limit is over. Dropping the result then shuts the runtime down.
         let _ = send.send(outcome);
     };
     thread::Builder::new().name("codex-image-start".into()).spawn(build).map_err(refused)?;
@@ -103,19 +103,19 @@ fn probe(threads: usize) -> io::Result<()> {
     };
     let gate = Mutex::new(());
     thread::scope(|scope| {
-        // All of them exist until the gate opens.
+        // The lock keeps all threads alive until every one has been started.
         let _closed = gate.lock();
         let pass = || drop(gate.lock());
         (0..threads).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, pass).map(drop))
     })
 }
 
-/// The cause of a panic. If the system refuses a thread, tokio (1.54) panics with this prefix and
-/// the system's reason.
+/// Returns the cause for a panic. If the system refuses a thread, tokio (1.54) panics with
+/// `NO_THREAD` followed by the system's reason.
 fn cause_of(panic: &(dyn Any + Send)) -> Cause {
     const NO_THREAD: &str = "OS can't spawn worker thread: ";
-    let words = panic.downcast_ref::<String>().and_then(|message| message.strip_prefix(NO_THREAD));
-    words.map_or(Cause::Internal, |words| Cause::SpawnFailed(words.to_owned()))
+    let reason = panic.downcast_ref::<String>().and_then(|message| message.strip_prefix(NO_THREAD));
+    reason.map_or(Cause::Internal, |reason| Cause::SpawnFailed(reason.to_owned()))
 }
 
 fn lock() -> MutexGuard<'static, Shared> {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn outcome(work: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Option<Cause> {
-        start().unwrap().block_on(contained(work)).err().map(|failure| failure.cause)
+        start().unwrap().block_on(catch_panic(work)).err().map(|failure| failure.cause)
     }
 
     #[test]
@@ -136,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_thread_becomes_a_failure_in_the_systems_words() {
+    fn a_refused_thread_becomes_a_failure_with_the_systems_reason() {
         let refused = async { panic!("OS can't spawn worker thread: {}", io::Error::from_raw_os_error(11)) };
-        let words = os_words(&io::Error::from_raw_os_error(11));
-        assert_eq!(outcome(refused), Some(Cause::SpawnFailed(words)));
+        let reason = os_error_text(&io::Error::from_raw_os_error(11));
+        assert_eq!(outcome(refused), Some(Cause::SpawnFailed(reason)));
     }
 }

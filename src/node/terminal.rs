@@ -1,11 +1,11 @@
-//! The shape of the terminal's character cells, for this package's command line. Node does not
-//! tell it, and asking by escape sequence (`CSI 16 t`) would swallow what the user types ahead and
+//! Measures the terminal's character cells, for this package's command line. Node has no API for
+//! that. A query by escape sequence (`CSI 16 t`) would swallow what the user types ahead, and
 //! suspend a background job.
 
 use napi_derive::napi;
 
-/// Height of a character cell of the terminal behind stderr divided by its width, where the
-/// terminal tells its size in pixels.
+/// Returns the height of a character cell of the terminal behind stderr divided by its width. None
+/// if the terminal does not report its size in pixels.
 #[cfg(unix)]
 #[must_use]
 #[napi(catch_unwind, skip_typescript)]
@@ -13,7 +13,7 @@ pub fn terminal_cell_ratio() -> Option<f64> {
     cell_ratio(std::io::stderr())
 }
 
-/// The consoles of Windows have no size in pixels.
+/// Returns None: consoles of Windows report no size in pixels.
 #[cfg(not(unix))]
 #[must_use]
 #[napi(catch_unwind, skip_typescript)]
@@ -40,7 +40,7 @@ mod tests {
     use super::cell_ratio;
 
     #[test]
-    fn tells_the_shape_of_a_cell() {
+    fn returns_the_ratio_of_a_terminals_cells() {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         let sized = |ws_xpixel, ws_ypixel| {
             tcsetwinsize(&terminal, Winsize { ws_row: 30, ws_col: 100, ws_xpixel, ws_ypixel }).expect("its size");
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_no_cell_of_a_file() {
+    fn returns_no_ratio_for_a_file() {
         assert_eq!(cell_ratio(File::open("/dev/null").expect("a file")), None);
     }
 }

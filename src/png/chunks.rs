@@ -1,4 +1,4 @@
-//! Walks over the chunks: checks their order and checksums, and finds the end of the picture.
+//! Walks over the chunks: checks their order and checksums, and finds the end of the image.
 
 use super::error::PngError;
 use super::sniff::name_of;
@@ -132,8 +132,8 @@ mod tests {
     use png::{BitDepth, ColorType};
 
     use super::*;
-    use crate::png::prove;
     use crate::png::samples::{chunk, chunks, encode, sample, with_chunk_after_header, with_chunks};
+    use crate::png::validate;
 
     #[test]
     fn limits_the_number_of_chunks_of_every_kind() {
@@ -150,21 +150,21 @@ mod tests {
         ];
         for (kind, data) in kinds {
             let filled = |count| with_chunks(&vec![chunk(kind, &data); count - own]);
-            assert_eq!(prove(&filled(MAX_CHUNKS)), prove(&sample), "{kind:?}");
-            let excess = prove(&filled(MAX_CHUNKS + 1));
+            assert_eq!(validate(&filled(MAX_CHUNKS)), validate(&sample), "{kind:?}");
+            let excess = validate(&filled(MAX_CHUNKS + 1));
             assert_eq!(excess, Err(PngError::Damaged("it is in too many pieces")), "{kind:?}");
         }
         // IDAT chunks must be consecutive.
         let at = chunks(&sample).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap().0;
         let pieces = vec![chunk(b"IDAT", &[]); MAX_CHUNKS];
         let excess = [&sample[..at], &pieces.concat(), &sample[at..]].concat();
-        assert_eq!(prove(&excess), Err(PngError::Damaged("it is in too many pieces")));
+        assert_eq!(validate(&excess), Err(PngError::Damaged("it is in too many pieces")));
     }
 
     #[test]
     fn rejects_chunks_that_cannot_be_and_tells_them_from_a_beginning() {
         let header = &sample()[..33];
-        let of = |rest: &[u8]| prove(&[header, rest].concat());
+        let of = |rest: &[u8]| validate(&[header, rest].concat());
         let long = |length: u32| [&length.to_be_bytes(), b"IDAT".as_slice(), &[0; 20]].concat();
         assert_eq!(of(&long(i32::MAX.unsigned_abs())), Err(PngError::Truncated));
         let damaged = |problem| Err(PngError::Damaged(problem));
@@ -180,10 +180,10 @@ mod tests {
     fn rejects_a_header_that_cannot_be() {
         let of = |width: u32, height: u32, rest: &[u8]| {
             let content = [&width.to_be_bytes(), &height.to_be_bytes(), rest].concat();
-            prove(&[&SIGNATURE[..], &chunk(b"IHDR", &content), &sample()[33..]].concat())
+            validate(&[&SIGNATURE[..], &chunk(b"IHDR", &content), &sample()[33..]].concat())
         };
         let rest = [8, 2, 0, 0, 0];
-        assert_eq!(of(48, 32, &rest), prove(&sample()));
+        assert_eq!(of(48, 32, &rest), validate(&sample()));
         let impossible = Err(PngError::Damaged("its header is impossible"));
         for (width, height) in [(0, 32), (48, 0), (1 << 31, 32), (48, 1 << 31)] {
             assert_eq!(of(width, height, &rest), impossible, "{width} × {height}");
@@ -193,7 +193,7 @@ mod tests {
         let most = i32::MAX.unsigned_abs();
         assert_eq!(of(most, most, &rest), Err(PngError::TooManyPixels { width: most, height: most }));
         let late = [&SIGNATURE[..], &sample()[33..]].concat();
-        assert_eq!(prove(&late), Err(PngError::Damaged("it does not begin with a header")));
+        assert_eq!(validate(&late), Err(PngError::Damaged("it does not begin with a header")));
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         let png = encode(2, 1, ColorType::Indexed, BitDepth::Eight, &[0, 1]);
         let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"PLTE").unwrap();
         let with_palette =
-            |colours: &[u8]| prove(&[&png[..start], &chunk(b"PLTE", colours), &png[start + 18..]].concat());
+            |colours: &[u8]| validate(&[&png[..start], &chunk(b"PLTE", colours), &png[start + 18..]].concat());
         assert!(with_palette(&[1, 2, 3, 4, 5, 6, 7, 8, 9]).is_ok());
         for length in [4, 5, 7, 8] {
             assert_eq!(
@@ -224,6 +224,6 @@ mod tests {
     fn rejects_a_wrong_checksum_of_an_ancillary_chunk() {
         let mut bad = chunk(b"caBX", &[7; 40]);
         *bad.last_mut().unwrap() ^= 1;
-        assert_eq!(prove(&with_chunk_after_header(&sample(), &bad)), Err(PngError::Damaged("a checksum is wrong")));
+        assert_eq!(validate(&with_chunk_after_header(&sample(), &bad)), Err(PngError::Damaged("a checksum is wrong")));
     }
 }

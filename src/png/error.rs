@@ -1,6 +1,6 @@
-//! Reasons why bytes are not a PNG picture.
+//! Reasons why bytes are not a PNG image.
 
-/// Reason why bytes are not a PNG picture.
+/// Reason why bytes are not a PNG image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PngError {
     /// There are no bytes.

@@ -13,12 +13,12 @@ const MAX_ANCILLARY_BYTES: usize = 16 << 20;
 /// the data may be nothing but code tables of 13 bytes each that yield no output.
 const MAX_COMPRESSED_ANCILLARY_BYTES: usize = 4 << 20;
 
-/// Proves that profiles and texts inflate to a limited size, since viewers inflate them. Ignores
-/// their other faults: they do not damage the picture.
+/// Checks that profiles and texts inflate to a limited size, since viewers inflate them. Ignores
+/// their other faults: they do not damage the image.
 ///
 /// # Errors
 /// The [`PngError`] found.
-pub fn prove_ancillary(walked: &Walked<'_>) -> Result<(), PngError> {
+pub fn validate_ancillary(walked: &Walked<'_>) -> Result<(), PngError> {
     let (mut left, mut buffer) = (MAX_ANCILLARY_BYTES, vec![0; 4 * WINDOW_BYTES]);
     let is_too_long = walked.ancillary.iter().map(|data| data.len()).sum::<usize>() > MAX_COMPRESSED_ANCILLARY_BYTES;
     let mut is_excessive = |data: &&[u8]| inflate(&[data], &mut left, &mut buffer) == Err(Fault::Excess);
@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
     use crate::png::samples::{chunk, deflated, encode, with_chunks};
-    use crate::png::{Picture, prove};
+    use crate::png::{ImageInfo, validate};
 
     #[test]
     fn inflates_matches_across_the_whole_window() {
@@ -84,7 +84,7 @@ mod tests {
         .collect();
         let png = encode(1500, 400, ColorType::Grayscale, BitDepth::Eight, &noise.repeat(20));
         assert!(png.len() < 100_000, "{}: the repetitions are matches", png.len());
-        assert_eq!(prove(&png), Ok(Picture { width: 1500, height: 400, has_alpha: Some(false) }));
+        assert_eq!(validate(&png), Ok(ImageInfo { width: 1500, height: 400, has_alpha: Some(false) }));
     }
 
     #[test]
@@ -95,15 +95,15 @@ mod tests {
             (deflated(100), deflated(MAX_ANCILLARY_BYTES / 2 + 1), deflated(MAX_ANCILLARY_BYTES + 1));
         for (kind, before) in forms {
             let compressed = |data: &[u8]| chunk(kind, &[before, data].concat());
-            assert!(prove(&with_chunks(&[compressed(&small), compressed(b"broken"), compressed(&half)])).is_ok());
+            assert!(validate(&with_chunks(&[compressed(&small), compressed(b"broken"), compressed(&half)])).is_ok());
             for bomb in [vec![compressed(&bomb)], vec![compressed(&half), compressed(&half)]] {
                 assert!(
-                    matches!(prove(&with_chunks(&bomb)), Err(PngError::Damaged(problem)) if problem.contains("memory"))
+                    matches!(validate(&with_chunks(&bomb)), Err(PngError::Damaged(problem)) if problem.contains("memory"))
                 );
             }
         }
         let plain = chunk(b"iTXt", &[&b"Comment\0\0\0\0\0"[..], &bomb].concat());
-        assert!(prove(&with_chunks(&[plain])).is_ok(), "an uncompressed text has no limit");
+        assert!(validate(&with_chunks(&[plain])).is_ok(), "an uncompressed text has no limit");
     }
 
     #[test]
@@ -113,8 +113,11 @@ mod tests {
             text(MAX_COMPRESSED_ANCILLARY_BYTES / 2),
             text(MAX_COMPRESSED_ANCILLARY_BYTES - MAX_COMPRESSED_ANCILLARY_BYTES / 2),
         );
-        assert!(prove(&with_chunks(&[half.clone(), rest.clone()])).is_ok(), "a broken text is no flaw of the picture");
+        assert!(
+            validate(&with_chunks(&[half.clone(), rest.clone()])).is_ok(),
+            "a broken text does not damage the image"
+        );
         let excess = with_chunks(&[half, rest, text(1)]);
-        assert!(matches!(prove(&excess), Err(PngError::Damaged(problem)) if problem.contains("memory")));
+        assert!(matches!(validate(&excess), Err(PngError::Damaged(problem)) if problem.contains("memory")));
     }
 }

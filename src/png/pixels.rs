@@ -11,21 +11,21 @@ use super::chunks::{Header, Walked};
 use super::error::PngError;
 use super::inflate::{Fault, WINDOW_BYTES, inflate};
 
-/// Longest side that is decoded. Codex's pictures have about 1.6 million pixels in all.
+/// Longest side that is decoded. Codex's images have about 1.6 million pixels in all.
 const MAX_SIDE_PIXELS: u32 = 32_768;
 /// Most pixels that are decoded.
 const MAX_PIXELS: u64 = 1 << 27;
 /// Memory limit of the decoder: some rows of [`MAX_SIDE_PIXELS`] of 8 bytes.
 const MAX_DECODER_BYTES: usize = 8 << 20;
-/// Compressed bytes that are allowed on top of a small picture's own size.
+/// Compressed bytes that are allowed on top of a small image's own size.
 const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 
-/// Proves that the picture in `bytes` has all its pixels and no more. Returns whether one of them
+/// Checks that the image in `bytes` has all its pixels and no more. Returns whether one of them
 /// is not fully opaque.
 ///
 /// # Errors
 /// The [`PngError`] found.
-pub fn prove(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
+pub fn validate(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
     let Header { width, height } = walked.header;
     if !is_plausible(width, height) {
         return Err(PngError::TooManyPixels { width, height });
@@ -82,7 +82,7 @@ fn decode(png: &[u8]) -> Result<Decoded, DecodingError> {
             let mut pixels = row.data().chunks_exact(pixel);
             found.has_alpha = pixels.any(|pixel| pixel[at..].iter().any(|&byte| byte != 0xff));
         }
-        // Rows of an interlaced picture differ in width. All widths are below 2^31.
+        // Rows of an interlaced image differ in width. All widths are below 2^31.
         let width = u32::try_from(row.data().len() / pixel).unwrap_or(u32::MAX);
         found.length += reader.info().raw_row_length_from_width(width);
     }
@@ -103,12 +103,12 @@ mod tests {
 
     use super::{MAX_DECODER_BYTES, is_plausible};
     use crate::png::samples::{chunk, chunks, encode, sample, with_chunks, with_repaired_damage};
-    use crate::png::{Picture, PngError, prove};
+    use crate::png::{ImageInfo, PngError, validate};
 
     #[test]
     fn reads_transparency_from_the_pixels() {
         let alpha =
-            |color, depth, data: &[u8]| prove(&encode(2, 1, color, depth, data)).unwrap().has_alpha == Some(true);
+            |color, depth, data: &[u8]| validate(&encode(2, 1, color, depth, data)).unwrap().has_alpha == Some(true);
         assert!(!alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 255]));
         assert!(alpha(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 255, 4, 5, 6, 254]));
         assert!(!alpha(ColorType::GrayscaleAlpha, BitDepth::Sixteen, &[9, 9, 255, 255, 9, 9, 255, 255]));
@@ -125,7 +125,7 @@ mod tests {
         // The last four bytes of the zlib stream are its Adler-32.
         for at in [2, length / 2, length - 1] {
             let bytes = with_repaired_damage(&png, b"IDAT", at);
-            assert!(matches!(prove(&bytes), Err(PngError::Damaged(_))), "at {at}");
+            assert!(matches!(validate(&bytes), Err(PngError::Damaged(_))), "at {at}");
         }
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let mut header = png[16..29].to_vec();
         header[7] = 32;
         png.splice(8..33, chunk(b"IHDR", &header));
-        assert!(matches!(prove(&png), Err(PngError::Damaged(_))));
+        assert!(matches!(validate(&png), Err(PngError::Damaged(_))));
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         let mut header = png[16..29].to_vec();
         header[..8].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
         png.splice(8..33, chunk(b"IHDR", &header));
-        assert_eq!(prove(&png), Err(PngError::TooManyPixels { width: 30_000, height: 30_000 }));
+        assert_eq!(validate(&png), Err(PngError::TooManyPixels { width: 30_000, height: 30_000 }));
     }
 
     #[test]
@@ -156,11 +156,11 @@ mod tests {
 
     #[test]
     fn limits_the_memory_of_the_decoder() {
-        let exif = |bytes| prove(&with_chunks(&[chunk(b"eXIf", &vec![b'I'; bytes])]));
-        assert_eq!(exif(1 << 20), prove(&sample()));
+        let exif = |bytes| validate(&with_chunks(&[chunk(b"eXIf", &vec![b'I'; bytes])]));
+        assert_eq!(exif(1 << 20), validate(&sample()));
         assert_eq!(exif(MAX_DECODER_BYTES + (1 << 20)), Err(PngError::Damaged("it needs too much memory")));
         let longest = encode(32_768, 1, ColorType::Rgba, BitDepth::Sixteen, &vec![0xff; 32_768 * 8]);
-        assert_eq!(prove(&longest), Ok(Picture { width: 32_768, height: 1, has_alpha: Some(false) }));
+        assert_eq!(validate(&longest), Ok(ImageInfo { width: 32_768, height: 1, has_alpha: Some(false) }));
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
             let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap();
             let with_bytes = |count: usize| {
                 let data = chunk(b"IDAT", &fdeflate::compress_to_vec(&vec![0; count]));
-                prove(&[&png[..start], &data, &chunk(b"IEND", &[])].concat())
+                validate(&[&png[..start], &data, &chunk(b"IEND", &[])].concat())
             };
             let exact = 8 * (1 + row);
             assert!(with_bytes(exact).is_ok(), "{color:?}");
@@ -194,11 +194,11 @@ mod tests {
         let header = &encode(8, 8, ColorType::Grayscale, BitDepth::Eight, &[0; 64])[..33];
         let with_data = |data: &[&[u8]]| {
             let data: Vec<_> = data.iter().map(|data| chunk(b"IDAT", data)).collect();
-            prove(&[header, &data.concat(), &chunk(b"IEND", &[])].concat())
+            validate(&[header, &data.concat(), &chunk(b"IEND", &[])].concat())
         };
         let beyond = Err(PngError::Damaged("its pixel data goes on beyond the picture"));
         let exact = fdeflate::compress_to_vec(&[0; 72]);
-        assert_eq!(with_data(&[&exact]), Ok(Picture { width: 8, height: 8, has_alpha: Some(false) }));
+        assert_eq!(with_data(&[&exact]), Ok(ImageInfo { width: 8, height: 8, has_alpha: Some(false) }));
         assert_eq!(with_data(&[&exact[..5], &[], &exact[5..], &[]]), with_data(&[&exact]));
         // Any bytes after the stream are ignored.
         for surplus in [0, 1, 3, 4, 5, 1000] {

@@ -45,11 +45,11 @@ fn as_text(bytes: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::png::prove;
+    use crate::png::validate;
 
     #[test]
     fn names_the_format_of_what_is_not_a_png() {
-        let named = |bytes: &[u8]| prove(bytes).unwrap_err().to_string();
+        let named = |bytes: &[u8]| validate(bytes).unwrap_err().to_string();
         assert_eq!(named(b"\xff\xd8\xff\xe0\0\x10JFIF"), "it is a JPEG image");
         assert_eq!(named(b"RIFF\0\0\0\0WEBPVP8 "), "it is a WebP image");
         assert_eq!(named(b"GIF89a"), "it is a GIF image");
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn tells_text_from_other_bytes() {
-        let named = |bytes: &[u8]| prove(bytes).unwrap_err().to_string();
+        let named = |bytes: &[u8]| validate(bytes).unwrap_err().to_string();
         assert_eq!(named(b"two\nlines\tand more"), "it is plain text");
         assert_eq!(named(b"a bell \x07"), "it is of an unknown kind");
         assert_eq!(named(b"not UTF-8 \xff and more"), "it is of an unknown kind");
