@@ -2,17 +2,20 @@
 
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
+import { buildCompiledStub } from '../__test__/support/cargo-example.js';
 import { makeHome } from '../__test__/support/loopback/home.js';
 import { makePng } from '../__test__/support/picture.js';
 import { type Place, makePlace } from '../__test__/support/place.js';
 import type { Events } from './children/event-writer.js';
 
-export const STUB = fileURLToPath(new URL('children/stub.mjs', import.meta.url));
+/** The compiled stub. `STUB_ORDERS` in its environment lists its steps. */
+export const STUB = await buildCompiledStub();
 export const PROMPT = 'a red fox';
 
 /** An environment for stubs that print `events`, spread evenly over `ms`. */
@@ -20,9 +23,17 @@ export async function makeStubPlace(events: number, ms: number): Promise<Place> 
   // The addon needs a login; the stub opens no connection.
   const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
   const place = await makePlace(home);
+  const picture = path.join(place.directory, 'picture.png');
+  await writeFile(picture, makePng({ width: 1, height: 1 }));
   return {
     ...place,
-    env: { ...place.env, STUB_EVENTS: String(events), STUB_MS: String(ms) },
+    env: {
+      ...place.env,
+      STUB_ORDERS: 'thread events save',
+      STUB_EVENTS: String(events),
+      STUB_MS: String(ms),
+      STUB_PICTURE: picture,
+    },
     remove: async () => {
       await Promise.all([place.remove(), home.remove()]);
     },
@@ -31,7 +42,7 @@ export async function makeStubPlace(events: number, ms: number): Promise<Place> 
 
 /** A FIFO at which stubs wait: each starts its thread, and prints no more before {@link open}. */
 export interface Gate {
-  env: { STUB_GATE: string };
+  env: { STUB_ORDERS: string; STUB_GATE: string };
   open: (stubs: number) => void;
   remove: () => void;
 }
@@ -42,7 +53,7 @@ export function makeGate(directory: string): Gate {
   // `r+`: neither this nor a stub waits for the other end to be opened.
   const descriptor = openSync(fifo, 'r+');
   return {
-    env: { STUB_GATE: fifo },
+    env: { STUB_ORDERS: 'thread gate events save', STUB_GATE: fifo },
     open: (stubs) => writeSync(descriptor, Buffer.alloc(stubs)),
     remove: () => closeSync(descriptor),
   };
@@ -61,22 +72,18 @@ export function makeFifoStubs(
   events: Omit<Events, 'fifos'>,
   count: number,
 ): FifoStubs {
-  const picture = path.join(directory, 'picture.png');
-  writeFileSync(picture, makePng({ width: 1, height: 1 }));
   const fifos = Array.from({ length: count }, (_, n) => path.join(directory, `events-${n}`));
   execFileSync('mkfifo', fifos);
   const writer = fork(fileURLToPath(new URL('children/event-writer.ts', import.meta.url)));
   return {
     stubs: fifos.map((fifo) => ({
-      codexPath: FIFO_STUB,
-      env: { ...env, STUB_FIFO: fifo, STUB_PICTURE: picture },
+      codexPath: STUB,
+      env: { ...env, STUB_ORDERS: 'thread relay save', STUB_FIFO: fifo },
     })),
     open: () => writer.send({ fifos, ...events } satisfies Events),
     remove: () => writer.kill(),
   };
 }
-
-const FIFO_STUB = fileURLToPath(new URL('children/stub-fifo.sh', import.meta.url));
 
 /** Starts the stub, writes its prompt, reads its output and waits for its exit. */
 export async function runBare(

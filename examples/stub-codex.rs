@@ -1,19 +1,31 @@
-//! Native stub of the Codex CLI, for `npm run test:emulated`. `STUB_ORDERS` lists the steps of one
-//! `codex exec`, as in `__test__/support/stub-codex.sh`. Exits with 0 after the last step.
+//! A fake Codex CLI for tests and benchmarks that need a fast one, or one compiled for the
+//! platform. `STUB_ORDERS` lists the steps of `codex exec`, separated by spaces (`perform` has
+//! them). It exits with 0 after the last one.
+//!
+//! `__test__/support/stub-codex.mjs` is the scriptable fake.
 
 use std::error::Error;
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-/// Longest life of a stub, so that no process stays if a test dies.
-const LIFETIME: Duration = Duration::from_secs(90);
+type Fallible<T = ()> = Result<T, Box<dyn Error>>;
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+/// Ends processes that a dead test left behind. Longer than any test runs.
+const LIFETIME: Duration = Duration::from_secs(90);
+const LONG_LINE_BYTES: u64 = 20_000_000;
+const FLOOD_BYTES: usize = 1_000_000_000;
+
+fn main() -> Fallible<ExitCode> {
     match env::args().nth(1).as_deref() {
-        Some("exec") => exec(),
+        Some("exec") => Exec::start()?.run(),
+        Some("--version") => {
+            print_line("codex-cli 0.169.0")?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some("tool") => {
             print_line(&process::id().to_string())?;
             thread::sleep(LIFETIME);
@@ -26,87 +38,228 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-fn exec() -> Result<ExitCode, Box<dyn Error>> {
-    let desk = PathBuf::from(env::var("STUB_DESK")?);
-    fs::write(desk.join("args"), env::args().collect::<Vec<_>>().join("\0"))?;
-    fs::write(desk.join("cwd"), env::current_dir()?.to_string_lossy().as_bytes())?;
-    fs::write(desk.join("variables"), env::vars().map(|(name, _)| name).collect::<Vec<_>>().join("\0"))?;
-    let mut prompt = Vec::new();
-    io::stdin().read_to_end(&mut prompt)?;
-    fs::write(desk.join("stdin"), prompt)?;
-    let thread_id = env::var("STUB_THREAD")?;
-    for step in env::var("STUB_ORDERS")?.split_whitespace() {
-        match step {
-            "thread" => {
-                write_rollout(&thread_id)?;
-                print_line(&format!(r#"{{"type":"thread.started","thread_id":"{thread_id}"}}"#))?;
+/// One `codex exec`.
+struct Exec {
+    thread_id: String,
+    /// The directory for what the test reads afterwards, if it named one.
+    desk: Option<PathBuf>,
+}
+
+impl Exec {
+    /// Reads all of stdin, as Codex does before anything else.
+    fn start() -> Fallible<Self> {
+        let desk = env::var_os("STUB_DESK").map(PathBuf::from);
+        let mut prompt = Vec::new();
+        io::stdin().read_to_end(&mut prompt)?;
+        if let Some(desk) = &desk {
+            let separated = |words: Vec<String>| words.join("\0");
+            fs::write(desk.join("args"), separated(env::args().collect()))?;
+            fs::write(desk.join("cwd"), env::current_dir()?.to_string_lossy().as_bytes())?;
+            fs::write(desk.join("variables"), separated(env::vars().map(|(name, _)| name).collect()))?;
+            fs::write(desk.join("stdin"), prompt)?;
+        }
+        let thread_id = env::var("STUB_THREAD").or_else(|_| random_uuid())?;
+        Ok(Self { thread_id, desk })
+    }
+
+    fn run(&self) -> Fallible<ExitCode> {
+        for step in env::var("STUB_ORDERS")?.split_whitespace() {
+            if let Some(code) = step.strip_prefix("exit:") {
+                return Ok(ExitCode::from(code.parse::<u8>()?));
             }
-            "message" => print_line(concat!(
-                r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","#,
-                r#""text":"I am thinking."}}"#
-            ))?,
-            "save" => save_picture(&thread_id)?,
-            "copy" => fs::write("od-codex-image.png", fs::read(env::var("STUB_PICTURE")?)?)?,
-            "tool" => start_tool(&desk)?,
-            "hang" => thread::sleep(LIFETIME),
-            "fail" => return Ok(ExitCode::FAILURE),
-            other => return Err(format!("unknown step: {other}").into()),
+            self.perform(step)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn perform(&self, step: &str) -> Fallible {
+        match step {
+            "thread" => self.start_thread(),
+            "message" => print_message("I am thinking."),
+            "events" => print_events(),
+            "relay" => relay(),
+            "gate" => self.wait_at_gate(),
+            "turn_failed" => {
+                let message = env::var("STUB_COMPLAINT")?;
+                print_line(&format!(r#"{{"type":"turn.failed","error":{{"message":"{message}"}}}}"#))
+            }
+            "save" => self.save(),
+            // A copy by the system would be as old as the original on Windows.
+            "copy" => Ok(fs::write("od-codex-image.png", picture()?)?),
+            "long_line" => print_long_line(),
+            "flood" => flood(),
+            "tool" => self.start_tool(),
+            "defy" => defy(),
+            "die" => die(),
+            "hang" => {
+                thread::sleep(LIFETIME);
+                Ok(())
+            }
+            other => Err(format!("unknown step: {other}").into()),
         }
     }
-    Ok(ExitCode::SUCCESS)
+
+    /// Opens the thread, and writes its record: the file that `STUB_RECORD` names, or one that
+    /// states the sandbox of the command line. Without it no image is verified by its path.
+    fn start_thread(&self) -> Fallible {
+        let day = codex_home()?.join("sessions").join("2026").join("01").join("01");
+        fs::create_dir_all(&day)?;
+        let record = day.join(format!("rollout-x-{}.jsonl", self.thread_id));
+        if let Some(prepared) = env::var_os("STUB_RECORD") {
+            fs::rename(prepared, record)?;
+        } else {
+            let sandbox = env::args().skip_while(|arg| arg != "--sandbox").nth(1).unwrap_or_default();
+            let policy = format!(r#"{{"sandbox_policy":{{"type":"{sandbox}"}}}}"#);
+            fs::write(record, format!("{{\"type\":\"turn_context\",\"payload\":{policy}}}\n"))?;
+        }
+        print_line(&format!(r#"{{"type":"thread.started","thread_id":"{}"}}"#, self.thread_id))
+    }
+
+    /// Saves the image in the store, as Codex's own tool does.
+    fn save(&self) -> Fallible {
+        let store = codex_home()?.join("generated_images").join(&self.thread_id);
+        fs::create_dir_all(&store)?;
+        Ok(fs::write(store.join("exec-1.png"), picture()?)?)
+    }
+
+    /// Takes one byte from the FIFO that `STUB_GATE` names, or waits until it has no writer. Before
+    /// that it writes `<pid>.up`.
+    fn wait_at_gate(&self) -> Fallible {
+        let mut gate = File::open(env::var("STUB_GATE")?)?;
+        if let Some(desk) = &self.desk {
+            fs::write(desk.join(format!("{}.up", process::id())), "")?;
+        }
+        let _bytes = gate.read(&mut [0])?;
+        Ok(())
+    }
+
+    /// Starts a tool of the agent's, in a process group of its own, that outlives the stub unless
+    /// it is stopped. When it is up, the file `running` has the pids of both.
+    #[allow(clippy::zombie_processes, reason = "the addon has to find it in the process tree")]
+    fn start_tool(&self) -> Fallible {
+        // Not the executable, which an emulator may have to run.
+        let program = env::var_os("STUB_PROGRAM").map_or_else(env::current_exe, |program| Ok(program.into()))?;
+        let mut command = Command::new(program);
+        command.arg("tool").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        use_own_group(&mut command);
+        let tool = command.spawn()?;
+        let mut pid = String::new();
+        BufReader::new(tool.stdout.ok_or("the tool has no output")?).read_line(&mut pid)?;
+        if let Some(desk) = &self.desk {
+            fs::write(desk.join("running.new"), format!("{} {pid}", process::id()))?;
+            fs::rename(desk.join("running.new"), desk.join("running"))?;
+        }
+        Ok(())
+    }
 }
 
-/// Writes the head of the thread's rollout, which names the sandbox of the command line.
-fn write_rollout(thread_id: &str) -> Result<(), Box<dyn Error>> {
-    let day = Path::new(&env::var("CODEX_HOME")?).join("sessions").join("2026").join("01").join("01");
-    fs::create_dir_all(&day)?;
-    let sandbox = env::args().skip_while(|arg| arg != "--sandbox").nth(1).unwrap_or_default();
-    let line = format!(r#"{{"type":"turn_context","payload":{{"sandbox_policy":{{"type":"{sandbox}"}}}}}}"#);
-    fs::write(day.join(format!("rollout-x-{thread_id}.jsonl")), line + "\n")?;
+fn codex_home() -> Fallible<PathBuf> {
+    Ok(Path::new(&env::var("CODEX_HOME")?).to_path_buf())
+}
+
+fn picture() -> Fallible<Vec<u8>> {
+    Ok(fs::read(env::var("STUB_PICTURE")?)?)
+}
+
+fn random_uuid() -> Fallible<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    Ok(format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..]))
+}
+
+/// Prints `STUB_EVENTS` messages, spread evenly over `STUB_MS`.
+fn print_events() -> Fallible {
+    let count: u32 = env::var("STUB_EVENTS")?.parse()?;
+    let duration = Duration::from_millis(env::var("STUB_MS")?.parse()?);
+    let began = Instant::now();
+    for n in 1..=count {
+        thread::sleep((duration * n / count).saturating_sub(began.elapsed()));
+        print_message(&format!("Thought {n} of {count} about light, colour and composition."))?;
+    }
     Ok(())
 }
 
-/// Saves the picture where Codex saves it.
-fn save_picture(thread_id: &str) -> Result<(), Box<dyn Error>> {
-    let store = Path::new(&env::var("CODEX_HOME")?).join("generated_images").join(thread_id);
-    fs::create_dir_all(&store)?;
-    // Not `fs::copy`, which keeps the modification time on Windows.
-    fs::write(store.join("exec-1.png"), fs::read(env::var("STUB_PICTURE")?)?)?;
+/// Passes on what another process writes into the FIFO that `STUB_FIFO` names.
+fn relay() -> Fallible {
+    io::copy(&mut File::open(env::var("STUB_FIFO")?)?, &mut io::stdout())?;
     Ok(())
 }
 
-/// Starts a tool in its own process group, which outlives the stub unless the tree is stopped. Then
-/// writes the pids of both to the file `running`.
-#[allow(clippy::zombie_processes, reason = "the code under test must find and stop it")]
-fn start_tool(desk: &Path) -> Result<(), Box<dyn Error>> {
-    // Not the current executable, since it may need an emulator.
-    let mut command = Command::new(env::var("STUB_PROGRAM")?);
-    command.arg("tool").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    detach(&mut command);
-    let tool = command.spawn()?;
-    let mut pid = String::new();
-    BufReader::new(tool.stdout.ok_or("the tool has no output")?).read_line(&mut pid)?;
-    fs::write(desk.join("running.new"), format!("{} {pid}", process::id()))?;
-    fs::rename(desk.join("running.new"), desk.join("running"))?;
+/// Prints one line that is no event.
+fn print_long_line() -> Fallible {
+    io::copy(&mut io::repeat(b'x').take(LONG_LINE_BYTES), &mut io::stdout())?;
+    print_line("")
+}
+
+/// Prints messages as fast as they are read. The last one is cut off.
+fn flood() -> Fallible {
+    let lines = format!("{}\n", message("I am thinking.")).repeat(1000);
+    let mut stdout = io::stdout().lock();
+    let mut left = FLOOD_BYTES;
+    while left > 0 {
+        let part = left.min(lines.len());
+        stdout.write_all(&lines.as_bytes()[..part])?;
+        left -= part;
+    }
+    drop(stdout);
+    print_line("")
+}
+
+/// Ignores the signals that ask a process to end. Its children inherit that.
+#[cfg(unix)]
+fn defy() -> Fallible {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: SIG_IGN runs no code in this process.
+        let previous = unsafe { libc::signal(signal, libc::SIG_IGN) };
+        if previous == libc::SIG_ERR {
+            return Err(io::Error::last_os_error().into());
+        }
+    }
     Ok(())
+}
+
+#[cfg(windows)]
+fn defy() -> Fallible {
+    Err("Windows has no signals to ignore".into())
 }
 
 #[cfg(unix)]
-fn detach(command: &mut Command) {
+fn die() -> Fallible {
+    // SAFETY: takes no pointers, and does not return.
+    unsafe { libc::raise(libc::SIGKILL) };
+    Err("survived SIGKILL".into())
+}
+
+#[cfg(windows)]
+fn die() -> Fallible {
+    Err("Windows has no signals to die of".into())
+}
+
+#[cfg(unix)]
+fn use_own_group(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
     command.process_group(0);
 }
 
 #[cfg(windows)]
-fn detach(command: &mut Command) {
+fn use_own_group(command: &mut Command) {
     use std::os::windows::process::CommandExt as _;
     const DETACHED_PROCESS: u32 = 0x8;
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
     command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
 }
 
-fn print_line(line: &str) -> io::Result<()> {
-    let mut stdout = io::stdout();
+fn message(text: &str) -> String {
+    format!(r#"{{"type":"item.completed","item":{{"id":"item_0","type":"agent_message","text":"{text}"}}}}"#)
+}
+
+fn print_message(text: &str) -> Fallible {
+    print_line(&message(text))
+}
+
+fn print_line(line: &str) -> Fallible {
+    let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
-    stdout.flush()
+    Ok(stdout.flush()?)
 }

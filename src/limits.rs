@@ -98,3 +98,33 @@ impl Limits {
         Err(interrupt.cause(self.timeout).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(600);
+
+    fn limits(began: Instant) -> Limits {
+        Limits::new(began, TIMEOUT, Cancel { abort: CancellationToken::new(), shutdown: CancellationToken::new() })
+    }
+
+    #[test]
+    fn a_call_may_go_on_until_its_time_is_up() {
+        let now = Instant::now();
+        assert_eq!(limits(now).check(), Ok(()));
+        assert_eq!(limits(now.checked_sub(TIMEOUT).unwrap()).check(), Err(Cause::Timeout(TIMEOUT).into()));
+    }
+
+    #[test]
+    fn an_abort_and_a_shutdown_end_a_call_before_its_time_is_up() {
+        let aborted = limits(Instant::now());
+        aborted.cancel.abort.cancel();
+        assert_eq!(aborted.check(), Err(Cause::Aborted.into()));
+        assert!(!aborted.shutdown().is_cancelled());
+        let shut_down = limits(Instant::now());
+        shut_down.cancel.shutdown.cancel();
+        assert_eq!(shut_down.check(), Err(Cause::Aborted.into()));
+        assert!(shut_down.shutdown().is_cancelled());
+    }
+}

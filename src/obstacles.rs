@@ -72,7 +72,7 @@ impl Configuration {
         let config = Config::read(&ConfigFiles::here(&home, &request.env));
         let settings = callers_settings(request);
         Self {
-            has_no_home: login::is_no_home(&request.codex_home),
+            has_no_home: login::is_unusable_home(&request.codex_home),
             account: login::from_file(&home),
             rules: config.login_rules(&settings),
             names_model: request.model.is_some() || config.names_model(&settings),
@@ -128,7 +128,7 @@ impl Configuration {
             return vec![Cause::HomeUnusable];
         }
         let provider = match self.provider() {
-            Provider::Without(name) => Some(ToolUnavailable::Provider(name)),
+            Provider::WithoutImageTool(name) => Some(ToolUnavailable::Provider(name)),
             Provider::Undefined(name) => Some(ToolUnavailable::Undefined(name)),
             Provider::OpenAi | Provider::Relay(_) => None,
         };

@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
-use crate::codex::rollout::{self, Recorded};
+use crate::codex::rollout::{self, RecordedImage};
 use crate::codex::store::{Baseline, ImageError, Scan, Store, ValidPng, read_image};
 use crate::error::NoImageReason;
 use crate::files::Dir;
@@ -135,7 +135,7 @@ impl ProvenanceCheck {
     /// the agent acts, the statement cannot be forged. Blocks on the disk.
     pub fn read_statement(&self, thread: &ThreadId) {
         if self.confirmed.get().is_none()
-            && let Some(statement) = rollout::statement(&self.request.codex_home(), thread)
+            && let Some(statement) = rollout::recorded_sandbox(&self.request.codex_home(), thread)
         {
             // Fails only if another thread has set the same statement.
             let _ = self.confirmed.set(confirm(&statement, &self.request, &self.workspace));
@@ -164,10 +164,10 @@ impl ProvenanceCheck {
         self.request.require_verified
     }
 
-    /// Returns a watcher of the size of `thread`'s record.
+    /// Returns a watcher of the record of `thread`.
     #[must_use]
-    pub fn record_growth(&self, thread: &ThreadId) -> rollout::Growth {
-        rollout::Growth::new(&self.request.codex_home(), thread)
+    pub fn record_watcher(&self, thread: &ThreadId) -> rollout::RecordWatcher {
+        rollout::RecordWatcher::new(&self.request.codex_home(), thread)
     }
 
     /// Whether only the record can verify an image.
@@ -324,8 +324,8 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
 }
 
 /// Returns the entry of the thread's record that holds the same bytes.
-fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &CancellationToken) -> Option<Recorded> {
-    let same = |recorded: Recorded| (recorded.bytes == png).then_some(recorded);
+fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &CancellationToken) -> Option<RecordedImage> {
+    let same = |recorded: RecordedImage| (recorded.bytes == png).then_some(recorded);
     match search_record(codex_home, thread, png.len() as u64, given_up, same) {
         Search::Found(recorded) => Some(recorded),
         Search::TooLarge | Search::NotFound => None,
@@ -344,7 +344,7 @@ fn first_recorded(
     absent: NoImageReason,
 ) -> Result<FoundImage, Rejection> {
     let mut invalid = None;
-    let valid = |Recorded { bytes: png, revised_prompt }| {
+    let valid = |RecordedImage { bytes: png, revised_prompt }| {
         let info = png::validate(&png).map_err(|error| invalid = Some(error)).ok()?;
         Some(FoundImage { png, info, source: Source::Rollout, verified: true, revised_prompt })
     };
@@ -372,7 +372,7 @@ fn search_record<T>(
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
-    mut wanted: impl FnMut(Recorded) -> Option<T>,
+    mut wanted: impl FnMut(RecordedImage) -> Option<T>,
 ) -> Search<T> {
     let mut found = None;
     let too_large = rollout::pictures(codex_home, thread, limit, given_up, |recorded| {
@@ -383,5 +383,227 @@ fn search_record<T>(
         Some(found) => Search::Found(found),
         None if too_large => Search::TooLarge,
         None => Search::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::json;
+
+    use super::*;
+    use crate::sandbox::Sandbox;
+
+    const THREAD: &str = "019e5f2a-7c44-7bb0-9d3e-0123456789ab";
+
+    fn thread() -> ThreadId {
+        ThreadId::parse(THREAD).unwrap()
+    }
+
+    fn picture(shade: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = ::png::Encoder::new(&mut bytes, 2, 2).write_header().unwrap();
+        writer.write_image_data(&[shade; 4]).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    /// The files that a turn leaves.
+    struct Turn(tempfile::TempDir);
+
+    impl Turn {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join("work")).unwrap();
+            Self(root)
+        }
+
+        fn home(&self) -> PathBuf {
+            self.0.path().join("home")
+        }
+
+        fn workspace(&self) -> PathBuf {
+            self.0.path().join("work")
+        }
+
+        fn stores(self, image: &[u8]) -> Self {
+            let store = self.home().join("generated_images").join(THREAD);
+            std::fs::create_dir_all(&store).unwrap();
+            std::fs::write(store.join("ig_1.png"), image).unwrap();
+            self
+        }
+
+        fn copies(self, image: &[u8]) -> Self {
+            std::fs::write(self.workspace().join(IMAGE_NAME), image).unwrap();
+            self
+        }
+
+        /// Writes the record: Codex's statement with the directories that the agent may write to,
+        /// then `images`.
+        fn records(self, writable: &[PathBuf], images: &[&[u8]]) -> Self {
+            let policy = json!({ "type": "workspace-write", "writable_roots": writable });
+            let statement = json!({ "type": "turn_context", "payload": { "sandbox_policy": policy } });
+            let images = images.iter().map(|image| {
+                let item = json!({
+                    "kind": "image_gen.generation",
+                    "revisedPrompt": "a fox",
+                    "result": STANDARD.encode(image),
+                });
+                json!({ "type": "event_msg", "payload": { "type": "item_completed", "item": item } })
+            });
+            let lines = std::iter::once(statement).chain(images).map(|line| format!("{line}\n"));
+            let day = self.home().join("sessions").join("2026").join("11").join("22");
+            std::fs::create_dir_all(&day).unwrap();
+            let name = format!("rollout-2026-11-22T11-12-45-{THREAD}.jsonl");
+            std::fs::write(day.join(name), lines.collect::<String>()).unwrap();
+            self
+        }
+
+        fn check(&self, confinement: Confinement, references: &[&[u8]], change: fn(&mut Request)) -> ProvenanceCheck {
+            let mut request = Request::example(self.home());
+            change(&mut request);
+            let references = references.iter().map(|reference| Fingerprint::of(reference)).collect();
+            // Before the turn there was no store.
+            let baseline = Baseline::take(&self.0.path().join("nothing"));
+            ProvenanceCheck::new(Arc::new(request), references, confinement, self.workspace(), baseline)
+        }
+
+        /// Searches for the image of a turn that succeeded or did not.
+        fn image(&self, check: &ProvenanceCheck, succeeded: bool) -> Result<FoundImage, Rejection> {
+            check.final_image(Some(&Dir::open(&self.workspace()).unwrap()), Some(&thread()), succeeded)
+        }
+    }
+
+    const EXPECTED: Confinement = Confinement::Expected;
+    const BROKEN: Confinement = Confinement::Broken(Breach::Administrator);
+
+    fn reason(found: Result<FoundImage, Rejection>) -> NoImageReason {
+        match found {
+            Err(Rejection::NoImage(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_image_in_the_store_of_a_confined_agent_is_verified() {
+        let turn = Turn::new().stores(&picture(1)).records(&[], &[]);
+        for (confinement, verified) in [(EXPECTED, true), (Confinement::Waived, false), (BROKEN, false)] {
+            let found = turn.image(&turn.check(confinement, &[], |_| {}), true).unwrap();
+            assert_eq!((found.source.as_str(), found.verified), ("store", verified), "{confinement:?}");
+            assert_eq!((found.png, found.revised_prompt), (picture(1), None));
+        }
+        let silent = Turn::new().stores(&picture(1));
+        assert!(!silent.image(&silent.check(EXPECTED, &[], |_| {}), true).unwrap().verified, "no statement");
+    }
+
+    #[test]
+    fn an_image_in_the_record_is_verified_unless_confinement_failed() {
+        let turn = Turn::new().stores(&picture(1)).records(&[], &[&picture(2), &picture(1)]);
+        let only_recorded = Turn::new().records(&[], &[b"no PNG", &picture(3)]);
+        for (confinement, verified) in [(EXPECTED, true), (Confinement::Waived, true), (BROKEN, false)] {
+            let found = turn.image(&turn.check(confinement, &[], |_| {}), true).unwrap();
+            assert_eq!((found.source.as_str(), found.verified), ("store", verified), "{confinement:?}");
+            assert_eq!(found.png, picture(1));
+            let found = only_recorded.image(&only_recorded.check(confinement, &[], |_| {}), false).unwrap();
+            assert_eq!((found.source.as_str(), found.verified), ("rollout", verified), "{confinement:?}");
+            assert_eq!((found.png, found.revised_prompt.as_deref()), (picture(3), Some("a fox")));
+        }
+    }
+
+    #[test]
+    fn an_image_in_the_workspace_is_verified_by_the_same_bytes_elsewhere() {
+        let exit = |request: &mut Request| request.completion = Completion::Exit;
+        let verified = |turn: &Turn| {
+            let found = turn.image(&turn.check(EXPECTED, &[], exit), true).unwrap();
+            assert_eq!((found.source.as_str(), found.png), ("workspace", picture(1)));
+            found.verified
+        };
+        let turn = || Turn::new().copies(&picture(1));
+        assert!(verified(&turn().stores(&picture(1)).records(&[], &[])));
+        assert!(verified(&turn().records(&[], &[&picture(1)])));
+        assert!(!verified(&turn().stores(&picture(2)).records(&[], &[])));
+        assert!(!verified(&turn().records(&[], &[&picture(2)])));
+        let turn = turn();
+        let workspace = Dir::open(&turn.workspace()).unwrap();
+        let found = turn.check(EXPECTED, &[], exit).final_image(Some(&workspace), None, true).unwrap();
+        assert!(!found.verified, "the thread is not known");
+    }
+
+    #[test]
+    fn the_order_of_the_search_depends_on_how_the_turn_ended() {
+        let turn = Turn::new().stores(&picture(1)).copies(&picture(2)).records(&[], &[&picture(3)]);
+        let source = |change, succeeded| {
+            let found = turn.image(&turn.check(EXPECTED, &[], change), succeeded);
+            found.map(|image| image.source.as_str()).ok()
+        };
+        let exit = |request: &mut Request| request.completion = Completion::Exit;
+        assert_eq!(source(|_| {}, true), Some("store"));
+        assert_eq!(source(|_| {}, false), Some("store"));
+        assert_eq!(source(exit, true), Some("workspace"));
+        assert_eq!(source(exit, false), None);
+        let without_shell = |request: &mut Request| {
+            (request.completion, request.sandbox) = (Completion::Exit, Sandbox::ReadOnly);
+        };
+        assert_eq!(source(without_shell, true), Some("store"), "an agent without a shell copies nothing");
+        let turn = Turn::new().copies(&picture(2));
+        assert_eq!(reason(turn.image(&turn.check(EXPECTED, &[], |_| {}), false)), NoImageReason::NotDrawn);
+    }
+
+    #[test]
+    fn refuses_a_reference_and_an_image_that_must_be_verified_and_is_not() {
+        let turn = Turn::new().stores(&picture(1)).records(&[], &[]);
+        let found =
+            |confinement, references: &[&[u8]], change| turn.image(&turn.check(confinement, references, change), true);
+        let strict = |request: &mut Request| request.require_verified = true;
+        assert!(found(EXPECTED, &[&picture(2)], strict).is_ok());
+        assert_eq!(reason(found(EXPECTED, &[&picture(2), &picture(1)], |_| {})), NoImageReason::Reference);
+        assert_eq!(reason(found(Confinement::Waived, &[], strict)), NoImageReason::Unverified);
+        assert!(turn.check(EXPECTED, &[], strict).requires_verified());
+        assert!(!turn.check(EXPECTED, &[], |_| {}).requires_verified());
+    }
+
+    #[test]
+    fn only_the_record_counts_until_codex_states_the_sandbox() {
+        let turn = Turn::new().records(&[], &[]);
+        let check = turn.check(EXPECTED, &[], |_| {});
+        assert!(check.awaits_record());
+        check.read_statement(&thread());
+        assert!(!check.awaits_record());
+        assert!(turn.check(Confinement::Waived, &[], |_| {}).awaits_record());
+        assert!(!turn.check(BROKEN, &[], |_| {}).awaits_record());
+        assert_eq!(check.codex_home(), turn.home());
+    }
+
+    #[test]
+    fn warns_of_a_breach_and_of_writable_memories() {
+        let warnings = |confinement, writable: fn(&Turn) -> PathBuf| {
+            let turn = Turn::new();
+            let writable = writable(&turn);
+            let turn = turn.records(&[writable], &[]);
+            let check = turn.check(confinement, &[], |_| {});
+            check.read_statement(&thread());
+            check.warnings().collect::<Vec<_>>()
+        };
+        assert_eq!(warnings(EXPECTED, Turn::workspace), [""; 0]);
+        assert_eq!(warnings(EXPECTED, |turn| turn.home().join("memories")), [WRITES_MEMORIES]);
+        assert_eq!(warnings(EXPECTED, Turn::home), [Breach::Contradicted.to_string()]);
+        assert_eq!(warnings(BROKEN, Turn::workspace), [Breach::Administrator.to_string()]);
+    }
+
+    #[test]
+    fn recovers_the_image_of_an_earlier_thread_and_verifies_it_by_its_record() {
+        let recovered = |turn: &Turn, limit| recover(&turn.home(), &thread(), limit);
+        let stored = Turn::new().stores(&picture(1));
+        let found = recovered(&stored, 1000).unwrap();
+        assert_eq!((found.png, found.verified), (picture(1), false));
+        let found = recovered(&stored.records(&[], &[&picture(1)]), 1000).unwrap();
+        assert_eq!((found.source, found.verified), (Source::Store, true));
+        assert_eq!(found.revised_prompt.as_deref(), Some("a fox"));
+        let only_recorded = Turn::new().records(&[], &[&picture(2)]);
+        let found = recovered(&only_recorded, 1000).unwrap();
+        assert_eq!((found.source, found.png, found.verified), (Source::Rollout, picture(2), true));
+        assert!(matches!(recovered(&only_recorded, 10), Err(Rejection::Refused(ImageError::TooLarge))));
+        assert_eq!(reason(recovered(&Turn::new(), 1000)), NoImageReason::NotKept);
     }
 }

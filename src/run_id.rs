@@ -27,3 +27,18 @@ pub fn random_hex() -> Result<String, Failure> {
     let number = getrandom::u64().map_err(|_| Cause::Internal)?;
     Ok(format!("{number:016x}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_run_gets_another_id_of_16_hexadecimal_digits() {
+        let (first, second) = (random_hex().unwrap(), random_hex().unwrap());
+        for id in [&first, &second] {
+            assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        }
+        assert_ne!(first, second);
+        assert_ne!(new_marker().unwrap().value, new_marker().unwrap().value);
+    }
+}

@@ -1,4 +1,4 @@
-// What a progress callback may do: no generation is the worse for it. And when it is not called any more.
+// What a progress callback may do without harm to the call, and when it is no longer called.
 
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 
@@ -6,12 +6,14 @@ import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, type OnProgress } from '../../index.js';
 import { png } from '../support/png.js';
-import { save, say, type Step, test, turn } from '../support/stub.js';
+import { save, say, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };
 
-describe('no call after the promise settles', () => {
+describe('onProgress', () => {
   const FLOOD: Step = { do: 'messages', count: 5000 };
 
   test.for<[end: string, steps: Step[], options: Partial<GenerateOptions>, abortAt?: number]>([
@@ -20,7 +22,7 @@ describe('no call after the promise settles', () => {
     ['a failure', [...turn(FLOOD), { do: 'exit', code: 1 }], {}],
     ['a timeout', turn(FLOOD, HANG), { timeoutMs: 1000 }],
     ['an abort', turn(FLOOD, FLOOD, HANG), {}, 100],
-  ])('%s', async ([, steps, options, abortAt], { codex }) => {
+  ])('is not called any more after %s', async ([, steps, options, abortAt], { codex }) => {
     const controller = new AbortController();
     let settled = false;
     let late = 0;
@@ -32,14 +34,14 @@ describe('no call after the promise settles', () => {
     });
     const settle = () => (settled = true);
     await call.then(settle, settle);
-    // What was still queued would come within the next turns of the loop.
+    // Queued events would arrive within the next turns of the event loop.
     for (let n = 0; n < 20; n += 1) await turnOfTheLoop();
     expect(late).toBe(0);
     expect(heard).toBeGreaterThan(0);
   });
 });
 
-describe('the generation completes, whatever the callback does', () => {
+describe('a callback', () => {
   test.for<[what: string, onProgress: OnProgress]>([
     [
       'throws',
@@ -64,7 +66,7 @@ describe('the generation completes, whatever the callback does', () => {
       },
     ],
     ['returns something', (() => 42) as unknown as OnProgress],
-  ])('%s', async ([, onProgress], { codex }) => {
+  ])('%s, and the generation completes', async ([, onProgress], { codex }) => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', note).on('uncaughtException', note);
@@ -78,7 +80,7 @@ describe('the generation completes, whatever the callback does', () => {
     expect(unhandled).toEqual([]);
   });
 
-  test('throws: and hears the rest all the same', async ({ codex }) => {
+  test('is called again after it has thrown', async ({ codex }) => {
     let heard = 0;
     const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
     await codex.generate(orders, {}, (_message, { phase }) => {
@@ -88,7 +90,7 @@ describe('the generation completes, whatever the callback does', () => {
     expect(heard).toBe(10);
   });
 
-  test('aborts the call it listens to', async ({ codex }) => {
+  test('may abort its own call', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const call = codex.generate(turn(say('hello'), HANG), { signal }, (_message, { phase }) => {
@@ -97,7 +99,7 @@ describe('the generation completes, whatever the callback does', () => {
     await expect(call).rejects.toBe('heard enough');
   });
 
-  test('starts another call', async ({ codex }) => {
+  test('may start another call', async ({ codex }) => {
     const calls: Promise<Buffer>[] = [];
     const orders = turn(say('hello'), save('workspace', PICTURE));
     await codex.generate(orders, {}, (_message, { phase }) => {

@@ -1,7 +1,5 @@
-// Cancelled at any moment of its life, a call is rejected with the very reason, and nothing of it is left.
-//
-// Found elsewhere: abort while queued (`queue.spec.ts`, `whoever gives up while waiting`: `by an abort: nothing was started, and
-// the others move up`), and of what is hard to stop (`cancel.spec.ts`, `abort`).
+// An abort at any moment of a call: it rejects with the given reason and leaves nothing. `queue`
+// has aborts of queued calls, `cancel` process trees that are hard to stop.
 
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -12,15 +10,10 @@ import { generateCodexImage, type GenerateOptions, type ProgressEvent } from '..
 import { listenersOf, rejection } from '../support/abort.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  type Orders,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const RUNNING: Step = { do: 'reach', mark: 'running' };
@@ -36,14 +29,14 @@ async function expectAborted(
   expect(listenersOf(signal)).toBe(0);
 }
 
-describe('signal already aborted', () => {
-  test('no spawn', async ({ codex }) => {
+describe('an early abort', () => {
+  test('starts no process', async ({ codex }) => {
     const signal = AbortSignal.abort('enough');
     await expectAborted(codex, codex.generate(turn(), { signal }), signal);
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('in the same breath as the call', async ({ codex }) => {
+  test('ends a call that was made in the same tick', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     await codex.order(turn(RUNNING, HANG));
@@ -53,7 +46,7 @@ describe('signal already aborted', () => {
   });
 });
 
-describe('abort while', () => {
+describe('an abort', () => {
   const LONG_PROMPT = `a red fox ${'and another '.repeat(100_000)}`;
 
   test.for<[when: string, mark: string, orders: Orders, options?: Partial<GenerateOptions>]>([
@@ -76,7 +69,7 @@ describe('abort while', () => {
       { exec: turn(save('store', PICTURE), RUNNING, HANG) },
       { completion: 'exit' },
     ],
-  ])('%s', async ([, mark, orders, options], { codex }) => {
+  ])('ends a call that is %s', async ([, mark, orders, options], { codex }) => {
     if (orders.login === 'silent') await codex.login(null);
     const controller = new AbortController();
     const { signal } = controller;
@@ -92,7 +85,7 @@ describe('abort while', () => {
     ['cleaning, after the picture', 'stopping', turn(save('store', PICTURE), HANG)],
     ['checking', 'checking', turn(save('workspace', PICTURE))],
     ['checking what is no picture', 'checking', turn(save('workspace', Buffer.from('no')))],
-  ])('%s', async ([, phase, steps], { codex }) => {
+  ])('ends a call that is %s', async ([, phase, steps], { codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const call = codex.generate(steps, { signal }, (_message, event) => {
@@ -101,7 +94,7 @@ describe('abort while', () => {
     await expectAborted(codex, call, signal);
   });
 
-  test('cleaning, after the timeout', async ({ codex }) => {
+  test('ends a call that is cleaning after its timeout', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const steps = turn({ do: 'defy', signals: ['SIGTERM'] }, HANG);
@@ -113,8 +106,8 @@ describe('abort while', () => {
   });
 });
 
-// On Windows such a file would take as much of the disk as it claims.
-describe.skipIf(WINDOWS)('judging that takes very long', () => {
+// On Windows the file would occupy as much of the disk as it claims.
+describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
   const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
   /** The agent's copy is looked up in a record of 1 TiB. */
   const STEPS: Step[] = [{ do: 'thread', id: ID, states: null }, save('workspace', PICTURE)];
@@ -151,8 +144,8 @@ describe.skipIf(WINDOWS)('judging that takes very long', () => {
   );
 });
 
-describe('cancel', () => {
-  test('twice: the first reason stands', async ({ codex }) => {
+describe('a late abort', () => {
+  test('leaves the first reason', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const call = codex.generate(turn(RUNNING, HANG), { signal });
@@ -162,7 +155,7 @@ describe('cancel', () => {
     await expectAborted(codex, call, signal);
   });
 
-  test('after settle: no-op', async ({ codex }) => {
+  test('changes nothing after the call has settled', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     expect(await codex.generate(turn(save('workspace', PICTURE)), { signal })).toEqual(PICTURE);

@@ -1,5 +1,5 @@
-// Timeout and abort: one rejection, and nothing left — not a process, not a directory, not a listener.
-// `cancel-moments.spec.ts` tries every moment of a run.
+// Timeout and abort: the call rejects once, and leaves no process, directory or listener.
+// `cancel-moments` has an abort at every moment of a call.
 
 import path from 'node:path';
 
@@ -9,19 +9,13 @@ import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import { listenersOf, rejection } from '../support/abort.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  type Orders,
-  save,
-  type Step,
-  STUB_SCRIPT,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-} from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, THREAD, turn, TURN_STARTED } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
+import { STUB_SCRIPT } from '../support/stub-program.js';
 
-// These tests run side by side, and what they measure is the run, not the wait for it.
+// The tests run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);
 
 const PICTURE = png();
@@ -29,7 +23,7 @@ const RUNNING: Step = { do: 'reach', mark: 'running' };
 const HANG: Step = { do: 'hang' };
 const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
-/** The children that are hard to stop. Each reaches the mark `running` and then lives on. */
+/** Process trees that are hard to stop. Each reaches the mark `running` and lives on. */
 const CHILDREN: [what: string, orders: Orders][] = [
   ['a child that does as it is told', { exec: turn(RUNNING, HANG) }],
   [
@@ -75,7 +69,7 @@ const CHILDREN: [what: string, orders: Orders][] = [
   ],
 ];
 
-describe('abort', () => {
+describe('an abort', () => {
   test.for(CHILDREN)('stops %s', async ([, orders], { codex }) => {
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
@@ -87,7 +81,7 @@ describe('abort', () => {
     expect(listenersOf(controller.signal)).toBe(0);
   });
 
-  describe('rejects with the very reason', () => {
+  describe('the rejection', () => {
     test.for<[what: string, reason: unknown]>([
       ['an error', new RangeError('out of patience')],
       ['a string', 'enough'],
@@ -100,7 +94,7 @@ describe('abort', () => {
       ['a bigint', 10n],
       ['an object', Object.freeze({ because: 'enough' })],
       ['a function', () => 'enough'],
-    ])('%s', async ([, reason], { codex }) => {
+    ])('has the very reason: %s', async ([, reason], { codex }) => {
       const before = AbortSignal.abort(reason);
       expect((await rejection(codex.generate(turn(), { signal: before }))).reason).toBe(reason);
 
@@ -111,7 +105,7 @@ describe('abort', () => {
       expect((await rejection(call)).reason).toBe(reason);
     });
 
-    test('the AbortError that JavaScript makes where none was given', async ({ codex }) => {
+    test('has the AbortError of JavaScript where no reason was given', async ({ codex }) => {
       const controller = new AbortController();
       const call = codex.generate(turn(RUNNING, HANG), { signal: controller.signal });
       await codex.reached('running');
@@ -121,14 +115,14 @@ describe('abort', () => {
       expect(reason).toMatchObject({ name: 'AbortError' });
     });
 
-    test('the TimeoutError of AbortSignal.timeout', async ({ codex }) => {
+    test('has the TimeoutError of AbortSignal.timeout', async ({ codex }) => {
       const signal = AbortSignal.timeout(50);
       const { reason } = await rejection(codex.generate(turn(HANG), { signal }));
       expect(reason).toBe(signal.reason);
       expect(reason).toMatchObject({ name: 'TimeoutError' });
     });
 
-    test('the reason of whichever of AbortSignal.any', async ({ codex }) => {
+    test('has the reason of the aborted one of AbortSignal.any', async ({ codex }) => {
       const controllers = [new AbortController(), new AbortController()] as const;
       const signal = AbortSignal.any(controllers.map((controller) => controller.signal));
       const call = codex.generate(turn(RUNNING, HANG), { signal });
@@ -138,8 +132,8 @@ describe('abort', () => {
     });
   });
 
-  describe('the signal stays its owner’s', () => {
-    test('onabort and listeners of others are called, once, and stay', async ({ codex }) => {
+  describe('the signal', () => {
+    test('calls onabort and other listeners once, and keeps them', async ({ codex }) => {
       const controller = new AbortController();
       const { signal } = controller;
       const called: string[] = [];
@@ -162,13 +156,13 @@ describe('abort', () => {
       ['a failure', [{ do: 'exit', code: 1 }], {}],
       ['a CLI that is not there', [], { codexPath: path.join(NOWHERE, 'codex') }],
       ['bad options', [], { aspect: 'wide' }],
-    ])('no listener is left after %s', async ([, steps, options], { codex }) => {
+    ])('has no listener left after %s', async ([, steps, options], { codex }) => {
       const { signal } = new AbortController();
       await Promise.allSettled([codex.generate(steps, { ...options, signal })]);
       expect(listenersOf(signal)).toBe(0);
     });
 
-    test('one signal can end many calls', async ({ codex }) => {
+    test('can end many calls', async ({ codex }) => {
       const warnings: Error[] = [];
       const warn = (warning: Error) => warnings.push(warning);
       process.on('warning', warn);
@@ -189,9 +183,9 @@ describe('abort', () => {
   });
 });
 
-// Side by side: they only wait. (And with an `expect` of their own, as vitest wants it then.)
+// Concurrent, because they mostly wait. vitest then needs each test's own `expect`.
 describe.concurrent('timeoutMs', () => {
-  /** Enough for the stub to come as far as its mark, which each test checks. */
+  /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
 
   test.for(CHILDREN)('stops %s', async ([, orders], { codex, expect }) => {
@@ -201,7 +195,7 @@ describe.concurrent('timeoutMs', () => {
     await codex.expectNothingLeft();
   });
 
-  test('covers the whole call: while the login is asked for', async ({ codex, expect }) => {
+  test('includes the question for the login', async ({ codex, expect }) => {
     await codex.login(null);
     const orders: Orders = { login: 'silent', exec: turn(save('store', PICTURE)) };
     const error = await failure(codex.generate(orders, { timeoutMs }));
@@ -210,23 +204,20 @@ describe.concurrent('timeoutMs', () => {
     await codex.expectNothingLeft();
   });
 
-  test('covers the whole call: before anything could be started', async ({ codex, expect }) => {
+  test('includes the time before a process is started', async ({ codex, expect }) => {
     const error = await failure(codex.generate(turn(HANG), { timeoutMs: 1 }));
     expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
     await codex.expectNothingLeft();
   });
 
-  test("covers the whole call: with the picture there and completion 'exit'", async ({
-    codex,
-    expect,
-  }) => {
+  test("includes the time after the picture, completion 'exit'", async ({ codex, expect }) => {
     const orders = turn(save('store', PICTURE), RUNNING, HANG);
     const error = await failure(codex.generate(orders, { timeoutMs, completion: 'exit' }));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(codex.hasReached('running')).toBe(true);
   });
 
-  test('tells how far Codex came', async ({ codex, expect }) => {
+  test('has an error that says how far Codex came', async ({ codex, expect }) => {
     const { threadId } = await failure(codex.generate(turn(RUNNING, HANG), { timeoutMs }));
     expect(threadId).toBe((await codex.turn()).threadId);
   });
@@ -240,7 +231,7 @@ describe.concurrent('timeoutMs', () => {
 
 describe('killGraceMs', () => {
   // Windows has no polite signal.
-  test.skipIf(WINDOWS)('who wants to tidy up is given the time', async ({ codex }) => {
+  test.skipIf(WINDOWS)('gives Codex the time to clean up', async ({ codex }) => {
     const controller = new AbortController();
     const orders = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
     const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 30_000 });
@@ -250,7 +241,7 @@ describe('killGraceMs', () => {
     expect(codex.hasReached('stopped by SIGTERM')).toBe(true);
   });
 
-  test('0 gives none', async ({ codex }) => {
+  test('gives no time if it is 0', async ({ codex }) => {
     const controller = new AbortController();
     const orders = turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, RUNNING, HANG);
     const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 0 });
@@ -261,7 +252,7 @@ describe('killGraceMs', () => {
   });
 });
 
-describe('nothing is left after a success either', () => {
+describe('a tree that resists', () => {
   const resisting: Step[] = [
     { do: 'defy', signals: EVERY_POLITE_SIGNAL },
     {
@@ -272,13 +263,13 @@ describe('nothing is left after a success either', () => {
     },
   ];
 
-  test('that ends the turn at its picture', async ({ codex }) => {
+  test('is gone after a success that ends the turn at its picture', async ({ codex }) => {
     const orders = [THREAD, TURN_STARTED, ...resisting, save('store', PICTURE), HANG];
     expect(await codex.generate(orders, { killGraceMs: 100 })).toEqual(PICTURE);
     await codex.expectNothingLeft();
   });
 
-  test('nor after a failure', async ({ codex }) => {
+  test('is gone after a failure', async ({ codex }) => {
     const orders = [...turn(...resisting), { do: 'exit', code: 1 } as const];
     const error = await failure(codex.generate(orders, { killGraceMs: 100 }));
     expect(error).toMatchObject({ code: 'CODEX_FAILED' });
@@ -286,7 +277,7 @@ describe('nothing is left after a success either', () => {
   });
 });
 
-test('the launcher of these tests really is one', async ({ codex }) => {
+test('the stub runs behind a launcher where a test orders it', async ({ codex }) => {
   const orders: Orders = { behindShim: true, exec: turn(save('workspace', PICTURE)) };
   expect(await codex.generate(orders)).toEqual(PICTURE);
   const { program, env } = await codex.turn();

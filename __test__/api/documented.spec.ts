@@ -1,5 +1,5 @@
-// Every option and every error code stands in each place where a new one has to be added
-// (CONTRIBUTING.md, Recipes). What does not compile without it is not repeated here.
+// Every option and every error code is in each file that needs it (CONTRIBUTING.md, Recipes). What
+// the compiler checks is not repeated here.
 
 import { readFileSync } from 'node:fs';
 
@@ -9,7 +9,7 @@ function read(file: string): string {
   return readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 }
 
-/** What stands between `begin` and the first `end` behind it. */
+/** Returns the text between `begin` and the first `end` after it. */
 function between(text: string, begin: string, end: string): string {
   const [, rest = ''] = text.split(begin);
   const [found = ''] = rest.split(end);

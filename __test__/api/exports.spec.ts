@@ -1,4 +1,5 @@
-// The package as its users get it: by its name, from ESM and CommonJS, in workers, without side effects.
+// The package as installed: imported by its name, from ESM and CommonJS, in workers, without side
+// effects.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +19,7 @@ const NAMES = [
   'setMaxConcurrentRuns',
 ];
 
-/** Runs a program in a Node of its own, where the package's own name leads to this very package. */
+/** Runs a program in a Node process in which the package's name leads to this checkout. */
 async function node(type: 'module' | 'commonjs', program: string): Promise<unknown> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
@@ -28,26 +29,26 @@ async function node(type: 'module' | 'commonjs', program: string): Promise<unkno
   return JSON.parse(stdout);
 }
 
-describe('every name is there', () => {
+describe('every name', () => {
   const types = `console.log(JSON.stringify([${NAMES.map((name) => `typeof ${name}`).join()}]));`;
   const functions = NAMES.map(() => 'function');
 
-  test('for a named import', async () => {
+  test('can be imported', async () => {
     const program = `import { ${NAMES.join()} } from 'codex-image'; ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
-  test('for a default import', async () => {
+  test('is a member of the default import', async () => {
     const program = `import codexImage from 'codex-image'; const { ${NAMES.join()} } = codexImage; ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
-  test('for a dynamic import', async () => {
+  test('is a member of a dynamic import', async () => {
     const program = `const { ${NAMES.join()} } = await import('codex-image'); ${types}`;
     expect(await node('module', program)).toEqual(functions);
   });
 
-  test('for require', async () => {
+  test('is a member of what `require` returns', async () => {
     const program = `const { ${NAMES.join()} } = require('codex-image'); ${types}`;
     expect(await node('commonjs', program)).toEqual(functions);
   });
@@ -62,7 +63,7 @@ test('ESM and CommonJS get the same functions', async () => {
   expect(await node('module', program)).toBe(true);
 });
 
-test('nothing else of the package can be reached, but its manifest', async () => {
+test('nothing else of the package but its manifest can be imported', async () => {
   const program = `
     const reach = (path) => {
       try { return Boolean(require('codex-image/' + path)); } catch (error) { return error.code; }
@@ -72,7 +73,7 @@ test('nothing else of the package can be reached, but its manifest', async () =>
   expect(await node('commonjs', program)).toEqual([true, closed, closed]);
 });
 
-test('loading it changes nothing that others see', async () => {
+test('loading the addon changes no globals', async () => {
   const program = `
     const look = () => JSON.stringify([Object.keys(globalThis), process.env, ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGCHLD',
       'uncaughtException', 'unhandledRejection'].map((event) => process.listenerCount(event))]);
@@ -82,7 +83,7 @@ test('loading it changes nothing that others see', async () => {
   expect(await node('commonjs', program)).toBe(true);
 });
 
-test('works in a worker, several times over', async () => {
+test('the addon works in a worker, several times over', async () => {
   const program = `
     const { Worker } = require('node:worker_threads');
     const options = { threadId: '0199d2c4-aaaa-7000-8000-0123456789ab', codexHome: ${JSON.stringify(NOWHERE)} };

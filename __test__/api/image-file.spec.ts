@@ -1,8 +1,5 @@
-// What may lie where the picture is expected.
-//
-// Found elsewhere, in tables of a wider subject: empty, JPEG named .png (`image.spec.ts`, `what is not a PNG is named`), signature
-// only, truncated, no IEND, bit flip, CRC-repaired corruption, bad Adler, short rows (there: `a damaged PNG is refused`), with caBX
-// (`success.spec.ts`, `the bytes are those of the file`).
+// What may be in the place of the image: no regular file, a growing file, a decompression bomb.
+// `image` has what depends on the bytes alone.
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,23 +10,26 @@ import { describe, expect } from 'vitest';
 import { generateInOwnProcess } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { assemble, chunk, png } from '../support/png.js';
-import { failure, save, type Step, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;
 const MEGABYTE = 2 ** 20;
 
-describe('bomb', () => {
-  /** Much less than what would be unpacked. */
+describe('a decompression bomb', () => {
+  /** Much less than the inflated data. */
   const BOUNDED = 16 * MEGABYTE;
 
-  test('30000×30000: refused with what was found, peak memory bounded', async ({ codex }) => {
+  test('of 30000 × 30000 pixels is refused in bounded memory', async ({ codex }) => {
     const side = 30_000;
     const header = Buffer.alloc(13);
     header.writeUInt32BE(side, 0);
     header.writeUInt32BE(side, 4);
     header[8] = 1;
-    // Every pixel is there, one bit each: it is a valid picture.
+    // All pixels are there, one bit each: the image is valid.
     const rows = deflateSync(Buffer.alloc(side * (1 + Math.ceil(side / 8))));
     const bomb = assemble([chunk('IHDR', header), chunk('IDAT', rows)]);
 
@@ -44,7 +44,7 @@ describe('bomb', () => {
     ['iCCP', 'profile\0\0'],
     ['zTXt', 'Comment\0\0'],
     ['iTXt', 'Comment\0\x01\0\0\0'],
-  ])('%s: refused with what was found, peak memory bounded', async ([type, before], { codex }) => {
+  ])('in %s is refused in bounded memory', async ([type, before], { codex }) => {
     const packed = deflateSync(Buffer.alloc(64 * MEGABYTE, ' '));
     const bomb = png({ ancillary: [chunk(type, Buffer.concat([Buffer.from(before), packed]))] });
     await codex.order(turn(save('store', bomb)));
@@ -55,12 +55,12 @@ describe('bomb', () => {
   });
 });
 
-describe.for(PLACES)('refused without hanging (%s)', (where) => {
-  // Windows has no others, and lets not everybody make a symbolic link.
+describe.for(PLACES)('what is no regular file of its own (%s)', (where) => {
+  // Windows has no other kinds, and creates symbolic links only for some users.
   const kinds = WINDOWS
     ? (['hardlink', 'directory'] as const)
     : (['symlink', 'hardlink', 'fifo', 'directory', 'socket'] as const);
-  test.for(kinds)('%s', async (what, { codex }) => {
+  test.for(kinds)('is refused without hanging: %s', async (what, { codex }) => {
     const to = path.join(codex.scratch, 'a-picture-of-somebody-else.png');
     await writeFile(to, PICTURE);
     const error = await failure(codex.generate(turn({ do: 'plant', what, where, to })));
@@ -68,45 +68,54 @@ describe.for(PLACES)('refused without hanging (%s)', (where) => {
     expect(error.message).not.toContain(to);
   });
 
-  test.skipIf(WINDOWS)('symlink to a device', async ({ codex }) => {
+  test.skipIf(WINDOWS)('is refused without hanging: symlink to a device', async ({ codex }) => {
     const planted: Step = { do: 'plant', what: 'symlink', where, to: '/dev/zero' };
     expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'INVALID_IMAGE' });
   });
 
-  // By the number that it has on Linux.
+  // The device number is Linux's.
   const mayMake = LINUX && process.getuid?.() === 0;
-  test.skipIf(!mayMake)('device (takes root to make)', async ({ codex }) => {
-    const planted: Step = { do: 'plant', what: 'device', where };
-    expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'INVALID_IMAGE' });
-  });
+  test.skipIf(!mayMake)(
+    'is refused without hanging: device (takes root to make)',
+    async ({ codex }) => {
+      const planted: Step = { do: 'plant', what: 'device', where };
+      expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'INVALID_IMAGE' });
+    },
+  );
 
-  test('sparse 3 GB', async ({ codex }) => {
+  test('is refused without hanging: sparse file of 3 GB', async ({ codex }) => {
     const error = await failure(codex.generate(turn({ do: 'plant', what: 'sparse file', where })));
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413 });
   });
 
-  // On Windows nobody takes away the directory in which Codex works.
-  test.skipIf(WINDOWS && where === 'workspace')('symlinked parent', async ({ codex }) => {
-    const to = path.join(codex.scratch, 'elsewhere');
-    await mkdir(to);
-    const image = path.join(to, 'od-codex-image.png');
-    await writeFile(image, PICTURE);
-    const planted: Step = { do: 'plant', what: 'linked parent', where, to };
-    expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'NO_IMAGE' });
-    // Nor is it cleaned up, as the workspace is that was there before.
-    expect(await readFile(image)).toEqual(PICTURE);
-  });
+  // On Windows the directory in which Codex works cannot be removed.
+  test.skipIf(WINDOWS && where === 'workspace')(
+    'is refused without hanging: directory that is a symlink',
+    async ({ codex }) => {
+      const to = path.join(codex.scratch, 'elsewhere');
+      await mkdir(to);
+      const image = path.join(to, 'od-codex-image.png');
+      await writeFile(image, PICTURE);
+      const planted: Step = { do: 'plant', what: 'linked parent', where, to };
+      expect(await failure(codex.generate(turn(planted)))).toMatchObject({ code: 'NO_IMAGE' });
+      // The clean-up does not remove it through the link.
+      expect(await readFile(image)).toEqual(PICTURE);
+    },
+  );
 });
 
-describe.for(PLACES)('still growing when first seen: never partial (%s)', (place) => {
+describe.for(PLACES)('a file that still grows when it is first seen (%s)', (place) => {
   const large = png({ width: 200, height: 100 });
 
-  test.for(['image', 'exit'] as const)("completion '%s'", async (completion, { codex }) => {
-    const orders = turn(save(place, large, { pieces: 20, everyMs: 10 }));
-    expect(await codex.generate(orders, { completion })).toEqual(large);
-  });
+  test.for(['image', 'exit'] as const)(
+    "is returned as a whole, completion '%s'",
+    async (completion, { codex }) => {
+      const orders = turn(save(place, large, { pieces: 20, everyMs: 10 }));
+      expect(await codex.generate(orders, { completion })).toEqual(large);
+    },
+  );
 
-  test('nor when Codex is gone before it is whole', async ({ codex }) => {
+  test('is refused if Codex ends before it is whole', async ({ codex }) => {
     const orders = turn(save(place, large.subarray(0, -20), { pieces: 5 }));
     expect(await failure(codex.generate(orders))).toMatchObject({ code: 'INVALID_IMAGE' });
   });

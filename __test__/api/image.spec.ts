@@ -1,4 +1,4 @@
-// What counts as a picture, and what is said of anything else. `image-file.spec.ts` has what is more than bytes.
+// Which bytes are an image, and how others are named. `image-file` has what is no regular file.
 
 import { readFile } from 'node:fs/promises';
 import { deflateSync } from 'node:zlib';
@@ -6,12 +6,14 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png, SIGNATURE } from '../support/png.js';
-import { failure, save, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;
 
-describe('what is not a PNG is named', () => {
+describe('a file that is no PNG', () => {
   const page = '<!doctype html>\n<html><body><h1>502 Bad Gateway</h1></body></html>\n';
   test.for<[what: string, bytes: Buffer, named: RegExp]>([
     ['a JPEG', Buffer.from('ffd8ffe000104a46494600010100000100010000ffd9', 'hex'), /JPEG/],
@@ -21,7 +23,7 @@ describe('what is not a PNG is named', () => {
     ['a text', Buffer.from('I am sorry, I cannot draw that.\n'), /text/],
     ['a PNG in base64', Buffer.from(PICTURE.toString('base64')), /base64|text/],
     ['an empty file', Buffer.alloc(0), /empty/],
-  ])('%s', async ([, bytes, named], { codex }) => {
+  ])('is refused, and the error names it: %s', async ([, bytes, named], { codex }) => {
     for (const place of PLACES) {
       const error = await failure(codex.generate(turn(save(place, bytes))));
       expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502, retryable: true });
@@ -31,9 +33,9 @@ describe('what is not a PNG is named', () => {
   });
 });
 
-describe('a damaged PNG is refused', () => {
+describe('a damaged PNG', () => {
   const EMPTY = Buffer.alloc(0);
-  /** A zlib stream with so many bytes of stored blocks of nothing after its header. */
+  /** Returns a zlib stream with empty stored blocks of that many bytes after its header. */
   const withEmptyBlocks = (stream: Buffer, bytes: number): Buffer =>
     Buffer.concat([
       stream.subarray(0, 2),
@@ -76,7 +78,7 @@ describe('a damaged PNG is refused', () => {
       '30000 × 30000 pixels claimed',
       assemble([header({ width: 30_000, height: 30_000 }), chunk('IDAT', data)]),
     ],
-  ])('%s', async ([, bytes], { codex }) => {
+  ])('is refused: %s', async ([, bytes], { codex }) => {
     for (const place of PLACES) {
       const error = await failure(codex.generate(turn(save(place, bytes))));
       expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502, retryable: true });
@@ -84,13 +86,13 @@ describe('a damaged PNG is refused', () => {
     }
   });
 
-  test('a broken file in the store does not hide a good copy', async ({ codex }) => {
+  test('does not hide a valid copy when it is in the store', async ({ codex }) => {
     const orders = turn(save('store', PICTURE.subarray(0, 60)), save('workspace', PICTURE));
     expect(await codex.generate(orders)).toEqual(PICTURE);
   });
 });
 
-describe('unused bytes behind the zlib stream are no flaw', () => {
+describe('a PNG with unused bytes after its zlib stream', () => {
   const stream = deflateSync(pixels());
   const unused = (count: number): Buffer => Buffer.alloc(count, 'IDAT');
   const FORMS: [where: string, data: (count: number) => Buffer[]][] = [
@@ -102,7 +104,7 @@ describe('unused bytes behind the zlib stream are no flaw', () => {
     FORMS.map(([where, data]) => [count, where, data] as const),
   );
 
-  test.for(cases)('%i bytes %s', async ([count, , data], { codex }) => {
+  test.for(cases)('is accepted: %i bytes %s', async ([count, , data], { codex }) => {
     const bytes = assemble([header(), ...data(count).map((part) => chunk('IDAT', part))]);
     for (const place of PLACES) {
       const image = await codex.generateDetailed(turn(save(place, bytes)));
@@ -111,7 +113,7 @@ describe('unused bytes behind the zlib stream are no flaw', () => {
   });
 });
 
-describe('of the PngSuite, all of which tests/pngsuite.rs goes through', () => {
+describe('a file of the PngSuite (all of them: tests/pngsuite.rs)', () => {
   const suite = (name: string): Promise<Buffer> =>
     readFile(new URL(`../fixtures/pngsuite/${name}.png`, import.meta.url));
 
@@ -120,7 +122,7 @@ describe('of the PngSuite, all of which tests/pngsuite.rs goes through', () => {
     ['basi0g01', 32, false],
     ['s07i3p02', 7, false],
     ['tp1n3p08', 32, true],
-  ])('%s is a picture', async ([name, side, hasAlpha], { codex }) => {
+  ])('is accepted: %s', async ([name, side, hasAlpha], { codex }) => {
     const bytes = await suite(name);
     for (const place of PLACES) {
       const image = await codex.generateDetailed(turn(save(place, bytes)));
@@ -129,7 +131,7 @@ describe('of the PngSuite, all of which tests/pngsuite.rs goes through', () => {
   });
 
   test.for(['xs1n0g01', 'xhdn0g08', 'xdtn0g01', 'xd9n2c08'])(
-    '%s is none',
+    'is refused: %s',
     async (name, { codex }) => {
       const bytes = await suite(name);
       for (const place of PLACES) {
@@ -141,12 +143,12 @@ describe('of the PngSuite, all of which tests/pngsuite.rs goes through', () => {
 });
 
 describe.for(PLACES)('maxImageBytes (%s)', (place) => {
-  test('a file of that size is taken', async ({ codex }) => {
+  test('accepts a file of that size', async ({ codex }) => {
     const call = codex.generate(turn(save(place, PICTURE)), { maxImageBytes: PICTURE.length });
     expect(await call).toEqual(PICTURE);
   });
 
-  test('a larger one is refused', async ({ codex }) => {
+  test('refuses a larger file', async ({ codex }) => {
     const call = codex.generate(turn(save(place, PICTURE)), { maxImageBytes: PICTURE.length - 1 });
     const error = await failure(call);
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413, retryable: false });
@@ -154,38 +156,38 @@ describe.for(PLACES)('maxImageBytes (%s)', (place) => {
   });
 });
 
-describe("validation 'signature' asks of the handed path no more than a signature and 128 bytes", () => {
+describe("validation 'signature' of the workspace", () => {
   const validation = 'signature';
   const broken = assemble([header(), chunk('IDAT', Buffer.alloc(128, 7))]);
   const damagedHeader = Buffer.from(PICTURE);
   damagedHeader[17] = 1;
 
-  test('pixels may be broken', async ({ codex }) => {
+  test('accepts broken pixels', async ({ codex }) => {
     expect(await codex.generate(turn(save('workspace', broken)), { validation })).toEqual(broken);
   });
 
   test.for<[what: string, bytes: Buffer, width: number, height: number]>([
-    ['of a picture is', PICTURE, 40, 30],
-    ['of a header before broken pixels is', broken, 3, 2],
+    ['reports the size of an image', PICTURE, 40, 30],
+    ['reports the size in a header before broken pixels', broken, 3, 2],
     [
-      'of a header before nothing is',
+      'reports the size in a header before nothing',
       Buffer.concat([PICTURE.subarray(0, 33), Buffer.alloc(95)]),
       40,
       30,
     ],
-    ['that a damaged header tells is not', damagedHeader, 0, 0],
+    ['does not report the size in a damaged header', damagedHeader, 0, 0],
     [
-      'of another chunk than a header is not',
+      'does not report a size without a header',
       assemble([chunk('caBX', Buffer.alloc(128, 7))]),
       0,
       0,
     ],
-  ])('the size %s told', async ([, bytes, width, height], { codex }) => {
+  ])('%s', async ([, bytes, width, height], { codex }) => {
     const image = await codex.generateDetailed(turn(save('workspace', bytes)), { validation });
     expect(image).toMatchObject({ png: bytes, width, height, source: 'workspace' });
   });
 
-  test("which 'full', the default, does", async ({ codex }) => {
+  test("refuses broken pixels where it is 'full', the default", async ({ codex }) => {
     for (const full of ['full', null] as const) {
       const call = codex.generate(turn(save('workspace', broken)), { validation: full });
       expect(await failure(call)).toMatchObject({ code: 'INVALID_IMAGE' });
@@ -195,12 +197,12 @@ describe("validation 'signature' asks of the handed path no more than a signatur
   test.for<[what: string, bytes: Buffer]>([
     ['127 bytes', broken.subarray(0, 127)],
     ['no signature', Buffer.alloc(200, 'x')],
-  ])('%s is refused', async ([, bytes], { codex }) => {
+  ])('refuses %s', async ([, bytes], { codex }) => {
     const call = codex.generate(turn(save('workspace', bytes)), { validation });
     expect(await failure(call)).toMatchObject({ code: 'INVALID_IMAGE' });
   });
 
-  test('128 bytes are enough', async ({ codex }) => {
+  test('accepts 128 bytes with a signature', async ({ codex }) => {
     const bytes = broken.subarray(0, 128);
     expect(await codex.generate(turn(save('workspace', bytes)), { validation })).toEqual(bytes);
   });

@@ -1,4 +1,4 @@
-// Bad options never throw, never start anything, and say which option is wrong.
+// Invalid options never throw synchronously, start nothing, and are named in the error.
 
 import path from 'node:path';
 
@@ -13,14 +13,14 @@ import {
   setMaxConcurrentRuns,
 } from '../../index.js';
 import { NOWHERE } from '../support/platform.js';
-import { failure } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
 
-/** The functions as JavaScript sees them: anything can be passed. */
+/** The functions as JavaScript sees them: any argument can be passed. */
 type Loose = (...args: unknown[]) => Promise<unknown>;
 const generate = generateCodexImage as Loose;
 const generateDetailed = generateCodexImageDetailed as Loose;
 
-/** With this, options that are all right end as CODEX_NOT_FOUND: the next thing to be looked at. */
+/** Makes valid options fail with CODEX_NOT_FOUND, which is checked next. */
 const UNFOUND = { prompt: 'a red fox', codexPath: path.join(NOWHERE, 'codex') };
 const FOX = path.join(NOWHERE, 'fox.png');
 
@@ -46,7 +46,7 @@ async function accepts(...args: unknown[]): Promise<void> {
   expect(await failure(generate(...args))).toMatchObject({ code: 'CODEX_NOT_FOUND' });
 }
 
-/** Test titles cannot hold every value as it is. */
+/** Test titles cannot hold every value. */
 function titled(values: readonly unknown[]): [title: string, value: unknown][] {
   return values.map((value) => [describeValue(value), value]);
 }
@@ -154,13 +154,13 @@ describe.each([
   });
 
   test.each([least, most])('accepts %s', async (value) => {
-    // Not `accepts`: a bound of 1 ms may well be over before the CLI is looked for.
+    // Not `accepts`: 1 ms may be over before the CLI is searched.
     const { code } = await failure(generate({ ...UNFOUND, [option]: value }));
     expect(code).not.toBe('INVALID_OPTIONS');
   });
 });
 
-describe('the option that an error names', () => {
+describe('the option of an error', () => {
   test.for<[option: string, options: object]>([
     ['timeoutMs', { timeoutMs: 0 }],
     ['env', { env: 5 }],
@@ -169,13 +169,13 @@ describe('the option that an error names', () => {
     ['referenceImages', { referenceImages: Array(6).fill(FOX) }],
     ['referenceImages[2]', { referenceImages: [FOX, FOX, 'fox.png'] }],
     ['disableFeatures[1]', { disableFeatures: ['plugins', 5] }],
-  ])('is %s', async ([option, options]) => {
+  ])('is named: %s', async ([option, options]) => {
     const error = await failure(generate({ ...UNFOUND, ...options }));
     expect(error.option).toBe(option);
     expect(Object.keys(error)).toEqual(['code', 'status', 'retryable', 'option']);
   });
 
-  test('is short and printable, whatever a caller calls a variable', async () => {
+  test('is short and printable for any name of a variable', async () => {
     const name = `A\u202e\`\n${'x'.repeat(100_000)}`;
     const { option, message } = await failure(generate({ ...UNFOUND, env: { [name]: 5 } }));
     expect(option).toMatch(/^env\.A' ?x+…?$/);
@@ -188,7 +188,7 @@ describe('the option that an error names', () => {
   });
 });
 
-describe('what is absent', () => {
+describe('an absent option', () => {
   test.each([
     'aspect',
     'codexHome',
@@ -209,55 +209,61 @@ describe('what is absent', () => {
     'lean',
     'maxReconnects',
     'signal',
-  ])('%s may be undefined or null', async (option) => {
+  ])('may be undefined or null: %s', async (option) => {
     await accepts({ ...UNFOUND, [option]: undefined });
     await accepts({ ...UNFOUND, [option]: null });
   });
 
-  test('codexPath may be undefined or null', async () => {
-    // Another option is wrong, so that the search for a CLI does not begin.
+  test('may be undefined or null: codexPath', async () => {
+    // Another option is invalid, so that the search for a CLI does not begin.
     await refuses([{ prompt: 'a red fox', codexPath: undefined, timeoutMs: -1 }], 'timeoutMs');
     await refuses([{ prompt: 'a red fox', codexPath: null, timeoutMs: -1 }], 'timeoutMs');
   });
 
-  test('onProgress may be left out, undefined or null', async () => {
+  test('may be left out, undefined or null: onProgress', async () => {
     await accepts(UNFOUND);
     await accepts(UNFOUND, undefined);
     await accepts(UNFOUND, null);
   });
 });
 
-describe('values that are all right', () => {
-  test.each(['1:1', '16:9', '9:16', '4:3', '3:4', '21:9'])('aspect %s', async (aspect) => {
-    await accepts({ ...UNFOUND, aspect });
-  });
+describe('generateCodexImage', () => {
+  test.each(['1:1', '16:9', '9:16', '4:3', '3:4', '21:9'])(
+    'accepts the aspect %s',
+    async (aspect) => {
+      await accepts({ ...UNFOUND, aspect });
+    },
+  );
 
   test.each(['auto', 'read-only', 'workspace-write', 'danger-full-access'])(
-    'sandbox %s',
+    'accepts the sandbox %s',
     async (sandbox) => {
       await accepts({ ...UNFOUND, sandbox });
     },
   );
 
-  test('empty collections', async () => {
+  test('accepts empty collections', async () => {
     await accepts({ ...UNFOUND, env: {}, config: {}, disableFeatures: [], referenceImages: [] });
   });
 
-  test.each(['transparent', 'requireVerified', 'lean'])('%s true and false', async (option) => {
-    await accepts({ ...UNFOUND, [option]: true });
-    await accepts({ ...UNFOUND, [option]: false });
-  });
+  test.each(['transparent', 'requireVerified', 'lean'])(
+    'accepts true and false for %s',
+    async (option) => {
+      await accepts({ ...UNFOUND, [option]: true });
+      await accepts({ ...UNFOUND, [option]: false });
+    },
+  );
 
-  test('five references, which are looked at only when it is their turn', async () => {
+  test("accepts five references, and does not open them before the call's turn", async () => {
     await accepts({ ...UNFOUND, referenceImages: Array(5).fill(FOX) });
   });
 
-  test('options with a prototype of their own, or none', async () => {
+  test('accepts options with a prototype of their own, or none', async () => {
     await accepts(Object.assign(Object.create(null), UNFOUND));
     await accepts(Object.create(UNFOUND));
   });
 
-  test('options that a class inherits', async () => {
+  test('accepts options that a class inherits', async () => {
     class Options {
       get prompt(): string {
         return UNFOUND.prompt;
@@ -270,62 +276,62 @@ describe('values that are all right', () => {
     await accepts(Object.create(Object.assign(Object.create(null), UNFOUND)));
   });
 
-  test('options behind a Proxy', async () => {
+  test('accepts options behind a Proxy', async () => {
     await accepts(new Proxy(UNFOUND, {}));
     await accepts(new Proxy({}, { get: (_, name) => Reflect.get(UNFOUND, name) }));
   });
 });
 
-describe('the arguments themselves', () => {
+describe('an argument of generateCodexImage', () => {
   test.each(titled([undefined, null, 5, true, 10n, 'a red fox', Symbol('options'), [], [UNFOUND]]))(
-    'options: refuses %s',
+    'is refused as options: %s',
     async (_title, options) => {
       await refuses([options], 'options');
     },
   );
 
-  test('options: refuses none at all', async () => {
+  test('is required', async () => {
     await refuses([], 'options');
   });
 
   test.each(titled([5, 'log', true, {}, [], 10n]))(
-    'onProgress: refuses %s',
+    'is refused as onProgress: %s',
     async (_title, value) => {
       await refuses([UNFOUND, value], 'onProgress');
     },
   );
 });
 
-describe('options that fight back', () => {
+describe('an option object that throws', () => {
   const boom = () => {
     throw new Error('boom');
   };
 
   test.each(['prompt', 'env', 'timeoutMs', 'signal'])(
-    'a getter of %s that throws',
+    'is refused for its getter of %s',
     async (option) => {
       await refuses([Object.defineProperty({ ...UNFOUND }, option, { get: boom })], option);
     },
   );
 
-  test('a getter inside env that throws', async () => {
+  test('is refused for a getter in env', async () => {
     await refuses(
       [{ ...UNFOUND, env: Object.defineProperty({}, 'A', { get: boom, enumerable: true }) }],
       'env',
     );
   });
 
-  test('a Proxy that throws', async () => {
+  test('is refused as a Proxy', async () => {
     await refuses([new Proxy({}, { get: boom, has: boom, ownKeys: boom })], 'prompt');
   });
 
-  test('a revoked Proxy', async () => {
+  test('is refused as a revoked Proxy', async () => {
     const { proxy, revoke } = Proxy.revocable(UNFOUND, {});
     revoke();
     await refuses([proxy], 'prompt');
   });
 
-  test('a nested Proxy that throws', async () => {
+  test('is refused for a nested Proxy', async () => {
     await refuses([{ ...UNFOUND, config: new Proxy({}, { ownKeys: boom }) }], 'config');
     await refuses(
       [{ ...UNFOUND, disableFeatures: new Proxy([], { get: boom }) }],
@@ -338,13 +344,13 @@ describe('options that fight back', () => {
   });
 });
 
-describe('the functions that return no promise', () => {
+describe('a function that returns no promise', () => {
   const boom = () => {
     throw new Error('boom');
   };
 
   test.each(titled([undefined, null, 0, 1001, 1.5, NaN, -1, '2', 2n, {}, [2]]))(
-    'setMaxConcurrentRuns throws for %s',
+    'throws: setMaxConcurrentRuns of %s',
     (_title, value) => {
       const call = () => setMaxConcurrentRuns(value as number);
       expect(call).toThrow(TypeError);
@@ -353,7 +359,7 @@ describe('the functions that return no promise', () => {
     },
   );
 
-  test('codexNeedsDangerFullAccessSandbox throws for an environment that does', () => {
+  test('throws: codexNeedsDangerFullAccessSandbox of an environment that throws', () => {
     const env = Object.defineProperty({}, 'OD_CODEX_SANDBOX', { get: boom, enumerable: true });
     const call = () => codexNeedsDangerFullAccessSandbox('linux', env);
     expect(call).toThrow(TypeError);
@@ -375,13 +381,13 @@ describe('recoverCodexImage', () => {
   }
 
   test.each(titled([undefined, null, 5, true, 10n, THREAD, Symbol('options'), [], [THREAD]]))(
-    'options: refuses %s',
+    'refuses the options %s',
     async (_title, options) => {
       await refusesToRecover([options], 'options');
     },
   );
 
-  test('options: refuses none at all', async () => {
+  test('refuses to be called without options', async () => {
     await refusesToRecover([], 'options');
   });
 
@@ -396,7 +402,7 @@ describe('recoverCodexImage', () => {
     });
   });
 
-  test.each([undefined, null])('what is absent may be %s', async (nothing) => {
+  test.each([undefined, null])('accepts %s for an absent option', async (nothing) => {
     const options = {
       threadId: THREAD,
       codexHome: NOWHERE,
@@ -406,7 +412,7 @@ describe('recoverCodexImage', () => {
     expect(await failure(recover(options))).toMatchObject({ code: 'NO_IMAGE' });
   });
 
-  test('a getter that throws', async () => {
+  test('refuses a getter that throws', async () => {
     const boom = () => {
       throw new Error('boom');
     };

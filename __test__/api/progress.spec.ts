@@ -1,10 +1,13 @@
-// What is said meanwhile: in order, and one line at a time. `callback.spec.ts` has what listeners may do.
+// What `onProgress` is called with. `callback` has what the callback may do.
 
 import { expect } from 'vitest';
 
 import { type ProgressEvent } from '../../index.js';
 import { png } from '../support/png.js';
-import { failure, item, listener, save, say, type Step, test, turn } from '../support/stub.js';
+import { failure, listener } from '../support/outcome.js';
+import { item, save, say, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 
@@ -34,10 +37,10 @@ const RECONNECTING: Step = {
   event: { type: 'error', message: 'Reconnecting... 2/5 (stream disconnected before completion)' },
 };
 
-test('tells the story in its order', async ({ codex }) => {
+test('onProgress is called with the phases in order', async ({ codex }) => {
   const { events, onProgress } = listener();
-  // What is said and what is on disk are learnt in two ways: without the gate, the picture might be
-  // seen before the words that came first.
+  // Events and files are noticed in different ways: without the gate, the image might be seen
+  // before the earlier messages.
   const drawing: Step[] = [{ do: 'await', gate: 'heard' }, save('store', PICTURE), HANG];
   const orders = turn(say('I am drawing.'), RECONNECTING, COMMAND, ...drawing);
   await codex.generate(orders, {}, (message, event) => {
@@ -61,7 +64,7 @@ test('tells the story in its order', async ({ codex }) => {
   expect(inOrder.indexOf('checking')).toBeGreaterThan(inOrder.indexOf('image'));
 });
 
-test('says that the picture is there while Codex is still waited for', async ({ codex }) => {
+test('onProgress is told of the picture while Codex goes on', async ({ codex }) => {
   const { events, onProgress } = listener();
   const orders = turn(save('store', PICTURE), { do: 'await', gate: 'end' });
   const call = codex.generate(orders, { completion: 'exit' }, (message, event) => {
@@ -72,7 +75,7 @@ test('says that the picture is there while Codex is still waited for', async ({ 
   expect(events.map(({ phase }) => phase)).toContain('checking');
 });
 
-test("repeats the agent's messages, all of them, in their order", async ({ codex }) => {
+test('onProgress gets all messages of the agent, in order', async ({ codex }) => {
   const { events, onProgress } = listener();
   const orders = turn({ do: 'messages', count: 3000 }, save('workspace', PICTURE));
   await codex.generate(orders, {}, onProgress);
@@ -80,7 +83,7 @@ test("repeats the agent's messages, all of them, in their order", async ({ codex
   expect(said).toEqual(Array.from({ length: 3000 }, (_, n) => `message ${n + 1}`));
 });
 
-test('every event is complete', async ({ codex }) => {
+test('every event has all its members', async ({ codex }) => {
   const { events, messages, onProgress } = listener();
   await codex.generate(turn(say('I am drawing.'), save('workspace', PICTURE)), {}, onProgress);
   const { threadId } = await codex.turn();
@@ -97,7 +100,7 @@ test('every event is complete', async ({ codex }) => {
   for (const event of events.slice(started)) expect(event).toMatchObject({ threadId });
 });
 
-test('says nothing but what can be shown in one row', async ({ codex }) => {
+test('every message fits in one row', async ({ codex }) => {
   const { messages, onProgress } = listener();
   const orders = turn(
     say('first line\nsecond line\r\nthird\u2028fourth\tfifth'),
@@ -122,7 +125,7 @@ test('says nothing but what can be shown in one row', async ({ codex }) => {
   expect(messages.join('\n')).toContain('first line second line third fourth fifth');
 });
 
-test('says nothing that a terminal or an eye is misled by', async ({ codex }) => {
+test('no message misleads a terminal or a reader', async ({ codex }) => {
   const { messages, onProgress } = listener();
   const disguises = [
     '\u202eright to left\u202c \u2066isolated\u2069 \u200e\u200f\u061c',
@@ -139,7 +142,7 @@ test('says nothing that a terminal or an eye is misled by', async ({ codex }) =>
   });
   await failure(codex.generate(orders, {}, onProgress));
   const said = messages.join('\n');
-  // Joiners alone may be invisible.
+  // Joiners within emoji are invisible, and kept.
   expect(said.replaceAll(/[\u200c\u200d]/g, '')).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}]/u);
   for (const message of messages) expect(message).not.toMatch(/\p{Cc}/u);
   expect(messages).toEqual(
@@ -154,7 +157,7 @@ test('says nothing that a terminal or an eye is misled by', async ({ codex }) =>
   );
 });
 
-test('repeats no secret', async ({ codex }) => {
+test('no message repeats a secret', async ({ codex }) => {
   const { messages, onProgress } = listener();
   const secret = 'sk-proj-Ab12Cd34Ef56Gh78Ij90';
   const orders = turn(
@@ -165,7 +168,7 @@ test('repeats no secret', async ({ codex }) => {
   expect(messages.join('\n')).not.toContain('Ab12Cd34Ef56');
 });
 
-test('shows nothing of what was asked for', async ({ codex }) => {
+test('no message repeats the prompt', async ({ codex }) => {
   const { messages, onProgress } = listener();
   const prompt = 'a surprise for somebody';
   await codex.generate(turn(save('workspace', PICTURE)), { prompt }, onProgress);

@@ -1,5 +1,5 @@
-// Every way to pass something else off as a drawn picture, tried for real: it may be handed out where the contract says so, but
-// it is never called verified.
+// Attempts to pass off another image as one of image_gen. It may be returned where the
+// documentation says so, and is never `verified`.
 
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,16 +17,11 @@ import {
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
 import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  CHATGPT_LOGIN,
-  failure,
-  record,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import { failure } from '../support/outcome.js';
+import { record, save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const DRAWN = png({ seed: 1 });
 const FAKED = png({ seed: 2 });
@@ -37,7 +32,7 @@ const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
 const KNOWN_THREAD: Step = { do: 'thread', id: ID };
 const LONG_AGO = new Date('2024-01-01');
 
-/** A file in the store of a thread, from before the run. */
+/** Writes a file from before the run into the store of a thread. */
 async function leaveStored(
   codex: StubCodex,
   { thread = ID, bytes = OLD, since = LONG_AGO },
@@ -49,14 +44,14 @@ async function leaveStored(
   await utimes(file, since, since);
 }
 
-/** A home with a login. */
+/** Makes a home with a login. */
 async function homeAt(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true });
   await writeFile(path.join(directory, 'auth.json'), JSON.stringify(CHATGPT_LOGIN));
   return directory;
 }
 
-/** The picture is handed out, but is not verified; who insists on that gets none. */
+/** Asserts that the image is returned unverified, and not at all with `requireVerified`. */
 async function expectUnverified(
   codex: StubCodex,
   steps: Step[],
@@ -71,7 +66,7 @@ async function expectUnverified(
   expect(error.message).toMatch(/no image at the requested path that provably came/);
 }
 
-/** The picture is handed out as one that image_gen drew, also to whoever insists on it. */
+/** Asserts that the image is returned as verified, with `requireVerified` as well. */
 async function expectVerified(
   codex: StubCodex,
   steps: Step[],
@@ -84,84 +79,87 @@ async function expectVerified(
   }
 }
 
-describe.for(['image', 'exit'] as const)("what the agent leaves, completion '%s'", (completion) => {
-  test('drawn with its shell', async ({ codex }) => {
-    await expectUnverified(codex, turn(save('workspace', FAKED)), 'workspace', { completion });
-  });
+describe.for(['image', 'exit'] as const)(
+  "a copy in the workspace, completion '%s'",
+  (completion) => {
+    test('is not verified if the agent drew it with its shell', async ({ codex }) => {
+      await expectUnverified(codex, turn(save('workspace', FAKED)), 'workspace', { completion });
+    });
 
-  test("copied from another thread's store", async ({ codex }) => {
-    await leaveStored(codex, { thread: ANOTHER_ID, since: new Date() });
-    const steps = turn(record('item', OLD, { thread: ANOTHER_ID }), save('workspace', OLD));
-    await expectUnverified(codex, steps, 'workspace', { completion });
-  });
+    test("is not verified if it comes from another thread's store", async ({ codex }) => {
+      await leaveStored(codex, { thread: ANOTHER_ID, since: new Date() });
+      const steps = turn(record('item', OLD, { thread: ANOTHER_ID }), save('workspace', OLD));
+      await expectUnverified(codex, steps, 'workspace', { completion });
+    });
 
-  test("copied from an old file in this thread's own store", async ({ codex }) => {
-    await leaveStored(codex, {});
-    const steps = [KNOWN_THREAD, save('workspace', OLD)];
-    await expectUnverified(codex, steps, 'workspace', { completion });
-  });
+    test("is not verified if it comes from an old file in this thread's store", async ({
+      codex,
+    }) => {
+      await leaveStored(codex, {});
+      const steps = [KNOWN_THREAD, save('workspace', OLD)];
+      await expectUnverified(codex, steps, 'workspace', { completion });
+    });
 
-  test('that some tool of its own had shown it', async ({ codex }) => {
-    const steps = turn(record('output', FAKED), save('workspace', FAKED));
-    await expectUnverified(codex, steps, 'workspace', { completion });
-  });
+    test('is not verified if another tool of the agent returned it', async ({ codex }) => {
+      const steps = turn(record('output', FAKED), save('workspace', FAKED));
+      await expectUnverified(codex, steps, 'workspace', { completion });
+    });
 
-  test('in a run without a thread', async ({ codex }) => {
-    const steps = [record('item', FAKED), save('workspace', FAKED)];
-    await expectUnverified(codex, steps, 'workspace', { completion });
-  });
+    test('is not verified in a run without a thread', async ({ codex }) => {
+      const steps = [record('item', FAKED), save('workspace', FAKED)];
+      await expectUnverified(codex, steps, 'workspace', { completion });
+    });
 
-  test('beside a picture that was drawn, and that the store does not hold: who insists gets that', async ({
-    codex,
-  }) => {
-    const steps = turn(record('end', DRAWN), save('workspace', FAKED));
-    const image = await codex.generateDetailed(steps, { completion });
-    expect(image).toMatchObject({ png: FAKED, source: 'workspace', verified: false });
-    const insisted = await codex.generateDetailed(steps, { completion, requireVerified: true });
-    expect(insisted).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
-  });
+    test('is passed over for the recorded image with requireVerified', async ({ codex }) => {
+      const steps = turn(record('end', DRAWN), save('workspace', FAKED));
+      const image = await codex.generateDetailed(steps, { completion });
+      expect(image).toMatchObject({ png: FAKED, source: 'workspace', verified: false });
+      const insisted = await codex.generateDetailed(steps, { completion, requireVerified: true });
+      expect(insisted).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
+    });
 
-  test('as it was asked to: a copy of what the record holds', async ({ codex }) => {
-    const steps = turn(
-      record('end', FAKED, { revisedPrompt: 'the first' }),
-      record('end', DRAWN, { revisedPrompt: 'the second' }),
-      save('workspace', DRAWN),
-    );
-    await expectVerified(codex, steps, 'workspace', { completion });
-    const image = await codex.generateDetailed(steps, { completion });
-    expect(image.revisedPrompt).toBe('the second');
-  });
-});
+    test('is verified if the record has the same image', async ({ codex }) => {
+      const steps = turn(
+        record('end', FAKED, { revisedPrompt: 'the first' }),
+        record('end', DRAWN, { revisedPrompt: 'the second' }),
+        save('workspace', DRAWN),
+      );
+      await expectVerified(codex, steps, 'workspace', { completion });
+      const image = await codex.generateDetailed(steps, { completion });
+      expect(image.revisedPrompt).toBe('the second');
+    });
+  },
+);
 
-describe('where the copy and the store differ', () => {
+describe('a copy that differs from the store', () => {
   const steps = turn(save('workspace', FAKED), save('store', DRAWN));
 
-  test("completion 'image': the store's", async ({ codex }) => {
+  test("is passed over with completion 'image'", async ({ codex }) => {
     await expectVerified(codex, steps, 'store');
   });
 
-  test("completion 'exit': the copy, which is not verified", async ({ codex }) => {
+  test("is returned unverified with completion 'exit'", async ({ codex }) => {
     const image = await codex.generateDetailed(steps, { completion: 'exit' });
     expect(image).toMatchObject({ png: FAKED, source: 'workspace', verified: false });
   });
 
-  test("completion 'exit': the store's for whoever insists", async ({ codex }) => {
+  test("is passed over with completion 'exit' and requireVerified", async ({ codex }) => {
     const options = { completion: 'exit', requireVerified: true } as const;
     const image = await codex.generateDetailed(steps, options);
     expect(image).toMatchObject({ png: DRAWN, source: 'store', verified: true });
   });
 });
 
-describe('where they are the same', () => {
+describe('a copy that is the same as in the store', () => {
   test.for([
     ['image', 'store'],
     ['exit', 'workspace'],
-  ] as const)("completion '%s': %s, and verified", async ([completion, source], { codex }) => {
+  ] as const)("is verified, completion '%s': %s", async ([completion, source], { codex }) => {
     const steps = turn(save('store', DRAWN), save('workspace', DRAWN));
     await expectVerified(codex, steps, source, { completion });
   });
 
-  test('the store has several', async ({ codex }) => {
+  test('is verified though the store has several images', async ({ codex }) => {
     const steps = turn(
       save('store', FAKED, { name: 'a.png' }),
       save('store', DRAWN, { name: 'b.png' }),
@@ -170,7 +168,7 @@ describe('where they are the same', () => {
     await expectVerified(codex, steps, 'workspace', { completion: 'exit' });
   });
 
-  test('a copy that was changed by one byte is not', async ({ codex }) => {
+  test('is not verified after a change of one byte', async ({ codex }) => {
     const changed = Buffer.concat([DRAWN, Buffer.from([0])]);
     const steps = turn(save('store', DRAWN), save('workspace', changed));
     const image = await codex.generateDetailed(steps, { completion: 'exit' });
@@ -181,7 +179,7 @@ describe('where they are the same', () => {
 describe('a second `thread.started`', () => {
   const another: Step = { do: 'emit', event: { type: 'thread.started', thread_id: ANOTHER_ID } };
 
-  test("does not make another thread's picture this one's", async ({ codex }) => {
+  test("does not make another thread's image this one's", async ({ codex }) => {
     const steps = [KNOWN_THREAD, another, save('store', FAKED, { thread: ANOTHER_ID })];
     const error = await failure(codex.generate(steps));
     expect(error).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
@@ -199,7 +197,7 @@ describe('a second `thread.started`', () => {
   );
 });
 
-describe('what is older than the run', () => {
+describe('a file that is older than the run', () => {
   test.for(['image', 'exit'] as const)(
     "is never taken, completion '%s'",
     async (completion, { codex }) => {
@@ -209,19 +207,19 @@ describe('what is older than the run', () => {
     },
   );
 
-  test('is not taken a minute later either', async ({ codex }) => {
+  test('is not taken though it is only a minute old', async ({ codex }) => {
     await leaveStored(codex, { since: new Date(Date.now() - 60_000) });
     expect(await failure(codex.generate([KNOWN_THREAD]))).toMatchObject({ code: 'NO_IMAGE' });
   });
 
-  test('does not hide what is new', async ({ codex }) => {
+  test('does not hide a new one', async ({ codex }) => {
     await leaveStored(codex, {});
     await expectVerified(codex, [KNOWN_THREAD, save('store', DRAWN), { do: 'hang' }], 'store');
   });
 });
 
-// A network disk has a clock of its own; a clock may be set back, or a machine be resumed.
-describe('a picture whose time lies before the run, in a directory that does not', () => {
+// A network disk has its own clock. A clock may be set back, and a machine be suspended.
+describe('an image dated before the run, in a directory dated within it', () => {
   const modified = LONG_AGO.toISOString();
   const drawn = save('store', DRAWN, { modified });
 
@@ -232,11 +230,11 @@ describe('a picture whose time lies before the run, in a directory that does not
     },
   );
 
-  test('is taken before the end', async ({ codex }) => {
+  test('is taken before Codex ends', async ({ codex }) => {
     await expectVerified(codex, turn(drawn, { do: 'hang' }), 'store', { timeoutMs: 20_000 });
   });
 
-  test('verifies a copy of it', async ({ codex }) => {
+  test('verifies its copy', async ({ codex }) => {
     const steps = turn(drawn, save('workspace', DRAWN));
     await expectVerified(codex, steps, 'workspace', { completion: 'exit' });
   });
@@ -246,15 +244,15 @@ describe('a picture whose time lies before the run, in a directory that does not
     await expectVerified(codex, turn(drawn), 'store');
   });
 
-  test('is not taken from a directory that was there', async ({ codex }) => {
+  test('is not taken from a directory that existed before the run', async ({ codex }) => {
     await leaveStored(codex, { bytes: FAKED });
     const steps = [KNOWN_THREAD, drawn];
     expect(await failure(codex.generate(steps))).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
   });
 });
 
-describe("where the agent can write into Codex's home, the store proves nothing", () => {
-  /** The stub stands for both: what it saves may be Codex's, or planted by the agent. */
+describe('a store that the agent can write to', () => {
+  /** Saved by the stub, as Codex or as the agent would. */
   const planted = turn(save('store', FAKED));
 
   type Place = [where: string, place: (codex: StubCodex) => Promise<string>];
@@ -291,38 +289,36 @@ describe("where the agent can write into Codex's home, the store proves nothing"
     ],
   ];
 
-  test.for(WRITABLE)('%s', async ([, place], { codex }) => {
+  test.for(WRITABLE)('verifies no image: %s', async ([, place], { codex }) => {
     const env = { ...codex.env, CODEX_HOME: await place(codex) };
     await expectUnverified(codex, planted, 'store', { env });
   });
 
-  test.for(WRITABLE)('%s, for a copy of it either', async ([, place], { codex }) => {
+  test.for(WRITABLE)('verifies no copy: %s', async ([, place], { codex }) => {
     const env = { ...codex.env, CODEX_HOME: await place(codex) };
     const steps = turn(save('store', FAKED), save('workspace', FAKED));
     await expectUnverified(codex, steps, 'workspace', { env, completion: 'exit' });
   });
 
-  test('named by codexHome', async ({ codex }) => {
+  test('verifies no image where codexHome names it', async ({ codex }) => {
     const codexHome = await homeAt(path.join(codex.temporary, 'home'));
     await expectUnverified(codex, planted, 'store', { codexHome });
   });
 
-  test('the temporary directory is below the home: its store is still out of reach', async ({
-    codex,
-  }) => {
+  test('is not one in a home around the temporary directory', async ({ codex }) => {
     const temporary = path.join(codex.home, 'tmp');
     await mkdir(temporary);
     const env = { ...codex.env, [TEMPORARY]: temporary };
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', { env });
   });
 
-  test('but under read-only there is nobody who could', async ({ codex }) => {
+  test('is not one under read-only', async ({ codex }) => {
     const env = { ...codex.env, CODEX_HOME: await homeAt(path.join(codex.temporary, 'home')) };
     const options = { env, sandbox: 'read-only' } as const;
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', options);
   });
 
-  test('and links are not followed from there', async ({ codex }) => {
+  test('is not read through a link', async ({ codex }) => {
     const outside = path.join(codex.scratch, 'outside');
     await mkdir(outside);
     await writeFile(path.join(outside, 'ig_1.png'), FAKED);
@@ -335,22 +331,24 @@ describe("where the agent can write into Codex's home, the store proves nothing"
 describe("sandbox 'danger-full-access'", () => {
   const sandbox = 'danger-full-access';
 
-  test('a file in the store may be anybody’s', async ({ codex }) => {
+  test('leaves an image in the store unverified', async ({ codex }) => {
     await expectUnverified(codex, turn(save('store', FAKED)), 'store', { sandbox });
   });
 
-  test('so may a copy of it', async ({ codex }) => {
+  test('leaves a copy of it unverified', async ({ codex }) => {
     const steps = turn(save('store', FAKED), save('workspace', FAKED));
     await expectUnverified(codex, steps, 'workspace', { sandbox, completion: 'exit' });
   });
 
-  test('chosen by the environment, too', async ({ codex }) => {
+  test('leaves an image unverified where the environment chooses the sandbox', async ({
+    codex,
+  }) => {
     const env = { ...codex.env, OD_CODEX_SANDBOX: 'danger-full-access' };
     const options = { env, sandbox: 'auto' } as const;
     await expectUnverified(codex, turn(save('store', FAKED)), 'store', options);
   });
 
-  test('the record verifies', async ({ codex }) => {
+  test('leaves a recorded image verified', async ({ codex }) => {
     const drawn = [record('item', DRAWN, { revisedPrompt: 'a fox' }), save('store', DRAWN)];
     await expectVerified(codex, turn(...drawn), 'store', { sandbox });
     const image = await codex.generateDetailed(turn(...drawn), { sandbox });
@@ -359,13 +357,13 @@ describe("sandbox 'danger-full-access'", () => {
     await expectVerified(codex, copied, 'workspace', { sandbox, completion: 'exit' });
   });
 
-  test('but not what a tool of the agent’s returned', async ({ codex }) => {
+  test('leaves an image unverified that another tool returned', async ({ codex }) => {
     const steps = turn(record('output', FAKED), save('store', FAKED));
     await expectUnverified(codex, steps, 'store', { sandbox });
   });
 });
 
-describe('settings of the caller’s that may let the agent out', () => {
+describe('a setting that may widen the sandbox', () => {
   const planted = turn(save('store', FAKED));
 
   test.for<[key: string, value: string]>([
@@ -382,15 +380,15 @@ describe('settings of the caller’s that may let the agent out', () => {
     ['mcp_servers.files.command', '"a-server"'],
     ['features.hooks', 'true'],
     ['hooks.stop', '["a-program"]'],
-  ])('config %s', async ([key, value], { codex }) => {
+  ])('leaves an image unverified: config %s', async ([key, value], { codex }) => {
     await expectUnverified(codex, planted, 'store', { config: { [key]: value } });
   });
 
-  test('lean: false, which lets their programs in', async ({ codex }) => {
+  test('leaves an image unverified: lean false', async ({ codex }) => {
     await expectUnverified(codex, planted, 'store', { lean: false });
   });
 
-  test('others change nothing', async ({ codex }) => {
+  test('is none of the other settings', async ({ codex }) => {
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', {
       config: { model_reasoning_effort: '"high"', service_tier: '"flex"' },
       disableFeatures: ['plugins'],
@@ -400,7 +398,7 @@ describe('settings of the caller’s that may let the agent out', () => {
   });
 });
 
-describe("Codex's own statement of the sandbox, at the head of the record", () => {
+describe('the sandbox that the record states', () => {
   const drawnUnder = (states: Record<string, unknown> | null): Step[] => [
     { do: 'thread', states },
     save('store', DRAWN),
@@ -432,7 +430,7 @@ describe("Codex's own statement of the sandbox, at the head of the record", () =
       () => profile(writes({ type: 'special', value: { kind: 'root' } })),
     ],
     ['disabled permissions', () => ({ permission_profile: { type: 'disabled' } })],
-  ])('contradicts: %s', async ([, states], { codex }) => {
+  ])('leaves an image unverified if it contradicts: %s', async ([, states], { codex }) => {
     const steps = drawnUnder(states(codex) as Record<string, unknown>);
     const image = await codex.generateDetailed(steps);
     expect(image).toMatchObject({
@@ -444,7 +442,7 @@ describe("Codex's own statement of the sandbox, at the head of the record", () =
     expect(error).toMatchObject({ code: 'NO_IMAGE' });
   });
 
-  test('contradicts, and the record of the picture does not mend it', async ({ codex }) => {
+  test('leaves a recorded image unverified if it contradicts', async ({ codex }) => {
     const [thread, saved] = drawnUnder({ sandbox_policy: { type: 'danger-full-access' } });
     const steps = [thread, record('item', DRAWN), saved] as Step[];
     expect(await codex.generateDetailed(steps)).toMatchObject({ verified: false });
@@ -453,16 +451,14 @@ describe("Codex's own statement of the sandbox, at the head of the record", () =
     expect(recorded).toMatchObject({ source: 'rollout', verified: false });
   });
 
-  test('is missing: the place alone proves nothing, and the record of the picture still does', async ({
-    codex,
-  }) => {
+  test('leaves only recorded images verified if it is missing', async ({ codex }) => {
     await expectUnverified(codex, drawnUnder(null), 'store');
     const [thread, saved] = drawnUnder(null);
     const recorded = [thread, record('item', DRAWN), saved] as Step[];
     await expectVerified(codex, recorded, 'store');
   });
 
-  test('agrees, with more that the agent may write to elsewhere', async ({ codex }) => {
+  test('leaves an image verified if other directories are writable as well', async ({ codex }) => {
     const { home, scratch } = codex;
     const elsewhere = policy('workspace-write', { writable_roots: [scratch] });
     const steps = drawnUnder(elsewhere as Record<string, unknown>);
@@ -476,15 +472,15 @@ describe("Codex's own statement of the sandbox, at the head of the record", () =
   });
 });
 
-// Linux's, where root may mount; on other systems root is confined as everybody is.
-describe.skipIf(!LINUX)('an agent that may mount', () => {
+// On other systems root is confined like every user.
+describe.skipIf(!LINUX)('an agent that runs as root', () => {
   const steps = turn(record('item', DRAWN), save('store', DRAWN));
   const NATIVE = path.join(PLATFORM_PACKAGE, VENDOR, 'bin', 'codex');
 
   test.for([
     { version: '0.150.1', holds: false },
     { version: '0.153.4', holds: true },
-  ])('under $version', async ({ version, holds }, { codex }) => {
+  ])('makes images unverified up to 0.153.3: $version', async ({ version, holds }, { codex }) => {
     const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
     await codex.order(steps);
     const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_MOUNTER);
@@ -496,26 +492,23 @@ describe.skipIf(!LINUX)('an agent that may mount', () => {
     expect(unshelled).toMatchObject({ verified: true, warnings: [] });
   });
 
-  test.skipIf(!mayBeCounted())(
-    'is none who is not root, whatever the version',
-    async ({ codex }) => {
-      const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', NATIVE);
-      await codex.order(steps);
-      codex.giveTo(COUNTED_USER);
-      const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_COUNTED_USER);
-      expect(image).toMatchObject({ verified: true, warnings: [] });
-    },
-  );
+  test.skipIf(!mayBeCounted())('is one only if the user is root', async ({ codex }) => {
+    const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', NATIVE);
+    await codex.order(steps);
+    codex.giveTo(COUNTED_USER);
+    const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_COUNTED_USER);
+    expect(image).toMatchObject({ verified: true, warnings: [] });
+  });
 });
 
-describe('read-only', () => {
-  test('what lies in the workspace is not even looked at', async ({ codex }) => {
+describe("sandbox 'read-only'", () => {
+  test('ignores an image in the workspace', async ({ codex }) => {
     const steps = turn(save('workspace', FAKED));
     const call = codex.generate(steps, { sandbox: 'read-only', completion: 'exit' });
     expect(await failure(call)).toMatchObject({ code: 'NO_IMAGE' });
   });
 
-  test('the store verifies', async ({ codex }) => {
+  test('leaves an image in the store verified', async ({ codex }) => {
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', { sandbox: 'read-only' });
   });
 });

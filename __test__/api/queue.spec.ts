@@ -1,4 +1,5 @@
-// How many run at a time, who is next, and what becomes of those who wait. The queue is one per process, and so is this file.
+// How many calls run at a time, and in which order. The queue is one for each process: this file
+// needs its own.
 
 import path from 'node:path';
 
@@ -12,16 +13,10 @@ import {
 } from '../../index.js';
 import { NOWHERE } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  listener,
-  type Recording,
-  save,
-  type Step,
-  StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { failure, listener } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { StubCodex, test } from '../support/stub.js';
+import type { Recording, Step } from '../support/stub-orders.js';
 
 const DEFAULT_LIMIT = 2;
 const RUNNING: Step = { do: 'reach', mark: 'running' };
@@ -29,7 +24,7 @@ const GATE: Step = { do: 'await', gate: 'end' };
 
 afterEach(() => setMaxConcurrentRuns(DEFAULT_LIMIT));
 
-/** One call in a world of its own, which runs until it is let go. */
+/** One call with its own stub, which runs until its gate opens. */
 interface Caller {
   codex: StubCodex;
   picture: Buffer;
@@ -37,10 +32,10 @@ interface Caller {
   progress: ReturnType<typeof listener>;
 }
 
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 30_000, interval: 5 };
 
-/** `count` calls, each made when the one before it has been heard of. */
+/** Makes `count` calls, each after the first event of the one before. */
 async function callers(count: number, options: Partial<GenerateOptions> = {}): Promise<Caller[]> {
   const all: Caller[] = [];
   for (const caller of await prepare(count, options)) {
@@ -50,7 +45,7 @@ async function callers(count: number, options: Partial<GenerateOptions> = {}): P
   return all;
 }
 
-/** `count` calls that are made when they are called for. */
+/** Prepares `count` calls, each made by its function. */
 async function prepare(
   count: number,
   options: Partial<GenerateOptions> = {},
@@ -69,7 +64,7 @@ async function prepare(
       const progress = listener();
       const given = codex.options({ timeoutMs: 60_000, completion: 'exit', ...options });
       const outcome = generateCodexImage(given, progress.onProgress);
-      // Each outcome is looked at in the end; none may be thought of as forgotten until then.
+      // Awaited later. Until then it must not count as unhandled.
       outcome.catch(() => {});
       outcomes.push(outcome);
       return { codex, picture, outcome, progress };
@@ -78,19 +73,19 @@ async function prepare(
   return Promise.all(worlds.map((codex, n) => draw(codex, n + 1)));
 }
 
-/** Who has started Codex by now. */
+/** Returns the numbers of the calls that have started Codex. */
 async function started(all: Caller[]): Promise<number[]> {
   const recordings = await Promise.all(all.map(({ codex }) => codex.recordings()));
   return [...recordings.keys()].filter((n) => recordings[n]?.length !== 0);
 }
 
-/** The places in the line that somebody was told, in their order. */
+/** The positions in the queue that were reported, in order. */
 function positions({ progress }: Caller): number[] {
   const queued = progress.events.filter(({ phase }) => phase === 'queued');
   return queued.map(({ message }) => Number(/number (\d+) in the queue/.exec(message)?.[1]));
 }
 
-/** Resolves when somebody has been told this place. */
+/** Resolves when that position was reported. */
 async function told(caller: Caller, position: number): Promise<void> {
   await expect.poll(() => positions(caller).at(-1), PATIENCE).toBe(position);
 }
@@ -101,7 +96,7 @@ async function finish({ codex, outcome, picture }: Caller): Promise<void> {
   expect(await outcome).toEqual(picture);
 }
 
-/** The most that ran at the same moment. */
+/** Returns how many ran at the same time at most. */
 function mostAtATime(recordings: Recording[]): number {
   const moments = recordings.flatMap(({ startedAt, endedAt = NaN }) => {
     expect(endedAt).toBeGreaterThan(startedAt);
@@ -119,8 +114,8 @@ function mostAtATime(recordings: Recording[]): number {
   return most;
 }
 
-describe('no more run at a time than were allowed', () => {
-  test('2 unless somebody says otherwise', async () => {
+describe('the limit', () => {
+  test('is 2 by default', async () => {
     const all = await callers(4);
     await Promise.all(all.slice(0, 2).map(({ codex }) => codex.reached('running')));
     await told(all[3] as Caller, 2);
@@ -128,7 +123,7 @@ describe('no more run at a time than were allowed', () => {
     await Promise.all(all.map(finish));
   });
 
-  test.for([1, 2, 3])('%i', async (limit) => {
+  test.for([1, 2, 3])('is kept: %i', async (limit) => {
     setMaxConcurrentRuns(limit);
     const all = await callers(7);
     await Promise.all(all.slice(0, limit).map(({ codex }) => codex.reached('running')));
@@ -140,7 +135,7 @@ describe('no more run at a time than were allowed', () => {
     expect(mostAtATime(recordings)).toBe(limit);
   });
 
-  test('those for whom there is room do not wait', async () => {
+  test('lets a call start while there are free slots', async () => {
     setMaxConcurrentRuns(3);
     const all = await callers(3);
     await Promise.all(all.map(({ codex }) => codex.reached('running')));
@@ -148,7 +143,7 @@ describe('no more run at a time than were allowed', () => {
     await Promise.all(all.map(finish));
   });
 
-  test('a failure makes room as a success does', async ({ codex }) => {
+  test('counts no call that has failed', async ({ codex }) => {
     setMaxConcurrentRuns(1);
     const fails = { ...codex.options(), codexPath: path.join(NOWHERE, 'codex') };
     const calls = Array.from({ length: 5 }, () => failure(generateCodexImage(fails)));
@@ -157,9 +152,9 @@ describe('no more run at a time than were allowed', () => {
     expect(await codex.generate(turn(save('store', picture)))).toEqual(picture);
   });
 
-  test('twenty at once in one home: each gets its own picture', async ({ codex }) => {
+  test('lets twenty calls in one home each get its own image', async ({ codex }) => {
     const all = (await prepare(20, { codexHome: codex.home })).map((call) => call());
-    // Nobody ends before as many run as may.
+    // None ends before as many run as may.
     await expect.poll(async () => (await started(all)).length, PATIENCE).toBe(DEFAULT_LIMIT);
     await Promise.all(all.map(finish));
     const recordings = await Promise.all(all.map((caller) => caller.codex.turn()));
@@ -168,7 +163,7 @@ describe('no more run at a time than were allowed', () => {
   });
 });
 
-describe('the line', () => {
+describe('the queue', () => {
   test('is first come, first served', async () => {
     setMaxConcurrentRuns(1);
     const all = await callers(6);
@@ -179,7 +174,7 @@ describe('the line', () => {
     }
   });
 
-  test('is so for calls made in the same breath', async () => {
+  test('is first come, first served for calls of the same tick', async () => {
     setMaxConcurrentRuns(1);
     const all = (await prepare(12)).map((call) => call());
     await Promise.all(all.map(finish));
@@ -188,7 +183,7 @@ describe('the line', () => {
     expect(order.map((recording) => turns.indexOf(recording))).toEqual([...all.keys()]);
   });
 
-  test('tells everybody where they stand, whenever that changes', async () => {
+  test('reports each change of a position', async () => {
     setMaxConcurrentRuns(1);
     const all = await callers(4);
     for (const [n, caller] of all.entries()) {
@@ -199,7 +194,7 @@ describe('the line', () => {
     expect(all.map(positions)).toEqual([[], [1], [2, 1], [3, 2, 1]]);
   });
 
-  test('is waited in before anything else is done', async () => {
+  test('is passed before anything else is done', async () => {
     setMaxConcurrentRuns(1);
     const [first, second] = (await callers(2)) as [Caller, Caller];
     await told(second, 1);
@@ -212,7 +207,7 @@ describe('the line', () => {
     expect(phases.slice(0, 2)).toEqual(['queued', 'preflight']);
   });
 
-  test('is told in the timings', async ({ codex }) => {
+  test('is part of the timings', async ({ codex }) => {
     setMaxConcurrentRuns(1);
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
@@ -229,8 +224,8 @@ describe('the line', () => {
   });
 });
 
-describe('whoever gives up while waiting', () => {
-  test('by an abort: nothing was started, and the others move up', async () => {
+describe('a call that ends while it is queued', () => {
+  test('starts nothing and lets the others move up after an abort', async () => {
     setMaxConcurrentRuns(1);
     const controller = new AbortController();
     const [first] = (await callers(1)) as [Caller];
@@ -249,7 +244,7 @@ describe('whoever gives up while waiting', () => {
     expect(await quitter.codex.recordings()).toEqual([]);
   });
 
-  test('by a timeout: nothing was started, and the others move up', async () => {
+  test('starts nothing and lets the others move up after a timeout', async () => {
     setMaxConcurrentRuns(1);
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
@@ -266,7 +261,7 @@ describe('whoever gives up while waiting', () => {
     await finish(third);
   });
 
-  test('all of them at once', async () => {
+  test('leaves the queue together with others', async () => {
     setMaxConcurrentRuns(1);
     const controller = new AbortController();
     const [first] = (await callers(1)) as [Caller];
@@ -282,7 +277,7 @@ describe('whoever gives up while waiting', () => {
     expect(positions(last)).toEqual([]);
   });
 
-  test('while running: the next one starts when nothing of it is left', async () => {
+  test('lets the next one start when nothing of it is left if it was running', async () => {
     setMaxConcurrentRuns(1);
     const controller = new AbortController();
     const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
@@ -298,7 +293,7 @@ describe('whoever gives up while waiting', () => {
 });
 
 describe('a new limit', () => {
-  test('that is higher lets more in at once, in their order', async () => {
+  test('starts queued calls in order if it is higher', async () => {
     setMaxConcurrentRuns(1);
     const all = await callers(5);
     await told(all[4] as Caller, 4);
@@ -309,7 +304,7 @@ describe('a new limit', () => {
     await Promise.all(all.map(finish));
   });
 
-  test('that is lower stops nobody, and holds from then on', async () => {
+  test('stops no call if it is lower, and holds from then on', async () => {
     setMaxConcurrentRuns(2);
     const all = (await callers(4)) as [Caller, Caller, Caller, Caller];
     const [first, second, third, fourth] = all;
@@ -330,7 +325,7 @@ describe('a new limit', () => {
     expect(setMaxConcurrentRuns(limit)).toBeUndefined();
   });
 
-  /** The function as JavaScript sees it: anything can be passed. */
+  /** The function as JavaScript sees it: any argument can be passed. */
   const set = setMaxConcurrentRuns as (...limit: unknown[]) => void;
 
   test.for<[title: string, limit: unknown[]]>([
@@ -351,7 +346,7 @@ describe('a new limit', () => {
     ['an object', [{ valueOf: () => 2 }]],
     ['an array', [[2]]],
     ['a symbol', [Symbol('2')]],
-  ])('may not be %s', async ([, limit]) => {
+  ])('is refused: %s', async ([, limit]) => {
     setMaxConcurrentRuns(1);
     let thrown: unknown;
     try {
@@ -369,7 +364,7 @@ describe('a new limit', () => {
     });
   });
 
-  test('that is none changes nothing', async () => {
+  test('changes nothing if it is refused', async () => {
     setMaxConcurrentRuns(1);
     expect(() => set(5.5)).toThrow(TypeError);
     const all = await callers(2);

@@ -1,4 +1,5 @@
-// Whether this machine can draw: known without spending anything, and without a word about any secret.
+// `checkCodex` says whether this machine can generate images. It spends nothing and repeats no
+// secret.
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -15,20 +16,17 @@ import {
 } from '../../index.js';
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
-import {
-  CHATGPT_LOGIN,
-  failure,
-  type Orders,
-  STUB,
-  type StubCodex,
-  test,
-} from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import { failure } from '../support/outcome.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 
 const UNFOUND = path.join(NOWHERE, 'codex');
 
 const SECRET = 'Ab12Cd34-top-secret';
 
-/** A ChatGPT login full of secrets. */
+/** A ChatGPT login with recognisable secrets. */
 const LOGIN = {
   ...CHATGPT_LOGIN,
   tokens: {
@@ -48,7 +46,7 @@ const RELAY = `
   experimental_bearer_token = "${SECRET}"
 `;
 
-/** Checks, and checks the answer for what no answer may hold. */
+/** Calls `checkCodex`, and asserts that the answer holds no secret and no path. */
 async function check(
   codex: StubCodex,
   options: CheckOptions = {},
@@ -79,13 +77,13 @@ function sentences({ problems }: Readiness): string[] {
   return problems.map(({ message, fix }) => `${message} ${fix}`);
 }
 
-/** What was run, but for the question for the version, which is asked once for each program. */
+/** The commands that were run, without `--version`, which is asked once for each program. */
 async function commands(codex: StubCodex): Promise<string[]> {
   const all = (await codex.recordings()).map(({ args }) => args.join(' '));
   return all.filter((command) => command !== '--version');
 }
 
-test('a machine that can draw', async ({ codex }) => {
+test('a machine that can generate images is ready', async ({ codex }) => {
   await codex.login(LOGIN);
   expect(await check(codex)).toEqual({
     ready: true,
@@ -98,7 +96,7 @@ test('a machine that can draw', async ({ codex }) => {
   expect(await commands(codex)).toEqual([]);
 });
 
-test('an installation from npm tells its version itself: nothing is run', async ({ codex }) => {
+test('the version of an installation from npm is read without running it', async ({ codex }) => {
   const binary = `codex/node_modules/@openai/${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;
   const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', binary);
   const found = await check(codex, { codexPath });
@@ -106,12 +104,12 @@ test('an installation from npm tells its version itself: nothing is run', async 
   expect(await codex.recordings()).toEqual([]);
 });
 
-describe('no CLI', () => {
+describe('a missing CLI', () => {
   test.for<[what: string, options: (codex: StubCodex) => CheckOptions]>([
-    ['that codexPath names', () => ({ codexPath: UNFOUND })],
-    ['that can be run', () => ({ codexPath: fileURLToPath(import.meta.url) })],
-    ['but a directory', ({ scratch }) => ({ codexPath: scratch })],
-  ])('%s', async ([, options], { codex }) => {
+    ['no file at codexPath', () => ({ codexPath: UNFOUND })],
+    ['no program at codexPath', () => ({ codexPath: fileURLToPath(import.meta.url) })],
+    ['a directory at codexPath', ({ scratch }) => ({ codexPath: scratch })],
+  ])('is a problem: %s', async ([, options], { codex }) => {
     await codex.login(LOGIN);
     const found = await check(codex, options(codex));
     expect(found).toMatchObject({ ready: false, login: 'chatgpt' });
@@ -124,7 +122,7 @@ describe('no CLI', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('and nobody to ask about the login: that is one problem', async ({ codex }) => {
+  test('is the only problem though the login cannot be asked for', async ({ codex }) => {
     await codex.login(null);
     const found = await check(codex, { codexPath: UNFOUND });
     expect(found).toMatchObject({ ready: false, login: 'unknown' });
@@ -137,7 +135,7 @@ describe('the login', () => {
     ['an API key', { auth_mode: 'apikey', OPENAI_API_KEY: `sk-${SECRET}`, tokens: null }],
     ['an API key older than `auth_mode`', { OPENAI_API_KEY: `sk-${SECRET}` }],
     ['an agent identity', { auth_mode: 'agentIdentity', agent_identity: SECRET }],
-  ])('%s in auth.json', async ([, auth], { codex }) => {
+  ])('is a problem in auth.json: %s', async ([, auth], { codex }) => {
     await codex.login(auth);
     const found = await check(codex);
     expect(found).toMatchObject({ ready: false, login: 'api-key', imageTool: 'unlikely' });
@@ -164,16 +162,19 @@ describe('the login', () => {
     [`API key configured - sk-${SECRET}`, 'api-key', 'API_KEY_LOGIN', true],
     [`Logged in by ${SECRET}`, 'unknown', 'LOGIN_UNKNOWN', false],
     ['', 'unknown', 'LOGIN_UNKNOWN', false],
-  ])('codex says: %s', async ([text, login, code, blocking], { codex }) => {
-    await codex.login(null);
-    const found = await check(codex, {}, { login: { text, exitCode: blocking ? 1 : 0 } });
-    expect(found).toMatchObject({ ready: !blocking, login });
-    expect(found.imageTool).toBe(blocking ? 'unlikely' : 'likely');
-    expect(codes(found)).toEqual([[code, blocking]]);
-    expect(found.problems[0]?.fix).toContain('codex login');
-  });
+  ])(
+    'is what `codex login status` prints: %s',
+    async ([text, login, code, blocking], { codex }) => {
+      await codex.login(null);
+      const found = await check(codex, {}, { login: { text, exitCode: blocking ? 1 : 0 } });
+      expect(found).toMatchObject({ ready: !blocking, login });
+      expect(found.imageTool).toBe(blocking ? 'unlikely' : 'likely');
+      expect(codes(found)).toEqual([[code, blocking]]);
+      expect(found.problems[0]?.fix).toContain('codex login');
+    },
+  );
 
-  test('no key in the environment changes it, nor is any handed on', async ({ codex }) => {
+  test('is not changed by a key in the environment, and no key is handed on', async ({ codex }) => {
     await codex.login(null);
     const env = { ...codex.env, OPENAI_API_KEY: SECRET, CODEX_API_KEY: SECRET };
     expect(await check(codex, { env })).toMatchObject({ ready: true, login: 'chatgpt' });
@@ -182,7 +183,7 @@ describe('the login', () => {
 });
 
 describe('the model provider', () => {
-  test('a relay that certainly lacks the tool is a problem', async ({ codex }) => {
+  test('is a problem if it lacks the tool', async ({ codex }) => {
     await codex.login(LOGIN);
     await codex.config(RELAY);
     const found = await check(codex);
@@ -197,7 +198,7 @@ describe('the model provider', () => {
       'that acts for an OpenAI login',
       `${RELAY}\nhttp_headers = { "X-OpenAI-Actor-Authorization" = "${SECRET}" }`,
     ],
-  ])('a relay %s is a hint', async ([, toml], { codex }) => {
+  ])('is a hint as a relay %s', async ([, toml], { codex }) => {
     await codex.config(toml);
     const found = await check(codex);
     expect(found).toMatchObject({ ready: true, imageTool: 'likely' });
@@ -208,12 +209,12 @@ describe('the model provider', () => {
   test.for<[what: string, toml: string]>([
     ["Codex's own", 'model_provider = "openai"'],
     ['a file that does not parse', `model_provider = = "${SECRET}"`],
-  ])('%s is nothing to speak of', async ([, toml], { codex }) => {
+  ])('is no problem: %s', async ([, toml], { codex }) => {
     await codex.config(toml);
     expect(await check(codex)).toMatchObject({ ready: true, imageTool: 'likely', problems: [] });
   });
 
-  test('chosen by config', async ({ codex }) => {
+  test('is a problem if `config` chooses it', async ({ codex }) => {
     await codex.config(RELAY.replace('model_provider = "my-relay"', ''));
     expect(await check(codex)).toMatchObject({ ready: true });
     const found = await check(codex, { config: { model_provider: '"my-relay"' } });
@@ -221,7 +222,7 @@ describe('the model provider', () => {
   });
 });
 
-test('every problem is told at once', async ({ codex }) => {
+test('all problems are reported at once', async ({ codex }) => {
   await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: `sk-${SECRET}` });
   await codex.config(RELAY);
   const found = await check(codex, { codexPath: UNFOUND });
@@ -232,7 +233,9 @@ test('every problem is told at once', async ({ codex }) => {
   ]);
 });
 
-test('a home that is named has to be there: Codex does not make it', async ({ codex }) => {
+test('a named home that is missing is a problem, because Codex does not make it', async ({
+  codex,
+}) => {
   await rm(codex.home, { recursive: true });
   const found = await check(codex);
   expect(found).toMatchObject({ login: 'none', imageTool: 'unlikely' });
@@ -240,7 +243,7 @@ test('a home that is named has to be there: Codex does not make it', async ({ co
   expect(await commands(codex)).toEqual([]);
 });
 
-test('the default home need not be there: Codex makes it', async ({ codex }) => {
+test('a missing default home is no problem, because Codex makes it', async ({ codex }) => {
   const { CODEX_HOME: _, ...env } = codex.env;
   const login = { text: 'Not logged in', exitCode: 1 };
   const found = await check(codex, { env }, { login });
@@ -248,15 +251,15 @@ test('the default home need not be there: Codex makes it', async ({ codex }) => 
   expect(await commands(codex)).toEqual(['login status']);
 });
 
-test('codexHome is the home that is looked at', async ({ codex }) => {
+test('codexHome wins over CODEX_HOME', async ({ codex }) => {
   await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: `sk-${SECRET}` });
   const env = { ...codex.env, CODEX_HOME: codex.scratch };
   const found = await check(codex, { env, codexHome: codex.home });
   expect(found.login).toBe('api-key');
 });
 
-describe('the options', () => {
-  /** The function as JavaScript sees it: anything can be passed. */
+describe('the options of checkCodex', () => {
+  /** The function as JavaScript sees it: any argument can be passed. */
   const loose = checkCodex as (...args: unknown[]) => Promise<unknown>;
 
   afterEach(() => {
@@ -270,7 +273,7 @@ describe('the options', () => {
     ['empty', [{}]],
     ['of nothing but undefined', [{ codexPath: undefined, codexHome: undefined, env: undefined }]],
     ['of nothing but null', [{ codexPath: null, codexHome: null, env: null, config: null }]],
-  ])('may be %s: then it is this very process', async ([, args], { codex }) => {
+  ])('may be %s, and process.env is used', async ([, args], { codex }) => {
     await codex.order([]);
     for (const [name, value] of Object.entries(codex.env)) vi.stubEnv(name, value);
     vi.stubEnv('CODEX_BIN', STUB);
@@ -290,7 +293,7 @@ describe('the options', () => {
     [{ env: 'PATH=/bin' }, 'env'],
     [{ config: { 'a=b': 'c' } }, 'config'],
     [{ config: { a: 5 } }, 'config.a'],
-  ])('%j is refused', async ([options, option]) => {
+  ])('are refused: %j', async ([options, option]) => {
     let promise: Promise<unknown> | undefined;
     expect(() => (promise = loose(options))).not.toThrow();
     const error = await failure(promise as Promise<unknown>);

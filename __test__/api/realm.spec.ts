@@ -1,5 +1,5 @@
-// What other code of the process may have done to its JavaScript environment: prototypes, globals, signals. It may cost the
-// stack or the abort, and nothing else.
+// What other code in the process may have done to the JavaScript realm: prototypes, globals,
+// signals. The stack of an error or the abort may be lost, and nothing else.
 
 import path from 'node:path';
 
@@ -8,16 +8,12 @@ import { describe, expect } from 'vitest';
 import { inOwnRealm, type Told } from '../support/own-realm.js';
 import { NOWHERE } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  save,
-  type Step,
-  STUB,
-  type StubCodex,
-  test,
-  turn,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 
 const PICTURE = png();
 const DRAWN = { resolved: PICTURE.toString('base64') };
@@ -49,7 +45,7 @@ const OPTIONS = [
   'threadId',
 ];
 
-/** Defined, because an assignment would be enumerable and reach programs that are none of this package's. */
+/** Not assigned: an enumerable property would reach the programs themselves. */
 const POLLUTE = `
   const pollute = (prototype, name, value) =>
     defineProperty(prototype, name, { value, writable: true, configurable: true });
@@ -99,7 +95,7 @@ describe('a polluted Object.prototype', () => {
     expect(valuesOf('--disable', args)).toEqual([]);
   });
 
-  test('of another realm gives no option either', async ({ codex }) => {
+  test('gives no option from another realm', async ({ codex }) => {
     await codex.order(turn(save('workspace', PICTURE)));
     const program = `
       const { generateCodexImage } = load();
@@ -146,7 +142,7 @@ describe('a polluted Object.prototype', () => {
   });
 });
 
-test('a polluted Array.prototype fills no hole', async ({ codex }) => {
+test('a polluted Array.prototype fills no holes', async ({ codex }) => {
   const program = `
     ${POLLUTE}
     const { generateCodexImage } = load();
@@ -160,8 +156,8 @@ test('a polluted Array.prototype fills no hole', async ({ codex }) => {
   expect(await inOwnRealm(program, codex.options())).toMatchObject([{ rejected: refused }]);
 });
 
-describe('a spoilt environment', () => {
-  /** Members of what this package makes. */
+describe('a damaged realm', () => {
+  /** Members of the objects that this package makes. */
   const MEMBERS =
     'name message stack code status retryable option exitCode signal detail threadId resetsAt png width ' +
     'timings usage imageMs codexVersion revisedPrompt phase elapsedMs codexPath version';
@@ -202,9 +198,9 @@ describe('a spoilt environment', () => {
          defineProperty(Object.prototype, name, { __proto__: null, set() { throw cyclic; }, configurable: true });
        }`,
     ],
-  ])('%s: every call ends as it must', async ([, spoil], { codex }) => {
+  ])('leaves every call its result: %s', async ([, spoil], { codex }) => {
     await codex.order(turn(save('workspace', PICTURE)));
-    // Found out off the JavaScript thread.
+    // This failure is found on another thread.
     const missing = path.join(NOWHERE, 'codex');
     const program = `
       const { generateCodexImage, generateCodexImageDetailed, checkCodex, recoverCodexImage } = load();
@@ -239,14 +235,16 @@ describe('a spoilt environment', () => {
     ]);
   });
 
-  /** What matters of an end. */
+  /** Returns the part of a result that is compared. */
   function short(end: Told): unknown {
     if (typeof end === 'string' || 'threw' in end) return end;
     if ('rejected' in end) return end.rejected.code ?? end;
     return end.resolved === DRAWN.resolved ? 'a picture' : 'an answer';
   }
 
-  test('a getter that throws an endless cause is an invalid option', async ({ codex }) => {
+  test('leaves INVALID_OPTIONS for a getter whose error has an endless cause', async ({
+    codex,
+  }) => {
     const program = `
       const { generateCodexImage } = load();
       const cyclic = new Error('boom');
@@ -270,7 +268,7 @@ describe('a spoilt environment', () => {
 describe('a signal that throws', () => {
   const USES = ['aborted', 'reason', 'addEventListener', 'removeEventListener'] as const;
 
-  /** A signal whose uses named throw, once `on` is set. */
+  /** A signal whose named members throw while `on` is set. */
   class Spoilt extends EventTarget {
     on = true;
     readonly #wrong: readonly string[];
@@ -301,7 +299,7 @@ describe('a signal that throws', () => {
     ['aborted', 'aborted'],
     ['addEventListener', 'addEventListener'],
     ['removeEventListener', 'removeEventListener'],
-  ])('at the start, in %s, is an invalid option', async ([, wrong], { codex }) => {
+  ])('is an invalid option if it throws at the start in %s', async ([, wrong], { codex }) => {
     const call = codex.generate([], options(codex, new Spoilt(wrong)));
     const error = await failure(call);
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS' });
@@ -309,7 +307,7 @@ describe('a signal that throws', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('in its reason, aborted before the call, is an invalid option', async ({ codex }) => {
+  test('is an invalid option if its reason throws before the call', async ({ codex }) => {
     const signal = new Spoilt('reason');
     signal.abort();
     const error = await failure(codex.generate([], options(codex, signal)));
@@ -317,7 +315,7 @@ describe('a signal that throws', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('when it is called, is an invalid option', async ({ codex }) => {
+  test('is an invalid option if its method throws', async ({ codex }) => {
     const signal = Object.assign(new EventTarget(), { aborted: false });
     signal.addEventListener = () => {
       throw new Error('boom');
@@ -330,7 +328,7 @@ describe('a signal that throws', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test.for(USES)('at the end, in %s, loses no picture', async (wrong, { codex }) => {
+  test.for(USES)('loses no image if it throws at the end in %s', async (wrong, { codex }) => {
     const signal = new Spoilt(wrong);
     signal.on = false;
     const spoil = () => (signal.on = true);
@@ -339,7 +337,7 @@ describe('a signal that throws', () => {
   });
 
   test.for(['aborted', 'reason'])(
-    'at the end, in %s, and aborted: the call is aborted all the same',
+    'still aborts the call if it throws at the end in %s',
     async (wrong, { codex }) => {
       const signal = new Spoilt(wrong);
       signal.on = false;
@@ -354,7 +352,7 @@ describe('a signal that throws', () => {
   );
 });
 
-describe('an odd callback', () => {
+describe('an unusual callback', () => {
   const boom = () => {
     throw new Error('boom');
   };
@@ -364,7 +362,7 @@ describe('an odd callback', () => {
     return promise;
   };
   const unreadable = () => {
-    // What the daemon hears of this one, it hears from its own handler.
+    // The test handles this rejection itself.
     const promise = Promise.reject(new Error('boom'));
     promise.catch(() => {});
     return Object.defineProperty(promise, 'constructor', { get: boom });
@@ -382,7 +380,7 @@ describe('an odd callback', () => {
     ['returns a promise whose methods throw', hostile],
     ['returns a promise whose constructor throws', unreadable],
     ['returns a Proxy that throws', () => new Proxy({}, { get: boom, getPrototypeOf: boom })],
-  ])('%s: the generation completes', async ([, onProgress], { codex }) => {
+  ])('%s, and the generation completes', async ([, onProgress], { codex }) => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', note).on('uncaughtException', note);

@@ -1,23 +1,22 @@
-// Codex alone takes minutes to give up a backend that cannot be reached. Nobody has to wait for that.
+// Codex alone takes minutes to give up a backend that it cannot reach. `maxReconnects` ends that.
 
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
 import { png } from '../support/png.js';
+import { failure, listener } from '../support/outcome.js';
 import {
-  failure,
   item,
-  listener,
   print,
   reconnecting,
   save,
   say,
-  type Step,
-  test,
   THREAD,
   turn,
   TURN_STARTED,
-} from '../support/stub.js';
+} from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };
@@ -33,14 +32,14 @@ function reconnects(count: number, why?: string): Step[] {
   return Array.from({ length: count }, (_, n) => reconnecting(n + 1, why));
 }
 
-/** A turn that does nothing but connect anew, and would go on with that for longer than anybody waits. */
+/** A turn that only reconnects, and would go on for longer than a test. */
 function storm(count: number, why?: string): Step[] {
   return [THREAD, TURN_STARTED, ...reconnects(count, why), HANG];
 }
 
 const BACKEND_ERROR = { code: 'BACKEND_ERROR', status: 502, retryable: true };
 
-describe('so many in a row are borne', () => {
+describe('as many reconnects in a row as allowed', () => {
   test.for<[maxReconnects: GenerateOptions['maxReconnects'], count: number]>([
     [0, 0],
     [1, 1],
@@ -48,26 +47,26 @@ describe('so many in a row are borne', () => {
     [20, 20],
     [undefined, 6],
     [null, 6],
-  ])('maxReconnects %s: %i', async ([maxReconnects, count], { codex }) => {
+  ])('do not end the call, maxReconnects %s: %i', async ([maxReconnects, count], { codex }) => {
     const steps = turn(...reconnects(count), save('store', PICTURE));
     expect(await codex.generate(steps, { maxReconnects, completion: 'exit' })).toEqual(PICTURE);
   });
 
-  test('and whatever ends the turn then is told as it is', async ({ codex }) => {
+  test('leave the cause of a later end unchanged', async ({ codex }) => {
     const steps = [THREAD, ...reconnects(3), { do: 'exit', code: 1 } as const];
     const error = await failure(codex.generate(steps, { maxReconnects: 3 }));
     expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 1 });
   });
 });
 
-describe('one more is too many', () => {
+describe('one reconnect too many', () => {
   test.for<[maxReconnects: GenerateOptions['maxReconnects'], count: number]>([
     [0, 1],
     [1, 2],
     [3, 4],
     [undefined, 7],
     [null, 7],
-  ])('maxReconnects %s: %i', async ([maxReconnects, count], { codex }) => {
+  ])('ends the call, maxReconnects %s: %i', async ([maxReconnects, count], { codex }) => {
     const error = await failure(codex.generate(storm(count), { maxReconnects }));
     expect(error).toMatchObject(BACKEND_ERROR);
     expect(error.message).toMatch(/no connection/);
@@ -75,18 +74,21 @@ describe('one more is too many', () => {
     await codex.expectNothingLeft();
   });
 
-  test.for(['image', 'exit'] as const)("completion '%s'", async (completion, { codex }) => {
-    const call = codex.generate(storm(3), { maxReconnects: 2, completion });
-    expect(await failure(call)).toMatchObject(BACKEND_ERROR);
-  });
+  test.for(['image', 'exit'] as const)(
+    "ends the call, completion '%s'",
+    async (completion, { codex }) => {
+      const call = codex.generate(storm(3), { maxReconnects: 2, completion });
+      expect(await failure(call)).toMatchObject(BACKEND_ERROR);
+    },
+  );
 
-  test('before any thread has started', async ({ codex }) => {
+  test('ends the call before a thread has started', async ({ codex }) => {
     const error = await failure(codex.generate([...reconnects(3), HANG], { maxReconnects: 2 }));
     expect(error).toMatchObject(BACKEND_ERROR);
     expect(error).not.toHaveProperty('threadId');
   });
 
-  test('the whole tree is stopped', async ({ codex }) => {
+  test('stops the whole process tree', async ({ codex }) => {
     const resisting: Step[] = [
       { do: 'defy', signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
       { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
@@ -97,20 +99,20 @@ describe('one more is too many', () => {
     await codex.expectNothingLeft();
   });
 
-  test('detail holds what Codex said of it', async ({ codex }) => {
+  test("leaves Codex's messages in detail", async ({ codex }) => {
     const why = 'error sending request for url (https://127.0.0.1:9/backend-api/codex/responses)';
     const { detail } = await failure(codex.generate(storm(3, why), { maxReconnects: 2 }));
     expect(detail).toContain('Reconnecting... 3/5');
     expect(detail).toContain('error sending request');
   });
 
-  test('a picture that is there by then is a success', async ({ codex }) => {
+  test('lets the call return an image that exists', async ({ codex }) => {
     const steps = [THREAD, save('store', PICTURE), ...reconnects(3), HANG];
     expect(await codex.generate(steps, { maxReconnects: 2 })).toEqual(PICTURE);
   });
 });
 
-describe('the cause that is named is the cause', () => {
+describe('the cause of too many reconnects', () => {
   test.for<[why: string, expected: { code: string; status: number; retryable: boolean }]>([
     [
       'unexpected status 401 Unauthorized: Missing bearer or basic authentication in header, ' +
@@ -139,13 +141,13 @@ describe('the cause that is named is the cause', () => {
     ],
     ['timeout waiting for child process to exit', BACKEND_ERROR],
     ['', BACKEND_ERROR],
-  ])('%s', async ([why, expected], { codex }) => {
+  ])('comes from its text: %s', async ([why, expected], { codex }) => {
     const error = await failure(codex.generate(storm(3, why), { maxReconnects: 2 }));
     expect(error).toMatchObject(expected);
     expect(error.message).not.toContain('127.0.0.1');
   });
 
-  test('the last one, where they differ', async ({ codex }) => {
+  test('comes from the last text where they differ', async ({ codex }) => {
     const steps = [
       THREAD,
       reconnecting(1, 'unexpected status 503 Service Unavailable: x'),
@@ -157,11 +159,11 @@ describe('the cause that is named is the cause', () => {
   });
 });
 
-describe('they count only in a row', () => {
+describe('the count of reconnects', () => {
   test.for<[what: string, between: Step]>([
     ['a message', say('I am still here.')],
     ['a command', COMMAND],
-  ])('%s in between begins anew', async ([, between], { codex }) => {
+  ])('begins anew after %s', async ([, between], { codex }) => {
     const steps = turn(
       ...reconnects(2),
       between,
@@ -177,27 +179,27 @@ describe('they count only in a row', () => {
     ['other troubles', item({ type: 'error', message: 'Falling back from WebSockets to HTTPS' })],
     ['noise on stderr', print('stderr', 'ERROR codex_core: websocket closed\n')],
     ['what is no event', print('stdout', 'null\nReconnecting?\n')],
-  ])('%s in between do not', async ([, between], { codex }) => {
+  ])('goes on after %s', async ([, between], { codex }) => {
     const steps = [THREAD, ...reconnects(2), between, ...reconnects(1), HANG];
     const error = await failure(codex.generate(steps, { maxReconnects: 2 }));
     expect(error).toMatchObject(BACKEND_ERROR);
   });
 
-  test('too many after a message are too many', async ({ codex }) => {
+  test('ends the call after a message as well', async ({ codex }) => {
     const steps = [THREAD, ...reconnects(2), say('Hello.'), ...reconnects(3), HANG];
     const error = await failure(codex.generate(steps, { maxReconnects: 2 }));
     expect(error).toMatchObject(BACKEND_ERROR);
     expect(error.detail).toContain('Hello.');
   });
 
-  test('an agent that speaks of reconnecting does not reconnect', async ({ codex }) => {
+  test('ignores an agent that talks of reconnecting', async ({ codex }) => {
     const said = Array.from({ length: 9 }, (_, n) => say(`Reconnecting... ${n + 1}/5 (joke)`));
     const steps = turn(...said, save('workspace', PICTURE));
     expect(await codex.generate(steps, { maxReconnects: 0 })).toEqual(PICTURE);
   });
 });
 
-test('each is told while it happens', async ({ codex }) => {
+test('each reconnect is reported while it happens', async ({ codex }) => {
   const { events, onProgress } = listener();
   const steps = turn(...reconnects(3, 'stream disconnected'), save('workspace', PICTURE));
   await codex.generate(steps, {}, onProgress);
@@ -208,7 +210,7 @@ test('each is told while it happens', async ({ codex }) => {
   );
 });
 
-test('the last one is told before Codex is stopped', async ({ codex }) => {
+test('the last reconnect is reported before Codex is stopped', async ({ codex }) => {
   const { events, onProgress } = listener();
   await failure(codex.generate(storm(3), { maxReconnects: 2 }, onProgress));
   const phases = events.map(({ phase }) => phase);

@@ -1,4 +1,4 @@
-// A picture that was drawn is not lost: not when Codex does not save it, not when nobody waited for it.
+// A generated image is not lost if Codex does not save it, or if the call ends before.
 
 import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,20 +8,10 @@ import { describe, expect } from 'vitest';
 import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
 import { Daemon } from '../support/daemon.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  listener,
-  record,
-  type RecordForm,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-  turnFailed,
-} from '../support/stub.js';
+import { failure, listener } from '../support/outcome.js';
+import { record, save, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { RecordForm, Step } from '../support/stub-orders.js';
 import { bomb, frame, skippable, WINDOW } from '../support/zstd.js';
 
 const DRAWN = png({ seed: 1, width: 7, height: 5 });
@@ -32,9 +22,9 @@ const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
 const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 const HANG: Step = { do: 'hang' };
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 30_000, interval: 20 };
-/** Enough for the stub to come as far as its mark, which each test checks. */
+/** Long enough for the stub to reach its mark, which each test checks. */
 const TIMEOUT_MS = 2500;
 
 const FORMS: [form: RecordForm, as: string][] = [
@@ -47,14 +37,14 @@ function recover(codex: StubCodex, threadId: string, options: Partial<RecoverOpt
   return recoverCodexImage({ threadId, env: codex.env, ...options });
 }
 
-/** The one line of a rollout that matters, as 0.169.0 writes it. */
+/** Returns the line of a record with the image, as 0.169.0 writes it. */
 function line(bytes: Uint8Array, write = (base64: string): string => base64): string {
   const result = write(Buffer.from(bytes).toString('base64'));
   const item = { type: 'Extension', kind: 'image_gen.generation', status: 'completed', result };
   return `${JSON.stringify({ type: 'event_msg', payload: { type: 'item_completed', item } })}\n`;
 }
 
-/** Leaves a record behind that was written in an earlier run. */
+/** Writes a record of an earlier run. */
 async function leaveRecord(
   codex: StubCodex,
   content: string | Uint8Array,
@@ -66,12 +56,12 @@ async function leaveRecord(
   await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${ID}${ending}`), content);
 }
 
-/** Leaves a record behind that Codex has compressed since. */
+/** Writes a record that Codex has compressed since. */
 function leaveCompressed(codex: StubCodex, content: Uint8Array, place?: string): Promise<void> {
   return leaveRecord(codex, content, place, '.jsonl.zst');
 }
 
-/** Leaves a picture in the thread's store that was drawn years ago. */
+/** Writes an image from years ago into the thread's store. */
 async function leaveStored(codex: StubCodex, bytes: Uint8Array): Promise<void> {
   const directory = path.join(codex.home, 'generated_images', ID);
   await mkdir(directory, { recursive: true });
@@ -100,7 +90,7 @@ describe.for(['image', 'exit'] as const)(
     });
 
     test.for(['read-only', 'workspace-write', 'danger-full-access'] as const)(
-      'in the sandbox %s',
+      'is taken from the record in the sandbox %s',
       async (sandbox, { codex }) => {
         const steps = turn(record('end', DRAWN));
         const image = await codex.generateDetailed(steps, { completion, sandbox });
@@ -113,7 +103,7 @@ describe.for(['image', 'exit'] as const)(
       expect(image).not.toHaveProperty('revisedPrompt');
     });
 
-    test('is the first one that is whole', async ({ codex }) => {
+    test('is the first valid one', async ({ codex }) => {
       const steps = turn(
         record('item', DRAWN.subarray(0, -20)),
         record('item', Buffer.from('ffd8ffe000104a464946', 'hex')),
@@ -123,19 +113,19 @@ describe.for(['image', 'exit'] as const)(
       expect(await codex.generate(steps, { completion })).toEqual(DRAWN);
     });
 
-    test("is not looked for in another thread's record", async ({ codex }) => {
+    test("is not taken from another thread's record", async ({ codex }) => {
       const steps = turn(record('end', DRAWN, { thread: ANOTHER_ID }));
       expect(await failure(codex.generate(steps, { completion }))).toMatchObject({
         code: 'NO_IMAGE',
       });
     });
 
-    test('is not looked for without a thread', async ({ codex }) => {
+    test('is not taken without a thread', async ({ codex }) => {
       const error = await failure(codex.generate([record('end', DRAWN)], { completion }));
       expect(error).toMatchObject({ code: 'NO_IMAGE' });
     });
 
-    test('may be of maxImageBytes, and no larger', async ({ codex }) => {
+    test('may have maxImageBytes, and no more', async ({ codex }) => {
       const steps = turn(record('end', DRAWN));
       const options = { completion, maxImageBytes: DRAWN.length };
       expect(await codex.generate(steps, options)).toEqual(DRAWN);
@@ -144,25 +134,23 @@ describe.for(['image', 'exit'] as const)(
   },
 );
 
-describe('when Codex then fails', () => {
+describe('a recorded image of a Codex that then fails', () => {
   const steps = [THREAD, TURN_STARTED, record('end', DRAWN), turnFailed('stream error')];
   const orders: Step[] = [...steps, { do: 'exit', code: 1 }];
 
-  test("completion 'image': what was drawn counts", async ({ codex }) => {
+  test("is returned with completion 'image'", async ({ codex }) => {
     const image = await codex.generateDetailed(orders);
     expect(image).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
   });
 
-  test("completion 'exit': the failure does, and the picture can be recovered", async ({
-    codex,
-  }) => {
+  test("can be recovered with completion 'exit'", async ({ codex }) => {
     const error = await failure(codex.generate(orders, { completion: 'exit' }));
     expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 1 });
     expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 });
 
-describe('the order of the places', () => {
+describe('the order of the sources', () => {
   const IN_STORE = save('store', STORED);
   const IN_WORKSPACE = save('workspace', COPIED);
   const IN_RECORD = record('item', DRAWN);
@@ -176,14 +164,14 @@ describe('the order of the places', () => {
     ['exit', 'store', [IN_RECORD, IN_STORE]],
     ['exit', 'workspace', [IN_RECORD, IN_WORKSPACE]],
     ['exit', 'rollout', [IN_RECORD]],
-  ])("completion '%s': %s", async ([completion, source, steps], { codex }) => {
+  ])("is kept, completion '%s': %s", async ([completion, source, steps], { codex }) => {
     const image = await codex.generateDetailed(turn(...steps), { completion });
     expect(image.source).toBe(source);
     const bytes = { store: STORED, workspace: COPIED, rollout: DRAWN };
     expect(image.png).toEqual(bytes[image.source]);
   });
 
-  test('a broken file in a better place does not hide the record', async ({ codex }) => {
+  test('passes over broken files', async ({ codex }) => {
     const broken = DRAWN.subarray(0, 40);
     const steps = turn(save('store', broken), save('workspace', broken), IN_RECORD);
     for (const completion of ['image', 'exit'] as const) {
@@ -192,7 +180,7 @@ describe('the order of the places', () => {
     }
   });
 
-  test('an agent that says it has no tool does not undo a recorded picture', async ({ codex }) => {
+  test('holds though the agent says that it has no tool', async ({ codex }) => {
     const said: Step = {
       do: 'emit',
       event: {
@@ -204,8 +192,8 @@ describe('the order of the places', () => {
   });
 });
 
-describe('recoverCodexImage returns the picture', () => {
-  test('again after a run, from the record', async ({ codex }) => {
+describe('recoverCodexImage', () => {
+  test('returns the image of a call from the record', async ({ codex }) => {
     const steps = turn(record('end', DRAWN, { revisedPrompt: 'a fox' }));
     const drawn = await codex.generateDetailed(steps);
     const recovered = await recover(codex, drawn.threadId ?? '');
@@ -227,30 +215,30 @@ describe('recoverCodexImage returns the picture', () => {
     expect(Object.values(recovered)).not.toContain(undefined);
   });
 
-  test('again after a run, from the store', async ({ codex }) => {
+  test('returns the image of a call from the store', async ({ codex }) => {
     const { threadId = '' } = await codex.generateDetailed(turn(save('store', STORED), HANG));
     expect(await recover(codex, threadId)).toMatchObject({ png: STORED, source: 'store' });
   });
 
-  test('as often as it is asked for', async ({ codex }) => {
+  test('returns the image any number of times', async ({ codex }) => {
     await leaveRecord(codex, line(DRAWN));
     const images = await Promise.all([1, 2, 3].map(() => recover(codex, ID)));
     expect(images.map((image) => image.png)).toEqual([DRAWN, DRAWN, DRAWN]);
   });
 
-  test('without starting anything', async ({ codex }) => {
+  test('starts no process', async ({ codex }) => {
     await codex.order(turn(save('store', STORED)));
     await leaveRecord(codex, line(DRAWN));
     expect((await recover(codex, ID)).png).toEqual(DRAWN);
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('however old it is', async ({ codex }) => {
+  test('returns an image of any age', async ({ codex }) => {
     await leaveStored(codex, STORED);
     expect(await recover(codex, ID)).toMatchObject({ png: STORED, source: 'store' });
   });
 
-  test('from the store first, verified if the record holds it too', async ({ codex }) => {
+  test('prefers the store, and verifies by the record', async ({ codex }) => {
     await leaveStored(codex, STORED);
     await leaveRecord(codex, line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject({ source: 'store', verified: false });
@@ -258,18 +246,18 @@ describe('recoverCodexImage returns the picture', () => {
     expect(await recover(codex, ID)).toMatchObject({ source: 'store', verified: true });
   });
 
-  test('from the record where the file in the store is broken', async ({ codex }) => {
+  test('reads the record where the file in the store is broken', async ({ codex }) => {
     await leaveStored(codex, STORED.subarray(0, -8));
     await leaveRecord(codex, line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN, source: 'rollout' });
   });
 
-  test('from a record that was archived', async ({ codex }) => {
+  test('reads an archived record', async ({ codex }) => {
     await leaveRecord(codex, line(DRAWN), 'archived_sessions');
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN, source: 'rollout' });
   });
 
-  test('from a record of any day', async ({ codex }) => {
+  test('reads a record of any day', async ({ codex }) => {
     for (const day of ['2025/12/31', '2026/03/10', '2027/01/01']) {
       await mkdir(path.join(codex.home, 'sessions', day), { recursive: true });
     }
@@ -285,24 +273,24 @@ describe('recoverCodexImage returns the picture', () => {
     ['a line of two megabytes', `${JSON.stringify({ text: 'x'.repeat(2 << 20) })}\n`],
     ['a picture that is no base64', line(DRAWN).replace('iVBOR', '!!!!!')],
     ['an empty picture', line(Buffer.alloc(0))],
-  ])('from a record with %s in it', async ([, before], { codex }) => {
+  ])('reads a record with %s', async ([, before], { codex }) => {
     await leaveRecord(codex, before + line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
   });
 
-  test('from a record whose last line has no end', async ({ codex }) => {
+  test('reads a record whose last line has no end', async ({ codex }) => {
     await leaveRecord(codex, line(DRAWN).trimEnd());
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
   });
 
-  test('but not what a tool of the agent’s returned', async ({ codex }) => {
+  test('does not return what another tool of the agent returned', async ({ codex }) => {
     const steps = turn(record('output', COPIED), { do: 'exit', code: 1 });
     const { threadId = '' } = await failure(codex.generate(steps));
     expect(await failure(recover(codex, threadId))).toMatchObject({ code: 'NO_IMAGE' });
   });
 });
 
-describe('a record that was compressed', () => {
+describe('a compressed record', () => {
   const lines = Buffer.from(`{"type":"session_meta"}\n${line(DRAWN)}`);
   const found = { png: DRAWN, source: 'rollout', verified: true };
 
@@ -341,13 +329,13 @@ describe('a record that was compressed', () => {
     expect(await recover(codex, ID)).toMatchObject({ ...found, source: 'store' });
   });
 
-  test('is not read where the plain one is there as well', async ({ codex }) => {
+  test('is not read where there is a plain one', async ({ codex }) => {
     await leaveCompressed(codex, frame(Buffer.from(line(STORED))));
     await leaveRecord(codex, line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject(found);
   });
 
-  test('is not believed where another record of the thread is elsewhere', async ({ codex }) => {
+  test('is not believed where the thread has another record', async ({ codex }) => {
     await leaveCompressed(codex, frame(lines), 'archived_sessions');
     await leaveRecord(codex, line(DRAWN));
     expect(await failure(recover(codex, ID))).toMatchObject({ code: 'NO_IMAGE' });
@@ -358,17 +346,17 @@ describe('a record that was compressed', () => {
     ['what is not compressed', lines],
     ['a frame that is cut', frame(lines).subarray(0, -30)],
     ['a larger window than is read', frame(lines, { window: WINDOW.larger })],
-  ])('holds no picture: %s', async ([, stream], { codex }) => {
+  ])('has no image: %s', async ([, stream], { codex }) => {
     await leaveCompressed(codex, stream);
     expect(await failure(recover(codex, ID))).toMatchObject({ code: 'NO_IMAGE', threadId: ID });
   });
 
-  test('is given up where it stands for gigabytes', async ({ codex }) => {
+  test('is given up where it expands to gigabytes', async ({ codex }) => {
     await leaveCompressed(
       codex,
       Buffer.concat([bomb('x', 2 ** 32), frame(Buffer.from('\n')), frame(lines)]),
     );
-    // A line of that length is taken for a picture.
+    // A line of that length counts as an image.
     expect(await failure(recover(codex, ID))).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
   });
 
@@ -384,7 +372,7 @@ describe('a record that was compressed', () => {
 describe('a recorded picture', () => {
   const wrap = (base64: string, width: number, end: string): string =>
     base64.replaceAll(new RegExp(`.{${width}}`, 'g'), `$&${end}`);
-  // Its length is no multiple of three, so that it is padded.
+  // Its length is no multiple of three, so that the base64 is padded.
   const PADDED = Buffer.concat([DRAWN, Buffer.alloc(4 - (DRAWN.length % 3))]);
   const WRITTEN: [how: string, write: (base64: string) => string][] = [
     ['as a data URL', (base64) => `data:image/png;base64,${base64}`],
@@ -410,7 +398,7 @@ describe('a recorded picture', () => {
     ['a WebP', Buffer.from('RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0', 'latin1'), /WebP/],
     ['half a PNG', DRAWN.subarray(0, 50), /ends too early/],
     ['a text', Buffer.from('I am sorry, I cannot draw that.\n'), /text/],
-  ])('that is %s is named', async ([, bytes, named], { codex }) => {
+  ])('that is %s is refused, and the error names it', async ([, bytes, named], { codex }) => {
     const steps = turn(record('call', bytes));
     const error = await failure(codex.generate(steps));
     await leaveRecord(codex, line(bytes));
@@ -420,7 +408,7 @@ describe('a recorded picture', () => {
     }
   });
 
-  test('that is no base64 is named', async ({ codex }) => {
+  test('that is no base64 is refused, and the error names it', async ({ codex }) => {
     await leaveRecord(
       codex,
       line(DRAWN, () => 'https://example.com/a.png'),
@@ -430,7 +418,7 @@ describe('a recorded picture', () => {
     expect(error.message).toMatch(/plain text/);
   });
 
-  test('that is larger than allowed is told before one that is none', async ({ codex }) => {
+  test('that is too large is reported before one that is invalid', async ({ codex }) => {
     await leaveRecord(
       codex,
       line(Buffer.from('GIF89a')) + line(DRAWN) + line(Buffer.from('GIF89a')),
@@ -440,8 +428,8 @@ describe('a recorded picture', () => {
   });
 });
 
-describe('recoverCodexImage after', () => {
-  test('an abort', async ({ codex }) => {
+describe('recoverCodexImage', () => {
+  test('returns the image after an abort', async ({ codex }) => {
     const controller = new AbortController();
     const { events, onProgress } = listener();
     const orders = turn(record('item', DRAWN), RUNNING, HANG);
@@ -453,7 +441,7 @@ describe('recoverCodexImage after', () => {
     expect(await recover(codex, events.at(-1)?.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 
-  test('an abort of a run that was to go on to its end', async ({ codex }) => {
+  test("returns the image after an abort with completion 'exit'", async ({ codex }) => {
     const controller = new AbortController();
     const orders = turn(save('store', STORED), RUNNING, HANG);
     const call = codex.generate(orders, { signal: controller.signal, completion: 'exit' });
@@ -464,7 +452,7 @@ describe('recoverCodexImage after', () => {
     expect(await recover(codex, threadId)).toMatchObject({ png: STORED });
   });
 
-  test('a timeout', async ({ codex }) => {
+  test('returns the image after a timeout', async ({ codex }) => {
     const orders = turn(record('item', DRAWN), RUNNING, HANG);
     const error = await failure(codex.generate(orders, { timeoutMs: TIMEOUT_MS }));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
@@ -472,22 +460,22 @@ describe('recoverCodexImage after', () => {
     expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 
-  test('the daemon was killed', async ({ codex }) => {
+  test('returns the image after the daemon was killed', async ({ codex }) => {
     await codex.order(turn(record('end', DRAWN), RUNNING, HANG));
     const daemon = new Daemon(codex.options());
     await codex.reached('running');
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
     const { threadId = '', cwd } = await codex.turn();
-    // Until the next daemon starts, nobody is there to remove it.
+    // It is removed when the next daemon starts.
     await rm(path.dirname(cwd), { recursive: true, maxRetries: 3 });
 
     expect(await recover(codex, threadId)).toMatchObject({ png: DRAWN, source: 'rollout' });
   });
 });
 
-describe('at the deadline', () => {
-  // A picture counts here only once it is recorded, which no look into the store shows to have changed.
+describe('a timeout', () => {
+  // The image counts only once it is recorded, and the store shows no change then.
   const late: Partial<GenerateOptions> = {
     sandbox: 'danger-full-access',
     requireVerified: true,
@@ -501,19 +489,19 @@ describe('at the deadline', () => {
     HANG,
   );
 
-  test('a finished picture is a success', async ({ codex }) => {
+  test('returns an image that is complete', async ({ codex }) => {
     const image = await codex.generateDetailed(orders, late);
     expect(codex.hasReached('running')).toBe(true);
     expect(image).toMatchObject({ png: STORED, source: 'store', verified: true });
   });
 
-  test("but not where Codex's end is waited for", async ({ codex }) => {
+  test("returns no image with completion 'exit'", async ({ codex }) => {
     const call = codex.generate(orders, { ...late, completion: 'exit' });
     expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
     expect(codex.hasReached('running')).toBe(true);
   });
 
-  test('a picture that is still growing is none', async ({ codex }) => {
+  test('returns no image that still grows', async ({ codex }) => {
     const steps = turn(save('store', STORED.subarray(0, -12)), RUNNING, HANG);
     const call = codex.generate(steps, { timeoutMs: TIMEOUT_MS });
     expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
@@ -521,7 +509,7 @@ describe('at the deadline', () => {
   });
 });
 
-describe('where there is nothing to recover', () => {
+describe('recoverCodexImage without an image', () => {
   test.for<[what: string, prepare: (codex: StubCodex) => Promise<unknown>]>([
     ['no home', (codex) => rm(codex.home, { recursive: true })],
     ['an empty home', async () => {}],
@@ -538,21 +526,21 @@ describe('where there is nothing to recover', () => {
       'files instead of the directories',
       (codex) => writeFile(path.join(codex.home, 'sessions'), ''),
     ],
-  ])('%s', async ([, prepare], { codex }) => {
+  ])('fails with NO_IMAGE: %s', async ([, prepare], { codex }) => {
     await prepare(codex);
     const error = await failure(recover(codex, ID));
     expect(error).toMatchObject({ code: 'NO_IMAGE', status: 502, threadId: ID });
     expect(error.message).not.toContain(codex.home);
   });
 
-  test('what is in the store and no picture is named', async ({ codex }) => {
+  test('names what the store has instead', async ({ codex }) => {
     await leaveStored(codex, Buffer.from('<!doctype html><html></html>'));
     const error = await failure(recover(codex, ID));
     expect(error).toMatchObject({ code: 'INVALID_IMAGE', threadId: ID });
     expect(error.message).toMatch(/HTML/);
   });
 
-  test('maxImageBytes holds for the store', async ({ codex }) => {
+  test('keeps to maxImageBytes in the store', async ({ codex }) => {
     await leaveStored(codex, STORED);
     const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
     expect((await recoverUpTo(STORED.length)).png).toEqual(STORED);
@@ -560,7 +548,7 @@ describe('where there is nothing to recover', () => {
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413, threadId: ID });
   });
 
-  test('maxImageBytes holds for the record', async ({ codex }) => {
+  test('keeps to maxImageBytes in the record', async ({ codex }) => {
     await leaveRecord(codex, line(DRAWN));
     const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
     expect((await recoverUpTo(DRAWN.length)).png).toEqual(DRAWN);
@@ -568,22 +556,22 @@ describe('where there is nothing to recover', () => {
   });
 });
 
-describe('the home that is looked into', () => {
-  test('codexHome, before CODEX_HOME', async ({ codex }) => {
+describe('the home of recoverCodexImage', () => {
+  test('is codexHome before CODEX_HOME', async ({ codex }) => {
     await leaveRecord(codex, line(DRAWN));
     const env = { ...codex.env, CODEX_HOME: codex.scratch };
     expect((await recover(codex, ID, { env, codexHome: codex.home })).png).toEqual(DRAWN);
     expect(await failure(recover(codex, ID, { env }))).toMatchObject({ code: 'NO_IMAGE' });
   });
 
-  test('~/.codex where nothing names one', async ({ codex }) => {
+  test('is ~/.codex where no home is named', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
     await leaveRecord(codex, line(DRAWN), '../user/.codex/sessions/2026/03/09');
     expect((await recover(codex, ID, { env })).png).toEqual(DRAWN);
   });
 });
 
-describe('a thread id that is none reads nothing', () => {
+describe('an invalid thread id', () => {
   const TRICKS = [
     '',
     ' ',
@@ -610,9 +598,9 @@ describe('a thread id that is none reads nothing', () => {
   ];
 
   test.for(TRICKS.map((id) => [JSON.stringify(id), id] as const))(
-    '%s',
+    'reads nothing: %s',
     async ([, id], { codex }) => {
-      // Where such an id might lead, there is a picture.
+      // Puts an image where such an id might lead.
       for (const place of [
         'planted',
         'generated_images/planted',

@@ -1,4 +1,5 @@
-// Pictures to start from: how they reach Codex, which are refused, and that they never come back as the result.
+// Reference images: how they reach Codex, which are refused, and that none is returned as the
+// result.
 
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
@@ -10,17 +11,11 @@ import { describe, expect } from 'vitest';
 import { generateInOwnProcess, mayHaveDeadDisk, withDeadDisk } from '../support/own-process.js';
 import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  listener,
-  record,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  turn,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { failure, listener } from '../support/outcome.js';
+import { record, save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const DRAWN = png({ seed: 1 });
 const PNG = png({ seed: 2 });
@@ -30,23 +25,23 @@ const GIF = Buffer.from('GIF89a\x01\0\x01\0\0\0\0;', 'latin1');
 const FOX = path.join(NOWHERE, 'fox.png');
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** Files of the caller's own, in this order. */
+/** Writes files of the caller, in this order. */
 async function files(codex: StubCodex, ...contents: Buffer[]): Promise<string[]> {
   const all = contents.map((bytes, n) => ({ bytes, file: path.join(codex.scratch, `mine ${n}`) }));
   await Promise.all(all.map(({ bytes, file }) => writeFile(file, bytes)));
   return all.map(({ file }) => file);
 }
 
-/** A file that begins like a JPEG and is as long as it is told to be. */
+/** Returns a file of that size that begins like a JPEG. */
 async function fileOf(codex: StubCodex, size: number): Promise<string> {
   const [file = ''] = await files(codex, JPEG);
   await truncate(file, size);
   return file;
 }
 
-/** A file that can be seen and not be read, until it is let go of. */
+/** A file that exists and cannot be read, until `letGo` is called. */
 async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () => void }> {
-  // For root, too: nothing is mapped at the beginning of an address space.
+  // For root as well: no memory is mapped at the beginning of an address space.
   if (LINUX) return { file: '/proc/self/mem', letGo: () => {} };
   const [file = ''] = await files(codex, PNG);
   if (WINDOWS) {
@@ -57,7 +52,7 @@ async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () =
   return { file, letGo: () => {} };
 }
 
-describe('they reach Codex', () => {
+describe('references', () => {
   const LOOK: Step[] = [
     { do: 'reach', mark: 'running' },
     { do: 'await', gate: 'end' },
@@ -77,7 +72,7 @@ describe('they reach Codex', () => {
         'reference-5.png',
       ],
     ],
-  ])('%i, as copies in the workspace', async ([, contents, names], { codex }) => {
+  ])('reach Codex as copies in the workspace: %i', async ([, contents, names], { codex }) => {
     const referenceImages = await files(codex, ...contents);
     const steps = turn(...LOOK, save('store', DRAWN));
     const call = codex.generate(steps, { referenceImages });
@@ -87,17 +82,17 @@ describe('they reach Codex', () => {
     const copies = names.map((name) => path.join(cwd, name));
     expect(await Promise.all(copies.map((file) => readFile(file)))).toEqual(contents);
 
-    // Attached by names that no option could divide, and before an option that ends the list.
+    // The names need no quoting, and an option follows that ends the list.
     const first = args.indexOf('-i');
     const attached = names.flatMap((name) => ['-i', name]);
     expect(args.slice(first, first + attached.length)).toEqual(attached);
     expect(args[first + attached.length]).toMatch(/^--/);
-    // Named in the words, for the tool's own argument, in the same order.
+    // In the prompt, for the argument of the tool, in the same order.
     expect(stdin).toContain('referenced_image_paths');
     const places = copies.map((file) => stdin.indexOf(`${file}\n`));
     expect(places).not.toContain(-1);
     expect(places).toEqual(places.toSorted((a, b) => a - b));
-    // The caller's own files are none of Codex's business.
+    // The paths of the caller's files do not reach Codex.
     for (const file of referenceImages) expect(stdin + args.join('\n')).not.toContain(file);
 
     await codex.open('end');
@@ -106,7 +101,7 @@ describe('they reach Codex', () => {
   });
 
   test.for([[], null, undefined])(
-    'none where there are none: %s',
+    'leave no trace where there are none: %s',
     async (referenceImages, { codex }) => {
       await codex.generate(turn(save('store', DRAWN)), { referenceImages });
       const { args, cwdEntries, stdin } = await codex.turn();
@@ -117,7 +112,7 @@ describe('they reach Codex', () => {
   );
 
   test.for(['read-only', 'danger-full-access'] as const)(
-    'in the sandbox %s',
+    'reach Codex in the sandbox %s',
     async (sandbox, { codex }) => {
       const referenceImages = await files(codex, PNG);
       await codex.generate(turn(save('store', DRAWN)), { referenceImages, sandbox });
@@ -127,17 +122,17 @@ describe('they reach Codex', () => {
     },
   );
 
-  test('one file twice, and by a link', async ({ codex }) => {
+  test('may be one file twice, and by a link', async ({ codex }) => {
     const [file = ''] = await files(codex, PNG);
     const linked = path.join(codex.scratch, 'a link');
-    // On Windows the other kind takes rights.
+    // On Windows the other kind needs a privilege.
     await (WINDOWS ? link : symlink)(file, linked);
     await codex.generate(turn(save('store', DRAWN)), { referenceImages: [file, file, linked] });
     const names = ['reference-1.png', 'reference-2.png', 'reference-3.png'];
     expect((await codex.turn()).cwdEntries.toSorted()).toEqual(names);
   });
 
-  test('whatever the name says', async ({ codex }) => {
+  test('may have any name', async ({ codex }) => {
     const name = `--help & $(id) 'Лиса' %PATH% 🦊.svg`;
     const file = path.join(codex.scratch, WINDOWS ? name : `${name}\n; "a quote"`);
     await writeFile(file, WEBP);
@@ -147,14 +142,17 @@ describe('they reach Codex', () => {
     expect(recording.args.join('\n') + recording.stdin).not.toContain('$(id)');
   });
 
-  test('up to 16 MiB', async ({ codex }) => {
+  test('may have 16 MiB', async ({ codex }) => {
     const referenceImages = [await fileOf(codex, MOST_BYTES)];
     expect(await codex.generate(turn(save('store', DRAWN)), { referenceImages })).toEqual(DRAWN);
   });
 });
 
-describe('what cannot be one is refused before anything is spent', () => {
-  /** Nothing was started, and the option is named. (That no workspace is left, the fixture checks.) */
+describe('an invalid reference', () => {
+  /**
+   * Asserts that nothing is started and that the error names the option. The fixture asserts that
+   * no workspace is left.
+   */
   async function refuses(
     codex: StubCodex,
     referenceImages: unknown,
@@ -193,12 +191,12 @@ describe('what cannot be one is refused before anything is spent', () => {
     ],
     ['half a signature', async (codex) => (await files(codex, PNG.subarray(0, 5)))[0] ?? ''],
     ['a byte more than 16 MiB', (codex) => fileOf(codex, MOST_BYTES + 1)],
-  ])('%s', async ([, make], { codex }) => {
+  ])('is refused before a turn is spent: %s', async ([, make], { codex }) => {
     const bad = await make(codex);
     await refuses(codex, [bad], 'referenceImages[0]');
   });
 
-  test('a file that cannot be read', async ({ codex }) => {
+  test('is refused before a turn is spent: a file that cannot be read', async ({ codex }) => {
     const { file, letGo } = await unreadable(codex);
     try {
       await refuses(codex, [file], 'referenceImages[0]');
@@ -207,19 +205,19 @@ describe('what cannot be one is refused before anything is spent', () => {
     }
   });
 
-  // Windows has none.
-  test.skipIf(WINDOWS)('a FIFO', async ({ codex }) => {
+  // Windows has no FIFOs.
+  test.skipIf(WINDOWS)('is refused before a turn is spent: a FIFO', async ({ codex }) => {
     const fifo = path.join(codex.scratch, 'fifo');
     execFileSync('mkfifo', [fifo]);
     await refuses(codex, [fifo], 'referenceImages[0]');
   });
 
-  // Windows would occupy all of it.
-  test.skipIf(WINDOWS)('a terabyte of nothing', async ({ codex }) => {
+  // Windows would occupy the whole terabyte.
+  test.skipIf(WINDOWS)('is refused before a turn is spent: a terabyte', async ({ codex }) => {
     await refuses(codex, [await fileOf(codex, 2 ** 40)], 'referenceImages[0]');
   });
 
-  test('the one that is wrong is named, beside others that are not', async ({ codex }) => {
+  test('is named among valid ones', async ({ codex }) => {
     const good = path.join(codex.scratch, 'good');
     await writeFile(good, PNG);
     await refuses(codex, [good, good, path.join(codex.scratch, 'nothing')], 'referenceImages[2]');
@@ -227,7 +225,7 @@ describe('what cannot be one is refused before anything is spent', () => {
     await refuses(codex, [good, path.join(codex.scratch, 'directory')], 'referenceImages[1]');
   });
 
-  test('six', async ({ codex }) => {
+  test('is the sixth of six', async ({ codex }) => {
     const six = await files(codex, PNG, PNG, PNG, PNG, PNG, PNG);
     await refuses(codex, six, 'referenceImages');
   });
@@ -244,34 +242,31 @@ describe('what cannot be one is refused before anything is spent', () => {
     ['a hole', [, FOX], 'referenceImages[0]'], // oxlint-disable-line no-sparse-arrays
     ['a path that is not in a list', FOX, 'referenceImages'],
     ['an object', { 0: FOX, length: 1 }, 'referenceImages'],
-  ])('%s', async ([, value, option], { codex }) => {
+  ])('is refused before a turn is spent: %s', async ([, value, option], { codex }) => {
     await refuses(codex, value, option);
   });
 });
 
-describe.skipIf(!mayHaveDeadDisk())(
-  'a disk that answers no more (takes the right to mount)',
-  () => {
-    test('ends the call at its timeout', async ({ codex }) => {
-      const disk = path.join(codex.scratch, 'disk');
-      await mkdir(disk);
-      const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
-      const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
-      expect(error).toMatchObject({ code: 'TIMEOUT' });
-      expect(await codex.recordings()).toEqual([]);
-      expect(await codex.workspaces()).toEqual([]);
-    });
-  },
-);
+describe.skipIf(!mayHaveDeadDisk())('a reference on a dead disk (takes the right to mount)', () => {
+  test('does not keep the call from ending at its timeout', async ({ codex }) => {
+    const disk = path.join(codex.scratch, 'disk');
+    await mkdir(disk);
+    const options = codex.options({ referenceImages: [path.join(disk, 'fox')], timeoutMs: 1000 });
+    const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(await codex.recordings()).toEqual([]);
+    expect(await codex.workspaces()).toEqual([]);
+  });
+});
 
-describe('a reference that comes back unchanged is no picture', () => {
+describe('a reference that comes back unchanged', () => {
   const PLACES: [place: string, step: Step][] = [
     ['at the handed path', save('workspace', PNG)],
     ['in the store', save('store', PNG)],
     ['in the record', record('item', PNG)],
   ];
 
-  test.for(PLACES)('%s', async ([, step], { codex }) => {
+  test.for(PLACES)('is no image %s', async ([, step], { codex }) => {
     const referenceImages = await files(codex, JPEG, PNG);
     for (const completion of ['image', 'exit'] as const) {
       const error = await failure(codex.generate(turn(step), { referenceImages, completion }));
@@ -280,7 +275,7 @@ describe('a reference that comes back unchanged is no picture', () => {
     }
   });
 
-  test.for(PLACES)('%s, where it was none', async ([, step], { codex }) => {
+  test.for(PLACES)('is an image %s where it was no reference', async ([, step], { codex }) => {
     const referenceImages = await files(codex, JPEG, DRAWN);
     expect(await codex.generate(turn(step), { referenceImages })).toEqual(PNG);
   });
@@ -288,7 +283,7 @@ describe('a reference that comes back unchanged is no picture', () => {
   test.for<[what: string, drawn: Step, source: string]>([
     ['the store', save('store', DRAWN), 'store'],
     ['the record', record('end', DRAWN), 'rollout'],
-  ])('it does not hide what %s holds', async ([, drawn, source], { codex }) => {
+  ])('does not hide the image in %s', async ([, drawn, source], { codex }) => {
     const referenceImages = await files(codex, PNG);
     for (const completion of ['image', 'exit'] as const) {
       const steps = turn(save('workspace', PNG), drawn);
@@ -297,7 +292,7 @@ describe('a reference that comes back unchanged is no picture', () => {
     }
   });
 
-  test('one that differs in its last byte is a picture', async ({ codex }) => {
+  test('is an image if its last byte differs', async ({ codex }) => {
     const [a, b] = [Buffer.concat([PNG, Buffer.of(1)]), Buffer.concat([PNG, Buffer.of(2)])];
     const referenceImages = await files(codex, a);
     expect(await codex.generate(turn(save('store', b)), { referenceImages })).toEqual(b);

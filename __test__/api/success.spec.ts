@@ -1,11 +1,13 @@
-// Where the picture is taken from, and that its bytes arrive untouched.
+// Which file is returned, and that its bytes are unchanged.
 
 import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png } from '../support/png.js';
-import { failure, save, say, StubCodex, test, turn, USAGE } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, say, turn, USAGE } from '../support/steps.js';
+import { StubCodex, test } from '../support/stub.js';
 
 const STORED = png({ seed: 1 });
 const COPIED = png({ seed: 2 });
@@ -33,7 +35,7 @@ describe("completion 'image'", () => {
     expect(image).toMatchObject({ source: 'store', png: STORED });
   });
 
-  test('takes the copy at the handed path when Codex exits with 0', async ({ codex }) => {
+  test('takes the copy in the workspace when Codex exits with 0', async ({ codex }) => {
     const image = await codex.generateDetailed(turn(save('workspace', COPIED)));
     expect(image).toMatchObject({ source: 'workspace', png: COPIED });
   });
@@ -48,7 +50,7 @@ describe("completion 'image'", () => {
 describe("completion 'exit'", () => {
   const completion = 'exit';
 
-  test('waits for Codex, though the picture is there', async ({ codex }) => {
+  test('waits for Codex though the image exists', async ({ codex }) => {
     let settled = false;
     const call = codex
       .generate(
@@ -64,37 +66,37 @@ describe("completion 'exit'", () => {
     expect(await call).toEqual(STORED);
   });
 
-  test('the copy at the handed path wins', async ({ codex }) => {
+  test('prefers the copy in the workspace', async ({ codex }) => {
     const orders = turn(save('store', STORED), save('workspace', COPIED));
     const image = await codex.generateDetailed(orders, { completion });
     expect(image).toMatchObject({ source: 'workspace', png: COPIED });
   });
 
-  test('the store is the rescue where there is no copy', async ({ codex }) => {
+  test("takes the store's file where there is no copy", async ({ codex }) => {
     const image = await codex.generateDetailed(turn(save('store', STORED)), { completion });
     expect(image).toMatchObject({ source: 'store', png: STORED });
   });
 
-  test('the store is the rescue where the copy is broken', async ({ codex }) => {
+  test("takes the store's file where the copy is broken", async ({ codex }) => {
     const orders = turn(save('store', STORED), save('workspace', COPIED.subarray(0, 40)));
     const image = await codex.generateDetailed(orders, { completion });
     expect(image).toMatchObject({ source: 'store', png: STORED });
   });
 });
 
-describe.for(['image', 'exit'] as const)("whose picture it is, completion '%s'", (completion) => {
-  test("another thread's store is not looked at", async ({ codex }) => {
+describe.for(['image', 'exit'] as const)("the image of a thread, completion '%s'", (completion) => {
+  test("is not taken from another thread's store", async ({ codex }) => {
     const orders = turn(save('store', STORED, { thread: '0199d2c4-0000-7000-8000-000000000000' }));
     expect(await failure(codex.generate(orders, { completion }))).toMatchObject({
       code: 'NO_IMAGE',
     });
   });
 
-  test('without `thread.started` only the handed path counts', async ({ codex }) => {
+  test('is taken from the workspace without `thread.started`', async ({ codex }) => {
     expect(await codex.generate([save('workspace', COPIED)], { completion })).toEqual(COPIED);
   });
 
-  test('read-only: the store counts', async ({ codex }) => {
+  test('is taken from the store under read-only', async ({ codex }) => {
     const image = await codex.generateDetailed(turn(save('store', STORED)), {
       completion,
       sandbox: 'read-only',
@@ -102,19 +104,19 @@ describe.for(['image', 'exit'] as const)("whose picture it is, completion '%s'",
     expect(image).toMatchObject({ source: 'store', png: STORED });
   });
 
-  test('read-only: a file at the handed path does not', async ({ codex }) => {
+  test('is not taken from the workspace under read-only', async ({ codex }) => {
     const orders = turn(save('workspace', COPIED));
     const call = codex.generate(orders, { completion, sandbox: 'read-only' });
     expect(await failure(call)).toMatchObject({ code: 'NO_IMAGE' });
   });
 
-  test('a sentence about a missing tool does not undo a picture', async ({ codex }) => {
+  test('is returned though the agent says that it has no tool', async ({ codex }) => {
     const orders = turn(save('store', STORED), say('IMAGE_GEN_UNAVAILABLE'));
     expect(await codex.generate(orders, { completion })).toEqual(STORED);
   });
 });
 
-describe('the bytes are those of the file', () => {
+describe('the bytes of an image', () => {
   test.for<[what: string, bytes: Buffer]>([
     ['one pixel', png({ width: 1, height: 1 })],
     ['bytes after IEND', Buffer.concat([png(), Buffer.from('and then some\0\xff', 'latin1')])],
@@ -122,7 +124,7 @@ describe('the bytes are those of the file', () => {
     ['a text chunk', png({ ancillary: [chunk('tEXt', Buffer.from('Comment\0a fox'))] })],
     ['pixels in several chunks', inSeveralChunks()],
     ['640 × 480', png({ width: 640, height: 480 })],
-  ])('%s', async ([, bytes], { codex }) => {
+  ])('are those of the file: %s', async ([, bytes], { codex }) => {
     const images = [
       await codex.generate(turn(save('store', bytes), { do: 'hang' })),
       await codex.generate(turn(save('workspace', bytes))),
@@ -143,7 +145,7 @@ describe('the bytes are those of the file', () => {
   }
 });
 
-test('calls at the same time each get their own picture', async () => {
+test('concurrent calls each get their own image', async () => {
   const draw = async (seed: number): Promise<[Buffer, Buffer]> => {
     const picture = png({ seed });
     const codex = await StubCodex.create();
@@ -157,7 +159,7 @@ test('calls at the same time each get their own picture', async () => {
 });
 
 describe('the detailed result', () => {
-  test('tells what is in the picture and what it cost', async ({ codex }) => {
+  test('has the size, the transparency and the tokens', async ({ codex }) => {
     const bytes = png({ width: 7, height: 5, alpha: true });
     const image = await codex.generateDetailed(turn(save('store', bytes)), { completion: 'exit' });
     const { threadId } = await codex.turn();
@@ -181,7 +183,7 @@ describe('the detailed result', () => {
     expect(Buffer.isBuffer(image.png)).toBe(true);
   });
 
-  test('tells where the time went', async ({ codex }) => {
+  test('has the time of each phase', async ({ codex }) => {
     const image = await codex.generateDetailed(turn(save('store', STORED), { do: 'hang' }));
     const { preflightMs, startMs, imageMs = NaN, stopMs, totalMs } = image.timings;
     for (const time of [preflightMs, startMs, imageMs, stopMs]) {
@@ -190,17 +192,17 @@ describe('the detailed result', () => {
     }
   });
 
-  test('a picture without transparency says so', async ({ codex }) => {
+  test('has no alpha where the image has no transparency', async ({ codex }) => {
     const image = await codex.generateDetailed(turn(save('workspace', png())));
     expect(image).toMatchObject({ width: 3, height: 2, hasAlpha: false });
   });
 
-  test('a turn that was stopped at its picture has no usage', async ({ codex }) => {
+  test('has no usage where the turn was stopped at its image', async ({ codex }) => {
     const image = await codex.generateDetailed(turn(save('store', STORED), { do: 'hang' }));
     expect(image).not.toHaveProperty('usage');
   });
 
-  test('what is not known is absent, not undefined', async ({ codex }) => {
+  test('lacks the members that are unknown, instead of having undefined', async ({ codex }) => {
     const image = await codex.generateDetailed([save('workspace', COPIED)]);
     expect(image).not.toHaveProperty('threadId');
     expect(Object.values(image)).not.toContain(undefined);

@@ -1,16 +1,18 @@
-// A transparent background: asked for in words, and judged by the pixels.
+// Transparent backgrounds: requested in the prompt, and detected in the pixels.
 
 import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png } from '../support/png.js';
-import { failure, record, save, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { record, save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
 
 const OPAQUE = png();
 const TRANSPARENT = png({ alpha: true });
 
-/** RGBA whose every pixel is fully opaque, but for `alpha` in the last one. */
+/** RGBA with opaque pixels, except for `alpha` in the last one. */
 function rgba(alpha: number): Buffer {
   const size = { width: 4, height: 3, alpha: true };
   const rows = pixels(size);
@@ -20,7 +22,7 @@ function rgba(alpha: number): Buffer {
   return assemble([header(size), chunk('IDAT', deflateSync(rows))]);
 }
 
-/** One grey pixel, with or without a colour that counts as transparent. */
+/** One grey pixel, with or without a transparent colour. */
 function grey(...transparency: Buffer[]): Buffer {
   const data = Buffer.from('00000001000000010800000000', 'hex');
   const pixel = chunk('IDAT', deflateSync(Buffer.from([0, 7])));
@@ -30,7 +32,7 @@ function grey(...transparency: Buffer[]): Buffer {
 const SEVEN_IS_TRANSPARENT = chunk('tRNS', Buffer.from([0, 7]));
 const EIGHT_IS_TRANSPARENT = chunk('tRNS', Buffer.from([0, 8]));
 
-describe('hasAlpha tells what is in the pixels', () => {
+describe('hasAlpha', () => {
   test.for<[what: string, bytes: Buffer, hasAlpha: boolean]>([
     ['RGB', OPAQUE, false],
     ['RGBA', TRANSPARENT, true],
@@ -40,7 +42,7 @@ describe('hasAlpha tells what is in the pixels', () => {
     ['grey', grey(), false],
     ['grey with a transparent colour', grey(SEVEN_IS_TRANSPARENT), true],
     ['grey with a transparent colour that does not occur', grey(EIGHT_IS_TRANSPARENT), false],
-  ])('%s', async ([, bytes, hasAlpha], { codex }) => {
+  ])('is read from the pixels: %s', async ([, bytes, hasAlpha], { codex }) => {
     for (const transparent of [false, true]) {
       const image = await codex.generateDetailed(turn(save('store', bytes)), { transparent });
       expect(image).toMatchObject({ png: bytes, hasAlpha });
@@ -48,7 +50,7 @@ describe('hasAlpha tells what is in the pixels', () => {
   });
 });
 
-describe('a warning, not a failure', () => {
+describe('the warning about transparency', () => {
   const PLACES = [
     ['store', save('store', OPAQUE), save('store', TRANSPARENT)],
     ['workspace', save('workspace', OPAQUE), save('workspace', TRANSPARENT)],
@@ -56,7 +58,7 @@ describe('a warning, not a failure', () => {
   ] as const;
 
   test.for(PLACES)(
-    'where transparency was asked for and is missing: %s',
+    'is given where transparency is missing: %s',
     async ([source, opaque], { codex }) => {
       const image = await codex.generateDetailed(turn(opaque), { transparent: true });
       expect(image).toMatchObject({ png: OPAQUE, source, hasAlpha: false });
@@ -64,9 +66,7 @@ describe('a warning, not a failure', () => {
     },
   );
 
-  test("where it is missing under validation 'signature', which decodes what it can", async ({
-    codex,
-  }) => {
+  test("is given with validation 'signature' for what can be decoded", async ({ codex }) => {
     const options = { transparent: true, validation: 'signature' } as const;
     const size = { width: 20, height: 10 };
     const opaque = turn(save('workspace', png(size)));
@@ -81,7 +81,7 @@ describe('a warning, not a failure', () => {
       hasAlpha: true,
       warnings: [],
     });
-    // Nothing is known of what cannot be decoded.
+    // What cannot be decoded is unknown.
     const broken = assemble([header(), chunk('IDAT', Buffer.alloc(128, 7))]);
     expect(await codex.generateDetailed(turn(save('workspace', broken)), options)).toMatchObject({
       width: 3,
@@ -91,13 +91,16 @@ describe('a warning, not a failure', () => {
     });
   });
 
-  test.for(PLACES)('none where it is there: %s', async ([source, , transparent], { codex }) => {
-    const image = await codex.generateDetailed(turn(transparent), { transparent: true });
-    expect(image).toMatchObject({ source, hasAlpha: true, warnings: [] });
-  });
+  test.for(PLACES)(
+    'is absent where the image is transparent: %s',
+    async ([source, , transparent], { codex }) => {
+      const image = await codex.generateDetailed(turn(transparent), { transparent: true });
+      expect(image).toMatchObject({ source, hasAlpha: true, warnings: [] });
+    },
+  );
 
   test.for([false, null, undefined])(
-    'none where it was not asked for: %s',
+    'is absent where transparency was not requested: %s',
     async (transparent, { codex }) => {
       for (const bytes of [OPAQUE, TRANSPARENT]) {
         const steps = turn(save('store', bytes));
@@ -107,20 +110,20 @@ describe('a warning, not a failure', () => {
     },
   );
 
-  test('the bytes alone come without it', async ({ codex }) => {
+  test('does not change what generateCodexImage returns', async ({ codex }) => {
     const steps = turn(save('store', OPAQUE));
     expect(await codex.generate(steps, { transparent: true })).toEqual(OPAQUE);
   });
 
-  test('and a failure stays one', async ({ codex }) => {
+  test('does not replace a failure', async ({ codex }) => {
     const error = await failure(codex.generate(turn(), { transparent: true }));
     expect(error).toMatchObject({ code: 'NO_IMAGE' });
   });
 });
 
-describe('the words', () => {
+describe('the prompt', () => {
   test.for(['workspace-write', 'read-only'] as const)(
-    'ask for it, %s',
+    'asks for a transparent background in the sandbox %s',
     async (sandbox, { codex }) => {
       await codex.generate(turn(save('store', TRANSPARENT)), { transparent: true, sandbox });
       const { stdin = '' } = await codex.turn();
@@ -129,12 +132,12 @@ describe('the words', () => {
     },
   );
 
-  test('do not speak of it otherwise', async ({ codex }) => {
+  test('does not mention transparency otherwise', async ({ codex }) => {
     await codex.generate(turn(save('store', OPAQUE)), { transparent: false });
     expect((await codex.turn()).stdin).not.toMatch(/transparen|alpha/i);
   });
 
-  test("do not change the brief's own", async ({ codex }) => {
+  test("does not change the user's text", async ({ codex }) => {
     const prompt = 'a fox on an opaque background';
     await codex.generate(turn(save('store', TRANSPARENT)), { prompt, transparent: true });
     expect((await codex.turn()).stdin).toContain(`\n${prompt}\n`);

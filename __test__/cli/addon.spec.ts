@@ -1,4 +1,4 @@
-// Where the native addon is missing, everything that does not need it works, and the rest says so in a sentence.
+// Without the native addon, commands that do not need it work, and the others name it.
 
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { events, run, test, type World } from '../support/command.js';
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The package as npm leaves it where no addon fits. */
+/** Makes a copy of the package without an addon, as npm leaves it on an unsupported platform. */
 async function withoutAddon({ scratch }: World): Promise<string> {
   const home = path.join(scratch, 'package');
   await mkdir(path.join(home, 'dist'), { recursive: true });
@@ -20,7 +20,7 @@ async function withoutAddon({ scratch }: World): Promise<string> {
   return path.join(home, 'dist', 'cli.mjs');
 }
 
-test('drawing and checking say what is missing', async ({ world }) => {
+test('a call without the addon names what is missing', async ({ world }) => {
   const cli = await withoutAddon(world);
   for (const args of [
     ['a fox'],
@@ -36,13 +36,13 @@ test('drawing and checking say what is missing', async ({ world }) => {
   expect(await readdir(world.scratch)).toEqual(['package']);
 });
 
-test('--verbose says why', async ({ world }) => {
+test('--verbose adds the reason', async ({ world }) => {
   const cli = await withoutAddon(world);
   const { stderr } = await run(world, ['a fox', '--verbose'], { cli });
   expect(stderr).toMatch(/\n {2}.*native binding/);
 });
 
-test('programs are told too', async ({ world }) => {
+test('--json reports it as an object', async ({ world }) => {
   const outcome = await run(world, ['a fox', '--json'], { cli: await withoutAddon(world) });
   expect(outcome).toMatchObject({ code: 69, stderr: '' });
   expect(events(outcome)).toMatchObject([
@@ -50,7 +50,7 @@ test('programs are told too', async ({ world }) => {
   ]);
 });
 
-test('help, version and wrong arguments do not need it', async ({ world }) => {
+test('help, version and wrong arguments work without the addon', async ({ world }) => {
   const cli = await withoutAddon(world);
   expect(await run(world, ['--help'], { cli })).toMatchObject({ code: 0, stderr: '' });
   expect(await run(world, ['--version'], { cli })).toMatchObject({ code: 0, stderr: '' });

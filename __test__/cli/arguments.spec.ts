@@ -1,4 +1,4 @@
-// What the command takes, what it makes of it, and what it refuses before anything is started.
+// How the command parses its arguments, and which it refuses before Codex starts.
 
 import { cp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,14 +8,11 @@ import { describe, expect } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { events, run, test, type World } from '../support/command.js';
 import { png } from '../support/png.js';
-import {
-  installStub,
-  type Recording,
-  save,
-  type StubCodex,
-  turn,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { save, turn } from '../support/steps.js';
+import type { StubCodex } from '../support/stub.js';
+import type { Recording } from '../support/stub-orders.js';
+import { installStub } from '../support/stub-program.js';
 
 const DRAWN = turn(save('store', png()));
 
@@ -34,7 +31,7 @@ async function recorded(
   return { ...recording, stdin: recording.stdin ?? '' };
 }
 
-describe('refused with exit code 64, the reason, and no turn started', () => {
+describe('a wrong command line', () => {
   test.for<[what: string, args: string[], reason: RegExp]>([
     ['no prompt', [], /no prompt/],
     ['a blank prompt', [' \n'], /prompt is blank/],
@@ -70,29 +67,32 @@ describe('refused with exit code 64, the reason, and no turn started', () => {
     ['a check of a prompt', ['--check', 'a fox'], /--check takes no prompt: “a fox”/],
     ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
     ['both JSON and the picture', ['a fox', '--json', '-o', '-'], /both want stdout/],
-  ])('%s', async ([, args, reason], { codex, world }) => {
-    await codex.order(DRAWN);
-    const json = args.includes('--json');
-    const { code, stdout, stderr } = await run(world, args);
-    expect(code).toBe(64);
-    const told = stderr.split('\n').find((line) => line.startsWith('codex-image: '));
-    expect(json ? stdout.toString() : told).toMatch(reason);
-    const turns = (await codex.recordings()).filter(({ command }) => command === 'exec');
-    expect(turns).toEqual([]);
-  });
+  ])(
+    'exits with 64 and the reason, and starts no turn: %s',
+    async ([, args, reason], { codex, world }) => {
+      await codex.order(DRAWN);
+      const json = args.includes('--json');
+      const { code, stdout, stderr } = await run(world, args);
+      expect(code).toBe(64);
+      const told = stderr.split('\n').find((line) => line.startsWith('codex-image: '));
+      expect(json ? stdout.toString() : told).toMatch(reason);
+      const turns = (await codex.recordings()).filter(({ command }) => command === 'exec');
+      expect(turns).toEqual([]);
+    },
+  );
 
   test.for<[what: string, stdin: string | Uint8Array]>([
     ['nothing', ''],
     ['a blank prompt', ' \n'],
     ['what is no text', Uint8Array.of(0x66, 0xff, 0x6f)],
-  ])('%s on stdin', async ([, stdin], { codex, world }) => {
+  ])('exits with 64: %s on stdin', async ([, stdin], { codex, world }) => {
     const { code, stderr } = await run(world, ['-'], { stdin });
     expect(code).toBe(64);
     expect(stderr).toMatch(/^codex-image: The prompt on stdin is (blank|not UTF-8)\. \[USAGE\]\n$/);
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('programs are told as programs want it', async ({ world }) => {
+  test('is reported as an object with --json', async ({ world }) => {
     const outcome = await run(world, ['a fox', '--frame', '--json']);
     expect(outcome).toMatchObject({ code: 64, stderr: '' });
     expect(events(outcome)).toEqual([
@@ -100,7 +100,7 @@ describe('refused with exit code 64, the reason, and no turn started', () => {
     ]);
   });
 
-  test('but a prompt is no option', async ({ world }) => {
+  test('is none if the prompt only looks like an option', async ({ world }) => {
     const outcome = await run(world, ['--frame', '--', '--json']);
     expect(outcome.code).toBe(64);
     expect(outcome.stderr).toContain("'--frame'");
@@ -108,18 +108,18 @@ describe('refused with exit code 64, the reason, and no turn started', () => {
 });
 
 describe('the prompt', () => {
-  test('may look like an option behind --', async ({ codex, world }) => {
+  test('may look like an option after --', async ({ codex, world }) => {
     expect((await recorded(codex, world, ['-q', '--', '--json'])).stdin).toContain('\n--json\n');
   });
 
-  test('comes from stdin, whole', async ({ codex, world }) => {
+  test('comes from stdin as a whole', async ({ codex, world }) => {
     const prompt = `two lines\nof "text" $HOME 狐 ${'x'.repeat(200_000)}`;
     const { stdin } = await recorded(codex, world, ['-', '-o', 'fox.png'], `${prompt}\n`);
     expect(stdin).toContain(`\n${prompt}\n`);
   });
 });
 
-test('everything that is asked for reaches Codex', async ({ codex, world }) => {
+test('all options reach Codex', async ({ codex, world }) => {
   await writeFile(path.join(world.scratch, 'a.png'), png({ seed: 2 }));
   await writeFile(path.join(world.scratch, 'b.png'), png({ seed: 3 }));
   const { args, stdin, cwdEntries } = await recorded(codex, world, [
@@ -140,7 +140,7 @@ test('everything that is asked for reaches Codex', async ({ codex, world }) => {
   expect(cwdEntries).toEqual(expect.arrayContaining(['reference-1.png', 'reference-2.png']));
 });
 
-test('which Codex, and which home, may be said relative to here', async ({ codex, world }) => {
+test('the paths of Codex and of its home may be relative', async ({ codex, world }) => {
   await installStub(path.join(world.scratch, 'my-codex'));
   await cp(codex.home, path.join(world.scratch, 'my-home'), { recursive: true });
   const { CODEX_BIN: _, CODEX_HOME: __, ...env } = world.env;
@@ -156,7 +156,7 @@ describe('--timeout', () => {
     ['1s', '1'],
     ['0.02m', '1.2'],
     ['0.0003h', '1.08'],
-  ])('%s', async ([time, seconds], { codex, world }) => {
+  ])('accepts %s', async ([time, seconds], { codex, world }) => {
     await codex.order(turn({ do: 'hang' }));
     const { code, stderr } = await run(world, ['a fox', '--timeout', time]);
     expect(code).toBe(75);
@@ -166,17 +166,16 @@ describe('--timeout', () => {
   });
 });
 
-test.for(['--help', '-h'])('%s tells how it is used', async (flag, { codex, world }) => {
+test.for(['--help', '-h'])('%s prints the usage', async (flag, { codex, world }) => {
   const { code, stdout, stderr } = await run(world, ['a fox', flag, '--no-preview']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const text = stdout.toString();
   expect(text).toContain('Usage: codex-image [options] PROMPT');
-  // Fits the narrowest of terminals that are still in use.
   for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   expect(await codex.recordings()).toEqual([]);
 });
 
-test.for(['--version', '-V'])('%s tells the version', async (flag, { world }) => {
+test.for(['--version', '-V'])('%s prints the version', async (flag, { world }) => {
   const { code, stdout } = await run(world, [flag]);
   expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: `${manifest.version}\n` });
 });

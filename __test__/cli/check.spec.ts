@@ -1,15 +1,15 @@
-// `--check`: whether this machine can draw, and what to do if not.
+// `--check` prints whether this machine can generate images, and how to fix what is missing.
 
 import { describe, expect } from 'vitest';
 
 import { events, run, test } from '../support/command.js';
 import { CODEX_IS_INSTALLED } from '../support/platform.js';
-import { STUB } from '../support/stub.js';
+import { STUB } from '../support/stub-program.js';
 
 const MISSING = { CODEX_BIN: '', PATH: '/nowhere' };
 
-describe('a machine that is ready', () => {
-  test('is told to be', async ({ world }) => {
+describe('--check on a machine that is ready', () => {
+  test('prints that it is', async ({ world }) => {
     const { code, stdout, stderr } = await run(world, ['--check']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.toString().split('\n')).toEqual([
@@ -21,7 +21,7 @@ describe('a machine that is ready', () => {
     ]);
   });
 
-  test('is an object for programs', async ({ world }) => {
+  test('prints an object with --json', async ({ world }) => {
     const outcome = await run(world, ['--check', '--json']);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     expect(events(outcome)).toMatchObject([
@@ -29,7 +29,7 @@ describe('a machine that is ready', () => {
     ]);
   });
 
-  test('may have hints', async ({ codex, world }) => {
+  test('prints hints', async ({ codex, world }) => {
     await codex.login({ some: 'login of tomorrow' });
     await codex.order({ login: { text: 'Logged in in a new way', exitCode: 0 }, exec: [] });
     const { code, stdout } = await run(world, ['--check']);
@@ -40,23 +40,20 @@ describe('a machine that is ready', () => {
   });
 });
 
-describe('one that is not', () => {
-  test.skipIf(CODEX_IS_INSTALLED)(
-    'is told why, with the way out of each problem',
-    async ({ codex, world }) => {
-      await codex.login(null);
-      const { code, stdout, stderr } = await run(world, ['--check'], { env: MISSING });
-      expect({ code, stderr }).toEqual({ code: 69, stderr: '' });
-      const text = stdout.toString();
-      expect(text).toMatch(/^Not ready to draw\.\n {2}Codex CLI {3}not found\n/);
-      expect(text).toMatch(
-        /\nProblem: The Codex CLI was not found.* \[CODEX_NOT_FOUND\]\n {2}To do: /,
-      );
-      expect(text).not.toContain('codexPath');
-    },
-  );
+describe('--check on a machine that is not ready', () => {
+  test.skipIf(CODEX_IS_INSTALLED)('prints each problem with its fix', async ({ codex, world }) => {
+    await codex.login(null);
+    const { code, stdout, stderr } = await run(world, ['--check'], { env: MISSING });
+    expect({ code, stderr }).toEqual({ code: 69, stderr: '' });
+    const text = stdout.toString();
+    expect(text).toMatch(/^Not ready to draw\.\n {2}Codex CLI {3}not found\n/);
+    expect(text).toMatch(
+      /\nProblem: The Codex CLI was not found.* \[CODEX_NOT_FOUND\]\n {2}To do: /,
+    );
+    expect(text).not.toContain('codexPath');
+  });
 
-  test('is an object for programs', async ({ codex, world }) => {
+  test('prints an object with --json', async ({ codex, world }) => {
     await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
     const outcome = await run(world, ['--check', '--json']);
     expect(outcome.code).toBe(69);
@@ -66,17 +63,17 @@ describe('one that is not', () => {
   });
 });
 
-test('it looks at the Codex and the home that are named', async ({ codex, world }) => {
+test('--check examines the named Codex and home', async ({ codex, world }) => {
   const args = ['--check', '--codex', STUB, '--codex-home', codex.home];
   const env = { ...MISSING, CODEX_HOME: '/nowhere', PATH: world.env['PATH'] ?? '' };
   expect(await run(world, args, { env })).toMatchObject({ code: 0 });
 });
 
-describe('a provider keeps its name', () => {
+describe('the name of a provider', () => {
   test.for([
     ['a property of every object', 'constructor'],
     ['an option of the API', 'model'],
-  ])('that is also that of %s', async ([, name], { codex, world }) => {
+  ])('is printed unchanged if it is that of %s', async ([, name], { codex, world }) => {
     await codex.config(`model_provider = "${name}"\n[model_providers.${name}]\nname = "x"\n`);
     const { stdout } = await run(world, ['--check']);
     expect(stdout.toString()).toContain(`the model provider \`${name}\``);

@@ -1,4 +1,4 @@
-// The stand-in for OpenAI as a command: the built one, as npm installs it.
+// The built `codex-image-demo-backend`, as npm installs it.
 
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -12,7 +12,8 @@ import { checkCodex, generateCodexImageDetailed } from '../../index.js';
 import { DemoBackend } from '../support/demo-backend.js';
 import { makeCertificate } from '../support/loopback/certificate.js';
 import { WINDOWS } from '../support/platform.js';
-import { CODE, HOSTED, type RealCodex, test as realTest } from '../support/real.js';
+import { type RealCodex, test as realTest } from '../support/real.js';
+import { CODE, HOSTED } from '../support/ways.js';
 
 const COMMAND = fileURLToPath(new URL('../../dist/demo-backend.mjs', import.meta.url));
 
@@ -24,14 +25,14 @@ const test = realTest.extend<{ demo: DemoBackend }>({
   },
 });
 
-/** Just what the command says, over a world without any other Codex home. */
+/** Has the printed variables, and no other Codex home. */
 function environment(real: RealCodex, demo: DemoBackend): Record<string, string> {
   const inherited = Object.entries(real.env).filter(([name]) => !/^(CODEX_|SSL_)/.test(name));
   return { ...Object.fromEntries(inherited), CODEX_IMAGE_TEST_RUN: real.marker, ...demo.env };
 }
 
-describe.for([HOSTED, CODE])('with Codex $name', (way) => {
-  test('two variables are enough for a picture', async ({ demo, real }) => {
+describe.for([HOSTED, CODE])('the demo backend with Codex $name', (way) => {
+  test('needs two variables for an image', async ({ demo, real }) => {
     expect(Object.keys(demo.env)).toEqual(['CODEX_HOME', 'CODEX_CA_CERTIFICATE']);
     const env = environment(real, demo);
     expect(await checkCodex({ codexPath: way.cli.shim, env })).toMatchObject({
@@ -50,24 +51,24 @@ describe.for([HOSTED, CODE])('with Codex $name', (way) => {
   test.for([
     ['a fox, usage limit', 'USAGE_LIMIT'],
     ['a fox against the rules', 'SAFETY_REJECTED'],
-  ])('a prompt chooses its failure: %s', async ([prompt = '', code], { demo, real }) => {
+  ])('fails as the prompt says: %s', async ([prompt = '', code], { demo, real }) => {
     const options = { prompt, codexPath: way.cli.shim, env: environment(real, demo) };
     await expect(generateCodexImageDetailed(options)).rejects.toMatchObject({ code });
   });
 });
 
-test('its end removes what it made', async ({ demo, real }) => {
+test('the demo backend removes its files when it ends', async ({ demo, real }) => {
   const { CODEX_HOME = '' } = demo.env;
   expect(path.relative(real.user, CODEX_HOME)).toMatch(/^\.cache/);
   expect(existsSync(CODEX_HOME)).toBe(true);
   await demo.stop();
-  // Windows ends a process without telling it.
+  // Windows ends a process without notice.
   if (WINDOWS) return;
   expect(demo.child.exitCode).toBe(0);
   expect(await readdir(path.join(real.user, '.cache'))).toEqual([]);
 });
 
-test('it outlives the reader of its output', async ({ demo, real }) => {
+test('the demo backend outlives the reader of its output', async ({ demo, real }) => {
   demo.child.stdout?.destroy();
   const options = { codexPath: HOSTED.cli.shim, env: environment(real, demo) };
   for (const prompt of ['a red fox', 'a blue fox']) {
@@ -78,7 +79,7 @@ test('it outlives the reader of its output', async ({ demo, real }) => {
   if (!WINDOWS) expect(demo.child.exitCode).toBe(0);
 });
 
-test('a certificate of its own stands for 127.0.0.1 only', () => {
+test('the certificate of the demo backend is valid for 127.0.0.1 only', () => {
   const { ca, cert } = makeCertificate();
   const [authority, server] = [new X509Certificate(ca), new X509Certificate(cert)];
   expect(authority.ca).toBe(true);

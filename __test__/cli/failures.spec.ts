@@ -1,26 +1,19 @@
-// Every failure has its exit code, one sentence and its code.
+// Every failure has its exit code, and is printed as one sentence with its code.
 
 import { describe, expect } from 'vitest';
 
 import { run, test } from '../support/command.js';
 import { CODEX_IS_INSTALLED, directories } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  type Orders,
-  print,
-  save,
-  say,
-  type Step,
-  STUB,
-  turn,
-  turnFailed,
-} from '../support/stub.js';
+import { print, save, say, turn, turnFailed } from '../support/steps.js';
+import type { Orders, Step } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 
 function failed(message: string): Step[] {
   return [...turn(turnFailed(message)), { do: 'exit', code: 1 }];
 }
 
-/** What Codex logs when the image tool gets an HTTP error: the body is JSON inside a Rust string. */
+/** Logged when the image tool gets an HTTP error: the body is JSON inside a Rust string. */
 function toolError(status: string, error: object): Step {
   const body = JSON.stringify(JSON.stringify({ error }));
   return print(
@@ -79,30 +72,33 @@ describe.for<Case>([
     orders: failed('unexpected status 503 Service Unavailable: {}'),
   },
   { code: 'TIMEOUT', exit: 75, orders: turn({ do: 'hang' }), args: ['--timeout', '500ms'] },
-])('$code exits with $exit', ({ code, exit, orders = turn(save('store', png())), ...rest }) => {
-  test('and one sentence', async ({ codex, world }) => {
-    await codex.order(orders);
-    if (rest.login !== undefined) await codex.login(rest.login);
-    if (rest.config !== undefined) await codex.config(rest.config);
-    // The stub itself is found by PATH.
-    const outcome = await run(world, ['a fox', '-q', ...(rest.args ?? [])], {
-      env: rest.env ?? {},
+])(
+  'a call that fails with $code',
+  ({ code, exit, orders = turn(save('store', png())), ...rest }) => {
+    test('exits with its code and prints one sentence', async ({ codex, world }) => {
+      await codex.order(orders);
+      if (rest.login !== undefined) await codex.login(rest.login);
+      if (rest.config !== undefined) await codex.config(rest.config);
+      // The stub is found by PATH.
+      const outcome = await run(world, ['a fox', '-q', ...(rest.args ?? [])], {
+        env: rest.env ?? {},
+      });
+      expect(outcome).toMatchObject({ code: exit, signal: null });
+      expect(outcome.stdout.toString()).toBe('');
+      const [told, more] = outcome.stderr.split('\n');
+      expect(told).toMatch(
+        new RegExp(
+          `^codex-image: [A-Z].*\\. \\[${code}\\]$|^codex-image: codex image_gen.*\\[${code}\\]$`,
+        ),
+      );
+      expect(told).not.toMatch(/codexPath|timeoutMs|referenceImages/);
+      expect(more).toBeOneOf(['', '--verbose shows more.']);
     });
-    expect(outcome).toMatchObject({ code: exit, signal: null });
-    expect(outcome.stdout.toString()).toBe('');
-    const [told, more] = outcome.stderr.split('\n');
-    expect(told).toMatch(
-      new RegExp(
-        `^codex-image: [A-Z].*\\. \\[${code}\\]$|^codex-image: codex image_gen.*\\[${code}\\]$`,
-      ),
-    );
-    expect(told).not.toMatch(/codexPath|timeoutMs|referenceImages/);
-    expect(more).toBeOneOf(['', '--verbose shows more.']);
-  });
-});
+  },
+);
 
 test.skipIf(CODEX_IS_INSTALLED)(
-  'CODEX_NOT_FOUND names the option that says where it is',
+  'CODEX_NOT_FOUND names the option for the path',
   async ({ world }) => {
     const env = { CODEX_BIN: '', PATH: '/nowhere' };
     expect((await run(world, ['a fox'], { env })).stderr).toContain(
@@ -115,26 +111,26 @@ test.skipIf(CODEX_IS_INSTALLED)(
   },
 );
 
-describe('nothing is printed that a terminal acts on', () => {
+describe('the output of a failure', () => {
   const DISGUISE =
     // oxlint-disable-next-line no-control-regex
     /[\0-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]|[\u{e0000}-\u{e007f}]/u;
   const disguised = 'a\u202e\x1b[31mb\x9b32m\u200b\u{e0041}\u2066c';
 
-  test('of what Codex said', async ({ codex, world }) => {
+  test('has no terminal codes of Codex', async ({ codex, world }) => {
     await codex.order([...turn(say(disguised), turnFailed(disguised)), { do: 'exit', code: 1 }]);
     const { stderr } = await run(world, ['a fox', '--verbose']);
     expect(stderr).toMatch(/codex: abc\n/);
     expect(stderr).not.toMatch(DISGUISE);
   });
 
-  test('of the arguments', async ({ world }) => {
+  test('has no terminal codes of the arguments', async ({ world }) => {
     const { stderr } = await run(world, ['--check', disguised]);
     expect(stderr).toContain('takes no prompt');
     expect(stderr).not.toMatch(DISGUISE);
   });
 
-  test('of either as JSON, which means the same', async ({ world }) => {
+  test('has the same text as JSON', async ({ world }) => {
     const { stdout } = await run(world, ['--json', '--check', disguised]);
     const text = stdout.toString();
     expect(text).not.toMatch(DISGUISE);

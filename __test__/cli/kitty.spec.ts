@@ -12,8 +12,9 @@ import { CLI, test } from '../support/command.js';
 import { inKitty, missingForKitty, type Pixel, type Screenshot } from '../support/kitty.js';
 import { copy, draw, talk, think } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, test as realTest } from '../support/real.js';
-import { save, turn } from '../support/stub.js';
+import { test as realTest } from '../support/real.js';
+import { save, turn } from '../support/steps.js';
+import { CODE } from '../support/ways.js';
 
 const missing = missingForKitty();
 const reason = missing === '' ? '' : ` (skipped: no ${missing})`;
@@ -33,13 +34,13 @@ function isLike(wanted: Pixel): (pixel: Pixel) => boolean {
   return (pixel) => pixel.every((value, channel) => value === wanted[channel]);
 }
 
-describe.skipIf(missing !== '')(`kitty shows a square picture as a whole square${reason}`, () => {
+describe.skipIf(missing !== '')(`a square picture in kitty${reason}`, () => {
   test.for<[where: string, window: Window]>([
     ['in cells of the usual shape', { width: 1280, height: 720 }],
     ['in high cells', { width: 1280, height: 900, settings: { adjust_line_height: '140%' } }],
     ['in a narrow window', { width: 300, height: 720 }],
     ['in a low window', { width: 1280, height: 200 }],
-  ])('%s', async ([, window], { codex, world }) => {
+  ])('is shown as a whole square %s', async ([, window], { codex, world }) => {
     await codex.order(turn(save('store', PICTURE), { do: 'hang' }));
     const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
     const session = { command, env: world.env, cwd: world.scratch, ...window };
@@ -78,7 +79,7 @@ interface Window {
  */
 const isAskedFor = process.env['CODEX_IMAGE_SCREENSHOT'] !== undefined;
 
-realTest.runIf(isAskedFor)('README gets its picture', async ({ real }) => {
+realTest.runIf(isAskedFor)('the command draws the picture of README', async ({ real }) => {
   // As the demo backend does.
   real.backend.play([think(800), draw({ ms: 2000 }), copy(), talk(3000)]);
   // The picture shows this path.

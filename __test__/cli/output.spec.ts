@@ -1,4 +1,5 @@
-// Where the picture goes: whole or not at all, never over another file unless asked to, and looked into before it is drawn.
+// Where the image is written: completely or not at all, over another file only with `--force`, and
+// checked before a turn is spent.
 
 import {
   chmod,
@@ -18,11 +19,12 @@ import { describe, expect } from 'vitest';
 import { events, Piped, run, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, type Step, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 9, height: 7, seed: 5 });
 const DRAWN = turn(save('store', PICTURE));
-/** Draws when it is let. */
+/** Draws when its gate opens. */
 const GATED: Step[] = turn(
   { do: 'reach', mark: 'running' },
   { do: 'await', gate: 'draw' },
@@ -47,14 +49,14 @@ test('stdout has the path of the file and nothing else', async ({ codex, world }
   expect(await readdir(at(world, 'deep'))).toEqual(expect.arrayContaining(['fox.png', 'in']));
 });
 
-test('the file has the rights that files have here', async ({ codex, world }) => {
+test('the file has the default permissions', async ({ codex, world }) => {
   await codex.order(DRAWN);
   await run(world, ['a fox', '-o', 'fox.png']);
   const { mode } = await stat(at(world, 'fox.png'));
   expect(mode & 0o777).toBe(0o666 & ~process.umask());
 });
 
-test('-o - writes the picture itself to stdout', async ({ codex, world }) => {
+test('-o - writes the image to stdout', async ({ codex, world }) => {
   const large = png({ width: 700, height: 600, alpha: true });
   await codex.order(turn(save('store', large)));
   const { code, stdout } = await run(world, ['a fox', '-o', '-']);
@@ -63,7 +65,7 @@ test('-o - writes the picture itself to stdout', async ({ codex, world }) => {
   expect(await readdir(world.scratch)).toEqual([]);
 });
 
-describe('without -o the prompt gives the name', () => {
+describe('the name of a file without -o', () => {
   test.for<[prompt: string, name: string]>([
     ['a red fox, flat design', 'a-red-fox-flat-design.png'],
     ['  ../../Etc/Passwd ', 'etc-passwd.png'],
@@ -76,14 +78,14 @@ describe('without -o the prompt gives the name', () => {
     ],
     ['狐'.repeat(300), `${'狐'.repeat(48)}.png`],
     ['𐐨'.repeat(300), `${'𐐨'.repeat(48)}.png`],
-  ])('%j', async ([prompt, name], { codex, world }) => {
+  ])('comes from the prompt: %j', async ([prompt, name], { codex, world }) => {
     await codex.order(DRAWN);
     const { stdout } = await run(world, ['--', prompt]);
     expect(stdout.toString()).toBe(`${at(world, name)}\n`);
     expect(await readdir(world.scratch)).toEqual([name]);
   });
 
-  test('and a number where it is taken', async ({ codex, world }) => {
+  test('has a number where the file exists', async ({ codex, world }) => {
     await codex.order(DRAWN);
     await writeFile(at(world, 'a-fox.png'), MINE);
     await symlink('nowhere', at(world, 'a-fox-2.png'), 'junction');
@@ -95,7 +97,7 @@ describe('without -o the prompt gives the name', () => {
     expect(await readFile(at(world, 'a-fox.png'), 'utf8')).toBe(MINE);
   });
 
-  test('many at once take a name each', async ({ codex, world }) => {
+  test('differs between concurrent calls', async ({ codex, world }) => {
     await codex.order(DRAWN);
     const all = await Promise.all(Array.from({ length: 4 }, () => run(world, ['a fox'])));
     const names = all.map(({ stdout }) => path.basename(stdout.toString().trim()));
@@ -104,14 +106,15 @@ describe('without -o the prompt gives the name', () => {
   });
 });
 
-describe('refused before anything is started, with exit code 73', () => {
+describe('an output that cannot be written', () => {
   type Case = [
     what: string,
     args: string[],
     reason: RegExp,
     make: (world: World) => Promise<unknown>,
   ];
-  // Windows lets not everybody link to a file, has its devices nowhere, and tells of a name that is too long when it is too late.
+  // Windows creates links only for some users, has no paths for devices, and refuses a long name
+  // too late.
   const onUnix: Case[] = [
     [
       'a link, with --force',
@@ -159,29 +162,35 @@ describe('refused before anything is started, with exit code 73', () => {
       (world) => writeFile(at(world, 'file'), MINE),
     ],
     ...(WINDOWS ? [] : onUnix),
-  ])('%s', async ([, args, reason, make], { codex, world }) => {
-    await make(world);
-    const before = await readdir(world.scratch);
-    await codex.order(DRAWN);
-    const { code, stdout, stderr } = await run(world, ['a fox', ...args]);
-    expect({ code, stdout: stdout.toString() }).toEqual({ code: 73, stdout: '' });
-    expect(stderr).toMatch(reason);
-    expect(await codex.recordings()).toEqual([]);
-    expect(await readdir(world.scratch)).toEqual(before);
-  });
+  ])(
+    'is refused with exit code 73 before anything is started: %s',
+    async ([, args, reason, make], { codex, world }) => {
+      await make(world);
+      const before = await readdir(world.scratch);
+      await codex.order(DRAWN);
+      const { code, stdout, stderr } = await run(world, ['a fox', ...args]);
+      expect({ code, stdout: stdout.toString() }).toEqual({ code: 73, stdout: '' });
+      expect(stderr).toMatch(reason);
+      expect(await codex.recordings()).toEqual([]);
+      expect(await readdir(world.scratch)).toEqual(before);
+    },
+  );
 
-  test.skipIf(AS_ROOT || WINDOWS)('a directory that is read-only', async ({ codex, world }) => {
-    await chmod(world.scratch, 0o555);
-    const { code, stderr } = await run(world, ['a fox']);
-    await chmod(world.scratch, 0o755);
-    expect(code).toBe(73);
-    expect(stderr).toContain('permission denied');
-    expect(await codex.recordings()).toEqual([]);
-  });
+  test.skipIf(AS_ROOT || WINDOWS)(
+    'is refused with exit code 73 before anything is started: a read-only directory',
+    async ({ codex, world }) => {
+      await chmod(world.scratch, 0o555);
+      const { code, stderr } = await run(world, ['a fox']);
+      await chmod(world.scratch, 0o755);
+      expect(code).toBe(73);
+      expect(stderr).toContain('permission denied');
+      expect(await codex.recordings()).toEqual([]);
+    },
+  );
 });
 
-describe('what has happened meanwhile', () => {
-  test('a file that has appeared stays, and the picture is beside it', async ({ codex, world }) => {
+describe('an output that changes during the call', () => {
+  test('is left alone, and the image is written beside it', async ({ codex, world }) => {
     await codex.order(GATED);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
@@ -198,7 +207,7 @@ describe('what has happened meanwhile', () => {
     expect((await readdir(world.scratch)).toSorted()).toEqual(['fox-2.png', 'fox.png']);
   });
 
-  test('programs are told where it is', async ({ codex, world }) => {
+  test('is reported with --json', async ({ codex, world }) => {
     await codex.order(GATED);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');
@@ -214,7 +223,7 @@ describe('what has happened meanwhile', () => {
     });
   });
 
-  test('a picture that cannot be written is kept by Codex', async ({ codex, world }) => {
+  test('leaves the image with Codex if it cannot be written', async ({ codex, world }) => {
     await codex.order(GATED);
     await mkdir(at(world, 'pictures'));
     const { ended } = new Piped(world, ['a fox', '-o', 'pictures/fox.png']);
@@ -241,7 +250,8 @@ describe('--force', () => {
     await writeFile(at(world, 'fox.png'), MINE);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png', '--force']);
     await codex.reached('running');
-    // Whoever reads it meanwhile reads the old one, to its end; on Windows nobody can replace it as long.
+    // A reader of the old file can read it to its end. On Windows the file cannot be replaced
+    // meanwhile.
     const reader = WINDOWS ? undefined : await open(at(world, 'fox.png'));
     expect(await readFile(at(world, 'fox.png'), 'utf8')).toBe(MINE);
     await codex.open('draw');
@@ -252,7 +262,7 @@ describe('--force', () => {
     expect(await readdir(world.scratch)).toEqual(['fox.png']);
   });
 
-  test('keeps the old file where no picture comes', async ({ codex, world }) => {
+  test('keeps the old file where the call fails', async ({ codex, world }) => {
     await codex.order([{ do: 'exit', code: 1 }]);
     await writeFile(at(world, 'fox.png'), MINE);
     expect(await run(world, ['a fox', '-o', 'fox.png', '-f'])).toMatchObject({ code: 70 });

@@ -1,4 +1,4 @@
-// In pipes: lines for a log, objects for programs, and readers who leave.
+// Output to pipes: lines for logs, objects for programs, and readers that close their end.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,13 +11,14 @@ import { describe, expect, onTestFinished } from 'vitest';
 import { CLI, events, run, test, type World } from '../support/command.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, say, type Step, turn, turnFailed } from '../support/stub.js';
+import { save, say, turn, turnFailed } from '../support/steps.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 8, height: 4, seed: 3 });
 const DRAWN = turn(say('I am mixing the colours.'), save('store', PICTURE));
 
-describe('people', () => {
-  test('get a line for everything that happens, and a summary', async ({ codex, world }) => {
+describe('plain output', () => {
+  test('has a line for each event, and a summary', async ({ codex, world }) => {
     await codex.order(DRAWN);
     const { code, stdout, stderr } = await run(world, ['a fox', '-o', 'fox.png']);
     expect(code).toBe(0);
@@ -30,12 +31,12 @@ describe('people', () => {
     expect(stderr).not.toContain('\u001B');
   });
 
-  test('get nothing on stderr with --quiet', async ({ codex, world }) => {
+  test('is empty on stderr with --quiet', async ({ codex, world }) => {
     await codex.order(DRAWN);
     expect(await run(world, ['a fox', '-q'])).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('but are warned all the same', async ({ codex, world }) => {
+  test('has warnings with --quiet', async ({ codex, world }) => {
     await codex.order(DRAWN);
     const { code, stderr } = await run(world, ['a fox', '-q', '--transparent']);
     expect({ code, stderr }).toEqual({
@@ -44,7 +45,7 @@ describe('people', () => {
     });
   });
 
-  test('get more with --verbose', async ({ codex, world }) => {
+  test('has more with --verbose', async ({ codex, world }) => {
     await codex.order(DRAWN);
     const { stderr } = await run(world, ['a fox', '-v']);
     expect(stderr).toMatch(/^source store, .*thread [\da-f-]{36}/m);
@@ -52,7 +53,7 @@ describe('people', () => {
     expect(stderr).toContain(threadId);
   });
 
-  test('learn of what Codex said with --verbose alone', async ({ codex, world }) => {
+  test("has Codex's messages with --verbose alone", async ({ codex, world }) => {
     await codex.order([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
     const silent = await run(world, ['a fox']);
     expect(silent.stderr).not.toContain('the dog ate it');
@@ -63,9 +64,9 @@ describe('people', () => {
   });
 });
 
-describe('programs', () => {
-  test('get an object a line, and at the end the result', async ({ codex, world }) => {
-    // Stopped at its picture, it never tells what it has cost.
+describe('--json', () => {
+  test('prints an object a line, and the result last', async ({ codex, world }) => {
+    // Stopped at its image, Codex does not report the tokens.
     await codex.order([...DRAWN.slice(0, -1), { do: 'hang' }]);
     const outcome = await run(world, ['a fox', '-o', 'fox.png', '--json']);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
@@ -79,7 +80,7 @@ describe('programs', () => {
       height: 4,
       hasAlpha: false,
       threadId,
-      // Node, which is the stub on Windows, tells no version of Codex.
+      // On Windows the stub is Node, which prints no version of Codex.
       ...(WINDOWS ? {} : { codexVersion: '0.169.0' }),
       source: 'store',
       verified: expect.any(Boolean),
@@ -103,7 +104,7 @@ describe('programs', () => {
     expect(new Set(progress.map(({ type }) => type))).toEqual(new Set(['progress']));
   });
 
-  test('or why there is none, with all that is known', async ({ codex, world }) => {
+  test('prints the error last, with all its members', async ({ codex, world }) => {
     await codex.order([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
     const outcome = await run(world, ['a fox', '--json']);
     expect(outcome).toMatchObject({ code: 70, stderr: '' });
@@ -122,14 +123,14 @@ describe('programs', () => {
 
 interface Unread {
   code: number;
-  /** All that could be read. */
+  /** What was read. */
   told: string;
 }
 
-/** A command one of whose streams nobody reads any more when the picture comes. */
+/** Runs a command one of whose streams has no reader when the image arrives. */
 const unread = WINDOWS ? unreadInNode : unreadInShell;
 
-/** With pipes as they are between commands. */
+/** With pipes like those of a shell. */
 async function unreadInShell(
   world: World,
   stream: 'stdout' | 'stderr',
@@ -137,7 +138,7 @@ async function unreadInShell(
   ready: () => Promise<void>,
 ): Promise<Unread> {
   const redirection = stream === 'stdout' ? '2>&4' : '2>&1 >&3';
-  // The exit code and the other stream go around the pipe, by the descriptors 3 and 4.
+  // The exit code and the other stream bypass the pipe, by the descriptors 3 and 4.
   const script =
     `exec 3>&1 4>&2; { "$@" ${redirection} 3>&- 4>&-; echo "[exit $?]" >&3; } | ` +
     `{ exec <&-; echo '[closed]' >&3; }`;
@@ -172,14 +173,14 @@ async function unreadInNode(
   return { code, told: (await told).toString() };
 }
 
-describe('a reader that has left', () => {
+describe('a reader that closes its end', () => {
   const GATED: Step[] = turn({ do: 'await', gate: 'draw' }, save('store', PICTURE));
 
   test.for<[what: string, stream: 'stdout' | 'stderr', args: string[]]>([
     ['of the path', 'stdout', []],
     ['of the events', 'stdout', ['--json']],
     ['of the progress', 'stderr', []],
-  ])('%s does not stop the run', async ([, stream, args], { codex, world }) => {
+  ])('does not stop the call: %s', async ([, stream, args], { codex, world }) => {
     await codex.order(GATED);
     const command = ['a fox', '-o', 'fox.png', ...args];
     const { code, told } = await unread(world, stream, command, () => codex.open('draw'));
@@ -188,7 +189,7 @@ describe('a reader that has left', () => {
     expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
   });
 
-  test('of the picture itself is a failure', async ({ codex, world }) => {
+  test('makes the call fail if it reads the image', async ({ codex, world }) => {
     await codex.order(GATED);
     const command = ['a fox', '-o', '-'];
     const { code, told } = await unread(world, 'stdout', command, () => codex.open('draw'));
@@ -197,7 +198,7 @@ describe('a reader that has left', () => {
     expect(await readdir(world.scratch)).toEqual([]);
   });
 
-  test('of a failure changes nothing', async ({ codex, world }) => {
+  test('does not change the exit code of a failure', async ({ codex, world }) => {
     await codex.order(turn({ do: 'await', gate: 'draw' }));
     const { code } = await unread(world, 'stderr', ['a fox'], () => codex.open('draw'));
     expect(code).toBe(65);
@@ -208,7 +209,7 @@ describe('a reader that has left', () => {
 test.skipIf(!LINUX).for<[what: string, args: string]>([
   ['path', ''],
   ['last event', '--json'],
-])('a disk without room for the %s is a failure', async ([, args], { codex, world }) => {
+])('a full disk is a failure for the %s', async ([, args], { codex, world }) => {
   await codex.order(DRAWN);
   const command = `"$0" "$1" 'a fox' -q -o fox.png ${args} > /dev/full`;
   const shell = spawn('/bin/sh', ['-c', command, process.execPath, CLI], {

@@ -1,4 +1,5 @@
-// The picture itself, in terminals that can show it: the very bytes, in the terminal's own protocol, and nowhere else.
+// The image shown in the terminal: sent unchanged, in the terminal's protocol, and to no other
+// output.
 
 // oxlint-disable no-control-regex -- escapes are what is looked for.
 
@@ -8,9 +9,10 @@ import { preview } from '../../bin/preview.mjs';
 import { run, Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, type StubCodex, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import type { StubCodex } from '../support/stub.js';
 
-/** 2 MB, as real ones are: more than iTerm2 takes in one sequence. */
+/** 2 MB, like real ones: more than iTerm2 accepts in one sequence. */
 const PICTURE = png({ width: 1024, height: 680 });
 const KITTY = { TERM: 'xterm-kitty' };
 const ITERM = { TERM_PROGRAM: 'iTerm.app', TERM_PROGRAM_VERSION: '3.5.12' };
@@ -24,7 +26,7 @@ interface Setting {
   rows?: number;
 }
 
-/** What a terminal was sent for one picture. */
+/** What was sent to a terminal for one image. */
 async function sent(
   codex: StubCodex,
   world: World,
@@ -42,7 +44,7 @@ function kitty(output: string): { control: string; payload: string }[] {
   return Array.from(commands, ([, control = '', payload = '']) => ({ control, payload }));
 }
 
-/** iTerm2's own commands. */
+/** The commands of iTerm2's protocol. */
 function iterm(output: string): string[] {
   return Array.from(
     output.matchAll(/\u001B\]1337;([^\u0007]*)\u0007/g),
@@ -54,19 +56,19 @@ function expectPicture(base64: string, picture = PICTURE): void {
   expect(Buffer.compare(Buffer.from(base64, 'base64'), picture)).toBe(0);
 }
 
-// Windows's console draws for its terminals, and passes nothing on that it does not know: what was sent to it cannot be seen.
+// The console of Windows renders for its terminals, and drops sequences that it does not know.
 describe.skipIf(WINDOWS)('kitty', () => {
   test('gets the picture in chunks', async ({ codex, world }) => {
     const output = await sent(codex, world, { env: KITTY });
     const commands = kitty(output);
     expectPicture(commands.map(({ payload }) => payload).join(''));
     const [first, ...rest] = commands;
-    // The terminal is not to answer (q=2).
+    // The terminal must not answer (q=2).
     expect(first?.control).toBe('a=T,f=100,q=2,c=60,r=20,m=1');
     expect(rest.at(-1)?.control).toBe('m=0');
     expect(new Set(rest.slice(0, -1).map(({ control }) => control))).toEqual(new Set(['m=1']));
     for (const { payload } of commands.slice(0, -1)) expect(payload).toHaveLength(4096);
-    // What follows stands on a line of its own.
+    // The next output begins on a new line.
     expect(output).toMatch(/\u001B\\\r\n1024 × 680 pixels, 2\.1 MB/);
   });
 
@@ -83,7 +85,7 @@ describe.skipIf(WINDOWS)('kitty', () => {
     ['as many columns as a narrow one has', { columns: 30, rows: 60 }, 'c=30,r=10'],
     ['one row where there is no room for more', { columns: 200, rows: 2 }, 'c=3,r=1'],
     ['one column where there is one', { columns: 1, rows: 24 }, 'c=1,r=1'],
-  ])('a picture of 3 × 2 takes %s', async ([, size, sides], { codex, world }) => {
+  ])('gets a picture of 3 × 2 in %s', async ([, size, sides], { codex, world }) => {
     const [first] = kitty(await sent(codex, world, { env: KITTY, picture: png(), ...size }));
     expect(first?.control).toContain(`,${sides},`);
   });
@@ -98,11 +100,14 @@ describe.skipIf(WINDOWS)('kitty', () => {
     [2.2, 1672, 941, 'c=78,r=20'],
     [2.4, 1672, 941, 'c=77,r=18'],
     [2, 100, 2400, 'c=2,r=20'],
-  ])('keeps the shape in cells of 1:%d: %d × %d', ([cellRatio, width, height, sides]) => {
-    const picture = { png: png(), width, height };
-    const sequence = preview('kitty', picture, { columns: 80, rows: 24, cellRatio });
-    expect(kitty(sequence)[0]?.control).toContain(`,${sides},`);
-  });
+  ])(
+    'gets a picture that keeps its shape in cells of 1:%d: %d × %d',
+    ([cellRatio, width, height, sides]) => {
+      const picture = { png: png(), width, height };
+      const sequence = preview('kitty', picture, { columns: 80, rows: 24, cellRatio });
+      expect(kitty(sequence)[0]?.control).toContain(`,${sides},`);
+    },
+  );
 });
 
 describe.skipIf(WINDOWS)('iTerm2', () => {
@@ -126,7 +131,7 @@ describe.skipIf(WINDOWS)('iTerm2', () => {
     ['of a version unknown', { TERM_PROGRAM: 'iTerm.app' }],
     ['WezTerm, which knows no parts,', WEZTERM],
     ['mintty', { TERM_PROGRAM: 'mintty' }],
-  ])('%s gets it whole', async ([, env], { codex, world }) => {
+  ])('gets it as a whole: %s', async ([, env], { codex, world }) => {
     const [command = '', ...more] = iterm(await sent(codex, world, { env, columns: 20 }));
     expect(more).toEqual([]);
     const [options, base64 = ''] = command.split(':');
@@ -137,21 +142,21 @@ describe.skipIf(WINDOWS)('iTerm2', () => {
   });
 });
 
-describe.skipIf(WINDOWS)('is shown by', () => {
+describe.skipIf(WINDOWS)('the preview', () => {
   test.for<[what: string, protocol: 'kitty' | 'iterm', env: Record<string, string>]>([
     ['Ghostty', 'kitty', { TERM: 'xterm-ghostty' }],
     ['Ghostty under another TERM', 'kitty', { TERM_PROGRAM: 'ghostty' }],
     ['kitty under another TERM', 'kitty', { KITTY_WINDOW_ID: '1' }],
     ['kitty that was started from iTerm2', 'kitty', { ...KITTY, ...ITERM }],
     ['iTerm2 through ssh', 'iterm', { LC_TERMINAL: 'iTerm2', LC_TERMINAL_VERSION: '3.5.0' }],
-  ])('%s', async ([, protocol, env], { codex, world }) => {
+  ])('is shown by %s', async ([, protocol, env], { codex, world }) => {
     const output = await sent(codex, world, { env, picture: png() });
     expect(kitty(output).length > 0).toBe(protocol === 'kitty');
     expect(iterm(output).length > 0).toBe(protocol === 'iterm');
   });
 });
 
-describe.skipIf(WINDOWS)('is not shown', () => {
+describe.skipIf(WINDOWS)('the preview', () => {
   test.for<[what: string, setting: Setting]>([
     ['by a terminal that is not known', { env: {} }],
     ['by one that is known for not doing it', { env: { TERM_PROGRAM: 'Apple_Terminal' } }],
@@ -164,19 +169,16 @@ describe.skipIf(WINDOWS)('is not shown', () => {
     ['with --no-preview', { env: KITTY, args: ['--no-preview'] }],
     ['with --quiet', { env: KITTY, args: ['--quiet'] }],
     ['with --json', { env: KITTY, args: ['--json'] }],
-  ])('%s', async ([, setting], { codex, world }) => {
+  ])('is not shown %s', async ([, setting], { codex, world }) => {
     const output = await sent(codex, world, { ...setting, picture: png() });
     expect(kitty(output)).toEqual([]);
     expect(iterm(output)).toEqual([]);
   });
 });
 
-test.for([KITTY, ITERM])(
-  'is not shown in a pipe, whatever the environment says',
-  async (env, { codex, world }) => {
-    await codex.order(turn(save('store', png())));
-    const { code, stderr, stdout } = await run(world, ['a fox'], { env });
-    expect(code).toBe(0);
-    expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');
-  },
-);
+test.for([KITTY, ITERM])('the preview is not shown in a pipe', async (env, { codex, world }) => {
+  await codex.order(turn(save('store', png())));
+  const { code, stderr, stdout } = await run(world, ['a fox'], { env });
+  expect(code).toBe(0);
+  expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');
+});

@@ -1,4 +1,4 @@
-// The whole way once: the built command, the real Codex CLI, a stand-in for OpenAI.
+// The built command with the real Codex CLI and a loopback backend.
 
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,11 +8,12 @@ import { expect } from 'vitest';
 import { events, run } from '../support/command.js';
 import { draw, talk } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, test } from '../support/real.js';
+import { test } from '../support/real.js';
+import { CODE } from '../support/ways.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 
-test('the real CLI draws', async ({ real }) => {
+test('the command draws with the real CLI', async ({ real }) => {
   real.backend.play([draw({ image: PICTURE }), talk(600_000)]);
   const world = { scratch: real.scratch, env: { ...real.env, CODEX_BIN: CODE.cli.shim } };
   const prompt = 'a red fox, "flat" design';

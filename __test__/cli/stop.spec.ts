@@ -1,4 +1,4 @@
-// Ctrl-C and its kin: the run is stopped, and nothing is left of it.
+// Ctrl-C and signals stop the call, and nothing of it is left.
 
 import { readdir } from 'node:fs/promises';
 
@@ -6,14 +6,16 @@ import { describe, expect } from 'vitest';
 
 import { events, Piped, Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { type Step, type StubCodex, turn } from '../support/stub.js';
+import { turn } from '../support/steps.js';
+import type { StubCodex } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const CTRL_C = '\u0003';
 const POLITE: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 const HANG: Step = { do: 'hang' };
 const GRANDCHILD: Step = { do: 'grandchild', ownSession: true, defies: POLITE };
-/** A Codex that takes its time, and a tool of the agent's that has left its group. */
+/** A Codex that runs until it is stopped, with a tool in another process group. */
 const OBSTINATE = turn({ do: 'defy', signals: POLITE }, GRANDCHILD, RUNNING, HANG);
 
 async function expectNothing(codex: StubCodex, world: World): Promise<void> {
@@ -21,7 +23,7 @@ async function expectNothing(codex: StubCodex, world: World): Promise<void> {
   expect(await readdir(world.scratch)).toEqual([]);
 }
 
-/** It has exited, told why, and left nothing. */
+/** Asserts that the command has exited with its reason and left nothing. */
 async function expectStopped(terminal: Terminal, codex: StubCodex, world: World): Promise<void> {
   expect(await terminal.exited()).toBe(130);
   await expectNothing(codex, world);
@@ -32,7 +34,7 @@ async function expectStopped(terminal: Terminal, codex: StubCodex, world: World)
 }
 
 describe('Ctrl-C in a terminal', () => {
-  test('stops the run', async ({ codex, world }) => {
+  test('stops the call', async ({ codex, world }) => {
     await codex.order(turn(GRANDCHILD, RUNNING, HANG));
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
@@ -40,7 +42,7 @@ describe('Ctrl-C in a terminal', () => {
     await expectStopped(terminal, codex, world);
   });
 
-  test('twice changes nothing', async ({ codex, world }) => {
+  test('changes nothing the second time', async ({ codex, world }) => {
     await codex.order(OBSTINATE);
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
@@ -50,7 +52,7 @@ describe('Ctrl-C in a terminal', () => {
     await expectStopped(terminal, codex, world);
   });
 
-  test('before Codex has started', async ({ codex, world }) => {
+  test('stops the call before Codex has started', async ({ codex, world }) => {
     await codex.login(null);
     await codex.order({ login: 'silent', exec: [] });
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
@@ -61,8 +63,8 @@ describe('Ctrl-C in a terminal', () => {
   });
 });
 
-// On Windows node-pty ends what runs in its terminal, and tells nobody before.
-test.skipIf(WINDOWS)('a window that is closed stops the run', async ({ codex, world }) => {
+// On Windows node-pty ends the processes of its terminal without notice.
+test.skipIf(WINDOWS)('closing the window stops the call', async ({ codex, world }) => {
   await codex.order(OBSTINATE);
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
   await codex.reached('running');
@@ -77,9 +79,9 @@ const SIGNALS: [signal: NodeJS.Signals, code: number][] = [
   ['SIGHUP', 129],
 ];
 
-// Windows has no signals: who sends one ends the process. What is left of a run then is tested in `process/daemon.spec.ts`.
+// Windows has no signals: sending one ends the process. `process/daemon` tests what is left then.
 describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
-  test('stops the run', async ({ codex, world }) => {
+  test('stops the call', async ({ codex, world }) => {
     await codex.order(turn(GRANDCHILD, RUNNING, HANG));
     const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');
@@ -95,7 +97,7 @@ describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
     });
   });
 
-  test('twice changes nothing', async ({ codex, world }) => {
+  test('changes nothing the second time', async ({ codex, world }) => {
     await codex.order(OBSTINATE);
     const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');

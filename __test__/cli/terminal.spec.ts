@@ -1,4 +1,4 @@
-// On a terminal: one line that lives while Codex draws, and is gone at the end.
+// In a terminal one line of progress is redrawn while Codex works, and removed at the end.
 
 // oxlint-disable no-control-regex -- escapes are what is looked for.
 
@@ -9,17 +9,21 @@ import { describe, expect } from 'vitest';
 import { Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, say, type Step, type StubCodex, turn } from '../support/stub.js';
+import { save, say, turn } from '../support/steps.js';
+import type { StubCodex } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const SAID = 'I am mixing the colours.';
 
-/** Says something, and draws when it is let. */
+/** Sends a message, and draws when its gate opens. */
 function orders(said = SAID): Step[] {
   return turn(say(said), { do: 'await', gate: 'draw' }, save('store', PICTURE));
 }
 
-/** Windows's console draws for its terminals: what a test looks for in the bytes themselves cannot be seen there. */
+/**
+ * The console of Windows renders for its terminals: the bytes themselves cannot be tested there.
+ */
 const testBytes = test.skipIf(WINDOWS);
 
 interface Setting {
@@ -29,7 +33,7 @@ interface Setting {
   columns?: number;
 }
 
-/** A command that has shown what Codex said, in the words of `shown`. */
+/** Starts the command, and resolves when it has shown Codex's message as `shown`. */
 async function drawing(
   codex: StubCodex,
   world: World,
@@ -42,7 +46,7 @@ async function drawing(
   return terminal;
 }
 
-test('the line is redrawn in its place, and gone at the end', async ({ codex, world }) => {
+test('the progress line is redrawn in place, and removed at the end', async ({ codex, world }) => {
   const terminal = await drawing(codex, world, { columns: 200 });
   expect(await terminal.lines()).toEqual([expect.stringMatching(/^\d+:\d\d {2}I am mixing/)]);
   await codex.open('draw');
@@ -54,7 +58,7 @@ test('the line is redrawn in its place, and gone at the end', async ({ codex, wo
   ]);
 });
 
-testBytes('all that came before was shown as well', async ({ codex, world }) => {
+testBytes('all earlier messages are shown as well', async ({ codex, world }) => {
   const terminal = await drawing(codex, world, { columns: 200 });
   await codex.open('draw');
   expect(await terminal.exited()).toBe(0);
@@ -63,7 +67,7 @@ testBytes('all that came before was shown as well', async ({ codex, world }) => 
   }
 });
 
-testBytes('time goes on while nothing is said', async ({ codex, world }) => {
+testBytes('the elapsed time advances without events', async ({ codex, world }) => {
   const terminal = await drawing(codex, world);
   await terminal.sent(/(\d+:\d\d) {2}I am mixing[^]*(?!\1)\d+:\d\d {2}I am mixing/);
   expect(await terminal.lines()).toEqual([expect.stringMatching(/mixing/)]);
@@ -71,7 +75,7 @@ testBytes('time goes on while nothing is said', async ({ codex, world }) => {
   expect(await terminal.exited()).toBe(0);
 });
 
-describe('the line never becomes two', () => {
+describe('the progress line', () => {
   test.for<[what: string, columns: number, said: string]>([
     ['in a narrow terminal', 20, `Long ${'long '.repeat(30)}`],
     // No console is that narrow.
@@ -79,8 +83,8 @@ describe('the line never becomes two', () => {
     ['with letters as wide as two', 20, `Long ${'狐狸'.repeat(30)}`],
     ['with emoji', 20, `Long ${'🦊👨‍👩‍👧‍👦'.repeat(15)}`],
     ['with letters of two marks', 20, `Long ${'e\u0301'.repeat(60)}`],
-  ])('%s', async ([, columns, said], { codex, world }) => {
-    // In the narrowest there is no room for a word.
+  ])('never wraps %s', async ([, columns, said], { codex, world }) => {
+    // The narrowest terminal cannot hold a word.
     const shown = columns === 1 ? /(\u001B\[\?7h[^]*){4}/ : /Long/;
     const terminal = await drawing(codex, world, { said, columns }, shown);
     expect((await terminal.lines()).length).toBeLessThanOrEqual(1);
@@ -89,7 +93,7 @@ describe('the line never becomes two', () => {
     expect((await terminal.lines()).join('')).not.toContain('Long');
   });
 
-  testBytes('in one that is made narrow meanwhile', async ({ codex, world }) => {
+  testBytes('never wraps in a terminal that becomes narrow', async ({ codex, world }) => {
     const terminal = await drawing(codex, world, { columns: 120 });
     terminal.resize(10, 24);
     await terminal.sent(/\d:\d\d {2}I a\u001B/);
@@ -98,11 +102,11 @@ describe('the line never becomes two', () => {
   });
 });
 
-describe('lines that stay, where a line cannot be redrawn or nobody would see it', () => {
+describe('the progress', () => {
   testBytes.for<[what: string, env: Record<string, string>]>([
     ['TERM=dumb', { TERM: 'dumb' }],
     ['CI', { CI: 'true' }],
-  ])('%s', async ([, env], { codex, world }) => {
+  ])('is printed line by line with %s', async ([, env], { codex, world }) => {
     const terminal = await drawing(codex, world, { env, columns: 200 });
     await codex.open('draw');
     expect(await terminal.exited()).toBe(0);
@@ -118,7 +122,7 @@ describe('lines that stay, where a line cannot be redrawn or nobody would see it
 });
 
 testBytes.for<Record<string, string>>([{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1' }])(
-  'there are no colours to switch off: %o',
+  'the progress has no colours: %o',
   async (env, { codex, world }) => {
     const terminal = await drawing(codex, world, { env });
     await codex.open('draw');
@@ -127,14 +131,14 @@ testBytes.for<Record<string, string>>([{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1'
   },
 );
 
-test('--quiet shows nothing but the path', async ({ codex, world }) => {
+test('--quiet prints nothing but the path', async ({ codex, world }) => {
   await codex.order(turn(save('store', PICTURE)));
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png', '-q'], { columns: 200 });
   expect(await terminal.exited()).toBe(0);
   expect(await terminal.lines()).toEqual([path.join(world.scratch, 'fox.png'), '[exit 0]']);
 });
 
-test('a failure takes the place of the line', async ({ codex, world }) => {
+test('a failure replaces the progress line', async ({ codex, world }) => {
   await codex.order([...turn(say(SAID)), { do: 'exit', code: 7 }]);
   const terminal = new Terminal(world, ['a fox'], { columns: 200 });
   expect(await terminal.exited()).toBe(70);
@@ -145,7 +149,7 @@ test('a failure takes the place of the line', async ({ codex, world }) => {
   ]);
 });
 
-test('a PNG is not written to a terminal, and none is drawn for it', async ({ codex, world }) => {
+test('-o - is refused on a terminal before a turn is spent', async ({ codex, world }) => {
   const terminal = new Terminal(world, ['a fox', '-o', '-'], { columns: 200 });
   expect(await terminal.exited()).toBe(64);
   expect(terminal.output).toContain('stdout is a terminal');

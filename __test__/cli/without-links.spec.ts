@@ -1,4 +1,5 @@
-// File systems that know no hard links, such as FAT. None can be counted on to be there, so `link` is made to refuse.
+// File systems without hard links, such as FAT. `link` is mocked, because no machine certainly has
+// one.
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -16,7 +17,7 @@ vi.mock('node:fs/promises', async (original) => ({
 }));
 
 const PICTURE = png();
-/** In the words of Linux, of macOS, and of what libuv makes of Windows's. */
+/** The error codes of Linux, of macOS, and of libuv on Windows. */
 const REFUSALS = ['EPERM', 'ENOTSUP', 'EISDIR'];
 
 const test = base.extend<{ directory: string }>({
@@ -29,7 +30,7 @@ const test = base.extend<{ directory: string }>({
   },
 });
 
-test.for(REFUSALS)('a picture takes its name all the same: %s', async (code, { directory }) => {
+test.for(REFUSALS)('an image gets its name without hard links: %s', async (code, { directory }) => {
   refusal.code = code;
   const file = path.join(directory, 'fox.png');
   expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(file);
@@ -37,13 +38,16 @@ test.for(REFUSALS)('a picture takes its name all the same: %s', async (code, { d
   expect(await readdir(directory)).toEqual(['fox.png']);
 });
 
-test.for(REFUSALS)('and replaces nothing: %s', async (code, { directory }) => {
-  refusal.code = code;
-  const file = path.join(directory, 'fox.png');
-  await writeFile(file, 'mine');
-  const beside = path.join(directory, 'fox-2.png');
-  expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(beside);
-  expect(await readFile(file, 'utf8')).toBe('mine');
-  expect(await readFile(beside)).toEqual(PICTURE);
-  expect((await readdir(directory)).toSorted()).toEqual(['fox-2.png', 'fox.png']);
-});
+test.for(REFUSALS)(
+  'an image replaces no file without hard links: %s',
+  async (code, { directory }) => {
+    refusal.code = code;
+    const file = path.join(directory, 'fox.png');
+    await writeFile(file, 'mine');
+    const beside = path.join(directory, 'fox-2.png');
+    expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(beside);
+    expect(await readFile(file, 'utf8')).toBe('mine');
+    expect(await readFile(beside)).toEqual(PICTURE);
+    expect((await readdir(directory)).toSorted()).toEqual(['fox-2.png', 'fox.png']);
+  },
+);

@@ -1,4 +1,4 @@
-// A home that does not answer: FIFOs without a writer, and a dead disk.
+// A home whose files block: FIFOs without a writer, and a dead disk.
 
 import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -20,13 +20,15 @@ import {
 } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, STUB, type StubCodex, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import { STUB } from '../support/stub-program.js';
 
 const PNG = png();
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
 const FILES = ['auth.json', 'config.toml'];
 
-/** Makes a file that blocks a plain open until it has a writer. */
+/** Makes a FIFO, which blocks an `open` until it has a writer. */
 async function makeFifo(codex: StubCodex, name: string): Promise<void> {
   const file = path.join(codex.home, name);
   await rm(file, { force: true });
@@ -46,13 +48,13 @@ describe.skipIf(WINDOWS).for(FILES)('a FIFO instead of %s', (name) => {
     expect(await codex.generate(turn(save('store', PNG)))).toEqual(PNG);
   });
 
-  test('leaves the threads of the process free, however many calls are made', async ({ codex }) => {
+  test('leaves the threads of the process free for any number of calls', async ({ codex }) => {
     await codex.order([]);
     const directory = path.join(codex.home, 'generated_images', ID);
     await mkdir(directory, { recursive: true });
     await writeFile(path.join(directory, 'ig_1.png'), PNG);
     await makeFifo(codex, name);
-    // Nothing to run, and more calls than there are threads.
+    // Starts nothing, and makes more calls than there are threads.
     const options = { codexPath: path.join(codex.scratch, 'none'), env: codex.env };
     const checks = Array.from({ length: 600 }, () => checkCodex(options));
     expect(await recoverCodexImage({ threadId: ID, env: codex.env })).toMatchObject({ png: PNG });
@@ -106,16 +108,16 @@ describe.skipIf(!mayHaveDeadDisk())(
   },
 );
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
+// Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())('a user database that does not answer (takes overlays)', () => {
-  /** Without a variable that names a home, where the database waits for ever. */
+  /** Has no variable that names a home, and a user database that blocks. */
   async function homeless(codex: StubCodex): Promise<[Record<string, string>, Wrapper]> {
     const etc = path.join(codex.scratch, 'etc');
     await mkdir(etc);
     expect(spawnSync('mkfifo', [path.join(etc, 'passwd')]).status).toBe(0);
     await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
     const { HOME: _, CODEX_HOME: __, ...env } = codex.env;
-    // A thread of JavaScript's that is blocked ends with its process alone.
+    // A blocked thread of libuv ends only with its process.
     return [env, ['timeout', '--signal=KILL', '60', ...withEtc(etc)]];
   }
 
@@ -126,7 +128,7 @@ describe.skipIf(!mayOverlay())('a user database that does not answer (takes over
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('holds up neither a check nor a recovery for ever', async ({ codex }) => {
+  test('ends a check and a recovery as well', async ({ codex }) => {
     const [env, wrapper] = await homeless(codex);
     expect(await checkInOwnProcess({ codexPath: STUB, env }, wrapper)).toMatchObject({
       ready: false,

@@ -1,4 +1,4 @@
-// What a picture does not need is switched off, unless the caller wants their own setup.
+// A lean turn switches off what an image does not need.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,11 +7,13 @@ import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
 import { png } from '../support/png.js';
-import { save, type StubCodex, test, turn, valuesOf } from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
 
 const PICTURE = png();
 
-/** The `-c` settings of one generation, in their order. */
+/** The `-c` settings of one call, in order. */
 async function settings(
   codex: StubCodex,
   options: Partial<GenerateOptions> = {},
@@ -20,7 +22,7 @@ async function settings(
   return valuesOf('-c', (await codex.turn()).args);
 }
 
-/** What every turn needs, lean or not. */
+/** Settings of every turn, lean or not. */
 const NEEDED = [
   'sandbox_workspace_write.network_access=true',
   'shell_environment_policy.inherit=core',
@@ -49,20 +51,20 @@ const SWITCHED_OFF = [
   'skills.include_instructions=false',
 ];
 
-/** What keeps somebody signed in and connected is theirs alone. */
+/** Settings of the login and the connection, which are never changed. */
 const THEIRS =
   /^(model_provider|openai_base_url|chatgpt_base_url|cli_auth|forced_login|preferred_auth|proxy|ca_|model=)/;
 
 test.for([undefined, null, true])('a turn is lean where lean is %s', async (lean, { codex }) => {
   const given = await settings(codex, { lean });
   expect(given).toEqual(expect.arrayContaining([...SWITCHED_OFF, ...NEEDED]));
-  // The last word on a key is the one that holds.
+  // The last setting of a key wins.
   const last = Math.max(...SWITCHED_OFF.map((setting) => given.indexOf(setting)));
   expect(given.slice(last + 1)).toEqual(expect.arrayContaining(NEEDED));
   for (const setting of given) expect(setting).not.toMatch(THEIRS);
 });
 
-test('lean: false leaves everything else as the user has it', async ({ codex }) => {
+test("a turn has the user's settings where lean is false", async ({ codex }) => {
   await codex.config('[mcp_servers.files]\ncommand = "files"\n');
   const given = await settings(codex, { lean: false });
   expect(given).toEqual(expect.arrayContaining(NEEDED));
@@ -71,14 +73,14 @@ test('lean: false leaves everything else as the user has it', async ({ codex }) 
 });
 
 test.for([true, false])(
-  "no rule of the user's leads out of the sandbox, lean: %s",
+  "a turn ignores the user's rules where lean is %s",
   async (lean, { codex }) => {
     await settings(codex, { lean });
     expect((await codex.turn()).args).toContain('--ignore-rules');
   },
 );
 
-test('it is lean in every sandbox', async ({ codex }) => {
+test('a turn is lean in every sandbox', async ({ codex }) => {
   for (const sandbox of ['read-only', 'danger-full-access'] as const) {
     await codex.generate(turn(save('store', PICTURE)), { sandbox });
     const { args = [] } = (await codex.recordings()).at(-1) ?? {};
@@ -86,21 +88,19 @@ test('it is lean in every sandbox', async ({ codex }) => {
   }
 });
 
-test('passes no `-c` key twice', async ({ codex }) => {
+test('a turn has no `-c` key twice', async ({ codex }) => {
   await codex.config('[mcp_servers.files]\ncommand = "files"\n');
   const keys = (await settings(codex)).map((setting) => setting.split('=', 1)[0]);
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test('features are set and not disabled: `--disable` refuses names that it does not know', async ({
-  codex,
-}) => {
+test('a turn sets features without `--disable`, which refuses unknown names', async ({ codex }) => {
   await settings(codex, { disableFeatures: ['image_detail'] });
   expect(valuesOf('--disable', (await codex.turn()).args)).toEqual(['image_detail']);
 });
 
-describe("the caller's config has the last word", () => {
-  test.for([true, false])('lean: %s', async (lean, { codex }) => {
+describe("the caller's config", () => {
+  test.for([true, false])('comes last, lean: %s', async (lean, { codex }) => {
     const config = {
       model_reasoning_effort: '"high"',
       'features.apps': 'true',
@@ -118,7 +118,7 @@ describe("the caller's config has the last word", () => {
 });
 
 describe("the user's MCP servers", () => {
-  /** The setting that switches them off. */
+  /** Returns the setting that switches the servers off. */
   async function serversOff(codex: StubCodex, toml: string): Promise<string[]> {
     await codex.config(toml);
     return (await settings(codex)).filter((setting) => setting.startsWith('mcp_servers'));
@@ -152,7 +152,7 @@ describe("the user's MCP servers", () => {
   test.for<[what: string, toml: string]>([
     ['inline', 'mcp_servers = { files = { command = "files" } }'],
     ['by a dotted key', 'mcp_servers.files.command = "files"'],
-  ])('also where they are written %s', async ([, toml], { codex }) => {
+  ])('are switched off where they are written %s', async ([, toml], { codex }) => {
     expect(await serversOff(codex, toml)).toEqual([
       expect.stringMatching(/^mcp_servers=\{ "?files"? = \{ enabled = false \} \}$/),
     ]);
@@ -164,7 +164,7 @@ describe("the user's MCP servers", () => {
     ['there is no table', 'mcp_servers = 5'],
     ['the file does not parse', 'mcp_servers = = 5'],
     ['the file is empty', ''],
-  ])('are not spoken of where %s', async ([, toml], { codex }) => {
+  ])('are not mentioned where %s', async ([, toml], { codex }) => {
     expect(await serversOff(codex, toml)).toEqual([]);
   });
 
@@ -175,7 +175,7 @@ describe("the user's MCP servers", () => {
     expect(given.filter((setting) => setting.startsWith('mcp_servers'))).toHaveLength(1);
   });
 
-  test("the user's file stays as it is", async ({ codex }) => {
+  test("stay in the user's file", async ({ codex }) => {
     const toml = '# mine\n[mcp_servers.files]\ncommand = "files"\n';
     await serversOff(codex, toml);
     expect(await readFile(path.join(codex.home, 'config.toml'), 'utf8')).toBe(toml);

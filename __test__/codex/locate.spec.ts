@@ -1,4 +1,4 @@
-// Which codex is run.
+// Which program is started as Codex.
 
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -19,19 +19,22 @@ import {
 } from '../support/npm-layout.js';
 import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, installStub, save, type StubCodex, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import { installStub } from '../support/stub-program.js';
 
 const PICTURE = png();
 
-/** Where the native binary is below `node_modules/@openai`. */
+/** Path of the native binary below `node_modules/@openai`. */
 const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;
 
-/** Puts a stub at `file`, below the world's own scratch directory unless it is absolute. */
+/** Installs a stub at `file`, in the scratch directory unless the path is absolute. */
 async function install(codex: StubCodex, file: string): Promise<string> {
   return installStub(path.resolve(codex.scratch, file));
 }
 
-/** The path by which the CLI was started. */
+/** Returns the path by which the CLI was started. */
 async function chosen(
   codex: StubCodex,
   env: Record<string, string>,
@@ -46,8 +49,8 @@ async function chosen(
   return (await codex.turn()).program;
 }
 
-describe('the order', () => {
-  test('codexPath, before CODEX_BIN and PATH', async ({ codex }) => {
+describe('the program that is started', () => {
+  test('is codexPath before CODEX_BIN and PATH', async ({ codex }) => {
     const option = await install(codex, 'option/codex');
     const variable = await install(codex, 'variable/codex');
     const onPath = await install(codex, 'path/codex');
@@ -55,24 +58,24 @@ describe('the order', () => {
     expect(await chosen(codex, env, { codexPath: option })).toBe(option);
   });
 
-  test('CODEX_BIN, before PATH', async ({ codex }) => {
+  test('is CODEX_BIN before PATH', async ({ codex }) => {
     const variable = await install(codex, 'variable/my-codex');
     const onPath = await install(codex, 'path/codex');
     expect(await chosen(codex, { CODEX_BIN: variable, PATH: path.dirname(onPath) })).toBe(variable);
   });
 
-  test('the first on PATH', async ({ codex }) => {
+  test('is the first on PATH', async ({ codex }) => {
     const first = await install(codex, 'first/codex');
     const second = await install(codex, 'second/codex');
     const PATH = [codex.scratch, path.dirname(first), path.dirname(second)].join(path.delimiter);
     expect(await chosen(codex, { PATH })).toBe(first);
   });
 
-  test('on PATH, what cannot be run is passed over', async ({ codex }) => {
+  test('is none on PATH that cannot be run', async ({ codex }) => {
     const name = WINDOWS ? 'codex.exe' : 'codex';
     await mkdir(path.join(codex.scratch, 'a directory', name), { recursive: true });
     await mkdir(path.join(codex.scratch, 'a text'));
-    // On Windows whatever is called `codex.exe` is one.
+    // On Windows every `codex.exe` counts as a program.
     const text = path.join(codex.scratch, 'a text', WINDOWS ? 'codex.cmd' : 'codex');
     await writeFile(text, 'not a program', { mode: 0o644 });
     const usable = await install(codex, 'a program/codex');
@@ -102,7 +105,7 @@ describe('CODEX_BIN', () => {
   });
 });
 
-describe('the usual places, for a daemon whose PATH knows nothing of them', () => {
+describe('a usual directory that is not on PATH', () => {
   const PLACES = WINDOWS
     ? [
         'AppData/Roaming/npm',
@@ -125,7 +128,7 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
         '.local/share/pnpm/bin',
         'Library/pnpm',
         'Library/pnpm/bin',
-        // These come after the system's own.
+        // Searched after the system's directories.
         ...(CODEX_IS_INSTALLED
           ? []
           : [
@@ -134,7 +137,7 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
             ]),
       ];
 
-  test.for(PLACES)('~/%s', async (place, { codex }) => {
+  test.for(PLACES)('is searched: ~/%s', async (place, { codex }) => {
     const there = await install(codex, path.join(codex.user, place, 'codex'));
     expect(await chosen(codex, { PATH: codex.scratch })).toBe(there);
   });
@@ -144,18 +147,15 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
     ['PNPM_HOME', '', 'bin'],
     ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'pnpm', 'bin'] as const]),
     ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'mise', 'shims'] as const]),
-  ] as const)(
-    'are also looked for where %s says: %s/%s',
-    async ([variable, ...below], { codex }) => {
-      const moved = path.join(codex.scratch, 'moved');
-      const there = await install(codex, path.join(moved, ...below, 'codex'));
-      expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
-    },
-  );
+  ] as const)('is searched where %s names it: %s/%s', async ([variable, ...below], { codex }) => {
+    const moved = path.join(codex.scratch, 'moved');
+    const there = await install(codex, path.join(moved, ...below, 'codex'));
+    expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
+  });
 
-  // On Windows none of them is in a directory of its version.
+  // On Windows none has a directory for each version.
   test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
-    'the newest of several versions',
+    'is searched for the newest of several versions',
     async ({ codex }) => {
       const place = (version: string) =>
         path.join(codex.user, `.nvm/versions/node/${version}/bin/codex`);
@@ -167,15 +167,15 @@ describe('the usual places, for a daemon whose PATH knows nothing of them', () =
   );
 });
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
-describe.skipIf(!mayOverlay())('without HOME (takes overlays)', () => {
+// Replacing /etc needs Linux and the right to mount.
+describe.skipIf(!mayOverlay())('a call without HOME (takes overlays)', () => {
   test.for(['.local/bin', '.local/share/pnpm/bin', '.bun/bin'])(
-    "they are those of the user database's home: %s",
+    'finds a usual directory in the home of the user database: %s',
     async (place, { codex }) => {
       const there = await install(codex, path.join(codex.user, place, 'codex'));
       const etc = path.join(codex.scratch, 'etc');
       await mkdir(etc);
-      // The user of a process that may mount is root, at least for itself.
+      // A process that may mount runs as root, at least in its namespace.
       await writeFile(path.join(etc, 'passwd'), `root:x:0:0::${codex.user}:/bin/sh\n`);
       await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
       const { HOME: _, ...rest } = codex.env;
@@ -186,7 +186,7 @@ describe.skipIf(!mayOverlay())('without HOME (takes overlays)', () => {
   );
 });
 
-describe("behind npm's launcher", () => {
+describe("npm's launcher", () => {
   const installed = (codex: StubCodex, binary: string | null) =>
     installFromNpm(codex.scratch, '0.169.0', binary);
 
@@ -195,29 +195,29 @@ describe("behind npm's launcher", () => {
     `${PLATFORM_PACKAGE}/${VENDOR}/codex/codex`,
     `codex/node_modules/@openai/${BINARY}`,
     `codex/${VENDOR}/codex/codex`,
-  ])('the native binary is run: %s', async (binary, { codex }) => {
+  ])('leads to the native binary: %s', async (binary, { codex }) => {
     const { command, native } = await installed(codex, binary);
     expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(native);
   });
 
-  test('also when the launcher is named by the option', async ({ codex }) => {
+  test('leads to the native binary where codexPath names it', async ({ codex }) => {
     const { command, native } = await installed(codex, BINARY);
     expect(await chosen(codex, {}, { codexPath: command })).toBe(native);
   });
 
-  test('the result knows the version that npm installed', async ({ codex }) => {
+  test('leads to the version that npm installed', async ({ codex }) => {
     const { command: codexPath } = await installed(codex, BINARY);
     const image = await codex.generateDetailed(turn(save('store', PICTURE)), { codexPath });
     expect(image.codexVersion).toBe('0.169.0');
   });
 
   // Windows starts no scripts.
-  test.skipIf(WINDOWS)('the launcher itself is run when there is no binary', async ({ codex }) => {
+  test.skipIf(WINDOWS)('is run itself where there is no binary', async ({ codex }) => {
     const { command } = await installed(codex, null);
     expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(command);
   });
 
-  test.runIf(WINDOWS)('a launcher that leads to no binary is refused', async ({ codex }) => {
+  test.runIf(WINDOWS)('is refused where it leads to no binary', async ({ codex }) => {
     const { command: codexPath } = await installed(codex, null);
     const error = await failure(codex.generate(turn(), { codexPath }));
     expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND' });
@@ -228,7 +228,10 @@ describe("behind npm's launcher", () => {
 describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
   const names = (await launchers()).filter((name) => /^pnpm.*\.sh$/.test(name));
 
-  /** Installs it with its package into a home of pnpm's; `own` is a line of the user's in it. */
+  /**
+   * Installs the launcher with its package into a home of pnpm. `own` is a line that the user
+   * added.
+   */
   async function installFromPnpm(
     codex: StubCodex,
     name: string,
@@ -239,7 +242,7 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
     const isOfPnpm11 = to.startsWith('..');
     const command = path.join(home, isOfPnpm11 ? 'bin' : '', 'codex');
     const named = path.resolve(path.dirname(command), to, '../../..');
-    // From 11 on the package lies in the store, with its dependencies beside it, and is linked.
+    // From 11 on the package is in the store, beside its dependencies, and linked.
     const modules = isOfPnpm11
       ? path.join(home, 'store/v11/links/codex/node_modules/@openai')
       : named;
@@ -259,7 +262,7 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
   });
 
   test.for(names)(
-    'is found without a PATH, as is the version that it leads to: %s',
+    'is found without a PATH, with the version that it leads to: %s',
     async (name, { codex }) => {
       const home = path.join(codex.user, '.local/share/pnpm');
       const { native } = await installFromPnpm(codex, name, { home });
@@ -272,7 +275,7 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
     },
   );
 
-  test.for(names)('whose store was moved is passed over: %s', async (name, { codex }) => {
+  test.for(names)('is passed over if its store was moved: %s', async (name, { codex }) => {
     const { command, native } = await installFromPnpm(codex, name);
     await rename(path.dirname(native), path.join(codex.scratch, 'moved'));
     const script = (await checkCodex({ codexPath: command, env: codex.env })).codexPath;
@@ -289,7 +292,7 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
     });
   });
 
-  test.for(names)("is run itself with a line of the user's own: %s", async (name, { codex }) => {
+  test.for(names)('is run itself if the user added a line: %s', async (name, { codex }) => {
     const { command } = await installFromPnpm(codex, name, {
       own: 'export OF_THE_USER=1',
     });
@@ -298,17 +301,20 @@ describe.skipIf(WINDOWS)('a launcher of pnpm', async () => {
   });
 });
 
-describe.skipIf(WINDOWS)("a wrapper of the user's own is run, though it names the package", () => {
-  test.for(['codexPath', 'CODEX_BIN', 'PATH'] as const)('by %s', async (by, { codex }) => {
-    const { command } = await installFromNpm(codex.scratch, '0.169.0', BINARY);
-    const script = path.join(codex.scratch, 'lib/node_modules/@openai/codex/bin/codex.js');
-    await rm(command);
-    const text = `#!/bin/sh\nOF_THE_USER=1 exec node "${script}" "$@"\n`;
-    await writeFile(command, text, { mode: 0o755 });
-    const PATH = `${path.dirname(command)}${path.delimiter}${codex.env['PATH']}`;
-    const env = { ...codex.env, ...(by === 'PATH' ? { PATH } : { CODEX_BIN: command }) };
-    const codexPath = by === 'codexPath' ? command : null;
-    await codex.generate(turn(save('store', PICTURE)), { codexPath, env });
-    expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
-  });
+describe.skipIf(WINDOWS)('a wrapper that the user wrote around the package', () => {
+  test.for(['codexPath', 'CODEX_BIN', 'PATH'] as const)(
+    'is run itself: %s',
+    async (by, { codex }) => {
+      const { command } = await installFromNpm(codex.scratch, '0.169.0', BINARY);
+      const script = path.join(codex.scratch, 'lib/node_modules/@openai/codex/bin/codex.js');
+      await rm(command);
+      const text = `#!/bin/sh\nOF_THE_USER=1 exec node "${script}" "$@"\n`;
+      await writeFile(command, text, { mode: 0o755 });
+      const PATH = `${path.dirname(command)}${path.delimiter}${codex.env['PATH']}`;
+      const env = { ...codex.env, ...(by === 'PATH' ? { PATH } : { CODEX_BIN: command }) };
+      const codexPath = by === 'codexPath' ? command : null;
+      await codex.generate(turn(save('store', PICTURE)), { codexPath, env });
+      expect((await codex.turn()).env).toMatchObject({ OF_THE_USER: '1' });
+    },
+  );
 });

@@ -1,36 +1,34 @@
-// Who is signed in, found out before anything is spent.
+// The login is checked before a turn is spent.
 
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
 import { png } from '../support/png.js';
-import {
-  CHATGPT_LOGIN,
-  failure,
-  type Orders,
-  save,
-  type StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const ORDERS: Orders = { exec: turn(save('store', PICTURE)) };
 
-/** The commands that were run, in their order, but for the question for the version, which is asked once for each program. */
+/**
+ * The commands that were run, in order, without `--version`, which is asked once for each program.
+ */
 async function commands(codex: StubCodex): Promise<string[]> {
   const all = (await codex.recordings()).filter(({ args }) => args[0] !== '--version');
   return all.map(({ command }) => command);
 }
 
 describe('auth.json', () => {
-  test('a ChatGPT login passes, and nobody is asked', async ({ codex }) => {
+  test('passes with a ChatGPT login, without a question', async ({ codex }) => {
     expect(await codex.generate(ORDERS)).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['exec']);
   });
 
-  test('a login older than `auth_mode` passes', async ({ codex }) => {
+  test('passes with a login older than `auth_mode`', async ({ codex }) => {
     const { auth_mode: _, ...older } = CHATGPT_LOGIN;
     await codex.login(older);
     expect(await codex.generate(ORDERS)).toEqual(PICTURE);
@@ -41,7 +39,7 @@ describe('auth.json', () => {
     ['an API key', { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up', tokens: null }],
     ['an API key older than `auth_mode`', { OPENAI_API_KEY: 'sk-made-up' }],
     ['an agent identity', { auth_mode: 'agentIdentity', agent_identity: 'sk-made-up' }],
-  ])('%s is refused, and nothing is started', async ([, auth], { codex }) => {
+  ])('is refused, and nothing is started: %s', async ([, auth], { codex }) => {
     await codex.login(auth);
     const error = await failure(codex.generate(ORDERS));
     expect(error).toMatchObject({ code: 'API_KEY_LOGIN', status: 403, retryable: false });
@@ -50,7 +48,7 @@ describe('auth.json', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('is looked for in codexHome', async ({ codex }) => {
+  test('is read in codexHome', async ({ codex }) => {
     await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
     const env = { ...codex.env, CODEX_HOME: codex.scratch };
     expect(await failure(codex.generate(ORDERS, { env, codexHome: codex.home }))).toMatchObject({
@@ -58,7 +56,7 @@ describe('auth.json', () => {
     });
   });
 
-  test('is looked for in ~/.codex when nothing names a home', async ({ codex }) => {
+  test('is read in ~/.codex where no home is named', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
     const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
     expect(await failure(codex.generate(orders, { env }))).toMatchObject({ code: 'NOT_SIGNED_IN' });
@@ -68,20 +66,20 @@ describe('auth.json', () => {
   });
 });
 
-describe('where the file says nothing, `codex login status` is asked', () => {
+describe('`codex login status`', () => {
   test.for<[what: string, auth: string | null]>([
     ['no file', null],
     ['an empty file', ''],
     ['no JSON', '{"auth_mode":'],
     ['nothing in it', '{}'],
-  ])('%s', async ([, auth], { codex }) => {
+  ])('is asked where auth.json does not tell: %s', async ([, auth], { codex }) => {
     await codex.login(auth);
     expect(await codex.generate(ORDERS)).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['login', 'exec']);
   });
 
   test.for(['Logged in using an API key - sk-made***up', 'API key configured - sk-made***up'])(
-    'it says: %s',
+    'refuses an API key by: %s',
     async (text, { codex }) => {
       await codex.login(null);
       const error = await failure(codex.generate({ ...ORDERS, login: { text, exitCode: 0 } }));
@@ -92,7 +90,7 @@ describe('where the file says nothing, `codex login status` is asked', () => {
     },
   );
 
-  test('it says: Not logged in', async ({ codex }) => {
+  test('refuses the call by: Not logged in', async ({ codex }) => {
     await codex.login(null);
     const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
     const error = await failure(codex.generate(orders));
@@ -106,13 +104,13 @@ describe('where the file says nothing, `codex login status` is asked', () => {
     { text: 'You are certainly Not logged in anywhere', exitCode: 1 },
     { text: 'error: unrecognized subcommand', exitCode: 2 },
     { text: '', exitCode: 0 },
-  ])('what it is not known to say passes: $text', async (login, { codex }) => {
+  ])('lets the call pass by unknown text: $text', async (login, { codex }) => {
     await codex.login(null);
     expect(await codex.generate({ ...ORDERS, login })).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['login', 'exec']);
   });
 
-  test('it gets no key either', async ({ codex }) => {
+  test('gets no key', async ({ codex }) => {
     await codex.login(null);
     const env = { ...codex.env, OPENAI_API_KEY: 'a-secret-key', CODEX_API_KEY: 'a-secret-key' };
     expect(await codex.generate(ORDERS, { env })).toEqual(PICTURE);
@@ -147,20 +145,17 @@ describe('the model provider of config.toml', () => {
        profiles.work.model_provider = "my-relay"
        model_providers.my-relay = { name = "A relay", base_url = "http://127.0.0.1:9/v1" }`,
     ],
-  ])(
-    '%s certainly has no image_gen: refused, and nothing is started',
-    async ([, toml], { codex }) => {
-      await codex.config(toml);
-      await refused(codex);
-    },
-  );
+  ])('is refused if it certainly lacks image_gen: %s', async ([, toml], { codex }) => {
+    await codex.config(toml);
+    await refused(codex);
+  });
 
-  test('a relay chosen by the call is refused too', async ({ codex }) => {
+  test('is refused if the call chooses a relay', async ({ codex }) => {
     await codex.config(RELAY.replace('model_provider = "my-relay"', ''));
     await refused(codex, { model_provider: 'my-relay' });
   });
 
-  test("Codex's own provider chosen by the call passes", async ({ codex }) => {
+  test("passes if the call chooses Codex's own", async ({ codex }) => {
     await codex.config(RELAY);
     expect(await codex.generate(ORDERS, { config: { model_provider: '"openai"' } })).toEqual(
       PICTURE,
@@ -178,7 +173,7 @@ describe('the model provider of config.toml', () => {
     ['a file that does not parse', 'model_provider = = "my-relay"'],
     ['values of the wrong type', 'model_provider = 5\nmodel_providers = "none"'],
     ['an empty file', ''],
-  ])('%s passes', async ([, toml], { codex }) => {
+  ])('passes: %s', async ([, toml], { codex }) => {
     await codex.config(toml);
     expect(await codex.generate(ORDERS)).toEqual(PICTURE);
   });

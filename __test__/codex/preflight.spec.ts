@@ -1,4 +1,5 @@
-// What is configured so that Codex cannot draw is seen before anything is spent, and a readiness check says what a call says.
+// Configurations with which Codex cannot draw are found before a turn is spent, by a call and by
+// `checkCodex` alike.
 
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,16 +10,12 @@ import { checkCodex, type CheckOptions, type ReadinessProblem } from '../../inde
 import { BOUND_BY_MODES, generateInOwnProcess } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  CHATGPT_LOGIN,
-  failure,
-  type Orders,
-  save,
-  STUB,
-  type StubCodex,
-  test,
-  turn,
-} from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 
 const PICTURE = png();
 const DRAWS = turn(save('store', PICTURE));
@@ -27,7 +24,7 @@ const API_KEY = { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' };
 
 type Asked = Pick<CheckOptions, 'codexHome' | 'config' | 'env'>;
 
-/** A ChatGPT login in the workspace of this id. The CLI leaves the signature to the backend. */
+/** A ChatGPT login in the workspace of this id. The CLI does not check the signature. */
 function loginTo(workspace: string | null): object {
   const claims = { 'https://api.openai.com/auth': { chatgpt_account_id: workspace } };
   const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
@@ -38,7 +35,7 @@ async function check(codex: StubCodex, asked: Asked): Promise<ReadinessProblem[]
   return (await checkCodex({ codexPath: STUB, env: codex.env, ...asked })).problems;
 }
 
-/** A call fails like this, no turn is started, and a check names the same code in the same words. */
+/** Asserts that a call fails like this without a turn, and that `checkCodex` reports the same. */
 async function expectRefused(
   codex: StubCodex,
   expected: { code: string; status: number; message: RegExp },
@@ -86,14 +83,14 @@ describe('a login that is not kept in auth.json', () => {
     expect(first?.args).toEqual(['login', 'status', '-c', 'cli_auth_credentials_store=keyring']);
   });
 
-  test('is none where its keyring does not answer', async ({ codex }) => {
+  test('is missing where its keyring does not answer', async ({ codex }) => {
     await codex.config('cli_auth_credentials_store = "keyring"');
     const text = 'Error checking login status: failed to load CLI auth from keyring: no session';
     const login = { text, exitCode: 1 };
     await expectRefused(codex, notSignedIn(/not signed in.*codex login/i), { login });
   });
 
-  test('is no matter where the call asks for the file', async ({ codex }) => {
+  test('is not asked for where the call demands the file', async ({ codex }) => {
     await codex.config('cli_auth_credentials_store = "keyring"');
     await codex.order({ exec: DRAWS, login: NOT_LOGGED_IN });
     const config = { cli_auth_credentials_store: '"file"' };
@@ -101,8 +98,8 @@ describe('a login that is not kept in auth.json', () => {
   });
 });
 
-// On Windows no variable says where it is.
-describe.skipIf(WINDOWS)('a home of the user in which Codex can have no directory', () => {
+// On Windows no variable names it.
+describe.skipIf(WINDOWS)("a user's home in which Codex can have no directory", () => {
   const EXPECTED = notSignedIn(/home directory.*cannot be opened.*codex login/i);
 
   test.for<[what: string, make: (user: string) => Promise<void>]>([
@@ -124,8 +121,8 @@ describe.skipIf(WINDOWS)('a home of the user in which Codex can have no director
     await expectRefused(codex, EXPECTED, { asked: { env }, login });
   });
 
-  // By its mode: `sudo -u` may leave the HOME of the one who calls it.
-  test('is refused: one whose .codex is closed to this user', async ({ codex }) => {
+  // A mode is enough: `sudo -u` may keep the HOME of another user.
+  test('is refused if its .codex is closed to this user', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
     const home = path.join(codex.user, '.codex');
     await mkdir(home);
@@ -139,13 +136,13 @@ describe.skipIf(WINDOWS)('a home of the user in which Codex can have no director
     await chmod(home, 0o700);
   });
 
-  test('is no obstacle where it does not exist: Codex makes it', async ({ codex }) => {
+  test('passes where it does not exist, because Codex makes it', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
     await expectDrawn(codex, { env: { ...env, HOME: path.join(codex.scratch, 'a', 'b') } });
   });
 });
 
-describe('a home that is named and is no directory', () => {
+describe('a named home that is no directory', () => {
   const EXPECTED = notSignedIn(/home directory.*does not exist.*codex login/i);
 
   test.for(['option', 'variable'] as const)('is refused, by the %s', async (by, { codex }) => {
@@ -221,7 +218,7 @@ describe('a login that the configuration does not accept', () => {
     ['its workspace', 'forced_chatgpt_workspace_id = "mine"'],
     ['its workspace among others', 'forced_chatgpt_workspace_id = ["theirs", " mine "]'],
     ['no workspace', 'forced_chatgpt_workspace_id = " "'],
-  ])('passes if it is the one that is demanded: %s', async ([, toml], { codex }) => {
+  ])('passes if it is the demanded one: %s', async ([, toml], { codex }) => {
     await codex.login(loginTo('mine'));
     await codex.config(toml);
     await expectDrawn(codex);
@@ -268,7 +265,7 @@ describe('an image tool that is switched off', () => {
   test.for<[where: string, toml: string]>([
     ["the user's config.toml", '[features]\nimage_generation = false'],
     ['a profile', 'profile = "p"\n[profiles.p.features]\nimage_generation = false'],
-  ])('is refused, and the call may switch it on: %s', async ([, toml], { codex }) => {
+  ])('is refused, unless the call switches it on: %s', async ([, toml], { codex }) => {
     await codex.config(toml);
     await expectRefused(codex, EXPECTED);
     await expectDrawn(codex, { config: { 'features.image_generation': 'true' } });

@@ -1,4 +1,4 @@
-// Where Codex's own sandbox is known not to work.
+// Platforms and environments in which Codex's own sandbox does not work.
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
@@ -21,18 +21,21 @@ test.each<[platform: string, env: Record<string, string | undefined>, needed: bo
   ['linux', { OD_CODEX_SANDBOX: '' }, false],
   ['win32', { OD_CODEX_SANDBOX: 'workspace-write' }, true],
   ['linux', { OD_CODEX_SANDBOX: 'workspace-write', WSL_DISTRO_NAME: 'Ubuntu' }, true],
-])('%s %o: %s', (platform, env, needed) => {
-  expect(codexNeedsDangerFullAccessSandbox(platform, env)).toBe(needed);
-});
+])(
+  'codexNeedsDangerFullAccessSandbox returns by the platform and the environment: %s %o: %s',
+  (platform, env, needed) => {
+    expect(codexNeedsDangerFullAccessSandbox(platform, env)).toBe(needed);
+  },
+);
 
-describe('by default it is asked of this process', () => {
+describe('codexNeedsDangerFullAccessSandbox without arguments', () => {
   const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor;
   afterEach(() => {
     vi.unstubAllEnvs();
     Object.defineProperty(process, 'platform', platform);
   });
 
-  test('its environment', () => {
+  test('reads the environment of this process', () => {
     vi.stubEnv('WSL_DISTRO_NAME', undefined);
     vi.stubEnv('OD_CODEX_SANDBOX', undefined);
     expect(codexNeedsDangerFullAccessSandbox('linux')).toBe(false);
@@ -41,14 +44,14 @@ describe('by default it is asked of this process', () => {
     expect(codexNeedsDangerFullAccessSandbox()).toBe(true);
   });
 
-  test('its platform', () => {
+  test('reads the platform of this process', () => {
     Object.defineProperty(process, 'platform', { ...platform, value: 'win32' });
     expect(codexNeedsDangerFullAccessSandbox(undefined, {})).toBe(true);
     Object.defineProperty(process, 'platform', { ...platform, value: 'linux' });
     expect(codexNeedsDangerFullAccessSandbox(undefined, {})).toBe(false);
   });
 
-  test('an environment that is given stands for itself', () => {
+  test('reads a given environment alone', () => {
     vi.stubEnv('OD_CODEX_SANDBOX', 'danger-full-access');
     expect(codexNeedsDangerFullAccessSandbox('linux', {})).toBe(false);
   });

@@ -1,5 +1,5 @@
-// Under WSL the PATH of Windows is behind Linux's own, and with it perhaps a Codex that cannot work there. The tests make such a
-// PATH on any machine but one with Windows.
+// Under WSL, PATH has the directories of Windows as well, perhaps with a Codex that cannot run
+// there. The tests make such a PATH on any other system.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,13 +10,16 @@ import { checkCodex } from '../../index.js';
 import { launcher } from '../support/npm-layout.js';
 import { CODEX_IS_INSTALLED, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, installStub, save, type StubCodex, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import { installStub } from '../support/stub-program.js';
 
 const PICTURE = png();
-/** As every program for Windows begins. */
+/** The first bytes of every program for Windows. */
 const PROGRAM = Buffer.from('MZ\x90\0\x03\0\0\0');
 
-/** Puts a file where Windows would have it, seen from WSL: everything there is executable. */
+/** Writes a file where Windows would have it. In WSL all files there are executable. */
 async function place(codex: StubCodex, name: string, content: string | Buffer): Promise<string> {
   const file = path.join(codex.scratch, 'mnt/c/npm', name);
   await mkdir(path.dirname(file), { recursive: true });
@@ -24,7 +27,10 @@ async function place(codex: StubCodex, name: string, content: string | Buffer): 
   return file;
 }
 
-/** What npm leaves on Windows: launchers for two kinds of shell, the package, and its binary. */
+/**
+ * Installs what npm leaves on Windows: launchers for two kinds of shell, the package, and its
+ * binary.
+ */
 async function installFromNpm(codex: StubCodex): Promise<string> {
   const modules = 'node_modules/@openai';
   await place(codex, `${modules}/codex/bin/codex.js`, '');
@@ -42,7 +48,7 @@ const FOUND: [what: string, install: (codex: StubCodex) => Promise<string>][] = 
 
 describe.skipIf(WINDOWS)('a Codex for Windows', () => {
   describe.for(FOUND)('%s', ([, install]) => {
-    test('named by codexPath is refused', async ({ codex }) => {
+    test('is refused where codexPath names it', async ({ codex }) => {
       const codexPath = await install(codex);
       const error = await failure(codex.generate(turn(), { codexPath }));
       expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND', status: 424, retryable: false });
@@ -51,7 +57,7 @@ describe.skipIf(WINDOWS)('a Codex for Windows', () => {
     });
 
     test.skipIf(CODEX_IS_INSTALLED)(
-      'is told apart from none at all when it is the only one',
+      'is distinguished from a missing one if it is the only one',
       async ({ codex }) => {
         const PATH = path.dirname(await install(codex));
         const env = { ...codex.env, PATH, WSL_DISTRO_NAME: 'Ubuntu' };
@@ -64,7 +70,7 @@ describe.skipIf(WINDOWS)('a Codex for Windows', () => {
       },
     );
 
-    test('is passed over for one that works', async ({ codex }) => {
+    test('is passed over for one that runs', async ({ codex }) => {
       const windows = path.dirname(await install(codex));
       const linux = await installStub(path.join(codex.scratch, 'linux', 'codex'));
       const PATH = [windows, path.dirname(linux)].join(path.delimiter);
@@ -77,9 +83,7 @@ describe.skipIf(WINDOWS)('a Codex for Windows', () => {
   });
 });
 
-test("under WSL the agent has no sandbox, because Codex's own does not work there", async ({
-  codex,
-}) => {
+test("the agent has no sandbox under WSL, where Codex's own does not work", async ({ codex }) => {
   const env = { ...codex.env, WSL_DISTRO_NAME: 'Ubuntu' };
   await codex.generate(turn(save('store', PICTURE)), { env, sandbox: 'auto' });
   const { args } = await codex.turn();

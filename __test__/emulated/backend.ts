@@ -1,5 +1,5 @@
-// The loopback backend for a real Codex on another platform, which shares this machine's network. Prints where its home is, and
-// lives until its stdin ends.
+// The loopback backend for a real Codex on an emulated platform, which shares this machine's
+// network. Prints the path of its home, and ends with its stdin.
 
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// The addon on a platform that is not the one it was built on: what it promises, through a stub codex. `npm run test:emulated`
-// runs this file under that platform's Node.
+// The addon with the compiled stub. `npm run test:emulated` runs this file with an emulated Node,
+// and `npm run test:portable` on this machine.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -15,26 +15,26 @@ import {
 } from '../../index.js';
 import { PATIENCE_MS, PICTURE, World } from './world.mjs';
 
-/** A ceiling for a test that hangs. */
+/** The time limit of a test that hangs. */
 const LIMIT = { timeout: PATIENCE_MS };
-/** There glibc does not learn that a program could not be started: the memory it shares with the child for that is not shared. */
+/** qemu does not share the memory by which glibc learns that a program could not be started. */
 const IN_QEMU_WITH_GLIBC = process.env['EMULATED_NAME'] === 'arm64';
 
 /** @import { CodexImageErrorCode } from '../../index.js' */
 
-test('this is the platform', () => {
+test('the platform is the expected one', () => {
   assert.equal(`${process.platform}-${process.arch}`, process.env['EXPECTED_PLATFORM']);
 });
 
-describe('a picture', () => {
-  test('is handed over byte for byte, while Codex still runs', LIMIT, async (t) => {
+describe('an image', () => {
+  test('is returned byte for byte while Codex runs', LIMIT, async (t) => {
     const world = new World(t);
     const png = await generateCodexImage(world.options('thread message save tool hang'));
     assert.deepEqual(png, PICTURE);
     world.expectNothingLeft();
   });
 
-  test('comes with what is known of it', LIMIT, async (t) => {
+  test('comes with its facts', LIMIT, async (t) => {
     const world = new World(t);
     const options = world.options('thread message save', { completion: 'exit' });
     /** @type {string[]} */
@@ -59,7 +59,7 @@ describe('a picture', () => {
     assert.deepEqual([image.png, image.source], [PICTURE, 'workspace']);
   });
 
-  test('is asked for in the very words', LIMIT, async (t) => {
+  test('is requested with the prompt and the settings unchanged', LIMIT, async (t) => {
     const world = new World(t);
     const prompt = 'a "fox" \\ %PATH% $(x) `y` ^& 🦊\r\n\t-- and\na second line';
     const config = { plain: 'true', quoted: String.raw`"C:\\a \"b\" c\\"`, empty: '""' };
@@ -72,7 +72,7 @@ describe('a picture', () => {
   });
 
   test(
-    'is asked for with what Windows programs cannot do without',
+    'is requested with the variables that Windows programs need',
     {
       ...LIMIT,
       skip: process.platform !== 'win32',
@@ -88,26 +88,26 @@ describe('a picture', () => {
     },
   );
 
-  test('can be had: nothing is missing for it', LIMIT, async (t) => {
+  test('is announced by checkCodex', LIMIT, async (t) => {
     const { codexPath, env } = new World(t).options('');
     assert.equal((await checkCodex({ codexPath, env })).ready, true);
   });
 });
 
-describe('a failure', () => {
+describe('a call', () => {
   /** @type {[what: string, orders: string, error: { code: CodexImageErrorCode, exitCode: number }][]} */
   const cases = [
-    ['without a picture', 'thread message', { code: 'NO_IMAGE', exitCode: 0 }],
-    ['with an exit code', 'thread message fail', { code: 'CODEX_FAILED', exitCode: 1 }],
+    ['without an image', 'thread message', { code: 'NO_IMAGE', exitCode: 0 }],
+    ['with an exit code', 'thread message exit:1', { code: 'CODEX_FAILED', exitCode: 1 }],
   ];
   for (const [what, orders, error] of cases) {
-    test(what, LIMIT, async (t) => {
+    test(`fails ${what}`, LIMIT, async (t) => {
       const options = new World(t).options(orders);
       await assert.rejects(generateCodexImage(options), { name: 'CodexImageError', ...error });
     });
   }
 
-  test('without a Codex', LIMIT, async (t) => {
+  test('fails without a Codex', LIMIT, async (t) => {
     const world = new World(t);
     const codexPath = path.join(world.desk, 'no-codex');
     await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
@@ -115,20 +115,24 @@ describe('a failure', () => {
     });
   });
 
-  test('with a Codex that is no program', { ...LIMIT, skip: IN_QEMU_WITH_GLIBC }, async (t) => {
-    const world = new World(t);
-    const codexPath = path.join(world.desk, process.platform === 'win32' ? 'codex.exe' : 'codex');
-    await writeFile(codexPath, '#!/nowhere/sh\n', { mode: 0o755 });
-    await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
-      code: 'SPAWN_FAILED',
-    });
-  });
+  test(
+    'fails with a Codex that is no program',
+    { ...LIMIT, skip: IN_QEMU_WITH_GLIBC },
+    async (t) => {
+      const world = new World(t);
+      const codexPath = path.join(world.desk, process.platform === 'win32' ? 'codex.exe' : 'codex');
+      await writeFile(codexPath, '#!/nowhere/sh\n', { mode: 0o755 });
+      await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
+        code: 'SPAWN_FAILED',
+      });
+    },
+  );
 });
 
-describe('nothing is left, though a tool of the agent lives,', () => {
+describe('a process tree with a live tool', () => {
   const BUSY = 'thread message tool hang';
 
-  test('after a timeout', LIMIT, async (t) => {
+  test('is gone after a timeout', LIMIT, async (t) => {
     const world = new World(t);
     const call = generateCodexImage(world.options(BUSY, { timeoutMs: 30_000 }));
     const rejected = assert.rejects(call, { code: 'TIMEOUT' });
@@ -137,7 +141,7 @@ describe('nothing is left, though a tool of the agent lives,', () => {
     world.expectNothingLeft();
   });
 
-  test('after an abort', LIMIT, async (t) => {
+  test('is gone after an abort', LIMIT, async (t) => {
     const world = new World(t);
     const controller = new AbortController();
     const { signal } = controller;
@@ -149,7 +153,7 @@ describe('nothing is left, though a tool of the agent lives,', () => {
     world.expectNothingLeft();
   });
 
-  test('after the daemon has ended', LIMIT, async (t) => {
+  test('is gone after the daemon has ended', LIMIT, async (t) => {
     const world = new World(t);
     const daemon = await world.daemon(world.options(BUSY));
     daemon.stdin?.write('process.exit\n');
@@ -157,7 +161,7 @@ describe('nothing is left, though a tool of the agent lives,', () => {
     world.expectNothingLeft();
   });
 
-  test('after the daemon was killed, when the next has started', LIMIT, async (t) => {
+  test('is gone after the daemon was killed and the next call has started', LIMIT, async (t) => {
     const world = new World(t);
     const daemon = await world.daemon(world.options(BUSY));
     daemon.kill('SIGKILL');

@@ -1,5 +1,5 @@
-// The addon and a real Codex, both of a platform that is not the one they run on. `npm run test:emulated` runs this file under
-// that platform's Node, and beside it the backend.
+// The addon with a real Codex, both for an emulated platform. `npm run test:emulated` runs this
+// file with that platform's Node, and the backend beside it.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { needed, PATIENCE_MS, World } from './world.mjs';
 const REAL_ENV = JSON.parse(needed('REAL_CODEX_ENV'));
 const PICTURE = readFileSync(needed('REAL_CODEX_PICTURE'));
 
-describe('a picture that the real Codex has drawn', () => {
+describe('an image of the real Codex', () => {
   for (const sandbox of /** @type {const} */ (['read-only', 'danger-full-access'])) {
     test(`is handed over byte for byte: ${sandbox}`, { timeout: 3 * PATIENCE_MS }, async (t) => {
       const world = new World(t);

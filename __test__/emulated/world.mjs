@@ -1,5 +1,5 @@
-// What a generation needs, made with Node's own modules alone: these tests run under Nodes of other platforms, for which
-// nothing is installed.
+// The fixture of these tests. It uses Node's own modules alone, because nothing is installed for an
+// emulated Node.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -16,9 +16,9 @@ import { makeHomeDirectory } from '../support/homes.mjs';
 /** @import { TestContext } from 'node:test' */
 /** @import { GenerateOptions } from '../../index.js' */
 
-/** The stub, `examples/stub-codex.rs`, or what starts it in an emulator. */
+/** The compiled stub, or the launcher that runs it in an emulator. */
 const STUB = needed('STUB_PROGRAM');
-/** The command line that starts this very Node. In qemu it does not know that itself. */
+/** The command line of this Node, which does not know it itself in qemu. */
 const NODE = /** @type {[string, ...string[]]} */ (
   process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('NODE_COMMAND'))
 );
@@ -27,7 +27,7 @@ const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', 
 
 export const PICTURE = readFileSync(PICTURE_FILE);
 
-/** A ChatGPT login as Codex writes it. The tokens are made up, and worth nothing. */
+/** A ChatGPT login as Codex writes it, with invented tokens. */
 const LOGIN = {
   auth_mode: 'chatgpt',
   OPENAI_API_KEY: null,
@@ -39,15 +39,18 @@ const LOGIN = {
   },
 };
 
-/** What no test is meant to come near; a machine that runs foreign programs is slow. */
+/** Much longer than any call takes, because emulators are slow. */
 export const PATIENCE_MS = 60_000;
 
-/** A stub codex with a home, a temporary directory and a desk of its own. After the test nothing may be left. */
+/**
+ * A stub with its own home, temporary directory and directory for recordings. Asserts after the
+ * test that nothing is left.
+ */
 export class World {
   #root = makeHomeDirectory();
   home = path.join(this.#root, 'codex home');
   temporary = path.join(this.#root, 'tmp');
-  /** Where the stub leaves what it saw. */
+  /** The directory in which the stub writes what it saw. */
   desk = path.join(this.#root, 'desk');
 
   /** @param {TestContext} test */
@@ -89,7 +92,7 @@ export class World {
   }
 
   /**
-   * What the stub saw.
+   * Returns what the stub saw.
    *
    * @param {'args' | 'cwd' | 'stdin' | 'variables'} what
    */
@@ -97,26 +100,26 @@ export class World {
     return readFileSync(path.join(this.desk, what), 'utf8');
   }
 
-  /** Resolves when the stub's tool is up. */
+  /** Resolves when the stub's tool runs. */
   async running() {
-    // Unreferenced: waiting for a daemon that has failed must not keep this process.
+    // Unreferenced, so that waiting for a failed daemon does not keep this process.
     while (this.pids().length === 0) await sleep(20, undefined, { ref: false });
     assert.equal(this.pids().filter(isAlive).length, 2, 'the stub and its tool live');
     assert.equal(this.workspaces().length, 1);
   }
 
-  /** The stub and its tool, once that has been started. */
+  /** The process ids of the stub and its tool, once that runs. */
   pids() {
     const file = path.join(this.desk, 'running');
     return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').map(Number) : [];
   }
 
-  /** A real Codex leaves something of its own there. */
+  /** Names of the workspaces. A real Codex leaves other entries there. */
   workspaces() {
     return readdirSync(this.temporary).filter((name) => name.includes('od-codex-image-'));
   }
 
-  /** Resolves when no process of the run is left. */
+  /** Resolves when no process of the call is left. */
   async dead() {
     while (this.pids().some(isAlive)) await sleep(20);
   }
@@ -127,7 +130,7 @@ export class World {
   }
 
   /**
-   * A daemon with such a call under way; a line on its stdin names the way to die.
+   * Starts a daemon with such a call. A line on its stdin names the way in which it ends.
    *
    * @param {GenerateOptions} options
    * @returns {Promise<ChildProcess>}
@@ -145,7 +148,7 @@ export class World {
 }
 
 /**
- * A zombie is dead; it only waits to be counted.
+ * Zombies count as dead.
  *
  * @param {number} pid
  */

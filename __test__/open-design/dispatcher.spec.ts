@@ -1,4 +1,5 @@
-// `codex-image-gen` through Open Design's dispatcher, over HTTP: what a user asks for, what becomes of it, and that nothing is left.
+// `codex-image-gen` through Open Design's dispatcher, over HTTP: what a request yields, and that
+// nothing is left.
 
 import { truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,19 +9,11 @@ import { describe, expect, onTestFinished } from 'vitest';
 import type { CodexCliImageErrorCode } from '../../dist/open-design.mjs';
 import { CODEX_IS_INSTALLED, directories, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  type Orders,
-  print,
-  save,
-  say,
-  type Step,
-  STUB,
-  StubCodex,
-  THREAD,
-  turn,
-  turnFailed,
-  valuesOf,
-} from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { print, save, say, THREAD, turn, turnFailed } from '../support/steps.js';
+import { StubCodex } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
+import { STUB } from '../support/stub-program.js';
 import type { MediaRequest } from './support/client.js';
 import { type Environment, type Studio, stubbedEnv, test } from './support/studio.js';
 import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/policy.js';
@@ -32,7 +25,7 @@ const GATE: Step = { do: 'await', gate: 'end' };
 const HANG: Step = { do: 'hang' };
 
 describe('a picture', () => {
-  test('lands in the project, byte for byte', async ({ codex, studio }) => {
+  test('reaches the project byte for byte', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE), HANG));
     const task = await studio.client.draw({ aspect: '16:9', output: 'assets.v2/fox.png' });
     expect(task).toMatchObject({
@@ -60,19 +53,19 @@ describe('a picture', () => {
     },
   );
 
-  test('is drawn after the words and the shape that were asked for', async ({ codex, studio }) => {
+  test('is drawn by the prompt and the aspect of the request', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     const prompt = 'ein Füchslein\n狐 🦊 $(id) --help';
     await studio.client.draw({ prompt, aspect: '9:16' });
     const { stdin, args } = await codex.turn();
     expect(stdin).toContain(`\n${prompt}\n`);
     expect(stdin).toContain('9:16');
-    // Which model draws is Codex's own setting: the registry's id names a tool.
+    // The model is Codex's own setting: the registry's id names a tool.
     expect(args).not.toContain('--model');
     expect(args.join(' ')).not.toContain('codex-image-gen');
   });
 
-  test('is told of while it is drawn', async ({ codex, studio }) => {
+  test('is reported while it is drawn', async ({ codex, studio }) => {
     await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
@@ -104,8 +97,9 @@ describe('a picture', () => {
     expect(drawn).toEqual(worlds.map(({ picture }) => picture));
   });
 
-  test('is drawn by a CLI as the first proposal had it', async ({ codex, studio }) => {
-    // It names no thread, is found by CODEX_BIN, and leaves one pixel and more behind at the handed path.
+  test('is drawn by the CLI of the first proposal', async ({ codex, studio }) => {
+    // It names no thread, is found by CODEX_BIN, and leaves one pixel with more bytes behind in the
+    // workspace.
     const tiny = Buffer.concat([png({ width: 1, height: 1 }), Buffer.from('more')]);
     await codex.order([save('workspace', tiny)]);
     expect(await studio.client.draw({ output: 'dot.png' })).toMatchObject({ status: 'done' });
@@ -113,10 +107,7 @@ describe('a picture', () => {
   });
 });
 
-test('the settings that the user saved for Codex win, but for an API key', async ({
-  codex,
-  studio,
-}) => {
+test("the user's saved settings win, except for an API key", async ({ codex, studio }) => {
   await codex.order(turn(save('store', PICTURE)));
   studio.resolve({ CODEX_HOME: codex.scratch, CODEX_BIN: undefined });
   await studio.save({ CODEX_HOME: codex.home, CODEX_BIN: STUB, OPENAI_API_KEY: 'sk-made-up' });
@@ -127,11 +118,11 @@ test('the settings that the user saved for Codex win, but for an API key', async
   expect(env).not.toHaveProperty('OPENAI_API_KEY');
 });
 
-describe('pictures to start from', () => {
+describe('reference images', () => {
   const FIRST = png({ seed: 2 });
   const SECOND = png({ seed: 3 });
 
-  test('reach Codex in their order, each once', async ({ codex, studio }) => {
+  test('reach Codex in order, each once', async ({ codex, studio }) => {
     await studio.add('first.png', FIRST);
     await studio.add('second.png', SECOND);
     await codex.order(turn(save('store', PICTURE)));
@@ -167,7 +158,7 @@ describe('pictures to start from', () => {
     expect(await studio.files()).toEqual(names);
   });
 
-  test('are refused if they are none, whatever their name says', async ({ codex, studio }) => {
+  test('are refused if their bytes are no image', async ({ codex, studio }) => {
     await studio.add('fox.png', Buffer.from('<svg/>'));
     const { error } = await studio.client.draw({ image: 'fox.png' });
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400 });
@@ -176,12 +167,12 @@ describe('pictures to start from', () => {
   });
 });
 
-describe('the policy is asked first', () => {
+describe('the media policy', () => {
   test.for<[code: string, policy: MediaExecutionPolicy]>([
     ['MEDIA_EXECUTION_DISABLED', { mode: 'disabled' }],
     ['MEDIA_SURFACE_DENIED', { mode: 'enabled', allowedSurfaces: ['video'] }],
     ['MEDIA_MODEL_DENIED', { mode: 'enabled', allowedModels: ['gpt-image-2'] }],
-  ])('%s', async ([code, policy], { codex, studio }) => {
+  ])('is asked first: %s', async ([code, policy], { codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     studio.allow(policy);
     expect(await studio.client.generate()).toMatchObject({
@@ -189,15 +180,15 @@ describe('the policy is asked first', () => {
       body: { error: { code } },
     });
 
-    // Whatever the refused request had started would have been there before the one that is allowed.
+    // A process of the refused request would have started before those of the allowed one.
     studio.allow({ mode: 'enabled', allowedModels: ['codex-image-gen'] });
     expect(await studio.client.draw()).toMatchObject({ status: 'done' });
     expect(await codex.recordings()).toHaveLength(1);
   });
 });
 
-describe('nothing is chosen for the user', () => {
-  test('the default image model is the one it was', async ({ studio }) => {
+describe("the user's choice", () => {
+  test('leaves the default image model unchanged', async ({ studio }) => {
     const { body } = await studio.client.models();
     const defaults = body.image.filter((model) => model.default).map(({ id }) => id);
     expect(defaults).toEqual(['vela/gpt-image-2']);
@@ -205,7 +196,7 @@ describe('nothing is chosen for the user', () => {
     expect(ours).not.toHaveProperty('default');
   });
 
-  test('another model never comes here, not even if it fails', async ({ codex, studio }) => {
+  test('leaves other models to their own providers', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1' });
     const { file } = await studio.client.draw({ model: 'gpt-image-2' });
@@ -213,7 +204,7 @@ describe('nothing is chosen for the user', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test.for(['video', 'audio'])('%s is no image', async (surface, { codex, studio }) => {
+  test.for(['video', 'audio'])('excludes the surface %s', async (surface, { codex, studio }) => {
     const { error } = await studio.client.draw({ surface });
     expect(error?.message).toContain('is not registered for surface');
     expect(await codex.recordings()).toEqual([]);
@@ -227,7 +218,7 @@ interface Case {
   prepare?: (codex: StubCodex) => Promise<void>;
   status: number;
   retryable: boolean;
-  /** What callers look for in it, where they do. */
+  /** Text by which callers recognise it, if they do. */
   message: RegExp;
 }
 
@@ -242,8 +233,8 @@ const toolFailed = (why: string): Step[] =>
 const broken = (directory: string): string => path.join(directory, WINDOWS ? 'codex.exe' : 'codex');
 
 /**
- * A way to each of the codes: a new one does not compile here until it has one. A defect of the addon, and one that is missing, have
- * tests of their own (`loading.spec.ts`).
+ * A case for each code, without which a new code does not compile. `loading` has a defect of the
+ * addon, and a missing addon.
  */
 const CASES: Record<
   Exclude<CodexCliImageErrorCode, 'INTERNAL' | 'CODEX_IMAGE_ADDON_UNAVAILABLE'>,
@@ -413,26 +404,29 @@ const CASES: Record<
   },
 };
 
-describe('each failure reaches the user as it is', () => {
+describe('a failure', () => {
   const all = Object.entries(CASES).flatMap(([code, cases]) =>
     Object.entries(cases).map(([what, one]) => ({ code, what, one })),
   );
 
-  test.for(all)('$code: $what', async ({ code, one }, { codex, studio }) => {
-    await codex.order(one.orders ?? turn(save('store', PICTURE)));
-    await one.prepare?.(codex);
-    studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1', ...one.environment?.(codex) });
-    const task = await studio.client.draw(one.request);
+  test.for(all)(
+    'reaches the user unchanged: $code, $what',
+    async ({ code, one }, { codex, studio }) => {
+      await codex.order(one.orders ?? turn(save('store', PICTURE)));
+      await one.prepare?.(codex);
+      studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1', ...one.environment?.(codex) });
+      const task = await studio.client.draw(one.request);
 
-    const { status, retryable } = one;
-    expect(task).toMatchObject({ status: 'failed', error: { code, status, retryable } });
-    expect(task.error?.message).toMatch(one.message);
-    await expectHarmless(task.error?.message ?? '', codex, studio);
-    // `od` exits with it: not as after a success, and not as after a mistake in its arguments.
-    expect([0, 2]).not.toContain(status % 256);
-  });
+      const { status, retryable } = one;
+      expect(task).toMatchObject({ status: 'failed', error: { code, status, retryable } });
+      expect(task.error?.message).toMatch(one.message);
+      await expectHarmless(task.error?.message ?? '', codex, studio);
+      // `od` exits with it, and it must differ from the codes of a success and of wrong arguments.
+      expect([0, 2]).not.toContain(status % 256);
+    },
+  );
 
-  /** No stub, nothing that is nobody's business, nothing left. */
+  /** Asserts that no placeholder is written, no secret or path is named, and nothing is left. */
   async function expectHarmless(message: string, codex: StubCodex, studio: Studio): Promise<void> {
     expect(await studio.files()).toEqual([]);
     expect(message).not.toMatch(/[\n\r]/);
@@ -444,13 +438,10 @@ describe('each failure reaches the user as it is', () => {
   }
 });
 
-describe('what ends a picture', () => {
+describe('the end of a task', () => {
   const RESISTING: Step = { do: 'grandchild', ownSession: true };
 
-  test('a client that goes away ends nothing, and another one may come back', async ({
-    codex,
-    studio,
-  }) => {
+  test('is not caused by a client that disconnects', async ({ codex, studio }) => {
     await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
@@ -466,7 +457,7 @@ describe('what ends a picture', () => {
     expect(await studio.read('image.png')).toEqual(PICTURE);
   });
 
-  test('the daemon’s end is awaited, and its tasks are written', async ({ codex, studio }) => {
+  test('is awaited and written when the daemon ends', async ({ codex, studio }) => {
     await codex.order(turn(RESISTING, RUNNING, HANG));
     const tasks = [await studio.client.start(), await studio.client.start()];
     const running = async () =>
@@ -485,7 +476,7 @@ describe('what ends a picture', () => {
     for (const taskId of tasks) {
       expect(await studio.row(taskId)).toMatchObject({ status: 'failed', error });
     }
-    // The next daemon knows how it ended.
+    // The next daemon knows the result.
     await studio.start();
     for (const taskId of tasks) {
       expect(await studio.client.wait(taskId, 0)).toMatchObject({ status: 'failed', error });
@@ -493,7 +484,7 @@ describe('what ends a picture', () => {
     expect(await studio.files()).toEqual([]);
   });
 
-  test('a daemon that died leaves its tasks interrupted', async ({ codex, studio }) => {
+  test('is `interrupted` after the daemon died', async ({ codex, studio }) => {
     await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
@@ -508,7 +499,7 @@ describe('what ends a picture', () => {
     });
   });
 
-  test('a finished picture outlives its daemon', async ({ codex, studio }) => {
+  test('is kept when the daemon restarts', async ({ codex, studio }) => {
     await codex.order(turn(save('store', PICTURE)));
     const taskId = await studio.client.start();
     expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
@@ -518,7 +509,7 @@ describe('what ends a picture', () => {
   });
 });
 
-test('the log has what Codex said, which the user is not shown', async ({ codex, studio }) => {
+test("the log has Codex's messages, which the user does not see", async ({ codex, studio }) => {
   const said = 'the disk of this machine is upside down';
   await codex.order([THREAD, print('stderr', `${said}\n`), { do: 'exit', code: 7 }]);
   const { error } = await studio.client.draw();

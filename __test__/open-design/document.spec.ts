@@ -1,5 +1,5 @@
-// The blocks of docs/open-design.md: each in its place, typechecked by Open Design's own rules, and
-// equal to what the package has.
+// The code blocks of docs/open-design.md compile in their places by Open Design's own settings, and
+// equal what the package exports.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -43,7 +43,7 @@ test('a block with a mistake does not typecheck', async () => {
   ]);
 });
 
-test.for(['apps/daemon', 'apps/web'])('the entries of %s are the package’s', (app) => {
+test.for(['apps/daemon', 'apps/web'])('the entries of %s are those of the package', (app) => {
   const of = (wanted: string): string | undefined =>
     blocks
       .find(({ file, place }) => file === `${app}/src/media/models.ts` && place === wanted)
@@ -52,13 +52,13 @@ test.for(['apps/daemon', 'apps/web'])('the entries of %s are the package’s', (
   expect(of('model')).toBe(written(models.CODEX_IMAGE_GEN_MODEL));
 });
 
-/** In one line, as Open Design writes them. */
+/** Returns the entry in one line, as Open Design writes it. */
 function written(entry: object): string {
   const text = inspect(entry, { breakLength: Infinity, compact: true });
   return `${text.replaceAll(/(?<=\[) | (?=\])/g, '')},`;
 }
 
-test('what one document says twice is the same', () => {
+test('repeated blocks are the same', () => {
   for (const place of ['dependency', 'external', 'forbidden']) {
     const [mac, windows] = blocks.filter((block) => block.place === place);
     expect(windows).toMatchObject({ code: mac?.code });

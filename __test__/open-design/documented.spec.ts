@@ -1,4 +1,4 @@
-// The test that docs/open-design.md adds to Open Design's daemon, run here.
+// Runs the test that docs/open-design.md adds to Open Design's daemon.
 
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';

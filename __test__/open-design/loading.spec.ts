@@ -1,4 +1,5 @@
-// What an import brings along: never the addon, and in a browser nothing but data. A daemon without the addon loses one call.
+// An import never loads the addon, and in a browser only data. A daemon without the addon fails the
+// calls alone.
 
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -14,14 +15,14 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import * as models from '../../dist/models.mjs';
 import * as openDesign from '../../dist/open-design.mjs';
 import { png } from '../support/png.js';
-import { save, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
 import { buildDaemon, compose, discard, readBlocks } from './support/compose.js';
 import { test as studioTest } from './support/studio.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const NAME = 'codex-image';
 
-test('the registry’s entries are these', () => {
+test('the registry has these entries', () => {
   expect(models.CODEX_CLI_PROVIDER).toEqual({
     id: 'codex-cli',
     label: 'Codex CLI',
@@ -40,8 +41,8 @@ test('the registry’s entries are these', () => {
   expect(openDesign).toMatchObject({ ...models });
 });
 
-describe('the addon is loaded by a call, not by an import', () => {
-  /** Runs the steps in a Node of its own, and says after which of them the addon is there. */
+describe('an import', () => {
+  /** Runs the steps in a Node process, and returns after which of them the addon is loaded. */
   async function loadedAfter(type: 'module' | 'commonjs', ...steps: string[]): Promise<boolean[]> {
     const program = `(async () => {
       const loaded = () => process.report.getReport().sharedObjects.some((file) => file.endsWith('.node'));
@@ -57,7 +58,7 @@ describe('the addon is loaded by a call, not by an import', () => {
   const call =
     "await openDesign.renderCodexCliImage({ surface: 'image', prompt: '' }).catch(() => {})";
 
-  test('ESM', async () => {
+  test('of ESM does not load the addon, and a call does', async () => {
     const steps = [
       `await import('${NAME}/open-design/models')`,
       `const openDesign = await import('${NAME}/open-design')`,
@@ -66,7 +67,7 @@ describe('the addon is loaded by a call, not by an import', () => {
     expect(await loadedAfter('module', ...steps)).toEqual([false, false, true]);
   });
 
-  test('CommonJS', async () => {
+  test('of CommonJS does not load the addon, and a call does', async () => {
     const steps = [
       `require('${NAME}/open-design/models')`,
       `const openDesign = require('${NAME}/open-design')`,
@@ -76,11 +77,11 @@ describe('the addon is loaded by a call, not by an import', () => {
   });
 });
 
-describe('bundled by esbuild', () => {
+describe('a bundle of esbuild', () => {
   const bundle = (options: BuildOptions) =>
     build({ ...options, bundle: true, format: 'esm', metafile: true, write: false });
 
-  test('for a browser, the entries are data and import nothing', async () => {
+  test('has only data for a browser', async () => {
     const contents = `export * from '${NAME}/open-design/models'`;
     const { metafile, outputFiles } = await bundle({
       stdin: { contents, resolveDir: root },
@@ -94,7 +95,7 @@ describe('bundled by esbuild', () => {
     expect({ ...loaded }).toEqual({ ...models });
   });
 
-  test('for the daemon, the addon stays an import of its own that only the call makes', async () => {
+  test('leaves the addon as an import of the call for the daemon', async () => {
     const { metafile } = await bundle({
       entryPoints: [path.join(root, 'dist/open-design.mjs')],
       platform: 'node',
@@ -105,7 +106,7 @@ describe('bundled by esbuild', () => {
   });
 });
 
-/** The package as it was installed, but for what makes it native, which is added by `add`. */
+/** Installs the package without its native parts, which `add` adds. */
 async function installWith(add: (directory: string) => Promise<void>): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-package-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
@@ -116,7 +117,7 @@ async function installWith(add: (directory: string) => Promise<void>): Promise<s
   return directory;
 }
 
-/** A daemon that has this package, or none. */
+/** Starts a daemon that has this package, or none. */
 async function daemonWith(codexImage: string | null): Promise<string> {
   const daemon = await compose(await readBlocks(), { codexImage });
   onTestFinished(() => discard(daemon));
@@ -124,8 +125,8 @@ async function daemonWith(codexImage: string | null): Promise<string> {
   return daemon;
 }
 
-// Nothing that can be done to the addon from outside makes it fail this way, so another one stands in.
-studioTest('a defect of the addon is told in its own words', async ({ studio }) => {
+// The addon cannot be made to fail this way from outside, so another one replaces it.
+studioTest('a defect of the addon is reported with its own message', async ({ studio }) => {
   const told = { code: 'INTERNAL', status: 500, retryable: false };
   const message = 'codex-image failed internally';
   const members = JSON.stringify({ name: 'CodexImageError', ...told });
@@ -143,7 +144,7 @@ studioTest('a defect of the addon is told in its own words', async ({ studio }) 
   expect(await studio.files()).toEqual([]);
 });
 
-describe('without the addon', () => {
+describe('a call without the addon', () => {
   const addLoader = (directory: string) =>
     cp(path.join(root, 'index.js'), path.join(directory, 'index.js'));
 
@@ -161,7 +162,7 @@ describe('without the addon', () => {
   };
 
   studioTest.for(Object.keys(WAYS) as (keyof typeof WAYS)[])(
-    '%s: one call is lost',
+    'fails without %s, and succeeds in a complete daemon',
     async (what, { codex, daemon, studio }) => {
       const add = WAYS[what];
       const installed = add === undefined ? null : await installWith(add);
@@ -172,7 +173,7 @@ describe('without the addon', () => {
       expect(task.error?.message).not.toMatch(/node_modules|[/\\]/);
       expect(await studio.files()).toEqual([]);
       expect(await codex.recordings()).toEqual([]);
-      // The picker knows as well, and what to do about it.
+      // The picker shows the problem with its fix.
       const { status, body } = await studio.client.readiness();
       expect(status).toBe(200);
       expect(body).toMatchObject({
@@ -186,7 +187,7 @@ describe('without the addon', () => {
   );
 
   test.for(Object.values(WAYS).flatMap((add) => add ?? []))(
-    'the error is the addon’s in kind, from either format',
+    "fails with an error like the addon's, in both formats",
     async (add) => {
       const dist = path.join(await installWith(add), 'dist');
       const copies: (typeof openDesign)[] = [
@@ -198,7 +199,7 @@ describe('without the addon', () => {
         const error: unknown = await renderCodexCliImage(context).catch(
           (reason: unknown) => reason,
         );
-        // What was wrong stays for the logs.
+        // The cause stays for the logs.
         const cause: unknown = expect.any(Error);
         expect(error).toMatchObject({ name: 'CodexImageError', cause, ...UNAVAILABLE });
       }

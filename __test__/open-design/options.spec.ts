@@ -1,4 +1,4 @@
-// What the daemon's settings, its environment and its resolvers come to: seen by the CLI that is started.
+// The daemon's settings, environment and resolvers, as they reach the CLI.
 
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -17,7 +17,11 @@ import { generateCodexImage } from '../../index.js';
 import { inOwnRealm } from '../support/own-realm.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, save, STUB, type StubCodex, test, turn, valuesOf } from '../support/stub.js';
+import { valuesOf } from '../support/arguments.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import { STUB } from '../support/stub-program.js';
 
 const PICTURE = png({ seed: 1 });
 
@@ -43,25 +47,25 @@ async function refusal(codex: StubCodex, overrides: RenderOverrides): Promise<Co
   return error;
 }
 
-describe('where Codex is, and whose', () => {
+describe('the environment of Codex', () => {
   const KEY_LOGIN = JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
   afterEach(() => void vi.unstubAllEnvs());
 
-  test('process.env says it, where nobody else does', async ({ codex }) => {
+  test('is process.env by default', async ({ codex }) => {
     for (const [name, value] of Object.entries(codex.env)) vi.stubEnv(name, value);
     vi.stubEnv('CODEX_BIN', STUB);
     expect((await render(codex, {})).bytes).toEqual(PICTURE);
     expect((await codex.turn()).env).toMatchObject({ CODEX_HOME: codex.home });
   });
 
-  test('the environment that the daemon made says it instead', async ({ codex }) => {
+  test("is the daemon's environment where given", async ({ codex }) => {
     vi.stubEnv('CODEX_BIN', '/nowhere/codex');
     vi.stubEnv('ONLY_OF_THE_DAEMON', '1');
     await render(codex, { environment: { ...codex.env, CODEX_BIN: STUB } });
     expect((await codex.turn()).env).not.toHaveProperty('ONLY_OF_THE_DAEMON');
   });
 
-  test('the saved settings win over it', async ({ codex }) => {
+  test("has the saved settings before the daemon's", async ({ codex }) => {
     await writeFile(path.join(codex.scratch, 'auth.json'), KEY_LOGIN);
     const environment = { ...codex.env, CODEX_HOME: codex.scratch, CODEX_BIN: '/nowhere/codex' };
     const agentCliEnv = { CODEX_HOME: codex.home, CODEX_BIN: STUB };
@@ -69,20 +73,20 @@ describe('where Codex is, and whose', () => {
     expect((await codex.turn()).env).toMatchObject({ CODEX_HOME: codex.home });
   });
 
-  test('what the daemon has found wins over CODEX_BIN', async ({ codex }) => {
+  test("has the daemon's executable before CODEX_BIN", async ({ codex }) => {
     const environment = { ...codex.env, CODEX_BIN: '/nowhere/codex' };
     await render(codex, { environment, executable: STUB });
     expect((await codex.turn()).program).toBe(STUB);
   });
 
-  test('a Codex that the daemon names and that is not there is told', async ({ codex }) => {
+  test('has no other Codex where the named one is missing', async ({ codex }) => {
     const executable = path.join(codex.scratch, 'codex');
     const error = await refusal(codex, { executable, environment: codex.env });
     expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND', status: 424, retryable: false });
     expect(error.message).toMatch(/there is no such file/);
   });
 
-  test('a variable that is undefined is none', async ({ codex }) => {
+  test('lacks undefined variables', async ({ codex }) => {
     const environment = { ...codex.env, CODEX_BIN: STUB, NOT_SET: undefined };
     await render(codex, { environment });
     expect((await codex.turn()).env).not.toHaveProperty('NOT_SET');
@@ -98,7 +102,7 @@ describe('OD_CODEX_SANDBOX', () => {
     ['read-only', 'workspace-write'],
     ['DANGER-FULL-ACCESS', 'workspace-write'],
     ['1', 'workspace-write'],
-  ])('%j: %s, but on Windows none', async ([value, elsewhere], { codex }) => {
+  ])('chooses by %j: %s, but none on Windows', async ([value, elsewhere], { codex }) => {
     const sandbox = WINDOWS ? 'danger-full-access' : elsewhere;
     const environment = { ...codex.env, OD_CODEX_SANDBOX: value };
     const args = await argumentsOf(codex, { executable: STUB, environment });
@@ -107,13 +111,13 @@ describe('OD_CODEX_SANDBOX', () => {
     expect(network).toBe(sandbox === 'workspace-write');
   });
 
-  test('WSL is seen without it', async ({ codex }) => {
+  test('is not needed under WSL', async ({ codex }) => {
     const environment = { ...codex.env, WSL_DISTRO_NAME: 'Ubuntu' };
     const args = await argumentsOf(codex, { executable: STUB, environment });
     expect(valuesOf('--sandbox', args)).toEqual(['danger-full-access']);
   });
 
-  test('the decision of the daemon’s own resolver wins', async ({ codex }) => {
+  test("is overruled by the daemon's own resolver", async ({ codex }) => {
     const environment = { ...codex.env, OD_CODEX_SANDBOX: 'danger-full-access' };
     const overrides = { executable: STUB, environment, sandbox: 'workspace-write' } as const;
     expect(valuesOf('--sandbox', await argumentsOf(codex, overrides))).toEqual(['workspace-write']);
@@ -127,7 +131,7 @@ describe('OD_CODEX_DISABLE_PLUGINS', () => {
     ['', false],
     ['0', false],
     ['true', false],
-  ])('%j: %s', async ([value, disables], { codex }) => {
+  ])('disables plugins by %j: %s', async ([value, disables], { codex }) => {
     const environment = { ...codex.env, OD_CODEX_DISABLE_PLUGINS: value };
     const args = await argumentsOf(codex, { executable: STUB, environment });
     expect(valuesOf('--disable', args).includes('plugins')).toBe(disables);
@@ -142,7 +146,7 @@ describe('OD_CODEX_IMAGE_TIMEOUT_MS', () => {
     timeoutMs,
   });
 
-  test('is the bound on the whole call', async ({ codex }) => {
+  test('limits the whole call', async ({ codex }) => {
     const error = await refusal(codex, within(codex, '1'));
     expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
     expect(error.message).toContain('within 0.001 s');
@@ -164,13 +168,13 @@ describe('OD_CODEX_IMAGE_TIMEOUT_MS', () => {
     },
   );
 
-  test('is not looked at where the daemon has decided', async ({ codex }) => {
+  test("is overruled by the daemon's value", async ({ codex }) => {
     expect((await render(codex, within(codex, 'whatever', MAX))).bytes).toEqual(PICTURE);
     const error = await failure(render(codex, within(codex, '60000', 1)));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
   });
 
-  test('is not blamed for a limit that the daemon has decided', async ({ codex }) => {
+  test('is not named for a limit that the daemon has decided', async ({ codex }) => {
     const error = await refusal(codex, within(codex, '60000', MAX + 1));
     expect(error.option).toBe('timeoutMs');
     expect(error.message).toContain(`to ${MAX}`);
@@ -190,7 +194,7 @@ describe('OD_CODEX_IMAGE_TIMEOUT_MS', () => {
   );
 });
 
-describe('the pictures to start from', () => {
+describe('a reference image', () => {
   const FIRST = png({ seed: 2 });
 
   test.for<[what: string, context: (ref: { abs: string }) => Partial<RenderContext>]>([
@@ -199,14 +203,14 @@ describe('the pictures to start from', () => {
     ['null as the first', (ref) => ({ imageRef: null, imageRefs: [ref] })],
     ['both', (ref) => ({ imageRef: ref, imageRefs: [ref] })],
     ['both, as different objects', (ref) => ({ imageRef: ref, imageRefs: [{ ...ref }] })],
-  ])('%s', async ([, context], { codex }) => {
+  ])('is passed on once: %s', async ([, context], { codex }) => {
     const abs = path.join(codex.scratch, 'first.png');
     await writeFile(abs, FIRST);
     await render(codex, { executable: STUB, environment: codex.env }, context({ abs }));
     expect((await codex.turn()).cwdEntries).toEqual(['reference-1.png']);
   });
 
-  test('the file counts, not what was said about it before', async ({ codex }) => {
+  test('is typed by its file alone', async ({ codex }) => {
     const abs = path.join(codex.scratch, 'first.gif');
     await writeFile(abs, FIRST);
     const dataUrl = 'data:image/gif;base64,R0lGODlhAQABAAAAADs=';
@@ -223,7 +227,7 @@ const commonjs: { renderCodexCliImage: typeof renderCodexCliImage } = createRequ
 test.for([
   ['ESM', renderCodexCliImage],
   ['CommonJS', commonjs.renderCodexCliImage],
-] as const)('an error of the %s build has the members of the addon’s', async ([, renderer]) => {
+] as const)("an error of the %s build has the members of the addon's", async ([, renderer]) => {
   const theirs = await failure(generateCodexImage({ prompt: '' }));
   const ours = await failure(renderer({ surface: 'video', prompt: 'a red fox' }));
   expect(ours).toBeInstanceOf(TypeError);
@@ -232,7 +236,7 @@ test.for([
   expect(ours.stack).toMatch(/^CodexImageError: The Codex CLI draws images only\.\n {4}at /);
 });
 
-/** Each own member, and whether it can be changed, hidden or removed. */
+/** Returns the attributes of each own member. */
 function shapeOf(error: Error): Record<string, PropertyDescriptor> {
   const members = Object.entries(Object.getOwnPropertyDescriptors(error));
   return Object.fromEntries(
@@ -240,7 +244,7 @@ function shapeOf(error: Error): Record<string, PropertyDescriptor> {
   );
 }
 
-test('the note leaves out a shape that nobody asked for', async ({ codex }) => {
+test('the note leaves out an aspect that was not requested', async ({ codex }) => {
   const { providerNote } = await render(codex, { executable: STUB, environment: codex.env });
   const size = `${PICTURE.length} bytes`;
   expect(providerNote).toBe(`codex-cli/image_gen · ${size} · ChatGPT subscription (no API key)`);
@@ -253,7 +257,7 @@ describe('a polluted Object.prototype', () => {
     'timeoutMs signal OD_CODEX_IMAGE_TIMEOUT_MS OD_CODEX_DISABLE_PLUGINS OD_CODEX_SANDBOX CODEX_BIN';
   const POLLUTED = `
     const { renderCodexCliImage } = await import('${RENDERER}');
-    // Loads the addon: Node's own loader reads what is polluted below.
+    // Loads the addon first: Node's loader reads the prototypes polluted below.
     await told(() => renderCodexCliImage({ surface: 'image', prompt: '' }));
     const pollute = (prototype, name, value) =>
       defineProperty(prototype, name, { value, writable: true, configurable: true });
@@ -266,7 +270,7 @@ describe('a polluted Object.prototype', () => {
     };`;
   const DRAWN = PICTURE.toString('base64');
 
-  test('gives nothing that neither the dispatcher nor the daemon has', async ({ codex }) => {
+  test('gives no option', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE)));
     const program = `${POLLUTED}
       const overrides = { executable, environment };
@@ -285,7 +289,7 @@ describe('a polluted Object.prototype', () => {
     expect(cwdEntries).toEqual([]);
   });
 
-  test('hides nothing that they have', async ({ codex }) => {
+  test('hides no option', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE)));
     const program = `${POLLUTED}
       class Context { get surface() { return 'image'; } get prompt() { return 'a red fox'; } }

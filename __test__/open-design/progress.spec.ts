@@ -1,11 +1,12 @@
-// How much of the progress reaches the daemon, which writes every line to its database before it does anything else.
+// How many lines of progress reach the daemon, which writes each to its database.
 
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { renderCodexCliImage } from '../../dist/open-design.mjs';
 import { Throttle } from '../../open-design/progress.mjs';
 import { png } from '../support/png.js';
-import { save, say, type Step, turn } from '../support/stub.js';
+import { save, say, turn } from '../support/steps.js';
+import type { Step } from '../support/stub-orders.js';
 import { stubbed, test } from './support/studio.js';
 
 const PICTURE = png();
@@ -15,7 +16,7 @@ function stopTheClock(): void {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 }
 
-describe('by a clock that only the test moves', () => {
+describe('the throttle, by a clock of the test', () => {
   const heard: string[] = [];
   let throttle: Throttle;
   beforeEach(() => {
@@ -25,12 +26,12 @@ describe('by a clock that only the test moves', () => {
   });
   afterEach(() => void vi.useRealTimers());
 
-  test('the first line comes at once', () => {
+  test('passes the first line at once', () => {
     throttle.add('a');
     expect(heard).toEqual(['a']);
   });
 
-  test('then the latest, once a second', () => {
+  test('passes the latest line once a second', () => {
     for (const line of ['a', 'b', 'c']) throttle.add(line);
     vi.advanceTimersByTime(999);
     expect(heard).toEqual(['a']);
@@ -41,14 +42,14 @@ describe('by a clock that only the test moves', () => {
     expect(heard).toEqual(['a', 'c', 'e']);
   });
 
-  test('after a silence the next one comes at once again', () => {
+  test('passes the next line at once after a silence', () => {
     throttle.add('a');
     vi.advanceTimersByTime(1000);
     throttle.add('b');
     expect(heard).toEqual(['a', 'b']);
   });
 
-  test('what still waits in the end is dropped, and no timer is left', () => {
+  test('drops the waiting line at the end, and leaves no timer', () => {
     for (const line of ['a', 'b']) throttle.add(line);
     throttle.stop();
     expect(vi.getTimerCount()).toBe(0);
@@ -64,7 +65,7 @@ describe('by a clock that only the test moves', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('the disk is full'))],
-  ])('a listener that %s hears the next one all the same', async ([, listener]) => {
+  ])('still calls a listener that %s', async ([, listener]) => {
     const listened = vi.fn<(line: string) => unknown>(listener);
     const fragile = new Throttle(listened);
     for (const line of ['a', 'b']) fragile.add(line);
@@ -74,7 +75,7 @@ describe('by a clock that only the test moves', () => {
   });
 });
 
-test('a flood of words is one line where no time goes by', async ({ codex }) => {
+test('a flood of messages is one line within a second', async ({ codex }) => {
   stopTheClock();
   try {
     await codex.order(turn({ do: 'messages', count: 1000 }, save('store', PICTURE)));
@@ -87,7 +88,7 @@ test('a flood of words is one line where no time goes by', async ({ codex }) => 
   }
 });
 
-test('lines reach their followers single, short and a second apart', async ({ codex, studio }) => {
+test('lines reach their clients single, short and a second apart', async ({ codex, studio }) => {
   const long = `the last words:\n\n${'very '.repeat(100)}long`;
   const gate: Step = { do: 'await', gate: 'heard' };
   const words: Step[] = [{ do: 'messages', count: 100 }, say(long), gate];
@@ -97,7 +98,7 @@ test('lines reach their followers single, short and a second apart', async ({ co
   const times: number[] = [];
   studio.task(taskId).waiters.add(() => times.push(performance.now()));
   const lines: string[] = [];
-  // Whenever they come, the last words are the latest that there is.
+  // The last line is always the latest.
   while (!lines.at(-1)?.startsWith('the last words')) {
     lines.push(...(await studio.client.wait(taskId, lines.length)).progress);
   }
@@ -114,7 +115,7 @@ test('lines reach their followers single, short and a second apart', async ({ co
   expect(Math.min(...gaps)).toBeGreaterThan(990);
 });
 
-test.for([undefined, null])('nobody has to listen: %s', async (onProgress, { codex }) => {
+test.for([undefined, null])('onProgress may be %s', async (onProgress, { codex }) => {
   await codex.order(turn(save('store', PICTURE)));
   const { bytes } = await renderCodexCliImage(CONTEXT, onProgress, stubbed(codex));
   expect(bytes).toEqual(PICTURE);

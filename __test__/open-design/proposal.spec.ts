@@ -1,5 +1,5 @@
-// The cases that the first proposal of this provider was held to: a Codex that is found through
-// CODEX_BIN, has its orders from the environment, names no thread and prints what the proposal's did.
+// The cases of the first proposal of this provider: a Codex found through CODEX_BIN that is
+// controlled by the environment, names no thread and prints as the proposal's did.
 
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,12 +10,13 @@ import { expect } from 'vitest';
 import { renderCodexCliImage } from '../../dist/open-design.mjs';
 import { WINDOWS } from '../support/platform.js';
 import { assemble, chunk, header, png } from '../support/png.js';
-import { CHATGPT_LOGIN, type StubCodex } from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import type { StubCodex } from '../support/stub.js';
 import { type Studio, test as studioTest } from './support/studio.js';
 
-/** Whole, and with more behind it: a stand-in's picture has to be longer than 128 bytes. */
+/** Valid, with bytes behind it: images of stubs need more than 128 bytes. */
 const SOUND = Buffer.concat([png({ width: 1, height: 1, alpha: true }), Buffer.alloc(160)]);
-/** The same, but that its pixels are not what they were compressed from. */
+/** The same with invalid pixels. */
 const FLAWED = Buffer.concat([
   assemble([
     header({ width: 1, height: 1, alpha: true }),
@@ -48,7 +49,7 @@ switch (PLAYED) {
 }
 `;
 
-/** The program for this test, and what it plays. */
+/** The program of this test, and its mode. */
 const test = studioTest
   .extend<{ play: (what: string, rest?: object) => Promise<void> }>({
     play: async ({ codex, studio }, use) => {
@@ -80,7 +81,7 @@ async function expectPicture(studio: Studio): Promise<void> {
   expect(await studio.read('concept.png')).toEqual(SOUND);
 }
 
-test('a picture arrives as it is', async ({ play, studio }) => {
+test('an image arrives unchanged', async ({ play, studio }) => {
   await play('draws');
   await expectPicture(studio);
 });
@@ -91,15 +92,18 @@ test.for<[played: string, message: RegExp]>([
   ['saves words', /not a valid PNG/],
   ['fails', /codex image_gen exited exit 1/],
   ['is at its limit', /resets on a rolling window/],
-])('a Codex that %s is a failure, and no stub', async ([played, message], { play, studio }) => {
-  await play(played);
-  const { status, error } = await studio.client.draw();
-  expect(status).toBe('failed');
-  expect(error?.message).toMatch(message);
-  expect(await studio.files()).toEqual([]);
-});
+])(
+  'a Codex that %s is a failure, and no placeholder is written',
+  async ([played, message], { play, studio }) => {
+    await play(played);
+    const { status, error } = await studio.client.draw();
+    expect(status).toBe('failed');
+    expect(error?.message).toMatch(message);
+    expect(await studio.files()).toEqual([]);
+  },
+);
 
-test('a script is started without a node on PATH', async ({ codex, play, studio }) => {
+test('a script starts without a node on PATH', async ({ codex, play, studio }) => {
   const empty = path.join(codex.scratch, 'empty');
   await mkdir(empty);
   await play('draws', { PATH: empty });
@@ -109,7 +113,7 @@ test('a script is started without a node on PATH', async ({ codex, play, studio 
 test.for<[what: string, auth: object | null, message: RegExp]>([
   ['an API key', { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' }, /API key.*codex login/],
   ['no home at all', null, /not signed in.*codex login/],
-])('%s is told before anything is drawn', async ([, auth, message], { codex, play, studio }) => {
+])('%s is reported before a turn is spent', async ([, auth, message], { codex, play, studio }) => {
   const home = path.join(codex.scratch, 'another-home');
   const seen = path.join(codex.scratch, 'arguments.json');
   if (auth !== null) {
@@ -126,7 +130,7 @@ test.for<[what: string, auth: object | null, message: RegExp]>([
 test.for<[value: string | undefined, disables: string[]]>([
   ['1', ['--disable', 'plugins']],
   [undefined, []],
-])('OD_CODEX_DISABLE_PLUGINS=%s', async ([value, disables], { codex, play, studio }) => {
+])('OD_CODEX_DISABLE_PLUGINS=%s is applied', async ([value, disables], { codex, play, studio }) => {
   const seen = path.join(codex.scratch, 'arguments.json');
   await play('draws', { OD_CODEX_DISABLE_PLUGINS: value, ARGUMENTS: seen });
   await expectPicture(studio);
@@ -135,7 +139,7 @@ test.for<[value: string | undefined, disables: string[]]>([
   expect(at === -1 ? [] : args.slice(at, at + 2)).toEqual(disables);
 });
 
-test('a flawed fixture passes only by its signature', async ({ codex, play }) => {
+test('an invalid fixture passes by its signature alone', async ({ codex, play }) => {
   await codex.login(CHATGPT_LOGIN);
   await play('draws', { PICTURE: FLAWED.toString('base64') });
   const context = { surface: 'image', prompt: 'a red fox' };

@@ -1,11 +1,12 @@
-// What the picker is told: whether this machine can draw, and what to do if not.
+// What the picker shows: whether this machine can generate images, and how to fix what is missing.
 
 import path from 'node:path';
 
 import { expect, onTestFinished, vi } from 'vitest';
 
 import { checkCodexCli } from '../../dist/open-design.mjs';
-import { CHATGPT_LOGIN, type StubCodex } from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/login.js';
+import type { StubCodex } from '../support/stub.js';
 import { stubbed, test } from './support/studio.js';
 
 const NOT_SIGNED_IN = {
@@ -20,7 +21,7 @@ const NOT_SIGNED_IN = {
   ],
 };
 
-/** How often the CLI was asked who is signed in. */
+/** How often `codex login status` ran. */
 async function asked(codex: StubCodex): Promise<number> {
   return (await codex.recordings()).filter(({ command }) => command === 'login').length;
 }
@@ -30,7 +31,7 @@ async function signOut(codex: StubCodex): Promise<void> {
   await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
 }
 
-test('a machine that can draw has no problem', async ({ studio }) => {
+test('a machine that can generate images has no problem', async ({ studio }) => {
   const { status, body } = await studio.client.readiness();
   expect({ status, body }).toEqual({ status: 200, body: { ready: true, problems: [] } });
 });
@@ -42,7 +43,7 @@ test('a problem comes with its fix, and names no path', async ({ codex, studio }
   expect(JSON.stringify(body)).not.toContain(path.dirname(codex.home));
 });
 
-test('the list of models asks nothing', async ({ codex, studio }) => {
+test('the list of models starts no check', async ({ codex, studio }) => {
   await signOut(codex);
   expect((await studio.client.models()).status).toBe(200);
   expect(await codex.recordings()).toEqual([]);
@@ -54,7 +55,7 @@ test('requests within ten seconds share one answer', async ({ codex, studio }) =
   expect(answers.map(({ body }) => body)).toEqual([NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN]);
   expect(await asked(codex)).toBe(1);
 
-  // A login in the meantime shows once the answer has expired.
+  // A new login shows once the answer has expired.
   await codex.login(CHATGPT_LOGIN);
   expect((await studio.client.readiness()).body).toEqual(NOT_SIGNED_IN);
   const now = performance.now();
@@ -63,14 +64,14 @@ test('requests within ten seconds share one answer', async ({ codex, studio }) =
   expect((await studio.client.readiness()).body).toMatchObject({ ready: true });
 });
 
-test('other settings are another question', async ({ codex }) => {
+test('other settings start another check', async ({ codex }) => {
   expect(await checkCodexCli(stubbed(codex))).toMatchObject({ ready: true });
   const agentCliEnv = { CODEX_HOME: path.join(codex.scratch, 'absent') };
   await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
   expect(await checkCodexCli({ ...stubbed(codex), agentCliEnv })).toEqual(NOT_SIGNED_IN);
 });
 
-test('an answer that failed is not kept', async ({ codex }) => {
+test('a failed check is not cached', async ({ codex }) => {
   const wrong = { ...stubbed(codex), executable: 'codex' };
   const outcomes = [1, 2].map(() => checkCodexCli(wrong).catch((error: unknown) => error));
   const [first, second] = await Promise.all(outcomes);
@@ -79,7 +80,7 @@ test('an answer that failed is not kept', async ({ codex }) => {
   expect(await checkCodexCli(wrong).catch((error: unknown) => error)).not.toBe(first);
 });
 
-test('an override that cannot be read rejects, and is not thrown', async () => {
+test('an override that cannot be read rejects instead of throwing', async () => {
   const unreadable = {
     get executable(): string {
       throw new Error('no such setting');

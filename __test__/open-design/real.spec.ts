@@ -1,4 +1,4 @@
-// `codex-image-gen` through the dispatcher, drawn by the real Codex CLI; only its backend is a stand-in.
+// `codex-image-gen` through the dispatcher with the real Codex CLI and a loopback backend.
 
 import path from 'node:path';
 
@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 
 import { draw, say, shell, talk, usageLimit } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, HOSTED } from '../support/real.js';
+import { CODE, HOSTED } from '../support/ways.js';
 import { installedEnv, testReal as test } from './support/studio.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
@@ -14,7 +14,7 @@ const REFERENCE = makePng({ width: 96, height: 64, seed: 2 });
 const ENDLESS = talk(600_000);
 const TOOL = 'sleep 600';
 
-describe.for([HOSTED, CODE])('$name', (way) => {
+describe.for([HOSTED, CODE])('Open Design with Codex $name', (way) => {
   test('draws a picture into the project', async ({ real, studio }) => {
     studio.resolve(installedEnv(real, way));
     real.backend.play([draw({ image: PICTURE }), ENDLESS]);
@@ -30,7 +30,7 @@ describe.for([HOSTED, CODE])('$name', (way) => {
     await real.expectNothingLeft();
   });
 
-  test('starts from the pictures of the project', async ({ real, studio }) => {
+  test('uses the reference images of the project', async ({ real, studio }) => {
     studio.resolve(installedEnv(real, way));
     await studio.add('first.png', REFERENCE);
     real.backend.play([draw({ image: PICTURE }), ENDLESS]);
@@ -40,7 +40,7 @@ describe.for([HOSTED, CODE])('$name', (way) => {
     expect(await studio.files()).toEqual(['first.png', 'image.png']);
   });
 
-  test('says why there is none', async ({ real, studio }) => {
+  test('reports why there is no image', async ({ real, studio }) => {
     studio.resolve(installedEnv(real, way));
     real.backend.play([draw({ failure: usageLimit() }), say('I could not draw it.')]);
     const { error } = await studio.client.draw();
@@ -49,7 +49,7 @@ describe.for([HOSTED, CODE])('$name', (way) => {
     expect(await studio.files()).toEqual([]);
   });
 
-  test('goes on when the client goes', async ({ real, studio }) => {
+  test('goes on when the client disconnects', async ({ real, studio }) => {
     studio.resolve(installedEnv(real, way));
     real.backend.play([draw({ image: PICTURE, ms: 1500 }), ENDLESS]);
     const taskId = await studio.client.start();
@@ -62,7 +62,7 @@ describe.for([HOSTED, CODE])('$name', (way) => {
     expect(Buffer.compare(await studio.read('image.png'), PICTURE)).toBe(0);
   });
 
-  test('stops with the daemon, and with the tool that the agent runs', async ({ real, studio }) => {
+  test("stops with the daemon, and with the agent's tool", async ({ real, studio }) => {
     studio.resolve(installedEnv(real, way));
     real.backend.play([shell(TOOL), say('Done.')]);
     const taskId = await studio.client.start();

@@ -1,4 +1,4 @@
-// `npm run pack:check`: what a release would publish, as those who install it get it.
+// `npm run pack:check`: checks what a release would publish, as installed.
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -17,7 +17,7 @@ import { host, npmEnvironment, PLATFORMS, release, work } from './release.js';
 const run = promisify(execFile);
 const NAME = 'codex-image';
 const NODES = ['20.20.2', '22.23.3', '24.21.0'];
-/** Whatever npm would run on the machine of somebody who installs the package. */
+/** Scripts that npm would run when the package is installed. */
 const INSTALL_SCRIPTS = new Set(['preinstall', 'install', 'postinstall', 'prepare']);
 const FILES = [
   'LICENSE',
@@ -41,10 +41,10 @@ const IDS = ['codex-cli', 'codex-image-gen'];
 const failures: string[] = [];
 let passed = 0;
 
-/** One line of a table: what was checked, and what came of it in each column. */
+/** A row of a table: the check, and its result in each column. */
 type Row = [what: string, ...cells: string[]];
 
-/** Checks one thing; a failure is told at the end, and does not keep the others from being checked. */
+/** Makes one check. A failure is printed at the end, and the other checks go on. */
 async function check(what: string, body: () => Promise<void>): Promise<string> {
   try {
     await body();
@@ -148,13 +148,13 @@ async function checkConsumers(
   return [['Consumers', ...NODES.map((version) => `Node ${version}`)], ...rows.values()];
 }
 
-/** Every way of using the package; the first of them lay the ground for the others. */
+/** Every way to use the package. The first ones prepare the others. */
 function uses(
   whole: Consumer,
   bare: Consumer,
   studio: Studio,
 ): Record<string, () => Promise<void>> {
-  /** A run that draws the picture, and of which nothing is left. */
+  /** Asserts that a call returns the image and leaves nothing. */
   const draws = async (program: string): Promise<void> => {
     const printed = await whole.runs(program, studio.options);
     deepEqual(printed, { png: studio.picture.toString('base64'), ids: IDS });
@@ -226,7 +226,7 @@ function print(table: readonly Row[]): void {
 await mkdir(work, { recursive: true });
 const registry = await Registry.start();
 const studio = await Studio.create();
-// Not below this repository, whose own dependencies would be found where the package lacks one.
+// Outside of this repository, whose own dependencies would replace missing ones.
 const elsewhere = await mkdtemp(path.join(tmpdir(), 'codex-image-pack-'));
 try {
   const env = await npmEnvironment(registry);

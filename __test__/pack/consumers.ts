@@ -1,4 +1,5 @@
-// Whoever installs the package: an empty project for each Node, with a program for each way of using it.
+// Projects that install the package: an empty one for each Node, with a program for each way to use
+// it.
 
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -10,6 +11,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
 import { tool } from '../../scripts/bootstrap.mjs';
+import { buildCompiledStub } from '../support/cargo-example.js';
 import { DemoBackend } from '../support/demo-backend.js';
 import { type Home, makeHome } from '../support/loopback/home.js';
 import { npm, npmInstall } from '../support/npm.js';
@@ -19,9 +21,8 @@ import { root, work } from './release.js';
 
 const run = promisify(execFile);
 const PROGRAMS = fileURLToPath(new URL('consumers/', import.meta.url));
-const STUB = fileURLToPath(new URL('../support/stub-codex.sh', import.meta.url));
 
-/** That version of Node, out of the package in which npm has it for this platform. */
+/** Returns that version of Node, from npm's package for this platform. */
 export async function fetchNode(version: string): Promise<string> {
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
   const home = path.join(work, `node-${version}`);
@@ -41,7 +42,7 @@ export class Consumer {
     private readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  /** An empty project that has installed the package from the registry, and the programs that use it. */
+  /** An empty project with the package from the registry, and the programs that use it. */
   async install(...options: string[]): Promise<void> {
     await rm(this.directory, { recursive: true, force: true });
     await cp(PROGRAMS, this.directory, { recursive: true });
@@ -50,36 +51,36 @@ export class Consumer {
     await this.#npm(['install', 'codex-image', ...quiet, ...options]);
   }
 
-  /** What is installed, by name. */
+  /** The installed packages, by name. */
   async installed(): Promise<string[]> {
     const names = await readdir(path.join(this.directory, 'node_modules'));
     return names.filter((name) => !name.startsWith('.'));
   }
 
-  /** A file of the project's. */
+  /** Reads a file of the project. */
   async read(name: string): Promise<Buffer> {
     return readFile(path.join(this.directory, name));
   }
 
-  /** What a program prints. */
+  /** Returns what a program prints. */
   async runs(program: string, ...args: string[]): Promise<unknown> {
     const file = path.join(this.directory, program);
     const { stdout } = await run(this.node, [file, ...args], { cwd: this.directory });
     return JSON.parse(stdout);
   }
 
-  /** What one of the package's commands prints. */
+  /** Returns what a command of the package prints. */
   async command(env: NodeJS.ProcessEnv, name: string, ...args: string[]): Promise<string> {
     return this.#npm(['exec', '--no', '--package=codex-image', '--', name, ...args], env);
   }
 
-  /** The exit code of one of the package's commands. */
+  /** Returns the exit code of a command of the package. */
   async exitCode(env: NodeJS.ProcessEnv, name: string, ...args: string[]): Promise<unknown> {
     const failure: unknown = await this.command(env, name, ...args).catch((error) => error.cause);
     return (failure as { code?: unknown }).code;
   }
 
-  /** The demo backend, started by the link that npm has made. */
+  /** Starts the demo backend by npm's link. */
   async startDemoBackend(env: NodeJS.ProcessEnv): Promise<DemoBackend> {
     const link = path.join(this.directory, 'node_modules', '.bin', 'codex-image-demo-backend');
     return DemoBackend.start(link, env, this.node);
@@ -110,29 +111,30 @@ export class Consumer {
   }
 }
 
-/** Where a stub of Codex draws a picture that is known beforehand. */
+/** Has the compiled stub draw a known image. */
 export class Studio {
   readonly picture = png({ width: 32, height: 32 });
 
   private constructor(
+    private readonly stub: string,
     private readonly home: Home,
     private readonly place: Place,
   ) {}
 
   static async create(): Promise<Studio> {
-    // A login is all that the addon looks for; the stub calls nobody.
+    // The addon only needs a login, and the stub connects to no server.
     const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
-    const studio = new Studio(home, await makePlace(home));
+    const studio = new Studio(await buildCompiledStub(), home, await makePlace(home));
     await writeFile(path.join(home.path, 'picture.png'), studio.picture);
     return studio;
   }
 
-  /** The environment of a run; a thread of its own each time. */
+  /** The environment of a call, with a new thread each time. */
   get env(): Record<string, string> {
     return {
       ...this.place.env,
-      CODEX_BIN: STUB,
-      STUB_ORDERS: 'thread message save hang',
+      CODEX_BIN: this.stub,
+      STUB_ORDERS: 'thread message save tool hang',
       STUB_THREAD: randomUUID(),
       STUB_PICTURE: path.join(this.home.path, 'picture.png'),
     };
@@ -143,7 +145,7 @@ export class Studio {
     return JSON.stringify({ prompt: 'a red fox', env: this.env });
   }
 
-  /** How many processes and workspaces the runs have left. */
+  /** Returns how many processes and workspaces the calls have left. */
   leftovers(): number {
     return this.place.leftovers();
   }

@@ -1,4 +1,4 @@
-// The glibc that the documentation promises is the one that a release is held to.
+// A release is checked against the glibc version that the documentation promises.
 
 import { readFileSync } from 'node:fs';
 import { chmod, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { assertGlibcFloor } from '../../scripts/glibc.mjs';
 import { makeHomeDirectory } from '../support/homes.mjs';
 import { WINDOWS } from '../support/platform.js';
 
-/** A `readelf` that tells of a program with these needs comes first on PATH. */
+/** Puts a `readelf` first on PATH that reports these needs. */
 async function needs(...versions: string[]): Promise<void> {
   const directory = makeHomeDirectory();
   onTestFinished(() => rm(directory, { recursive: true }));
@@ -29,14 +29,17 @@ const promises = DOCUMENTS.flatMap((name) => {
   return all.map(([, floor, most]): [string, string] => [name, floor ?? most ?? '']);
 });
 
-test('every document makes the promise', () => {
+test('every document promises the same version', () => {
   expect(new Set(promises.map(([name]) => name)).size).toBe(DOCUMENTS.length);
 });
 
-test.skipIf(WINDOWS).for(promises)('%s: an addon may need %s, and no more', async ([, promise]) => {
-  await needs('2.2.5', '2.9', promise);
-  expect(() => assertGlibcFloor('addon.node')).not.toThrow();
-  const [major, minor = NaN] = promise.split('.').map(Number);
-  await needs('2.9', `${major}.${minor + 1}`, promise);
-  expect(() => assertGlibcFloor('addon.node')).toThrow(/needs glibc/);
-});
+test.skipIf(WINDOWS).for(promises)(
+  'an addon that needs more is refused: %s promises %s',
+  async ([, promise]) => {
+    await needs('2.2.5', '2.9', promise);
+    expect(() => assertGlibcFloor('addon.node')).not.toThrow();
+    const [major, minor = NaN] = promise.split('.').map(Number);
+    await needs('2.9', `${major}.${minor + 1}`, promise);
+    expect(() => assertGlibcFloor('addon.node')).toThrow(/needs glibc/);
+  },
+);

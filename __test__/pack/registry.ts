@@ -1,10 +1,10 @@
-// An npm registry on the loopback interface that knows what has been published to it, and nothing else.
+// An npm registry on the loopback interface, with the packages published to it.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 
-/** A package.json, as far as anybody asks here. */
+/** The members of a package.json that are used here. */
 export interface Manifest {
   name: string;
   version: string;
@@ -21,7 +21,7 @@ export interface Published {
   tarball: Buffer;
 }
 
-/** What `npm publish` sends. */
+/** The request of `npm publish`. */
 interface Publication {
   name: string;
   'dist-tags': Record<string, string>;

@@ -1,4 +1,4 @@
-// A release, but to a registry on the loopback interface: the same packages, made in a copy of this one.
+// Publishes a release to a registry on the loopback interface, from a copy of this checkout.
 
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import type { Registry } from './registry.js';
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 export const work = path.join(root, '.cache', 'pack');
 
-/** By the name of the platform: where npm is to install its package, and nowhere else. */
+/** By platform: the conditions under which npm installs its package. */
 export const PLATFORMS: Record<string, { os: string[]; cpu: string[]; libc?: string[] }> = {
   'darwin-arm64': { os: ['darwin'], cpu: ['arm64'] },
   'darwin-x64': { os: ['darwin'], cpu: ['x64'] },
@@ -24,11 +24,11 @@ export const PLATFORMS: Record<string, { os: string[]; cpu: string[]; libc?: str
   'win32-x64-msvc': { os: ['win32'], cpu: ['x64'] },
 };
 
-/** The platform of this machine, whose Node is linked with glibc if it is Linux. */
+/** The platform of this machine. On Linux its Node uses glibc. */
 const ABI: Partial<Record<NodeJS.Platform, string>> = { linux: '-gnu', win32: '-msvc' };
 export const host = `${process.platform}-${process.arch}${ABI[process.platform] ?? ''}`;
 
-/** The environment in which npm has this registry alone, and nothing of an outer npm's. */
+/** An environment in which npm uses this registry alone, without the settings of an outer npm. */
 export async function npmEnvironment({ origin }: Registry): Promise<NodeJS.ProcessEnv> {
   const userconfig = path.join(work, 'npmrc');
   const lines = [`registry=${origin}`, `//${new URL(origin).host}/:_authToken=token`];
@@ -37,14 +37,16 @@ export async function npmEnvironment({ origin }: Registry): Promise<NodeJS.Proce
   return {
     ...Object.fromEntries(own),
     npm_config_userconfig: userconfig,
-    // What was published under the same version an hour ago is not to be found again.
+    // A package of the same version that was published earlier must not be found in a cache.
     npm_config_cache: path.join(work, 'npm'),
     npm_config_update_notifier: 'false',
     npm_config_loglevel: 'error',
   };
 }
 
-/** Publishes the package and its platform packages; the addon of a platform that was not built is a stand-in. */
+/**
+ * Publishes the package and its platform packages. A file replaces the addons that were not built.
+ */
 export async function release(env: NodeJS.ProcessEnv): Promise<void> {
   const copy = path.join(work, 'release');
   await rm(copy, { recursive: true, force: true });
@@ -70,7 +72,7 @@ export async function release(env: NodeJS.ProcessEnv): Promise<void> {
   const tarballs = (await readdir(packages, { recursive: true })).filter((name) =>
     name.endsWith('.tgz'),
   );
-  // Those below `platforms/` first: nobody may find the package without them.
+  // Those below `platforms/` first, so that the package never lacks them.
   for (const tarball of tarballs.toSorted().toReversed()) {
     await npm(['publish', `./${tarball}`], { cwd: packages, env });
   }

@@ -1,6 +1,5 @@
-// What a run may leave in its workspace, and what if it cannot be removed.
-//
-// Found elsewhere: workspace 0700 under umask 000 (`command.spec.ts`, `the directory`: `is private whatever the umask`).
+// What Codex may leave in its workspace, and workspaces that cannot be removed. `codex/command` has
+// the mode of a workspace.
 
 import { once } from 'node:events';
 import { chmod, readdir, rm, stat } from 'node:fs/promises';
@@ -20,13 +19,15 @@ import {
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import type { Leftover } from '../support/stub-orders.js';
-import { save, type Step, type StubCodex, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 
-describe('left with', () => {
-  // Modes are Unix's. What is read-only on Windows is removed in the tests of `src/files/windows.rs`.
-  test.skipIf(WINDOWS)('`chmod 000` directories: removed', async ({ codex }) => {
+describe('a workspace', () => {
+  // Windows has no modes. `src/files/windows.rs` tests the removal of read-only files.
+  test.skipIf(WINDOWS)('is removed with `chmod 000` directories', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE), { do: 'leave', what: 'locked directories' }));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, BOUND_BY_MODES);
@@ -41,16 +42,18 @@ describe('left with', () => {
     expect(await codex.workspaces()).toEqual([]);
   }
 
-  test('10,000 files: removed', ({ codex }) => expectRemoved(codex, 'many files'));
+  test('is removed with 10,000 files', ({ codex }) => expectRemoved(codex, 'many files'));
 
-  // Other systems have no such names.
-  test.skipIf(!LINUX)('non-UTF-8 names: removed', ({ codex }) => expectRemoved(codex, 'odd names'));
+  // Only Linux allows such names.
+  test.skipIf(!LINUX)('is removed with names that are no UTF-8', ({ codex }) =>
+    expectRemoved(codex, 'odd names'),
+  );
 });
 
-// A process of Windows's works in no directory whose path is that long, and its handles are not
-// counted. What the tree costs the stub is most of the time.
-describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
-  /** In a process of its own, which a stack that is too deep would end. */
+// On Windows no process can work in such a deep directory, and handles are not counted. Most of the
+// time is the stub's, to make the tree.
+describe.skipIf(WINDOWS)('a workspace deeper than any path', () => {
+  /** In its own process, because a stack overflow would end it. */
   async function expectRemoved(codex: StubCodex, what: Leftover, wrapper: Wrapper): Promise<void> {
     await codex.order(turn({ do: 'leave', what }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
@@ -64,7 +67,7 @@ describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
     ['deep directories', ' with 64 descriptors', WITH_64_DESCRIPTORS],
   ])('is removed: %s%s', ([what, , wrapper], { codex }) => expectRemoved(codex, what, wrapper));
 
-  test('is removed with everything else at once, bound by modes, with 64 descriptors', async ({
+  test('is removed with all other obstacles, bound by modes, with 64 descriptors', async ({
     codex,
   }) => {
     const before = await stat(codex.desk);
@@ -75,7 +78,7 @@ describe.skipIf(WINDOWS)('a tree that no path reaches', () => {
 });
 
 describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
-  test('is left with all that is mounted there, and is reported', async ({ codex }) => {
+  test('is left with what is mounted there, and is reported', async ({ codex }) => {
     await codex.order(turn({ do: 'leave', what: 'a mount point' }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, WITH_OWN_MOUNTS);
@@ -83,17 +86,17 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
       expect.stringMatching(/^The workspace could not be removed: .*busy/),
     ]);
     expect(await readdir(codex.desk)).toContain('orders.json');
-    // The mount has gone with its namespace, and the next daemon may remove the rest.
+    // The mount is gone with its namespace, and the next daemon may remove the rest.
     await codex.order(turn(save('store', PICTURE)));
     await generateInOwnProcess(options);
     expect(await codex.workspaces()).toEqual([]);
   });
 });
 
-// By modes, which are Unix's.
-describe.skipIf(WINDOWS)('impossible', () => {
+// Windows has no modes.
+describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
   /**
-   * The workspace is empty by then, but cannot be taken out of its directory. The next daemon can.
+   * Asserts that the workspace is empty and still there, and that the next daemon removes it.
    */
   async function release(codex: StubCodex): Promise<void> {
     const workspaces = await codex.workspaces();
@@ -101,7 +104,7 @@ describe.skipIf(WINDOWS)('impossible', () => {
     await chmod(codex.temporary, 0o700);
     for (const workspace of workspaces) {
       const directory = path.join(codex.temporary, workspace);
-      // The proof of its origin, for the next daemon.
+      // The proof of origin, for the next daemon.
       expect(await readdir(directory)).toEqual(['run']);
     }
     await codex.order(turn(save('store', PICTURE)));
@@ -109,7 +112,7 @@ describe.skipIf(WINDOWS)('impossible', () => {
     expect(await codex.workspaces()).toEqual([]);
   }
 
-  test('the image is still returned and the problem reported', async ({ codex }) => {
+  test('is reported in the warnings of the image', async ({ codex }) => {
     await codex.order(turn(save('workspace', PICTURE), { do: 'leave', what: 'locked parent' }));
     const { image } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(image?.source).toBe('workspace');
@@ -119,9 +122,7 @@ describe.skipIf(WINDOWS)('impossible', () => {
     await release(codex);
   });
 
-  test('an error is still that error, and the problem reported in its detail', async ({
-    codex,
-  }) => {
+  test('is reported in the detail of an error', async ({ codex }) => {
     await codex.order([
       { do: 'leave', what: 'locked parent' },
       { do: 'exit', code: 1 },
@@ -133,22 +134,25 @@ describe.skipIf(WINDOWS)('impossible', () => {
   });
 });
 
-describe.skipIf(!WINDOWS)('impossible on Windows, because somebody works there', () => {
-  test('the image is still returned and the problem reported', async ({ codex }) => {
-    const waits: Step[] = [
-      { do: 'reach', mark: 'running' },
-      { do: 'await', gate: 'end' },
-    ];
-    const call = codex.generateDetailed(turn(...waits, save('workspace', PICTURE)));
-    await codex.reached('running');
-    const [workspace = ''] = await codex.workspaces();
-    const somebody = await workIn(path.join(codex.temporary, workspace));
-    await codex.open('end');
-    const { png: image, warnings } = await call;
-    expect(image).toEqual(PICTURE);
-    expect(warnings).toEqual([expect.stringMatching(/^The workspace could not be removed: /)]);
-    somebody.kill();
-    await once(somebody, 'exit');
-    await rm(path.join(codex.temporary, workspace), { recursive: true });
-  });
-});
+describe.skipIf(!WINDOWS)(
+  'a workspace that cannot be removed because a process works there',
+  () => {
+    test('is reported in the warnings of the image', async ({ codex }) => {
+      const waits: Step[] = [
+        { do: 'reach', mark: 'running' },
+        { do: 'await', gate: 'end' },
+      ];
+      const call = codex.generateDetailed(turn(...waits, save('workspace', PICTURE)));
+      await codex.reached('running');
+      const [workspace = ''] = await codex.workspaces();
+      const somebody = await workIn(path.join(codex.temporary, workspace));
+      await codex.open('end');
+      const { png: image, warnings } = await call;
+      expect(image).toEqual(PICTURE);
+      expect(warnings).toEqual([expect.stringMatching(/^The workspace could not be removed: /)]);
+      somebody.kill();
+      await once(somebody, 'exit');
+      await rm(path.join(codex.temporary, workspace), { recursive: true });
+    });
+  },
+);

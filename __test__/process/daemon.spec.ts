@@ -1,4 +1,5 @@
-// The daemon dies, in every way there is. What has the time, stops its calls; where nothing has, the watchdog does.
+// The daemon ends in every possible way. Where it has time it stops its calls, and otherwise the
+// watchdog does.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,16 +15,18 @@ import { generateInOwnProcess } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/processes.js';
 import { png } from '../support/png.js';
-import { type Orders, save, type Step, type StubCodex, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
-/** On Windows there are none: whatever is sent to a process is its end at once, as SIGKILL is. */
+/** Windows has no signals: any of them ends the process at once, like SIGKILL. */
 const POLITE_SIGNALS = WINDOWS ? [] : (['SIGTERM', 'SIGHUP', 'SIGINT'] as const);
 
-/** A turn with a tool in a session of its own and one that defies every polite signal. */
+/** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
   { do: 'grandchild', ownSession: true },
   { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
@@ -32,7 +35,7 @@ const BUSY: Step[] = turn(
   { do: 'hang' },
 );
 
-/** A daemon whose call is under way. */
+/** Starts a daemon and resolves when its call is running. */
 async function busyDaemon(
   codex: StubCodex,
   where?: { inWorker: boolean },
@@ -46,26 +49,26 @@ async function busyDaemon(
   return daemon;
 }
 
-describe('what Node tells its addons', () => {
+describe('the end of an environment, as Node reports it', () => {
   test.for([
     'process.exit',
     'an uncaught throw',
     'an unhandled rejection',
     ...(WINDOWS ? [] : ['SIGTERM, handled']),
-  ])('%s: nothing is left when the daemon is gone', async (way, { codex }) => {
+  ])('leaves nothing when the daemon is gone: %s', async (way, { codex }) => {
     const daemon = await busyDaemon(codex);
     await daemon.die(way);
     await codex.expectNothingLeft();
   });
 
-  test('process.exit while a call is being stopped: its grace is over', async ({ codex }) => {
+  test('ends the grace of a call that is being stopped', async ({ codex }) => {
     const daemon = await busyDaemon(codex, undefined, { killGraceMs: 60_000 });
     await daemon.die('process.exit while the call is being stopped');
     await codex.expectNothingLeft();
   });
 
   test.for(['a worker terminated', 'a worker exiting'])(
-    '%s: nothing is left, and the daemon lives',
+    'leaves nothing, and the daemon lives: %s',
     async (way, { codex }) => {
       const daemon = await busyDaemon(codex, { inWorker: true });
       await daemon.endWorker(way);
@@ -94,15 +97,18 @@ describe('a readiness check that waits for the CLI', () => {
     return daemon;
   }
 
-  test.for(QUESTIONS)('process.exit during %s: nothing is left', async (question, { codex }) => {
-    const [, mark, orders] = question;
-    const daemon = await checkingDaemon(codex, mark, orders, false);
-    expect(await daemon.die('process.exit')).toEqual([3, null]);
-    await codex.expectNothingLeft();
-  });
+  test.for(QUESTIONS)(
+    'leaves nothing after process.exit during %s',
+    async (question, { codex }) => {
+      const [, mark, orders] = question;
+      const daemon = await checkingDaemon(codex, mark, orders, false);
+      expect(await daemon.die('process.exit')).toEqual([3, null]);
+      await codex.expectNothingLeft();
+    },
+  );
 
-  describe.each(['a worker terminated', 'a worker exiting'])('%s', (way) => {
-    test.for(QUESTIONS)('during %s: nothing is left', async ([, mark, orders], { codex }) => {
+  describe.each(['a worker terminated', 'a worker exiting'])('after %s', (way) => {
+    test.for(QUESTIONS)('leaves nothing during %s', async ([, mark, orders], { codex }) => {
       const daemon = await checkingDaemon(codex, mark, orders, true);
       await daemon.endWorker(way);
       await codex.expectNothingLeft();
@@ -111,13 +117,13 @@ describe('a readiness check that waits for the CLI', () => {
   });
 });
 
-describe('what nobody is told', () => {
+describe('the end of a daemon, which is not reported', () => {
   test.for<[way: string, end: End]>([
     ['SIGKILL', KILLED],
     ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
     ...POLITE_SIGNALS.map((signal): [string, End] => [signal, [null, signal]]),
   ])(
-    '%s: no process is left soon after, and no workspace after the next start',
+    'leaves no process soon after, and no workspace after the next start: %s',
     async ([way, end], { codex }) => {
       const daemon = await busyDaemon(codex);
       expect(await daemon.die(way)).toEqual(end);
@@ -127,8 +133,8 @@ describe('what nobody is told', () => {
     },
   );
 
-  // On Windows nobody watches: the system ends the job with its last handle.
-  test.skipIf(WINDOWS)('a watchdog that is killed: the job is unaffected', async ({ codex }) => {
+  // On Windows there is no watchdog: the system ends the job with its last handle.
+  test.skipIf(WINDOWS)('a watchdog that is killed does not affect the call', async ({ codex }) => {
     const steps = turn(
       { do: 'reach', mark: 'running' },
       { do: 'await', gate: 'go' },
@@ -144,16 +150,16 @@ describe('what nobody is told', () => {
   });
 });
 
-describe('what a dead daemon has left', () => {
-  /** Lives until it is stopped, far from the tests' own marker. */
+describe('the next daemon', () => {
+  /** Starts a process without the marker of the test, which lives until it is stopped. */
   const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
-    // Not `sleep`, whose environment macOS shows to nobody.
+    // Not `sleep`, whose environment macOS hides.
     const args = ['--eval', 'setTimeout(() => {}, 600_000)'];
     const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: 'ignore' });
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   };
-  /** The workspace of a daemon that was killed, and its run. */
+  /** Kills a daemon, and returns its workspace and the id of its run. */
   const leave = async (codex: StubCodex): Promise<{ workspace: string; run: string }> => {
     const daemon = await busyDaemon(codex);
     await daemon.die('SIGKILL');
@@ -163,14 +169,14 @@ describe('what a dead daemon has left', () => {
   };
   const PREFIX = 'od-codex-image-';
 
-  test('a workspace is removed', async ({ codex }) => {
+  test('removes the workspace of a dead daemon', async ({ codex }) => {
     const { workspace } = await leave(codex);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(existsSync(workspace)).toBe(false);
   });
 
-  // On Windows no process works in a directory whose path is that long.
-  test.skipIf(WINDOWS)('a workspace of 30,000 levels is removed', async ({ codex }) => {
+  // On Windows no process can work in such a deep directory.
+  test.skipIf(WINDOWS)('removes a workspace of 30,000 levels', async ({ codex }) => {
     const left = { do: 'leave', what: 'deep directories' } as const;
     await codex.order(turn(left, { do: 'reach', mark: 'running' }, { do: 'hang' }));
     const daemon = new Daemon(codex.options());
@@ -178,14 +184,14 @@ describe('what a dead daemon has left', () => {
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
     await codex.order(turn(save('store', PICTURE)));
-    // In a process of its own, which a stack that is too deep would end.
+    // In its own process, because a stack overflow would end it.
     const { image } = await generateInOwnProcess(codex.options());
     expect(image).toMatchObject({ source: 'store' });
     expect(await codex.workspaces()).toEqual([]);
   });
 
-  // On Windows no process is left of a dead daemon.
-  test.skipIf(WINDOWS)('together with its processes', async ({ codex }) => {
+  // On Windows no process outlives its daemon.
+  test.skipIf(WINDOWS)('removes the workspace with its processes', async ({ codex }) => {
     const { workspace, run } = await leave(codex);
     await mkdir(path.join(workspace, 'deeper'));
     const marked = orphan('/', { OD_CODEX_IMAGE_RUN: run });
@@ -235,7 +241,7 @@ describe('what a dead daemon has left', () => {
           return workspace;
         },
       ],
-    ])('is left alone with who works there: one %s', async ([, make], { codex }) => {
+    ])('is left alone with the processes in it: one %s', async ([, make], { codex }) => {
       const directory = await make(codex);
       const file = path.join(directory, 'file');
       await writeFile(file, 'of value');
@@ -254,11 +260,11 @@ describe('what a dead daemon has left', () => {
     }
   });
 
-  test('a workspace whose owner lives is left alone', async ({ codex }) => {
+  test('leaves alone a workspace whose owner lives', async ({ codex }) => {
     const daemon = await busyDaemon(codex);
     const theirs = await codex.workspaces();
     await codex.order(turn(save('store', PICTURE)));
-    // In the same temporary directory, but with orders of its own.
+    // In the same temporary directory, with other orders.
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(await codex.workspaces()).toEqual(theirs);
     expect(codex.survivors()).toHaveLength(4);
@@ -266,7 +272,7 @@ describe('what a dead daemon has left', () => {
   });
 });
 
-/** The shells that wait for this process to die. */
+/** The watchdogs of this process, which are shells. */
 function watchdogs(): number[] {
   return childrenOf(process.pid)
     .filter(({ command }) => command.includes('codex-image-watchdog'))

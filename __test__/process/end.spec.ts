@@ -1,48 +1,38 @@
-// How Codex can end without having done its work, or not end at all.
-//
-// Found elsewhere, in tables of a wider subject: exit 0 without image (`failures.spec.ts`, `each cause has its own code`: `no
-// image`, `nothing at all`), killed by SIGSEGV or by the OOM killer (there: `SIGSEGV`, `SIGKILL, as from the OOM killer`).
+// Codex ends without having done its work, or does not end. `api/failures` has the exits without an
+// image and the ends by a signal.
 
 import { describe, expect } from 'vitest';
 
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import {
-  failure,
-  listener,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-  turnFailed,
-} from '../support/stub.js';
+import { failure, listener } from '../support/outcome.js';
+import { save, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };
 const RUNNING: Step = { do: 'reach', mark: 'running' };
-/** Longer than any test: who waits for it to end has not been told that there is no need to. */
+/** Longer than any test: ends only if the wait for it is cut short. */
 const FOREVER_MS = 600_000;
 /** How much later than on an idle machine something may happen. */
 const SLOWNESS_MS = 5000;
 
-describe('exit 1 with image', () => {
+describe('an image of a Codex that fails', () => {
   const FAILED: Step[] = [turnFailed('stream error'), { do: 'exit', code: 1 }];
 
-  test("in Codex's own store: the image", async ({ codex }) => {
+  test("is returned from Codex's own store", async ({ codex }) => {
     const steps = [THREAD, TURN_STARTED, save('store', PICTURE), ...FAILED];
     expect(await codex.generate(steps)).toEqual(PICTURE);
   });
 
-  test("in Codex's own store, then killed: the image", async ({ codex }) => {
+  test("is returned from Codex's own store after SIGKILL", async ({ codex }) => {
     const steps = turn(save('store', PICTURE), { do: 'die', of: 'SIGKILL' });
     expect(await codex.generate(steps)).toEqual(PICTURE);
   });
 
   test.for(['image', 'exit'] as const)(
-    "at the handed path, completion '%s': an error",
+    "is not returned from the workspace, completion '%s'",
     async (completion, { codex }) => {
       const steps = turn(save('workspace', PICTURE), { do: 'exit', code: 3 });
       const error = await failure(codex.generate(steps, { completion }));
@@ -51,7 +41,7 @@ describe('exit 1 with image', () => {
   );
 });
 
-describe('a turn that is over, while Codex lives on', () => {
+describe('a turn that is over while Codex lives on', () => {
   const LIMIT = "You've hit your usage limit. Try again later.";
 
   test.for(['image', 'exit'] as const)(
@@ -61,7 +51,7 @@ describe('a turn that is over, while Codex lives on', () => {
       const error = await failure(codex.generate(steps, { completion }));
       expect(error).toMatchObject({ code: 'USAGE_LIMIT' });
       expect(error.detail).toContain(LIMIT);
-      // It was stopped, and did not end by itself.
+      // It was stopped, and has no exit of its own.
       expect(error).not.toHaveProperty('exitCode');
       expect(error).not.toHaveProperty('signal');
     },
@@ -76,7 +66,7 @@ describe('a turn that is over, while Codex lives on', () => {
   });
 
   test.for(['image', 'exit'] as const)(
-    "delivers the agent's copy, completion '%s'",
+    "returns the agent's copy, completion '%s'",
     async (completion, { codex }) => {
       const steps = [...turn(save('workspace', PICTURE)), HANG];
       const image = await codex.generateDetailed(steps, { completion });
@@ -84,7 +74,7 @@ describe('a turn that is over, while Codex lives on', () => {
     },
   );
 
-  test('says that there is no picture, where Codex said that all went well', async ({ codex }) => {
+  test('fails with NO_IMAGE where Codex reported success', async ({ codex }) => {
     const error = await failure(codex.generate([...turn(), HANG]));
     expect(error).toMatchObject({ code: 'NO_IMAGE' });
     expect(error).not.toHaveProperty('signal');
@@ -100,7 +90,7 @@ describe('a turn that is over, while Codex lives on', () => {
     expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
   });
 
-  test('does not deliver the copy of a turn that failed', async ({ codex }) => {
+  test('does not return the copy of a turn that failed', async ({ codex }) => {
     const steps = [
       THREAD,
       TURN_STARTED,
@@ -112,8 +102,8 @@ describe('a turn that is over, while Codex lives on', () => {
   });
 });
 
-describe('an output that has ended, while Codex lives on', () => {
-  test('does not keep the picture in the store from being seen', async ({ codex }) => {
+describe('an output that has ended while Codex lives on', () => {
+  test('does not hide an image that is stored later', async ({ codex }) => {
     const steps: Step[] = [
       THREAD,
       TURN_STARTED,
@@ -128,22 +118,22 @@ describe('an output that has ended, while Codex lives on', () => {
   });
 });
 
-describe('timeout', () => {
-  /** Enough for the stub to come as far as its mark, which each test checks. */
+describe('a timeout', () => {
+  /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
 
-  test('honoured: ends at once', async ({ codex }) => {
+  test('ends at once a Codex that obeys', async ({ codex }) => {
     const { events, onProgress } = listener();
     const steps = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
     const call = codex.generate(steps, { timeoutMs, killGraceMs: FOREVER_MS }, onProgress);
     expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
-    // On Windows nobody is asked.
+    // Windows has no signal that asks.
     expect(codex.hasReached('stopped by SIGTERM')).toBe(!WINDOWS);
     const stopping = events.find(({ phase }) => phase === 'stopping');
     expect(stopping?.elapsedMs).toBeGreaterThanOrEqual(timeoutMs);
   });
 
-  test('ignored: SIGKILL after the grace, total ≤ timeout + grace + 1 s', async ({ codex }) => {
+  test('kills a Codex that does not obey within timeout + grace + 1 s', async ({ codex }) => {
     const killGraceMs = 700;
     const began = performance.now();
     const steps = turn(
@@ -156,19 +146,19 @@ describe('timeout', () => {
     const total = performance.now() - began;
     expect(error).toMatchObject({ code: 'TIMEOUT', status: 504 });
     expect(codex.hasReached('running')).toBe(true);
-    // On Windows there is nothing that could be ignored.
+    // Windows has no signal to ignore.
     expect(total).toBeGreaterThanOrEqual(timeoutMs + (WINDOWS ? 0 : killGraceMs));
     expect(total).toBeLessThanOrEqual(timeoutMs + killGraceMs + 1000 + SLOWNESS_MS);
     await codex.expectNothingLeft();
   });
 });
 
-// A signal, which Windows does not have.
-describe.skipIf(WINDOWS)('stopped child (SIGSTOP)', () => {
+// Windows has no such signal.
+describe.skipIf(WINDOWS)('a child stopped by SIGSTOP', () => {
   test.for<[what: string, preparation: Step[], killGraceMs: number]>([
-    ['that would end when told to', [], FOREVER_MS],
+    ['that obeys', [], FOREVER_MS],
     ['that defies every polite signal', [{ do: 'defy', signals: ['SIGTERM', 'SIGINT'] }], 100],
-  ])('%s still ends', async ([, preparation, killGraceMs], { codex }) => {
+  ])('is killed: one %s', async ([, preparation, killGraceMs], { codex }) => {
     const controller = new AbortController();
     const steps = turn(...preparation, { do: 'freeze' }, HANG);
     const call = codex.generate(steps, { signal: controller.signal, killGraceMs });
@@ -178,7 +168,7 @@ describe.skipIf(WINDOWS)('stopped child (SIGSTOP)', () => {
     await codex.expectNothingLeft();
   });
 
-  /** What the kernel says of each process of the run. */
+  /** The states of the call's processes, as the kernel reports them. */
   function states(codex: StubCodex): string[] {
     return codex.survivors().map(({ state }) => state);
   }

@@ -1,5 +1,5 @@
-// Who else lives in the process: children that JavaScript started, listeners for their signal, the addon in another thread,
-// and the calls that were there before. None of them is disturbed, and none disturbs.
+// Others in the same process: children that JavaScript started, listeners for their signal, the
+// addon in another thread, earlier calls. Nothing disturbs them, and they disturb no call.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,21 +13,29 @@ import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import { rejection } from '../support/abort.js';
-import { cancelInOwnProcess } from '../support/own-process.js';
+import { buildCompiledStub } from '../support/cargo-example.js';
 import { footprint, heldSince } from '../support/footprint.js';
+import { cancelInOwnProcess } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, save, type Step, StubCodex, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { StubCodex, test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 const GATE: Step = { do: 'await', gate: 'end' };
-/** Hundreds of processes take their time on a busy machine. */
+/** Long enough for hundreds of processes on a busy machine. */
 const timeoutMs = 120_000;
 
-/** Many quick children behind one gate. */
+// Before the time limit of any test starts: cargo may have to build it. Windows has no FIFOs.
+const PROGRAM = WINDOWS ? '' : await buildCompiledStub();
+
+/** Many children that wait at one gate. */
 class Crowd {
-  static readonly program = fileURLToPath(new URL('../support/quick-codex.sh', import.meta.url));
+  /** The compiled stub. */
+  readonly program = PROGRAM;
 
   private constructor(
     private readonly codex: StubCodex,
@@ -38,20 +46,22 @@ class Crowd {
   static async gather(codex: StubCodex): Promise<Crowd> {
     const gate = path.join(codex.scratch, 'gate');
     await once(spawn('mkfifo', [gate]), 'exit');
-    // For reading and writing: nobody is held up in opening it, and everybody in reading from it.
+    // For reading and writing, so that no `open` blocks, and every read does.
     const crowd = new Crowd(codex, gate, openSync(gate, 'r+'));
     onTestFinished(() => crowd.letGo());
     return crowd;
   }
 
-  /** The environment of one that will exit with `code`. */
+  /** Returns the environment of a child that will exit with `code`. */
   member(code: number): Record<string, string> {
     const { codex, gate } = this;
-    return { ...codex.env, QUICK_GATE: gate, QUICK_DESK: codex.desk, QUICK_CODE: String(code) };
+    const orders = `gate exit:${code}`;
+    return { ...codex.env, STUB_GATE: gate, STUB_DESK: codex.desk, STUB_ORDERS: orders };
   }
 
   async hasGathered(count: number): Promise<void> {
-    const present = async () => (await readdir(this.codex.desk)).length;
+    const present = async () =>
+      (await readdir(this.codex.desk)).filter((name) => name.endsWith('.up')).length;
     await expect.poll(present, { timeout: timeoutMs, interval: 20 }).toBe(count);
   }
 
@@ -61,11 +71,13 @@ class Crowd {
   }
 }
 
-/** Each of ours has a watchdog beside it, and macOS allows a user not much more than a thousand processes. */
+/**
+ * Each call has a watchdog as well, and macOS allows a user little more than a thousand processes.
+ */
 const EACH = LINUX ? 500 : 100;
 
-// Windows has no program that can be started a thousand times at once, nor exits that anybody could miss.
-const title = `${EACH} JS children and ${EACH} of ours at once: all exit codes right, 0 zombies`;
+// Not on Windows, which has no FIFOs and does not lose exit codes.
+const title = `${EACH} JS children and ${EACH} of ours at once keep their exit codes and leave no zombie`;
 test.skipIf(WINDOWS)(title, async ({ codex }) => {
   setMaxConcurrentRuns(2 * EACH);
   const crowd = await Crowd.gather(codex);
@@ -73,11 +85,11 @@ test.skipIf(WINDOWS)(title, async ({ codex }) => {
 
   const codes = Array.from({ length: EACH }, (_, n) => 1 + (n % 250));
   const ours = codes.map((code) => {
-    const options = { codexPath: Crowd.program, env: crowd.member(code), timeoutMs };
+    const options = { codexPath: crowd.program, env: crowd.member(code), timeoutMs };
     return failure(generateCodexImage(codex.options(options)));
   });
   const theirs = codes.map((code) =>
-    once(spawn(Crowd.program, { env: crowd.member(code), stdio: 'ignore' }), 'exit'),
+    once(spawn(crowd.program, ['exec'], { env: crowd.member(code), stdio: 'ignore' }), 'exit'),
   );
   await crowd.hasGathered(2 * EACH);
   crowd.letGo();
@@ -89,9 +101,9 @@ test.skipIf(WINDOWS)(title, async ({ codex }) => {
   expect(await heldSince(before)).toEqual({});
 });
 
-// A signal, which Windows does not have.
+// Windows has no such signal.
 describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
-  /** A child of JavaScript's whose end the listener hears of. */
+  /** Starts a child, and asserts that the listener is called when it ends. */
   async function heard(listener: NodeJS.SignalsListener): Promise<void> {
     process.on('SIGCHLD', listener);
     const heardOf = once(process, 'SIGCHLD');
@@ -100,7 +112,7 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
     expect(await ended).toEqual([0, null]);
   }
 
-  test('added and removed mid-run', async ({ codex }) => {
+  test('works when it is added and removed during a call', async ({ codex }) => {
     const listener = () => {};
     onTestFinished(() => void process.off('SIGCHLD', listener));
     const call = codex.generate([RUNNING, GATE, { do: 'exit', code: 7 }]);
@@ -109,11 +121,11 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
     process.off('SIGCHLD', listener);
     await codex.open('end');
     expect(await failure(call)).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
-    // Nor has Node gone deaf.
+    // Node still notices the end of its own children.
     expect(await once(spawn('false'), 'exit')).toEqual([1, null]);
   });
 
-  test('there before, and still there afterwards', async ({ codex }) => {
+  test('works before a call and after it', async ({ codex }) => {
     const listener = () => {};
     onTestFinished(() => void process.off('SIGCHLD', listener));
     await heard(listener);
@@ -123,12 +135,12 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
   });
 });
 
-// On Windows a process is told nothing of the kind about itself.
+// Windows does not tell a process its descriptors and threads.
 test.skipIf(WINDOWS)(
-  '100 cancelled jobs: descriptors, threads, memory back to baseline',
+  '100 cancelled calls leave no descriptors, no threads and no memory',
   async ({ codex }) => {
     const crowd = await Crowd.gather(codex);
-    const options = codex.options({ codexPath: Crowd.program, env: crowd.member(0), timeoutMs });
+    const options = codex.options({ codexPath: crowd.program, env: crowd.member(0), timeoutMs });
     const { before, after } = await cancelInOwnProcess(options, 5, 20);
     crowd.letGo();
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
@@ -137,8 +149,8 @@ test.skipIf(WINDOWS)(
   },
 );
 
-describe('addon loaded in main and worker: independent', () => {
-  /** A worker in which one call is made. */
+describe('the addon in the main thread and in a worker', () => {
+  /** Makes one call in a worker. */
   class WorkerCall {
     private readonly worker: Worker;
     private readonly exited: Promise<unknown>;
@@ -167,7 +179,7 @@ describe('addon loaded in main and worker: independent', () => {
     ['succeeds', [save('workspace', PICTURE)], { image: new Uint8Array(PICTURE) }],
     ['fails', [{ do: 'exit', code: 1 }], { code: 'CODEX_FAILED' }],
   ])(
-    "the worker's call %s and the worker ends: main's goes on",
+    "keeps the main thread's call when the worker's %s and the worker ends",
     async ([, steps, outcome], { codex }) => {
       const call = codex.generate(turn(RUNNING, GATE, save('workspace', PICTURE)));
       await codex.reached('running');
@@ -184,7 +196,7 @@ describe('addon loaded in main and worker: independent', () => {
     },
   );
 
-  test("main's call is aborted: the worker's goes on", async ({ codex }) => {
+  test("keeps the worker's call when the main thread's is aborted", async ({ codex }) => {
     const other = await StubCodex.create();
     await other.order(turn(RUNNING, GATE, save('workspace', PICTURE)));
     const inWorker = new WorkerCall(other);

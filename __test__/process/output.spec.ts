@@ -1,34 +1,31 @@
-// What Codex may print, and how: whatever it is, the events in it are understood and the picture is found.
-//
-// Found elsewhere: a secret across a chunk edge (`failures.spec.ts`, `no secret is repeated`, and at every byte in the tests of
-// `src/text/tail.rs`). How the event loop fares during a flood is measured by `npm run bench`.
+// Whatever Codex prints, its events are understood and the image is found. `src/text/tail.rs` has
+// secrets across the edge of a read, and `npm run bench` the event loop during a flood.
 
 import { describe, expect } from 'vitest';
 
 import { generateInOwnProcess } from '../support/own-process.js';
 import { png } from '../support/png.js';
+import { failure, listener } from '../support/outcome.js';
 import {
-  failure,
-  listener,
   print,
   save,
-  type Step,
-  test,
   THREAD,
   turn,
   TURN_COMPLETED,
   TURN_STARTED,
   turnFailed,
-} from '../support/stub.js';
+} from '../support/steps.js';
+import { test } from '../support/stub.js';
+import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };
 const MEGABYTE = 2 ** 20;
 const GIGABYTE = 2 ** 30;
-/** Floods take their time on a busy machine. */
+/** Long enough for a flood on a busy machine. */
 const timeoutMs = 50_000;
 
-describe('harmless', () => {
+describe('unusual output', () => {
   const event = JSON.stringify({
     type: 'thread.started',
     thread_id: '0199d2c4-aaaa-7000-8000-0123456789ab',
@@ -46,12 +43,12 @@ describe('harmless', () => {
     ['cut JSON', `{"type":"turn.sta\n${event}\n{"type":`],
     ['JSON that is no event', `null\n[]\n"text"\n5\n{}\n{"type":5}\n${event}\n`],
     ['unknown types', `{"type":"turn.napped","for":"a while"}\n${event}\n`],
-  ])('%s', async ([, data], { codex }) => {
+  ])('does not hide an image: %s', async ([, data], { codex }) => {
     const steps = [print('stdout', data), save('store', PICTURE, mine), HANG];
     expect(await codex.generate(steps)).toEqual(PICTURE);
   });
 
-  test('no final newline', async ({ codex }) => {
+  test('does not hide a last event without a newline', async ({ codex }) => {
     const image = await codex.generateDetailed([
       print('stdout', event),
       save('store', PICTURE, mine),
@@ -59,7 +56,7 @@ describe('harmless', () => {
     expect(image).toMatchObject({ png: PICTURE, source: 'store', threadId: mine.thread });
   });
 
-  test('errors that Codex gets over', async ({ codex }) => {
+  test('does not hide an image: errors that Codex survives', async ({ codex }) => {
     const trouble = { id: 'i', type: 'error', message: 'unknown model' };
     const steps = turn(
       {
@@ -78,7 +75,7 @@ describe('harmless', () => {
   }
 });
 
-test('an event split at every byte offset: the same result', async ({ codex }) => {
+test('an event is understood when it is split at any byte', async ({ codex }) => {
   const text = 'Лиса 🦊 and "more" \\ e\u0301';
   const event = Buffer.from(`${spoken(text)}\n`);
   const offsets = Array.from({ length: event.length - 1 }, (_, n) => n + 1);
@@ -92,11 +89,11 @@ test('an event split at every byte offset: the same result', async ({ codex }) =
   expect(said).toEqual(offsets.map(() => text));
 });
 
-describe('thread.started, again and again', () => {
+describe('repeated thread.started', () => {
   const ANOTHER = '0199d2c4-bbbb-7000-8000-0123456789ab';
   const again = JSON.stringify({ type: 'thread.started', thread_id: ANOTHER });
 
-  test('leads to no other thread, and is told once', async ({ codex }) => {
+  test('does not change the thread, and is reported once', async ({ codex }) => {
     const { events, onProgress } = listener();
     const elsewhere = save('store', png({ seed: 9 }), { thread: ANOTHER });
     const steps = [
@@ -123,7 +120,7 @@ describe('thread.started, again and again', () => {
   });
 });
 
-test('one 20 MB line: memory +8 MB at most, later events still seen', async ({ codex }) => {
+test('a line of 20 MB takes at most 8 MB and does not hide later events', async ({ codex }) => {
   const [head = '', tail = ''] = spoken('<>').split('<>');
   const filler = Buffer.alloc(MEGABYTE, 'x').toString('base64');
   await codex.order([
@@ -142,21 +139,21 @@ test('one 20 MB line: memory +8 MB at most, later events still seen', async ({ c
   expect(peakGrowth).toBeLessThanOrEqual(8 * MEGABYTE);
 });
 
-test('a huge `turn.failed` costs no more than what is shown of it', async ({ codex }) => {
+test('a huge `turn.failed` is cut in detail', async ({ codex }) => {
   const message = `a new kind of failure ${'x'.repeat(900_000)}`;
   const error = await failure(codex.generate([THREAD, turnFailed(message)]));
   expect(error.detail).toContain('a new kind of failure');
   expect(error.detail?.length).toBeLessThanOrEqual(64 * 1024);
 });
 
-describe('1 GB', () => {
-  /** Much less than what is printed, much more than what an idle run takes. */
+describe('one gigabyte', () => {
+  /** Much less than what is printed, and more than an idle call takes. */
   const BOUNDED = 32 * MEGABYTE;
 
   test.for<[what: string, line: string]>([
-    ['that are told on', spoken('lorem ipsum '.repeat(350))],
-    ['that are not', printed('lorem ipsum '.repeat(700))],
-  ])('of events %s: bounded memory', async ([, line], { codex }) => {
+    ['that are reported', spoken('lorem ipsum '.repeat(350))],
+    ['that are not reported', printed('lorem ipsum '.repeat(700))],
+  ])('of events %s takes bounded memory', async ([, line], { codex }) => {
     await codex.order(
       turn({ do: 'flood', to: 'stdout', line, bytes: GIGABYTE }, save('workspace', PICTURE)),
     );
@@ -165,7 +162,7 @@ describe('1 GB', () => {
     expect(peakGrowth).toBeLessThanOrEqual(BOUNDED);
   });
 
-  test('on stderr: drained, tail capped', async ({ codex }) => {
+  test('on stderr is drained, and its end is bounded', async ({ codex }) => {
     const flood: Step = { do: 'flood', to: 'stderr', line: 'noise '.repeat(20), bytes: GIGABYTE };
     await codex.order([flood, print('stderr', '\nthe last words\n'), { do: 'exit', code: 1 }]);
     const { error, peakGrowth } = await generateInOwnProcess(codex.options({ timeoutMs }));

@@ -1,128 +1,56 @@
-// What can go wrong on one platform alone. The Codex of these tests is Node itself, so they need nothing that only Linux has; the
-// same promises are kept, on every platform, by the tests of `src/process/tests.rs`.
+// Faults that only one system has. What holds on every system is in `src/process/tests.rs`, and in the
+// other specs: that a tree dies after an abort (`api/cancel`) and with its daemon (`daemon`).
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect } from 'vitest';
 
-import { type GenerateOptions, generateCodexImage } from '../../index.js';
 import { rejection } from '../support/abort.js';
 import { workIn } from '../support/bystander.js';
-import { Daemon } from '../support/daemon.js';
-import { makeHomeDirectory } from '../support/homes.mjs';
-import { directories, MACOS, WINDOWS } from '../support/platform.js';
+import { MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { CHATGPT_LOGIN } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { StubCodex, test } from '../support/stub.js';
 
 const PICTURE = png();
-const CODEX = fileURLToPath(new URL('../support/any-codex.mjs', import.meta.url));
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
-interface World {
-  options: GenerateOptions;
-  /** The process that Codex has started, once it has. */
-  grandchild: () => Promise<number>;
-  workspaces: () => string[];
-}
-
-async function world(does: 'draw' | 'hang' | 'nothing'): Promise<World> {
-  const root = await realpath(makeHomeDirectory());
-  onTestFinished(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
-  const [home, temporary] = [path.join(root, 'home'), path.join(root, 'tmp')];
-  await Promise.all([mkdir(home), mkdir(temporary)]);
-  await writeFile(path.join(home, 'auth.json'), JSON.stringify(CHATGPT_LOGIN));
-  const grandchild = path.join(root, 'grandchild');
-  return {
-    options: {
-      prompt: `<${PICTURE.toString('base64')}>`,
-      codexPath: process.execPath,
-      codexHome: home,
-      env: {
-        NODE_OPTIONS: `--import=${pathToFileURL(CODEX)}`,
-        ANY_CODEX_DOES: does,
-        ANY_CODEX_DESK: root,
-        ...directories(home, temporary),
-      },
-    },
-    grandchild: async () => {
-      await expect.poll(() => existsSync(grandchild), PATIENCE).toBe(true);
-      return Number(readFileSync(grandchild, 'utf8'));
-    },
-    workspaces: () => readdirSync(temporary).map((name) => path.join(temporary, name)),
-  };
-}
-
-function runs(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-describe.skipIf(!WINDOWS)('on Windows', () => {
-  test('an abort: what Codex has started dies with the job', async () => {
-    const { options, grandchild, workspaces } = await world('hang');
+describe.skipIf(!WINDOWS)('a call on Windows', () => {
+  test('removes its workspace as soon as no process works in it', async ({ codex }) => {
     const controller = new AbortController();
-    const call = generateCodexImage({ ...options, signal: controller.signal });
-    const pid = await grandchild();
-    controller.abort('enough');
-    await expect(call).rejects.toBe('enough');
-    expect(runs(pid)).toBe(false);
-    expect(workspaces()).toEqual([]);
-  });
-
-  test('the daemon is killed: its job dies with it', async () => {
-    const { options, grandchild } = await world('hang');
-    const daemon = new Daemon(options);
-    const pid = await grandchild();
-    await daemon.die('SIGKILL');
-    await expect.poll(() => runs(pid), PATIENCE).toBe(false);
-  });
-
-  test('a workspace in which somebody works is removed as soon as he is gone', async () => {
-    const { options, grandchild, workspaces } = await world('hang');
-    const controller = new AbortController();
-    const call = generateCodexImage({ ...options, signal: controller.signal });
-    const pid = await grandchild();
-    const somebody = await workIn(workspaces()[0] as string);
+    const steps = turn({ do: 'grandchild' }, { do: 'reach', mark: 'running' }, { do: 'hang' });
+    const call = codex.generate(steps, { signal: controller.signal });
+    await codex.reached('running');
+    const [workspace = ''] = await codex.workspaces();
+    const bystander = await workIn(path.join(codex.temporary, workspace));
     controller.abort('enough');
     const end = rejection(call);
-    await expect.poll(() => runs(pid), PATIENCE).toBe(false);
-    somebody.kill('SIGKILL');
-    expect((await end).reason).toBe('enough');
-    expect(workspaces()).toEqual([]);
+    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    bystander.kill('SIGKILL');
+    expect(await end).toEqual({ reason: 'enough' });
+    await codex.expectNothingLeft();
   });
 
-  test('an environment without what Windows needs is completed', async () => {
-    const { options } = await world('draw');
-    expect(Object.keys(options.env as object)).not.toContain('SystemRoot');
-    expect(await generateCodexImage(options)).toEqual(PICTURE);
+  test('completes an environment that lacks what Windows needs', async ({ codex }) => {
+    expect(Object.keys(codex.env)).not.toContain('SystemRoot');
+    expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
   });
 });
 
-describe.skipIf(!MACOS)('on macOS', () => {
-  test('a group of nothing but zombies cannot be signalled, and that is no failure', async () => {
-    const { options, workspaces } = await world('nothing');
-    await expect(generateCodexImage(options)).rejects.toMatchObject({ code: 'NO_IMAGE' });
-    expect(workspaces()).toEqual([]);
+describe.skipIf(!MACOS)('a call on macOS', () => {
+  test('takes a group of zombies, which cannot be signalled, for an ended one', async ({
+    codex,
+  }) => {
+    expect(await failure(codex.generate(turn()))).toMatchObject({ code: 'NO_IMAGE' });
+    await codex.expectNothingLeft();
   });
 
-  test('children started at once do not hold each other’s input open', async () => {
-    const worlds = await Promise.all(Array.from({ length: 8 }, () => world('draw')));
-    const calls = worlds.map(({ options }) => generateCodexImage(options));
-    expect(await Promise.all(calls)).toEqual(worlds.map(() => PICTURE));
-  });
-
-  test('the daemon is killed: nobody signals its children, and the watchdog does', async () => {
-    const { options, grandchild } = await world('hang');
-    const daemon = new Daemon(options);
-    const pid = await grandchild();
-    await daemon.die('SIGKILL');
-    await expect.poll(() => runs(pid), PATIENCE).toBe(false);
+  test('does not hold open the input of one that starts at the same time', async ({ codex }) => {
+    const others = await Promise.all(Array.from({ length: 7 }, () => StubCodex.create()));
+    const calls = [codex, ...others].map((one) => one.generate(turn(save('store', PICTURE))));
+    expect(await Promise.all(calls)).toEqual(calls.map(() => PICTURE));
+    await Promise.all(others.map((one) => one.close()));
   });
 });

@@ -1,18 +1,22 @@
-// A process that has no descriptor or no thread left: loading the addon costs neither, and a call rejects.
+// Without free descriptors or threads the addon still loads, and a call rejects.
 
 import { describe, expect } from 'vitest';
 
 import { inOwnRealm, type Told } from '../support/own-realm.js';
 import { LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, test, turn } from '../support/stub.js';
+import { save, turn } from '../support/steps.js';
+import { test } from '../support/stub.js';
 
 const PICTURE = png();
 const DRAWN = { resolved: PICTURE.toString('base64') };
 
-// Descriptors have a limit that a process can reach, unlike Windows's handles.
-describe.skipIf(WINDOWS)('no descriptor is left', () => {
-  /** `takeAllBut(free)` opens files until only so many descriptors are free; `giveBack` closes them. */
+// Windows has no limit of handles that a process could reach.
+describe.skipIf(WINDOWS)('a lack of descriptors', () => {
+  /**
+   * `takeAllBut(free)` opens files until only that many descriptors are free. `giveBack` closes
+   * them.
+   */
   const TAKE = `
     const { openSync, closeSync } = require('node:fs');
     const taken = [];
@@ -24,7 +28,7 @@ describe.skipIf(WINDOWS)('no descriptor is left', () => {
   const FEW = { descriptors: 100 };
 
   test.for([2, 3, 4, 5])(
-    'with %i free, the addon loads and a call rejects',
+    'lets the addon load and a call reject with %i free',
     async (free, { codex }) => {
       await codex.order(turn(save('workspace', PICTURE)));
       const program = `
@@ -50,7 +54,7 @@ describe.skipIf(WINDOWS)('no descriptor is left', () => {
     },
   );
 
-  test('with any number free, a call ends, and the next one draws', async ({ codex }) => {
+  test('lets a call end with any number free, and the next one succeed', async ({ codex }) => {
     await codex.order(turn(save('workspace', PICTURE)));
     const program = `
       ${TAKE}
@@ -73,9 +77,9 @@ describe.skipIf(WINDOWS)('no descriptor is left', () => {
   });
 });
 
-// The limit counts the threads of a user, and root has none.
-describe.runIf(LINUX)('no thread is left', () => {
-  /** `leave(free)` lets this user have so many threads more. */
+// The limit counts the threads of a user. root has none.
+describe.runIf(LINUX)('a lack of threads', () => {
+  /** `leave(free)` allows this user that many more threads. */
   const LEAVE = `
     const { readdirSync, readFileSync } = require('node:fs');
     const { spawnSync } = require('node:child_process');
@@ -99,7 +103,7 @@ describe.runIf(LINUX)('no thread is left', () => {
     const threadsOfThis = () => readdirSync('/proc/self/task').length;`;
   const OPTIONS = { prompt: 'a red fox', codexPath: process.execPath };
 
-  test('the addon loads without one, and a call rejects', async () => {
+  test('lets the addon load and a call reject', async () => {
     const program = `
       ${LEAVE}
       const before = threadsOfThis();
@@ -126,8 +130,8 @@ describe.runIf(LINUX)('no thread is left', () => {
     ]);
   });
 
-  // Others of the same user may take some of them; whatever is left, the call ends.
-  test.for([1, 2, 3, 4, 5, 6, 7, 8])('with %i free, a call ends', async (free) => {
+  // Other processes of the user may take some of them. The call ends in any case.
+  test.for([1, 2, 3, 4, 5, 6, 7, 8])('lets a call end with %i free', async (free) => {
     const program = `
       ${LEAVE}
       const { checkCodex } = load();

@@ -1,6 +1,6 @@
-// What can keep Codex from being started. Each is an error of its own at once, and nothing is left behind.
+// What prevents the start of Codex. Each has its own error at once, and leaves nothing.
 //
-// A NUL in any string is refused option by option in `options.spec.ts`.
+// `api/options` has strings with a NUL.
 
 import { spawnSync } from 'node:child_process';
 import { chmod, chown, copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
@@ -24,14 +24,17 @@ import {
 } from '../support/own-process.js';
 import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { failure, save, STUB, type StubCodex, test, turn } from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, turn } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import { STUB } from '../support/stub-program.js';
 
 const PICTURE = png();
 
 const ELF = Buffer.from('\x7fELF');
 const MACH_O = Buffer.from('cffaedfe', 'hex');
 
-describe('codex', () => {
+describe('a program at codexPath', () => {
   const NOT_FOUND = { code: 'CODEX_NOT_FOUND', status: 424, retryable: false };
   const NOT_STARTED = { code: 'SPAWN_FAILED', status: 500, retryable: true };
 
@@ -54,7 +57,7 @@ describe('codex', () => {
     [
       'not a program',
       NOT_STARTED,
-      // Of the system's own kind: what macOS does not know it gives to a shell.
+      // In the system's own format: macOS passes unknown files to a shell.
       (file) => writeFile(file, MACOS ? MACH_O : ELF, { mode: 0o755 }),
     ],
   ];
@@ -65,13 +68,13 @@ describe('codex', () => {
   ];
 
   test.for<Case>([
-    ['not found', NOT_FOUND, async () => {}],
+    ['missing', NOT_FOUND, async () => {}],
     ['a directory', NOT_FOUND, (file) => mkdir(file)],
     ...(WINDOWS ? onWindows : onUnix),
-  ])('%s, where codexPath says', async ([, expected, make], { codex }) => {
+  ])('is refused before spawn: %s', async ([, expected, make], { codex }) => {
     const codexPath = path.join(codex.scratch, 'codex');
     await make(codexPath);
-    // That there is another is no reason to take it.
+    // Another Codex must not be used instead.
     const env = { ...codex.env, CODEX_BIN: STUB };
     const error = await failure(codex.generate([], { codexPath, env }));
     expect(error).toMatchObject(expected);
@@ -80,7 +83,7 @@ describe('codex', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test.skipIf(CODEX_IS_INSTALLED)('not found anywhere', async ({ codex }) => {
+  test.skipIf(CODEX_IS_INSTALLED)('is needed where no search finds one', async ({ codex }) => {
     const env = { ...codex.env, PATH: codex.scratch };
     const error = await failure(codex.generate([], { codexPath: null, env }));
     expect(error).toMatchObject(NOT_FOUND);
@@ -88,13 +91,13 @@ describe('codex', () => {
   });
 });
 
-describe('temp dir', () => {
+describe('the directory for temporary files', () => {
   const FAILED = { code: 'WORKSPACE_FAILED', status: 507, retryable: false };
 
   test.for<[what: string, make: (place: string) => Promise<unknown>]>([
     ['missing', async () => {}],
     ['a file', (place) => writeFile(place, '')],
-  ])('%s: error before spawn', async ([, make], { codex }) => {
+  ])('is refused before spawn: %s', async ([, make], { codex }) => {
     const temporary = path.join(codex.scratch, 'tmp');
     await make(temporary);
     const env = { ...codex.env, ...directories(codex.user, temporary) };
@@ -104,8 +107,8 @@ describe('temp dir', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  // By its mode.
-  test.skipIf(WINDOWS)('unwritable: error before spawn', async ({ codex }) => {
+  // By its mode, which Windows does not have.
+  test.skipIf(WINDOWS)('is refused before spawn: unwritable', async ({ codex }) => {
     await chmod(codex.temporary, 0o555);
     const { error } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
@@ -113,97 +116,109 @@ describe('temp dir', () => {
   });
 
   // By its mode and its owner.
-  describe.skipIf(WINDOWS)('in which other users can exchange what is made', () => {
-    async function expectRefused(codex: StubCodex, temporary: string): Promise<void> {
-      const env = { ...codex.env, ...directories(codex.user, temporary) };
-      const error = await failure(codex.generate(turn(save('store', PICTURE)), { env }));
-      expect(error).toMatchObject(FAILED);
-      expect(error.message).toMatch(/other users can write|belongs to another user/);
-      expect(error.message).toMatch(/Check the directory for temporary files/);
-      expect(error.message).not.toMatch(/TMPDIR|chmod/);
-      expect(error.message).not.toContain(codex.scratch);
-      expect(await codex.recordings()).toEqual([]);
-      expect(await readdir(temporary)).toEqual([]);
-    }
+  describe.skipIf(WINDOWS)(
+    'a directory for temporary files in which other users can exchange entries',
+    () => {
+      async function expectRefused(codex: StubCodex, temporary: string): Promise<void> {
+        const env = { ...codex.env, ...directories(codex.user, temporary) };
+        const error = await failure(codex.generate(turn(save('store', PICTURE)), { env }));
+        expect(error).toMatchObject(FAILED);
+        expect(error.message).toMatch(/other users can write|belongs to another user/);
+        expect(error.message).toMatch(/Check the directory for temporary files/);
+        expect(error.message).not.toMatch(/TMPDIR|chmod/);
+        expect(error.message).not.toContain(codex.scratch);
+        expect(await codex.recordings()).toEqual([]);
+        expect(await readdir(temporary)).toEqual([]);
+      }
 
-    test.for(['777', '707', '773'])('is refused before spawn: mode %s', async (mode, { codex }) => {
-      await chmod(codex.temporary, Number.parseInt(mode, 8));
-      await expectRefused(codex, codex.temporary);
-    });
+      test.for(['777', '707', '773'])(
+        'is refused before spawn: mode %s',
+        async (mode, { codex }) => {
+          await chmod(codex.temporary, Number.parseInt(mode, 8));
+          await expectRefused(codex, codex.temporary);
+        },
+      );
 
-    test('is refused before spawn where one above it is', async ({ codex }) => {
-      const temporary = path.join(codex.scratch, 'a', 'b');
-      await mkdir(temporary, { recursive: true });
-      await chmod(path.join(codex.scratch, 'a'), 0o777);
-      await expectRefused(codex, temporary);
-    });
+      test('is refused before spawn where its parent is one', async ({ codex }) => {
+        const temporary = path.join(codex.scratch, 'a', 'b');
+        await mkdir(temporary, { recursive: true });
+        await chmod(path.join(codex.scratch, 'a'), 0o777);
+        await expectRefused(codex, temporary);
+      });
 
-    test('is refused before spawn where a link leads to it', async ({ codex }) => {
-      await mkdir(path.join(codex.scratch, 'tmp'), { mode: 0o777 });
-      await chmod(path.join(codex.scratch, 'tmp'), 0o777);
-      const link = path.join(codex.scratch, 'link');
-      await symlink('tmp', link);
-      await expectRefused(codex, link);
-    });
+      test('is refused before spawn where a link leads to it', async ({ codex }) => {
+        await mkdir(path.join(codex.scratch, 'tmp'), { mode: 0o777 });
+        await chmod(path.join(codex.scratch, 'tmp'), 0o777);
+        const link = path.join(codex.scratch, 'link');
+        await symlink('tmp', link);
+        await expectRefused(codex, link);
+      });
 
-    test.skipIf(!IS_ROOT)(
-      'is refused before spawn where it is theirs, or their group’s (takes root)',
-      async ({ codex }) => {
-        await chown(codex.temporary, COUNTED_USER, 0);
-        await expectRefused(codex, codex.temporary);
-        await chown(codex.temporary, 0, COUNTED_USER);
-        await chmod(codex.temporary, 0o770);
-        await expectRefused(codex, codex.temporary);
-      },
-    );
+      test.skipIf(!IS_ROOT)(
+        'is refused before spawn where another user or group owns it (takes root)',
+        async ({ codex }) => {
+          await chown(codex.temporary, COUNTED_USER, 0);
+          await expectRefused(codex, codex.temporary);
+          await chown(codex.temporary, 0, COUNTED_USER);
+          await chmod(codex.temporary, 0o770);
+          await expectRefused(codex, codex.temporary);
+        },
+      );
 
-    test.for(['1777', '1770', '755', '700'])('is not one of mode %s', async (mode, { codex }) => {
-      await chmod(codex.temporary, Number.parseInt(mode, 8));
-      expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-    });
+      test.for(['1777', '1770', '755', '700'])(
+        'is accepted with mode %s',
+        async (mode, { codex }) => {
+          await chmod(codex.temporary, Number.parseInt(mode, 8));
+          expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+        },
+      );
 
-    // Where the namespace does not know root, the owner of `/` stands for it.
-    const namespace = namespaceWithoutRoot();
-    test.skipIf(namespace === undefined)(
-      'is not any in a user namespace without root (takes a user other than root, on Linux)',
-      async ({ codex }) => {
-        giveTo(COUNTED_USER, codex);
-        await codex.order(turn(save('store', PICTURE)));
-        const { image } = await generateInOwnProcess(codex.options(), namespace);
-        expect(image?.source).toBe('store');
-      },
-    );
-  });
+      // In a namespace without root, the owner of `/` counts as root.
+      const namespace = namespaceWithoutRoot();
+      test.skipIf(namespace === undefined)(
+        'is accepted in a user namespace without root (takes a user other than root, on Linux)',
+        async ({ codex }) => {
+          giveTo(COUNTED_USER, codex);
+          await codex.order(turn(save('store', PICTURE)));
+          const { image } = await generateInOwnProcess(codex.options(), namespace);
+          expect(image?.source).toBe('store');
+        },
+      );
+    },
+  );
 
-  describe.skipIf(!mayMount())('full (takes the right to mount)', () => {
-    test('of entries: error before spawn', async ({ codex }) => {
-      const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
-      const { error } = await generateInOwnProcess(codex.options(), full);
-      expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
-      expect(await codex.recordings()).toEqual([]);
-    });
+  describe.skipIf(!mayMount())(
+    'a full directory for temporary files (takes the right to mount)',
+    () => {
+      test('is refused before spawn if it has no entry left', async ({ codex }) => {
+        const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
+        const { error } = await generateInOwnProcess(codex.options(), full);
+        expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+        expect(await codex.recordings()).toEqual([]);
+      });
 
-    test('of bytes, with a reference to be copied: error before spawn', async ({ codex }) => {
-      const reference = path.join(codex.scratch, 'reference.png');
-      await writeFile(reference, png({ width: 100, height: 100 }));
-      const full = withSmallDisk(codex.temporary, 'size=8k');
-      const options = codex.options({ referenceImages: [reference] });
-      const { error } = await generateInOwnProcess(options, full);
-      expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
-      expect(await codex.recordings()).toEqual([]);
-    });
-  });
+      test('is refused before spawn if it has no byte left for a reference', async ({ codex }) => {
+        const reference = path.join(codex.scratch, 'reference.png');
+        await writeFile(reference, png({ width: 100, height: 100 }));
+        const full = withSmallDisk(codex.temporary, 'size=8k');
+        const options = codex.options({ referenceImages: [reference] });
+        const { error } = await generateInOwnProcess(options, full);
+        expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+        expect(await codex.recordings()).toEqual([]);
+      });
+    },
+  );
 });
 
-describe('at spawn', () => {
+describe('a failed spawn', () => {
   const REFUSED = ['SPAWN_FAILED', 'WORKSPACE_FAILED'];
 
   function expectNothingLeaked({ descriptors }: StarvedCall): void {
     expect(descriptors.after).toBe(descriptors.before);
   }
 
-  const emfile = 'EMFILE: error, no descriptor and no thread leaked, however many are still free';
-  // Windows limits nobody's handles.
+  const emfile = 'leaks no descriptor and no thread after EMFILE, with any number free';
+  // Windows has no limit of handles.
   test.skipIf(WINDOWS)(emfile, async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE)));
     const calls = await generateWithoutDescriptors(codex.options());
@@ -218,7 +233,7 @@ describe('at spawn', () => {
   });
 
   const title =
-    'EAGAIN: error, no descriptor and no thread leaked (takes a user other than root, on Linux)';
+    'leaks no descriptor and no thread after EAGAIN (takes a user other than root, on Linux)';
   test.skipIf(!mayBeCounted())(title, async ({ codex }) => {
     codex.giveTo(COUNTED_USER);
     const call = await generateWithoutProcesses(codex.options(), AS_COUNTED_USER);

@@ -1,7 +1,5 @@
-// What Codex may start, and how it may try to outlive a run. Of none is anything left.
-//
-// Found elsewhere: a grandchild ignoring TERM and a setsid tool (`cancel.spec.ts`, `abort` and `timeoutMs`: `stops a grandchild
-// that defies every polite signal`, `stops a grandchild in a session of its own`).
+// Processes that Codex starts, and how they try to outlive the call. `api/cancel` has tools that
+// ignore SIGTERM and tools in sessions of their own.
 
 import { describe, expect } from 'vitest';
 
@@ -9,17 +7,10 @@ import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/own-pr
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { processes } from '../support/processes.js';
-import {
-  failure,
-  type Orders,
-  save,
-  type Step,
-  type StubCodex,
-  test,
-  THREAD,
-  turn,
-  TURN_STARTED,
-} from '../support/stub.js';
+import { failure } from '../support/outcome.js';
+import { save, THREAD, turn, TURN_STARTED } from '../support/steps.js';
+import { type StubCodex, test } from '../support/stub.js';
+import type { Orders, Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
 const HANG: Step = { do: 'hang' };
@@ -27,7 +18,7 @@ const RUNNING: Step = { do: 'reach', mark: 'running' };
 const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 const STUBBORN = { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL } as const;
 
-/** A zombie is dead. On Windows there are none. */
+/** Zombies count as dead. Windows has none. */
 function isAlive(pid: number): boolean {
   if (!WINDOWS) return processes().some((one) => one.pid === pid && one.state !== 'Z');
   try {
@@ -37,7 +28,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Aborts when as many processes are there as are to be stopped. */
+/** Aborts the call when that many processes run, and asserts that none is left. */
 async function stop(codex: StubCodex, orders: Orders, live: number): Promise<void> {
   const controller = new AbortController();
   const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 500 });
@@ -48,19 +39,19 @@ async function stop(codex: StubCodex, orders: Orders, live: number): Promise<voi
   await codex.expectNothingLeft();
 }
 
-test('two-level tree in its own session', async ({ codex }) => {
+test('an abort kills a two-level tree in its own session', async ({ codex }) => {
   await stop(codex, { exec: turn({ ...STUBBORN, generations: 2 }, RUNNING, HANG) }, 3);
 });
 
 test.for(['environment', 'directory'] as const)(
-  'double-forked daemon, known by its %s alone',
+  'an abort kills a double-forked daemon known by its %s alone',
   async (knownBy, { codex }) => {
     await stop(codex, { exec: turn({ do: 'daemon', knownBy }, RUNNING, HANG) }, 2);
   },
 );
 
 test.for(['environment', 'directory'] as const)(
-  'double-forked daemon, known by its %s alone, when Codex has ended by itself',
+  'the end of Codex kills a double-forked daemon known by its %s alone',
   async (knownBy, { codex }) => {
     const steps = turn({ do: 'daemon', knownBy }, save('workspace', PICTURE));
     expect(await codex.generate(steps)).toEqual(PICTURE);
@@ -68,9 +59,9 @@ test.for(['environment', 'directory'] as const)(
   },
 );
 
-// The sandbox option changes nothing for a stub; with the real CLI only this one lets a daemon get that far. On macOS such
-// a daemon survives (SECURITY.md); Windows holds it in the job.
-describe.skipIf(MACOS)('a double-forked daemon, known by nothing', () => {
+// The stub ignores the sandbox. With the real CLI only this one lets a daemon hide. On macOS it
+// survives (SECURITY.md), and on Windows the job holds it.
+describe.skipIf(MACOS)('a double-forked daemon known by nothing', () => {
   const sandbox = 'danger-full-access';
   const HIDE: Step = { do: 'daemon', knownBy: 'nothing' };
 
@@ -94,18 +85,18 @@ describe.skipIf(MACOS)('a double-forked daemon, known by nothing', () => {
   });
 });
 
-// It takes a mount namespace to run without /proc.
-describe.skipIf(!LINUX || !mayMount())('where the system does not show its processes', () => {
+// Hiding /proc needs a mount namespace.
+describe.skipIf(!LINUX || !mayMount())('a system that does not show its processes', () => {
   const WITHOUT_PROC = withSmallDisk('/proc', 'size=4k');
   const DOUBT = /Some processes that Codex started may still be running/;
 
-  test('a picture comes with a warning', async ({ codex }) => {
+  test('leaves a warning on an image', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE)));
     const { image } = await generateInOwnProcess(codex.options(), WITHOUT_PROC);
     expect(image?.warnings).toEqual([expect.stringMatching(DOUBT)]);
   });
 
-  test("an error's detail says so", async ({ codex }) => {
+  test("leaves a note in an error's detail", async ({ codex }) => {
     await codex.order([THREAD, TURN_STARTED, { do: 'exit', code: 1 }]);
     const { error } = await generateInOwnProcess(codex.options(), WITHOUT_PROC);
     expect(error?.code).toBe('CODEX_FAILED');
@@ -113,8 +104,8 @@ describe.skipIf(!LINUX || !mayMount())('where the system does not show its proce
   });
 });
 
-// Windows leaves nobody a grace.
-test.skipIf(WINDOWS)('children forked during the grace', async ({ codex }) => {
+// Windows has no grace.
+test.skipIf(WINDOWS)('an abort kills children forked during the grace', async ({ codex }) => {
   const steps = turn({ do: 'forkOn', signals: ['SIGTERM'] }, RUNNING, HANG);
   const controller = new AbortController();
   const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 30_000 });
@@ -125,27 +116,27 @@ test.skipIf(WINDOWS)('children forked during the grace', async ({ codex }) => {
   await codex.expectNothingLeft();
 });
 
-test('shim killed with the native binary alive', async ({ codex }) => {
+test('a launcher that dies takes the native binary with it', async ({ codex }) => {
   const orders: Orders = {
     behindShim: true,
     exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, { do: 'killShim' }, HANG),
   };
   const error = await failure(codex.generate(orders));
-  // As Windows has it, whoever is killed ends with an exit code of the killer's.
+  // On Windows a killed process has the exit code that the killer chose.
   const end = WINDOWS ? { exitCode: 1 } : { signal: 'SIGKILL' };
   expect(error).toMatchObject({ code: 'CODEX_FAILED', ...end });
   await codex.expectNothingLeft();
 });
 
-describe('leader exits while a background child holds', () => {
-  /** Far less than the child would live, and than anybody would wait for the end of a stream. */
+describe('a child that holds the output of a dead Codex', () => {
+  /** Much less than the lifetime of the child. */
   const SETTLED_MS = 500 + 5000;
 
   test.for<[what: string, holds: ('stdout' | 'stderr')[]]>([
     ['stdout', ['stdout']],
     ['stderr', ['stderr']],
     ['stdout and stderr', ['stdout', 'stderr']],
-  ])('%s: settles at once', async ([, holds], { codex }) => {
+  ])('does not delay the result: %s', async ([, holds], { codex }) => {
     const steps = turn({ ...STUBBORN, holds }, save('workspace', PICTURE));
     const { png: image, timings } = await codex.generateDetailed(steps);
     expect(image).toEqual(PICTURE);
@@ -153,7 +144,7 @@ describe('leader exits while a background child holds', () => {
     await codex.expectNothingLeft();
   });
 
-  test('stdout, and its last words are heard', async ({ codex }) => {
+  test('does not hide the last message on stdout', async ({ codex }) => {
     const last = { type: 'item.completed', item: { id: 'i', type: 'agent_message', text: 'bye' } };
     const steps: Step[] = [
       THREAD,

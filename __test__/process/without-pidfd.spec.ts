@@ -1,5 +1,5 @@
-// On old kernels and under strict seccomp profiles there is no `pidfd_open`. Whoever then waits for SIGCHLD goes deaf as soon as
-// JavaScript starts a process of its own, so the faults of the neighbours and of the tree have to hold there, too.
+// Old kernels and strict seccomp profiles have no `pidfd_open`. A wait for SIGCHLD instead would
+// fail as soon as JavaScript starts a process, so these specs run without it as well.
 
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -9,15 +9,16 @@ import { promisify } from 'node:util';
 
 import { expect, test } from 'vitest';
 
+import { buildExample } from '../support/cargo-example.js';
 import { LINUX } from '../support/platform.js';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SPECS = ['__test__/process/neighbours.spec.ts', '__test__/process/tree.spec.ts'];
-/** A program that takes `pidfd_open` away from the one that it executes; it checks that it has. */
+/** A program that removes `pidfd_open` for the one that it executes, and checks that. */
 const EXAMPLE = 'without-pidfd';
 
-/** Of vitest's JSON reporter. */
+/** Written by vitest's JSON reporter. */
 interface Report {
   success: boolean;
   testResults: {
@@ -25,25 +26,23 @@ interface Report {
   }[];
 }
 
-// A ceiling for a test that hangs: it takes about 20 s.
+// The limit is for a test that hangs: it takes about 20 s.
 test.skipIf(!LINUX)(
-  'with `pidfd_open` denied, neighbours and trees are as they are with it',
+  'the specs of neighbours and trees pass without `pidfd_open`',
   { timeout: 300_000 },
   async ({ signal }) => {
     const options = { cwd: ROOT, signal };
-    const build = ['build', '--quiet', '--example', EXAMPLE, '--message-format', 'json'];
-    const { stdout: built } = await run('cargo', build, { ...options, maxBuffer: 64 << 20 });
-    const program = /"executable":("(?:[^"\\]|\\.)*")/.exec(built)?.[1];
+    const program = await buildExample(EXAMPLE);
     const vitest = path.join(
       path.dirname(createRequire(import.meta.url).resolve('vitest/package.json')),
       'vitest.mjs',
     );
     const report = ['--reporter', 'json'];
-    const { stdout } = await run(
-      JSON.parse(program ?? '""') as string,
-      [process.execPath, vitest, 'run', ...report, ...SPECS],
-      { ...options, env: withoutRunner(process.env), maxBuffer: 64 << 20 },
-    ).catch(ofFailedTests);
+    const { stdout } = await run(program, [process.execPath, vitest, 'run', ...report, ...SPECS], {
+      ...options,
+      env: withoutRunner(process.env),
+      maxBuffer: 64 << 20,
+    }).catch(ofFailedTests);
     const { success, testResults } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as Report;
     const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
     expect(tests.filter(({ status }) => status !== 'passed')).toEqual([]);
@@ -52,12 +51,12 @@ test.skipIf(!LINUX)(
   },
 );
 
-/** The inner run is not a part of this one. */
+/** Removes the variables of the outer run. */
 function withoutRunner(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(VITEST|TEST)/.test(name)));
 }
 
-/** A run with failed tests exits with 1, and its report says which they are. */
+/** A run with failed tests exits with 1, and its report names them. */
 function ofFailedTests(error: Error & { stdout?: string }): { stdout: string } {
   if (!error.stdout?.includes('"testResults"')) throw error;
   return { stdout: error.stdout };

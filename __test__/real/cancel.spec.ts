@@ -1,6 +1,6 @@
-// Timeout and abort of the real Codex CLI, at every stage of its turn: one rejection, and nothing left —
-// not a process, not a directory, not a listener. Also when the agent runs a tool of its own, which Codex
-// puts into a session of its own.
+// Timeout and abort of the real Codex CLI, at every stage of its turn: the call rejects once, and
+// leaves no process, directory or listener. That holds for the agent's tools too, which Codex
+// starts in sessions of their own.
 
 import { getEventListeners } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -14,30 +14,25 @@ import { copy, draw, say, shell, type Step, talk, think } from '../support/loopb
 import { makePng } from '../support/picture.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
 import { processes } from '../support/processes.js';
-import {
-  CODE,
-  DIRECT,
-  HOSTED,
-  type RealCodex,
-  SANDBOXES_WITH_SHELL,
-  test,
-  type Way,
-  WAYS,
-} from '../support/real.js';
-import { failure } from '../support/stub.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, DIRECT, HOSTED, SANDBOXES_WITH_SHELL, type Way, WAYS } from '../support/ways.js';
+import { failure } from '../support/outcome.js';
 
-// vitest runs these side by side, and no more than a few at a time.
+// vitest runs only a few of these at a time.
 setMaxConcurrentRuns(1000);
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
-/** Longer than any test may take. */
+/** Longer than any test. */
 const ENDLESS_MS = 600_000;
 const ENDLESS = talk(ENDLESS_MS);
 
 interface Stage {
   when: string;
   script: Step[];
-  /** Resolves when the turn has come so far. `spoken` does when the agent has said something. */
+  /**
+   * Resolves when the turn has reached this stage. `spoken` resolves with the agent's first
+   * message.
+   */
   reached: (real: RealCodex, spoken: Promise<void>) => Promise<void>;
 }
 
@@ -51,13 +46,13 @@ const DRAWING: Stage = {
   script: [draw({ ms: ENDLESS_MS, image: PICTURE })],
   reached: (real) => real.imageCalled(),
 };
-/** The hosted tool shows nothing of its work: words tell that it is next. */
+/** The hosted tool shows no progress: a message announces it. */
 const DRAWING_HOSTED: Stage = {
   when: DRAWING.when,
   script: [say('I draw it now.'), ...DRAWING.script],
   reached: (real, spoken) => real.during(spoken),
 };
-/** Two calls of the model go before its talk: the one that draws and the one that copies. */
+/** Two model calls come before: the one that draws and the one that copies. */
 const TALKING: Stage = {
   when: 'while the model talks about its picture',
   script: [draw({ image: PICTURE }), copy(), ENDLESS],
@@ -73,14 +68,14 @@ const CASES: Case[] = WAYS.flatMap((way) =>
   [THINKING, way === HOSTED ? DRAWING_HOSTED : DRAWING, TALKING].map((stage) => ({ way, stage })),
 );
 
-/** A promise that a listener of progress keeps. */
+/** A promise that resolves with the first message. */
 function firstWords(): { spoken: Promise<void>; onProgress: OnProgress } {
   let keep = (): void => {};
   const spoken = new Promise<void>((resolve) => (keep = resolve));
   return { spoken, onProgress: (_message, { phase }) => phase === 'message' && keep() };
 }
 
-/** A launcher of the user's own: nobody can tell what it starts, and it passes no signal on. */
+/** Writes a launcher of the user's own, which hides what it starts and passes no signal on. */
 async function launcher(real: RealCodex, cli: CodexCli): Promise<string> {
   const file = path.join(real.scratch, 'codex');
   const script = `#!/bin/sh\n'${process.execPath}' '${cli.shim}' "$@"\nexit $?\n`;
@@ -88,7 +83,10 @@ async function launcher(real: RealCodex, cli: CodexCli): Promise<string> {
   return file;
 }
 
-/** Aborts the call once `reached` resolves; the reason must come back as it is, and nothing be left. */
+/**
+ * Aborts the call once `reached` resolves. Asserts that it rejects with the given reason and leaves
+ * nothing.
+ */
 async function expectAbort(
   real: RealCodex,
   controller: AbortController,
@@ -107,25 +105,28 @@ async function expectAbort(
   expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
 }
 
-// Side by side: most of the time they wait. (And with an `expect` of their own, as vitest wants it then.)
-describe.concurrent('abort', () => {
-  test.for(CASES)('$stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
-    const controller = new AbortController();
-    const { spoken, onProgress } = firstWords();
-    const options = { signal: controller.signal, completion: 'exit' } as const;
-    const call = real.generate(way, stage.script, options, onProgress);
-    await expectAbort(real, controller, call, stage.reached(real, spoken));
-    expect(real.modelCalls()).not.toEqual([]);
-  });
+// Concurrent, because they mostly wait. vitest then needs each test's own `expect`.
+describe.concurrent('an abort', () => {
+  test.for(CASES)(
+    'ends the call $stage.when: $way.name',
+    async ({ way, stage }, { real, expect }) => {
+      const controller = new AbortController();
+      const { spoken, onProgress } = firstWords();
+      const options = { signal: controller.signal, completion: 'exit' } as const;
+      const call = real.generate(way, stage.script, options, onProgress);
+      await expectAbort(real, controller, call, stage.reached(real, spoken));
+      expect(real.modelCalls()).not.toEqual([]);
+    },
+  );
 
-  test('in the same breath as the call', async ({ real, expect }) => {
+  test('ends a call of the same tick', async ({ real, expect }) => {
     const controller = new AbortController();
     const call = real.generate(CODE, THINKING.script, { signal: controller.signal });
     await expectAbort(real, controller, call, Promise.resolve());
     expect(real.modelCalls()).toEqual([]);
   });
 
-  test('before the call: the backend hears nothing', async ({ real, expect }) => {
+  test('sends nothing to the backend before the call', async ({ real, expect }) => {
     const signal = AbortSignal.abort('never mind');
     const call = real.generate(CODE, THINKING.script, { signal });
     await expect(call).rejects.toBe('never mind');
@@ -135,7 +136,10 @@ describe.concurrent('abort', () => {
   });
 });
 
-/** Enough for the turn to come to its stage, which each test checks: on a busy machine 10 s once were not. */
+/**
+ * Long enough for the turn to reach its stage, which each test checks. 10 s was once too short on a
+ * busy machine.
+ */
 const timeoutMs = 30_000;
 
 describe.concurrent('timeoutMs', () => {
@@ -145,7 +149,7 @@ describe.concurrent('timeoutMs', () => {
     { way: CODE, stage: THINKING },
     { way: CODE, stage: DRAWING },
     { way: DIRECT, stage: TALKING },
-  ])('$stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
+  ])('ends the call $stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
     const { signal } = new AbortController();
     const { spoken, onProgress } = firstWords();
     const options = { signal, timeoutMs, completion: 'exit' } as const;
@@ -164,36 +168,42 @@ describe.concurrent('timeoutMs', () => {
   });
 });
 
-describe.concurrent('whatever was started', () => {
-  test.for([HOSTED, CODE])('the native binary: $name', async (way, { real, expect }) => {
-    const controller = new AbortController();
-    const options = { signal: controller.signal, codexPath: way.cli.binary };
-    const call = real.generate(way, THINKING.script, options);
-    await real.modelCalled();
-    expect(real.processes().map(({ program }) => program)).toContain(way.cli.binary);
-    await expectAbort(real, controller, call, Promise.resolve());
-  });
-
-  // Windows has no signals to pass on, and no scripts to be launched by.
-  const testLauncher = test.skipIf(WINDOWS);
-
-  describe.for([2000, 0])('a launcher that passes no signal on, killGraceMs %d', (killGraceMs) => {
-    testLauncher.for([HOSTED, CODE])('$name', async (way, { real, expect }) => {
+describe.concurrent('the process tree', () => {
+  test.for([HOSTED, CODE])(
+    'is stopped with the native binary: $name',
+    async (way, { real, expect }) => {
       const controller = new AbortController();
-      const codexPath = await launcher(real, way.cli);
-      const options = { signal: controller.signal, codexPath, killGraceMs };
+      const options = { signal: controller.signal, codexPath: way.cli.binary };
       const call = real.generate(way, THINKING.script, options);
       await real.modelCalled();
-      // The launcher, npm's shim (unless it has become Codex, as it does on a recent Node), and Codex.
-      const programs = real.processes().map(({ program }) => program);
-      expect(programs.length).toBeGreaterThan(1);
-      expect(programs).toContain(way.cli.binary);
+      expect(real.processes().map(({ program }) => program)).toContain(way.cli.binary);
       await expectAbort(real, controller, call, Promise.resolve());
-    });
-  });
+    },
+  );
+
+  // Windows has no signals to pass on, and starts no scripts.
+  const testLauncher = test.skipIf(WINDOWS);
+
+  describe.for([2000, 0])(
+    'behind a launcher that passes no signal on, killGraceMs %d',
+    (killGraceMs) => {
+      testLauncher.for([HOSTED, CODE])('is stopped: $name', async (way, { real, expect }) => {
+        const controller = new AbortController();
+        const codexPath = await launcher(real, way.cli);
+        const options = { signal: controller.signal, codexPath, killGraceMs };
+        const call = real.generate(way, THINKING.script, options);
+        await real.modelCalled();
+        // The launcher, npm's shim (which on a recent Node is replaced by Codex) and Codex.
+        const programs = real.processes().map(({ program }) => program);
+        expect(programs.length).toBeGreaterThan(1);
+        expect(programs).toContain(way.cli.binary);
+        await expectAbort(real, controller, call, Promise.resolve());
+      });
+    },
+  );
 
   testLauncher.for([HOSTED, CODE])(
-    'a launcher that passes no signal on, at the picture: $name',
+    'is stopped at the image behind a launcher that passes no signal on: $name',
     async (way, { real, expect }) => {
       const codexPath = await launcher(real, way.cli);
       const image = await real.generate(way, TALKING.script, { codexPath });
@@ -207,7 +217,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
   const SLEEP = 'sleep 86400';
 
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
-    test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
+    test.for(WAYS)('is stopped by an abort, $name', async (way, { real, expect }) => {
       const controller = new AbortController();
       const script = [shell(SLEEP), draw({ image: PICTURE })];
       const call = real.generate(way, script, { sandbox, signal: controller.signal });
@@ -216,7 +226,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     });
   });
 
-  test('timeout', async ({ real, expect }) => {
+  test('is stopped by a timeout', async ({ real, expect }) => {
     const options = { sandbox: 'danger-full-access', timeoutMs } as const;
     const call = failure(real.generate(DIRECT, [shell(SLEEP), ENDLESS], options));
     await real.runs(SLEEP);
@@ -224,20 +234,23 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     await real.expectNothingLeft();
   });
 
-  // Codex lets go of a command after ten seconds and goes on without it.
+  // Codex goes on without a command after ten seconds.
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
-    test.for(WAYS)('while the picture comes, $name', async (way, { real, expect }) => {
-      const call = real.generate(way, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
-        sandbox,
-      });
-      await real.runs(SLEEP);
-      expect(Buffer.compare(await call, PICTURE)).toBe(0);
-      await real.expectNothingLeft();
-    });
+    test.for(WAYS)(
+      'is stopped when the image is complete, $name',
+      async (way, { real, expect }) => {
+        const call = real.generate(way, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
+          sandbox,
+        });
+        await real.runs(SLEEP);
+        expect(Buffer.compare(await call, PICTURE)).toBe(0);
+        await real.expectNothingLeft();
+      },
+    );
   });
 
   describe('in the background, in a session of its own, defying every polite signal', () => {
-    // macOS has the call, but no program that makes it.
+    // macOS has the system call, and no program for it.
     const setsid = MACOS ? "perl -MPOSIX=setsid -e 'setsid; exec @ARGV'" : 'setsid';
     const BACKGROUND = shell(
       WINDOWS
@@ -247,7 +260,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
           `: $(${setsid} sh -c 'trap "" TERM INT HUP; exec >/dev/null 2>&1; ${SLEEP}' &)`,
     );
 
-    test.for(WAYS)('abort, $name', async (way, { real, expect }) => {
+    test.for(WAYS)('is stopped by an abort, $name', async (way, { real, expect }) => {
       const controller = new AbortController();
       const options = {
         sandbox: 'danger-full-access',
@@ -265,7 +278,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     });
 
     test.for(['image', 'exit'] as const)(
-      "success, completion '%s'",
+      "is stopped after a success, completion '%s'",
       async (completion, { real, expect }) => {
         const options = { sandbox: 'danger-full-access', completion, killGraceMs: 100 } as const;
         const script = [BACKGROUND, think(300), draw({ image: PICTURE }), copy()];
@@ -277,9 +290,9 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     );
   });
 
-  // Where a limit is inherited and shown, as on Linux alone.
+  // Only Linux shows an inherited limit.
   test.skipIf(!LINUX)(
-    'with nothing of the run about it: no environment, session, parent or directory',
+    "is stopped without the call's environment, session, parent and directory",
     async ({ real, expect }) => {
       const file = path.join(real.scratch, 'hidden.pid');
       const hidden = `env -i setsid -f sh -c 'echo $$ >${file}; exec >/dev/null 2>&1; ${SLEEP}'`;

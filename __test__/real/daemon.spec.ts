@@ -1,20 +1,22 @@
-// The daemon is killed while the real Codex CLI runs a tool of the agent's, in its sandbox and without one.
+// The daemon is killed while the real Codex CLI runs a tool of the agent, in its sandbox and
+// without one.
 
 import { describe, expect } from 'vitest';
 
 import { Daemon, KILLED } from '../support/daemon.js';
 import { draw, say, shell } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, HOSTED, SANDBOXES_WITH_SHELL, test } from '../support/real.js';
+import { test } from '../support/real.js';
+import { CODE, HOSTED, SANDBOXES_WITH_SHELL } from '../support/ways.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const TOOL = 'sleep 600';
-/** What takes its time on a busy machine is waited for, not measured. */
+/** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
-describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
+describe.for(SANDBOXES_WITH_SHELL)('a daemon that is killed, %s', (sandbox) => {
   test.for([HOSTED, CODE])(
-    'no process survives the daemon, and the next one removes the workspace: $name',
+    'leaves no process, and the next one removes the workspace: $name',
     async (way, { real }) => {
       real.backend.play([shell(TOOL), say('Done.')]);
       const daemon = new Daemon(real.options(way, { sandbox }));

@@ -1,20 +1,20 @@
-// The picture comes back when it exists, not when the agent has finished talking about it: the real
-// Codex CLI on a backend that thinks 1 s, draws 3 s and then talks 6 s. How many milliseconds that takes
-// is for the bench to tell; here it is what did not happen that counts.
+// The image is returned when it exists, not when the agent has finished: the backend thinks 1 s,
+// draws 3 s and then talks 6 s. `npm run bench` measures how long that takes.
 
 import { expect } from 'vitest';
 
 import { draw, talk, think } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, DIRECT, test } from '../support/real.js';
-import { listener } from '../support/stub.js';
+import { test } from '../support/real.js';
+import { CODE, DIRECT } from '../support/ways.js';
+import { listener } from '../support/outcome.js';
 
 const TALK_MS = 6000;
-/** As heavy as a real one, and made beforehand: the backend shares this thread. */
+/** As large as a real one, and made before: the backend shares this thread. */
 const PICTURE = makePng({ width: 1254, height: 1254, minBytes: 3_000_000 });
 const SCRIPT = [think(1000), draw({ ms: 3000, image: PICTURE }), talk(TALK_MS)];
 
-test.for([CODE, DIRECT])('the picture ends the turn: $name', async (way, { real }) => {
+test.for([CODE, DIRECT])('the image ends the turn: $name', async (way, { real }) => {
   const { events, onProgress } = listener();
   const image = await real.generate(way, SCRIPT, {}, onProgress);
   const settledAt = performance.now();
@@ -22,7 +22,7 @@ test.for([CODE, DIRECT])('the picture ends the turn: $name', async (way, { real 
   await real.caughtUp();
 
   expect(Buffer.compare(image, PICTURE)).toBe(0);
-  // The CLI never went back to the model with the picture, so there was nothing to talk about.
+  // The CLI never returned to the model with the image.
   expect(real.modelCalls()).toHaveLength(1);
   expect(real.imageCalls()).toHaveLength(1);
   expect(settledAt - (real.backend.imageAnsweredAt ?? NaN)).toBeLessThan(TALK_MS);

@@ -1,5 +1,5 @@
-// The real Codex CLI fails in every way that a backend, a login or an agent can make it fail. Each cause
-// has its own code and a sentence that its reader can act on.
+// The real Codex CLI fails in every way that a backend, a login or an agent can cause. Each cause
+// has its code and a message that its reader can act on.
 
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -26,10 +26,11 @@ import {
 import { ACCOUNT } from '../support/loopback/home.js';
 import { makePng } from '../support/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import { CODE, DIRECT, HOSTED, type RealCodex, test, type Way, WAYS } from '../support/real.js';
-import { failure } from '../support/stub.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/ways.js';
+import { failure } from '../support/outcome.js';
 
-// vitest runs these side by side, and no more than a few at a time.
+// vitest runs only a few of these at a time.
 setMaxConcurrentRuns(1000);
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
@@ -112,14 +113,14 @@ const codexFailed = (exit: string): Expected => ({
 function expectError(error: CodexImageError, { message, ...expected }: Expected): void {
   expect(error).toMatchObject(expected);
   expect(error.message).toMatch(message);
-  // It reaches end users as it is.
+  // Products show it to their users.
   expect(error.message).not.toMatch(/[\n\r]/);
   expect(error.message).not.toMatch(/(^|[\s('"`])(\/|~\/|[A-Z]:\\)/);
   expect(error.message).not.toMatch(/ERROR|127\.0\.0\.1/);
   expect(error.message.length).toBeLessThanOrEqual(300);
 }
 
-/** The login, as anybody would have to steal it. */
+/** The access token of the login. */
 async function accessToken({ home }: RealCodex): Promise<string> {
   const auth = JSON.parse(await readFile(path.join(home.path, 'auth.json'), 'utf8')) as {
     tokens: { access_token: string };
@@ -127,7 +128,7 @@ async function accessToken({ home }: RealCodex): Promise<string> {
   return auth.tokens.access_token;
 }
 
-/** All that anyone can see of an error, hidden members included. */
+/** All members of an error, hidden ones included. */
 function everythingIn(error: CodexImageError): string {
   const members = Object.fromEntries(
     Reflect.ownKeys(error).map((key) => [String(key), Reflect.get(error, key)]),
@@ -135,7 +136,7 @@ function everythingIn(error: CodexImageError): string {
   return JSON.stringify(members) + inspect(error, { depth: null, showHidden: true });
 }
 
-/** What writes a file in the agent's shell. */
+/** A command that writes a file in the agent's shell. */
 function writing(base64: string, file: string): string {
   if (!WINDOWS) return `echo ${base64} | base64 -d > '${file}'`;
   return `[IO.File]::WriteAllBytes("$PWD\\${file}", [Convert]::FromBase64String('${base64}'))`;
@@ -283,12 +284,12 @@ const CASES: Case[] = [
   },
 ];
 
-// Side by side: most of the time Codex waits before it tries again. (And with an `expect` of their own,
-// as vitest wants it then.)
-describe.concurrent('each cause has its own code', () => {
+// Concurrent, because Codex mostly waits before it tries again. vitest then needs each test's own
+// `expect`.
+describe.concurrent('a cause', () => {
   const each = CASES.flatMap(({ ways, ...rest }) => ways.map((way) => ({ way, ...rest })));
   test.for(each)(
-    '$what: $way.name',
+    'has its own code: $what, $way.name',
     async ({ way, script, options, expected, evidence }, { real, expect }) => {
       const error = await failure(real.generate(way, script, options));
       await real.expectNothingLeft();
@@ -301,8 +302,8 @@ describe.concurrent('each cause has its own code', () => {
   );
 });
 
-describe.concurrent('when a usage limit resets', () => {
-  test.for([CODE, DIRECT])('the image call tells: $name', async (way, { real, expect }) => {
+describe.concurrent('the reset of a usage limit', () => {
+  test.for([CODE, DIRECT])('is known from the image call: $name', async (way, { real, expect }) => {
     const before = Math.floor(Date.now() / 1000);
     const script = [draw({ failure: usageLimit(5400) }), SORRY];
     const error = await failure(real.generate(way, script));
@@ -312,7 +313,7 @@ describe.concurrent('when a usage limit resets', () => {
     expect(error.message).toContain('in about 1 h 30 min');
   });
 
-  test('the model call does in words, to the minute', async ({ real, expect }) => {
+  test('is known to the minute from the model call', async ({ real, expect }) => {
     const before = Date.now();
     const error = await failure(real.generate(CODE, [fail(usageLimit(5400))]));
     expect(error).toMatchObject({ code: 'USAGE_LIMIT' });
@@ -322,8 +323,8 @@ describe.concurrent('when a usage limit resets', () => {
   });
 });
 
-describe('what is known before anything is spent', () => {
-  /** The backend was asked nothing at all. */
+describe('a login or provider that cannot generate images', () => {
+  /** Asserts that the backend received no request. */
   async function expectRefused(real: RealCodex, way: Way, expected: Expected): Promise<void> {
     const error = await failure(real.generate(way, [draw({ image: PICTURE }), copy()]));
     await real.expectNothingLeft();
@@ -332,35 +333,46 @@ describe('what is known before anything is spent', () => {
     expect(real.backend.requests).toEqual([]);
   }
 
-  test.for([HOSTED, CODE])('nobody is signed in: $name', async (way, { real }) => {
-    await real.moveTo({ login: 'none' });
-    await expectRefused(real, way, NOT_SIGNED_IN);
-  });
+  test.for([HOSTED, CODE])(
+    'is refused before a turn is spent: no login, $name',
+    async (way, { real }) => {
+      await real.moveTo({ login: 'none' });
+      await expectRefused(real, way, NOT_SIGNED_IN);
+    },
+  );
 
-  test.for([HOSTED, CODE])('an API key is signed in: $name', async (way, { real }) => {
-    await real.moveTo({ login: 'api-key' });
-    await expectRefused(real, way, API_KEY_LOGIN);
-  });
+  test.for([HOSTED, CODE])(
+    'is refused before a turn is spent: an API key, $name',
+    async (way, { real }) => {
+      await real.moveTo({ login: 'api-key' });
+      await expectRefused(real, way, API_KEY_LOGIN);
+    },
+  );
 
-  test('a login that only the CLI itself knows to be no ChatGPT login', async ({ real }) => {
+  test('is refused before a turn is spent: no ChatGPT login, as only the CLI knows', async ({
+    real,
+  }) => {
     const auth = { bedrock_api_key: { api_key: 'made-up', region: 'nowhere-1' } };
     await writeFile(path.join(real.home.path, 'auth.json'), JSON.stringify(auth));
     await expectRefused(real, CODE, API_KEY_LOGIN);
   });
 
-  test.for([HOSTED, CODE])('a relay without the tool is selected: $name', async (way, { real }) => {
-    await real.moveTo({ relay: true });
-    await expectRefused(real, way, {
-      ...UNAVAILABLE,
-      message: /image_gen tool is unavailable.*`relay`.*requires_openai_auth/,
-    });
-  });
+  test.for([HOSTED, CODE])(
+    'is refused before a turn is spent: a relay without the tool, $name',
+    async (way, { real }) => {
+      await real.moveTo({ relay: true });
+      await expectRefused(real, way, {
+        ...UNAVAILABLE,
+        message: /image_gen tool is unavailable.*`relay`.*requires_openai_auth/,
+      });
+    },
+  );
 });
 
 test.for([HOSTED, CODE])(
   'a login that only the CLI itself knows to be a ChatGPT login draws: $name',
   async (way, { real }) => {
-    // As good as a login in the system's keyring: the file alone does not tell.
+    // Like a login in the system's keyring: the file alone does not show it.
     const file = path.join(real.home.path, 'auth.json');
     const auth = JSON.parse(await readFile(file, 'utf8')) as object;
     await writeFile(file, JSON.stringify({ ...auth, auth_mode: 'chatgptAuthTokens' }));
@@ -369,16 +381,16 @@ test.for([HOSTED, CODE])(
   },
 );
 
-describe.for(WAYS)('a picture, and then the model fails: $name', (way) => {
+describe.for(WAYS)('an image before the model fails: $name', (way) => {
   const script = [draw({ image: PICTURE }), fail(usageLimit())];
 
-  test("completion 'image': the picture counts", async ({ real }) => {
+  test("is returned with completion 'image'", async ({ real }) => {
     const image = await real.generateDetailed(way, script);
     expect(image.source).toBe('store');
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);
   });
 
-  test("completion 'exit': Codex's own failure counts", async ({ real }) => {
+  test("is not returned with completion 'exit'", async ({ real }) => {
     const error = await failure(real.generate(way, script, { completion: 'exit' }));
     expectError(error, USAGE_LIMIT);
     expect(error).toMatchObject({ exitCode: 1, threadId: real.threadId() });
@@ -386,7 +398,7 @@ describe.for(WAYS)('a picture, and then the model fails: $name', (way) => {
   });
 });
 
-describe('an agent that would rather draw it itself', () => {
+describe('an agent that draws without the tool', () => {
   const base64 = PICTURE.toString('base64');
   const fake = (file: string): string => writing(base64, file);
 
@@ -398,7 +410,7 @@ describe('an agent that would rather draw it itself', () => {
   });
 
   test.for(['read-only', 'workspace-write'] as const)(
-    'is told in code mode of no tool that a picture does not need, %s',
+    'gets no tools in code mode that an image does not need, %s',
     async (sandbox, { real }) => {
       const picture = draw({ image: PICTURE });
       await real.generate(CODE, [picture, say('Done.')], { sandbox });
@@ -412,7 +424,7 @@ describe('an agent that would rather draw it itself', () => {
     },
   );
 
-  // By Codex's sandbox, which the package does not ask for on Windows.
+  // By Codex's sandbox, which the package does not use on Windows.
   test.skipIf(WINDOWS).for(WAYS)(
     "cannot write into Codex's own store: $name",
     async (way, { real }) => {
@@ -427,9 +439,9 @@ describe('an agent that would rather draw it itself', () => {
 });
 
 test.for([HOSTED, CODE])(
-  'hides names and addresses in detail, whatever Codex logs: $name',
+  'detail hides names and addresses in any log of Codex: $name',
   async (way, { real }) => {
-    // What Codex logs for its own telemetry at this level: the account's e-mail address and id, in every line.
+    // At this level Codex logs the account's e-mail address and id in every line.
     const env = { ...real.env, RUST_LOG: 'codex_otel=trace' };
     const { detail = '' } = await failure(real.generate(way, [say('No.')], { env }));
     expect(detail).toContain('user.email="[redacted]"');
@@ -443,7 +455,7 @@ test.for([HOSTED, CODE])(
 );
 
 test.for([HOSTED, CODE])(
-  'what the prompt says is no cause, whatever Codex logs of it: $name',
+  'the prompt is no cause in any log of Codex: $name',
   async (way, { real }) => {
     const words = [
       "a poster that says: You've hit your usage limit",
@@ -458,7 +470,7 @@ test.for([HOSTED, CODE])(
 );
 
 test.for([HOSTED, CODE])(
-  'no secret that Codex repeats is repeated: $name',
+  'errors repeat no secret that Codex prints: $name',
   async (way, { real }) => {
     // Shaped like real ones; the values are made up.
     const key = 'sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34';

@@ -1,5 +1,5 @@
-// The layers of the configuration besides the user's config.toml, with the real Codex CLI: what this machine's administrator
-// has set is switched off for a picture where that can be, and makes it unverified where it cannot.
+// The configuration layers of this machine's administrator, with the real Codex CLI. They are
+// switched off for an image where possible, and make it unverified otherwise.
 
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -19,7 +19,8 @@ import {
 } from '../support/own-process.js';
 import { draw, say, type Script, shell } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
-import { CODE, type RealCodex, test, type Way } from '../support/real.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, type Way } from '../support/ways.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const PLANTED = makePng({ width: 96, height: 64, seed: 2 });
@@ -32,7 +33,7 @@ const EARLIER: Way = {
 };
 const WAYS = [EARLIER, CODE];
 
-/** Sees these files in /etc/codex. */
+/** Shows these files in /etc/codex. */
 async function administered(
   { scratch }: RealCodex,
   files: Record<string, string>,
@@ -62,7 +63,7 @@ const RELAY = [
   'wire_api = "responses"',
 ].join('\n');
 
-/** Needs no shell of the agent's: the sandbox that was asked for has none. */
+/** The agent needs no shell for it. */
 const UNCONFINED = [
   'default_permissions = ":danger-full-access"',
   '[allowed_permission_profiles]',
@@ -71,7 +72,7 @@ const UNCONFINED = [
   '":danger-full-access" = true',
 ].join('\n');
 
-/** Puts a picture into the store of every thread that has a record. */
+/** Puts an image into the store of every thread that has a record. */
 function plant(real: RealCodex): Script {
   const { path: home } = real.home;
   const thread = '$(basename "$record" .jsonl | tail -c 37)';
@@ -101,7 +102,7 @@ const OTHER_SANDBOX = expect.stringMatching(
   /^The picture is not verified: Codex did not run with the sandbox/,
 );
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
+// Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   describe.for(['config.toml', 'managed_config.toml'])('in %s', (file) => {
     test.for(WAYS)('start no MCP server for a picture: $name', async (way, { real }) => {
@@ -114,7 +115,9 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
       expect(existsSync(trace(real)), 'started where it is wanted').toBe(true);
     });
 
-    test('name a relay without the image tool: seen before a turn is spent', async ({ real }) => {
+    test('are seen before a turn is spent if they name a relay without the tool', async ({
+      real,
+    }) => {
       const wrapper = await administered(real, { [file]: RELAY });
       const { error } = await generate(real, CODE, DRAWS, wrapper);
       expect(error).toMatchObject({ code: 'IMAGE_GEN_UNAVAILABLE' });
@@ -126,7 +129,7 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   });
 
   test.for(WAYS)(
-    'that outrank the call leave nothing verified, and a warning says why: $name',
+    'leave images unverified with a warning if they outrank the call: $name',
     async (way, { real }) => {
       const managed = { 'managed_config.toml': server(real, 'enabled = true\n') };
       const wrapper = await administered(real, managed);
@@ -139,7 +142,7 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   );
 
   test.for(WAYS)(
-    'that put another sandbox in force are seen in the record: $name',
+    'are seen in the record if they enforce another sandbox: $name',
     async (way, { real }) => {
       const wrapper = await administered(real, { 'requirements.toml': UNCONFINED });
       const planted = await generate(real, way, plant(real), wrapper, { completion: 'exit' });

@@ -1,5 +1,5 @@
-// The places of a run, with the real Codex CLI: its home where no variable names one, and a
-// directory for temporary files whose name is hard to quote.
+// Directories of a call with the real Codex CLI: a home that no variable names, and a directory for
+// temporary files whose name needs quoting.
 
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,7 +18,8 @@ import {
 import { draw, say } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import { TEMPORARY, WINDOWS } from '../support/platform.js';
-import { CODE, HOSTED, type RealCodex, test, type Way } from '../support/real.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, HOSTED, type Way } from '../support/ways.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const START = makePng({ width: 96, height: 64, seed: 2 });
@@ -31,25 +32,25 @@ const NEWEST: Way = {
 };
 const WAYS = [HOSTED, CODE, NEWEST];
 
-/** Sees a user database that has this home for the user, or that does not know the user. */
+/** Shows a user database with this home for the user, or without the user. */
 async function withHome({ scratch }: RealCodex, home: string | null): Promise<Wrapper> {
   const etc = path.join(scratch, 'etc');
   await mkdir(etc);
-  // The user of a process that may mount is root, at least for itself.
+  // A process that may mount runs as root, at least in its namespace.
   await writeFile(path.join(etc, 'passwd'), home === null ? '' : `root:x:0:0::${home}:/bin/sh\n`);
   await writeFile(path.join(etc, 'nsswitch.conf'), 'passwd: files\n');
   return withEtc(etc);
 }
 
-/** The environment of a run, without the variables that name a home. */
+/** The environment of a call, without the variables that name a home. */
 function homeless(real: RealCodex): Record<string, string> {
   const { HOME: _, CODEX_HOME: __, ...env } = real.env;
   return env;
 }
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
-describe.skipIf(!mayOverlay())('without a variable that names a home (takes overlays)', () => {
-  test.for(WAYS)("Codex's home lies in the user database's: $name", async (way, { real }) => {
+// Replacing /etc needs Linux and the right to mount.
+describe.skipIf(!mayOverlay())('a call without a variable for the home (takes overlays)', () => {
+  test.for(WAYS)('uses the home in the user database: $name', async (way, { real }) => {
     const wrapper = await withHome(real, real.user);
     await symlink(real.home.path, path.join(real.user, '.codex'));
     real.backend.play(DRAWS);
@@ -66,7 +67,7 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
     expect(await recoverInOwnProcess({ threadId, env }, wrapper)).toMatchObject({ image: picture });
   });
 
-  test('an empty HOME names none', async ({ real }) => {
+  test('ignores an empty HOME', async ({ real }) => {
     const wrapper = await withHome(real, real.user);
     await symlink(real.home.path, path.join(real.user, '.codex'));
     real.backend.play(DRAWS);
@@ -75,7 +76,7 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
     expect(drawn).toMatchObject({ image: { source: 'store', verified: true } });
   });
 
-  test('an unknown user is told what to set, and draws once it is', async ({ real }) => {
+  test('tells an unknown user what to set', async ({ real }) => {
     const wrapper = await withHome(real, null);
     const options = real.options(NEWEST, { env: homeless(real) });
     const { codexPath, env } = options;
@@ -99,8 +100,8 @@ describe.skipIf(!mayOverlay())('without a variable that names a home (takes over
   });
 });
 
-// On Windows none of these characters may stand in a name.
-describe.skipIf(WINDOWS)('in a directory for temporary files of any name', () => {
+// Windows allows none of these characters in names.
+describe.skipIf(WINDOWS)('a directory for temporary files of any name', () => {
   const CONTROLS = [...Array.from({ length: 31 }, (_, at) => at + 1), 0x7f, 0x85, 0x2028];
   const NAMES = [
     String.raw`O'Brien's \ "home"`,
@@ -110,7 +111,7 @@ describe.skipIf(WINDOWS)('in a directory for temporary files of any name', () =>
   ];
 
   test.for(NAMES.flatMap((name) => WAYS.map((way) => ({ name, way }))))(
-    'draws from a reference image: $name, $way.name',
+    'allows reference images: $name, $way.name',
     async ({ name, way }, { real }) => {
       const temporary = path.join(real.temporary, name);
       await mkdir(temporary);

@@ -1,4 +1,4 @@
-// What the real Codex CLI would fail at, or would draw nothing for, is seen before the backend is asked for anything.
+// What the real Codex CLI would fail at is found before a request reaches the backend.
 
 import { copyFile, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -21,8 +21,9 @@ import {
 import { draw, type HomeOptions, say } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import { type RealCodex, test, type Way } from '../support/real.js';
-import { failure } from '../support/stub.js';
+import { type RealCodex, test } from '../support/real.js';
+import type { Way } from '../support/ways.js';
+import { failure } from '../support/outcome.js';
 
 const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const DRAWS = [draw({ image: PICTURE }), say('Done.')];
@@ -44,7 +45,10 @@ function check(real: RealCodex, { cli }: Way, options: CheckOptions = {}): Promi
   return checkCodex({ codexPath: cli.shim, env: real.env, ...options });
 }
 
-/** A call fails like this before the backend is asked for anything, and a check says the same. */
+/**
+ * Asserts that a call fails like this without a request to the backend, and that `checkCodex`
+ * reports the same.
+ */
 async function expectRefused(
   real: RealCodex,
   one: Way,
@@ -62,7 +66,7 @@ async function expectRefused(
   expect(real.backend.requests).toEqual([]);
 }
 
-/** An installation of its own, of links to the files of the cached one, without the host. */
+/** Makes an installation of links to the cached one, without the host. */
 async function withoutHost({ scratch }: RealCodex, { cli, ...rest }: Way): Promise<Way> {
   const modules = path.resolve(cli.shim, '../../../..');
   const place = path.join(scratch, 'node_modules');
@@ -100,7 +104,7 @@ describe('a Codex without its codex-code-mode-host', () => {
     expect(await real.generate(direct, DRAWS, options)).toEqual(PICTURE);
   });
 
-  test('is told by Codex itself where the model is named', async ({ real }) => {
+  test('is reported by Codex where the model is named', async ({ real }) => {
     const incomplete = await withoutHost(real, NEWEST);
     await real.moveTo({ model: 'gpt-6.2-sol' });
     const error = await failure(real.generate(incomplete, DRAWS));
@@ -114,13 +118,13 @@ describe('a Codex without its codex-code-mode-host', () => {
     ]);
   });
 
-  test('draws all the same up to 0.144.6', async ({ real }) => {
+  test('still draws up to 0.144.6', async ({ real }) => {
     const incomplete = await withoutHost(real, IN_PROCESS);
     expect(await check(real, incomplete)).toMatchObject({ ready: true, problems: [] });
     expect(await real.generate(incomplete, DRAWS)).toEqual(PICTURE);
   });
 
-  test('is no different from one that may not start it', async ({ real }) => {
+  test('is treated like one that may not start it', async ({ real }) => {
     await real.moveTo({ config: 'features.code_mode_host = false' });
     const message = /feature code_mode_host is switched off/;
     await expectRefused(real, NEWEST, { code: 'IMAGE_GEN_UNAVAILABLE', message });
@@ -131,7 +135,7 @@ describe('a Codex without its codex-code-mode-host', () => {
   });
 });
 
-describe('what Codex would fail at', () => {
+describe('an obstacle for Codex', () => {
   const WAYS = [OLDEST, IN_PROCESS, NEWEST];
   const CASES: readonly (HomeOptions & { what: string; code?: string; message: RegExp })[] = [
     {
@@ -174,8 +178,8 @@ describe('what Codex would fail at', () => {
     },
   ];
   const each = CASES.flatMap((one) => WAYS.map((by) => ({ ...one, by, name: by.name })));
-  // Where a keyring can be reached, it holds no login to this home either.
-  test.for(each)('$what is seen, and stays as it is: $name', async (one, { real }) => {
+  // A keyring that can be reached has no login for this home either.
+  test.for(each)('is seen and left unchanged: $what, $name', async (one, { real }) => {
     const { by, what: _, code = 'NOT_SIGNED_IN', message, name: __, ...home } = one;
     await real.moveTo(home);
     const file = path.join(real.home.path, 'auth.json');
@@ -184,7 +188,7 @@ describe('what Codex would fail at', () => {
     expect(await readFile(file, 'utf8'), 'the login is unchanged').toBe(login);
   });
 
-  test.for(WAYS)('a home that does not exist is seen: $name', async (by, { real }) => {
+  test.for(WAYS)('is seen: a home that does not exist, $name', async (by, { real }) => {
     const codexHome = path.join(real.scratch, 'missing');
     const expected = { code: 'NOT_SIGNED_IN', message: /home directory.*does not exist/ };
     await expectRefused(real, by, expected, { codexHome });
@@ -192,9 +196,9 @@ describe('what Codex would fail at', () => {
     await expectRefused(real, by, expected, { env });
   });
 
-  // On Windows no variable says where it is.
+  // On Windows no variable names it.
   test.skipIf(WINDOWS).for(WAYS)(
-    'a home of the user that is a file is seen: $name',
+    "is seen: a user's home that is a file, $name",
     async (by, { real }) => {
       const HOME = path.join(real.scratch, 'file');
       await writeFile(HOME, '');
@@ -206,7 +210,7 @@ describe('what Codex would fail at', () => {
   );
 });
 
-describe('what Codex draws with', () => {
+describe('a configuration that Codex can draw with', () => {
   test.for([OLDEST, IN_PROCESS, NEWEST])('passes: $name', async (by, { real }) => {
     const config = [
       'forced_login_method = "chatgpt"',
@@ -221,7 +225,7 @@ describe('what Codex draws with', () => {
   });
 });
 
-describe('a tool that is switched off by its earlier name', () => {
+describe('a tool switched off by its earlier name', () => {
   const config = 'features.imagegenext = false';
 
   test('is refused by the versions that have renamed it', async ({ real }) => {
@@ -230,13 +234,13 @@ describe('a tool that is switched off by its earlier name', () => {
     await expectRefused(real, NEWEST, { code: 'IMAGE_GEN_UNAVAILABLE', message });
   });
 
-  test.for([OLDEST, NEWEST])('draws where its name says so: $name', async (by, { real }) => {
+  test.for([OLDEST, NEWEST])('draws where its present name is on: $name', async (by, { real }) => {
     await real.moveTo({ config: `${config}\nfeatures.image_generation = true` });
     expect(await check(real, by)).toMatchObject({ ready: true, problems: [] });
     expect(await real.generate(by, DRAWS)).toEqual(PICTURE);
   });
 
-  test('was another tool before, which draws without the one of now', async ({ real }) => {
+  test('was another tool in 0.142.5, which draws', async ({ real }) => {
     const earlier = await way('0.142.5');
     await real.moveTo({
       config: 'features.image_generation = false\nfeatures.imagegenext = true',
@@ -246,8 +250,8 @@ describe('a tool that is switched off by its earlier name', () => {
   });
 });
 
-// What takes the place of /etc is Linux's, and takes the right to mount.
-describe.skipIf(!mayOverlay())("what this machine's administrator requires", () => {
+// Replacing /etc needs Linux and the right to mount.
+describe.skipIf(!mayOverlay())("a requirement of this machine's administrator", () => {
   test.for<[what: string, requirements: string, code: string]>([
     ['no image tool', '[features]\nimage_generation = false', 'IMAGE_GEN_UNAVAILABLE'],
     [

@@ -1,5 +1,5 @@
-// The real Codex CLI draws: every way to the image tool, every sandbox, both ends. Only the backend is a
-// stand-in; the agent's shell and sandbox are Codex's own.
+// The real Codex CLI draws on every route to the image tool, in every sandbox, with both
+// completions. Only the backend is a fake.
 
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,23 +11,15 @@ import type { CodexCli } from '../support/codex-cli.js';
 import { copy, draw, say, talk, think, USAGE } from '../support/loopback.js';
 import { makePng } from '../support/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import {
-  CODE,
-  DIRECT,
-  HOSTED,
-  misgivings,
-  type RealCodex,
-  SANDBOXES_WITH_SHELL,
-  test,
-  WAYS,
-} from '../support/real.js';
-import { listener } from '../support/stub.js';
+import { type RealCodex, test } from '../support/real.js';
+import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '../support/ways.js';
+import { listener } from '../support/outcome.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
-/** Longer than any test may take: who waits for its end never sees it. */
+/** Longer than any test. */
 const ENDLESS = talk(600_000);
 
-describe.for(WAYS)('$name', (way) => {
+describe.for(WAYS)('a call with Codex $name', (way) => {
   describe.for(['read-only', ...SANDBOXES_WITH_SHELL] as const)('%s', (sandbox) => {
     const hasShell = sandbox !== 'read-only';
 
@@ -39,7 +31,7 @@ describe.for(WAYS)('$name', (way) => {
       });
     }
 
-    test("completion 'image'", async ({ real }) => {
+    test("returns the image and its facts, completion 'image'", async ({ real }) => {
       const script = [draw({ image: PICTURE }), copy(), ENDLESS];
       const image = await real.generateDetailed(way, script, { sandbox });
       await real.expectNothingLeft();
@@ -57,7 +49,7 @@ describe.for(WAYS)('$name', (way) => {
       expectAsked(real);
     });
 
-    test("completion 'exit'", async ({ real }) => {
+    test("returns the image and its facts, completion 'exit'", async ({ real }) => {
       const script = [draw({ image: PICTURE }), copy(), say('Done.')];
       const { events, onProgress } = listener();
       const options = { sandbox, completion: 'exit' } as const;
@@ -68,7 +60,7 @@ describe.for(WAYS)('$name', (way) => {
         width: 512,
         height: 384,
         hasAlpha: false,
-        // The agent has copied it with its own shell, in its own sandbox.
+        // The agent copied it with its own shell, in its own sandbox.
         source: hasShell ? 'workspace' : 'store',
         threadId: real.threadId(),
         codexVersion: way.cli.version,
@@ -86,7 +78,7 @@ describe.for(WAYS)('$name', (way) => {
     });
   });
 
-  test("an agent that copies nothing, completion 'exit': the store is the rescue", async ({
+  test("takes the store's image if the agent copies nothing, completion 'exit'", async ({
     real,
   }) => {
     const script = [draw({ image: PICTURE }), say('Done.')];
@@ -95,7 +87,7 @@ describe.for(WAYS)('$name', (way) => {
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);
   });
 
-  test('the brief and the aspect arrive as they are, and on no command line', async ({ real }) => {
+  test('passes the prompt and the aspect unchanged, and on no command line', async ({ real }) => {
     const prompt =
       '--help "a red fox" $(touch fox) `id` %PATH% C:\\fox\n</brief>\n<brief>\t\'ein Füchslein\' 狐 🦊';
     const script = [think(300), draw({ image: PICTURE }), ENDLESS];
@@ -109,15 +101,15 @@ describe.for(WAYS)('$name', (way) => {
       expect([command, ...env].join('\n')).not.toContain('Füchslein');
     }
     expect(real.asked()).toMatchObject({ brief: prompt, aspect: '16:9' });
-    // The stand-in hands on what it was asked for, word for word.
+    // The backend received the prompt unchanged.
     expect(real.backend.images).toMatchObject([{ prompt, route: way.route }]);
   });
 });
 
-describe('which file is run', () => {
+describe('the file that is run', () => {
   const script = [think(300), draw({ image: PICTURE }), ENDLESS];
 
-  /** As npm does it for all projects; on Windows with a batch file, which leads there, too. */
+  /** Links the shim as npm does for global packages. On Windows that is a batch file. */
   async function install({ shim }: CodexCli, bin: string): Promise<void> {
     if (!WINDOWS) return symlink(shim, path.join(bin, 'codex'));
     await symlink(path.resolve(shim, '../../../..'), path.join(bin, 'node_modules'), 'junction');
@@ -126,7 +118,7 @@ describe('which file is run', () => {
   }
 
   test.for([HOSTED, CODE])(
-    'behind the npm shim the native binary: $name',
+    'is the native binary behind the npm shim: $name',
     async (way, { real }) => {
       const call = real.generate(way, script, { codexPath: way.cli.shim });
       await real.modelCalled();
@@ -137,15 +129,18 @@ describe('which file is run', () => {
     },
   );
 
-  test.for([HOSTED, CODE])('the native binary itself: $name', async (way, { real }) => {
-    const call = real.generate(way, script, { codexPath: way.cli.binary });
-    await real.modelCalled();
-    const programs = real.processes().map(({ program }) => program);
-    expect(Buffer.compare(await call, PICTURE)).toBe(0);
-    expect(programs).toContain(way.cli.binary);
-  });
+  test.for([HOSTED, CODE])(
+    'is the native binary where codexPath names it: $name',
+    async (way, { real }) => {
+      const call = real.generate(way, script, { codexPath: way.cli.binary });
+      await real.modelCalled();
+      const programs = real.processes().map(({ program }) => program);
+      expect(Buffer.compare(await call, PICTURE)).toBe(0);
+      expect(programs).toContain(way.cli.binary);
+    },
+  );
 
-  test('what PATH leads to, also where it leads to nothing else', async ({ real }) => {
+  test('is the one on PATH, even if PATH has nothing else', async ({ real }) => {
     const bin = path.join(real.scratch, 'bin');
     await mkdir(bin);
     await install(CODE.cli, bin);
@@ -155,7 +150,7 @@ describe('which file is run', () => {
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);
   });
 
-  test('what CODEX_BIN names, before PATH', async ({ real }) => {
+  test('is CODEX_BIN before PATH', async ({ real }) => {
     const bin = path.join(real.scratch, 'bin');
     await mkdir(bin);
     await install(CODE.cli, bin);
@@ -168,7 +163,7 @@ describe('which file is run', () => {
 });
 
 test.for([HOSTED, DIRECT])(
-  'calls at the same time in one home each get their own picture: $name',
+  'concurrent calls in one home each get their own image: $name',
   async (way, { real }) => {
     const pictures = [1, 2, 3].map((seed) => makePng({ width: 96, height: 64, seed }));
     const pictureOf = (prompt: string): Buffer =>

@@ -1,10 +1,10 @@
-// What an abort does to a promise and to a signal.
+// Helpers for aborted calls.
 
 import { getEventListeners } from 'node:events';
 
 import { expect } from 'vitest';
 
-/** How a promise was rejected, whatever with. */
+/** Resolves with the reason of a rejection. */
 export async function rejection(call: Promise<unknown>): Promise<{ reason: unknown }> {
   return call.then(
     () => expect.unreachable('it resolved'),

@@ -1,16 +1,16 @@
-// Windows starts no scripts, so there the stub codex is Node itself. NODE_OPTIONS has every Node of a run load this first; one
-// that is given no script of its own was started as Codex. (But for `--version`, which Node answers before it loads anything.)
+// Runs the stub where scripts cannot be started, as on Windows. NODE_OPTIONS makes every Node load
+// this first: without a script to run it was started as Codex. (Node answers `--version` before.)
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 const [, script] = process.argv;
 if (script !== undefined && !existsSync(script)) {
-  // What it starts is no Codex.
+  // The processes that it starts are no Codex.
   delete process.env['NODE_OPTIONS'];
-  // Node has made a path of Codex's first argument.
+  // Node has resolved Codex's first argument to a path.
   process.argv.splice(1, 1, process.execPath, path.basename(script));
   await import('./stub-codex.mjs');
-  // The stub ends by itself; Node must not look for a script.
+  // The stub exits by itself. Node must not look for a script.
   await new Promise(() => {});
 }

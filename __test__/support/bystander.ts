@@ -3,7 +3,9 @@ import { once } from 'node:events';
 
 import { onTestFinished } from 'vitest';
 
-/** Somebody outside of the run who works in `directory`: on Windows that keeps it from being removed. */
+/**
+ * Starts a process outside of the call that works in `directory`, which Windows then cannot remove.
+ */
 export async function workIn(directory: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, ['-e', 'console.log(); setInterval(() => {}, 1000)'], {
     cwd: directory,

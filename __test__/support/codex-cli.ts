@@ -14,19 +14,19 @@ export interface CodexCli {
   version: string;
   /** The Node script that npm links as `codex`. */
   shim: string;
-  /** The native program that the shim would start. */
+  /** The native program behind the shim. */
   binary: string;
 }
 
 const installing = new Map<string, Promise<CodexCli>>();
 
-/** That version of the real CLI, fetched from npm if the cache has no copy yet. */
+/** Returns that version of the real CLI, from npm if it is not in the cache. */
 export function installCodex(version: string): Promise<CodexCli> {
   let cli = installing.get(version);
   if (cli === undefined) {
     cli = findOrInstall(version);
     installing.set(version, cli);
-    // A failure must not be remembered: the next caller may have a network.
+    // A failure is not cached: the next attempt may have a network.
     cli.catch(() => installing.delete(version));
   }
   return cli;
@@ -68,16 +68,16 @@ async function nativeBinary(shim: string): Promise<string> {
 }
 
 /**
- * Several test workers may want the same version at once. Each installs into a directory of its own
- * and renames it into place, so the cache never shows half an install; all but the first throw theirs
- * away.
+ * Several test workers may install the same version at once. Each installs into its own directory
+ * and renames that into place, so the cache never has half an installation. All but the first are
+ * discarded.
  */
 async function install(cache: string, home: string, version: string): Promise<CodexCli> {
   await mkdir(cache, { recursive: true });
   const staging = await mkdtemp(join(cache, `.installing-${version}-`));
   try {
     await npmInstall(staging, `@openai/codex@${version}`);
-    // Refused when another process was first; whether it left a usable copy is what counts.
+    // Fails if another process was first, and then the copy counts.
     const refusal = await moveTo(home, staging);
     const cli = await find(home, version);
     if (cli === undefined) throw new Error(`no codex ${version} in ${home}`, { cause: refusal });
@@ -87,12 +87,12 @@ async function install(cache: string, home: string, version: string): Promise<Co
   }
 }
 
-/** Resolves with the error if there is one. */
+/** Resolves with the error, if there is one. */
 async function moveTo(home: string, staging: string): Promise<unknown> {
   const deadline = performance.now() + 60_000;
   for (;;) {
     const refusal = await rename(staging, home).catch((error: unknown) => error);
-    // On Windows nobody moves a directory for as long as a scanner looks at what is new in it.
+    // On Windows a new directory cannot be renamed while a virus scanner reads it.
     const isHeld = WINDOWS && refusal !== undefined && !existsSync(home);
     if (!isHeld || performance.now() > deadline) return refusal;
     await sleep(100);

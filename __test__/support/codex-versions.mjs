@@ -1,14 +1,14 @@
-// The versions of Codex that are supported. JavaScript, because scripts read it before anything is
+// The supported versions of Codex. JavaScript, because scripts read it before anything is
 // installed.
 
-/** What the demo, the benchmarks and the tests with the real CLI run. */
+/** Used by the demo, the benchmarks and the tests with the real CLI. */
 export const NEWEST = '0.171.0';
-/** Draws with OpenAI's hosted tool; the benchmarks and those tests run it as well. */
+/** Draws with OpenAI's hosted tool. The benchmarks and those tests use it as well. */
 export const OLDEST = '0.132.0';
 
 /**
- * Every version that COMPATIBILITY.md speaks of, oldest first. To support another one, add it here
- * and run `npm run test:codex`.
+ * Every version in COMPATIBILITY.md, oldest first. To support another one, add it here and run `npm
+ * run test:codex`.
  *
  * @type {readonly string[]}
  */

@@ -1,4 +1,4 @@
-// The built command line, in a pipe and in a terminal, in the world of a stub or of the real CLI.
+// The built command line, in a pipe or in a terminal, with the stub or the real CLI.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,18 +11,19 @@ import xterm from '@xterm/headless';
 import { expect, onTestFinished } from 'vitest';
 
 import { WINDOWS } from './platform.js';
-import { STUB, test as base } from './stub.js';
+import { test as base } from './stub.js';
+import { STUB } from './stub-program.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url));
 
 /** Where a command runs. */
 export interface World {
   env: Record<string, string>;
-  /** The working directory, and where pictures land. */
+  /** The working directory, in which images are written. */
   scratch: string;
 }
 
-/** With a world in which the stub is the Codex CLI. */
+/** Uses the stub as the Codex CLI. */
 export const test = base.extend<{ world: World }>({
   world: async ({ codex }, use) => {
     await use({ env: { ...codex.env, CODEX_BIN: STUB }, scratch: codex.scratch });
@@ -42,7 +43,7 @@ export interface Setting {
   cli?: string;
 }
 
-/** The command with its three streams in pipes. */
+/** Runs the command with its three streams in pipes. */
 export class Piped {
   readonly child: ChildProcess;
   readonly ended: Promise<Outcome>;
@@ -62,19 +63,19 @@ export class Piped {
   }
 }
 
-/** Runs the command to its end, with what it reads on stdin. */
+/** Runs the command to its end, with that stdin. */
 export function run(
   world: World,
   args: string[],
   { stdin = '', ...setting }: Setting & { stdin?: string | Uint8Array } = {},
 ): Promise<Outcome> {
   const { child, ended } = new Piped(world, args, setting);
-  // Whoever does not ask for stdin may be gone before it is written.
+  // A command that does not read stdin may have exited before it is written.
   child.stdin?.on('error', () => {}).end(stdin);
   return ended;
 }
 
-/** What `--json` has printed; every line of it must be an object. */
+/** The events that `--json` has printed. Every line must be an object. */
 export function events({ stdout }: Outcome): { type: string; [member: string]: unknown }[] {
   const text = stdout.toString();
   expect(text === '' || text.endsWith('\n'), 'the last line is whole').toBe(true);
@@ -85,11 +86,11 @@ export function events({ stdout }: Outcome): { type: string; [member: string]: u
 }
 
 /**
- * The command in a terminal of its own, behind a shell that tells its exit code and then waits: what a terminal has not read
- * when its last process ends is lost.
+ * Runs the command in its own terminal, behind a shell that prints its exit code and then waits:
+ * output that a terminal has not read when its last process ends is lost.
  */
 export class Terminal {
-  /** Every byte that the terminal was sent. */
+  /** All bytes that were sent to the terminal. */
   output = '';
   readonly #pty: pty.IPty;
   readonly #screen: xterm.Terminal;
@@ -120,7 +121,7 @@ export class Terminal {
     onTestFinished(() => this.close());
   }
 
-  /** As a person sees it, without the empty lines at the end. */
+  /** The screen, without empty lines at the end. */
   async lines(): Promise<string[]> {
     await new Promise<void>((resolve) => {
       this.#screen.write('', resolve);
@@ -133,7 +134,7 @@ export class Terminal {
     return all.slice(0, all.findLastIndex((line) => line !== '') + 1);
   }
 
-  /** Resolves when the terminal was sent what fits. */
+  /** Resolves when output that matches was sent to the terminal. */
   async sent(pattern: RegExp): Promise<void> {
     await until(() => pattern.test(this.output) || EXITED.test(this.output));
     expect(this.output).toMatch(pattern);
@@ -156,22 +157,22 @@ export class Terminal {
     return Number(EXITED.exec(this.output)?.[1]);
   }
 
-  /** Takes the terminal away, as closing its window does. */
+  /** Closes the terminal like a window. */
   async close(): Promise<void> {
     if (this.#gone) return;
-    // Its type does not know that it can be closed.
+    // Its type lacks `destroy`.
     (this.#pty as pty.IPty & { destroy(): void }).destroy();
     await until(() => this.#gone);
     this.#screen.dispose();
   }
 }
 
-/** Ctrl-C is for the command alone. */
+/** Ctrl-C must reach the command alone. */
 const SCRIPT = `trap : INT; "$0" "$@"; echo "[exit $?]"; read -r _`;
 const SESSION = WINDOWS
   ? [process.execPath, fileURLToPath(new URL('session.mjs', import.meta.url))]
   : ['/bin/sh', '-c', SCRIPT, process.execPath];
-/** What `child_process` would add. */
+/** Variables that `child_process` would add. */
 const NEEDED = WINDOWS ? { SystemRoot: process.env['SystemRoot'] ?? '' } : {};
 const EXITED = /\[exit (\d+)\]/;
 

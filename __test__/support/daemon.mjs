@@ -1,5 +1,5 @@
-// A daemon with a call under way, for the specs in which it dies. Its argument has the function to call, its options and
-// whether a worker makes the call; a line on its stdin names the way to die.
+// A daemon with a running call, which then ends in a given way. Its argument has the function, its
+// options and whether a worker calls it. A line on stdin names the way to end.
 
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
@@ -50,7 +50,7 @@ async function live({ call, options, inWorker }) {
   const worker = inWorker
     ? new Worker(new URL(import.meta.url), { workerData: { call, options } })
     : undefined;
-  // Whatever becomes of it here is the end of this process, or the call's only witness.
+  // The result does not matter: only the end of the process is tested.
   const { signal } = noLongerWanted;
   if (!inWorker) {
     void addon[call]({ ...options, signal }, (_message, { phase }) => {
@@ -66,7 +66,7 @@ async function live({ call, options, inWorker }) {
     await once(/** @type {Worker} */ (worker), 'exit');
   } else WAYS[way]?.();
   if (!inWorker) return;
-  // The process lives on, and can do it again.
+  // The process lives on, and may start the next worker.
   console.log('the worker has ended');
   await once(process.stdin, 'end');
 }

@@ -1,4 +1,4 @@
-// The specs' side of `daemon.mjs`: a process of its own that makes a call, and dies when told to.
+// Starts `daemon.mjs`: a process that makes a call, and ends when told to.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ export class Daemon {
   readonly #process: ChildProcess;
   readonly #ended: Promise<End>;
 
-  /** Makes the call, in a worker if need be. */
+  /** Makes the call, in a worker if wanted. */
   constructor(options: GenerateOptions, { inWorker = false, call = 'generateCodexImage' } = {}) {
     const order = JSON.stringify({ call, options, inWorker });
     this.#process = spawn(process.execPath, [SCRIPT, order], { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -23,13 +23,13 @@ export class Daemon {
     onTestFinished(() => void this.#process.kill('SIGKILL'));
   }
 
-  /** Resolves when the daemon is gone. */
+  /** Resolves when the daemon has ended. */
   die(way: string): Promise<End> {
     this.#process.stdin?.write(`${way}\n`);
     return this.#ended;
   }
 
-  /** Resolves when the worker that makes the call has ended; the daemon lives on. */
+  /** Resolves when the worker with the call has ended. The daemon lives on. */
   async endWorker(way: string): Promise<void> {
     this.#process.stdin?.write(`${way}\n`);
     if (this.#process.stdout) await once(this.#process.stdout, 'data');
@@ -44,5 +44,5 @@ export class Daemon {
 
 export type End = [code: number | null, signal: NodeJS.Signals | null];
 
-/** The end of one that was killed: on Windows, which knows no signals, it only has another exit code. */
+/** The exit of a killed process. Windows has no signals, and another exit code. */
 export const KILLED: End = WINDOWS ? [1, null] : [null, 'SIGKILL'];

@@ -1,4 +1,4 @@
-// The demo backend as a program of its own, as `codex-image-demo-backend` is.
+// Runs `codex-image-demo-backend` in its own process.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ export class DemoBackend {
     this.ended = once(child, 'exit');
   }
 
-  /** Resolves when it has said all that it says at its start. */
+  /** Resolves when it has printed its introduction. */
   static async start(
     script: string,
     env: NodeJS.ProcessEnv,
@@ -33,7 +33,7 @@ export class DemoBackend {
     return backend;
   }
 
-  /** The variables that it asks to be set. */
+  /** The variables that it tells the user to set. */
   get env(): Record<string, string> {
     const assignment = WINDOWS ? /^ {2}\$env:(\w+) = '(.*)'$/ : /^ {2}export (\w+)='(.*)'$/;
     const found = this.lines.flatMap((line) => {
@@ -43,7 +43,7 @@ export class DemoBackend {
     return Object.fromEntries(found);
   }
 
-  /** Resolves when it has ended by what Ctrl-C sends. */
+  /** Resolves when it has ended after Ctrl-C. */
   async stop(): Promise<void> {
     this.child.kill('SIGINT');
     await this.ended;

@@ -1,5 +1,5 @@
-// What this process itself holds for its calls. A listener, a socket or a test runner's own file may come and go beside them,
-// so only what grows and stays is of interest.
+// Resources that this process holds for its calls. Listeners, sockets and files of the test runner
+// come and go, so only what grows and stays counts.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,14 +10,17 @@ import { childrenOf } from './processes.js';
 export interface Footprint {
   /** Open file descriptors. */
   descriptors: number;
-  /** Threads of the addon that each wait for one child, where threads can be seen by name. The runtime's own are kept for the next call. */
+  /**
+   * Threads of the addon that wait for one child each, where threads have names. The runtime keeps
+   * its own for the next call.
+   */
   waiters: number;
-  /** Processes that it has started, those that have ended and were not waited for included. */
+  /** Child processes, zombies included. */
   children: number;
 }
 
 export function footprint(): Footprint {
-  // Windows tells a process nothing of the kind about itself.
+  // Windows does not tell a process its descriptors and threads.
   if (WINDOWS) return { descriptors: 0, waiters: 0, children: 0 };
   return {
     descriptors: readdirSync('/dev/fd').length,
@@ -26,7 +29,10 @@ export function footprint(): Footprint {
   };
 }
 
-/** What is held that was not held before; nothing, if all is well. What another thread is about to let go of may take a moment. */
+/**
+ * Returns what is held and was not before: nothing, if all is well. Retries, because another thread
+ * may be about to release something.
+ */
 export async function heldSince(before: Footprint): Promise<Partial<Footprint>> {
   const patience = performance.now() + 5000;
   let more = excess(footprint(), before);
@@ -53,7 +59,7 @@ function isWaiter(thread: string): boolean {
   return read(`/proc/self/task/${thread}/comm`).startsWith('codex-image-wai');
 }
 
-/** Empty when there is no such thing: threads end by themselves, also between two looks. */
+/** Empty if it does not exist: threads may end between two reads. */
 function read(file: string): string {
   try {
     return readFileSync(file, 'latin1');

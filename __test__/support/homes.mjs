@@ -1,5 +1,5 @@
-// Where the homes lie that tests, benchmarks and the demo give to Codex. Node's own modules alone:
-// Nodes of other platforms, for which nothing is installed, run this too.
+// Directories for the homes that tests, benchmarks and the demo give to Codex. Uses Node's own
+// modules alone, because emulated Nodes run it too.
 
 import { mkdirSync, mkdtempSync, realpathSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const IN_CHECKOUT = fileURLToPath(new URL('../../.cache/homes', import.meta.url));
 const WINDOWS = process.platform === 'win32';
-/** As it is before a test sets HOME; none where the user has no home. */
+/** The user's home before a test sets HOME, if there is one. */
 const USER_HOME = (() => {
   try {
     return homedir();
@@ -33,7 +33,7 @@ export function makeHomeDirectory() {
       if (parent === IN_CHECKOUT) mkdirSync(parent, { recursive: true });
       if (isSuitable(parent)) return mkdtempSync(prefix);
     } catch {
-      // It is not there, or it cannot be written to.
+      // It is missing, or cannot be written.
     }
   }
   throw new Error(
@@ -49,7 +49,7 @@ function isSuitable(directory) {
   return isPrivate(real) && !temporaryDirectories().some((root) => isWithin(real, root));
 }
 
-/** What Codex or this package takes for a directory that the agent may write to. */
+/** Directories that Codex or this package counts as writable by the agent. */
 function temporaryDirectories() {
   const macos = process.platform === 'darwin' ? ['/var/folders'] : [];
   const named = WINDOWS ? [] : ['/tmp', '/var/tmp', ...macos];
@@ -75,8 +75,8 @@ function isWithin(directory, root) {
 }
 
 /**
- * Whether no other user can exchange what lies in the directory, which this package would refuse
- * for its workspaces (`exposure` in src/files).
+ * Whether no other user can exchange entries of the directory, which this package would refuse for
+ * its workspaces (`exposure` in src/files).
  *
  * @param {string} directory without links
  */

@@ -1,5 +1,5 @@
-// Where the home of a test lies, decided by a process of its own: it has another checkout, another
-// HOME and another directory for temporary files.
+// Where homes for tests are made. A process decides it, with another checkout, another HOME and
+// another directory for temporary files.
 
 import { execFileSync } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
@@ -17,7 +17,7 @@ interface World {
   temporary: string;
 }
 
-/** A world below a directory that is not a temporary one, or below `elsewhere`. */
+/** Makes directories outside of the temporary one, or below `elsewhere`. */
 async function world(elsewhere?: string): Promise<World> {
   const root = await realpath(elsewhere ?? makeHomeDirectory());
   onTestFinished(() => rm(root, { recursive: true, force: true }));
@@ -27,7 +27,7 @@ async function world(elsewhere?: string): Promise<World> {
   return made;
 }
 
-/** The directory that is made, from a checkout with nothing but the one module in it. */
+/** Returns the directory that is made in a checkout that has only this module. */
 async function home({ checkout, user, temporary }: World): Promise<string> {
   const module = path.join(checkout, '__test__', 'support', 'homes.mjs');
   await cp(new URL('homes.mjs', import.meta.url), module, { recursive: true });
@@ -39,20 +39,20 @@ async function home({ checkout, user, temporary }: World): Promise<string> {
   return path.dirname(execFileSync(process.execPath, args, options).trimEnd());
 }
 
-test("lies in the checkout's cache", async () => {
+test("a home for tests lies in the checkout's cache", async () => {
   const ours = await world();
   expect(await home(ours)).toBe(path.join(ours.checkout, '.cache', 'homes'));
 });
 
-describe("lies in the user's home", () => {
-  test('where the checkout is below the temporary directory', async () => {
+describe('a home for tests', () => {
+  test("lies in the user's home if the checkout is below the temporary directory", async () => {
     const ours = await world();
     const checkout = path.join(ours.temporary, 'checkout');
     expect(await home({ ...ours, checkout })).toBe(ours.user);
   });
 
   test.skipIf(WINDOWS).for(['/tmp', '/var/tmp'])(
-    'where the checkout is below %s, whatever TMPDIR says',
+    "lies in the user's home if the checkout is below %s, whatever TMPDIR says",
     async (temporary) => {
       const { user } = await world();
       const below = await world(await mkdtemp(path.join(temporary, 'codex-image-test-')));
@@ -60,15 +60,18 @@ describe("lies in the user's home", () => {
     },
   );
 
-  // By its mode.
-  test.skipIf(WINDOWS)('where other users can exchange what the checkout has', async () => {
-    const ours = await world();
-    await chmod(ours.checkout, 0o777);
-    expect(await home(ours)).toBe(ours.user);
-  });
+  // By its mode, which Windows does not have.
+  test.skipIf(WINDOWS)(
+    "lies in the user's home if other users can exchange what the checkout has",
+    async () => {
+      const ours = await world();
+      await chmod(ours.checkout, 0o777);
+      expect(await home(ours)).toBe(ours.user);
+    },
+  );
 });
 
-test('lies nowhere if both are below the temporary directory', async () => {
+test('a home for tests cannot be made if both are below the temporary directory', async () => {
   const ours = await world();
   const [checkout, user] = [path.join(ours.temporary, 'checkout'), ours.temporary];
   await expect(home({ ...ours, checkout, user })).rejects.toThrow(/There is no place .* Set /);

@@ -1,4 +1,5 @@
-// A process of its own that holds nothing but the mixture, makes so many calls again and again, and says what is left of them.
+// Makes many calls of the mixture several times, in a process with nothing else, and prints what
+// they leave.
 
 import { setMaxConcurrentRuns } from '../../index.js';
 import { type Footprint, footprint, heldSince } from './footprint.js';
@@ -7,11 +8,11 @@ import { Mixture, type Round } from './mixture.js';
 export interface Report {
   warmUp: Round;
   rounds: Round[];
-  /** What this process holds that it did not hold after the warm-up. */
+  /** What this process holds more than after the warm-up. */
   held: Partial<Footprint>;
   temporary: string[];
   processes: string[];
-  /** By which the resident set has grown in each round after the warm-up. */
+  /** By how much the resident set grew in each round after the warm-up. */
   grownMB: number[];
 }
 

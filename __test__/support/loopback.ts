@@ -32,13 +32,13 @@ export interface RecordedRequest {
   headers: IncomingHttpHeaders;
   /** Of the body, as far as it arrived. */
   bytes: number;
-  /** The body, if it is JSON and arrived whole. */
+  /** The body, if it is JSON and complete. */
   body: unknown;
-  /** performance.now() when the head had arrived. */
+  /** performance.now() when the headers had arrived. */
   startedAt: number;
-  /** performance.now() when the answer was over or the client gone. */
+  /** performance.now() when the answer was complete or the client gone. */
   endedAt: number | undefined;
-  /** Of the answer, once it is over; undefined if the client left before it began. */
+  /** Of the answer, once it is complete. Undefined if the client left before. */
   status: number | undefined;
 }
 
@@ -74,7 +74,7 @@ export class Backend {
   }
 
   get origin(): string {
-    // A listening TCP server's address is always of this kind.
+    // The address of a listening TCP server is always of this kind.
     const { port } = this.#server.address() as AddressInfo;
     return `https://127.0.0.1:${port}`;
   }
@@ -87,19 +87,19 @@ export class Backend {
     return this.#images;
   }
 
-  /** When the last picture had left; see {@link AnsweredImage.answeredAt}. */
+  /** When the last image was sent. See {@link AnsweredImage.answeredAt}. */
   get imageAnsweredAt(): number | undefined {
     return this.#images.at(-1)?.answeredAt;
   }
 
-  /** A CODEX_HOME that leads here. It is removed with the backend. */
+  /** Makes a CODEX_HOME that uses this backend. It is removed with the backend. */
   async home(options?: HomeOptions): Promise<Home> {
     const home = await makeHome({ origin: this.origin, ca: this.#certificate.ca }, options);
     this.#homes.push(home);
     return home;
   }
 
-  /** Another script, for the threads to come. Forgets all that was recorded. */
+  /** Sets another script for the next threads, and forgets all recorded requests. */
   play(script: Script): void {
     this.#script = script;
     this.#requests = [];
@@ -107,7 +107,7 @@ export class Backend {
     this.#conversations = new Map();
   }
 
-  /** The first request that fits, if need be one that is still to come. */
+  /** Resolves with the first request that matches, past or future. */
   async until(fits: (request: RecordedRequest) => boolean): Promise<RecordedRequest> {
     for (;;) {
       this.#closing.signal.throwIfAborted();
@@ -119,7 +119,7 @@ export class Backend {
     }
   }
 
-  /** Stops everything, removes the homes, and throws if an answer could not be given as scripted. */
+  /** Stops everything, removes the homes, and throws if an answer did not follow the script. */
   async close(): Promise<void> {
     this.#closing.abort(new Error('the backend was closed'));
     this.#wake();
@@ -192,7 +192,7 @@ export class Backend {
     } else if (path.endsWith('/oauth/token')) {
       await answerJson(response, 401, TOKENS_NOT_RENEWED);
     } else {
-      // Models, plugins, MCP servers, analytics: the CLI does without.
+      // Models, plugins, MCP servers, analytics: the CLI works without.
       await answerJson(response, 404, {});
     }
   }
@@ -227,7 +227,7 @@ export class Backend {
     conversation.showImage(drawing.route, prompt, outcome);
   }
 
-  /** The tool call behind an image request; 0.144 does not name its turn there. */
+  /** The tool call behind an image request, in which 0.144 does not name its turn. */
   #drawingFor(prompt: string, turnId: string | undefined): [Conversation, Drawing] {
     for (const conversation of this.#conversations.values()) {
       const { drawing } = conversation;
@@ -263,7 +263,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** From 0.160 the CLI asks here which origin serves the account, and insists on https. */
+/** From 0.160 the CLI asks here for the origin of the account, and insists on https. */
 function accountsOf(origin: string): object {
   return {
     accounts: [

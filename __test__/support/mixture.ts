@@ -1,5 +1,6 @@
-// Calls of every kind, all made at once: most succeed, every tenth is aborted, every tenth times out, every tenth fails. Each is
-// held to the outcome that it must have. Shared by the load test and by `npm run soak`, whose processes hold nothing else.
+// Calls of every kind at once: every tenth is aborted, every tenth times out, every tenth fails,
+// and the others succeed. Each must have its outcome. Shared by the load test and `npm run soak`,
+// which run it in a process with nothing else.
 
 import { randomUUID } from 'node:crypto';
 import { getEventListeners } from 'node:events';
@@ -15,59 +16,58 @@ import {
   type GenerateOptions,
   type ProgressEvent,
 } from '../../index.js';
+import { buildCompiledStub } from './cargo-example.js';
 import { type Home, makeHome } from './loopback/home.js';
 import { makePlace, type Place } from './place.js';
 import { assemble, chunk, header, pixels } from './png.js';
 
-const STUB = fileURLToPath(new URL('stub-codex.sh', import.meta.url));
-
 type Phase = ProgressEvent['phase'];
 
-/** A call, and how it must end: with its picture, with the reason of its abort, or with the code of an error. */
+/** A call and its outcome: the image, the reason of its abort, or the code of an error. */
 interface Call {
   ends: 'picture' | 'abort' | CodexImageErrorCode;
-  /** What the stub does, in the words of stub-codex.sh. */
+  /** The steps of the compiled stub. */
   orders?: string;
   options?: Partial<GenerateOptions>;
   env?: Record<string, string>;
-  /** It is aborted when it is first heard to be there. */
+  /** The phase in which it is aborted. */
   abortedIn?: Phase;
 }
 
 const TO_THE_END = { completion: 'exit' } as const;
 
 const SUCCESSES: Call[] = [
-  { ends: 'picture', orders: 'thread message save hang' },
+  { ends: 'picture', orders: 'thread message save tool hang' },
   { ends: 'picture', orders: 'thread message save', options: TO_THE_END },
   { ends: 'picture', orders: 'thread message copy' },
-  { ends: 'picture', orders: 'defy thread message save hang' },
-  { ends: 'picture', orders: 'thread save fail' },
+  { ends: 'picture', orders: 'defy thread message save tool hang' },
+  { ends: 'picture', orders: 'thread save exit:1' },
 ];
 
-// The first of them find a free place and do not queue.
+// The first calls find a free slot and are not queued.
 const ABORTS: Call[] = (['starting', 'message', 'queued', 'image', 'preflight', 'started'] as const)
   .map((abortedIn) => ({ ends: 'abort', abortedIn, options: TO_THE_END }) as const)
   .flatMap((call) => [
-    { ...call, orders: 'thread message save hang' },
-    { ...call, orders: 'defy thread message save hang' },
+    { ...call, orders: 'thread message save tool hang' },
+    { ...call, orders: 'defy thread message save tool hang' },
   ]);
 
-/** Half of them before it is their turn. */
+/** Half of them time out while they are queued. */
 const timeouts = (nth: number): Call => ({
   ends: 'TIMEOUT',
-  orders: nth % 4 === 0 ? 'defy thread message hang' : 'thread message save hang',
-  // Each a little later than the one before, so that not all that run are stopped at the same moment.
+  orders: nth % 4 === 0 ? 'defy thread message tool hang' : 'thread message save tool hang',
+  // Each a little later than the one before, so that not all stop at the same moment.
   options: { ...TO_THE_END, timeoutMs: nth % 2 === 0 ? 3000 + 20 * nth : 20 },
 });
 
 const failures = (home: string): Call[] => [
   { ends: 'NO_IMAGE', orders: 'thread message' },
-  { ends: 'CODEX_FAILED', orders: 'thread fail' },
+  { ends: 'CODEX_FAILED', orders: 'thread exit:1' },
   { ends: 'CODEX_FAILED', orders: 'thread message die' },
   complaint('USAGE_LIMIT', "You've hit your usage limit."),
   complaint('RATE_LIMITED', 'exceeded retry limit, last status: 429 Too Many Requests'),
   complaint('BACKEND_ERROR', 'stream disconnected before completion'),
-  { ends: 'INVALID_IMAGE', orders: 'thread save', env: { STUB_PICTURE: STUB } },
+  { ends: 'INVALID_IMAGE', orders: 'thread save', env: { STUB_PICTURE: NO_PNG } },
   { ends: 'IMAGE_TOO_LARGE', orders: 'thread save', options: { maxImageBytes: 100 } },
   { ends: 'INVALID_OPTIONS', options: { timeoutMs: 0 } },
   { ends: 'CODEX_NOT_FOUND', options: { codexPath: path.join(home, 'no-codex') } },
@@ -77,17 +77,19 @@ const failures = (home: string): Call[] => [
 ];
 
 function complaint(ends: CodexImageErrorCode, words: string): Call {
-  return { ends, orders: 'thread turn_failed fail', env: { STUB_COMPLAINT: words } };
+  return { ends, orders: 'thread turn_failed exit:1', env: { STUB_COMPLAINT: words } };
 }
 
+/** This source file. */
+const NO_PNG = fileURLToPath(import.meta.url);
 const NO_INTERPRETER = 'no-interpreter';
 const SIGNED_OUT = 'signed-out';
 
 export interface Round {
   calls: number;
-  /** How many ended how, and where those were that did not end by themselves. */
+  /** How many ended in which way, and the phase of those that were ended. */
   ends: Record<string, number>;
-  /** What was not as it must be. */
+  /** The unexpected outcomes. */
   wrong: string[];
 }
 
@@ -95,19 +97,20 @@ export class Mixture {
   #made = 0;
 
   private constructor(
+    private readonly stub: string,
     private readonly home: Home,
     private readonly place: Place,
   ) {}
 
   static async create(): Promise<Mixture> {
-    // A login is all that the addon looks for; the stub calls nobody.
+    // The addon only needs a login, and the stub connects to no server.
     const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
     await mkdir(path.join(home.path, SIGNED_OUT));
     await writeFile(path.join(home.path, NO_INTERPRETER), '#!/nowhere/sh\n', { mode: 0o755 });
-    return new Mixture(home, await makePlace(home));
+    return new Mixture(await buildCompiledStub(), home, await makePlace(home));
   }
 
-  /** So many calls, all made in the same breath. */
+  /** Makes that many calls at once. */
   async round(calls: number): Promise<Round> {
     const numbers = Array.from({ length: calls }, (_, n) => n);
     const ready = await Promise.all(numbers.map((n) => this.#prepare(this.#callOf(n))));
@@ -117,12 +120,12 @@ export class Mixture {
     return { calls, ends, wrong: reports.flatMap(({ wrong }) => wrong) };
   }
 
-  /** What is in the directory for temporary files. */
+  /** The entries of the directory for temporary files. */
   temporary(): string[] {
     return readdirSync(this.place.directory);
   }
 
-  /** Processes of any call that are alive. */
+  /** Live processes of all calls. */
   processes(): string[] {
     return this.place.processes().map(({ command }) => command);
   }
@@ -145,7 +148,7 @@ export class Mixture {
     }
   }
 
-  /** Lays everything ready for the call, which is then made when it is called for. */
+  /** Prepares the call. The returned function makes it. */
   async #prepare(call: Call): Promise<() => Promise<{ end: string; wrong: string[] }>> {
     const { orders = '', options, env, ends, abortedIn } = call;
     this.#made += 1;
@@ -161,7 +164,7 @@ export class Mixture {
       const outcome = await generateCodexImage(
         {
           prompt: 'a red fox',
-          codexPath: STUB,
+          codexPath: this.stub,
           env: {
             ...this.place.env,
             STUB_ORDERS: orders,
@@ -182,7 +185,7 @@ export class Mixture {
         (error: unknown) => (error === reason ? 'abort' : codeOf(error)),
       );
       const listeners = getEventListeners(signal, 'abort').length;
-      // Codex's own store and record are no concern of the addon's: what is there stays.
+      // Codex's own store and record stay after a call.
       const store = path.join(this.home.path, 'generated_images', thread);
       const record = path.join(this.home.path, 'sessions/2026/01/01', `rollout-x-${thread}.jsonl`);
       await Promise.all(
@@ -213,11 +216,11 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 
-/** Noise, which does not compress: large enough for a buffer that is kept to be noticed. */
+/** Noise, which does not compress: large enough that a kept buffer shows. */
 const SIZE = { width: 150, height: 150 };
 const PIXELS = chunk('IDAT', deflateSync(pixels(SIZE)));
 
-/** No two are the same, and none costs more than a copy. */
+/** Each is different, and costs no more than a copy. */
 function pictureOf(serial: number): Buffer {
   return assemble([header(SIZE), chunk('tEXt', Buffer.from(`Comment\0${serial}`)), PIXELS]);
 }

@@ -1,11 +1,11 @@
-// Codex as `npm install --global @openai/codex` leaves it, with a stub for the program.
+// Codex as `npm install --global @openai/codex` installs it, with a stub as the program.
 
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { WINDOWS } from './platform.js';
-import { installStub, STUB_SCRIPT } from './stub.js';
+import { installStub, STUB_SCRIPT } from './stub-program.js';
 
 const TRIPLES: Record<string, string> = {
   'darwin-arm64': 'aarch64-apple-darwin',
@@ -17,18 +17,23 @@ const TRIPLES: Record<string, string> = {
 };
 const platform = `${process.platform}-${process.arch}`;
 
-/** The package with the program for this machine, and where the program is in it. */
+/** The package with the program for this machine, and the program's path in it. */
 export const PLATFORM_PACKAGE = `codex-${platform}`;
 export const VENDOR = `vendor/${TRIPLES[platform]}`;
 
 export interface Installation {
-  /** What is on PATH: a link to the package's script, or on Windows a batch file that names it. */
+  /**
+   * The entry of PATH: a link to the package's script, or on Windows a batch file that names it.
+   */
   command: string;
   /** The program that it leads to. */
   native: string;
 }
 
-/** Installs it below `prefix`, with the program at this place within `node_modules/@openai`, or with none. */
+/**
+ * Installs it below `prefix`, with the program at this path within `node_modules/@openai`, or
+ * without one.
+ */
 export async function installFromNpm(
   prefix: string,
   version: string,
@@ -41,7 +46,9 @@ export async function installFromNpm(
 
 const SCRIPT = path.join('codex', 'bin', 'codex.js');
 
-/** Puts the package into `modules`, a `node_modules/@openai`, and returns where its program is. */
+/**
+ * Writes the package into `modules`, a `node_modules/@openai`, and returns the path of its program.
+ */
 export async function installPackage(
   modules: string,
   version: string,
@@ -50,8 +57,8 @@ export async function installPackage(
   await mkdir(path.join(modules, 'codex', 'bin'), { recursive: true });
   const manifest = { name: '@openai/codex', version, bin: { codex: 'bin/codex.js' } };
   await writeFile(path.join(modules, 'codex', 'package.json'), JSON.stringify(manifest));
-  // A copy, because a link would lead out of the package; in a directory without a `type`, so it
-  // only says where the stub is.
+  // A copy, because a link would lead out of the package. In a directory without a `type`, so it
+  // only names the stub.
   const program = `import(${JSON.stringify(pathToFileURL(STUB_SCRIPT))});`;
   await writeFile(path.join(modules, SCRIPT), `#!/usr/bin/env node\n${program}\n`, { mode: 0o755 });
   return binary === null ? '' : await installStub(path.join(modules, binary));
@@ -59,12 +66,12 @@ export async function installPackage(
 
 const LAUNCHERS = new URL('../fixtures/launchers/', import.meta.url);
 
-/** The names of the launchers that {@link launcher} has. */
+/** The names of the launchers that {@link launcher} returns. */
 export async function launchers(): Promise<string[]> {
   return readdir(LAUNCHERS);
 }
 
-/** A launcher as a package manager has written it, but for the user's home. */
+/** Returns a launcher as a package manager has written it, with this home. */
 export async function launcher(name: string): Promise<string> {
   const text = await readFile(new URL(name, LAUNCHERS), 'utf8');
   return name.endsWith('.cmd') ? text.replaceAll(/\r?\n/g, '\r\n') : text;

@@ -4,21 +4,22 @@ import { promisify } from 'node:util';
 
 export interface NpmOptions {
   cwd: string;
-  /** The Node that npm runs on, whose version counts where a package names its engines. */
+  /** The Node that runs npm, whose version counts for `engines`. */
   node?: string;
   env?: NodeJS.ProcessEnv;
 }
 
-/** Runs npm and returns what it printed. */
+/** Runs npm and returns its output. */
 export async function npm(args: readonly string[], options: NpmOptions): Promise<string> {
   const { cwd, node = process.execPath, env = process.env } = options;
-  // npm tells its scripts where it is itself; otherwise PATH knows (and on Windows only a shell starts npm.cmd).
+  // npm tells its scripts its own path. Otherwise PATH has it, and on Windows only a shell starts
+  // npm.cmd.
   const itself = process.env['npm_execpath'];
   const viaNode = itself !== undefined && /npm-cli\.c?js$/.test(itself);
   const [file, argv, shell] = viaNode
     ? ([node, [itself, ...args], false] as const)
     : (['npm', args, process.platform === 'win32'] as const);
-  // What npm starts in turn runs on the same Node.
+  // npm's own children run on the same Node.
   const PATH = [path.dirname(node), env['PATH']].join(path.delimiter);
   try {
     const run = { cwd, shell, env: { ...env, PATH }, maxBuffer: 1 << 24 };
@@ -29,7 +30,7 @@ export async function npm(args: readonly string[], options: NpmOptions): Promise
   }
 }
 
-/** Installs one package below `prefix`, and nothing else. */
+/** Installs one package below `prefix`, without others. */
 export async function npmInstall(prefix: string, spec: string): Promise<void> {
   const options = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
   await npm(['install', ...options, '--ignore-scripts', '--prefix', prefix, spec], { cwd: prefix });

@@ -1,5 +1,5 @@
-// A script in a Node process of its own: where the addon is to meet limits and rights that the tests themselves must keep,
-// or memory that nobody else uses.
+// Runs the addon in its own Node process, for limits and rights that the tests themselves must
+// keep, and for memory measurements.
 
 import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, rmdirSync } from 'node:fs';
@@ -17,18 +17,21 @@ import {
 import { makeHomeDirectory } from './homes.mjs';
 import { LINUX } from './platform.js';
 
-/** What comes before `node` on the command line. */
+/** The part of the command line before `node`. */
 export type Wrapper = readonly string[];
 
-/** What one call came to, and what it cost its process. */
+/** The result of one call, and what it cost its process. */
 export interface Outcome {
   image?: Omit<GeneratedImage, 'png'>;
   error?: Pick<CodexImageError, 'code' | 'message' | 'status' | 'detail'>;
-  /** How many bytes more the process had in memory at its peak than before. */
+  /** By how many bytes the peak of the process's memory exceeds the memory before. */
   peakGrowth: number;
 }
 
-/** One call made while the process lacks something. No thread waits for a child any more when it is told. */
+/**
+ * One call made while the process lacks a resource. No thread waits for a child any more when it is
+ * reported.
+ */
 export interface StarvedCall {
   /** The error's code, or null for a success. */
   code: string | null;
@@ -36,7 +39,7 @@ export interface StarvedCall {
   descriptors: { before: number; after: number };
 }
 
-/** What a process holds. */
+/** The resources that a process holds. */
 export interface Holdings {
   descriptors: number;
   threads: number;
@@ -44,7 +47,7 @@ export interface Holdings {
   memory: number;
 }
 
-/** Runs `support/NAME` and returns what it printed. */
+/** Runs `support/NAME` and returns its output. */
 async function run<T>(
   name: string,
   input: unknown,
@@ -65,7 +68,7 @@ export async function generateInOwnProcess(
   return run('own-process/one-call.mjs', options, wrapper);
 }
 
-/** What `checkCodex` says there. */
+/** Calls `checkCodex` there. */
 export async function checkInOwnProcess(
   options: CheckOptions,
   wrapper: Wrapper,
@@ -73,7 +76,7 @@ export async function checkInOwnProcess(
   return run('own-process/check.mjs', options, wrapper);
 }
 
-/** What `recoverCodexImage` finds there. */
+/** Calls `recoverCodexImage` there. */
 export async function recoverInOwnProcess(
   options: RecoverOptions,
   wrapper: Wrapper,
@@ -81,18 +84,20 @@ export async function recoverInOwnProcess(
   return run('own-process/recover.mjs', options, wrapper);
 }
 
-/** What becomes of many calls for a home whose disk does not answer, and then of one for another. */
+/** The results of many calls for a home on a dead disk, and then of one for another home. */
 export interface DeadHome {
   checks: Readiness[];
   /** The errors of the recoveries. */
   recoveries: Pick<CodexImageError, 'code' | 'message' | 'status' | 'retryable' | 'threadId'>[];
-  /** What is said of a home that answers, while the calls for the dead one still hang in the kernel. */
+  /**
+   * The result for a home that answers, while the calls for the dead one still hang in the kernel.
+   */
   healthy: Readiness;
   /** How many threads more the process has than before. */
   threads: number;
 }
 
-/** `calls` times each of `checkCodex` and `recoverCodexImage`, all at once. */
+/** Makes `calls` times each of `checkCodex` and `recoverCodexImage`, all at once. */
 export async function readDeadHome(
   options: { dead: CheckOptions; healthy: CheckOptions; threadId: string; calls: number },
   wrapper: Wrapper,
@@ -100,12 +105,15 @@ export async function readDeadHome(
   return run('own-process/dead-home.mjs', options, wrapper);
 }
 
-/** One call for every number of free descriptors, from none to as many as it takes. */
+/** Makes one call for every number of free descriptors, from none to the first that succeeds. */
 export async function generateWithoutDescriptors(options: GenerateOptions): Promise<StarvedCall[]> {
   return run('own-process/few-descriptors.mjs', options, FEW_DESCRIPTORS);
 }
 
-/** What the process holds before and after `rounds` times `calls` that are aborted when all of them run. */
+/**
+ * Returns what the process holds before and after `rounds` times `calls` that are aborted while all
+ * run.
+ */
 export async function cancelInOwnProcess(
   options: GenerateOptions,
   rounds: number,
@@ -115,7 +123,7 @@ export async function cancelInOwnProcess(
   return run('own-process/cancelled.mjs', options, [], variables);
 }
 
-/** One call for which no further thread and no process can be made. */
+/** Makes one call for which no more thread or process can be started. */
 export async function generateWithoutProcesses(
   options: GenerateOptions,
   wrapper: Wrapper,
@@ -128,12 +136,12 @@ export const WITH_64_DESCRIPTORS: Wrapper = ['sh', '-c', 'ulimit -n 64 && exec "
 const FEW_DESCRIPTORS: Wrapper = ['sh', '-c', 'ulimit -n 128 && exec "$0" "$@"'];
 export const IS_ROOT = process.getuid?.() === 0;
 
-/** The owner of a file is bound by the file's mode, as everybody but root is. */
+/** Runs it so that root is bound by the modes of files as well. */
 export const BOUND_BY_MODES: Wrapper = IS_ROOT
   ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search']
   : [];
 
-/** A user whose processes are counted, as everybody's but root's are. */
+/** A user whose processes are counted. root's are not. */
 export const COUNTED_USER = IS_ROOT ? 65_534 : (process.getuid?.() ?? 0);
 export const AS_COUNTED_USER: Wrapper = IS_ROOT
   ? ['setpriv', `--reuid=${COUNTED_USER}`, '--clear-groups', '--bounding-set=-all']
@@ -141,7 +149,7 @@ export const AS_COUNTED_USER: Wrapper = IS_ROOT
 
 /**
  * Whether that user may run the addon in the home of a test: root may have both where no other user
- * gets to. Only Linux limits a process that runs.
+ * can reach. Only Linux limits a running process.
  */
 export function mayBeCounted(): boolean {
   if (!LINUX) return false;
@@ -158,10 +166,10 @@ export function mayBeCounted(): boolean {
   }
 }
 
-/** Root, or who is root among the processes that it starts. */
+/** Runs it as root, at least in its own namespace. */
 export const AS_MOUNTER: Wrapper = IS_ROOT ? [] : ['unshare', '--map-root-user'];
 
-/** A user namespace that knows the counted user alone: root's files are shown as another's. */
+/** A user namespace with the counted user alone, in which root's files belong to another user. */
 const IN_NAMESPACE_WITHOUT_ROOT: Wrapper = [
   ...AS_COUNTED_USER,
   'unshare',
@@ -169,7 +177,7 @@ const IN_NAMESPACE_WITHOUT_ROOT: Wrapper = [
   '--map-user=1000',
 ];
 
-/** The same, if there may be such a namespace. */
+/** The same, if such a namespace can be made. */
 export function namespaceWithoutRoot(): Wrapper | undefined {
   if (!mayBeCounted()) return undefined;
   const [program = '', ...args] = [...IN_NAMESPACE_WITHOUT_ROOT, 'stat', '--format=%u', '/'];
@@ -179,15 +187,15 @@ export function namespaceWithoutRoot(): Wrapper | undefined {
 
 const UNSHARE = ['unshare', '--mount', ...(IS_ROOT ? [] : ['--map-root-user'])];
 
-/** Has a file system of its own at `directory`, which `options` keep small. */
+/** Mounts a file system at `directory`, which `options` keep small. */
 export function withSmallDisk(directory: string, options: string): Wrapper {
   const script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"';
   return [...UNSHARE, 'sh', '-c', script, 'sh', options, directory];
 }
 
 /**
- * Has a disk at `directory` that answers until a file is read, and then no more: every file there is one of a single byte.
- * Takes the right to mount and `/dev/fuse`.
+ * Mounts a disk at `directory` that answers until a file is read, and then no more: every file has
+ * a single byte. Takes the right to mount and `/dev/fuse`.
  */
 export function withDeadDisk(directory: string): Wrapper {
   const options = 'fd=3,rootmode=40000,user_id=0,group_id=0';
@@ -204,22 +212,24 @@ export function mayHaveDeadDisk(): boolean {
   return spawnSync(program, args).status === 0;
 }
 
-/** Sees the files below `directory` as if they lay in `/etc`, beside what is there. */
+/** Shows the files below `directory` in `/etc`, beside its own. */
 export function withEtc(directory: string): Wrapper {
   const script = 'mount -t overlay -o "lowerdir=$1:/etc" none /etc && shift && exec "$@"';
   return [...UNSHARE, 'sh', '-c', script, 'sh', directory];
 }
 
-/** Whether that may be: it takes what `mayMount` takes, and a kernel with overlays. */
+/** Whether that is possible: it takes the right to mount, and a kernel with overlays. */
 export function mayOverlay(): boolean {
   const [program = '', ...args] = [...withEtc('/mnt'), 'true'];
   return spawnSync(program, args).status === 0;
 }
 
-/** Has mounts of its own, which go with it. */
+/** Has its own mounts, which end with it. */
 export const WITH_OWN_MOUNTS: Wrapper = UNSHARE;
 
-/** Whether that may be: it is not for everybody, not in every container, and not outside of Linux. */
+/**
+ * Whether that is possible: it takes the right to mount on Linux, which some containers withhold.
+ */
 export function mayMount(): boolean {
   const [program = '', ...args] = [...withSmallDisk('/mnt', 'size=4k'), 'true'];
   return spawnSync(program, args).status === 0;

@@ -1,4 +1,5 @@
-// A Node of its own for programs that spoil their JavaScript environment: prototypes, globals, descriptors.
+// Runs programs that damage their JavaScript realm in a Node process: prototypes, globals,
+// descriptors.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +12,7 @@ import type { GenerateOptions } from '../../index.js';
 
 const INDEX = fileURLToPath(new URL('../../index.js', import.meta.url));
 
-/** How a call ended, as {@link inOwnRealm}'s programs tell it. */
+/** The end of a call, as {@link inOwnRealm}'s programs report it. */
 export type Told =
   | { resolved: unknown }
   | { rejected: { [member: string]: unknown; code?: string; message?: string } }
@@ -19,8 +20,9 @@ export type Told =
   | 'no promise';
 
 /**
- * What a program finds: `options`, `addon`, `clean(f)`, which undoes what `f` did to `Object.prototype` as soon as its result is
- * there, and `told(f)`, which calls `f` and tells how the promise ended: a buffer as base64, an error as its members.
+ * What a program has: `options`, `addon`, `clean(f)`, which undoes what `f` did to
+ * `Object.prototype` when its result is there, and `told(f)`, which calls `f` and reports how the
+ * promise ended: a buffer as base64, an error as its members.
  */
 const PREAMBLE = `
   const { stdout } = process;
@@ -49,7 +51,7 @@ const PREAMBLE = `
   };
 `;
 
-/** What `program`, the body of an async function, returns in a Node of its own; it must end by itself. */
+/** Returns the result of `program`, the body of an async function, which must end by itself. */
 export async function inOwnRealm<T = Told[]>(
   program: string,
   options: GenerateOptions,

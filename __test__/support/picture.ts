@@ -8,15 +8,15 @@ export type Painter = (x: number, y: number) => Rgba;
 export interface PngOptions {
   width: number;
   height: number;
-  /** The colour of each pixel; without one, noise that `seed` decides. */
+  /** The colour of each pixel, by default noise of `seed`. */
   paint?: Painter;
   seed?: number;
   alpha?: boolean;
-  /** At least this many bytes: noise, which does not compress, is laid over as many rows as it takes. */
+  /** The least size: noise, which does not compress, covers as many rows as needed. */
   minBytes?: number;
 }
 
-/** A valid 8-bit truecolour PNG. The same options give the same bytes. */
+/** Makes a valid 8-bit truecolour PNG. The same options give the same bytes. */
 export function makePng(options: PngOptions): Buffer {
   const { width, height, alpha = false, minBytes = 0 } = options;
   const random = randomBytes(options.seed ?? 1);
@@ -40,7 +40,7 @@ export function makePng(options: PngOptions): Buffer {
       const pixel = colour(x, y);
       for (let channel = 0; channel < channels; channel += 1) rows[at++] = pixel[channel] ?? 255;
     }
-    // In place and therefore from the right: each byte becomes its difference to the pixel before.
+    // In place, hence from the right: each byte becomes its difference to the pixel before.
     for (let i = at - 1; i >= rowStart + channels; i -= 1) {
       rows[i] = byteAt(rows, i) - byteAt(rows, i - channels);
     }
@@ -52,12 +52,12 @@ export function makePng(options: PngOptions): Buffer {
   ]);
 }
 
-/** About as many pixels as the real tool draws, whatever the aspect. */
+/** About as many pixels as the real tool draws, for every aspect. */
 const PIXELS = 1254 * 1254;
 
 /**
- * A stand-in for what the model would draw: dunes below a sun, in colours that the prompt names (or
- * else that its hash picks), with the prompt's words across the sky.
+ * A stand-in for the model's image: dunes below a sun, in colours that the prompt names (or else
+ * chosen by its hash), with the prompt's text across the sky.
  */
 export function drawPrompt(prompt: string, aspect = '1:1'): Buffer {
   const { width, height } = sizeOf(aspect);
@@ -78,7 +78,7 @@ export function drawPrompt(prompt: string, aspect = '1:1'): Buffer {
   }));
   const letters = lettering(prompt.trim(), width, Math.round(height * 0.46));
 
-  // A little grain, as in a real file: it hides the steps of the gradients.
+  // A little grain, as in a real file, hides the steps of the gradients.
   const shade = (colour: Rgba, light = 0): Rgba => {
     const change = light + (random() & 3) - 1.5;
     return [
@@ -95,7 +95,7 @@ export function drawPrompt(prompt: string, aspect = '1:1'): Buffer {
     if (dune) return shade(dune.colour, 22 - ((y - (dune.crest[x] ?? 0)) * 70) / height);
     const sky = mix(skyTop, skyBottom, y / (height * 0.75));
     const rim = Math.hypot(x - sunX, y - sunY) - sunRadius;
-    // One pixel of softness keeps the disc from looking cut out.
+    // One pixel of softness smooths the edge of the disc.
     if (rim < 1) return shade(mix(sun, sky, rim));
     return shade(mix(mix(sky, sun, 0.45), sky, Math.sqrt(rim / (sunRadius * 1.6))));
   };
@@ -109,7 +109,7 @@ function byteAt(bytes: Uint8Array, index: number): number {
   return bytes[index] ?? 0;
 }
 
-/** Largest whole sides of that aspect which keep to the pixel budget. */
+/** The largest whole sides of that aspect within the pixel budget. */
 function sizeOf(aspect: string): { width: number; height: number } {
   const [w = 1, h = 1] = aspect.split(':').map(Number);
   const ratio = w > 0 && h > 0 ? w / h : 1;
@@ -119,14 +119,15 @@ function sizeOf(aspect: string): { width: number; height: number } {
   };
 }
 
-// FNV-1a: spreads even one changed letter over all bits, which the generator below needs as its seed.
+// FNV-1a: spreads a single changed letter over all bits, which the generator below needs as its
+// seed.
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (const byte of Buffer.from(text)) value = Math.imul(value ^ byte, 0x01000193);
   return value >>> 0;
 }
 
-/** mulberry32, one byte at a time: a fixed seed must give the same picture in every Node. */
+/** mulberry32, one byte at a time: a fixed seed gives the same image in every Node. */
 function randomBytes(seed: number): () => number {
   let state = seed;
   return () => {
@@ -149,7 +150,7 @@ const HUES = new Map([
   ['pink', 350],
 ]);
 
-/** Sky and sun: the colours that the prompt names last and first, where it names any. */
+/** Sky and sun: the colours that the prompt names last and first, if any. */
 function huesOf(prompt: string, unit: () => number): [sky: number, sun: number] {
   const named = (prompt.toLowerCase().match(/[a-z]+/g) ?? []).flatMap(
     (word) => HUES.get(word) ?? [],
@@ -158,7 +159,7 @@ function huesOf(prompt: string, unit: () => number): [sky: number, sun: number] 
   return [named.length > 1 ? (named.at(-1) ?? sun) : sun + 120 + unit() * 120, sun];
 }
 
-/** A perceptual colour space keeps every palette equally light, whatever its hues. */
+/** A perceptual colour space keeps all palettes equally light. */
 function oklch(lightness: number, chroma: number, hue: number): Rgba {
   const a = chroma * Math.cos((hue * Math.PI) / 180);
   const b = chroma * Math.sin((hue * Math.PI) / 180);
@@ -206,8 +207,8 @@ const INK = 2;
 const SHADOW = 1;
 
 /**
- * Where the words and their shadow lie, one byte for each pixel of a band at the top: wrapped, centred,
- * in the largest whole-pixel size that fits.
+ * The coverage of the text and its shadow, one byte for each pixel of a band at the top: wrapped,
+ * centred, in the largest whole-pixel size that fits.
  */
 function lettering(text: string, width: number, height: number): Uint8Array {
   const words = text
@@ -250,7 +251,7 @@ function* dots(line: string): Generator<{ x: number; y: number }> {
   }
 }
 
-/** Greedy; a word longer than a line is cut. */
+/** Greedy. A word longer than a line is cut. */
 function wrap(words: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -280,5 +281,5 @@ const GLYPHS = new Map(
     .map((entry) => [entry.slice(0, 1), entry.slice(1)] as const)
     .concat([[' ', '0000000']]),
 );
-/** What is drawn for a character the font lacks. */
+/** Drawn for a character that the font lacks. */
 const TOFU = 'vhhhhhv';

@@ -8,13 +8,13 @@ import type { Home } from './loopback.js';
 import { directories } from './platform.js';
 import { type Survivor, survivors } from './survivors.js';
 
-/** Directories and an environment by which everything that a call leaves behind can be found. */
+/** Directories and an environment by which everything that a call leaves can be found. */
 export interface Place {
   directory: string;
   env: Record<string, string>;
-  /** What lives of it at this moment. */
+  /** Its live processes. */
   processes: () => Survivor[];
-  /** How many processes and workspaces there are at this moment. */
+  /** How many processes and workspaces there are. */
   leftovers: () => number;
   remove: () => Promise<void>;
 }
@@ -26,7 +26,7 @@ export async function makePlace(home: Home): Promise<Place> {
   return {
     directory,
     env: {
-      // First, as the addon does it: a stub that is started bare has to run in the same Node.
+      // First, as in the addon: a stub started without it has to run in the same Node.
       PATH: [path.dirname(process.execPath), process.env['PATH']].join(path.delimiter),
       ...directories(directory, directory),
       CODEX_IMAGE_PLACE: marker,

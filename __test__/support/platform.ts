@@ -1,4 +1,4 @@
-// What differs between the systems that the tests run on.
+// Differences between the systems that the tests run on.
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -7,15 +7,18 @@ export const LINUX = process.platform === 'linux';
 export const MACOS = process.platform === 'darwin';
 export const WINDOWS = process.platform === 'win32';
 
-/** A directory that is not there, by a name that is absolute everywhere. */
+/** An absolute path that does not exist, on every system. */
 export const NOWHERE = path.resolve('/nowhere');
 
-/** Of the flags that open a file: on Windows nobody else can open it until it is closed. (libuv's UV_FS_O_EXLOCK.) */
+/**
+ * A flag for opening a file: on Windows no other process can open it until it is closed. (libuv's
+ * UV_FS_O_EXLOCK.)
+ */
 export const HELD_ALONE = WINDOWS ? 0x1000_0000 : 0;
 
 /**
- * Whether this machine has a Codex outside of anybody's home, where every search finds it (`usual_dirs` and `in_apps` in
- * src/codex/locate.rs): then no search comes as far as the last places, or to nothing.
+ * Whether this machine has a Codex outside of all homes, where every search finds it (`usual_dirs`
+ * and `in_apps` in src/codex/locate.rs): no search then reaches the later directories, or fails.
  */
 export const CODEX_IS_INSTALLED =
   !WINDOWS &&
@@ -26,11 +29,11 @@ export const CODEX_IS_INSTALLED =
     '/Applications/Codex.app/Contents/Resources',
   ].some((directory) => existsSync(`${directory}/codex`));
 
-/** The variable that names the user's home, and the one that names the directory for temporary files. */
+/** The names of the variables for the user's home and for the directory for temporary files. */
 export const HOME = WINDOWS ? 'USERPROFILE' : 'HOME';
 export const TEMPORARY = WINDOWS ? 'TEMP' : 'TMPDIR';
 
-/** The environment by which a program finds these two. */
+/** The variables by which a program finds these two. */
 export function directories(home: string, temporary: string): Record<string, string> {
   if (!WINDOWS) return { [HOME]: home, [TEMPORARY]: temporary };
   return {

@@ -1,4 +1,4 @@
-// PNG files made from nothing, whole or broken in one chosen way.
+// Makes PNG files, valid or broken in one way.
 
 import { deflateSync } from 'node:zlib';
 
@@ -8,18 +8,18 @@ export interface Picture {
   width?: number;
   height?: number;
   alpha?: boolean;
-  /** Different seeds give different pixels, so that one picture is never taken for another. */
+  /** Different seeds give different pixels. */
   seed?: number;
   /** Chunks between the header and the pixels. */
   ancillary?: Buffer[];
 }
 
-/** A valid 8-bit RGB or RGBA picture. */
+/** A valid 8-bit RGB or RGBA image. */
 export function png({ ancillary = [], ...picture }: Picture = {}): Buffer {
   return assemble([header(picture), ...ancillary, chunk('IDAT', deflateSync(pixels(picture)))]);
 }
 
-/** Signature, the given chunks, IEND. */
+/** Joins the signature, the given chunks and IEND. */
 export function assemble(chunks: Buffer[]): Buffer {
   return Buffer.concat([SIGNATURE, ...chunks, chunk('IEND', Buffer.alloc(0))]);
 }
@@ -33,7 +33,7 @@ export function header({ width = 3, height = 2, alpha = false }: Picture = {}): 
   return chunk('IHDR', data);
 }
 
-/** The rows of a picture as PNG filters them (filter 0), ready to be compressed. */
+/** The rows of an image as PNG filters them (filter 0), not yet compressed. */
 export function pixels({ width = 3, height = 2, alpha = false, seed = 1 }: Picture = {}): Buffer {
   const row = 1 + width * (alpha ? 4 : 3);
   const bytes = Buffer.alloc(row * height);
@@ -55,7 +55,7 @@ export function chunk(type: string, data: Uint8Array): Buffer {
   return Buffer.concat([length, body, check]);
 }
 
-// `zlib.crc32` would do, but not in every Node 20.
+// `zlib.crc32` is missing in some versions of Node 20.
 function crc32(bytes: Uint8Array): number {
   let crc = ~0;
   for (const byte of bytes) {

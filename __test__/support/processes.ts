@@ -1,5 +1,5 @@
-// The table of processes, as far as tests look at it. Linux has it as files; macOS has programs that read it. What Windows has
-// is too slow to be asked at every test.
+// The table of processes. Linux has it as files, macOS has programs that read it. The programs of
+// Windows are too slow to run after every test.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -11,18 +11,18 @@ export interface Process {
   parent: number;
   /** One letter: `Z` is a zombie, `T` is stopped. */
   state: string;
-  /** Its arguments, a space between each two. */
+  /** Its arguments, separated by spaces. */
   command: string;
-  /** Whether the environment that it was started with holds this text. */
+  /** Whether the environment it was started with contains this text. */
   carries: (text: string) => boolean;
-  /** The directory it works in, where it is known. */
+  /** Its working directory, if it is known. */
   cwd: () => string | undefined;
 }
 
-/** Every process of this moment that may be looked at. */
+/** Returns all processes that may be inspected. */
 export const processes: () => Process[] = MACOS ? fromPrograms : fromFiles;
 
-/** The processes that `parent` has started, as far as they were not waited for. */
+/** Returns the children of `parent`, zombies included. */
 export function childrenOf(parent: number): Process[] {
   return processes().filter((candidate) => candidate.parent === parent);
 }
@@ -55,7 +55,7 @@ function directoryOf(pid: number): string | undefined {
   }
 }
 
-/** Empty when the process is gone: between two looks any process may end. */
+/** Empty if the process is gone: any process may end between two reads. */
 function read(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'latin1');
@@ -65,8 +65,8 @@ function read(pid: number, file: string): string {
 }
 
 /**
- * ps(1) and lsof(8) of macOS: `-E` shows the environment behind the arguments, of one's own processes only, and of none of
- * Apple's own programs.
+ * ps(1) and lsof(8) of macOS: `-E` shows the environment behind the arguments, of the user's own
+ * processes only, and of none of Apple's programs.
  */
 function fromPrograms(): Process[] {
   const whole = new Map(ps('-axwwE', 'pid', 'command'));
@@ -86,7 +86,7 @@ function fromPrograms(): Process[] {
 }
 
 function ps(which: string, ...columns: string[]): [pid: number, rest: string][] {
-  // Behind an equals sign all that follows is a heading, commas included.
+  // After an equals sign the rest is a heading, commas included.
   const text = ask('ps', [which, ...columns.flatMap((column) => ['-o', `${column}=`])]);
   return text.split('\n').flatMap((line): [number, string][] => {
     const [, pid, rest] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
@@ -94,7 +94,7 @@ function ps(which: string, ...columns: string[]): [pid: number, rest: string][] 
   });
 }
 
-/** By pid, of one's own processes. */
+/** By pid, of the user's own processes. */
 function workingDirectories(): Map<number, string> {
   const user = String(process.getuid?.());
   const text = ask('lsof', ['-w', '-a', '-u', user, '-d', 'cwd', '-Fpn']);
@@ -105,7 +105,10 @@ function workingDirectories(): Map<number, string> {
   return found;
 }
 
-/** What a program prints; lsof exits with 1 where it could not look at everything. Of the tests' own environment it gets nothing. */
+/**
+ * Returns the output of a program. lsof exits with 1 if it could not inspect everything. It gets
+ * none of the tests' environment.
+ */
 function ask(program: string, args: string[]): string {
   const env = { PATH: process.env['PATH'] };
   const { stdout, error } = spawnSync(program, args, { encoding: 'utf8', env, maxBuffer: 1 << 26 });

@@ -1,4 +1,4 @@
-// What a spec can see of the processes of a real Codex, beyond that they are there.
+// Details of the processes of a real Codex.
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -8,15 +8,15 @@ import { LINUX } from './platform.js';
 import type { Survivor } from './survivors.js';
 
 export interface RunningProcess {
-  /** As it stands in a process list. */
+  /** As in a process list. */
   command: string;
-  /** The file that is executed. */
+  /** The path of the executable. */
   program: string;
-  /** The variables that it was started with, where they can be seen. */
+  /** The variables that it was started with, where they can be read. */
   env: string[];
 }
 
-/** Undefined when the process has ended meanwhile. */
+/** Returns undefined if the process has ended meanwhile. */
 export function look({ pid, command }: Survivor): RunningProcess | undefined {
   try {
     return { command, ...(LINUX ? fromFiles(pid) : fromPrograms(pid, command)) };
@@ -30,7 +30,7 @@ function fromFiles(pid: number): { program: string; env: string[] } {
   return { program: readlinkSync(`/proc/${pid}/exe`), env };
 }
 
-/** On macOS. A value with a space falls apart, which no name does. */
+/** For macOS. A value with a space is split, which no name is. */
 function fromPrograms(pid: number, command: string): { program: string; env: string[] } {
   const whole = print('ps', '-wwE', '-o', 'command=', '-p', String(pid));
   // The first of the files that are mapped as text.
@@ -45,21 +45,21 @@ function print(program: string, ...args: string[]): string {
 }
 
 interface WindowsProcess extends Survivor, RunningProcess {
-  /** With the pid it names one process. */
+  /** Identifies a process together with its pid. */
   started: number;
 }
 
 /**
- * The processes of a world on Windows, which shows neither environments nor working directories: whoever has its directory in
- * his arguments, as Codex has, and all that descends from him. Whoever was seen once is known from then on, also when his
- * parents are gone. A look takes about a second.
+ * The processes of a fixture on Windows, which shows neither environments nor working directories:
+ * those with its directory in their arguments, as Codex has, and all descendants. A known process
+ * stays known when its parents are gone. A scan takes about a second.
  */
 export class Family {
   readonly #known = new Map<number, number>();
 
   constructor(private readonly directory: string) {}
 
-  /** Keeps this thread, and with it the backend, from going on meanwhile. */
+  /** Blocks this thread, and with it the backend. */
   members(): WindowsProcess[] {
     return this.#among(execFileSync(...TABLE));
   }
@@ -74,7 +74,7 @@ export class Family {
       ({ pid, started, command }) =>
         this.#known.get(pid) === started || command.includes(this.directory),
     );
-    // The list grows while it is gone through.
+    // The list grows during the iteration.
     for (const { pid, started } of ours) {
       const children = all.filter((child) => child.parent === pid && child.started >= started);
       ours.push(...children.filter((child) => !ours.includes(child)));

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// A stand-in for the Codex CLI. It gets its orders from the directory that STUB_CODEX names and
-// leaves there what it saw (`stub-orders.ts` has the words, `stub.ts` the other side).
+// The scriptable fake of the Codex CLI. Reads its orders from the directory that STUB_CODEX names,
+// and writes its recordings there. `stub-orders.ts` has the types, `stub.ts` the fixture.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -36,7 +36,7 @@ import { fileURLToPath } from 'node:url';
  * @typedef {Extract<Step, { do: 'save' | 'plant' }>} Placing
  */
 
-/** Nobody waits for a stub this long: if a test dies, its processes do not stay. */
+/** Ends processes that a dead test left behind. Longer than any test runs. */
 const LIFETIME_MS = 90_000;
 /** @type {NodeJS.Signals[]} */
 const POLITE_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
@@ -82,8 +82,8 @@ function commandOf(words) {
 }
 
 /**
- * Has a file of one's own, alone (libuv's UV_FS_O_EXLOCK), for as long as one lives: on Windows, where nothing else shows who
- * belongs to a run. It travels as text, too.
+ * Holds a file exclusively (libuv's UV_FS_O_EXLOCK) while the process lives: on Windows nothing
+ * else shows which processes belong to a call. Also passed on as text.
  *
  * @param {Pick<typeof import('node:fs'), 'constants' | 'openSync'>} fs
  * @param {string} directory
@@ -155,7 +155,7 @@ async function perform(step) {
       for (let n = 0; n < (step.times ?? 1); n += 1) {
         for (const piece of split(bytes, step.pieces ?? 1)) {
           write(step.to === 'stdout' ? 1 : 2, piece);
-          // A turn of the loop between writes lets the reader see each one alone.
+          // A turn of the event loop between writes lets the reader see each one alone.
           if (step.pieces) await sleep(1);
         }
       }
@@ -253,8 +253,8 @@ function flood({ to, line, bytes }) {
 }
 
 /**
- * What every process of a tool does, for which it travels as text: it lives on, and when it and all it starts are up, says
- * so on descriptor 3, with its process id.
+ * The program of every process of a tool, passed on as text: it lives on, and writes its process id
+ * to descriptor 3 when it and its children run.
  *
  * @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan
  * @param {number} lifetimeMs
@@ -282,7 +282,7 @@ function beTool({ generations = 1, ...plan }, lifetimeMs, holdFile, directory) {
 /** @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan */
 function tool(plan) {
   const script = `(${beTool})(${JSON.stringify(plan)}, ${LIFETIME_MS}, ${hold}, ${JSON.stringify(desk)})`;
-  // The `ps` of macOS shows a process in one line, and what it was started with behind its arguments.
+  // The `ps` of macOS shows a process in one line, with its environment behind its arguments.
   return script.replaceAll(/\s*\n\s*/g, ' ');
 }
 
@@ -312,13 +312,13 @@ async function startDaemon(knownBy) {
     ...(knownBy === 'directory' ? {} : { cwd: '/' }),
     ...(knownBy === 'environment' ? {} : { env: {} }),
   });
-  // It is up before its parent has ended.
+  // It runs before its parent has ended.
   if (child.exitCode === null) await once(child, 'exit');
   if (knownBy === 'nothing') writeFileSync(path.join(desk, 'daemon.pid'), pid);
 }
 
 /**
- * Starts a program and resolves with it and with what it says when it is ready.
+ * Starts a program and resolves with it and its message of readiness.
  *
  * @param {string} script
  * @param {import('node:child_process').SpawnOptions} options
@@ -351,13 +351,13 @@ async function plant(step) {
       writeFileSync(file, '');
       return truncateSync(file, 3 * 2 ** 30);
     case 'socket': {
-      // The path of a socket may not be long, and its owner removes it by the name it was bound to.
+      // The path of a socket must be short, and its owner removes it by the name it was bound to.
       await once(createServer().listen('bound.socket').unref(), 'listening');
       return renameSync('bound.socket', file);
     }
     case 'linked parent':
       rmdirSync(path.dirname(file));
-      // On Windows the kind of link that takes no rights.
+      // The kind of link that needs no privilege on Windows.
       return symlinkSync(target, path.dirname(file), 'junction');
   }
 }
@@ -405,8 +405,8 @@ function leave(what) {
 }
 
 /**
- * Directories in each other, each named `a`. No path is long enough for them, so it works in each
- * in turn. Those that are furnished are left without permissions.
+ * Makes nested directories, each named `a`. No path is long enough for them, so it works in each in
+ * turn. Furnished ones are left without permissions.
  *
  * @param {number} levels
  * @param {(level: number) => void} [furnish]
@@ -423,7 +423,7 @@ function nest(levels, furnish) {
   }
 }
 
-/** What Codex states at the head of the record: the sandbox that the command line asks for. */
+/** What Codex states at the beginning of the record: the sandbox of the command line. */
 function inForce() {
   const sandbox = args[args.indexOf('--sandbox') + 1];
   const policies = args.flatMap((arg) => /^approval_policy="(.*)"$/.exec(arg)?.[1] ?? []);
@@ -434,7 +434,7 @@ function inForce() {
   };
 }
 
-/** The record of a thread, and whether there is one. */
+/** The record of a thread, and whether it is new. */
 function recordOf(thread = recording.threadId ?? 'no-thread') {
   const time = new Date().toISOString();
   const day = path.join(codexHome(), 'sessions', ...time.slice(0, 10).split('-'));
@@ -489,7 +489,7 @@ function recordPicture({ form, base64, revisedPrompt, thread }) {
     }
     case 'output': {
       const image = { type: 'input_image', image_url: `data:image/png;base64,${base64}` };
-      // An agent may say anything, also what the lines that count contain.
+      // Text of an agent may contain the markers of lines that count.
       const text = { type: 'input_text', text: '"image_gen.generation" "image_generation_end"' };
       return append('response_item', {
         type: 'function_call_output',
@@ -524,7 +524,7 @@ function emit(event) {
 }
 
 /**
- * Writes all of it before it returns, so that what was said before a death was really said.
+ * Writes everything before it returns, so that nothing is lost when the process is killed.
  *
  * @param {number} fd
  * @param {string | Uint8Array} data
@@ -582,7 +582,7 @@ function now() {
   return performance.timeOrigin + performance.now();
 }
 
-/** Whole or not at all: a spec may read while the stub writes. */
+/** Written atomically, because a spec may read meanwhile. */
 function record() {
   const file = path.join(desk, `${process.pid}.recording.json`);
   writeFileSync(`${file}.new`, JSON.stringify(recording));
@@ -590,7 +590,7 @@ function record() {
     try {
       return renameSync(`${file}.new`, file);
     } catch (error) {
-      // On Windows nobody replaces a file for as long as somebody reads it.
+      // On Windows a file cannot be replaced while it is read.
       if (process.platform !== 'win32') throw error;
     }
   }

@@ -1,4 +1,4 @@
-// The looking itself: were it blind, every "nothing is left" would hold.
+// The search for survivors works: otherwise every assertion that nothing is left would hold.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -11,10 +11,14 @@ import { describe, expect, onTestFinished, test as base } from 'vitest';
 
 import { rejection } from './abort.js';
 import { LINUX, NOWHERE, WINDOWS } from './platform.js';
-import { test, turn } from './stub.js';
+import { turn } from './steps.js';
+import { test } from './stub.js';
 import { survivors } from './survivors.js';
 
-/** A process that lives until its stdin ends. It is Node, because macOS hides what Apple's own programs were started with. */
+/**
+ * Starts a process that lives until its stdin ends. Node, because macOS hides the environment of
+ * Apple's programs.
+ */
 async function start(
   options: { env?: NodeJS.ProcessEnv; cwd?: string },
   script = `console.log('up'); process.stdin.resume()`,
@@ -28,7 +32,7 @@ async function start(
   return Object.assign(child, { output: output.toString() });
 }
 
-test('sees a stub and its tools until they end', async ({ codex }) => {
+test('survivors lists a stub and its tools until they end', async ({ codex }) => {
   const controller = new AbortController();
   const steps = turn(
     { do: 'grandchild', ownSession: true, generations: 2 },
@@ -43,7 +47,7 @@ test('sees a stub and its tools until they end', async ({ codex }) => {
   expect(codex.survivors()).toEqual([]);
 });
 
-// Windows shows no process what another was started with, nor where it works.
+// Windows shows neither the environment nor the directory of a process.
 describe.skipIf(WINDOWS)('the table of processes', () => {
   base('shows one by the environment it was started with', async () => {
     const marker = randomUUID();
@@ -60,8 +64,8 @@ describe.skipIf(WINDOWS)('the table of processes', () => {
     expect(survivors(randomUUID(), directory)).toMatchObject([{ pid }]);
   });
 
-  // What macOS makes of such a directory's name is not documented.
-  base.runIf(LINUX)('also by one that is gone', async () => {
+  // How macOS shows such a directory is not documented.
+  base.runIf(LINUX)('shows one by a directory that is gone', async () => {
     const directory = await temporaryDirectory();
     const { pid } = await start({ cwd: directory });
     await rm(directory, { recursive: true });
@@ -76,9 +80,9 @@ describe.skipIf(WINDOWS)('the table of processes', () => {
     expect(survivors(marker, NOWHERE)).toEqual([]);
   });
 
-  base('shows a zombie for dead', async () => {
+  base('does not show a zombie', async () => {
     const marker = randomUUID();
-    // It starts a child that ends at once, and is then too busy to ever wait for it.
+    // Starts a child that ends at once, and then never waits for it.
     const script = [
       `const { pid } = require('node:child_process').spawn(process.execPath, ['--version'], { stdio: 'ignore' })`,
       `require('node:fs').writeSync(1, String(pid))`,
@@ -86,7 +90,7 @@ describe.skipIf(WINDOWS)('the table of processes', () => {
     ].join('; ');
     const parent = await start({ env: { ...process.env, MARK: marker } }, script);
     await expect.poll(() => survivors(marker, NOWHERE).map(({ pid }) => pid)).toEqual([parent.pid]);
-    // It is still there to be seen by whoever looks less closely.
+    // The system still has an entry for it.
     expect(() => process.kill(Number(parent.output), 0)).not.toThrow();
   });
 });

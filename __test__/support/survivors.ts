@@ -1,7 +1,7 @@
-// Finds what a run left behind, by facts the run cannot shed: the environment a process was started
-// with and the directory it works in. A zombie is dead; it only waits to be counted.
+// Finds processes of a call by what they cannot change: the environment they were started with and
+// their working directory. Zombies count as dead.
 //
-// Windows shows neither. There the stub and each of its tools hold a file, alone, for as long as they live.
+// Windows shows neither: there the stub and each of its tools hold a file exclusively.
 
 import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import path from 'node:path';
@@ -17,7 +17,10 @@ export interface Survivor {
   state: string;
 }
 
-/** Live processes that carry `marker` in their environment or work below `directory`; on Windows those with a file on its `desk`. */
+/**
+ * Returns live processes that have `marker` in their environment or work below `directory`, on
+ * Windows those that hold a file in its `desk`.
+ */
 export function survivors(marker: string, directory: string): Survivor[] {
   if (WINDOWS) return holders(path.join(directory, 'desk'));
   return processes()
@@ -49,7 +52,7 @@ function isHeld(file: string): boolean {
   }
 }
 
-/** The file of a process that has just died may still be held. */
+/** The file of a process that has just ended may still be held. */
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);

@@ -1,16 +1,16 @@
-// Zstandard frames made by hand (RFC 8878): Node 20 has no encoder. Nothing is compressed in them.
+// Makes Zstandard frames (RFC 8878) without compression: Node 20 has no encoder.
 
 const LARGEST_BLOCK = 2 ** 17;
-/** Windows as frame headers tell them: 2 MiB, as Codex asks for, 8 MiB and 16 MiB. */
+/** Window sizes as frame headers have them: 2 MiB, as Codex uses, 8 MiB and 16 MiB. */
 export const WINDOW = { usual: 11 << 3, largest: 13 << 3, larger: 14 << 3 };
 
 export interface Frame {
   window?: number;
-  /** Whether its last block is marked as that. */
+  /** Whether its last block is marked as the last. */
   isWhole?: boolean;
 }
 
-/** A frame that holds `content`. */
+/** Makes a frame with `content`. */
 export function frame(content: Uint8Array, { window = WINDOW.usual, isWhole = true }: Frame = {}) {
   const blocks: Buffer[] = [];
   for (let at = 0; at === 0 || at < content.length; at += LARGEST_BLOCK) {
@@ -21,14 +21,16 @@ export function frame(content: Uint8Array, { window = WINDOW.usual, isWhole = tr
   return Buffer.concat([frameHeader(window), ...blocks]);
 }
 
-/** A frame that holds `byte` so many times, rounded up to blocks: four bytes stand for 128 KiB. */
+/**
+ * Makes a frame with `byte` that many times, rounded up to blocks: four bytes stand for 128 KiB.
+ */
 export function bomb(byte: string, times: number): Buffer {
   const block = Buffer.concat([blockHeader(REPEATED, LARGEST_BLOCK, false), Buffer.from(byte)]);
   const blocks = Buffer.alloc(block.length * Math.ceil(times / LARGEST_BLOCK), block);
   return Buffer.concat([frameHeader(WINDOW.usual), blocks, blockHeader(RAW, 0, true)]);
 }
 
-/** A frame that is none of the content. */
+/** Makes a skippable frame. */
 export function skippable(content: Uint8Array): Buffer {
   const header = Buffer.alloc(8);
   header.writeUInt32LE(0x184d2a50, 0);

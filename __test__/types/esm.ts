@@ -62,7 +62,7 @@ export async function looksAround(threadId: string): Promise<string[]> {
   );
 }
 
-/** What can be wrong with a machine: a new one is a change of the API, and does not compile here. */
+/** Every code of a problem: a new one is a change of the API, and does not compile here. */
 export const problems: Record<ReadinessProblem['code'], boolean> = {
   CODEX_NOT_FOUND: true,
   NOT_SIGNED_IN: true,
@@ -86,7 +86,7 @@ export const checks: CheckOptions[] = [undefined, null].map((nothing) => ({
   config: nothing,
 }));
 
-/** Whoever builds options from optional parts may hand on what is absent, in both of its forms. */
+/** Optional parts may be passed on as undefined or null. */
 export const absent: GenerateOptions[] = [undefined, null].map((nothing) => ({
   prompt: 'a red fox',
   aspect: nothing,
@@ -135,7 +135,7 @@ export const present: Required<GenerateOptions> = {
   signal: AbortSignal.timeout(1000),
 };
 
-/** Every phase has a name: a new one is a change of the API, and does not compile here. */
+/** Every phase: a new one is a change of the API, and does not compile here. */
 export const labels: Record<ProgressEvent['phase'], string> = {
   queued: 'waiting',
   preflight: 'looking around',
@@ -149,7 +149,7 @@ export const labels: Record<ProgressEvent['phase'], string> = {
   stopping: 'stopping',
 };
 
-/** The same for the codes: whoever switches over them learns of a new one here. */
+/** Every code: a new one does not compile here. */
 export const statuses: Record<CodexImageErrorCode, number> = {
   INVALID_OPTIONS: 400,
   NOT_SIGNED_IN: 401,

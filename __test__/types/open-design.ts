@@ -1,4 +1,4 @@
-// Open Design's daemon and web app, as far as they meet this package. Compiled, never run.
+// Open Design's daemon and web app, as far as they use this package. Compiled, never run.
 
 import {
   checkCodexCli,
@@ -27,7 +27,7 @@ interface DaemonProvider {
   settingsVisible?: boolean;
 }
 
-/** The web app's: ids are a union. */
+/** The web app's registry: ids are a union. */
 type WebProviderId = 'openai' | 'hyperframes' | 'codex-cli';
 
 interface WebModel {
@@ -43,7 +43,7 @@ export const providers: DaemonProvider[] = [CODEX_CLI_PROVIDER, models.CODEX_CLI
 export const webProviders: (DaemonProvider & { id: WebProviderId })[] = [CODEX_CLI_PROVIDER];
 export const webModels: WebModel[] = [CODEX_IMAGE_GEN_MODEL, models.CODEX_IMAGE_GEN_MODEL];
 
-/** The dispatcher's context has more than is read of it. */
+/** The dispatcher's context has more members than are used. */
 interface DispatcherContext {
   surface: 'image' | 'video' | 'audio';
   model: string;
@@ -82,7 +82,7 @@ export async function branch(
   return image;
 }
 
-/** What the daemon's resolvers return is handed on as it is. */
+/** The results of the daemon's resolvers are passed on unchanged. */
 export const resolved: RenderOverrides = {
   executable: Math.random() < 0.5 ? '/opt/codex/bin/codex' : null,
   environment: process.env,
@@ -93,7 +93,7 @@ export const resolved: RenderOverrides = {
   signal: AbortSignal.timeout(1000),
 };
 
-/** Whoever builds them from optional parts may hand on what is absent. */
+/** Optional parts may be passed on as undefined. */
 export const absent: RenderOverrides = {
   executable: undefined,
   environment: undefined,
@@ -104,7 +104,7 @@ export const absent: RenderOverrides = {
   signal: undefined,
 };
 
-/** The picker asks as the renderer does. */
+/** The picker calls like the renderer. */
 export async function problemOf(codex: CodexOverrides): Promise<string | undefined> {
   const readiness: CodexCliReadiness = await checkCodexCli(codex);
   await checkCodexCli();

@@ -1,4 +1,4 @@
-// Writes the events of many stubs (stub-fifo.sh), which then cost almost no processor time.
+// Writes the events of many stubs (their step `relay`), which then cost almost no processor time.
 
 import { writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';

@@ -38,7 +38,7 @@ export async function eventLoop(): Promise<Section> {
       'the moment at which all stubs have started and begin to print until the last promise has ' +
       'settled. `monitorEventLoopDelay` ticks every millisecond, so an undisturbed loop shows ' +
       'about 1 ms. "Idle" is the same process with nothing to do, for as long. The stubs are ' +
-      `${GENERATIONS} Node processes, which compete for the processors with whatever else runs: ` +
+      `${GENERATIONS} processes, which compete for the processors with whatever else runs: ` +
       '"beside stubs" is this process with nothing to do while another one runs the same stubs ' +
       'without the addon. That comparison shows how much comes from the stubs alone. The limit ' +
       'is on the difference to idle while the events are spread over 2 s, which is about a ' +

@@ -45,7 +45,7 @@ export async function largeDaemon(): Promise<Section> {
       `As above, with ${LOAD.generations} generations, of which one starts every ${LOAD.apart} ` +
       `ms. When all have started, they send their events over ${LOAD.ms / 1000} s. Each size has ` +
       'a process of its own, which holds a buffer of that size beside what Node itself takes; ' +
-      'every page of it has been written to. The stubs are small shell scripts whose events come ' +
+      'every page of it has been written to. The stubs are small programs whose events come ' +
       'from one other process, so that they take little of the processors. "Plain TypeScript" is ' +
       'the same process with the same work, without the addon (`bench/peers/typescript.ts`). For ' +
       'each start Node copies the page tables of the whole process, on the JavaScript thread. ' +

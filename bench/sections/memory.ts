@@ -12,9 +12,9 @@ import { makePlace, type Place } from '../../__test__/support/place.js';
 import { makeHome } from '../../__test__/support/loopback/home.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
+import { STUB } from '../stubs.js';
 
 const SCRIPT = fileURLToPath(new URL('../children/calls.mjs', import.meta.url));
-const STUB = fileURLToPath(new URL('../../__test__/support/stub-codex.sh', import.meta.url));
 const RUNS = 5;
 /** Each takes half a minute. */
 const FLOODS = 1;
@@ -73,7 +73,7 @@ export async function memory(): Promise<Section> {
       title: 'Memory',
       text:
         'The resident set of a fresh process that makes calls, above its size before them. It ' +
-        'holds the pictures until the end. Codex is a shell script that leaves a picture, in ' +
+        'holds the pictures until the end. Codex is a stub that leaves a picture, in ' +
         'some rows after a line of 20 MB or a gigabyte of messages. The limit for a call in ' +
         'flight is twice its picture and 4 MB.',
       rows: [

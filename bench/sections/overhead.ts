@@ -45,7 +45,7 @@ export async function overhead(): Promise<Section> {
   return {
     title: 'Overhead of a call',
     text:
-      'A stub Codex (a small Node script that reads its prompt, prints ten events and leaves a ' +
+      'A stub Codex (a small program that reads its prompt, prints ten events and leaves a ' +
       "picture of one pixel) is run through the addon, and bare with Node's `spawn`: its prompt " +
       'written to stdin, its stdout read to the end, its exit awaited. One call at a time, in ' +
       'turn. The difference is preflight, workspace, checks and clean-up. Calls per second are ' +

@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
         match layers.provider(overrides) {
             Provider::OpenAi => {}
             Provider::Relay(name) => assert!(is_defined(&name) && name != "openai", "{name:?} is not defined"),
-            Provider::Without(name) => assert!(name != "openai"),
+            Provider::WithoutImageTool(name) => assert!(name != "openai"),
             Provider::Undefined(name) => assert!(!is_defined(&name), "{name:?} is defined"),
         }
         let _ = layers.login_rules(overrides);

@@ -45,7 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
     for event in whole.0.iter().filter_map(|line| ExecEvent::parse(line)) {
         transcript.note(&event);
     }
-    let words = transcript.words.text();
+    let words = transcript.agent_messages.text();
     assert!(words.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t')));
     if let Some(thread) = transcript.thread {
         let id = thread.to_string();

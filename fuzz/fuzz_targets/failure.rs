@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use codex_image::codex::events::{ExecEvent, Transcript};
-use codex_image::codex::failure::{StderrDigest, clock, detail, diagnose, diagnose_trouble};
+use codex_image::codex::failure::{StderrDigest, clock, detail, diagnose, diagnose_reconnects};
 use codex_image::process::Exit;
 use codex_image::text::lines::Lines;
 use codex_image::text::printable::printable;
@@ -59,11 +59,11 @@ fuzz_target!(|bytes: &[u8]| {
     let clock = clock(Some("UTC"));
     let diagnoses = [diagnose(&transcript, &stderr, Some(Exit::Code(1)), &clock)];
     transcript.note(&ExecEvent::TurnFailed(text.to_string()));
-    transcript.note(&ExecEvent::Trouble(text.to_string()));
+    transcript.note(&ExecEvent::Error(text.to_string()));
     transcript.note(&ExecEvent::Reconnecting(text.to_string()));
     let diagnoses = diagnoses.into_iter().flatten();
     let diagnoses = diagnoses.chain(diagnose(&transcript, &StderrDigest::default(), None, &clock));
-    for diagnosis in diagnoses.chain([diagnose_trouble(&transcript, &clock)]) {
+    for diagnosis in diagnoses.chain([diagnose_reconnects(&transcript, &clock)]) {
         // Messages contain nothing that Codex printed.
         let message = diagnosis.cause.to_string();
         assert!(message.len() < 500 && !message.contains(char::is_control), "{message:?}");

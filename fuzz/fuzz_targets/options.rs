@@ -109,11 +109,11 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(!confined || request.lean, "a full turn has servers outside of the sandbox");
     let words = &request.prompt;
     let brief = Brief {
-        words,
+        user_prompt: words,
         aspect: &request.aspect,
         transparent: false,
         references: &[],
-        alone: request.lean,
+        ignore_instructions: request.lean,
         copy_to: Some(Path::new("/w/image.png")),
     };
     let prompt = prompt(&brief, NONCE);

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
-use codex_image::codex::rollout::{Recorded, pictures_in, statement_in};
+use codex_image::codex::rollout::{RecordedImage, pictures_in, recorded_sandbox_in};
 use codex_image::files::Inflated;
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::fuzz_target;
@@ -32,7 +32,7 @@ impl Read for ShortReads<'_> {
     }
 }
 
-fn all(record: impl Read) -> (Vec<Recorded>, bool) {
+fn all(record: impl Read) -> (Vec<RecordedImage>, bool) {
     let mut found = Vec::new();
     let too_large = pictures_in(record, MAX_PICTURE_BYTES, |recorded| {
         found.push(recorded);
@@ -63,10 +63,10 @@ fuzz_target!(|bytes: &[u8]| {
     let (_, peak) = peak_of(|| std::io::copy(&mut Inflated::new(bytes).take(MAX_INFLATED_BYTES), &mut std::io::sink()));
     assert!(peak <= MAX_INFLATING_BYTES, "{peak} bytes were allocated");
 
-    assert_eq!(statement_in(ShortReads(bytes)), statement_in(bytes));
+    assert_eq!(recorded_sandbox_in(ShortReads(bytes)), recorded_sandbox_in(bytes));
     let whole = all(bytes);
     assert_eq!(all(ShortReads(bytes)), whole);
-    for Recorded { bytes: picture, .. } in &whole.0 {
+    for RecordedImage { bytes: picture, .. } in &whole.0 {
         assert!(!picture.is_empty() && picture.len() as u64 <= MAX_PICTURE_BYTES);
         let is_there = bytes.split(|byte| *byte == b'\n').any(|line| {
             let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);

@@ -1,4 +1,4 @@
-//! The program `codex-code-mode-host`, in which newer models call Codex's tools.
+//! Checks for the program `codex-code-mode-host`, in which newer models call Codex's tools.
 
 use std::path::Path;
 
@@ -7,20 +7,23 @@ use crate::error::ToolUnavailable;
 
 const HOST: &str = if cfg!(windows) { "codex-code-mode-host.exe" } else { "codex-code-mode-host" };
 
-/// A Codex has more than 200 MB; a wrapper, or what a version manager puts in its place, has less.
+/// Smallest size of a real Codex, which has more than 200 MB. Wrappers and the shims of version
+/// managers are smaller.
 const CODEX_BYTES: u64 = 32 << 20;
 
-/// The feature that allows to start the host. Without it code mode cannot draw either.
+/// Feature that lets Codex start the host. Without it, code mode cannot draw.
 pub const FEATURE: &str = "code_mode_host";
 
-/// Whether `cli` certainly cannot start the host, which has to be beside it: neither the PATH nor
-/// `CODEX_CODE_MODE_HOST_PATH` helps (0.147.0 and 0.171.0). Blocks on the disk.
+/// Whether `cli` certainly cannot start the host. The host has to be in the directory of Codex:
+/// neither the PATH nor `CODEX_CODE_MODE_HOST_PATH` is searched (0.147.0 and 0.171.0). Blocks on
+/// the disk.
 #[must_use]
 pub fn lacks_host(cli: &Cli) -> bool {
     let Ok(real) = cli.program.canonicalize() else { return false };
     let is_codex = real.file_name().is_some_and(|name| name.to_string_lossy().starts_with("codex"))
         && real.metadata().is_ok_and(|metadata| metadata.len() >= CODEX_BYTES);
-    // Linux resolves a link to the program, macOS does not.
+    // If the program is a link, Codex searches the target's directory on Linux, and the link's own
+    // on macOS.
     is_codex && ![&real, &cli.program].into_iter().any(|program| can_be_run(&program.with_file_name(HOST)))
 }
 
@@ -32,10 +35,10 @@ fn can_be_run(path: &Path) -> bool {
     path.is_file() && is_executable
 }
 
-/// What keeps code mode from drawing, if a line of stderr reports it (0.147.0 to 0.171.0; 0.144.6
-/// tells of a host that cannot be executed).
+/// Parses a report on stderr that code mode cannot draw (0.147.0 to 0.171.0; 0.144.6 only reports a
+/// host that cannot be executed).
 #[must_use]
-pub fn trouble(report: &str) -> Option<ToolUnavailable> {
+pub fn unavailable_reason(report: &str) -> Option<ToolUnavailable> {
     match () {
         () if report.starts_with("failed to spawn code-mode host") => Some(ToolUnavailable::Incomplete),
         () if report.starts_with("code-mode host is disabled") => Some(ToolUnavailable::SwitchedOff(FEATURE)),
@@ -43,8 +46,8 @@ pub fn trouble(report: &str) -> Option<ToolUnavailable> {
     }
 }
 
-/// What every such report names.
-pub const HOST_WORDS: &str = "code-mode host";
+/// Text that every such report contains.
+pub const REPORT_MARKER: &str = "code-mode host";
 
 #[cfg(test)]
 mod tests {
@@ -53,20 +56,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stderr_tells_what_keeps_code_mode_from_drawing() {
+    fn a_report_that_code_mode_cannot_draw_has_its_reason() {
         let host = "failed to spawn code-mode host /opt/codex/bin/codex-code-mode-host: ";
         for reason in ["No such file or directory (os error 2)", "host executable was not found"] {
-            assert_eq!(trouble(&format!("{host}{reason}")), Some(ToolUnavailable::Incomplete));
+            assert_eq!(unavailable_reason(&format!("{host}{reason}")), Some(ToolUnavailable::Incomplete));
         }
-        assert_eq!(trouble("code-mode host is disabled"), Some(ToolUnavailable::SwitchedOff(FEATURE)));
-        assert_eq!(trouble("unsupported call: image_genimagegen"), None);
+        assert_eq!(unavailable_reason("code-mode host is disabled"), Some(ToolUnavailable::SwitchedOff(FEATURE)));
+        assert_eq!(unavailable_reason("unsupported call: image_genimagegen"), None);
     }
 
     #[test]
-    fn only_a_whole_codex_lacks_its_host() {
-        let place = tempfile::tempdir().unwrap();
+    fn only_a_real_codex_is_found_to_lack_its_host() {
+        let dir = tempfile::tempdir().unwrap();
         let program = |name: &str, bytes| {
-            let path = place.path().join(name).join(name);
+            let path = dir.path().join(name).join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             File::create(&path).unwrap().set_len(bytes).unwrap();
             Cli { program: path, tools: None, version: None }
@@ -75,7 +78,7 @@ mod tests {
         assert!(lacks_host(&codex));
         assert!(!lacks_host(&program("codex-wrapper", 100)), "a wrapper starts another program");
         assert!(!lacks_host(&program("mise", CODEX_BYTES)), "a version manager starts another program");
-        assert!(!lacks_host(&Cli { program: place.path().join("nothing"), ..codex.clone() }));
+        assert!(!lacks_host(&Cli { program: dir.path().join("nothing"), ..codex.clone() }));
 
         let host = codex.program.with_file_name(HOST);
         std::fs::create_dir(&host).unwrap();
@@ -87,9 +90,9 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             assert!(lacks_host(&codex), "it cannot be executed");
             std::fs::set_permissions(&host, std::fs::Permissions::from_mode(0o755)).unwrap();
-            let link = place.path().join("codex-link");
+            let link = dir.path().join("codex-link");
             std::os::unix::fs::symlink(&codex.program, &link).unwrap();
-            assert!(!lacks_host(&Cli { program: link, ..codex.clone() }), "it is beside the program itself");
+            assert!(!lacks_host(&Cli { program: link, ..codex.clone() }), "the host is beside the link's target");
         }
         assert!(!lacks_host(&codex));
     }

@@ -1,4 +1,4 @@
-//! The command line and the environment of one turn.
+//! Builds the command line and the environment of one turn.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,18 @@ use crate::process::Program;
 use crate::request::Request;
 use crate::sandbox::Sandbox;
 
-/// Variables that make Codex bill a key or drop the image tool (`CODEX_API_KEY`,
-/// `CODEX_ACCESS_TOKEN`: from 0.144 the tool is gone, 0.132.0 bills), or that would hand the
-/// agent's shell a key to bill (`OPENAI_API_KEY`).
+/// Variables with credentials that the child does not get.
+///
+/// With `CODEX_API_KEY` or `CODEX_ACCESS_TOKEN`, 0.132.0 bills the key, and from 0.144 on Codex has
+/// no image tool. `OPENAI_API_KEY` would give the agent's shell a key to bill.
 const BILLING_VARIABLES: [&str; 3] = ["CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "OPENAI_API_KEY"];
 
-/// What the child process gets of the environment.
+/// Returns the variables that the child process inherits.
 fn without_billing(env: &Environment) -> impl Iterator<Item = (&str, &str)> {
     env.iter().filter(|(name, _)| !BILLING_VARIABLES.iter().any(|billing| name.eq_ignore_ascii_case(billing)))
 }
 
-/// The CLI with these arguments, in the environment that the request wants for it.
+/// Returns the CLI with these arguments and the environment that the request specifies.
 #[must_use]
 pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) -> Program {
     let mut env: Vec<(OsString, OsString)> =
@@ -35,7 +36,7 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
         env.extend(value.map(|value| (name.into(), value)));
     };
     set("PATH", Some(request.path_with(cli.tools.as_deref())));
-    // A blank one names a directory to Codex, and none here.
+    // Codex takes a blank value for a directory's name; this package ignores it.
     set(home::VARIABLE, None);
     if let Some((name, value)) = home::variable(&request.codex_home) {
         set(name, Some(value.to_owned()));
@@ -43,11 +44,10 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
     Program { path: cli.program.clone(), args, env, cwd }
 }
 
-/// The `-c` settings of a turn. The last one of a key wins: what a picture needs comes after what
-/// it does not, and the caller's own settings last.
+/// Returns the `-c` settings of a turn. The last one of a key wins: lean settings come first, then
+/// the needed ones, then the caller's.
 ///
-/// `marker` is a variable that the agent's shell carries, so that whatever it leaves running can be
-/// found.
+/// `marker` is a variable for the agent's shell, by which the processes that it starts are found.
 #[must_use]
 pub fn settings(
     request: &Request,
@@ -66,40 +66,41 @@ pub fn settings(
     settings
 }
 
-/// The caller's own settings. None of this package's own concerns what they are asked about: login,
-/// provider, model, image tool.
+/// Returns the caller's settings. They suffice to determine login, provider, model and image tool,
+/// since this package's own settings change none of these.
 #[must_use]
 pub fn callers_settings(request: &Request) -> Vec<Setting> {
     request.config.iter().cloned().chain(without_features(request)).collect()
 }
 
-/// `--disable` as settings. It goes before `-c`.
+/// Returns the features of `--disable` as settings. `--disable` overrides `-c`.
 fn without_features(request: &Request) -> impl Iterator<Item = Setting> {
     disabled(request).map(|name| (format!("features.{name}"), "false".to_owned()))
 }
 
-/// The features that a turn goes without. `--disable` refuses unknown names, so of this package's
-/// own only those that every version knows: all versions draw without a shell.
+/// Returns the features for `--disable`, which refuses unknown names: every version knows the two
+/// of the shell. All versions draw without a shell.
 fn disabled(request: &Request) -> impl Iterator<Item = &str> {
     let shell: &[&str] = if request.sandbox.has_shell() { &[] } else { &["shell_tool", "unified_exec"] };
     shell.iter().copied().chain(request.disable_features.iter().map(String::as_str))
 }
 
-/// The arguments of `codex exec` with these settings; `references` are attached. There is no
-/// positional prompt: it comes on stdin, where no quoting can change it and no process list shows
-/// it. (`-` as a positional was refused by some versions.) There is no `-C` either: Codex starts in
-/// the workspace (0.132.0 and 0.171.0 take it for their own), and a path would be resolved once
-/// more.
+/// Returns the arguments of `codex exec` with these settings. `references` are attached.
+///
+/// There is no positional prompt: it comes on stdin, where no quoting can change it and no process
+/// list shows it. (Some versions refuse `-` as a positional.) There is no `-C` either: Codex uses
+/// the directory in which it starts, the workspace (0.132.0 and 0.171.0), and would resolve a path
+/// once more.
 #[must_use]
 pub fn exec_args(request: &Request, settings: &[Setting], references: &[PathBuf]) -> Vec<OsString> {
     let mut args: Vec<OsString> =
         ["exec", "--json", "--skip-git-repo-check", "--sandbox", request.sandbox.as_str()].map(OsString::from).into();
-    // By its name alone, in Codex's working directory: a comma in a path would divide it.
+    // Only the file's name, relative to the working directory: Codex splits a path at commas.
     for name in references.iter().filter_map(|path| path.file_name()) {
         args.extend(["-i".into(), name.into()]);
     }
-    // Rules of the user's let commands run outside of the sandbox (all versions). Besides, `-i`
-    // takes everything up to the next option, so there must be one.
+    // The user's rules may let commands run outside the sandbox (all versions). Besides, `-i` takes
+    // all arguments up to the next option, so there must be one.
     args.push("--ignore-rules".into());
     for (key, value) in settings {
         args.extend(["-c".into(), format!("{key}={value}").into()]);
@@ -113,38 +114,38 @@ pub fn exec_args(request: &Request, settings: &[Setting], references: &[PathBuf]
     args
 }
 
-/// The settings that every turn needs, as keys and values of `-c`.
+/// Returns the `-c` settings that every turn needs.
 fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<Setting> {
     let mut settings = Vec::new();
     let mut set = |key: &str, value: &str| settings.push((key.to_owned(), value.to_owned()));
-    // 0.132.0 would write into the user's config.toml that it trusts the workspace.
+    // Without this, 0.132.0 writes to the user's config.toml that the workspace is trusted.
     let untrusted = Table::from_iter([("trust_level".to_owned(), Value::from("untrusted"))]);
     let projects = Table::from_iter([(workspace.to_string_lossy().into_owned(), Value::from(untrusted))]);
     // One inline table: `-c` splits a dotted key at every dot, quoted or not.
     set("projects", &Value::from(projects).to_string());
-    // A `.git` in the temporary directory would make it a project, whose own configuration up to
-    // 0.150.1 starts programs, and whose AGENTS.md every version reads.
+    // A `.git` in the temporary directory would make it a project. Up to 0.150.1 a project's
+    // configuration may start programs, and every version reads its AGENTS.md.
     set("project_root_markers", "[]");
-    // With `on-request` or `untrusted` of the user's own, an approved command leaves the sandbox
+    // With the user's `on-request` or `untrusted`, an approved command runs outside the sandbox
     // (`approvals_reviewer = "auto_review"`, 0.142.5 to 0.171.0), and `untrusted` makes 0.169.0 and
     // 0.171.0 exit with 1.
     set("approval_policy", "\"never\"");
     if let Sandbox::WorkspaceWrite { network } = sandbox {
         set("sandbox_workspace_write.writable_roots", "[]");
-        // In every place that is writable the sandbox lays out empty `.git`, `.codex`, `.agents` to
-        // mount over, and a turn that is stopped leaves them. In the workspace they go with it; in
-        // the temporary directories they would stay.
+        // In each writable root the sandbox creates empty `.git`, `.codex` and `.agents` as mount
+        // points, and a stopped turn leaves them behind. In the workspace they are removed with
+        // it, but in the temporary directories they would remain.
         set("sandbox_workspace_write.exclude_slash_tmp", "true");
         set("sandbox_workspace_write.exclude_tmpdir_env_var", "true");
         set("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
     }
-    // By default the agent's shell sees the daemon's whole environment, tokens included. `core`
-    // leaves it a few harmless variables, but up to 0.150.1 a snapshot of the shell brings all of
-    // them back from the second command on.
+    // By default the agent's shell gets the daemon's whole environment, including tokens. With
+    // `core` it gets a few harmless variables only, but up to 0.150.1 the shell snapshot restores
+    // all of them from the second command on.
     set("shell_environment_policy.inherit", "core");
     set("features.shell_snapshot", "false");
-    // Quoted: hexadecimal digits may look like a number, and Codex refuses to start with a number
-    // here.
+    // Quoted: Codex would parse some hexadecimal strings as numbers, and refuses to start with a
+    // number here.
     set(&format!("shell_environment_policy.set.{}", marker.0), &format!("\"{}\"", marker.1));
     settings
 }
@@ -159,7 +160,7 @@ mod tests {
         Environment::new(entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
     }
 
-    /// The settings of a command line as Codex reads them (codex-rs `utils/cli`).
+    /// Parses the settings of a command line as Codex does (codex-rs `utils/cli`).
     fn read(args: &[OsString]) -> Table {
         let mut read = Table::new();
         for setting in args.iter().zip(&args[1..]).filter(|(option, _)| *option == "-c").map(|(_, setting)| setting) {
@@ -179,14 +180,14 @@ mod tests {
     }
 
     fn name() -> impl Strategy<Value = String> {
-        // Characters that mean something to TOML, and arbitrary ones.
+        // Special characters of TOML, and arbitrary ones.
         prop_oneof!["['\"\\\\\n\r\t\u{1b}\u{7f}.,=# a{}\\[\\]]{0,12}", any::<String>()]
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
-        fn every_name_on_the_command_line_is_read_as_it_is(workspace in name(), server in name(), profile in name()) {
+        fn codex_reads_every_name_on_the_command_line_unchanged(workspace in name(), server in name(), profile in name()) {
             let server_of_users = Table::from_iter([(server.clone(), Value::from(Table::new()))]);
             let mut config = Table::from_iter([("profile".to_owned(), Value::from(profile.clone()))]);
             config.insert("mcp_servers".to_owned(), server_of_users.into());
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_bill_do_not_reach_the_child() {
+    fn the_child_gets_no_credentials_by_variables() {
         let env =
             env(&[("OPENAI_API_KEY", "sk"), ("CODEX_API_KEY", "sk"), ("CODEX_ACCESS_TOKEN", "t"), ("HOME", "/h")]);
         assert_eq!(without_billing(&env).collect::<Vec<_>>(), [("HOME", "/h")]);

@@ -1,9 +1,9 @@
-//! The user's effective configuration of Codex: all layers, read once per call and passed on.
+//! Reads all layers of the user's Codex configuration and merges them as Codex does.
 //!
-//! Lowest first, Codex merges the system's `config.toml`, the user's, the call's own `-c`, and
-//! above these the administrator's `managed_config.toml` and macOS's managed preferences (0.132.0
-//! to 0.171.0: run on Linux, read in the source for macOS and Windows). `requirements.toml`
-//! constrains the result. What an organisation delivers over the network is not visible here.
+//! From lowest to highest: the system's `config.toml`, the user's, the call's `-c` settings, the
+//! administrator's `managed_config.toml` and macOS's managed preferences (0.132.0 to 0.171.0: run
+//! on Linux, read in the source for macOS and Windows). `requirements.toml` constrains the result.
+//! Settings that an organisation delivers over the network are not read.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,29 +14,29 @@ use toml::{Table, Value};
 use crate::environment::Environment;
 use crate::files::read_regular;
 
-/// A `-c` setting: its dotted key and its value.
+/// `-c` setting: its dotted key and its value.
 pub type Setting = (String, String);
 
-/// The largest file that is read, in bytes. A generous `config.toml` has some tens of kilobytes.
+/// Largest file that is read, in bytes. Large `config.toml` files have some tens of kilobytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Where the layers are.
+/// Paths of the layers.
 #[derive(Debug, Clone)]
 pub struct ConfigFiles {
-    /// The user's `config.toml`.
+    /// `config.toml` of the user.
     pub user: PathBuf,
-    /// The system's `config.toml`.
+    /// `config.toml` of the system.
     pub system: PathBuf,
-    /// The administrator's settings, which outrank `-c`.
+    /// Administrator's settings, which override `-c`.
     pub managed: PathBuf,
-    /// The administrator's constraints.
+    /// Administrator's constraints.
     pub requirements: PathBuf,
-    /// Where macOS keeps managed preferences. Their content is not read.
+    /// Managed preferences of macOS. Only their existence is checked.
     pub preferences: Vec<PathBuf>,
 }
 
 impl ConfigFiles {
-    /// The places on `platform`, as Node names it (codex-rs `config/src/loader`).
+    /// Returns the paths on `platform`, a name as in Node (codex-rs `config/src/loader`).
     #[must_use]
     pub fn on(platform: &str, codex_home: &Path, env: &Environment) -> Self {
         let user = codex_home.join("config.toml");
@@ -67,7 +67,7 @@ impl ConfigFiles {
         }
     }
 
-    /// The places on this machine.
+    /// Returns the paths on this machine.
     #[must_use]
     pub fn here(codex_home: &Path, env: &Environment) -> Self {
         let platform = match std::env::consts::OS {
@@ -79,13 +79,13 @@ impl ConfigFiles {
     }
 }
 
-/// One file of settings.
+/// One configuration file.
 #[derive(Debug, Clone, Default, PartialEq)]
 enum Layer {
     #[default]
     Absent,
     Parsed(Table),
-    /// It exists, and is not a regular file, too large, not readable or not TOML.
+    /// The file exists, but is not regular, too large, not readable or not TOML.
     Unreadable,
 }
 
@@ -116,7 +116,7 @@ impl Layer {
     }
 }
 
-/// The settings of all layers.
+/// Settings of all layers.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     system: Layer,
@@ -129,28 +129,28 @@ pub struct Config {
 impl Config {
     /// Reads all layers. Blocks on the disk.
     #[must_use]
-    pub fn read(places: &ConfigFiles) -> Self {
+    pub fn read(files: &ConfigFiles) -> Self {
         Self {
-            system: Layer::read(&places.system),
-            user: Layer::read(&places.user),
-            managed: Layer::read(&places.managed),
-            requirements: Layer::read(&places.requirements),
-            has_preferences: places.preferences.iter().any(|path| path.exists()),
+            system: Layer::read(&files.system),
+            user: Layer::read(&files.user),
+            managed: Layer::read(&files.managed),
+            requirements: Layer::read(&files.requirements),
+            has_preferences: files.preferences.iter().any(|path| path.exists()),
         }
     }
 
-    /// The configuration that has no other layer than the user's `config.toml`.
+    /// Creates a configuration of the user's `config.toml` alone.
     #[must_use]
     pub fn of_user(text: &str) -> Self {
         Self { user: Layer::parse(text), ..Self::default() }
     }
 
-    /// The layers below the command line, lowest first.
+    /// Returns the layers below the command line, lowest first.
     fn below(&self) -> impl Iterator<Item = &Table> {
         [&self.system, &self.user].into_iter().filter_map(Layer::table)
     }
 
-    /// What Codex makes of all layers and the `-c` settings of the call.
+    /// Merges all layers with the call's `-c` settings as Codex does.
     fn effective(&self, settings: &[Setting]) -> Table {
         let mut merged = Table::new();
         self.below().for_each(|layer| merge(&mut merged, layer));
@@ -159,7 +159,7 @@ impl Config {
         merged
     }
 
-    /// The names of all MCP servers that a layer defines.
+    /// Returns the names of all MCP servers that any layer defines.
     #[must_use]
     pub fn mcp_servers(&self) -> BTreeSet<&str> {
         let layers = self.below().chain(self.managed.table());
@@ -167,57 +167,57 @@ impl Config {
         servers.flat_map(Table::keys).map(String::as_str).collect()
     }
 
-    /// The highest layer's word on what a legacy profile may set, too: that goes before the files,
-    /// and `-c` before the profile.
-    fn said<T>(&self, settings: &[Setting], of: impl Fn(&Table) -> Option<T>) -> Option<T> {
+    /// Returns the value that `of` finds in the highest layer, for settings that a legacy profile
+    /// may contain. The profile overrides the files, and `-c` overrides the profile.
+    fn lookup<T>(&self, settings: &[Setting], of: impl Fn(&Table) -> Option<T>) -> Option<T> {
         let (effective, commanded) = (self.effective(settings), table_of(settings));
         let profile = || effective.get("profiles")?.get(effective.get("profile")?.as_str()?)?.as_table();
         let layers = [self.managed.table(), Some(&commanded), profile(), Some(&effective)];
         layers.into_iter().flatten().find_map(of)
     }
 
-    /// Whether there is a layer that cannot be read, and may contain anything.
-    fn is_in_part_unknown(&self) -> bool {
+    /// Whether there is a layer that cannot be read and thus may contain anything.
+    fn has_unread_layer(&self) -> bool {
         self.has_preferences || [&self.system, &self.user, &self.managed].into_iter().any(Layer::is_unreadable)
     }
 
-    /// The model provider that a call with these `-c` settings uses.
+    /// Returns the model provider of a call with these `-c` settings.
     #[must_use]
     pub fn provider(&self, settings: &[Setting]) -> Provider {
-        let selected = self.said(settings, |layer| layer.get("model_provider")?.as_str().map(str::to_owned));
+        let selected = self.lookup(settings, |layer| layer.get("model_provider")?.as_str().map(str::to_owned));
         let Some(name) = selected.filter(|name| name != OPENAI) else { return Provider::OpenAi };
         let effective = self.effective(settings);
         match effective.get("model_providers").and_then(|defined| defined.get(&name)?.as_table()) {
-            // A user's table of such a name changes nothing, or is refused by Codex.
-            _ if BUILT_IN.contains(&name.as_str()) => Provider::Without(name),
+            // Codex ignores or refuses a user's table of such a name.
+            _ if BUILT_IN.contains(&name.as_str()) => Provider::WithoutImageTool(name),
             Some(provider) if mounts_image_gen(provider) => Provider::Relay(name),
-            Some(_) => Provider::Without(name),
-            None if self.is_in_part_unknown() => Provider::OpenAi,
+            Some(_) => Provider::WithoutImageTool(name),
+            None if self.has_unread_layer() => Provider::OpenAi,
             None => Provider::Undefined(name),
         }
     }
 
-    /// Whether a call with these `-c` settings has this feature, if a layer sets it.
+    /// Returns the state of `feature` in a call with these `-c` settings, if a layer sets it.
     #[must_use]
     pub fn feature(&self, feature: &str, settings: &[Setting]) -> Option<bool> {
-        self.required_feature(feature).or_else(|| self.said(settings, |layer| switched(layer, "features", feature)))
+        self.required_feature(feature).or_else(|| self.lookup(settings, |layer| switched(layer, "features", feature)))
     }
 
-    /// Whether `requirements.toml` demands this feature, or forbids it: that holds against every
-    /// layer.
+    /// Returns the state of `feature` that `requirements.toml` enforces against every layer, if
+    /// any.
     #[must_use]
     pub fn required_feature(&self, feature: &str) -> Option<bool> {
         let required = self.requirements.table()?;
         REQUIRED_FEATURES.iter().find_map(|table| switched(required, table, feature))
     }
 
-    /// Whether the user, the administrator or the call names the model, or may.
+    /// Whether a layer or the call names the model. Assumes so if a layer cannot be read.
     #[must_use]
     pub fn names_model(&self, settings: &[Setting]) -> bool {
-        self.is_in_part_unknown() || self.said(settings, |layer| layer.get("model").cloned()).is_some()
+        self.has_unread_layer() || self.lookup(settings, |layer| layer.get("model").cloned()).is_some()
     }
 
-    /// Which logins a call with these `-c` settings accepts, and where they are kept.
+    /// Returns which logins a call with these `-c` settings accepts, and where they are stored.
     #[must_use]
     pub fn login_rules(&self, settings: &[Setting]) -> LoginRules {
         let effective = self.effective(settings);
@@ -225,24 +225,23 @@ impl Config {
         let store = required.and_then(|layer| layer.get(STORE)).or_else(|| effective.get(STORE));
         let forced = effective.get("forced_login_method").map(|method| vec![method.clone()]);
         let forced_workspaces = effective.get("forced_chatgpt_workspace_id").map(|ids| match ids {
-            Value::Array(ids) => names(ids),
-            id => names(std::slice::from_ref(id)),
+            Value::Array(ids) => strings(ids),
+            id => strings(std::slice::from_ref(id)),
         });
-        let listed = |key: &str| required?.get(key)?.as_array().map(|listed| names(listed));
+        let listed = |key: &str| required?.get(key)?.as_array().map(|listed| strings(listed));
         LoginRules {
             is_in_file: !self.has_preferences && store.is_none_or(|store| store.as_str() == Some("file")),
-            methods: narrowed(forced.map(|methods| names(&methods)), listed("allowed_login_methods")),
-            workspaces: narrowed(forced_workspaces, listed("allowed_chatgpt_workspaces")),
+            methods: intersection(forced.map(|methods| strings(&methods)), listed("allowed_login_methods")),
+            workspaces: intersection(forced_workspaces, listed("allowed_chatgpt_workspaces")),
         }
     }
 
-    /// The one `-c` that makes `settings` (the last word on a key last) hold against a legacy
-    /// `profile`, if one is selected.
+    /// Returns a `-c` setting by which `settings` override a legacy `profile`, if one is selected.
+    /// Of several settings with the same key the last wins.
     ///
-    /// In 0.132.0 a profile goes before `-c` and `--disable`: with `shell_tool = true` among its
-    /// features even `read-only` has a shell. So the settings are repeated within the profile,
-    /// where `-c` does win. From 0.140.0 on Codex refuses such profiles, whether or not this is
-    /// done.
+    /// In 0.132.0 a profile overrides `-c` and `--disable`: with `shell_tool = true` among its
+    /// features even `read-only` has a shell. But `-c` can set keys within the profile, so the
+    /// settings are repeated there. From 0.140.0 on Codex refuses such profiles in any case.
     #[must_use]
     pub fn profile_override(&self, settings: &[Setting]) -> Option<Setting> {
         let selected = settings.iter().rev().find(|(key, _)| key == "profile").map(|(_, value)| value_of(value));
@@ -267,9 +266,9 @@ impl Config {
         Some(("profiles".to_owned(), Value::from(profiles).to_string()))
     }
 
-    /// Whether the administrator's layers may change what these `-c` settings say about programs,
-    /// tools and files. What the thread's record states (sandbox, approvals, permissions) is judged
-    /// there: see [`super::confinement`].
+    /// Whether the administrator's layers may override these `-c` settings about programs, tools
+    /// and files. The sandbox, approvals and permissions are not checked here, but in the thread's
+    /// record: see [`super::confinement`].
     #[must_use]
     pub fn outranks(&self, settings: &[Setting]) -> bool {
         let ours = table_of(settings);
@@ -287,7 +286,7 @@ impl Config {
     }
 }
 
-/// Keys that cannot give the agent another way to the disk, or whose effect the record states.
+/// Keys that give the agent no further access to the disk, or whose effect the record shows.
 const HARMLESS: [&str; 33] = [
     "analytics",
     "approval_policy",
@@ -324,8 +323,8 @@ const HARMLESS: [&str; 33] = [
     "web_search",
 ];
 
-/// Keys of `requirements.toml` that only restrict, or whose effect the record states.
-const RESTRICTING: [&str; 19] = [
+/// Keys of `requirements.toml` that only restrict, or whose effect the record shows.
+const HARMLESS_REQUIREMENTS: [&str; 19] = [
     "allow_managed_hooks_only",
     "allowed_approval_policies",
     "allowed_approvals_reviewers",
@@ -347,30 +346,30 @@ const RESTRICTING: [&str; 19] = [
     "rules",
 ];
 
-/// Whether this table of `layer` switches the feature on or off, if it does.
+/// Returns the state of `feature` in this table of `layer`, if the table sets it.
 fn switched(layer: &Table, table: &str, feature: &str) -> Option<bool> {
     layer.get(table)?.get(feature)?.as_bool()
 }
 
-/// The tables of `requirements.toml` that switch features: one of them, by either name (0.132.0 to
-/// 0.171.0).
+/// Both names of the table of features in `requirements.toml` (0.132.0 to 0.171.0).
 const REQUIRED_FEATURES: [&str; 2] = ["features", "feature_requirements"];
 
-/// Whether `managed`, merged over `ours`, changes anything that is not harmless.
+/// Whether merging `managed` over `ours` changes anything but [`HARMLESS`] keys.
 fn contradicts(managed: &Table, ours: &Table) -> bool {
     managed.iter().any(|(key, value)| match ours.get(key) {
         _ if HARMLESS.contains(&key.as_str()) => false,
         Some(own) => changes(value, own),
-        // A server of its own is switched off by name, unless it says that it is enabled.
+        // MCP servers do not come here: `ours` disables each server of `managed` by its name.
         None => true,
     })
 }
 
+/// Whether merging `over` over `own` changes anything that has an effect.
 fn changes(over: &Value, own: &Value) -> bool {
     match (over, own) {
         (Value::Table(over), Value::Table(own)) => over.iter().any(|(key, value)| match own.get(key) {
             Some(own) => changes(value, own),
-            // Below a server that is switched off, its command and the like have no effect.
+            // Other keys of a disabled MCP server, such as its command, have no effect.
             None => own.get("enabled").and_then(Value::as_bool) != Some(false),
         }),
         _ => over != own,
@@ -386,70 +385,70 @@ fn adds(required: &Table, ours: &Table) -> bool {
     };
     required.iter().any(|(key, value)| match key.as_str() {
         key if REQUIRED_FEATURES.contains(&key) => switched_on(value),
-        key => !RESTRICTING.contains(&key),
+        key => !HARMLESS_REQUIREMENTS.contains(&key),
     })
 }
 
-/// Which logins Codex accepts. It deletes any other login, and exits with 1 (0.132.0 to 0.171.0),
-/// so this has to be known before it is started.
+/// Logins that Codex accepts. It deletes any other login and exits with 1 (0.132.0 to 0.171.0), so
+/// these rules have to be checked before it is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginRules {
-    /// Whether the login is in `auth.json`, and nowhere else. `keyring` and `auto` keep it in the
+    /// Whether the login is stored in `auth.json` only. `keyring` and `auto` store it in the
     /// system's keyring, `ephemeral` in the memory of one process.
     pub is_in_file: bool,
-    /// The only methods: `chatgpt`, `api`.
+    /// Accepted methods: `chatgpt`, `api`. `None` accepts all.
     pub methods: Option<Vec<String>>,
-    /// The only ChatGPT workspaces.
+    /// Accepted ChatGPT workspaces. `None` accepts all.
     pub workspaces: Option<Vec<String>>,
 }
 
-/// Where Codex keeps the login.
+/// Key that selects where Codex stores the login.
 const STORE: &str = "cli_auth_credentials_store";
 
-/// The texts among `values`, as Codex takes them.
-fn names(values: &[Value]) -> Vec<String> {
+/// Returns the strings among `values`, trimmed and without empty ones, as Codex does.
+fn strings(values: &[Value]) -> Vec<String> {
     let texts = values.iter().filter_map(Value::as_str).map(str::trim);
     texts.filter(|text| !text.is_empty()).map(str::to_owned).collect()
 }
 
-/// What both lists allow. Codex takes an empty one of the configuration for none, but not an empty
-/// one of `requirements.toml`.
-fn narrowed(forced: Option<Vec<String>>, allowed: Option<Vec<String>>) -> Option<Vec<String>> {
+/// Returns the names in both lists. Codex ignores an empty list of the configuration, but not an
+/// empty list of `requirements.toml`.
+fn intersection(forced: Option<Vec<String>>, allowed: Option<Vec<String>>) -> Option<Vec<String>> {
     match (forced.filter(|forced| !forced.is_empty()), allowed) {
         (Some(forced), Some(allowed)) => Some(forced.into_iter().filter(|name| allowed.contains(name)).collect()),
         (forced, allowed) => forced.or(allowed),
     }
 }
 
-/// The model provider of a call.
+/// Model provider of a call.
 ///
-/// All versions mount `image_gen` for OpenAI's own, for a custom one with `requires_openai_auth =
-/// true`, and for one that sends the actor header; a custom one without either certainly lacks it,
-/// and so do the other built-in ones. With one that is neither built in nor defined Codex does not
-/// start (all versions). Only what is certain is refused: where a file cannot be read, a provider
-/// that is not defined is left to Codex.
+/// All versions offer `image_gen` with OpenAI's own provider, with a custom one that has
+/// `requires_openai_auth = true`, and with one that sends the actor header. Other custom providers
+/// and the other built-in ones certainly lack it. Codex does not start with a provider that is
+/// neither built in nor defined (all versions). If a configuration file cannot be read, an
+/// undefined provider is not refused, since that file may define it.
 ///
-/// Measured: with a ChatGPT login, 0.132.0 and 0.140.0 declare the hosted tool to such a provider
-/// too, and hand it the ChatGPT token along with it; from 0.144.6 on the tool is gone. A relay that
-/// answers the hosted tool for an old CLI is refused all the same: it stops working with the next
-/// update.
+/// Measured: with a ChatGPT login, 0.132.0 and 0.140.0 offer the hosted tool to the custom
+/// providers that lack it, too, and send them the ChatGPT token; from 0.144.6 on Codex does
+/// neither. A relay that supports the hosted tool of an old CLI is refused nevertheless, since it
+/// stops working with the next update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Provider {
-    /// OpenAI's own, or one that Codex alone can judge.
+    /// OpenAI's own, or one that only Codex can find.
     OpenAi,
-    /// A custom one of this name, which may have the image tool: some gateways pass it on.
+    /// Custom provider of this name. It may have the image tool, which some gateways support.
     Relay(String),
-    /// One of this name that certainly has no image tool.
-    Without(String),
-    /// One of this name that does not exist.
+    /// Provider of this name that certainly has no image tool.
+    WithoutImageTool(String),
+    /// Provider of this name that does not exist.
     Undefined(String),
 }
 
-/// Codex's own provider, which a user's table of the same name does not change.
+/// Default provider of Codex. A user's table of the same name does not change it.
 const OPENAI: &str = "openai";
-/// The others that Codex brings along.
+/// Other built-in providers.
 const BUILT_IN: [&str; 3] = ["amazon-bedrock", "lmstudio", "ollama"];
-/// The header that makes Codex treat a provider like OpenAI's own (in the binary of 0.169.0, not in
+/// Header that makes Codex treat a provider like OpenAI's own (in the binary of 0.169.0, not in
 /// that of 0.132.0).
 const ACTOR_HEADER: &str = "x-openai-actor-authorization";
 
@@ -460,10 +459,10 @@ fn mounts_image_gen(provider: &Table) -> bool {
         || headers.any(|name| name.eq_ignore_ascii_case(ACTOR_HEADER))
 }
 
-/// What no profile can hold.
+/// Keys that a profile cannot contain.
 const NOT_IN_PROFILES: [&str; 4] = ["mcp_servers", "profile", "profiles", "projects"];
 
-/// The settings as one table. Codex splits keys at every dot, quoted or not.
+/// Parses the settings into one table. Codex splits keys at every dot, quoted or not.
 fn table_of(settings: &[Setting]) -> Table {
     let mut table = Table::new();
     for (key, value) in settings.iter().filter(|(key, _)| key.split('.').count() <= MAX_KEY_PARTS) {
@@ -472,7 +471,7 @@ fn table_of(settings: &[Setting]) -> Table {
     table
 }
 
-/// More than any key of Codex's has. Tables this deep would only cost stack.
+/// Deepest key that is parsed. Codex has none as deep; deeper tables could overflow the stack.
 const MAX_KEY_PARTS: usize = 32;
 
 fn insert(table: &mut Table, key: &str, value: Value) {
@@ -489,13 +488,13 @@ fn insert(table: &mut Table, key: &str, value: Value) {
     }
 }
 
-/// The value of a `-c`, which is a string if it is no TOML.
+/// Parses the value of a `-c` setting, which is a string if it is not valid TOML.
 fn value_of(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
     parsed.unwrap_or_else(|| text.trim().trim_matches(['"', '\'']).into())
 }
 
-/// Lays `over` over `base`, table by table.
+/// Merges `over` into `base`, table by table.
 fn merge(base: &mut Table, over: &Table) {
     for (key, value) in over {
         match (base.get_mut(key), value) {
@@ -523,7 +522,7 @@ mod tests {
     }
 
     fn without() -> Provider {
-        Provider::Without("relay".into())
+        Provider::WithoutImageTool("relay".into())
     }
 
     fn relay() -> Provider {
@@ -543,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn each_platform_keeps_its_layers_where_codex_looks_for_them() {
+    fn each_platform_has_the_paths_that_codex_reads() {
         let env = Environment::new(vec![("USER".into(), "u".into()), ("ProgramData".into(), "D:\\Data".into())]);
         let on = |platform| ConfigFiles::on(platform, Path::new("/home/u/.codex"), &env);
         let linux = on("linux");
@@ -562,35 +561,35 @@ mod tests {
     }
 
     #[test]
-    fn every_layer_is_read_and_an_unreadable_one_is_told_from_none() {
-        let place = tempfile::tempdir().unwrap();
-        let file = |name: &str| place.path().join(name);
-        let places = ConfigFiles {
+    fn every_layer_is_read_and_an_unreadable_one_is_not_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        let files = ConfigFiles {
             user: file("user"),
             system: file("system"),
             managed: file("managed"),
             requirements: file("requirements"),
             preferences: vec![file("preferences")],
         };
-        std::fs::write(&places.user, "a = 1").unwrap();
-        std::fs::write(&places.system, "not = = toml").unwrap();
-        std::fs::create_dir(&places.managed).unwrap();
-        let config = Config::read(&places);
+        std::fs::write(&files.user, "a = 1").unwrap();
+        std::fs::write(&files.system, "not = = toml").unwrap();
+        std::fs::create_dir(&files.managed).unwrap();
+        let config = Config::read(&files);
         assert_eq!(config.user, Layer::parse("a = 1"));
         assert_eq!((config.system, config.managed), (Layer::Unreadable, Layer::Unreadable));
         assert_eq!((config.requirements, config.has_preferences), (Layer::Absent, false));
-        std::fs::write(&places.preferences[0], "").unwrap();
-        assert!(Config::read(&places).has_preferences);
+        std::fs::write(&files.preferences[0], "").unwrap();
+        assert!(Config::read(&files).has_preferences);
     }
 
     #[test]
-    fn a_relay_without_openai_login_is_certain() {
+    fn a_relay_without_openai_login_has_no_image_tool() {
         assert_eq!(provider(RELAY), without());
         assert_eq!(provider(&format!("{RELAY}requires_openai_auth = false\n")), without());
     }
 
     #[test]
-    fn a_relay_that_passes_the_login_on_may_have_the_tool() {
+    fn a_relay_that_forwards_the_login_may_have_the_image_tool() {
         assert_eq!(provider(&format!("{RELAY}requires_openai_auth = true\n")), relay());
         let header = "http_headers = { 'X-OpenAI-Actor-Authorization' = 'x' }\n";
         assert_eq!(provider(&format!("{RELAY}{header}")), relay());
@@ -599,7 +598,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_about_the_provider_passes() {
+    fn openai_is_the_provider_if_no_readable_layer_selects_another() {
         for text in [
             "",
             "model = 'x'",
@@ -621,7 +620,7 @@ mod tests {
         for built_in in BUILT_IN {
             let text =
                 format!("model_provider = '{built_in}'\n[model_providers.{built_in}]\nrequires_openai_auth = true");
-            assert_eq!(provider(&text), Provider::Without(built_in.into()));
+            assert_eq!(provider(&text), Provider::WithoutImageTool(built_in.into()));
         }
         let selecting = system("model_provider = 'relay'");
         let unreadable = Config { user: Layer::Unreadable, ..selecting.clone() };
@@ -631,7 +630,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_layer_that_names_a_feature_switches_it() {
+    fn the_highest_layer_that_sets_a_feature_wins() {
         const OFF: &str = "[features]\nimage_generation = false";
         const ON: &str = "[features]\nimage_generation = true";
         let is_off =
@@ -639,14 +638,20 @@ mod tests {
         let by_call = [("features.image_generation", "true")];
         assert!(!is_off(&Config::default(), &[]) && !is_off(&Config::of_user("features = 5"), &[]));
         for config in [Config::of_user(OFF), system(OFF)] {
-            assert!(is_off(&config, &[]) && !is_off(&config, &by_call), "the call's word is above");
+            assert!(is_off(&config, &[]) && !is_off(&config, &by_call), "the call overrides the files");
         }
         assert!(is_off(&Config::default(), &[("features", "{image_generation=false}")]));
-        assert!(is_off(&Config::default(), &[by_call[0], ("features.image_generation", "false")]), "the last counts");
+        assert!(
+            is_off(&Config::default(), &[by_call[0], ("features.image_generation", "false")]),
+            "the last setting wins"
+        );
         let profile =
             "profile = 'p'\n[profiles.p.features]\nimage_generation = false\n[features]\nimage_generation = true";
         assert!(is_off(&Config::of_user(profile), &[]) && !is_off(&Config::of_user(profile), &by_call));
-        assert!(is_off(&managed(OFF), &by_call) && is_off(&required(OFF), &by_call), "the administrator's is above");
+        assert!(
+            is_off(&managed(OFF), &by_call) && is_off(&required(OFF), &by_call),
+            "the administrator overrides the call"
+        );
         let renamed = OFF.replace("features", "feature_requirements");
         assert!(
             is_off(&required(&renamed), &by_call) && !is_off(&managed(&renamed), &[]),
@@ -662,11 +667,14 @@ mod tests {
         assert!(Config::of_user("model = 'x'").names_model(&[]) && system("model = 'x'").names_model(&[]));
         assert!(Config::of_user("profile = 'p'\n[profiles.p]\nmodel = 'x'").names_model(&[]));
         assert!(Config::default().names_model(&pairs(&[("model", "x")])));
-        assert!(Config { has_preferences: true, ..Config::default() }.names_model(&[]), "they cannot be read");
+        assert!(
+            Config { has_preferences: true, ..Config::default() }.names_model(&[]),
+            "managed preferences cannot be read"
+        );
     }
 
     #[test]
-    fn the_login_is_in_a_file_unless_a_layer_says_otherwise() {
+    fn the_login_is_in_a_file_unless_a_layer_selects_another_store() {
         let in_file = |config: &Config, settings: &[(&str, &str)]| config.login_rules(&pairs(settings)).is_in_file;
         assert!(in_file(&Config::default(), &[]));
         assert!(in_file(&Config::of_user("cli_auth_credentials_store = 'file'"), &[]));
@@ -705,7 +713,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_and_the_call_itself_select_the_provider_too() {
+    fn a_profile_or_the_call_may_select_the_provider() {
         let text = "profile = 'p'\n[profiles.p]\nmodel_provider = 'relay'\n[model_providers.relay]\nname = 'r'\n";
         assert_eq!(provider(text), without());
         let with = |key: &str, value: &str| Config::of_user(text).provider(&pairs(&[(key, value)]));
@@ -717,17 +725,17 @@ mod tests {
 
     #[test]
     fn layers_are_merged_as_codex_merges_them() {
-        assert_eq!(system(RELAY).provider(&[]), without(), "a relay of the system's");
+        assert_eq!(system(RELAY).provider(&[]), without(), "the relay of the system layer");
         let user = Layer::parse("model_provider = 'openai'");
-        assert_eq!(Config { user, ..system(RELAY) }.provider(&[]), Provider::OpenAi, "the user's word is above");
+        assert_eq!(Config { user, ..system(RELAY) }.provider(&[]), Provider::OpenAi, "the user overrides the system");
         let user = Layer::parse("[model_providers.relay]\nrequires_openai_auth = true");
         assert_eq!(Config { user, ..system(RELAY) }.provider(&[]), relay(), "tables are merged");
         let commanded = pairs(&[("model_provider", "openai")]);
-        assert_eq!(managed(RELAY).provider(&commanded), without(), "the administrator's word is above `-c`");
+        assert_eq!(managed(RELAY).provider(&commanded), without(), "the administrator overrides `-c`");
     }
 
     #[test]
-    fn the_mcp_servers_of_all_layers_are_named() {
+    fn the_mcp_servers_of_all_layers_are_listed() {
         let config = Config {
             system: Layer::parse("[mcp_servers.a]\ncommand = 'x'"),
             user: Layer::parse("[mcp_servers.'b.c d']\nurl = 'y'"),
@@ -747,7 +755,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_command_line_says_is_repeated_within_the_profile() {
+    fn the_settings_are_repeated_within_the_profile() {
         let settings = [
             ("features.apps", "false"),
             ("features.multi_agent_v2.enabled", "false"),
@@ -766,21 +774,21 @@ mod tests {
     }
 
     #[test]
-    fn without_a_profile_there_is_no_override_of_one() {
+    fn there_is_no_profile_override_without_a_profile() {
         for text in ["", "profile = 5", "[profiles.a]", "not = = toml"] {
             assert_eq!(Config::of_user(text).profile_override(&pairs(&[("notify", "[]")])), None, "{text}");
         }
     }
 
     #[test]
-    fn a_key_of_any_depth_costs_no_stack() {
+    fn a_key_of_any_depth_does_not_overflow_the_stack() {
         let deep = format!("{}a", "a.".repeat(200_000));
         assert_eq!(Config::of_user(&format!("{deep} = 1")).provider(&pairs(&[(&deep, "1")])), Provider::OpenAi);
         assert_eq!(table_of(&pairs(&[("a", "1"), ("a.b", "2")])), "a.b = 2".parse::<Table>().unwrap());
     }
 
     #[test]
-    fn an_administrator_outranks_the_call_only_where_it_matters() {
+    fn an_administrator_outranks_the_call_only_by_keys_that_are_not_harmless() {
         let ours = pairs(&[
             ("features.hooks", "false"),
             ("notify", "[]"),
@@ -812,7 +820,7 @@ mod tests {
     }
 
     #[test]
-    fn requirements_outrank_the_call_only_where_they_add_something() {
+    fn requirements_outrank_the_call_only_if_they_add_something() {
         let ours = pairs(&[("features.hooks", "false"), ("features.shell_snapshot", "false")]);
         for restricting in [
             "",

@@ -1,64 +1,64 @@
-//! Whether the agent's tools are kept out of Codex's own files, and how far that is established.
+//! Checks that the sandbox keeps the agent's tools from writing to Codex's own files.
 //!
-//! What this package asks for is only the beginning: an administrator's settings outrank it, old
-//! versions do not confine root, and Codex itself states at the head of the thread's record what
-//! was in force. Nothing counts as confined before that statement agrees.
+//! Requesting a sandbox is not enough: an administrator's settings override the request, and old
+//! versions do not confine root. Codex records the sandbox in force at the head of the thread's
+//! record. An agent counts as confined only if that record agrees with the request.
 
 use std::path::{Path, PathBuf};
 
 use super::config::{Config, Setting};
-use super::rollout::{self, Statement};
+use super::rollout::{self, RecordedSandbox};
 use super::store::Store;
 use super::version::Version;
 use crate::request::Request;
 use crate::sandbox::Sandbox;
 
-/// What is known before the turn.
+/// Confinement that is known before the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confinement {
-    /// Asked for, and nothing speaks against it. The record has to confirm it.
+    /// Requested, and nothing is known to prevent it. The record has to confirm it.
     Expected,
-    /// The call asked for none, or lets in programs that run outside of the sandbox.
+    /// The call requests none, or permits programs that run outside the sandbox.
     Waived,
-    /// Asked for, and not to be had.
+    /// Requested, but not in force.
     Broken(Breach),
 }
 
-/// Why an agent that should be confined is not.
+/// Reason why the requested confinement is not in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Breach {
-    /// An administrator's settings may start programs or switch tools on.
+    /// An administrator's settings may start programs or enable tools.
     #[error(
         "The picture is not verified: this machine's administrator has settings for Codex (managed_config.toml, \
          requirements.toml or managed preferences) that go before those of this call."
     )]
     Administrator,
-    /// The agent runs as root, or may mount, under a version that does not hold it.
+    /// The agent runs as root or may mount, and this version does not confine such an agent.
     #[error(
         "The picture is not verified: this version of Codex does not confine an agent that runs as root. \
          Update Codex to 0.153.4 or newer, or run as another user."
     )]
     Privileged,
-    /// Codex's record states another sandbox than the one that was asked for.
+    /// Codex's record shows another sandbox than the requested one.
     #[error("The picture is not verified: Codex did not run with the sandbox that was asked for.")]
     Contradicted,
 }
 
-/// What a statement that agrees leaves open.
+/// Remaining permissions of an agent whose confinement is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
-    /// Whether the agent may write to `$CODEX_HOME/memories`. 0.132.0 lets it, and no setting
-    /// closes that; 0.140.0 does not.
+    /// Whether the agent may write to `$CODEX_HOME/memories`. 0.132.0 permits it, and no setting
+    /// prevents that; 0.140.0 does not permit it.
     pub writes_memories: bool,
 }
 
-/// The warning for [`Confirmed::writes_memories`].
+/// Warning for [`Confirmed::writes_memories`].
 pub const WRITES_MEMORIES: &str =
     "This version of Codex lets its agent write to Codex's own memories as well. Update Codex to 0.140.0 or newer.";
 
 impl Confinement {
-    /// What is to be expected of a turn with these settings, by a version that is known or not, for
-    /// a process that is [privileged](is_privileged) or not. Blocks on the disk.
+    /// Returns the confinement to expect of a turn with these settings. `privileged` is the result
+    /// of [`is_privileged`]. Blocks on the disk.
     #[must_use]
     pub fn expected(
         request: &Request,
@@ -67,7 +67,7 @@ impl Confinement {
         version: Option<Version>,
         privileged: bool,
     ) -> Self {
-        if !is_asked_for(request) {
+        if !is_requested(request) {
             Self::Waived
         } else if config.outranks(settings) {
             Self::Broken(Breach::Administrator)
@@ -79,27 +79,27 @@ impl Confinement {
     }
 }
 
-/// The directories of `codex_home` that only Codex itself may write to.
+/// Returns the directories in `codex_home` that only Codex itself may write to.
 fn protected(codex_home: &Path) -> [PathBuf; 2] {
     [Store::DIRECTORY, rollout::DIRECTORY].map(|directory| codex_home.join(directory))
 }
 
-/// Whether the call's own settings keep the agent out of Codex's files.
-fn is_asked_for(request: &Request) -> bool {
-    /// Any setting that could widen the sandbox is treated as if it did.
-    const DOORS: [&str; 8] =
+/// Whether the call's settings keep the agent from writing to Codex's files.
+fn is_requested(request: &Request) -> bool {
+    /// Beginnings of keys that could widen the sandbox. Any such setting is treated as if it did.
+    const WIDENING_KEYS: [&str; 8] =
         ["sandbox", "permissions", "default_permissions", "profile", "mcp_servers", "approval", "features", "hooks"];
-    let is_door = |key: &str| DOORS.iter().any(|door| key.trim_start().starts_with(door));
-    // A full turn starts the user's own MCP servers, which run outside of the sandbox.
-    if !request.lean || request.config.iter().any(|(key, _)| is_door(key)) {
+    let may_widen = |key: &str| WIDENING_KEYS.iter().any(|start| key.trim_start().starts_with(start));
+    // A full turn starts the user's own MCP servers, which run outside the sandbox.
+    if !request.lean || request.config.iter().any(|(key, _)| may_widen(key)) {
         return false;
     }
     match request.sandbox {
         Sandbox::ReadOnly => true,
         Sandbox::DangerFullAccess => false,
         Sandbox::WorkspaceWrite { .. } => {
-            // The command line excludes the temporary directories; that a version might not heed it
-            // is not relied on. On Windows `/tmp` would be a directory of the current drive.
+            // The command line makes the temporary directories read-only, but a version might
+            // ignore that. On Windows `/tmp` would be a directory of the current drive.
             let slash_tmp = cfg!(unix).then(|| PathBuf::from("/tmp"));
             let temporary: Vec<_> = slash_tmp.into_iter().chain([request.env.temp_dir()]).collect();
             let is_outside = |directory: PathBuf| !temporary.iter().any(|root| is_within(&directory, root));
@@ -108,43 +108,43 @@ fn is_asked_for(request: &Request) -> bool {
     }
 }
 
-/// Whether `path` lies in `root`, or may: where neither can be resolved, it does.
+/// Whether `path` is in `root`. Assumes so if one of them cannot be resolved.
 fn is_within(path: &Path, root: &Path) -> bool {
-    real(path).zip(real(root)).is_none_or(|(path, root)| path.starts_with(root))
+    resolved(path).zip(resolved(root)).is_none_or(|(path, root)| path.starts_with(root))
 }
 
-/// The path without links. What does not exist yet lies where its nearest existing ancestor does.
-fn real(path: &Path) -> Option<PathBuf> {
+/// Resolves the links in `path`. If it does not exist, resolves its nearest existing ancestor.
+fn resolved(path: &Path) -> Option<PathBuf> {
     path.ancestors().find_map(|ancestor| {
-        let real = ancestor.canonicalize().ok()?;
-        Some(path.strip_prefix(ancestor).map_or_else(|_| real.clone(), |rest| real.join(rest)))
+        let resolved = ancestor.canonicalize().ok()?;
+        Some(path.strip_prefix(ancestor).map_or_else(|_| resolved.clone(), |rest| resolved.join(rest)))
     })
 }
 
-/// Whether the statement at the head of a thread's record agrees with what `request` asked for in
-/// `workspace`. Blocks on the disk.
+/// Compares the sandbox in a thread's record with the one that `request` asked for in `workspace`.
+/// Blocks on the disk.
 ///
 /// # Errors
-/// [`Breach::Contradicted`] if it does not.
-pub fn confirm(statement: &Statement, request: &Request, workspace: &Path) -> Result<Confirmed, Breach> {
-    let never_asks = statement.approval_policy.as_deref().is_none_or(|policy| policy == "never");
-    let same_place = statement.cwd.as_deref().is_none_or(|cwd| real(cwd) == real(workspace));
-    if !(statement.sandbox == request.sandbox.as_str() && never_asks && same_place && statement.is_understood) {
+/// [`Breach::Contradicted`] if they differ.
+pub fn confirm(recorded: &RecordedSandbox, request: &Request, workspace: &Path) -> Result<Confirmed, Breach> {
+    let never_asks = recorded.approval_policy.as_deref().is_none_or(|policy| policy == "never");
+    let same_cwd = recorded.cwd.as_deref().is_none_or(|cwd| resolved(cwd) == resolved(workspace));
+    if !(recorded.sandbox == request.sandbox.as_str() && never_asks && same_cwd && recorded.is_understood) {
         return Err(Breach::Contradicted);
     }
     let protected = protected(&request.codex_home());
-    let elsewhere = || statement.writable.iter().filter(|root| !is_within(root, workspace));
+    let outside_workspace = || recorded.writable.iter().filter(|root| !is_within(root, workspace));
     let reaches = |root: &PathBuf| protected.iter().any(|own| is_within(own, root) || is_within(root, own));
-    let contradicts = !request.sandbox.has_shell() && !statement.writable.is_empty();
-    if contradicts || elsewhere().any(reaches) {
+    let contradicts = !request.sandbox.has_shell() && !recorded.writable.is_empty();
+    if contradicts || outside_workspace().any(reaches) {
         return Err(Breach::Contradicted);
     }
     let memories = request.codex_home().join("memories");
-    Ok(Confirmed { writes_memories: elsewhere().any(|root| real(root) == real(&memories)) })
+    Ok(Confirmed { writes_memories: outside_workspace().any(|root| resolved(root) == resolved(&memories)) })
 }
 
-/// Whether this process, and with it the agent, may mount file systems. Other systems than Linux
-/// confine root as they confine others.
+/// Whether this process, and thus the agent, may mount file systems. Only Linux is checked: other
+/// systems confine root like any other user.
 #[must_use]
 pub fn is_privileged() -> bool {
     #[cfg(target_os = "linux")]
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn confinement_is_expected_only_where_nothing_speaks_against_it() {
+    fn confinement_is_expected_only_if_nothing_prevents_it() {
         let shell = request(Sandbox::WorkspaceWrite { network: true });
         let read_only = request(Sandbox::ReadOnly);
         let config = Config::default();
@@ -194,8 +194,8 @@ mod tests {
         assert_eq!(expected(&below, None, false), Confinement::Waived);
     }
 
-    fn stated(sandbox: &str, writable: &[&str]) -> Statement {
-        Statement {
+    fn recorded(sandbox: &str, writable: &[&str]) -> RecordedSandbox {
+        RecordedSandbox {
             sandbox: sandbox.into(),
             approval_policy: Some("never".into()),
             cwd: Some("/nowhere/tmp/run".into()),
@@ -205,32 +205,32 @@ mod tests {
     }
 
     #[test]
-    fn only_a_statement_that_agrees_in_every_point_confirms() {
+    fn only_a_record_that_agrees_in_every_point_confirms_the_sandbox() {
         let confirmed =
-            |statement: &Statement, sandbox| confirm(statement, &request(sandbox), Path::new("/nowhere/tmp/run"));
+            |recorded: &RecordedSandbox, sandbox| confirm(recorded, &request(sandbox), Path::new("/nowhere/tmp/run"));
         let shell = Sandbox::WorkspaceWrite { network: true };
         let plain = Ok(Confirmed { writes_memories: false });
-        let agreeing = || stated("workspace-write", &["/nowhere/tmp/run", "/nowhere/tmp/run/below"]);
+        let agreeing = || recorded("workspace-write", &["/nowhere/tmp/run", "/nowhere/tmp/run/below"]);
         assert_eq!(confirmed(&agreeing(), shell), plain);
-        assert_eq!(confirmed(&stated("read-only", &[]), Sandbox::ReadOnly), plain);
-        let memories = stated("workspace-write", &["/nowhere/codex-home/memories"]);
+        assert_eq!(confirmed(&recorded("read-only", &[]), Sandbox::ReadOnly), plain);
+        let memories = recorded("workspace-write", &["/nowhere/codex-home/memories"]);
         assert_eq!(confirmed(&memories, shell), Ok(Confirmed { writes_memories: true }));
-        let silent = Statement { approval_policy: None, cwd: None, ..agreeing() };
-        assert_eq!(confirmed(&silent, shell), plain, "a version that does not say it");
+        let without_details = RecordedSandbox { approval_policy: None, cwd: None, ..agreeing() };
+        assert_eq!(confirmed(&without_details, shell), plain, "a version that does not record them");
 
         for (sandbox, contradicting) in [
-            (shell, stated("danger-full-access", &[])),
-            (shell, stated("read-only", &[])),
-            (shell, stated("", &[])),
-            (Sandbox::ReadOnly, stated("workspace-write", &[])),
-            (Sandbox::ReadOnly, stated("read-only", &["/nowhere/tmp/run"])),
-            (shell, stated("workspace-write", &["/"])),
-            (shell, stated("workspace-write", &["/nowhere/codex-home"])),
-            (shell, stated("workspace-write", &["/nowhere/codex-home/sessions"])),
-            (shell, stated("workspace-write", &["/nowhere/codex-home/generated_images/thread"])),
-            (shell, Statement { approval_policy: Some("on-request".into()), ..agreeing() }),
-            (shell, Statement { cwd: Some("/nowhere/tmp".into()), ..agreeing() }),
-            (shell, Statement { is_understood: false, ..agreeing() }),
+            (shell, recorded("danger-full-access", &[])),
+            (shell, recorded("read-only", &[])),
+            (shell, recorded("", &[])),
+            (Sandbox::ReadOnly, recorded("workspace-write", &[])),
+            (Sandbox::ReadOnly, recorded("read-only", &["/nowhere/tmp/run"])),
+            (shell, recorded("workspace-write", &["/"])),
+            (shell, recorded("workspace-write", &["/nowhere/codex-home"])),
+            (shell, recorded("workspace-write", &["/nowhere/codex-home/sessions"])),
+            (shell, recorded("workspace-write", &["/nowhere/codex-home/generated_images/thread"])),
+            (shell, RecordedSandbox { approval_policy: Some("on-request".into()), ..agreeing() }),
+            (shell, RecordedSandbox { cwd: Some("/nowhere/tmp".into()), ..agreeing() }),
+            (shell, RecordedSandbox { is_understood: false, ..agreeing() }),
         ] {
             assert_eq!(confirmed(&contradicting, sandbox), Err(Breach::Contradicted), "{contradicting:?}");
         }

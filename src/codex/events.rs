@@ -1,8 +1,8 @@
-//! What `codex exec --json` prints: one JSON object a line (all versions).
+//! Parses the output of `codex exec --json`: one JSON object per line (all versions).
 //!
-//! No event reports images in any version. What is read: the thread, the agent's messages and
-//! commands, failures, and what the turn cost. `error` events and `error` items occur in successful
-//! runs too; only `turn.failed` is final.
+//! No version reports images. This module reads the thread, the agent's messages and commands,
+//! failures and the number of tokens. `error` events and `error` items occur in successful turns,
+//! too; only `turn.failed` is final.
 
 use serde::Deserialize;
 
@@ -11,22 +11,22 @@ use super::prompt::UNAVAILABLE;
 use crate::text::beginning;
 use crate::text::tail::Tail;
 
-/// One line of stdout, as far as it matters.
+/// Event on stdout that this package uses.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ExecEvent {
-    /// The first line of a turn.
+    /// Codex has started the thread. This is the first event of a turn.
     ThreadStarted(ThreadId),
-    /// A message of the agent.
+    /// The agent has sent a message.
     Message(String),
-    /// The agent has begun to run a command.
+    /// The agent has started a command.
     CommandStarted,
-    /// Codex connects anew: "Reconnecting... 2/5 (…)" (all versions).
+    /// Codex reconnects: "Reconnecting... 2/5 (…)" (all versions).
     Reconnecting(String),
-    /// Something else went wrong that Codex itself may get over.
-    Trouble(String),
-    /// The turn is over, and well.
+    /// Another error occurred, from which Codex may recover.
+    Error(String),
+    /// The turn has succeeded.
     TurnCompleted(Option<Usage>),
-    /// The turn is over, and not well.
+    /// The turn has failed.
     TurnFailed(String),
 }
 
@@ -36,13 +36,13 @@ pub struct Usage {
     /// Tokens sent.
     #[serde(default)]
     pub input_tokens: u64,
-    /// Tokens of these that the backend had cached.
+    /// Tokens sent that the backend had cached.
     #[serde(default)]
     pub cached_input_tokens: u64,
     /// Tokens received.
     #[serde(default)]
     pub output_tokens: u64,
-    /// Tokens of these spent on reasoning; absent in older versions.
+    /// Tokens received that were spent on reasoning. Older versions do not report them.
     pub reasoning_output_tokens: Option<u64>,
 }
 
@@ -85,7 +85,7 @@ enum Item {
 }
 
 impl ExecEvent {
-    /// Reads one line. A line that is no event, or none that matters, is none.
+    /// Parses one line. Returns `None` for anything but the events above.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         match serde_json::from_slice(line).ok()? {
@@ -93,8 +93,8 @@ impl ExecEvent {
             Line::ItemStarted { item: Item::CommandExecution {} } => Some(Self::CommandStarted),
             Line::ItemCompleted { item: Item::AgentMessage { text } } => Some(Self::Message(text)),
             Line::ItemCompleted { item: Item::Error { message } } | Line::Error { message } => {
-                let is_anew = message.starts_with("Reconnecting");
-                Some(if is_anew { Self::Reconnecting(message) } else { Self::Trouble(message) })
+                let is_reconnect = message.starts_with("Reconnecting");
+                Some(if is_reconnect { Self::Reconnecting(message) } else { Self::Error(message) })
             }
             Line::TurnCompleted { usage } => Some(Self::TurnCompleted(usage)),
             Line::TurnFailed { error } => Some(Self::TurnFailed(error.message)),
@@ -103,30 +103,30 @@ impl ExecEvent {
     }
 }
 
-/// How much of the agent's messages is shown, in bytes.
-const WORDS_BYTES: usize = 8 << 10;
-/// How much of any other message is kept, in bytes. The backend's JSON in `turn.failed` has some
-/// hundred.
+/// Length of the tail of the agent's messages that is kept, in bytes.
+const AGENT_MESSAGES_BYTES: usize = 8 << 10;
+/// Longest beginning of any other message that is kept, in bytes. The backend's JSON in
+/// `turn.failed` has some hundred.
 pub const MESSAGE_BYTES: usize = 16 << 10;
 
-/// What is remembered of a turn's events. Bounded, however long the turn.
+/// Summary of a turn's events. Its size is bounded, however long the turn.
 #[derive(Debug)]
 pub struct Transcript {
-    /// The thread, once it has started.
+    /// Thread of the turn, once it has started.
     pub thread: Option<ThreadId>,
-    /// The end of the agent's messages.
-    pub words: Tail,
+    /// Tail of the agent's messages.
+    pub agent_messages: Tail,
     /// Whether the agent answered that it has no image tool.
-    pub says_unavailable: bool,
-    /// The last trouble that Codex reported.
-    pub trouble: Option<String>,
-    /// The message of its last reconnect.
-    pub reconnecting: Option<String>,
-    /// Why the turn failed.
+    pub reported_unavailable: bool,
+    /// Message of the last error or reconnect.
+    pub last_error: Option<String>,
+    /// Message of the last reconnect.
+    pub last_reconnect: Option<String>,
+    /// Message of the failed turn.
     pub failed: Option<String>,
     /// Whether the turn completed.
     pub completed: bool,
-    /// What the turn cost, if it completed.
+    /// Tokens of the turn, if it completed.
     pub usage: Option<Usage>,
 }
 
@@ -134,10 +134,10 @@ impl Default for Transcript {
     fn default() -> Self {
         Self {
             thread: None,
-            words: Tail::new(WORDS_BYTES),
-            says_unavailable: false,
-            trouble: None,
-            reconnecting: None,
+            agent_messages: Tail::new(AGENT_MESSAGES_BYTES),
+            reported_unavailable: false,
+            last_error: None,
+            last_reconnect: None,
             failed: None,
             completed: false,
             usage: None,
@@ -152,22 +152,22 @@ impl Transcript {
         self.completed && self.failed.is_none()
     }
 
-    /// Takes in one event. Only the first thread counts: the agent's own threads, or a line that it
-    /// made Codex print, never lead to another store.
+    /// Records one event. Keeps the first thread only, so that neither the agent's sub-threads nor
+    /// a line that it made Codex print can redirect the search for the picture.
     pub fn note(&mut self, event: &ExecEvent) {
         match event {
             ExecEvent::ThreadStarted(thread) => _ = self.thread.get_or_insert_with(|| thread.clone()),
             ExecEvent::Message(text) => {
-                self.says_unavailable |= text.lines().any(|line| line.trim() == UNAVAILABLE);
-                self.words.push(text.as_bytes());
-                self.words.push(b"\n");
+                self.reported_unavailable |= text.lines().any(|line| line.trim() == UNAVAILABLE);
+                self.agent_messages.push(text.as_bytes());
+                self.agent_messages.push(b"\n");
             }
             ExecEvent::Reconnecting(message) => {
                 let message = beginning(message, MESSAGE_BYTES);
-                self.reconnecting = Some(message.to_owned());
-                self.trouble = Some(message.to_owned());
+                self.last_reconnect = Some(message.to_owned());
+                self.last_error = Some(message.to_owned());
             }
-            ExecEvent::Trouble(message) => self.trouble = Some(beginning(message, MESSAGE_BYTES).to_owned()),
+            ExecEvent::Error(message) => self.last_error = Some(beginning(message, MESSAGE_BYTES).to_owned()),
             ExecEvent::TurnFailed(message) => self.failed = Some(beginning(message, MESSAGE_BYTES).to_owned()),
             ExecEvent::TurnCompleted(usage) => {
                 self.completed = true;
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_broken_is_passed_over() {
+    fn unknown_and_malformed_lines_are_ignored() {
         for line in [
             "",
             "Reading prompt from stdin...",
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_thread_stays_and_messages_are_kept_in_part() {
+    fn the_first_thread_is_kept_and_long_messages_are_cut() {
         let (first, second) = ("019e5f2a-7c44-7bb0-9d3e-0123456789ab", "019e5f2a-7c44-7bb0-9d3e-0123456789ac");
         let mut transcript = Transcript::default();
         for id in [first, second] {
@@ -245,15 +245,15 @@ mod tests {
         }
         assert_eq!(transcript.thread, ThreadId::parse(first));
         let long = format!("{}é", "x".repeat(MESSAGE_BYTES - 1)).repeat(60);
-        transcript.note(&ExecEvent::Trouble(long.clone()));
+        transcript.note(&ExecEvent::Error(long.clone()));
         transcript.note(&ExecEvent::TurnFailed(long));
-        for kept in [transcript.trouble, transcript.failed] {
+        for kept in [transcript.last_error, transcript.failed] {
             assert_eq!(kept.unwrap(), "x".repeat(MESSAGE_BYTES - 1));
         }
     }
 
     #[test]
-    fn a_failure_outweighs_a_completion() {
+    fn a_failed_turn_has_not_succeeded_even_if_it_completed() {
         let mut transcript = Transcript::default();
         assert!(!transcript.has_succeeded());
         transcript.note(&ExecEvent::TurnCompleted(None));
@@ -263,15 +263,15 @@ mod tests {
     }
 
     #[test]
-    fn the_sentinel_counts_only_as_a_whole_line() {
-        let says = |text: &str| {
+    fn the_answer_that_there_is_no_image_tool_has_to_be_a_whole_line() {
+        let is_reported = |text: &str| {
             let mut transcript = Transcript::default();
             transcript.note(&ExecEvent::Message(text.into()));
-            transcript.says_unavailable
+            transcript.reported_unavailable
         };
-        assert!(says("IMAGE_GEN_UNAVAILABLE"));
-        assert!(says("sorry\n  IMAGE_GEN_UNAVAILABLE \n"));
-        assert!(!says("I will not answer IMAGE_GEN_UNAVAILABLE"));
-        assert!(!says("`IMAGE_GEN_UNAVAILABLE`"));
+        assert!(is_reported("IMAGE_GEN_UNAVAILABLE"));
+        assert!(is_reported("sorry\n  IMAGE_GEN_UNAVAILABLE \n"));
+        assert!(!is_reported("I will not answer IMAGE_GEN_UNAVAILABLE"));
+        assert!(!is_reported("`IMAGE_GEN_UNAVAILABLE`"));
     }
 }

@@ -1,9 +1,9 @@
-//! Where Codex keeps its login, configuration, images and records.
+//! Finds Codex's home: the directory of its login, configuration, images and records.
 //!
-//! `CODEX_HOME` names the directory. Else it is `.codex` in the user's home: that of `HOME`, or of
-//! the user database where `HOME` is unset or empty. On Windows it is the profile directory,
-//! whatever `USERPROFILE` says. (0.132.0 to 0.171.0: run on Linux, read in `utils/home-dir` and in
-//! the crate `dirs` for macOS and Windows.) A named directory has to exist; Codex makes the other.
+//! It is `CODEX_HOME`, which has to exist, or else `.codex` in the user's home, which Codex
+//! creates. The user's home is `HOME`, or that of the user database if `HOME` is unset or empty. On
+//! Windows it is the profile directory, whatever the value of `USERPROFILE`. (0.132.0 to 0.171.0:
+//! run on Linux, read in `utils/home-dir` and in the crate `dirs` for macOS and Windows.)
 
 use std::ffi::OsStr;
 
@@ -11,39 +11,41 @@ use crate::environment::{Environment, home_of_account};
 use crate::error::Cause;
 use crate::request::{CodexHome, Draft, Request};
 
-/// The variable that names it.
+/// Variable that names Codex's home.
 pub const VARIABLE: &str = "CODEX_HOME";
 
-/// Finds the home that a draft leaves open. Blocks on the user database where no variable names
-/// one.
+/// Completes a draft with Codex's home. Blocks on the user database if no variable names the home.
 ///
 /// # Errors
-/// [`Cause::HomeUnknown`] if that names none either.
+/// [`Cause::HomeUnknown`] if the user database names none either.
 pub fn complete(Draft { named_home, request }: Draft) -> Result<Request, Cause> {
     let codex_home = named_home.or_else(|| home_of(&request.env)).ok_or(Cause::HomeUnknown)?;
     Ok(Request { codex_home, ..request })
 }
 
-/// What `env` names, or the user's own. None if the user has no home directory either.
+/// Returns the home that `env` names, or else the default one. `None` if the user has no home
+/// directory.
 #[must_use]
 pub fn home_of(env: &Environment) -> Option<CodexHome> {
     if let Some(name) = env.get(VARIABLE) {
-        // Relative to this process's directory: the child works in another.
+        // Resolved here, because the child has another working directory.
         return env.expand(name.trim()).and_then(|path| std::path::absolute(path).ok()).map(CodexHome::named);
     }
     let home = if cfg!(windows) { home_of_account() } else { env.home() };
     home.map(|home| CodexHome { path: home.join(".codex"), is_named: false })
 }
 
-/// The variable and the value by which Codex finds this very directory. `HOME` for one that was
-/// not named: what is unset, blank or relative here would mean another directory to Codex, whose
-/// user database need not be the same (musl's knows `/etc/passwd` alone).
+/// Returns the variable and the value that make Codex use `home`.
+///
+/// For the default home this is `HOME`. An unset, blank or relative `HOME` might lead Codex to
+/// another directory: it runs in another working directory, and its user database may differ
+/// (musl's is `/etc/passwd` alone).
 #[must_use]
 pub fn variable(home: &CodexHome) -> Option<(&'static str, &OsStr)> {
     if home.is_named {
         return Some((VARIABLE, home.path.as_os_str()));
     }
-    // On Windows no variable says where the profile directory is.
+    // On Windows Codex takes the profile directory from no variable.
     if cfg!(windows) { None } else { Some(("HOME", home.path.parent()?.as_os_str())) }
 }
 
@@ -61,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_names_it_and_is_handed_on_as_it_was_understood() {
+    fn a_named_home_is_made_absolute_and_passed_on_by_the_same_variable() {
         let root = std::path::absolute("/").unwrap();
         for (value, path) in [
             (root.join("a b"), root.join("a b")),
@@ -75,7 +77,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn it_is_below_the_users_home_unless_it_is_named() {
+    fn the_default_home_is_in_the_users_home() {
         for blank in [None, Some(""), Some("  ")] {
             let blank = blank.map(|blank| (VARIABLE, blank));
             let named: Vec<_> = blank.into_iter().chain([("HOME", "/home/u")]).collect();
@@ -90,7 +92,7 @@ mod tests {
 
     #[cfg(windows)]
     #[test]
-    fn it_is_in_the_profile_directory_whatever_the_environment_says() {
+    fn the_default_home_is_in_the_profile_directory_despite_other_variables() {
         let home = of(&[("USERPROFILE", r"C:\elsewhere")]);
         assert_eq!(home.path, home_of_account().unwrap().join(".codex"));
         assert_eq!(variable(&home), None);

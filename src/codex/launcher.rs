@@ -1,12 +1,12 @@
-//! The scripts by which npm and pnpm start a package's script, where they do not link to it.
+//! Recognises the launcher scripts of npm and pnpm, and finds the script that they start.
 //!
-//! Only what they write, line by line, is taken for theirs. A script with any other line, be it one
-//! `export`, is the user's own and has to be run as it is. So is a launcher of a version that is
-//! not known here: it works, but needs `node` on the PATH. (Yarn 1, Bun, and npm on Unix make
-//! links. Volta's, asdf's and mise's launchers choose a version when they are run.)
+//! A launcher has to match a known one line by line. A script with any other line, be it one
+//! `export`, is the user's own and is run unchanged. So is the launcher of an unknown version,
+//! which works but needs `node` on the PATH. (Yarn 1, Bun, and npm on Unix create links instead.
+//! The launchers of Volta, asdf and mise select a version at run time.)
 
-/// The beginnings of known launchers: how many lines they have, and the CRC-32 of these.
-/// `__test__/fixtures/launchers/` holds each of them as a tool has written it.
+/// Heads of known launchers: the number of lines, and their CRC-32.
+/// `__test__/fixtures/launchers/` has a launcher with each of them, as written by its tool.
 const HEADS: [(usize, u32); 11] = [
     // cmd-shim 4 and 5 (npm 7 to 9).
     (7, 0x6110_a926),
@@ -22,15 +22,15 @@ const HEADS: [(usize, u32); 11] = [
     (51, 0x3a6c_59c8),
     (81, 0x7f8a_46d1),
     (92, 0xbf8d_0570),
-    // For cmd.exe: cmd-shim 4 to 8.
+    // cmd-shim 4 to 8 for cmd.exe.
     (9, 0xb669_a9c5),
 ];
 
-/// What stands in [`NODE_PATHS`] and [`TAILS`] for a path.
+/// Placeholder for a path in [`NODE_PATHS`] and [`TAILS`].
 const PATH: char = '…';
 
-/// How pnpm sets `NODE_PATH`, between the beginning and the end. It does not matter to the native
-/// binary.
+/// Blocks in which pnpm sets `NODE_PATH`, between head and tail. The native binary ignores that
+/// variable.
 const NODE_PATHS: [&str; 3] = [
     r#"if [ -z "$NODE_PATH" ]; then
   export NODE_PATH="…"
@@ -49,7 +49,8 @@ fi"#,
 )"#,
 ];
 
-/// How launchers end: by running the script, whose path is relative to the launcher's directory.
+/// Tails of known launchers: they run the script, whose path is relative to the launcher's
+/// directory.
 const TAILS: [&str; 6] = [
     // cmd-shim 4 to 8, pnpm 8 to 11.5.
     r#"if [ -x "$basedir/node" ]; then
@@ -97,7 +98,7 @@ elif [ -n "$exe" ] && command -v node.exe >/dev/null 2>&1; then
 else
   exec node  "$basedir_abs"/'…' "$@"
 fi"#,
-    // For cmd.exe: cmd-shim 4 to 8.
+    // cmd-shim 4 to 8 for cmd.exe.
     r#"IF EXIST "%dp0%\node.exe" (
   SET "_prog=%dp0%\node.exe"
 ) ELSE (
@@ -106,7 +107,7 @@ fi"#,
 )
 
 endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%"  "%dp0%\…" %*"#,
-    // For cmd.exe: pnpm 8 to 12.
+    // pnpm 8 to 12 for cmd.exe.
     r#"@IF EXIST "%~dp0\node.exe" (
   "%~dp0\node.exe"  "%~dp0\…" %*
 ) ELSE (
@@ -115,22 +116,23 @@ endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%"  "%dp0%\…" 
 )"#,
 ];
 
-/// The path of the script that the launcher starts, relative to the launcher's directory and with
-/// `/` between its parts; none if the text is not exactly what npm or pnpm writes.
+/// Returns the path of the script that a launcher starts, relative to the launcher's directory and
+/// with `/` between its parts. `None` if the text is not exactly a known launcher of npm or pnpm.
 pub fn target(text: &str) -> Option<String> {
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    // pnpm from 11 on repeats the target in a comment.
+    // From version 11 on pnpm repeats the target in a comment.
     lines.pop_if(|last| last.starts_with("# cmd-shim-target="));
     let (mut rest, target) = TAILS.iter().find_map(|tail| strip(&lines, tail))?;
     if let Some((before, _)) = NODE_PATHS.iter().find_map(|block| strip(rest, block)) {
         rest = before;
     }
-    // What pnpm writes for cmd.exe begins with this alone.
+    // This line alone is the head of pnpm's launchers for cmd.exe.
     let is_known = rest == ["@SETLOCAL"] || HEADS.contains(&(rest.len(), crc32fast::hash(rest.join("\n").as_bytes())));
     is_known.then(|| target.replace('\\', "/"))
 }
 
-/// What comes before `block`, if the lines end with it, and the path that stands in all its places.
+/// If the lines end with `block`, returns the lines before it, and the path that all its
+/// placeholders stand for.
 fn strip<'a, 't>(lines: &'a [&'t str], block: &str) -> Option<(&'a [&'t str], &'t str)> {
     let (before, found) = lines.split_at_checked(lines.len().checked_sub(block.lines().count())?)?;
     let mut path = None;
@@ -142,7 +144,7 @@ fn strip<'a, 't>(lines: &'a [&'t str], block: &str) -> Option<(&'a [&'t str], &'
             return None;
         };
         let here = line.strip_prefix(start)?.strip_suffix(end)?;
-        // In quotes these have a meaning to one shell or the other.
+        // These are special characters of a shell, even within quotes.
         if here.contains(['"', '\'', '$', '`', '%']) || *path.get_or_insert(here) != here {
             return None;
         }
@@ -156,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// What the tools have written, by its name.
+    /// Reads the launchers that were written by npm and pnpm, with their file names.
     fn launchers() -> Vec<(String, String)> {
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/__test__/fixtures/launchers");
         let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_beginning_was_written_by_some_tool() {
+    fn every_known_head_occurs_in_a_launcher() {
         let launchers = launchers();
         let of = |text: &str| {
             let lines: Vec<_> = text.lines().map(str::trim_end).collect();
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_more_line_makes_a_launcher_the_users_own() {
+    fn a_launcher_with_an_added_line_is_the_users_own() {
         let lines = [
             "export HTTPS_PROXY=http://proxy",
             "set -x",
@@ -219,11 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn one_line_less_or_changed_makes_a_launcher_the_users_own() {
+    fn a_launcher_with_a_missing_or_changed_line_is_the_users_own() {
         for (name, text) in launchers() {
             let original: Vec<_> = text.lines().collect();
             for (at, line) in original.iter().enumerate() {
-                // The comment at the end repeats the target, and the paths of modules may be any.
+                // The comment at the end is optional.
                 if line.starts_with("# cmd-shim-target=") {
                     continue;
                 }
@@ -238,7 +240,7 @@ mod tests {
                     }
                     let mut mutated = original.clone();
                     mutated[at] = &changed;
-                    // One that runs one script for all is one; its caller checks which.
+                    // A launcher of another script is valid; the caller checks the script.
                     assert_eq!(
                         target(&mutated.join("\n")).filter(|to| to.ends_with("codex.js")),
                         None,
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_in_the_place_of_a_path_is_not_taken_for_one() {
+    fn a_path_with_a_shell_command_is_refused() {
         for (name, text) in launchers() {
             for command in ["$(curl)", "`curl`", "$HOME", "%HOME%", "\" x \""] {
                 let mutated = text.replace("node_modules/@openai", &format!("node_modules/{command}/@openai"));

@@ -1,21 +1,22 @@
-//! Switches off for a turn what an image does not need.
+//! Settings of a lean turn: they disable everything that drawing an image does not need.
 //!
-//! Every setting was tried with every version of COMPATIBILITY.md, 0.132.0 to 0.171.0, on every
-//! route. All use `-c features.X=false`, because `--disable X` refuses unknown names. Settings of
-//! the login, the provider, proxies and certificates stay. BENCHMARKS.md has the savings.
+//! Each was tried with every version of COMPATIBILITY.md, 0.132.0 to 0.171.0, on every route.
+//! Features are disabled by `-c features.X=false`, because `--disable X` refuses unknown names.
+//! Settings of the login, the provider, proxies and certificates remain. For the savings see
+//! BENCHMARKS.md.
 
 use toml::{Table, Value};
 
 use super::config::{Config, Setting};
 use super::version::Version;
 
-/// Features that bring tools, instructions, side requests or programs of their own.
+/// Disabled features, which add tools, instructions, side requests or programs.
 const FEATURES: [&str; 20] = [
     "apps",
     "browser_use",
     "browser_use_external",
     "computer_use",
-    // What each part of a message is, repeated beside it (0.153.4 and newer).
+    // Sends the kind of each part of a message along with it (0.153.4 and newer).
     "content_item_kinds",
     "goals",
     "hooks",
@@ -34,13 +35,14 @@ const FEATURES: [&str; 20] = [
     "worktrees",
 ];
 
-/// Instructions, tools and habits. Not among them, because it breaks pictures:
-/// `features.code_mode_host`, without which code mode cannot draw (0.150.1, 0.169.0). Replacing the
-/// base instructions (`model_instructions_file`, `model_catalog_json`) would save most of what is
-/// left of the request, but the backend has refused foreign ones, and the model might behave
-/// differently.
+/// Other settings of lean turns.
+///
+/// `features.code_mode_host` remains, since without it code mode cannot draw (0.150.1, 0.169.0). So
+/// do the base instructions (`model_instructions_file`, `model_catalog_json`). Replacing them would
+/// save most of the remaining request, but the backend has refused other instructions, and the
+/// model might behave differently.
 const SETTINGS: [(&str, &str); 18] = [
-    // Of the agent's shell; 100 ms and more.
+    // Starting the agent's shell as a login shell takes 100 ms and more.
     ("allow_login_shell", "false"),
     ("analytics.enabled", "false"),
     ("developer_instructions", "\"\""),
@@ -51,7 +53,7 @@ const SETTINGS: [(&str, &str); 18] = [
     ("include_environment_context", "false"),
     ("include_permissions_instructions", "false"),
     ("model_reasoning_effort", "\"low\""),
-    // A program that Codex runs after the turn.
+    // Program that Codex runs after the turn.
     ("notify", "[]"),
     ("personality", "\"none\""),
     ("project_doc_max_bytes", "0"),
@@ -62,31 +64,30 @@ const SETTINGS: [(&str, &str); 18] = [
     ("web_search", "\"disabled\""),
 ];
 
-/// Sub-agents, on in spite of `features.multi_agent*` where the model's entry in the catalogue asks
-/// for them (0.144.6 to 0.171.0). Their pictures go to threads of their own, and their description
-/// takes 6 to 7 KB of the request.
+/// Disables sub-agents. The model's catalogue entry may enable them in spite of
+/// `features.multi_agent*` (0.144.6 to 0.171.0). Their pictures go to other threads, and their
+/// description takes 6 to 7 KB of the request.
 const AGENTS: (&str, &str) = ("agents.enabled", "false");
 
-/// Tools that code mode describes in its own: a clock, and where there is no shell also those for
-/// editing files and for MCP servers, which are in the shell's namespace. That of image_gen is
-/// another.
+/// Excludes tools from code mode's description: a clock, and without a shell also the namespace
+/// `functions`, which contains the shell and the tools for editing files and for MCP servers.
+/// image_gen is in another namespace.
 const fn excluded(has_shell: bool) -> (&'static str, &'static str) {
     let namespaces = if has_shell { "[\"clock\"]" } else { "[\"clock\", \"functions\"]" };
     ("features.code_mode.excluded_tool_namespaces", namespaces)
 }
 
-/// The `-c` settings of a lean turn, whose agent has a shell or not.
+/// Returns the `-c` settings of a lean turn. `has_shell`: whether its agent has a shell.
 ///
-/// What 0.171.0 still sends at first is 40 KB: the base instructions (21.5 KB, one text of the
-/// model's entry in the catalogue), code mode's tool `exec` with those that it describes (13 KB),
-/// two more tools (2.3 KB; the catalogue asks for one of them), the prompt, and metadata. Excluding
-/// the shell from code mode as well would save 5 KB, and leave the agent nothing to copy the
-/// picture with.
+/// The first request of 0.171.0 then has 40 KB: the base instructions (21.5 KB, one text of the
+/// model's catalogue entry), code mode's tool `exec` with the tools that it describes (13 KB), two
+/// more tools (2.3 KB; the catalogue enables one of them), the prompt, and metadata. Excluding the
+/// shell from code mode as well would save 5 KB, but the agent could not copy the picture.
 ///
 /// No setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request, so the prompt asks
-/// the agent to ignore it. (A home made of links to the user's own, but for that file, works with
-/// 0.132.0 to 0.169.0. It was not built: a version that replaced `auth.json` by renaming would
-/// leave the renewed token, which is good for one use, in a directory that is about to be removed.)
+/// the agent to ignore it. (A temporary home with links to all other files of the user's home works
+/// with 0.132.0 to 0.169.0, but is not used. If a version replaced `auth.json` by renaming, the
+/// renewed single-use token would be deleted with the temporary home.)
 #[must_use]
 pub fn settings(config: &Config, has_shell: bool, version: Option<Version>) -> Vec<Setting> {
     let features = FEATURES.iter().map(|name| (format!("features.{name}"), "false".to_owned()));
@@ -97,11 +98,11 @@ pub fn settings(config: &Config, has_shell: bool, version: Option<Version>) -> V
     features.chain(fixed).chain(without_servers(config)).collect()
 }
 
-/// Switches the user's MCP servers off, each by its name: an empty `mcp_servers` does not clear
-/// those of the files. They would be started for every picture, outside of the sandbox.
+/// Disables each of the user's MCP servers by its name: an empty `mcp_servers` does not remove
+/// those of the files. Codex would start them for every picture, outside the sandbox.
 fn without_servers(config: &Config) -> Option<Setting> {
     let off = Table::from_iter([("enabled".to_owned(), Value::from(false))]);
-    // One inline table: a dotted key of `-c` cannot hold a name with a dot.
+    // One inline table, because `-c` splits its key at every dot, even in a server's name.
     let servers = config.mcp_servers().into_iter().map(|name| (name.to_owned(), Value::from(off.clone())));
     let servers = servers.collect::<Table>();
     (!servers.is_empty()).then(|| ("mcp_servers".to_owned(), Value::from(servers).to_string()))
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_server_is_switched_off_by_its_name() {
+    fn every_server_is_disabled_by_its_name() {
         let config = "[mcp_servers.plain]\ncommand = 'x'\n[mcp_servers.'a.b c\"']\nurl = 'y'\n[mcp_servers.\"two\\nlines\"]\nurl = 'z'\n";
         let (key, value) = without_servers(&Config::of_user(config)).unwrap();
         assert_eq!(key, "mcp_servers");
@@ -123,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn without_servers_nothing_is_said_about_them() {
+    fn there_is_no_setting_for_servers_if_there_are_none() {
         assert_eq!(without_servers(&Config::default()), None);
     }
 
     #[test]
-    fn sub_agents_are_switched_off_where_the_version_heeds_it() {
+    fn sub_agents_are_disabled_in_versions_that_support_it() {
         let switches = |version: Option<&str>| {
             let settings = settings(&Config::default(), true, version.and_then(Version::parse));
             settings.iter().any(|(key, value)| key == "agents.enabled" && value == "false")
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn code_mode_excludes_tools_where_the_version_tolerates_it() {
+    fn code_mode_excludes_tools_in_versions_that_support_it() {
         let excluded = |has_shell, version: Option<&str>| {
             let settings = settings(&Config::default(), has_shell, version.and_then(Version::parse));
             let is_it = |(key, _): &Setting| key == "features.code_mode.excluded_tool_namespaces";

@@ -1,16 +1,16 @@
-//! Lines out of a pipe.
+//! Splits the bytes of a pipe into lines.
 
 use crate::process::Sink;
 use crate::text::lines::Lines;
 
-/// Hands on each line of a pipe.
+/// Sink that passes each line to a callback.
 pub struct LineSink<F> {
     lines: Lines,
     on_line: F,
 }
 
 impl<F: FnMut(&[u8]) + Send + 'static> LineSink<F> {
-    /// Hands lines of at most `cap` bytes to `on_line`, and drops longer ones.
+    /// Creates a sink that passes lines of at most `cap` bytes to `on_line` and drops longer ones.
     pub const fn new(cap: usize, on_line: F) -> Self {
         Self { lines: Lines::new(cap), on_line }
     }

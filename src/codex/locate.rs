@@ -1,4 +1,4 @@
-//! Where the Codex CLI is, and which file of it to run.
+//! Finds the Codex CLI and its native binary.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -11,19 +11,18 @@ use crate::error::{Cause, CliFault};
 use crate::files::{self, read_regular};
 use crate::request::Request;
 
-/// The CLI as it will be run.
+/// Location of the CLI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cli {
-    /// The file to run.
+    /// File to run.
     pub program: PathBuf,
-    /// A directory with the tools that the npm package brings along; it belongs on the child's
-    /// PATH.
+    /// Directory with the npm package's tools, for the child's PATH.
     pub tools: Option<PathBuf>,
-    /// The npm package's version, where it is installed from npm.
+    /// Version of the npm package, if Codex was installed from npm.
     pub version: Option<String>,
 }
 
-/// The directories that [`locate`] searches, as far as they differ between calls.
+/// Returns the variable part of what [`locate`] searches: the request's path, or else the PATH.
 #[must_use]
 pub fn searched(request: &Request) -> OsString {
     let named = request.codex_path.as_ref().map(|path| path.as_os_str().to_owned());
@@ -32,19 +31,19 @@ pub fn searched(request: &Request) -> OsString {
 
 /// Finds the CLI. Blocks on the disk.
 ///
-/// Searches in the order of the daemon that this package serves: the option, `CODEX_BIN`, PATH,
-/// then the directories of the usual installers, because a daemon that a desktop session started
-/// has a minimal PATH.
+/// Searches in the same order as the Open Design daemon: the option, `CODEX_BIN`, PATH, then the
+/// directories of the usual installers, because a daemon started by a desktop session has a minimal
+/// PATH. Ignores an unusable `CODEX_BIN`.
 ///
-/// The npm package's `codex` is a Node script that starts the native binary as its child (and, in
-/// 0.169.0 on recent Node, becomes it). The binary is run directly: 105 ms and 43 MB less, and no
-/// intermediate process whose death would leave Codex running. Any other script is the user's own,
-/// and is run as it is.
+/// The npm package's `codex` is a Node script that starts the native binary as its child (in
+/// 0.169.0 on recent Node it replaces itself with the binary). This package runs the binary
+/// directly. That saves 105 ms and 43 MB, and there is no intermediate process whose death would
+/// leave Codex running. Any other script is the user's own and is run unchanged.
 ///
 /// # Errors
-/// [`Cause::CodexNotFound`], or [`Cause::CodexForWindows`] if there is none but one of Windows's;
-/// [`Cause::CodexUnusable`] if the request names a CLI that cannot be run. An unusable `CODEX_BIN`
-/// is passed over.
+/// [`Cause::CodexUnusable`] if the request names a CLI that cannot be run. Otherwise
+/// [`Cause::CodexForWindows`] if only Windows's CLI was found under WSL, or
+/// [`Cause::CodexNotFound`].
 pub fn locate(request: &Request) -> Result<Cli, Cause> {
     files::fs_request(|| search(request))
 }
@@ -60,14 +59,14 @@ fn search(request: &Request) -> Result<Cli, Cause> {
             Err(fault) => is_for_windows |= fault == CliFault::ForWindows,
         }
     }
-    // Under WSL the PATH of Windows is behind Linux's own.
+    // Under WSL the PATH of Windows is appended to Linux's own.
     is_for_windows |= !cfg!(windows) && dirs_on_path(&request.env).any(|dir| dir.join("codex.exe").is_file());
     Err(if is_for_windows { Cause::CodexForWindows } else { Cause::CodexNotFound })
 }
 
-/// The CLI at `path`, or why it cannot be run.
+/// Returns the CLI at `path`, or the reason why it cannot be run.
 fn examine(path: &Path) -> Result<Cli, CliFault> {
-    let path = &in_full(path);
+    let path = &with_extension(path);
     if let Some(fault) = fault(path) {
         return Err(fault);
     }
@@ -93,8 +92,8 @@ fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// On Windows a program may be named without its extension.
-fn in_full(path: &Path) -> PathBuf {
+/// Adds the extension to a program's path that lacks it. Only Windows permits such paths.
+fn with_extension(path: &Path) -> PathBuf {
     let with = |extension: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(extension);
@@ -104,7 +103,7 @@ fn in_full(path: &Path) -> PathBuf {
     found.unwrap_or_else(|| path.to_path_buf())
 }
 
-/// Every path that may be the CLI, best first.
+/// Returns every possible path of the CLI in the order of the search.
 fn candidates(env: &Environment) -> impl Iterator<Item = PathBuf> {
     let given = env.get("CODEX_BIN").and_then(|path| env.expand(path.trim())).filter(|path| path.is_absolute());
     let in_dirs = dirs_on_path(env).chain(usual_dirs(env)).flat_map(|dir| NAMES.iter().map(move |name| dir.join(name)));
@@ -116,16 +115,16 @@ fn dirs_on_path(env: &Environment) -> impl Iterator<Item = PathBuf> {
     dirs.filter(|dir| dir.is_absolute())
 }
 
-/// What the CLI is called. On Windows npm writes a `.cmd` that is never run itself: it leads to the
-/// package.
+/// File names of the CLI. On Windows npm writes a `.cmd`, which is only read to find the package
+/// and never run.
 #[cfg(windows)]
 const NAMES: [&str; 2] = ["codex.exe", "codex.cmd"];
 #[cfg(not(windows))]
 const NAMES: [&str; 1] = ["codex"];
 
-/// The directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm, cargo,
-/// nvm, fnm; scoop, npm and pnpm on Windows. pnpm's launchers lie in `bin` of its home from 11 on,
-/// and before that in the home itself.
+/// Returns the directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm,
+/// cargo, nvm, fnm; npm, pnpm, scoop, bun, volta and cargo on Windows. From version 11 on pnpm puts
+/// its launchers into `bin` of its home, before that into the home itself.
 fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     let mut add = |base: Option<PathBuf>, rest: &str| dirs.extend(base.map(|base| base.join(rest)));
@@ -173,7 +172,7 @@ fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     dirs
 }
 
-/// `<root>/<version>/<rest>` for every version there is, newest first.
+/// Returns `<root>/<version>/<rest>` for every installed version, newest first.
 fn newest_first(root: Option<PathBuf>, rest: &str) -> Vec<PathBuf> {
     let entries = root.and_then(|root| std::fs::read_dir(root).ok());
     let mut versions: Vec<PathBuf> = entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -185,7 +184,7 @@ fn newest_first(root: Option<PathBuf>, rest: &str) -> Vec<PathBuf> {
     versions.into_iter().map(|path| path.join(rest)).collect()
 }
 
-/// The desktop application brings its own CLI.
+/// Returns the possible paths of the CLI that the macOS application contains.
 fn in_apps(env: &Environment) -> Vec<PathBuf> {
     if !cfg!(target_os = "macos") {
         return Vec::new();
@@ -194,7 +193,7 @@ fn in_apps(env: &Environment) -> Vec<PathBuf> {
     [Some(PathBuf::from("/")), env.home()].into_iter().flatten().map(|base| base.join(inside)).collect()
 }
 
-/// Why `path` cannot be run, if it cannot.
+/// Returns the reason why `path` cannot be run, if there is one.
 fn fault(path: &Path) -> Option<CliFault> {
     let Ok(metadata) = std::fs::metadata(path) else { return Some(CliFault::Absent) };
     if metadata.is_dir() {
@@ -214,7 +213,7 @@ fn fault(path: &Path) -> Option<CliFault> {
     None
 }
 
-/// Whether the file begins as every program for Windows does.
+/// Whether the file has the magic number of a program for Windows.
 #[cfg(unix)]
 fn is_portable_executable(path: &Path) -> bool {
     use std::io::Read as _;
@@ -222,14 +221,14 @@ fn is_portable_executable(path: &Path) -> bool {
     std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut beginning).is_ok() && beginning == *b"MZ")
 }
 
-/// The native binary that the npm package's launcher would start.
+/// Returns the native binary that the npm package's script would start.
 fn in_npm_package(package: &Path) -> Option<Cli> {
     let (platform, triple) = PLATFORM?;
-    // Beside the package, below it, or inside it (before the split into packages).
-    let mut holders = platform_packages(package, platform).into_iter().chain([package.to_path_buf()]);
-    holders.find_map(|holder| {
-        let root = holder.join("vendor").join(triple);
-        // 0.132.0 has codex/codex with its tools in path/; 0.169.0 has bin/codex and finds its
+    // Old versions contain the binary themselves, without a platform package.
+    let mut packages = platform_packages(package, platform).into_iter().chain([package.to_path_buf()]);
+    packages.find_map(|package_with_binary| {
+        let root = package_with_binary.join("vendor").join(triple);
+        // 0.132.0 has codex/codex and its tools in path/. 0.169.0 has bin/codex, which finds its
         // tools itself.
         let program =
             ["bin", "codex"].iter().map(|dir| root.join(dir).join(BINARY)).find(|path| fault(path).is_none())?;
@@ -238,8 +237,8 @@ fn in_npm_package(package: &Path) -> Option<Cli> {
     })
 }
 
-/// Where the package of a platform may be: beside the package (npm hoists, pnpm links) or below it
-/// (nested).
+/// Returns the possible directories of the platform package: beside the package (hoisted by npm or
+/// linked by pnpm), or in its `node_modules`.
 fn platform_packages(package: &Path, platform: &str) -> Vec<PathBuf> {
     let beside = package.parent().and_then(Path::parent).map(|modules| modules.join(platform));
     beside.into_iter().chain([package.join("node_modules").join(platform)]).collect()
@@ -247,7 +246,7 @@ fn platform_packages(package: &Path, platform: &str) -> Vec<PathBuf> {
 
 const BINARY: &str = if cfg!(windows) { "codex.exe" } else { "codex" };
 
-/// The platform package below `node_modules`, and the directory of its binary.
+/// Name of this platform's package, and the directory of its binary.
 const PLATFORM: Option<(&str, &str)> = if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
     Some(("@openai/codex-linux-x64", "x86_64-unknown-linux-musl"))
 } else if cfg!(all(target_os = "linux", target_arch = "aarch64")) {
@@ -264,8 +263,8 @@ const PLATFORM: Option<(&str, &str)> = if cfg!(all(target_os = "linux", target_a
     None
 };
 
-/// The script that `found` is, by links (npm on Unix, Yarn 1 and Bun), or that a launcher starts,
-/// whether or not it exists.
+/// Returns the npm package's script, if `found` is a link to it (npm on Unix, Yarn 1 and Bun) or a
+/// launcher of it. The script of a launcher need not exist.
 fn script_behind(found: &Path) -> Option<PathBuf> {
     let real = dunce::canonicalize(found).ok()?;
     if real.ends_with(SCRIPT) { Some(real) } else { launched_by(&real) }
@@ -273,14 +272,15 @@ fn script_behind(found: &Path) -> Option<PathBuf> {
 
 const SCRIPT: &str = "@openai/codex/bin/codex.js";
 
-/// The directory of the npm package `@openai/codex` that has this script.
+/// Returns the directory of the npm package `@openai/codex` to which `script` belongs.
 fn package_of(script: &Path) -> Option<PathBuf> {
     let script = dunce::canonicalize(script).ok()?;
     if script.ends_with(SCRIPT) { Some(script.parent()?.parent()?.to_path_buf()) } else { None }
 }
 
-/// The script that the launcher of a package manager starts. Binaries are hundreds of megabytes.
+/// Returns the script that a package manager's launcher starts.
 fn launched_by(launcher: &Path) -> Option<PathBuf> {
+    /// Largest launcher that is read. Binaries have hundreds of megabytes.
     const LAUNCHER_BYTES: u64 = 64 << 10;
     let text = String::from_utf8(read_regular(launcher, LAUNCHER_BYTES).ok()?).ok()?;
     Some(launcher.parent()?.join(launcher::target(&text)?))
@@ -299,9 +299,9 @@ fn version_of(package: &Path) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Puts a file below `place` that could be run.
-    fn put(place: &Path, name: &str, content: &str) -> PathBuf {
-        let path = place.join(name);
+    /// Creates an executable file in `dir`.
+    fn put(dir: &Path, name: &str, content: &str) -> PathBuf {
+        let path = dir.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
         #[cfg(unix)]
@@ -309,14 +309,14 @@ mod tests {
         path
     }
 
-    /// What `npm install --global` leaves in its directory on Windows, but for its launchers.
-    fn install_package(place: &Path, (platform, triple): (&str, &str), binary: &str) -> PathBuf {
-        put(place, "node_modules/@openai/codex/bin/codex.js", "");
-        put(place, "node_modules/@openai/codex/package.json", r#"{"version":"0.169.0"}"#);
-        put(place, &format!("node_modules/{platform}/vendor/{triple}/bin/{binary}"), "a program")
+    /// Creates the files of `npm install --global` on Windows, except for the launchers.
+    fn install_package(dir: &Path, (platform, triple): (&str, &str), binary: &str) -> PathBuf {
+        put(dir, "node_modules/@openai/codex/bin/codex.js", "");
+        put(dir, "node_modules/@openai/codex/package.json", r#"{"version":"0.169.0"}"#);
+        put(dir, &format!("node_modules/{platform}/vendor/{triple}/bin/{binary}"), "a program")
     }
 
-    /// As the package managers write them into the directory of [`install_package`].
+    /// Launchers that npm writes for [`install_package`].
     const COMMAND: &str = include_str!("../../__test__/fixtures/launchers/npm-cmd-shim-8.0.0.cmd");
     const SHELL: &str = include_str!("../../__test__/fixtures/launchers/npm-cmd-shim-8.0.0.sh");
 
@@ -326,21 +326,21 @@ mod tests {
 
     #[test]
     fn every_launcher_leads_to_the_native_binary() {
-        let place = tempfile::tempdir().unwrap();
-        let native = install_package(place.path(), PLATFORM.unwrap(), BINARY);
+        let dir = tempfile::tempdir().unwrap();
+        let native = install_package(dir.path(), PLATFORM.unwrap(), BINARY);
         for (name, content) in [("codex", SHELL), ("codex.cmd", COMMAND), ("CODEX.CMD", COMMAND)] {
-            let launcher = put(place.path(), name, content);
+            let launcher = put(dir.path(), name, content);
             assert_eq!(examine(&launcher), Ok(found(&native)), "{name}");
             std::fs::remove_file(launcher).unwrap();
         }
     }
 
-    /// On Windows such a script is refused: cmd.exe would have to be trusted with its arguments.
+    /// On Windows such a script is refused: cmd.exe would parse its arguments.
     #[cfg(unix)]
     #[test]
-    fn a_wrapper_of_the_users_is_run_as_it_is_though_it_stands_beside_the_package_and_names_its_script() {
-        let place = tempfile::tempdir().unwrap();
-        install_package(place.path(), PLATFORM.unwrap(), BINARY);
+    fn a_users_wrapper_of_the_script_is_run_unchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        install_package(dir.path(), PLATFORM.unwrap(), BINARY);
         let script = "node_modules/@openai/codex/bin/codex.js";
         let exported = SHELL.replacen("\n\n", "\nexport HTTPS_PROXY=http://proxy\n\n", 1);
         for text in [
@@ -348,9 +348,9 @@ mod tests {
             format!("#!/bin/sh\nulimit -v 4000000\nexec node \"$basedir/{script}\" \"$@\"\n"),
             exported,
         ] {
-            let wrapper = put(place.path(), "codex", &text);
+            let wrapper = put(dir.path(), "codex", &text);
             assert_eq!(examine(&wrapper).unwrap().program, wrapper, "{text}");
-            let link = place.path().join("link");
+            let link = dir.path().join("link");
             std::os::unix::fs::symlink(&wrapper, &link).unwrap();
             assert_eq!(examine(&link).unwrap().program, link, "{text}");
             std::fs::remove_file(link).unwrap();
@@ -360,21 +360,21 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_launcher_whose_script_is_gone_cannot_be_run() {
-        let place = tempfile::tempdir().unwrap();
-        let launcher = put(place.path(), "codex", SHELL);
+        let dir = tempfile::tempdir().unwrap();
+        let launcher = put(dir.path(), "codex", SHELL);
         assert!(examine(&launcher).is_err());
-        let link = place.path().join("link");
+        let link = dir.path().join("link");
         std::os::unix::fs::symlink(&launcher, &link).unwrap();
         assert!(examine(&link).is_err());
-        put(place.path(), "node_modules/@openai/codex/bin/codex.js", "");
-        assert_eq!(examine(&launcher).unwrap().program, launcher, "its script may know where the binary is");
+        put(dir.path(), "node_modules/@openai/codex/bin/codex.js", "");
+        assert_eq!(examine(&launcher).unwrap().program, launcher, "the script may find the binary");
     }
 
     #[cfg(windows)]
     #[test]
-    fn on_path_the_first_of_what_can_be_run_is_found_by_either_name() {
-        let place = tempfile::tempdir().unwrap();
-        let (empty, npm, exe) = (place.path().join("empty"), place.path().join("npm"), place.path().join("exe"));
+    fn the_first_cli_on_the_path_is_found_by_either_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (empty, npm, exe) = (dir.path().join("empty"), dir.path().join("npm"), dir.path().join("exe"));
         std::fs::create_dir(&empty).unwrap();
         let native = install_package(&npm, PLATFORM.unwrap(), BINARY);
         put(&npm, "codex.cmd", COMMAND);
@@ -391,36 +391,36 @@ mod tests {
     #[cfg(windows)]
     #[test]
     fn a_program_may_be_named_without_its_extension() {
-        let place = tempfile::tempdir().unwrap();
-        let program = put(place.path(), "my codex.exe", "a program");
-        assert_eq!(examine(&place.path().join("my codex")).unwrap().program, program);
-        let native = install_package(place.path(), PLATFORM.unwrap(), BINARY);
-        put(place.path(), "codex.cmd", COMMAND);
-        assert_eq!(examine(&place.path().join("codex")), Ok(found(&native)));
+        let dir = tempfile::tempdir().unwrap();
+        let program = put(dir.path(), "my codex.exe", "a program");
+        assert_eq!(examine(&dir.path().join("my codex")).unwrap().program, program);
+        let native = install_package(dir.path(), PLATFORM.unwrap(), BINARY);
+        put(dir.path(), "codex.cmd", COMMAND);
+        assert_eq!(examine(&dir.path().join("codex")), Ok(found(&native)));
     }
 
     #[cfg(windows)]
     #[test]
-    fn a_batch_file_that_leads_nowhere_is_not_run() {
-        let place = tempfile::tempdir().unwrap();
-        let batch = put(place.path(), "codex.cmd", "@echo off\r\ncodex-of-mine.exe %*\r\n");
+    fn a_batch_file_that_is_not_a_launcher_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let batch = put(dir.path(), "codex.cmd", "@echo off\r\ncodex-of-mine.exe %*\r\n");
         assert_eq!(examine(&batch), Err(CliFault::OnlyScript));
     }
 
     #[cfg(unix)]
     #[test]
-    fn what_is_for_windows_is_told_apart() {
-        let place = tempfile::tempdir().unwrap();
+    fn a_program_for_windows_is_refused_as_such() {
+        let dir = tempfile::tempdir().unwrap();
         let windows = ("@openai/codex-win32-x64", "x86_64-pc-windows-msvc");
         for program in [
-            put(place.path(), "codex.exe", "#!/bin/sh\n"),
-            put(place.path(), "codex", "MZ\u{90}"),
-            install_package(place.path(), windows, "codex.exe"),
-            put(place.path(), "codex", SHELL),
+            put(dir.path(), "codex.exe", "#!/bin/sh\n"),
+            put(dir.path(), "codex", "MZ\u{90}"),
+            install_package(dir.path(), windows, "codex.exe"),
+            put(dir.path(), "codex", SHELL),
         ] {
             assert_eq!(examine(&program), Err(CliFault::ForWindows), "{}", program.display());
         }
-        let script = put(place.path(), "mine", "M");
+        let script = put(dir.path(), "mine", "M");
         assert_eq!(examine(&script).unwrap().program, script);
     }
 }

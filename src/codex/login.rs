@@ -1,5 +1,4 @@
-//! Whether Codex is signed in with ChatGPT, found out without spending anything and without keeping
-//! any token.
+//! Finds out how Codex is signed in, at no cost and without keeping any token.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,21 +13,21 @@ use super::config::Setting;
 use crate::files::{fs_request, read_regular};
 use crate::request::CodexHome;
 
-/// How Codex is signed in.
+/// Kind of login of Codex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
-    /// With ChatGPT: the image tool is there.
+    /// With ChatGPT. Codex has the image tool.
     ChatGpt,
-    /// With a key or another programmatic credential: it is not.
+    /// With a key or another programmatic credential. Codex has no image tool.
     Programmatic,
-    /// Not at all.
+    /// Not signed in.
     None,
-    /// The files do not show it.
+    /// Not known from the files.
     Unknown,
 }
 
 impl Login {
-    /// The name that JavaScript sees.
+    /// Returns the name in the JavaScript API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,23 +39,23 @@ impl Login {
     }
 }
 
-/// The content of `auth.json`.
+/// Content of `auth.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// How Codex is signed in.
+    /// Kind of login.
     pub login: Login,
-    /// Where.
+    /// Workspace of the login.
     pub workspace: AccountWorkspace,
 }
 
-/// The ChatGPT workspace of a login.
+/// ChatGPT workspace of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountWorkspace {
-    /// The one with this id.
+    /// The workspace with this id.
     Of(String),
     /// The login names none.
     None,
-    /// The files do not show it.
+    /// Not known from the files.
     Unknown,
 }
 
@@ -64,7 +63,7 @@ impl Account {
     const UNKNOWN: Self = Self { login: Login::Unknown, workspace: AccountWorkspace::Unknown };
 }
 
-/// `auth.json`, reduced to what is there: of the tokens only the workspace's id is taken.
+/// Parsed part of `auth.json`: which credentials exist, and the workspace's id.
 #[derive(Deserialize)]
 struct Auth {
     #[serde(rename = "auth_mode")]
@@ -85,8 +84,8 @@ struct Tokens {
     workspace: Option<AccountWorkspace>,
 }
 
-/// The workspace that an ID token names: all versions compare this claim with
-/// `forced_chatgpt_workspace_id`. Its signature is for the backend to check.
+/// Deserializes the workspace from an ID token. All versions compare this claim with
+/// `forced_chatgpt_workspace_id`. The signature is not checked; the backend does that.
 fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<AccountWorkspace>, D::Error> {
     #[derive(Default, Deserialize)]
     struct Claims {
@@ -103,35 +102,35 @@ fn workspace<'de, D: Deserializer<'de>>(token: D) -> Result<Option<AccountWorksp
     Ok(claims.map(|claims| claims.auth.chatgpt_account_id.map_or(AccountWorkspace::None, AccountWorkspace::Of)))
 }
 
-/// Whether Codex does not start with this home: it has to be a directory in which this process may
-/// open files. One that was not named need not exist, since Codex makes it (0.132.0 and 0.171.0).
+/// Whether Codex cannot start with this home, which has to be a directory in which this process may
+/// open files. The default home need not exist, since Codex creates it (0.132.0 and 0.171.0).
 /// Blocks on the disk.
 #[must_use]
-pub fn is_no_home(codex_home: &CodexHome) -> bool {
-    // The dot takes the right to search the directory.
+pub fn is_unusable_home(codex_home: &CodexHome) -> bool {
+    // The dot requires search permission for the directory.
     match fs_request(|| codex_home.path.join(".").metadata()) {
         Ok(metadata) => !metadata.is_dir(),
         Err(error) => codex_home.is_named || error.kind() != io::ErrorKind::NotFound,
     }
 }
 
-/// The largest `auth.json` that is read, in bytes. A real one has some kilobytes.
+/// Largest `auth.json` that is read, in bytes. A real one has some kilobytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What `auth.json` says. It says nothing where the credentials live in the system's keyring, and
-/// where it is no regular file. Blocks on the disk.
+/// Reads `auth.json`. The account is unknown if the credentials are in the system's keyring, or if
+/// the file is not regular. Blocks on the disk.
 #[must_use]
 pub fn from_file(codex_home: &Path) -> Account {
     read_regular(&codex_home.join("auth.json"), MAX_BYTES).map_or(Account::UNKNOWN, |bytes| from_auth(&bytes))
 }
 
-/// [`from_file`] of the bytes of an `auth.json`.
+/// Parses the bytes of an `auth.json`.
 #[must_use]
 pub fn from_auth(bytes: &[u8]) -> Account {
     let Ok(auth) = serde_json::from_slice::<Auth>(bytes) else { return Account::UNKNOWN };
     let login = match auth.mode.as_deref() {
         Some("apikey" | "agentIdentity" | "personalAccessToken" | "bedrockApiKey") => Login::Programmatic,
-        // Before `auth_mode` existed, a key went before tokens.
+        // Before `auth_mode` existed, a key took precedence over tokens.
         None if auth.api_key => Login::Programmatic,
         Some("chatgpt") | None if auth.tokens.is_some() => Login::ChatGpt,
         _ => Login::Unknown,
@@ -139,18 +138,19 @@ pub fn from_auth(bytes: &[u8]) -> Account {
     Account { login, workspace: auth.tokens.and_then(|tokens| tokens.workspace).unwrap_or(AccountWorkspace::Unknown) }
 }
 
-/// The arguments that make the CLI tell how it is signed in with these `-c` settings; it also knows
-/// the system's keyring.
+/// Returns the arguments of `codex login status` with these `-c` settings. The CLI also reads the
+/// system's keyring.
 #[must_use]
 pub fn status_args(settings: &[Setting]) -> Vec<OsString> {
     let settings = settings.iter().flat_map(|(key, value)| ["-c".to_owned(), format!("{key}={value}")]);
     ["login", "status"].map(str::to_owned).into_iter().chain(settings).map(OsString::from).collect()
 }
 
-/// What `codex login status` printed, on stderr in all versions. Only known texts are believed: the
-/// whole lines "Logged in using ChatGPT" and "Not logged in", and the beginnings of the
-/// programmatic ones of 0.132.0 to 0.169.0. A login that cannot be loaded, such as one in a keyring
-/// that does not answer, is none: a turn has no other (0.132.0 to 0.171.0).
+/// Parses the output of `codex login status`, which all versions print to stderr. Recognises the
+/// whole lines "Logged in using ChatGPT" and "Not logged in", and the beginnings of the lines about
+/// programmatic logins of 0.132.0 to 0.169.0. A login that cannot be loaded, such as one in a
+/// keyring that does not answer, counts as none, since a turn could not load it either (0.132.0 to
+/// 0.171.0).
 #[must_use]
 pub fn from_status(output: &str) -> Login {
     const PROGRAMMATIC: [&str; 6] = [
@@ -182,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn a_chatgpt_login_passes_by_presence() {
+    fn a_chatgpt_login_is_recognised_by_its_tokens() {
         assert_eq!(auth(r#"{"auth_mode":"chatgpt","OPENAI_API_KEY":null,"tokens":{"id_token":"x"}}"#), Login::ChatGpt);
         assert_eq!(auth(r#"{"OPENAI_API_KEY":null,"tokens":{"id_token":"x"},"last_refresh":"…"}"#), Login::ChatGpt);
     }
 
     #[test]
-    fn a_key_fails() {
+    fn a_key_is_a_programmatic_login() {
         assert_eq!(auth(r#"{"auth_mode":"apikey","OPENAI_API_KEY":"sk-x"}"#), Login::Programmatic);
         assert_eq!(auth(r#"{"OPENAI_API_KEY":"sk-x"}"#), Login::Programmatic);
         assert_eq!(auth(r#"{"auth_mode":"agentIdentity"}"#), Login::Programmatic);
@@ -214,34 +214,34 @@ mod tests {
     }
 
     #[test]
-    fn a_home_is_a_directory_and_has_to_exist_if_it_is_named() {
-        let place = tempfile::tempdir().unwrap();
-        let is_no_home = |path: &Path| super::is_no_home(&CodexHome::named(path.to_path_buf()));
-        let is_no_home_of_user = |path: &Path| {
+    fn a_usable_home_is_a_directory_that_exists_or_the_default_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let is_unusable_home = |path: &Path| super::is_unusable_home(&CodexHome::named(path.to_path_buf()));
+        let is_unusable_default = |path: &Path| {
             let home = vec![("HOME".to_owned(), path.to_str().unwrap().to_owned())];
-            super::is_no_home(&home_of(&Environment::new(home)).unwrap())
+            super::is_unusable_home(&home_of(&Environment::new(home)).unwrap())
         };
-        assert!(!is_no_home(place.path()));
-        let file = place.path().join("file");
-        assert!(is_no_home(&file));
+        assert!(!is_unusable_home(dir.path()));
+        let file = dir.path().join("file");
+        assert!(is_unusable_home(&file));
         if cfg!(unix) {
-            assert!(!is_no_home_of_user(&file) && !is_no_home_of_user(place.path()));
+            assert!(!is_unusable_default(&file) && !is_unusable_default(dir.path()));
         }
         std::fs::write(&file, "").unwrap();
-        assert!(is_no_home(&file) && is_no_home(&file.join("below")));
+        assert!(is_unusable_home(&file) && is_unusable_home(&file.join("below")));
         #[cfg(unix)]
         {
-            assert!(is_no_home_of_user(&file));
-            let link = place.path().join("loop");
+            assert!(is_unusable_default(&file));
+            let link = dir.path().join("loop");
             std::os::unix::fs::symlink(&link, &link).unwrap();
-            assert!(is_no_home(&link) && is_no_home_of_user(&link));
-            std::fs::write(place.path().join(".codex"), "").unwrap();
-            assert!(is_no_home_of_user(place.path()));
+            assert!(is_unusable_home(&link) && is_unusable_default(&link));
+            std::fs::write(dir.path().join(".codex"), "").unwrap();
+            assert!(is_unusable_default(dir.path()));
         }
     }
 
     #[test]
-    fn doubt_is_left_to_the_cli() {
+    fn an_auth_json_of_unknown_content_leaves_the_login_unknown() {
         for text in
             ["", "{", "{}", "[]", r#"{"auth_mode":"chatgpt","tokens":null}"#, r#"{"auth_mode":"new","tokens":{}}"#]
         {
@@ -252,7 +252,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn an_auth_json_that_is_no_regular_file_says_nothing() {
+    fn an_auth_json_that_is_not_a_regular_file_is_not_read() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("auth.json");
         assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn only_known_texts_are_believed() {
+    fn only_known_lines_of_the_login_status_are_recognised() {
         assert_eq!(from_status("Logged in using ChatGPT\n"), Login::ChatGpt);
         assert_eq!(from_status("WARNING: x\nLogged in using ChatGPT\n"), Login::ChatGpt);
         assert_eq!(from_status("Logged in using an API key - sk-abc***xyz"), Login::Programmatic);

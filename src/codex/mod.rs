@@ -1,7 +1,7 @@
-//! Everything known about the Codex CLI: one fact, one place.
+//! Facts about the Codex CLI, and the code that depends on them.
 //!
-//! Nothing here is a contract of Codex. Each fact names the versions in which it was seen; "all
-//! versions" means every one tried, 0.132.0 to 0.171.0.
+//! None of them is a contract of Codex. Each comment names the versions in which a fact was seen;
+//! "all versions" means every version tried, 0.132.0 to 0.171.0.
 
 pub mod ask;
 mod causes;
@@ -26,12 +26,12 @@ pub mod version;
 use std::fmt;
 use std::sync::Arc;
 
-/// The id of a Codex thread: safe to use as a file name, because nothing else becomes one.
+/// Id of a Codex thread: a UUID, and thus safe as a file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadId(Arc<str>);
 
 impl ThreadId {
-    /// Takes a UUID as Codex prints it (all versions); anything else is no thread id.
+    /// Parses a UUID as Codex prints it (all versions). Returns `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let hyphen = |at: usize| matches!(at, 8 | 13 | 18 | 23);
@@ -43,7 +43,7 @@ impl ThreadId {
         well_formed.then(|| Self(text.into()))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub const fn as_arc(&self) -> &Arc<str> {
         &self.0

@@ -1,8 +1,8 @@
-//! Codex's own record of a thread (all versions; none with `--ephemeral`):
+//! Reads Codex's record of a thread (all versions; there is none with `--ephemeral`):
 //! `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<time>-<thread id>.jsonl`.
 //!
-//! It holds the images themselves, as base64, also those that Codex did not save: 0.140.0 and
-//! 0.141.0 save none whose status stays `generating`, and from 0.144 on none that the backend's
+//! It contains the images as base64, also those that Codex does not save to the store: in 0.140.0
+//! and 0.141.0 images whose status stays `generating`, and from 0.144 on those that the backend's
 //! hosted tool drew.
 
 use std::borrow::Cow;
@@ -23,56 +23,56 @@ use super::ThreadId;
 use crate::files::{CountedReader, Dir, Inflated, Stamp, fs_request};
 use crate::text::lines::Lines;
 
-/// A picture that image_gen returned.
+/// Picture in the record that image_gen returned.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// The bytes, whatever they are.
+pub struct RecordedImage {
+    /// Decoded bytes, not checked.
     pub bytes: Vec<u8>,
-    /// The prompt as the image model was finally given it.
+    /// Prompt that the image model received.
     pub revised_prompt: Option<String>,
 }
 
-/// The directory below Codex's home that holds the records.
+/// Directory in Codex's home that contains the records.
 pub const DIRECTORY: &str = "sessions";
 
-/// How long a picture that only the record can verify may wait for it.
-pub const GRACE: Duration = Duration::from_millis(500);
-/// What surrounds the picture in its line.
+/// Longest wait for the record, if nothing else can verify a picture.
+pub const RECORD_TIMEOUT: Duration = Duration::from_millis(500);
+/// Upper limit for the JSON around a picture in its line, in bytes.
 const LINE_OVERHEAD: u64 = 64 << 10;
 const READ_BYTES: usize = 64 << 10;
-/// What every line that records a picture contains, and few others do.
-const SIGN: &[u8] = b"\"image_gen";
+/// Text in every line that records a picture, and in few others.
+const IMAGE_MARKER: &[u8] = b"\"image_gen";
 
-/// Calls `each` for every picture in the thread's record that is not larger than `limit` bytes, in
-/// order, until it breaks. A picture that is recorded twice is passed twice. Returns whether
-/// there was one that is larger. Blocks on the disk, until it was `given_up`; holds one line at a
-/// time.
+/// Calls `each` for every picture in the thread's record of at most `limit` bytes, in order, until
+/// `each` breaks. A picture that is recorded twice is passed twice. Returns whether there was a
+/// larger picture. Keeps one line in memory at a time. Blocks on the disk until `given_up` is
+/// cancelled.
 pub fn pictures(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
     given_up: &CancellationToken,
-    each: impl FnMut(Recorded) -> ControlFlow<()>,
+    each: impl FnMut(RecordedImage) -> ControlFlow<()>,
 ) -> bool {
-    let Some((record, form)) = find(codex_home, thread) else { return false };
-    pictures_in(form.read(UntilGivenUp { record, given_up }), limit, each)
+    let Some((record, format)) = find(codex_home, thread) else { return false };
+    pictures_in(format.read(CancellableReader { record, given_up }), limit, each)
 }
 
-/// A record that cannot be read any further once its reader was given up.
-struct UntilGivenUp<'a, R> {
+/// Reader that fails once `given_up` is cancelled.
+struct CancellableReader<'a, R> {
     record: R,
     given_up: &'a CancellationToken,
 }
 
-impl<R: Read> Read for UntilGivenUp<'_, R> {
+impl<R: Read> Read for CancellableReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.given_up.is_cancelled() { Err(io::Error::other("given up")) } else { self.record.read(buffer) }
     }
 }
 
-/// [`pictures`], of a record that is open. A read error ends the record.
-pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recorded) -> ControlFlow<()>) -> bool {
-    // Four characters for three bytes, and what wrapping them adds.
+/// Same as [`pictures`], for an open record. Treats a read error as the end of the record.
+pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(RecordedImage) -> ControlFlow<()>) -> bool {
+    // Base64 has four characters for three bytes; the rest is for line breaks.
     let cap = (limit / 2).saturating_mul(3).saturating_add(LINE_OVERHEAD);
     let mut lines = Lines::new(usize::try_from(cap).unwrap_or(usize::MAX));
     let mut buffer = vec![0; READ_BYTES];
@@ -95,51 +95,53 @@ pub fn pictures_in(mut record: impl Read, limit: u64, mut each: impl FnMut(Recor
             Ok(count) => lines.push(&buffer[..count], |line| take(line, &mut flow)),
         }
     }
-    // Nothing but a picture makes a line that long.
+    // Only a picture makes a line that long.
     too_large || lines.dropped() > 0
 }
 
-/// What the head of a record states of the turn's sandbox: the first line of type `turn_context`,
-/// which Codex writes before it asks the model anything (0.132.0 to 0.171.0; at 20 to 70 KB).
+/// Sandbox of the turn according to the record: the first line of type `turn_context`, which Codex
+/// writes before its first request to the model (0.132.0 to 0.171.0; at an offset of 20 to 70 KB).
 #[derive(Debug, PartialEq, Eq)]
-pub struct Statement {
-    /// `read-only`, `workspace-write` or another.
+pub struct RecordedSandbox {
+    /// `read-only`, `workspace-write` or another mode.
     pub sandbox: String,
-    /// `never` or another; absent if the version does not write it as text.
+    /// `never` or another policy, `another` for one that is not a string. Absent if the version
+    /// does not record it.
     pub approval_policy: Option<String>,
-    /// The working directory.
+    /// Working directory.
     pub cwd: Option<PathBuf>,
-    /// Where the agent may write, as far as named.
+    /// Paths that the agent may write to.
     pub writable: Vec<PathBuf>,
-    /// Whether nothing else is writable.
+    /// Whether `writable` is complete: every rule that permits writing was understood.
     pub is_understood: bool,
 }
 
-/// How much of a record may stand before its statement: instructions, the user's `AGENTS.md`.
+/// Longest beginning of a record that is searched for `turn_context`, in bytes. Instructions and
+/// the user's `AGENTS.md` come before it.
 const HEAD_BYTES: u64 = 8 << 20;
 
-/// Reads the statement at the head of the thread's record. None as long as there is none. Blocks on
-/// the disk.
+/// Reads the sandbox from the head of the thread's record. Returns `None` while Codex has not
+/// written it. Blocks on the disk.
 #[must_use]
-pub fn statement(codex_home: &Path, thread: &ThreadId) -> Option<Statement> {
-    let (record, form) = find(codex_home, thread)?;
-    statement_in(form.read(record))
+pub fn recorded_sandbox(codex_home: &Path, thread: &ThreadId) -> Option<RecordedSandbox> {
+    let (record, format) = find(codex_home, thread)?;
+    recorded_sandbox_in(format.read(record))
 }
 
-/// [`statement`], of a record that is open.
+/// Same as [`recorded_sandbox`], for an open record.
 #[must_use]
-pub fn statement_in(record: impl Read) -> Option<Statement> {
-    const SIGN: &[u8] = b"\"turn_context\"";
+pub fn recorded_sandbox_in(record: impl Read) -> Option<RecordedSandbox> {
+    const MARKER: &[u8] = b"\"turn_context\"";
     let mut head = BufReader::with_capacity(READ_BYTES, record.take(HEAD_BYTES));
     let mut line = Vec::new();
     loop {
         line.clear();
         head.read_until(b'\n', &mut line).ok()?;
-        // A line without an end is still being written.
+        // Codex is still writing a line without a line break.
         if line.pop() != Some(b'\n') {
             return None;
         }
-        if memchr::memmem::find(&line, SIGN).is_some()
+        if memchr::memmem::find(&line, MARKER).is_some()
             && let Ok(Entry::TurnContext { payload }) = serde_json::from_slice(&line)
         {
             return Some(payload.into());
@@ -160,7 +162,7 @@ enum Entry {
 #[derive(Deserialize)]
 struct Context {
     cwd: Option<PathBuf>,
-    /// A string, or a table in versions that can ask for some things only.
+    /// A string, or a table in versions with granular approvals.
     approval_policy: Option<serde_json::Value>,
     sandbox_policy: Option<SandboxPolicy>,
     permission_profile: Option<PermissionProfile>,
@@ -173,7 +175,7 @@ struct SandboxPolicy {
     writable_roots: Vec<PathBuf>,
 }
 
-/// What replaces the policy in newer versions, which state both (0.169.0, 0.171.0).
+/// Successor of the sandbox policy. Newer versions record both (0.169.0, 0.171.0).
 #[derive(Deserialize)]
 struct PermissionProfile {
     r#type: String,
@@ -198,7 +200,7 @@ struct RulePath {
     path: Option<PathBuf>,
 }
 
-impl From<Context> for Statement {
+impl From<Context> for RecordedSandbox {
     fn from(context: Context) -> Self {
         let Context { cwd, approval_policy, sandbox_policy, permission_profile } = context;
         let mut stated = Self {
@@ -229,14 +231,14 @@ impl From<Context> for Statement {
     }
 }
 
-/// A line that records what image_gen returned. There are three kinds of them:
+/// Line that records a result of image_gen. There are three kinds:
 ///
 /// * `event_msg` / `image_generation_end` (to 0.150.1),
 /// * `response_item` / `image_generation_call` (the hosted tool),
 /// * `event_msg` / `item_completed` with an item of kind `image_gen.generation` (0.169.0).
 ///
-/// The outputs of the agent's tool calls hold images too, but any: those that it viewed, or drew
-/// itself. They do not count.
+/// Outputs of the agent's tool calls do not count: their images may be any that the agent viewed or
+/// drew itself.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]
@@ -269,13 +271,13 @@ struct Item<'a> {
     revised_prompt: Option<String>,
 }
 
-/// Borrowed from its line unless it has escapes, so that a picture is not copied as text.
+/// Borrows from its line unless it has escapes, so that a picture's text is not copied.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn parse(line: &[u8]) -> Option<Recorded> {
-    memchr::memmem::find(line, SIGN)?;
+fn parse(line: &[u8]) -> Option<RecordedImage> {
+    memchr::memmem::find(line, IMAGE_MARKER)?;
     let line: Line<'_> = serde_json::from_slice(line).ok()?;
     let (result, revised_prompt) = match line.payload {
         Payload::ImageGenerationEnd { result, revised_prompt } => (result, revised_prompt),
@@ -285,10 +287,10 @@ fn parse(line: &[u8]) -> Option<Recorded> {
         Payload::ItemCompleted { .. } | Payload::Other => return None,
     };
     let bytes = bytes_of(&result?.0);
-    (!bytes.is_empty()).then_some(Recorded { bytes, revised_prompt })
+    (!bytes.is_empty()).then_some(RecordedImage { bytes, revised_prompt })
 }
 
-/// Padding and the bits that it stands for are not needed to know the bytes.
+/// Lenient base64: accepts missing padding and trailing bits, which do not affect the bytes.
 static BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -296,25 +298,25 @@ static BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The bytes that a result stands for: base64, wrapped or not, alone or in a `data:` URL. Anything
-/// else stands for itself, so that it can be named.
+/// Decodes a result: base64, with or without line breaks, alone or in a `data:` URL. Returns any
+/// other text unchanged, so that the error can name what it is.
 fn bytes_of(result: &str) -> Vec<u8> {
     let data = match result.split_once(',') {
-        Some((head, data)) if says_base64(head) => percent_decoded(data),
+        Some((head, data)) if is_base64_url(head) => percent_decoded(data),
         _ => result.as_bytes().into(),
     };
     let unwrapped = || data.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>();
     BASE64.decode(&data).or_else(|_| BASE64.decode(unwrapped())).unwrap_or_else(|_| result.as_bytes().to_vec())
 }
 
-/// Whether this is what stands before the comma of a `data:` URL with base64 behind it (WHATWG
-/// Fetch, 6 "`data:` URLs").
-fn says_base64(head: &str) -> bool {
+/// Whether `head` is the part before the comma of a base64 `data:` URL (WHATWG Fetch, 6 "`data:`
+/// URLs").
+fn is_base64_url(head: &str) -> bool {
     let head = head.trim().to_ascii_lowercase();
     head.starts_with("data:") && head.strip_suffix("base64").is_some_and(|before| before.trim_end().ends_with(';'))
 }
 
-/// The bytes of a part of a URL.
+/// Decodes the percent-encoding of a part of a URL.
 fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
     if !text.contains('%') {
         return text.as_bytes().into();
@@ -330,24 +332,24 @@ fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
     bytes.into()
 }
 
-/// How the lines of a record are kept.
+/// File format of a record.
 ///
-/// Once a record has not changed for seven days, Codex may compress it: in the same directory there
-/// is `….jsonl.zst` instead, one frame of zstd's level 3 without a checksum (0.140.0; the feature
-/// `local_thread_store_compression` is in all versions from there on, off by default). While Codex
-/// replaces one form by the other both are there, and it reads the plain one.
+/// If a record has not changed for seven days, Codex may replace it with `….jsonl.zst` in the same
+/// directory: one zstd frame of level 3 without a checksum (0.140.0; later versions have the
+/// feature `local_thread_store_compression`, too, off by default). During the replacement both
+/// files exist, and Codex reads the plain one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum Format {
     Plain,
     Compressed,
 }
 
-impl Form {
+impl Format {
     fn of(name: &str) -> Self {
         if plain_name(name) == name { Self::Plain } else { Self::Compressed }
     }
 
-    /// The lines of a record that is kept in this form.
+    /// Returns a reader of the decompressed record.
     fn read<'a>(self, record: impl Read + 'a) -> Box<dyn Read + 'a> {
         match self {
             Self::Plain => Box::new(record),
@@ -356,14 +358,14 @@ impl Form {
     }
 }
 
-/// A record's name without the extension of compressed ones.
+/// Returns a record's name without the extension `.zst`.
 fn plain_name(name: &str) -> &str {
     name.strip_suffix(".zst").unwrap_or(name)
 }
 
-/// Where the thread's record is. The directories are named after days of the user's own time zone,
-/// which is not worth guessing. Codex writes one record a thread: where there are two, one of them
-/// was planted, and neither is believed.
+/// Finds the thread's record. Searches all directories: each is named after a day in the user's
+/// time zone, which Codex alone knows. Codex writes one record per thread. If there are two, one is
+/// forged, so neither is returned.
 fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, String)> {
     let ending = format!("-{thread}.jsonl");
     let below = |dir: PathBuf| entries(&dir).map(|entry| entry.path());
@@ -371,7 +373,7 @@ fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, String)> {
     let mut records = days.chain([codex_home.join("archived_sessions")]).flat_map(|day| {
         let names = entries(&day).filter_map(|entry| entry.file_name().into_string().ok());
         let mut of_thread: Vec<_> = names.filter(|name| plain_name(name).ends_with(&ending)).collect();
-        // Of both forms of a record the plain one, which is first.
+        // Of both formats of a record, keep the plain one, which sorts first.
         of_thread.sort_unstable();
         of_thread.dedup_by(|next, first| plain_name(next) == plain_name(first));
         of_thread.into_iter().map(move |name| (day.clone(), name))
@@ -380,35 +382,35 @@ fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, String)> {
     Some((Dir::open(&day).ok()?, name))
 }
 
-/// The thread's record, opened.
-fn find(codex_home: &Path, thread: &ThreadId) -> Option<(CountedReader<File>, Form)> {
-    // Codex may have replaced one form by the other since it was located.
+/// Opens the thread's record.
+fn find(codex_home: &Path, thread: &ThreadId) -> Option<(CountedReader<File>, Format)> {
+    // Between `locate` and opening, Codex may replace the plain file by the compressed one.
     for _ in 0..2 {
         let (day, name) = locate(codex_home, thread)?;
         if let Ok(record) = day.file(name.as_ref()) {
-            return Some((record, Form::of(&name)));
+            return Some((record, Format::of(&name)));
         }
     }
     None
 }
 
-/// Tells when a thread's record grows.
+/// Detects changes of a thread's record.
 #[derive(Debug)]
-pub struct Growth {
+pub struct RecordWatcher {
     codex_home: PathBuf,
     thread: ThreadId,
     record: Option<(Dir, String)>,
     stamp: Option<Stamp>,
 }
 
-impl Growth {
-    /// Of the record of `thread`, of which nothing is known yet.
+impl RecordWatcher {
+    /// Creates a watcher of the record of `thread`. The record need not exist yet.
     #[must_use]
     pub fn new(codex_home: &Path, thread: &ThreadId) -> Self {
         Self { codex_home: codex_home.to_path_buf(), thread: thread.clone(), record: None, stamp: None }
     }
 
-    /// Whether the record is another than at the last call. Blocks on the disk.
+    /// Whether the record has changed since the last call. Blocks on the disk.
     pub fn has_changed(&mut self) -> bool {
         if self.record.is_none() {
             self.record = locate(&self.codex_home, &self.thread);
@@ -418,7 +420,7 @@ impl Growth {
     }
 }
 
-/// The entries of a directory. Nothing if there is no such directory.
+/// Lists the entries of a directory. A directory that does not exist has none.
 fn entries(dir: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     let mut entries = fs_request(|| std::fs::read_dir(dir)).into_iter().flatten();
     std::iter::from_fn(move || fs_request(|| entries.next())).flatten()
@@ -430,7 +432,7 @@ mod tests {
 
     const THREAD: &str = "01a202f5-609c-72c1-8213-7ba33eb17046";
 
-    /// Lines as 0.132.0, 0.140.0 and 0.169.0 wrote them, with a short picture.
+    /// Returns a line as 0.132.0, 0.140.0 or 0.169.0 writes it, with a short picture.
     fn line(kind: &str, picture: &[u8]) -> String {
         let result = BASE64.encode(picture);
         match kind {
@@ -459,7 +461,7 @@ mod tests {
         home
     }
 
-    fn all(home: &Path, limit: u64) -> Vec<Recorded> {
+    fn all(home: &Path, limit: u64) -> Vec<RecordedImage> {
         let mut found = Vec::new();
         pictures(home, &ThreadId::parse(THREAD).unwrap(), limit, &CancellationToken::new(), |recorded| {
             found.push(recorded);
@@ -469,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_record_is_read() {
+    fn every_kind_of_image_line_is_read() {
         let home = home_with(&[line("end", b"one"), line("call", b"two"), "{".into(), line("item", b"three")]);
         let found = all(home.path(), 100);
         assert_eq!(
@@ -481,13 +483,13 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_in_the_output_of_a_tool_counts_for_nothing() {
+    fn a_picture_in_the_output_of_a_tool_is_ignored() {
         let home = home_with(&[line("output", b"looked at"), line("item", b"drawn")]);
         assert_eq!(all(home.path(), 100).len(), 1);
     }
 
     #[test]
-    fn an_item_of_another_kind_or_without_a_result_is_none() {
+    fn an_item_of_another_kind_or_without_a_result_is_ignored() {
         let other = line("item", b"x").replace("image_gen.generation", "image_gen.other");
         let failed =
             r#"{"payload":{"type":"image_generation_end","call_id":"image_gen","status":"failed","result":null}}"#;
@@ -496,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_over_the_limit_is_passed_over() {
+    fn a_picture_over_the_limit_is_skipped_and_reported() {
         let home = home_with(&[line("end", &vec![7; 200_000]), line("end", &[7; 50])]);
         assert_eq!(all(home.path(), 50).len(), 1);
         assert_eq!(all(home.path(), 49).len(), 0);
@@ -506,9 +508,10 @@ mod tests {
         assert!(too_large(50) && too_large(49) && !too_large(300_000));
     }
 
-    /// Shortened, but for the parts that count as 0.132.0, 0.150.1 and 0.171.0 wrote them.
+    /// The lines are shortened; their relevant parts are as 0.132.0, 0.150.1 and 0.171.0 wrote
+    /// them.
     #[test]
-    fn the_statement_of_the_sandbox_is_read_from_the_head() {
+    fn the_sandbox_is_read_from_the_head_of_the_record() {
         let context = |rest: &str| {
             format!(
                 r#"{{"timestamp":"2026-11-26T20:17:13.976Z","type":"turn_context","payload":{{"turn_id":"t","cwd":"/w","approval_policy":"never",{rest},"model":"m"}}}}"#
@@ -528,7 +531,7 @@ mod tests {
         let read = |rest: &str| {
             let head = r#"{"type":"session_meta","payload":{"instructions":"a \"turn_context\" of words"}}"#;
             let record = [head, &context(rest), &context(r#""sandbox_policy":{"type":"read-only"}"#), ""].join("\n");
-            statement_in(record.as_bytes()).unwrap()
+            recorded_sandbox_in(record.as_bytes()).unwrap()
         };
         let stated = read(old);
         assert_eq!((stated.sandbox.as_str(), stated.approval_policy.as_deref()), ("workspace-write", Some("never")));
@@ -537,30 +540,30 @@ mod tests {
 
         let stated = read(&managed(&[entry(special, "read"), entry(named, "write")]));
         assert_eq!((stated.writable, stated.is_understood), (vec![PathBuf::from("/w")], true));
-        assert!(!read(&managed(&[entry(special, "write")])).is_understood, "a place that has no name");
+        assert!(!read(&managed(&[entry(special, "write")])).is_understood, "a writable root without a path");
         let open = read(r#""permission_profile":{"type":"disabled"},"sandbox_policy":{"type":"workspace-write"}"#);
         assert!(!open.is_understood);
         let asking = read(old).approval_policy;
         assert_eq!(asking.as_deref(), Some("never"));
         let granular = context(old).replace(r#""never""#, r#"{"granular":{"rules":true}}"#);
-        let stated = statement_in(format!("{granular}\n").as_bytes()).unwrap();
+        let stated = recorded_sandbox_in(format!("{granular}\n").as_bytes()).unwrap();
         assert_eq!(stated.approval_policy.as_deref(), Some("another"));
     }
 
     #[test]
-    fn there_is_no_statement_in_a_head_without_a_whole_one() {
+    fn no_sandbox_is_read_from_a_head_without_a_complete_line_of_it() {
         let line = r#"{"type":"turn_context","payload":{"sandbox_policy":{"type":"read-only"}}}"#;
         for record in ["", "{}\n", line, r#"{"type":"other","payload":{"x":"\"turn_context\""}}"#, "{\n\n"] {
-            assert_eq!(statement_in(record.as_bytes()), None, "{record}");
+            assert_eq!(recorded_sandbox_in(record.as_bytes()), None, "{record}");
         }
-        assert_eq!(statement_in(format!("{line}\n").as_bytes()).unwrap().sandbox, "read-only");
+        assert_eq!(recorded_sandbox_in(format!("{line}\n").as_bytes()).unwrap().sandbox, "read-only");
         let endless = std::io::repeat(b'x');
-        assert_eq!(statement_in(endless), None);
+        assert_eq!(recorded_sandbox_in(endless), None);
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_record_that_is_no_plain_file_is_not_opened() {
+    fn a_record_that_is_not_a_regular_file_is_not_opened() {
         let home = tempfile::tempdir().unwrap();
         let day = home.path().join("sessions/2026/11/22");
         std::fs::create_dir_all(&day).unwrap();
@@ -573,7 +576,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_records_neither_is_believed() {
+    fn neither_of_two_records_is_read() {
         let home = home_with(&[line("end", b"one")]);
         let planted = home.path().join("sessions/9999/12/31");
         std::fs::create_dir_all(&planted).unwrap();
@@ -581,7 +584,7 @@ mod tests {
         assert_eq!(all(home.path(), 100), []);
     }
 
-    /// As Codex compresses a record with two pictures.
+    /// Record with two pictures, compressed as Codex does it.
     const COMPRESSED: &[u8] = include_bytes!("../../__test__/fixtures/rollout.jsonl.zst");
 
     #[test]
@@ -590,30 +593,30 @@ mod tests {
         let plain = home.path().join(format!("sessions/2026/11/22/rollout-2026-11-22T11-12-45-{THREAD}.jsonl"));
         let compressed = plain.with_extension("jsonl.zst");
         std::fs::write(&compressed, COMPRESSED).unwrap();
-        assert_eq!(all(home.path(), 100), [], "the plain one is read as long as it is there");
+        assert_eq!(all(home.path(), 100), [], "the plain one is read while it exists");
         std::fs::remove_file(&plain).unwrap();
         let found = all(home.path(), 1000);
         assert!(found.iter().all(|recorded| crate::png::validate(&recorded.bytes).is_ok()));
         let prompts: Vec<_> = found.iter().map(|recorded| recorded.revised_prompt.as_deref()).collect();
         assert_eq!(prompts, [Some("a red fox"), Some("a blue fox")]);
-        for half in ["jsonl.zst.tmp", "jsonl.zst.compress.1.0.tmp", "jsonl.zst.zst"] {
-            std::fs::rename(&compressed, plain.with_extension(half)).unwrap();
-            assert_eq!(all(home.path(), 100), [], "{half}");
-            std::fs::rename(plain.with_extension(half), &compressed).unwrap();
+        for extension in ["jsonl.zst.tmp", "jsonl.zst.compress.1.0.tmp", "jsonl.zst.zst"] {
+            std::fs::rename(&compressed, plain.with_extension(extension)).unwrap();
+            assert_eq!(all(home.path(), 100), [], "{extension}");
+            std::fs::rename(plain.with_extension(extension), &compressed).unwrap();
         }
         let planted = home.path().join("archived_sessions");
         std::fs::create_dir(&planted).unwrap();
         std::fs::write(planted.join(format!("rollout-x-{THREAD}.jsonl")), line("end", b"planted")).unwrap();
-        assert_eq!(all(home.path(), 100), [], "of two records neither is believed");
+        assert_eq!(all(home.path(), 100), [], "neither of two records is read");
     }
 
-    /// As `encodeURIComponent` does, but for the case of the digits.
+    /// Same as `encodeURIComponent`, except for the case of the hexadecimal digits.
     fn percent_encoded(base64: &str) -> String {
         base64.replace('+', "%2b").replace('/', "%2F").replace('=', "%3D")
     }
 
     #[test]
-    fn a_result_is_read_however_its_base64_is_written() {
+    fn a_result_is_decoded_from_every_form_of_base64() {
         for length in 1..100 {
             let picture: Vec<u8> = (0..length).collect();
             let text = BASE64.encode(&picture);
@@ -636,7 +639,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_picture_may_have_the_limit() {
+    fn a_picture_of_the_limit_is_read_despite_its_line_breaks() {
         let picture = vec![7; 2 << 20];
         let whole = BASE64.encode(&picture);
         let wrapped: Vec<_> = whole.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
@@ -646,10 +649,10 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn reading_stops_when_it_is_given_up() {
+    fn reading_stops_when_it_is_cancelled() {
         let home = home_with(&[]);
         let record = home.path().join(format!("sessions/2026/11/22/rollout-2026-11-22T11-12-45-{THREAD}.jsonl"));
-        // A hole that takes minutes to read.
+        // A sparse file that takes minutes to read.
         File::options().write(true).open(record).unwrap().set_len(1 << 40).unwrap();
         let (given_up, thread) = (CancellationToken::new(), ThreadId::parse(THREAD).unwrap());
         std::thread::scope(|scope| {
@@ -660,22 +663,22 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_told_once() {
+    fn a_change_is_reported_once() {
         let home = tempfile::tempdir().unwrap();
-        let mut growth = Growth::new(home.path(), &ThreadId::parse(THREAD).unwrap());
-        assert!(!growth.has_changed(), "there is no record");
+        let mut watcher = RecordWatcher::new(home.path(), &ThreadId::parse(THREAD).unwrap());
+        assert!(!watcher.has_changed(), "there is no record");
         let day = home.path().join("sessions/2026/11/22");
         std::fs::create_dir_all(&day).unwrap();
         let record = day.join(format!("rollout-x-{THREAD}.jsonl"));
         for content in ["a", "ab"] {
             std::fs::write(&record, content).unwrap();
-            assert!(growth.has_changed());
-            assert!(!growth.has_changed());
+            assert!(watcher.has_changed());
+            assert!(!watcher.has_changed());
         }
     }
 
     #[test]
-    fn reading_stops_when_told() {
+    fn reading_stops_when_the_callback_breaks() {
         let home = home_with(&[line("end", b"one"), line("end", b"two")]);
         let mut count = 0;
         pictures(home.path(), &ThreadId::parse(THREAD).unwrap(), 100, &CancellationToken::new(), |_| {
@@ -686,7 +689,7 @@ mod tests {
     }
 
     #[test]
-    fn no_record_is_no_picture() {
+    fn a_thread_without_a_record_has_no_picture() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(all(home.path(), 100), []);
     }

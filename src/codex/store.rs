@@ -1,9 +1,9 @@
-//! Codex's own image store, `$CODEX_HOME/generated_images/<thread id>/` (all versions).
+//! Reads Codex's image store, `$CODEX_HOME/generated_images/<thread id>/` (all versions).
 //!
-//! The process that writes there is Codex itself, outside the agent's sandbox, with one mkdir and
-//! one write: no temporary file and no rename, so a file may be seen half-written; its end mark
-//! tells. The files' names changed three times (`ig_*`, `call_*`, `exec-*`): they mean nothing
-//! here.
+//! Codex itself writes there, outside the agent's sandbox, with one mkdir and one write. It uses no
+//! temporary file and no rename, so a scan may find a file half-written: the PNG end chunk is then
+//! missing. File names are ignored, since they have changed three times (`ig_*`, `call_*`,
+//! `exec-*`).
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -26,20 +26,20 @@ pub struct ValidPng {
     pub info: ImageInfo,
 }
 
-/// Why a file is no acceptable picture.
+/// Reason why a file is not an acceptable picture.
 #[derive(Debug)]
 pub enum ImageError {
-    /// It is larger than allowed.
+    /// The file is larger than allowed.
     TooLarge,
-    /// It is no PNG, not a whole one, or no file that may hold one.
+    /// The file is not a PNG, is incomplete, or is not a regular file.
     Invalid(PngError),
 }
 
-/// Reads the picture `name` in `dir` and validates it. None if there is no such file, or,
-/// on Windows, if another process holds it for the moment.
+/// Reads the file `name` in `dir` and checks it with `prove`. Returns `None` if the file does not
+/// exist, or if on Windows another process holds it open without sharing.
 ///
 /// # Errors
-/// Why the file is no acceptable picture.
+/// The reason why the file is not an acceptable picture.
 pub fn read_image(
     dir: &Dir,
     name: &OsStr,
@@ -61,33 +61,32 @@ pub fn read_image(
 pub enum Scan {
     /// Nothing new.
     Nothing,
-    /// A whole picture.
+    /// A complete picture.
     Image(ValidPng),
-    /// A file that is no acceptable picture, or none yet: one that ends too early may still be
-    /// growing.
+    /// A file that is not an acceptable picture. A truncated one may still be growing.
     Refused(ImageError),
 }
 
-/// One thread's directory in the store. Repeated scans read no unchanged file twice.
+/// Directory of one thread in the store. Repeated scans read no unchanged file twice.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
     limit: u64,
-    /// Files last changed before this, in nanoseconds since 1970, do not count.
+    /// Oldest modification time of files that count, in nanoseconds since 1970.
     since: Option<i128>,
     dir: Option<Dir>,
     seen: HashMap<OsString, Stamp>,
 }
 
-/// The content of the store before a turn, which tells the turn's files from older ones.
+/// Content of the store before a turn, by which the turn's files are distinguished from older ones.
 ///
-/// A file's time alone is not enough: a network disk has a clock of its own, and a clock may be set
-/// back while a turn lasts. Codex gives each thread a new id and makes its directory with the first
-/// picture (all versions), so a directory that was not there before holds no older file.
+/// The modification time alone is not reliable: a network disk has its own clock, and a clock may
+/// be set back during a turn. Codex gives each thread a new id and creates its directory with the
+/// first picture (all versions), so a directory that did not exist before holds no older file.
 #[derive(Debug)]
 pub struct Baseline {
     taken: SystemTime,
-    /// The names in the store, in lower case; none if it could not be listed.
+    /// Names in the store, in lower case. `None` if it could not be listed.
     names: Option<HashSet<String>>,
 }
 
@@ -99,8 +98,8 @@ impl Baseline {
         Self { taken, names: list(&codex_home.join(Store::DIRECTORY)).ok() }
     }
 
-    /// The time from which on a file counts as the turn's, in the directory of `thread`. None if
-    /// every file does, because the directory is newer than the turn.
+    /// Returns the oldest modification time of the turn's files in the directory of `thread`, or
+    /// `None` if all its files are the turn's because the directory did not exist before.
     #[must_use]
     pub fn since(&self, thread: &ThreadId) -> Option<SystemTime> {
         match &self.names {
@@ -110,8 +109,8 @@ impl Baseline {
     }
 }
 
-/// The names in a directory, in lower case: some file systems ignore it. None of them if there is
-/// no such directory.
+/// Lists the names in a directory, in lower case, because some file systems ignore the case. A
+/// directory that does not exist has no names.
 fn list(path: &Path) -> io::Result<HashSet<String>> {
     let mut entries = match fs_request(|| std::fs::read_dir(path)) {
         Ok(entries) => entries,
@@ -120,39 +119,39 @@ fn list(path: &Path) -> io::Result<HashSet<String>> {
     };
     let mut names = HashSet::new();
     while let Some(entry) = fs_request(|| entries.next()) {
-        // What is no text is no thread's.
+        // Thread ids are UTF-8, so other names are skipped.
         names.extend(entry?.file_name().into_string().map(|name| name.to_ascii_lowercase()));
     }
     Ok(names)
 }
 
-/// Pause between scans. A scan is one `open` of a directory that mostly does not exist yet. Codex
-/// needs some tens of milliseconds from the picture to its next request, which uploads all of it
-/// (0.169.0).
+/// Pause between scans. A scan is usually one `open` of a directory that does not exist yet. Codex
+/// takes some tens of milliseconds from writing the picture to its next request, which uploads the
+/// whole picture (0.169.0).
 pub const SCAN_INTERVAL: Duration = Duration::from_millis(10);
-/// File systems round the times of their files, the coarsest to two seconds.
-const COARSE: Duration = Duration::from_secs(2);
+/// Coarsest rounding of modification times by a file system.
+const TIMESTAMP_ROUNDING: Duration = Duration::from_secs(2);
 
 impl Store {
-    /// The directory below Codex's home that holds the directories of the threads.
+    /// Directory in Codex's home that contains a directory for each thread.
     pub const DIRECTORY: &str = "generated_images";
 
-    /// The store of `thread`. Files larger than `limit` bytes are refused, older ones than `since`
-    /// are not even read.
+    /// Creates the store of `thread`. Scans refuse files larger than `limit` bytes, and skip files
+    /// older than `since`.
     #[must_use]
     pub fn new(codex_home: &Path, thread: &ThreadId, limit: u64, since: Option<SystemTime>) -> Self {
         let path = codex_home.join(Self::DIRECTORY).join(thread.as_arc().as_ref());
         let since = since.map(|since| {
-            let since = since.checked_sub(COARSE).unwrap_or(SystemTime::UNIX_EPOCH);
+            let since = since.checked_sub(TIMESTAMP_ROUNDING).unwrap_or(SystemTime::UNIX_EPOCH);
             since.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos().cast_signed())
         });
         Self { path, limit, since, dir: None, seen: HashMap::new() }
     }
 
-    /// Searches the files that are new or have changed since the last scan for a picture, oldest
-    /// first. Blocks on the disk, until it was `given_up`.
+    /// Searches for a picture in the files that are new or have changed since the last scan, oldest
+    /// first. Blocks on the disk. Stops before the next file once `given_up` is cancelled.
     pub fn scan(&mut self, given_up: &CancellationToken) -> Scan {
-        // The directory appears with the first picture; until then there is nothing to open.
+        // Codex creates the directory with the first picture.
         if self.dir.is_none() {
             self.dir = Dir::open(&self.path).ok();
         }
@@ -171,9 +170,9 @@ impl Store {
             }
             let read = read_image(dir, &name, self.limit, png::validate);
             match &read {
-                // Tried again.
+                // The next scan tries again.
                 Ok(None) => self.seen.remove(&name),
-                // Stamped before it was read: a change during the reading makes it new again.
+                // The stamp was taken before reading, so a change during reading counts as new.
                 Ok(Some(_)) | Err(_) => self.seen.insert(name, stamp),
             };
             match read {
@@ -189,12 +188,12 @@ impl Store {
         self.since.is_none_or(|since| stamp.modified >= since)
     }
 
-    /// Forgets the known files: the next scan reads every file.
+    /// Forgets which files were read, so that the next scan reads all of them.
     pub fn forget(&mut self) {
         self.seen.clear();
     }
 
-    /// Whether a file of the store holds exactly these bytes. Blocks on the disk.
+    /// Whether a file of the turn has exactly these bytes. Blocks on the disk.
     #[must_use]
     pub fn holds(&self, bytes: &[u8]) -> bool {
         let Ok(dir) = Dir::open(&self.path) else { return false };
@@ -234,18 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_was_given_up_judges_nothing_more() {
+    fn a_cancelled_scan_reads_no_file() {
         let (_home, path, mut store) = store();
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("a"), picture(1)).unwrap();
         let given_up = CancellationToken::new();
         given_up.cancel();
         assert!(matches!(store.scan(&given_up), Scan::Nothing));
-        assert!(matches!(scan(&mut store), Scan::Image(_)), "it was not seen");
+        assert!(matches!(scan(&mut store), Scan::Image(_)), "the cancelled scan has not marked it as read");
     }
 
     #[test]
-    fn nothing_is_seen_before_codex_writes() {
+    fn a_scan_finds_nothing_before_codex_writes() {
         let (_home, path, mut store) = store();
         assert!(matches!(scan(&mut store), Scan::Nothing));
         std::fs::create_dir_all(&path).unwrap();
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_growing_file_becomes_a_picture_whatever_its_name() {
+    fn a_growing_file_of_any_name_becomes_a_picture() {
         let (_home, path, mut store) = store();
         std::fs::create_dir_all(&path).unwrap();
         let bytes = picture(7);
@@ -266,7 +265,7 @@ mod tests {
 
     #[cfg(windows)]
     #[test]
-    fn a_picture_that_somebody_holds_is_seen_once_it_is_let_go_of() {
+    fn a_picture_that_another_process_locks_is_found_after_its_release() {
         use std::io::Write as _;
         use std::os::windows::fs::OpenOptionsExt as _;
         let (_home, path, mut store) = store();
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn too_large_is_told_apart() {
+    fn a_file_over_the_limit_is_refused_as_too_large() {
         let (home, path, _) = store();
         let mut store = Store::new(home.path(), &ThreadId::parse(THREAD).unwrap(), 10, None);
         std::fs::create_dir_all(&path).unwrap();
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_file_in_a_directory_that_was_there_before_is_not_taken() {
+    fn an_older_file_in_a_directory_that_existed_before_does_not_count() {
         let (home, path, _) = store();
         let thread = ThreadId::parse(THREAD).unwrap();
         std::fs::create_dir_all(&path).unwrap();
@@ -318,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_in_a_directory_that_is_newer_than_the_run_is_taken() {
+    fn every_file_in_a_directory_that_is_newer_than_the_turn_counts() {
         let (home, path, _) = store();
         let thread = ThreadId::parse(THREAD).unwrap();
         let none = Baseline::take(home.path());
@@ -337,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_counts_as_there_before_unless_it_certainly_was_not() {
+    fn a_directory_counts_as_new_only_if_it_certainly_did_not_exist_before() {
         let (home, path, _) = store();
         let thread = ThreadId::parse(THREAD).unwrap();
         let is_newer = || Baseline::take(home.path()).since(&thread).is_none();

@@ -1,7 +1,7 @@
 //! Runs one `codex exec`: starts it, writes its prompt, reads its output, stops it.
 //!
-//! Writes and reads at the same time: a child that never reads blocks the writer, and a child whose
-//! full pipes are not read blocks itself.
+//! Writes and reads concurrently: a child that does not read its stdin blocks the writer, and a
+//! child whose full pipes are not read blocks itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,65 +19,65 @@ use crate::progress::{Phase, Progress};
 use crate::text::lines::Lines;
 use crate::text::redact::Redactor;
 
-/// Longer lines are dropped. Events of Codex are small, except for those that quote a command's
-/// output.
+/// Longest line that is read, in bytes. Events of Codex are small, except for those that quote the
+/// output of a command.
 const LINE_BYTES: usize = 1 << 20;
 
-/// The grace after the image. SIGTERM ends Codex within 36 ms, where SIGINT has it finish its
-/// work on the image first, which takes up to 311 ms (0.169.0, 3 MB); what it starts is stopped
-/// by us in either case.
+/// Grace period of the stop after the image. SIGTERM ends Codex within 36 ms. After SIGINT it first
+/// finishes its work on the image, which takes up to 311 ms (0.169.0, 3 MB). This package stops
+/// Codex's descendants in either case.
 pub const IMAGE_GRACE: Duration = Duration::from_millis(500);
-/// How long Codex may live on after it has reported the end of the turn. It exits within 336 ms
-/// (0.132.0) or 86 ms (0.144.6, 0.171.0; five runs each).
+/// Longest wait for Codex's exit after it has reported the end of the turn. It exits within 336 ms
+/// (0.132.0) or 86 ms (0.144.6, 0.171.0; five measurements each).
 pub const TURN_END_GRACE: Duration = Duration::from_secs(3);
 
-/// A running turn. Dropping it kills the whole tree.
+/// Running turn. Dropping it kills the whole process tree.
 #[derive(Debug)]
 pub struct Turn {
     child: Child,
     output: Arc<Mutex<TurnOutput>>,
     status: watch::Receiver<TurnStatus>,
-    /// The writer of stdin. It ends early if the child does not read.
+    /// Task that writes stdin. Aborted on drop, in case the child does not read.
     _writer: AbortOnDropHandle<()>,
     readers: [Reader; 2],
     redactor: Redactor,
 }
 
-/// The state of a running turn.
+/// State of a running turn.
 #[derive(Debug, Clone, Default)]
 pub struct TurnStatus {
-    /// The thread, once it has started.
+    /// Thread of the turn, once it has started.
     pub thread: Option<ThreadId>,
-    /// How often Codex has reconnected since the agent's last message or command.
+    /// Number of reconnects since the agent's last message or command.
     pub reconnects: u64,
     /// Whether Codex has reported the end of the turn.
     pub has_ended: bool,
 }
 
-/// The output of a turn.
+/// Output of a turn.
 #[derive(Debug, Default)]
 pub struct TurnOutput {
-    /// Of stdout.
+    /// Events on stdout.
     pub transcript: Transcript,
-    /// Of stderr.
+    /// Reports on stderr.
     pub stderr: StderrDigest,
 }
 
-/// A turn whose processes are stopped.
+/// Turn whose processes are stopped.
 #[derive(Debug)]
 pub struct FinishedTurn {
-    /// How Codex ended.
+    /// Exit status of Codex.
     pub exit: Exit,
-    /// Whether processes that it started may still run.
+    /// Whether descendants may still be running.
     pub may_have_survivors: bool,
-    /// What it printed.
+    /// Output of Codex.
     pub output: TurnOutput,
-    /// Hides in the output what must not be shown.
+    /// Redactor for the output.
     pub redactor: Redactor,
 }
 
 impl Turn {
-    /// Starts `program` and gives it `prompt` on stdin. Blocks until the program runs.
+    /// Starts `program` and writes `prompt` to its stdin. Blocks until the program is running.
     ///
     /// # Errors
     /// The operating system's error.
@@ -95,21 +95,21 @@ impl Turn {
         Ok(Self { child, output, status, _writer: write(pipes.stdin, prompt), readers, redactor })
     }
 
-    /// The thread of the turn as soon as it is known, and the state of its connection.
+    /// Returns a receiver of the turn's status.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<TurnStatus> {
         self.status.clone()
     }
 
-    /// Resolves when Codex itself has ended.
+    /// Resolves when Codex itself has exited.
     pub async fn exited(&mut self) {
         self.child.exited().await;
     }
 
-    /// Stops the whole tree, then reads what was still under way.
+    /// Stops the whole process tree, then reads the rest of the output.
     pub async fn stop(self, mode: StopMode) -> FinishedTurn {
         let child = self.child;
-        // Fails only if the runtime is being shut down; the tree was then stopped by being dropped.
+        // Fails only if the runtime is shutting down. The tree was then stopped by its drop.
         let lost = Stopped { exit: Exit::Code(-1), may_have_survivors: false };
         let stopped = tokio::task::spawn_blocking(move || child.stop(mode)).await.unwrap_or(lost);
         for reader in self.readers {
@@ -121,21 +121,21 @@ impl Turn {
     }
 }
 
-/// Writes `prompt` and closes stdin: Codex waits for its end before it begins (all versions).
+/// Writes `prompt` and closes stdin, since Codex reads stdin to its end first (all versions).
 fn write(mut stdin: impl AsyncWrite + Unpin + Send + 'static, prompt: String) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        // A child that closes its stdin early has a reason, which its exit and stderr show better
-        // than this error.
+        // If the child closes its stdin early, its exit status and stderr explain the failure
+        // better than this error.
         let _ = stdin.write_all(prompt.as_bytes()).await;
     }))
 }
 
 fn lock(output: &Mutex<TurnOutput>) -> MutexGuard<'_, TurnOutput> {
-    // What a panicking holder has left is still only text.
+    // The output remains valid even if a holder of the lock panicked.
     output.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps the end of stderr, and what its lines report.
+/// Sink that adds stderr to the output.
 struct StderrSink {
     lines: Lines,
     output: Arc<Mutex<TurnOutput>>,
@@ -154,7 +154,7 @@ impl Sink for StderrSink {
     }
 }
 
-/// Turns lines of stdout into the transcript, the status and progress.
+/// Updates transcript, status and progress by the events on stdout.
 #[derive(Debug)]
 struct EventHandler {
     output: Arc<Mutex<TurnOutput>>,
@@ -181,14 +181,14 @@ impl EventHandler {
             }
             ExecEvent::Message(_) | ExecEvent::CommandStarted => std::mem::take(&mut status.reconnects) > 0,
             ExecEvent::TurnCompleted(_) | ExecEvent::TurnFailed(_) => !std::mem::replace(&mut status.has_ended, true),
-            ExecEvent::Trouble(_) => false,
+            ExecEvent::Error(_) => false,
         });
         match &event {
             ExecEvent::ThreadStarted(_) => self.progress.report(Phase::Started, "Codex has started"),
             ExecEvent::Message(text) => self.progress.report(Phase::Message, text),
             ExecEvent::CommandStarted => self.progress.report(Phase::Command, "Codex runs a command"),
             ExecEvent::Reconnecting(text) => self.progress.report(Phase::Reconnecting, text),
-            ExecEvent::Trouble(_) | ExecEvent::TurnCompleted(_) | ExecEvent::TurnFailed(_) => {}
+            ExecEvent::Error(_) | ExecEvent::TurnCompleted(_) | ExecEvent::TurnFailed(_) => {}
         }
     }
 }

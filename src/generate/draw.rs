@@ -15,7 +15,7 @@ use super::watch::first_image;
 use crate::blocking::{self, DiskWork};
 use crate::codex::config::Setting;
 use crate::codex::confinement::{Confinement, is_privileged};
-use crate::codex::failure::diagnose_trouble;
+use crate::codex::failure::diagnose_reconnects;
 use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::Baseline;
 use crate::codex::turn::{FinishedTurn, IMAGE_GRACE, TURN_END_GRACE, Turn, TurnStatus};
@@ -142,11 +142,11 @@ impl Draw<'_> {
         let copy_to = self.request.sandbox.has_shell().then(|| self.workspace.image_path());
         let references: Vec<_> = references.iter().map(|reference| reference.path.clone()).collect();
         let brief = Brief {
-            words: &self.request.prompt,
+            user_prompt: &self.request.prompt,
             aspect: &self.request.aspect,
             transparent: self.request.transparent,
             references: &references,
-            alone: self.request.lean,
+            ignore_instructions: self.request.lean,
             copy_to: copy_to.as_deref(),
         };
         let prompt = prompt(&brief, &random_hex()?);
@@ -228,7 +228,7 @@ impl Draw<'_> {
             Outcome::Image(image) => return Ok(image),
             Outcome::Interrupted(interrupt) => return Err(interrupted(interrupt)),
             Outcome::Disconnected => {
-                return Err(failure(diagnose_trouble(transcript, &clock(self.request)), finished));
+                return Err(failure(diagnose_reconnects(transcript, &clock(self.request)), finished));
             }
             Outcome::Exited => Some(finished.exit),
             Outcome::TurnEnded => None,

@@ -44,7 +44,7 @@ pub async fn first_image(
         if let Ok(image) = scanned {
             // Codex saves an image just before it records it.
             let may_wait = provenance.awaits_record() && !image.verified;
-            let deadline = Instant::now() + if may_wait { rollout::GRACE } else { Duration::ZERO };
+            let deadline = Instant::now() + if may_wait { rollout::RECORD_TIMEOUT } else { Duration::ZERO };
             let deadline = unverified.take().map_or(deadline, |(_, deadline)| deadline);
             unverified = Some((image, deadline));
         }
@@ -63,13 +63,13 @@ struct StoreWatch {
     provenance: ProvenanceCheck,
     thread: ThreadId,
     store: Store,
-    record: rollout::Growth,
+    record: rollout::RecordWatcher,
     scans: u64,
 }
 
 impl StoreWatch {
     fn new(provenance: ProvenanceCheck, thread: ThreadId) -> Self {
-        let (store, record) = (provenance.store(&thread), provenance.record_growth(&thread));
+        let (store, record) = (provenance.store(&thread), provenance.record_watcher(&thread));
         Self { provenance, thread, store, record, scans: 0 }
     }
 

@@ -162,6 +162,49 @@ mod tests {
     }
 
     #[test]
+    fn rejects_chunks_that_cannot_be_and_tells_them_from_a_beginning() {
+        let header = &sample()[..33];
+        let of = |rest: &[u8]| validate(&[header, rest].concat());
+        let long = |length: u32| [&length.to_be_bytes(), b"IDAT".as_slice(), &[0; 20]].concat();
+        assert_eq!(of(&long(i32::MAX.unsigned_abs())), Err(PngError::Truncated));
+        let damaged = |problem| Err(PngError::Damaged(problem));
+        assert_eq!(of(&long(1 << 31)), damaged("a chunk's length is impossible"));
+        assert_eq!(of(&long(u32::MAX)), damaged("a chunk's length is impossible"));
+        assert_eq!(of(&chunk(b"I AT", &[])), damaged("a chunk's type is impossible"));
+        assert_eq!(of(&chunk(b"IEND", &[])), damaged("it has no pixels"));
+        assert_eq!(of(&[chunk(b"IDAT", &[]), chunk(b"IEND", &[0])].concat()), damaged("its end mark is not empty"));
+        assert_eq!(of(&header[8..]), damaged("it has two headers"));
+    }
+
+    #[test]
+    fn rejects_a_header_that_cannot_be() {
+        let of = |width: u32, height: u32, rest: &[u8]| {
+            let content = [&width.to_be_bytes(), &height.to_be_bytes(), rest].concat();
+            validate(&[&SIGNATURE[..], &chunk(b"IHDR", &content), &sample()[33..]].concat())
+        };
+        let rest = [8, 2, 0, 0, 0];
+        assert_eq!(of(48, 32, &rest), validate(&sample()));
+        let impossible = Err(PngError::Damaged("its header is impossible"));
+        for (width, height) in [(0, 32), (48, 0), (1 << 31, 32), (48, 1 << 31)] {
+            assert_eq!(of(width, height, &rest), impossible, "{width} × {height}");
+        }
+        assert_eq!(of(48, 32, &rest[..4]), impossible);
+        assert_eq!(of(48, 32, &[8, 2, 0, 0, 0, 0]), impossible);
+        let most = i32::MAX.unsigned_abs();
+        assert_eq!(of(most, most, &rest), Err(PngError::TooManyPixels { width: most, height: most }));
+        let late = [&SIGNATURE[..], &sample()[33..]].concat();
+        assert_eq!(validate(&late), Err(PngError::Damaged("it does not begin with a header")));
+    }
+
+    #[test]
+    fn only_a_header_tells_the_size() {
+        let content = [&48_u32.to_be_bytes(), &32_u32.to_be_bytes(), &[8, 2, 0, 0, 0][..]].concat();
+        let size = |kind| first_header(&[&SIGNATURE[..], &chunk(kind, &content)].concat());
+        assert_eq!(size(b"IHDR").map(|header| (header.width, header.height)), Some((48, 32)));
+        assert!(size(b"abCd").is_none());
+    }
+
+    #[test]
     fn rejects_a_palette_with_a_part_of_a_colour() {
         let png = encode(2, 1, ColorType::Indexed, BitDepth::Eight, &[0, 1]);
         let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"PLTE").unwrap();

@@ -54,7 +54,8 @@ pub fn inflate(data: &[&[u8]], left: &mut usize, buffer: &mut [u8]) -> Result<()
             piece = &piece[read..];
             *left = left.checked_sub(written).ok_or(Fault::Excess)?;
             at += written;
-            if at > 2 * WINDOW_BYTES {
+            // Seldom, so that little is copied.
+            if at > buffer.len() / 2 {
                 buffer.copy_within(at - WINDOW_BYTES..at, 0);
                 at = WINDOW_BYTES;
             }
@@ -65,9 +66,26 @@ pub fn inflate(data: &[&[u8]], left: &mut usize, buffer: &mut [u8]) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use png::{BitDepth, ColorType};
+
     use super::*;
-    use crate::png::samples::{chunk, deflated, with_chunks};
-    use crate::png::validate;
+    use crate::png::samples::{chunk, deflated, encode, with_chunks};
+    use crate::png::{ImageInfo, validate};
+
+    #[test]
+    fn inflates_matches_across_the_whole_window() {
+        // Noise that repeats after 20 rows of 1500 bytes, which filters do not smooth.
+        let mut seed = 1_u32;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed.to_be_bytes()[0]
+        })
+        .take(20 * 1500)
+        .collect();
+        let png = encode(1500, 400, ColorType::Grayscale, BitDepth::Eight, &noise.repeat(20));
+        assert!(png.len() < 100_000, "{}: the repetitions are matches", png.len());
+        assert_eq!(validate(&png), Ok(ImageInfo { width: 1500, height: 400, has_alpha: Some(false) }));
+    }
 
     #[test]
     fn limits_the_inflated_size_of_profiles_and_texts() {

@@ -27,7 +27,7 @@ const MAX_OVERHEAD_BYTES: u64 = 64 << 10;
 /// The [`PngError`] found.
 pub fn validate(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
     let Header { width, height } = walked.header;
-    if width > MAX_SIDE_PIXELS || height > MAX_SIDE_PIXELS || u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if !is_plausible(width, height) {
         return Err(PngError::TooManyPixels { width, height });
     }
     // Bounds the time as well: limits the compressed data to twice the raw size. A pixel has at
@@ -45,6 +45,11 @@ pub fn validate(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
         Fault::Excess => PngError::Damaged("its pixel data goes on beyond the picture"),
     })?;
     Ok(decoded.has_alpha)
+}
+
+/// Whether a picture of that size is decoded.
+fn is_plausible(width: u32, height: u32) -> bool {
+    width.max(height) <= MAX_SIDE_PIXELS && u64::from(width) * u64::from(height) <= MAX_PIXELS
 }
 
 struct Decoded {
@@ -96,7 +101,8 @@ const fn decoder_problem(error: &DecodingError) -> &'static str {
 mod tests {
     use png::{BitDepth, ColorType};
 
-    use crate::png::samples::{chunk, chunks, encode, sample, with_repaired_damage};
+    use super::{MAX_DECODER_BYTES, is_plausible};
+    use crate::png::samples::{chunk, chunks, encode, sample, with_chunks, with_repaired_damage};
     use crate::png::{ImageInfo, PngError, validate};
 
     #[test]
@@ -141,6 +147,43 @@ mod tests {
         assert_eq!(validate(&png), Err(PngError::TooManyPixels { width: 30_000, height: 30_000 }));
     }
 
+    #[test]
+    fn limits_the_sides_and_the_number_of_pixels() {
+        assert!(is_plausible(32_768, 4_096) && is_plausible(4_096, 32_768));
+        assert!(!is_plausible(32_768, 4_097) && !is_plausible(4_097, 32_768));
+        assert!(!is_plausible(32_769, 1) && !is_plausible(1, 32_769));
+    }
+
+    #[test]
+    fn limits_the_memory_of_the_decoder() {
+        let exif = |bytes| validate(&with_chunks(&[chunk(b"eXIf", &vec![b'I'; bytes])]));
+        assert_eq!(exif(1 << 20), validate(&sample()));
+        assert_eq!(exif(MAX_DECODER_BYTES + (1 << 20)), Err(PngError::Damaged("it needs too much memory")));
+        let longest = encode(32_768, 1, ColorType::Rgba, BitDepth::Sixteen, &vec![0xff; 32_768 * 8]);
+        assert_eq!(validate(&longest), Ok(ImageInfo { width: 32_768, height: 1, has_alpha: Some(false) }));
+    }
+
+    #[test]
+    fn rejects_a_byte_beyond_the_last_pixel_of_any_kind() {
+        for (color, depth, row) in [
+            (ColorType::Grayscale, BitDepth::One, 1),
+            (ColorType::Indexed, BitDepth::Four, 4),
+            (ColorType::Rgb, BitDepth::Eight, 24),
+            (ColorType::Rgba, BitDepth::Sixteen, 64),
+        ] {
+            let png = encode(8, 8, color, depth, &vec![0; 8 * row]);
+            let (start, _) = chunks(&png).into_iter().find(|(_, kind)| kind == b"IDAT").unwrap();
+            let with_bytes = |count: usize| {
+                let data = chunk(b"IDAT", &fdeflate::compress_to_vec(&vec![0; count]));
+                validate(&[&png[..start], &data, &chunk(b"IEND", &[])].concat())
+            };
+            let exact = 8 * (1 + row);
+            assert!(with_bytes(exact).is_ok(), "{color:?}");
+            let beyond = Err(PngError::Damaged("its pixel data goes on beyond the picture"));
+            assert_eq!(with_bytes(exact + 1), beyond, "{color:?}");
+        }
+    }
+
     /// 72 zeros in a stored block of a zlib stream, with their Adler-32.
     fn exact_stored() -> Vec<u8> {
         [&[0x78, 1, 1, 72, 0, !72, 0xff][..], &[0; 72], &[0, 72, 0, 1]].concat()
@@ -166,7 +209,10 @@ mod tests {
                 assert_eq!(with_data(&with_empty), with_data(&[&exact]), "{surplus:?}");
             }
         }
-        assert_eq!(with_data(&[&exact, &vec![0; 1 << 20]]), beyond, "the ignored bytes are limited");
+        // Twice 8 bytes for each of 64 pixels and 1 for each of 8 rows, and 64 KiB.
+        let limit = 2 * (64 * 8 + 8) + (64 << 10);
+        assert_eq!(with_data(&[&exact, &vec![0; limit - exact.len()]]), with_data(&[&exact]));
+        assert_eq!(with_data(&[&exact, &vec![0; limit - exact.len() + 1]]), beyond, "the ignored bytes are limited");
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&[0; 73])]), beyond);
         assert_eq!(with_data(&[&fdeflate::compress_to_vec(&vec![0; 64 << 20])]), beyond);
         // Empty blocks before the pixels are accepted up to the limit.

@@ -59,6 +59,23 @@ mod tests {
         assert_eq!(named(b"{\"error\": 1}"), "it is JSON text");
         assert_eq!(named("sorry, no picture é".as_bytes()), "it is plain text");
         assert_eq!(named(b"iVBORw0KGgoAAAANSUhEUg"), "it is a PNG as base64 text, not decoded");
+        assert_eq!(named(b"<html lang='de'>"), "it is an HTML page");
+        assert_eq!(named(b"<?xml version='1.0'?><svg/>"), "it is an SVG drawing");
+        assert_eq!(named(b"<?xml version='1.0'?><rss/>"), "it is plain text");
+        assert_eq!(named(b"the end of <svg> is </svg>"), "it is plain text");
+        assert_eq!(named(b"[1]"), "it is JSON text");
         assert_eq!(named(b"\0\x01\x02\x03"), "it is of an unknown kind");
+    }
+
+    #[test]
+    fn tells_text_from_other_bytes() {
+        let named = |bytes: &[u8]| validate(bytes).unwrap_err().to_string();
+        assert_eq!(named(b"two\nlines\tand more"), "it is plain text");
+        assert_eq!(named(b"a bell \x07"), "it is of an unknown kind");
+        assert_eq!(named(b"not UTF-8 \xff and more"), "it is of an unknown kind");
+        // Only the first 512 bytes are read: they may end within a character.
+        let long = format!("{}é", "x".repeat(511));
+        assert_eq!(named(&[long.as_bytes(), b"\xff"].concat()), "it is plain text");
+        assert_eq!(named(&[&[b'x'; 511], b"\xff".as_slice()].concat()), "it is of an unknown kind");
     }
 }

@@ -113,8 +113,23 @@ mod tests {
     fn drops_a_line_over_the_cap_and_keeps_the_next() {
         let long = [b'x'; 50];
         assert_eq!(split(&[&long, &long, b"\nshort\n"], 60), (vec!["short".to_owned()], 1));
+        assert_eq!(split(&[&long, &long, b"more\nsh", b"ort\n"], 60), (vec!["short".to_owned()], 1));
         assert_eq!(split(&[&[b'x'; 61], b"\nshort"], 60), (vec!["short".to_owned()], 1));
+        assert_eq!(split(&[&[&[b'x'; 61], b"\nshort".as_slice()].concat()], 60), (vec!["short".to_owned()], 1));
         assert_eq!(split(&[&[b'x'; 60], b"\n"], 60).1, 0);
+    }
+
+    #[test]
+    fn reuses_its_buffer_unless_a_line_made_it_large() {
+        let buffer_after = |length: usize| {
+            let mut lines = Lines::new(1 << 20);
+            lines.push(&vec![b'x'; length], |_| panic!("no line was ended"));
+            lines.push(b"\n", |line| assert_eq!(line.len(), length));
+            lines.line.capacity()
+        };
+        assert!(buffer_after(100) >= 100);
+        assert!(buffer_after(64 << 10) >= 64 << 10);
+        assert_eq!(buffer_after((64 << 10) + 1), 0);
     }
 
     #[test]

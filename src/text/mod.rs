@@ -21,8 +21,8 @@ pub fn name(text: &str) -> String {
 
 /// Returns the beginning of `text`, at most `max_bytes` of it.
 ///
-/// Leaves out a word that would be cut, because the redactor does not recognise half a secret. A
-/// cut word of more than half of `max_bytes` stays.
+/// Leaves out a word that would be cut, because the redactor does not recognise half a secret. Cuts
+/// a word if half of `max_bytes` would be lost without it.
 #[must_use]
 pub fn beginning(text: &str, max_bytes: usize) -> &str {
     let start = &text[..text.floor_char_boundary(max_bytes)];
@@ -53,9 +53,11 @@ mod tests {
     #[test]
     fn a_beginning_ends_with_a_whole_word() {
         assert_eq!(beginning("one two three", 100), "one two three");
+        assert_eq!(beginning("one two three", 13), "one two three");
         assert_eq!(beginning("one two three", 9), "one two");
         assert_eq!(beginning("one two three", 7), "one two");
-        assert_eq!(beginning("a longword", 8), "a longwo", "half of it would be lost");
+        assert_eq!(beginning("12345 word", 8), "12345");
+        assert_eq!(beginning("1234 words", 8), "1234 wor", "half of it would be lost");
         assert_eq!(beginning("ééé", 3), "é");
     }
 }

@@ -199,6 +199,7 @@ mod tests {
     fn removes_joiners_that_join_nothing() {
         assert_eq!(printable("a\u{200d}\u{200c}\u{200d}b"), "a\u{200d}b");
         assert_eq!(printable("\u{200d}a \u{200c} b\u{200d}"), "a  b");
+        assert_eq!(printable("a\u{200d} b\u{200c}\nc\u{200d}\u{fe0f}"), "a b\nc\u{fe0f}");
         assert_eq!(printable("a\u{fe0f}\u{fe00}\u{e0100}b"), "a\u{fe0f}b");
         assert_eq!(printable(" \u{fe0f}a"), " a");
         let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
@@ -261,7 +262,8 @@ mod tests {
             }
         }
         assert_eq!(one_line(&"e\u{301}".repeat(10), 10), format!("{}…", "e\u{301}".repeat(4)));
-        // A cluster longer than the line is cut.
+        // A cluster longer than the line is cut, also behind a short one.
         assert_eq!(one_line(&"\u{1f468}\u{200d}".repeat(100), 10).chars().count(), 10);
+        assert_eq!(one_line(&format!("ab{}", "\u{1f468}\u{200d}".repeat(100)), 10).chars().count(), 10);
     }
 }

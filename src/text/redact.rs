@@ -632,6 +632,15 @@ mod tests {
     }
 
     #[test]
+    fn skips_the_rules_only_for_text_that_no_rule_matches() {
+        assert!(!may_hold_secrets(""));
+        assert!(!may_hold_secrets("Codex draws 1 of 2 pictures; characters are short"));
+        for (text, _) in secrets() {
+            assert!(may_hold_secrets(&text), "{text:?}");
+        }
+    }
+
+    #[test]
     fn every_rule_matches_a_sample() {
         let secrets = secrets();
         for (rule, pattern) in RULES.iter().zip(PATTERNS.iter()) {
@@ -742,6 +751,14 @@ mod tests {
         }
         let other = "/home/user2 /home/u-x /home/\u{fc}";
         assert_eq!(named("/home/u").redact(&format!("{other} /home/u")), format!("{other} ~"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn replaces_a_directory_with_a_backslash_in_its_name() {
+        let redactor = Redactor::new(&[(PathBuf::from(r"/home/a\b"), "~")]);
+        assert_eq!(redactor.redact(r#"/home/a\b/x "/home/a\\b/x" file:///home/a%5Cb/x"#), r#"~/x "~/x" file://~/x"#);
+        assert_eq!(redactor.redact("/home/a/b"), "/home/a/b", "another directory");
     }
 
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-// The other side of the daemon: what `od media generate`, `od media wait` and the web app do.
+// The client of the daemon: what `od media generate`, `od media wait` and the web app do.
 
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
@@ -8,7 +8,7 @@ import { expect } from 'vitest';
 
 import type { MediaTaskSnapshot } from '../upstream/apps/daemon/src/media/task-store.js';
 
-/** What `od media generate` asks for. */
+/** The request of `od media generate`. */
 export interface MediaRequest {
   surface: string;
   model: string;
@@ -20,7 +20,7 @@ export interface MediaRequest {
   images?: string[];
 }
 
-/** What has become of a request. */
+/** The answer to a request. */
 export interface MediaFile {
   name: string;
   size: number;
@@ -31,7 +31,7 @@ export interface MediaFile {
   usedStubFallback: boolean;
 }
 
-/** A task as its followers see it. */
+/** A task as its clients see it. */
 export type TaskView = Omit<MediaTaskSnapshot, 'file'> & { file?: MediaFile };
 
 export interface Answer<T> {
@@ -44,7 +44,7 @@ export class Client {
 
   constructor(private readonly origin: string) {}
 
-  /** Asks for a picture; the answer comes before it is drawn. */
+  /** Requests an image. The answer comes before it is drawn. */
   generate(
     body: Partial<MediaRequest> = {},
   ): Promise<Answer<{ taskId: string; status: string; error?: { code: string } }>> {
@@ -52,20 +52,20 @@ export class Client {
     return this.#call('POST', `/api/projects/${Client.PROJECT}/media/generate`, { body: asked });
   }
 
-  /** Asks for a picture that nothing speaks against. */
+  /** Requests an image, and asserts that the request is accepted. */
   async start(body?: Partial<MediaRequest>): Promise<string> {
     const answer = await this.generate(body);
     expect(answer).toMatchObject({ status: 202, body: { status: 'running' } });
     return answer.body.taskId;
   }
 
-  /** What is new of a task, as soon as there is something. */
+  /** Resolves with what is new of a task. */
   async wait(taskId: string, since: number, signal?: AbortSignal): Promise<TaskView> {
     const path = `/api/media/tasks/${taskId}/wait`;
     return (await this.#call<TaskView>('POST', path, { body: { since }, signal })).body;
   }
 
-  /** The task when it is over, with all of its lines. */
+  /** Resolves with the finished task and all its lines. */
   async follow(taskId: string, signal?: AbortSignal): Promise<TaskView> {
     const progress: string[] = [];
     for (;;) {
@@ -75,7 +75,7 @@ export class Client {
     }
   }
 
-  /** Asks for a picture and follows it to its end. */
+  /** Requests an image, and resolves with the finished task. */
   async draw(body?: Partial<MediaRequest>): Promise<TaskView> {
     return this.follow(await this.start(body));
   }
@@ -93,7 +93,7 @@ export class Client {
     path: string,
     { body, signal }: { body?: object; signal?: AbortSignal | undefined },
   ): Promise<Answer<T>> {
-    // No agent: a connection that is kept alive would count as left behind.
+    // Without an agent: a connection kept alive would count as left behind.
     const asking = request(`${this.origin}${path}`, { method, agent: false, signal });
     asking.end(body === undefined ? '' : JSON.stringify(body));
     const [response] = (await once(asking, 'response')) as [IncomingMessage];

@@ -1,8 +1,8 @@
-// Open Design's daemon and web app with the edits of docs/open-design.md in their places. `upstream/`
-// states what they are edited into: written from its contract, at its own paths, each place marked
-// `@edit NAME`.
+// Open Design's daemon and web app with the edits of docs/open-design.md. `upstream/` states the
+// code that is edited: written from its contract, at its own paths, with each place marked `@edit
+// NAME`.
 //
-// A block of the document names where it belongs: a file and a place in it, or a whole new file.
+// A block of the document names its target: a file and a place in it, or a new file.
 
 import { randomUUID } from 'node:crypto';
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -18,12 +18,12 @@ const DOCUMENT = path.join(ROOT, 'docs', 'open-design.md');
 export interface Block {
   /** Relative to Open Design's root, with slashes. */
   file: string;
-  /** Undefined stands for a whole new file. */
+  /** Undefined for a new file. */
   place: string | undefined;
   code: string;
 }
 
-/** The document's blocks that name a file, in their order. */
+/** Returns the blocks of the document that name a file, in order. */
 export async function readBlocks(): Promise<Block[]> {
   const text = await readFile(DOCUMENT, 'utf8');
   const fenced = /^```(?:ts|tsx) ([^\s#]+)(?:#(\S+))?\n(.*?)^```$/gms;
@@ -34,7 +34,7 @@ export async function readBlocks(): Promise<Block[]> {
   }));
 }
 
-/** Writes the edited sources into a directory of their own; `codexImage` is installed in it. */
+/** Writes the edited sources into a new directory, with `codexImage` installed in it. */
 export async function compose(
   blocks: readonly Block[],
   { codexImage = ROOT }: { codexImage?: string | null } = {},
@@ -66,7 +66,7 @@ function insert(source: string, place: string, code: string): string {
   return source.replace(marker, () => code);
 }
 
-/** What TypeScript says about a composed directory: its files by their part of Open Design. */
+/** Returns the errors of TypeScript in a composed directory, for one part of Open Design. */
 export function typeErrors(
   directory: string,
   part: 'apps/daemon' | 'apps/web' | 'tools/pack',
@@ -110,7 +110,7 @@ export async function buildDaemon(directory: string): Promise<void> {
   }
 }
 
-/** The places of `upstream/`, as blocks name them. */
+/** Returns the places of `upstream/`, as blocks name them. */
 export async function places(): Promise<string[]> {
   const files = ts.sys.readDirectory(UPSTREAM, ['.ts', '.tsx']);
   const found = files.map(async (file) => {

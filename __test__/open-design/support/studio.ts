@@ -1,5 +1,5 @@
-// A project, a daemon with the documented edits, and its client: with the stub, or with the real CLI.
-// When a test is over the daemon stops, and then the CLI's own fixture checks that nothing is left.
+// A project, a daemon with the documented edits, and its client, for the stub or the real CLI.
+// After a test the daemon stops, and then the CLI's fixture asserts that nothing is left.
 
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,8 +8,10 @@ import { pathToFileURL } from 'node:url';
 import { expect, vi } from 'vitest';
 
 import type { RenderOverrides } from '../../../dist/open-design.mjs';
-import { type RealCodex, test as realTest, type Way } from '../../support/real.js';
-import { STUB, type StubCodex, test as stubTest } from '../../support/stub.js';
+import { type RealCodex, test as realTest } from '../../support/real.js';
+import type { Way } from '../../support/ways.js';
+import { type StubCodex, test as stubTest } from '../../support/stub.js';
+import { STUB } from '../../support/stub-program.js';
 import type { MediaExecutionPolicy } from '../upstream/apps/daemon/src/media/policy.js';
 import type { LiveMediaTask } from '../upstream/apps/daemon/src/media/task-store.js';
 import { Client } from './client.js';
@@ -23,12 +25,12 @@ interface Runtime {
   stop: () => Promise<void>;
 }
 
-/** Where a composed daemon lies, built. */
+/** The directory of a composed and built daemon. */
 export type Daemon = string;
 
 export class Studio {
   client: Client;
-  /** The daemon's log, a line each. */
+  /** The daemon's log, by lines. */
   readonly log: string[] = [];
   #runtime: Runtime | undefined;
   #policy: MediaExecutionPolicy = { mode: 'enabled' };
@@ -56,7 +58,7 @@ export class Studio {
     return studio;
   }
 
-  /** Starts the daemon, which finds what the one before it has left. */
+  /** Starts the daemon in the directory of the one before. */
   async start(): Promise<void> {
     const built = path.join(this.daemon, 'apps/daemon/dist/daemon-startup.js');
     const { startDaemonRuntime } = (await import(pathToFileURL(built).href)) as {
@@ -77,19 +79,19 @@ export class Studio {
     this.#listening.mockRestore();
   }
 
-  /** Goes on with another daemon. */
+  /** Continues with another daemon. */
   async restart(daemon: Daemon): Promise<void> {
     await this.stop();
     this.daemon = daemon;
     await this.start();
   }
 
-  /** The environment of the daemon from now on. */
+  /** Sets the daemon's environment from now on. */
   resolve(environment: Environment): void {
     for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
   }
 
-  /** What the user saved for Codex. */
+  /** Sets what the user saved for Codex. */
   async save(settings: Record<string, string>): Promise<void> {
     const file = path.join(this.#root, '.od', 'app-config.json');
     await writeFile(file, JSON.stringify({ agentCliEnv: { codex: settings } }));
@@ -99,19 +101,19 @@ export class Studio {
     this.#policy = policy;
   }
 
-  /** The task itself, for what its followers cannot see. */
+  /** Returns the task itself, with what its clients cannot see. */
   task(id: string): LiveMediaTask {
     const task = this.#runtime?.mediaTasks.get(id);
     if (task === undefined) return expect.unreachable(`there is no task ${id}`);
     return task;
   }
 
-  /** The task as it is written to disk. */
+  /** Returns the task as it is on disk. */
   async row(id: string): Promise<unknown> {
     return (JSON.parse(await this.rows()) as Record<string, unknown>)[id];
   }
 
-  /** All tasks as they are written to disk. */
+  /** Returns all tasks as they are on disk. */
   rows(): Promise<string> {
     return readFile(this.#tasks, 'utf8');
   }
@@ -123,12 +125,12 @@ export class Studio {
     await this.start();
   }
 
-  /** Resolves when so many clients wait for news of the task. */
+  /** Resolves when that many clients wait for the task. */
   async followed(id: string, times: number): Promise<void> {
     await expect.poll(() => this.task(id).waiters.size).toBe(times);
   }
 
-  /** Puts a file into the project. */
+  /** Writes a file into the project. */
   async add(name: string, bytes: Uint8Array): Promise<string> {
     const file = path.join(this.#files, name);
     await writeFile(file, bytes);
@@ -145,17 +147,17 @@ export class Studio {
   }
 }
 
-/** What a daemon resolves where the stub is installed. */
+/** The overrides of a daemon that has resolved the stub. */
 export function stubbed(codex: StubCodex): RenderOverrides {
   return { executable: STUB, environment: codex.env };
 }
 
-/** The environment in which it does so. */
+/** The environment of a daemon that finds the stub. */
 export function stubbedEnv(codex: StubCodex): Environment {
   return { ...codex.env, CODEX_BIN: STUB };
 }
 
-/** The same for a real CLI. */
+/** The same for the real CLI. */
 export function installedEnv(real: RealCodex, way: Way): Environment {
   return { ...real.env, CODEX_BIN: way.cli.shim };
 }

@@ -1,4 +1,4 @@
-// The columns of COMPATIBILITY.md: what the model does, and what is to come of it with each version.
+// The columns of COMPATIBILITY.md: what the model does, and the expected outcome with each version.
 
 import { existsSync } from 'node:fs';
 import { appendFile, mkdir, utimes, writeFile } from 'node:fs/promises';
@@ -31,13 +31,13 @@ export interface Case {
 }
 
 export interface Run {
-  /** What the user's config.toml holds besides. */
+  /** Added to the user's config.toml. */
   config?: string;
   script: readonly Step[] | ((real: RealCodex) => Promise<readonly Step[]>);
   options?: Partial<GenerateOptions> | ((real: RealCodex) => Promise<Partial<GenerateOptions>>);
-  /** What the backend must have been asked for. */
+  /** What the backend must have received. */
   asked?: (real: RealCodex, version: Version, expect: ExpectStatic) => void;
-  /** What somebody else does meanwhile. `arriving` resolves with the first sign of a picture. */
+  /** What another process does meanwhile. `arriving` resolves with the first bytes of an image. */
   meanwhile?: (real: RealCodex, arriving: Promise<void>) => Promise<void>;
   expected: (version: Version) => Outcome;
 }
@@ -61,7 +61,7 @@ const HALF = FIRST.subarray(0, FIRST.length / 2);
 const SECOND = makePng({ width: 96, height: 64, seed: 2 });
 const CUT_OUT = makePng({ width: 96, height: 64, alpha: true });
 const STARTS = [3, 4].map((seed) => makePng({ width: 48, height: 32, seed }));
-/** Longer than any test may take. */
+/** Longer than any test. */
 const ENDLESS_MS = 600_000;
 
 const YESTERDAY = new Date(Date.now() - 24 * 60 * 60 * 1000);
@@ -78,7 +78,9 @@ const refused = (code: CodexImageErrorCode, because?: string): Refused => ({
   ...(because !== undefined && { because }),
 });
 
-/** An agent that leaves a picture which is not from image_gen, for a caller who minds and for one who does not. */
+/**
+ * An agent that leaves an image which is not from image_gen, with and without `requireVerified`.
+ */
 function foisting(script: Run['script']): Run[] {
   return [
     { script, expected: () => foisted(FIRST) },
@@ -86,7 +88,7 @@ function foisting(script: Run['script']): Run[] {
   ];
 }
 
-/** Where Codex keeps the pictures of a thread, by default of the last one that ran. */
+/** The directory of a thread's images, by default of the last one that ran. */
 export function storeOf(real: RealCodex, thread = real.threadId() ?? ''): string {
   return path.join(real.home.path, 'generated_images', thread);
 }
@@ -94,12 +96,12 @@ export function storeOf(real: RealCodex, thread = real.threadId() ?? ''): string
 /** With this alone, 0.169.0 and 0.171.0 exit with 1. */
 const UNTRUSTED = 'approval_policy = "untrusted"';
 
-/** A file outside of everything that the sandbox lets the agent write to. */
+/** A file outside of all directories that the sandbox lets the agent write to. */
 function leftOutside(real: RealCodex): string {
   return path.join(real.scratch, 'left-outside');
 }
 
-/** Yesterday's picture, in the store of its own thread, for the agent to hand on. */
+/** An image from yesterday, in the store of its own thread, for the agent to copy. */
 async function reuse(real: RealCodex): Promise<readonly Step[]> {
   const directory = storeOf(real, '01a202f5-609c-72c1-8213-7ba33eb17046');
   const older = path.join(directory, 'older.png');
@@ -109,7 +111,9 @@ async function reuse(real: RealCodex): Promise<readonly Step[]> {
   return [shell(`cp -p '${older}' od-codex-image.png`), DONE];
 }
 
-/** Writes a picture into the thread's store as a slow disk would: the rest only once the beginning was seen. */
+/**
+ * Writes an image into the thread's store like a slow disk: the rest once the beginning was seen.
+ */
 async function grow(real: RealCodex, arriving: Promise<void>): Promise<void> {
   await real.modelCalled();
   const file = path.join(storeOf(real), 'growing.png');
@@ -119,14 +123,14 @@ async function grow(real: RealCodex, arriving: Promise<void>): Promise<void> {
   await appendFile(file, FIRST.subarray(HALF.length));
 }
 
-/** The caller's own files, to start from. */
+/** The caller's reference images. */
 async function starts(real: RealCodex): Promise<Partial<GenerateOptions>> {
   const referenceImages = STARTS.map((_, n) => path.join(real.scratch, `mine ${n}.png`));
   await Promise.all(referenceImages.map((file, n) => writeFile(file, STARTS[n] ?? '')));
   return { referenceImages };
 }
 
-/** Each of them once, in their order. */
+/** Each of them once, in order. */
 function carriesStarts(body: unknown, expect: ExpectStatic): void {
   const sent = [...JSON.stringify(body).matchAll(/"data:image\/png;base64,([^"]+)"/g)];
   expect(sent.map(([, base64]) => base64)).toEqual(STARTS.map((png) => png.toString('base64')));

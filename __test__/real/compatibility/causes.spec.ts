@@ -1,5 +1,5 @@
-// Why there is no picture: every way in which a backend, a login, a configuration or an agent makes the real
-// Codex CLI fail, with each supported version, whatever words it has for it.
+// Why there is no image: every way in which a backend, a login, a configuration or an agent makes
+// the real Codex CLI fail, with each supported version.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -33,19 +33,19 @@ import {
 } from '../../support/loopback.js';
 import { makePng } from '../../support/picture.js';
 import { test } from '../../support/real.js';
-import { failure } from '../../support/stub.js';
+import { failure } from '../../support/outcome.js';
 import { VERSIONS } from './versions.js';
 
-// As many as vitest runs side by side: most of the time they wait before they try again.
+// As many as vitest runs concurrently. They mostly wait before they try again.
 setMaxConcurrentRuns(5);
 
 interface Expected {
   code: CodexImageErrorCode;
   retryable: boolean;
   resetsAt?: Date | undefined;
-  /** What `detail` quotes; nothing, if Codex did not even run. */
+  /** What `detail` quotes. Undefined if Codex did not run. */
   told?: RegExp;
-  /** What the sentence says, where a code has several. */
+  /** What the message says, for codes with several messages. */
   says?: RegExp;
 }
 
@@ -55,11 +55,11 @@ interface Cause {
   options?: Partial<GenerateOptions>;
   home?: HomeOptions;
   expected: Expected;
-  /** What is different where OpenAI's hosted tool draws. */
+  /** What differs with OpenAI's hosted tool. */
   hosted?: Partial<Expected>;
-  /** The version that tells of it in other words. */
+  /** A version that reports another cause. */
   except?: string;
-  /** It takes half a minute: the oldest and the newest version have to do. */
+  /** Takes half a minute: only the oldest and the newest version run it. */
   slow?: true;
 }
 
@@ -67,7 +67,7 @@ const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const SORRY = say('I tried to draw it with the built-in tool, but the call failed.');
 const SOON = usageLimit(90 * 60);
 const LATER = usageLimit(3 * 24 * 60 * 60);
-/** Codex takes its time before it gives up. */
+/** Codex takes long to give up. */
 const PATIENT = { timeoutMs: 120_000 };
 const NOWHERE = 'https://127.0.0.1:1/backend-api';
 const INVALID_REQUEST = refusal(400, 'invalid_request_error', null, 'Unknown parameter: flux.');
@@ -75,7 +75,7 @@ const FLAGGED =
   'Invalid prompt: your prompt was flagged as potentially violating our usage policy. ' +
   'Please try again with a different prompt.';
 
-/** The backend's answer, or within a message its event, with that type and code. */
+/** The backend's answer, or its event within a message, with that type and code. */
 function refusal(
   status: number,
   type: string | null,
@@ -85,7 +85,7 @@ function refusal(
   return { status, body: { error: { type, code, message, param: null } } };
 }
 
-/** The answer to a model call that tells in its head which limit is reached. */
+/** The answer to a model call whose header names the reached limit. */
 function reached(limit: string): HttpFailure {
   return {
     ...refusal(429, 'usage_limit_reached', null, 'The usage limit has been reached'),
@@ -97,7 +97,7 @@ function resetOf({ body }: HttpFailure): Date {
   return new Date(Number('error' in body && body.error['resets_at']) * 1000);
 }
 
-/** As exactly as Codex puts it into words. */
+/** Rounded to the minute, like Codex's sentence. */
 function minuteOf(date: Date): Date {
   return new Date(Math.floor(date.getTime() / 60_000) * 60_000);
 }
@@ -143,7 +143,7 @@ const CAUSES: readonly Cause[] = [
       told: /workspace is out of credits/,
       says: /out of credits\. Add credits/,
     },
-    // Which takes it for the limit of the plan.
+    // It reports the limit of the plan.
     except: '0.132.0',
   },
   {
@@ -155,7 +155,7 @@ const CAUSES: readonly Cause[] = [
       told: /hit your spend cap/,
       says: /spend cap/,
     },
-    // Which takes it for the limit of the plan.
+    // It reports the limit of the plan.
     except: '0.132.0',
   },
   {
@@ -355,7 +355,7 @@ const CAUSES: readonly Cause[] = [
     what: 'HTTP 404 of the image call',
     script: [draw({ failure: notFound }), SORRY],
     expected: { code: 'BACKEND_ERROR', retryable: false, told: /http 404 / },
-    // Codex repeats the words alone, which do not say that they are a refusal.
+    // Codex repeats the message alone, which does not show that it is a refusal.
     hosted: { retryable: true, told: /stream disconnected .*Not Found/ },
   },
   {
@@ -492,12 +492,12 @@ const CAUSES: readonly Cause[] = [
 
 const ENDS = new Set([VERSIONS[0], VERSIONS.at(-1)]);
 
-// Side by side, hence with an `expect` of their own.
-describe.concurrent('each cause has its own code', () => {
+// Concurrent, so each test has its own `expect`.
+describe.concurrent('a cause', () => {
   for (const { what, script = [], options, home, except, slow, expected, hosted } of CAUSES) {
     const versions = VERSIONS.filter(({ name }) => name !== except);
     for (const version of versions.filter((one) => slow !== true || ENDS.has(one))) {
-      test(`${what}: ${version.name}`, async ({ real, expect }) => {
+      test(`has its own code: ${what}, ${version.name}`, async ({ real, expect }) => {
         if (home !== undefined) await real.moveTo(home);
         const error = await failure(real.generate(version, script, { ...PATIENT, ...options }));
         await real.expectNothingLeft();
@@ -515,21 +515,24 @@ describe.concurrent('a login that cannot be renewed', () => {
   test.for([
     [500, { code: 'BACKEND_ERROR', retryable: true }],
     [400, { code: 'NOT_SIGNED_IN', retryable: false }],
-  ] as const)('by HTTP %i: the newest', async ([status, expected], { real, expect }) => {
-    const version = VERSIONS.at(-1) ?? expect.unreachable('no version');
-    const server = createServer((_request, response) => response.writeHead(status).end('{}'));
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    try {
-      const { port } = server.address() as AddressInfo;
-      const renewal = `http://127.0.0.1:${port}/`;
-      const env = { ...real.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: renewal };
-      const call = real.generate(version, [fail(unauthorized)], { ...PATIENT, env });
-      const error = await failure(call);
-      await real.expectNothingLeft();
-      expect(error).toMatchObject(expected);
-      expect(error.detail).toMatch(new RegExp(`Failed to refresh token: ${status}`));
-    } finally {
-      server.close();
-    }
-  });
+  ] as const)(
+    'has its own code after HTTP %i, in the newest version',
+    async ([status, expected], { real, expect }) => {
+      const version = VERSIONS.at(-1) ?? expect.unreachable('no version');
+      const server = createServer((_request, response) => response.writeHead(status).end('{}'));
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      try {
+        const { port } = server.address() as AddressInfo;
+        const renewal = `http://127.0.0.1:${port}/`;
+        const env = { ...real.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: renewal };
+        const call = real.generate(version, [fail(unauthorized)], { ...PATIENT, env });
+        const error = await failure(call);
+        await real.expectNothingLeft();
+        expect(error).toMatchObject(expected);
+        expect(error.detail).toMatch(new RegExp(`Failed to refresh token: ${status}`));
+      } finally {
+        server.close();
+      }
+    },
+  );
 });

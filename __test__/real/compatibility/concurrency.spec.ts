@@ -1,4 +1,4 @@
-// Many calls at once: each gets its own picture, and only so many Codex processes live at any moment.
+// Many calls at once: each gets its own image, and the limit of Codex processes holds.
 
 import { afterEach, expect } from 'vitest';
 
@@ -19,7 +19,7 @@ const ENDS = new Set([VERSIONS[0], VERSIONS.at(-1)]);
 test.for([
   ...[...ENDS].map((version) => ({ version, limit: DEFAULT_LIMIT })),
   { version: VERSIONS.at(-1), limit: 4 },
-])('20 calls, $limit at a time: $version.name', async ({ version, limit }, { real }) => {
+])('20 calls run $limit at a time: $version.name', async ({ version, limit }, { real }) => {
   if (version === undefined) return expect.unreachable();
   if (limit !== DEFAULT_LIMIT) setMaxConcurrentRuns(limit);
   const counts: number[] = [];
@@ -46,7 +46,7 @@ test.for([
   expect(images.map((image, fox) => PICTURES[fox]?.equals(image))).toEqual(
     PICTURES.map(() => true),
   );
-  // Counted whenever Codex asked the backend for something, and at every sign of progress.
+  // Counted at every request to the backend and at every event of progress.
   expect(counts.length).toBeGreaterThan(2 * PICTURES.length);
   expect(Math.max(...counts)).toBe(limit);
 });
@@ -55,10 +55,10 @@ function numberIn(prompt: string): number {
   return Number(/fox number (\d+)/.exec(prompt)?.[1]);
 }
 
-/** How many turns of Codex live at this moment, whatever each of them has started. */
+/** The number of Codex turns at this moment, without the processes that they started. */
 function codexes(real: RealCodex): number {
   const turns = real.survivors().filter(({ command }) => / exec --json /.test(command));
-  // Between fork and exec, what Codex starts looks like Codex.
+  // Between fork and exec, a child of Codex looks like Codex.
   const pids = new Set(turns.map(({ pid }) => pid));
   return turns.filter(({ parent }) => !pids.has(parent)).length;
 }

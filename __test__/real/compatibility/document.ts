@@ -1,4 +1,4 @@
-// COMPATIBILITY.md, out of what was seen. Nothing in it changes from run to run.
+// Writes COMPATIBILITY.md from the outcomes. It has nothing that changes from run to run.
 
 import { fileURLToPath } from 'node:url';
 
@@ -9,10 +9,10 @@ import { CASES, type Outcome } from './cases.js';
 
 export const FILE = fileURLToPath(new URL('../../../COMPATIBILITY.md', import.meta.url));
 
-/** What was seen of a case with a version. */
+/** The outcomes of a case with a version. */
 export type Cell = (version: string, name: string) => readonly Outcome[];
 
-/** The whole file, as prettier wants it. */
+/** The whole file, formatted like prettier. */
 export async function compatibility(cell: Cell): Promise<string> {
   const text = [
     HEAD,

@@ -1,4 +1,4 @@
-// Every supported version of the real Codex CLI, case by case. What came of it stands in COMPATIBILITY.md.
+// Every supported version of the real Codex CLI, case by case. COMPATIBILITY.md has the outcomes.
 
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -6,24 +6,25 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, describe, expect, type ExpectStatic } from 'vitest';
 
 import type { GeneratedImage, OnProgress } from '../../../index.js';
-import { misgivings, type RealCodex, test } from '../../support/real.js';
-import { failure } from '../../support/stub.js';
+import { type RealCodex, test } from '../../support/real.js';
+import { misgivings } from '../../support/ways.js';
+import { failure } from '../../support/outcome.js';
 import { CASES, type Delivered, type Outcome, type Refused, type Run, storeOf } from './cases.js';
 import { compatibility, FILE, inWords, table } from './document.js';
 import { type Version, VERSIONS } from './versions.js';
 
-/** Where the rows go of versions that were asked for. */
+/** The file for the rows of the requested versions. */
 const ROWS = process.env['CODEX_IMAGE_TEST_ROWS'];
 
 const cells = new Map<string, Outcome[]>();
-/** Cells that are otherwise than expected. */
+/** Cells with an unexpected outcome. */
 const changed = new Set<string>();
 
 describe.concurrent('the real CLI', () => {
   for (const version of VERSIONS) {
     for (const { name, runs } of CASES) {
       const cell = `${version.name}, ${name}`;
-      test(cell, async ({ real, expect }) => {
+      test(`has the outcomes of its cell: ${cell}`, async ({ real, expect }) => {
         const outcomes: Outcome[] = [];
         cells.set(cell, outcomes);
         changed.add(cell);
@@ -36,7 +37,7 @@ describe.concurrent('the real CLI', () => {
   }
 });
 
-test.skipIf(ROWS !== undefined)('COMPATIBILITY.md says what has just been seen', async () => {
+test.skipIf(ROWS !== undefined)('COMPATIBILITY.md has these outcomes', async () => {
   expect([...changed], 'cells that failed').toEqual([]);
   const text = await compatibility(
     (version, name) => cells.get(`${version}, ${name}`) ?? expect.unreachable('a cell is missing'),
@@ -60,7 +61,7 @@ afterAll(async () => {
   );
 });
 
-/** Tells the outcome, and rejects if it is not the expected one in every respect. */
+/** Reports the outcome, and rejects if it is not exactly the expected one. */
 async function perform(
   { config, script, options, meanwhile, asked, expected }: Run,
   version: Version,
@@ -109,7 +110,7 @@ async function perform(
   }
 }
 
-/** What the call came to, whatever was expected of it. */
+/** Returns the outcome of the call, expected or not. */
 async function outcomeOf(call: Promise<GeneratedImage>): Promise<Outcome> {
   try {
     const { png, source, verified } = await call;
@@ -119,7 +120,7 @@ async function outcomeOf(call: Promise<GeneratedImage>): Promise<Outcome> {
   }
 }
 
-/** Resolves `seen` when a picture begins to arrive. */
+/** Resolves `seen` when an image begins to arrive. */
 function firstSight(): { seen: Promise<void>; onProgress: OnProgress } {
   let tell = (): void => {};
   const seen = new Promise<void>((resolve) => (tell = resolve));

@@ -1,12 +1,12 @@
-// What is known of each version before it is run.
+// Known facts of each version.
 
 import { type CodexCli, installCodex, SUPPORTED } from '../../support/codex-cli.js';
-import { type Way } from '../../support/real.js';
+import type { Way } from '../../support/ways.js';
 
 export interface Version extends Way {
-  /** It draws with OpenAI's hosted tool (to 0.142); later ones ask for the picture themselves. */
+  /** Draws with OpenAI's hosted tool (to 0.142). Later versions request the image themselves. */
   hosted: boolean;
-  /** It saves a hosted picture whose status stayed `generating` (0.140 and 0.141 do not). */
+  /** Saves a hosted image whose status stayed `generating` (0.140 and 0.141 do not). */
   savesUnfinished: boolean;
   /** Its tool has an argument for a transparent background (seen in 0.169.0, not in 0.150.1). */
   transparentTool: boolean;
@@ -25,8 +25,10 @@ function versionOf(cli: CodexCli): Version {
   };
 }
 
-/** Those that `npm run test:codex -- VERSION` names. */
+/** The versions that `npm run test:codex -- VERSION` names. */
 const ASKED = process.env['CODEX_IMAGE_TEST_VERSIONS']?.split(' ');
 
-/** Oldest first. Fetched before any test's clock starts: the first time, they come from npm. */
+/**
+ * Oldest first. Installed before the time limit of any test starts: npm may have to download them.
+ */
 export const VERSIONS = (await Promise.all((ASKED ?? SUPPORTED).map(installCodex))).map(versionOf);

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Failure } from './failures.js';
 import { type Item, message } from './items.js';
 
-/** What each answer of the model claims to have cost. */
+/** The tokens that each answer of the model reports. */
 export const USAGE = {
   input_tokens: 1_000,
   input_tokens_details: null,
@@ -41,7 +41,7 @@ export class ModelAnswer {
   readonly #id = `resp_${randomUUID()}`;
   #outputs = 0;
 
-  /** The signal ends everything that still waits, once nobody listens. */
+  /** The signal ends all waits when the client has left. */
   constructor(response: ServerResponse, signal: AbortSignal) {
     this.#response = response;
     this.#signal = signal;
@@ -51,12 +51,12 @@ export class ModelAnswer {
     await delay(Math.max(0, ms), undefined, { signal: this.#signal });
   }
 
-  /** A whole item. Resolves when the system has taken its last byte. */
+  /** Sends a whole item. Resolves when the system has taken its last byte. */
   async item(item: Item): Promise<void> {
     await (await this.begin(item)).finish(item);
   }
 
-  /** Announces an item that takes its time. */
+  /** Announces an item that takes some time. */
   async begin(item: Item): Promise<{ finish: (item: Item) => Promise<void>; place: object }> {
     const output_index = this.#outputs++;
     const begun = { ...item, status: 'in_progress' };
@@ -67,7 +67,7 @@ export class ModelAnswer {
     };
   }
 
-  /** A message whose words arrive evenly over that time. */
+  /** Sends a message whose words arrive evenly over that time. */
   async trickle(text: string, ms: number): Promise<void> {
     const item = message(text);
     const { place, finish } = await this.begin({ ...item, content: [] });
@@ -79,14 +79,14 @@ export class ModelAnswer {
     await finish(item);
   }
 
-  /** The end. `goOn` has the CLI call again although it has no tool output to bring. */
+  /** Ends the answer. `goOn` makes the CLI call again although it has no tool output. */
   async complete({ goOn = false } = {}): Promise<void> {
     const response = { id: this.#id, usage: USAGE, ...(goOn && { end_turn: false }) };
     await this.#send('response.completed', { response });
     this.#response.end();
   }
 
-  /** A failure: an HTTP status if nothing was said yet, else an event. */
+  /** Sends a failure: an HTTP status if nothing was sent yet, else an event. */
   async fail(failure: Failure): Promise<void> {
     if (failure === 'disconnect' || !this.#response.headersSent) {
       await answerFailure(this.#response, failure);
@@ -98,7 +98,7 @@ export class ModelAnswer {
     this.#response.end();
   }
 
-  /** The head goes out with the first event, so that a script can still begin with a failure. */
+  /** Sends the headers with the first event, so that a script can still begin with a failure. */
   async #send(type: string, data: object): Promise<void> {
     this.#signal.throwIfAborted();
     if (!this.#response.headersSent) {

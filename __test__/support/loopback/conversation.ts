@@ -7,14 +7,14 @@ import { hostedImage, imageCall, message, shellCall } from './items.js';
 import type { ModelRequest, Route } from './request.js';
 import { type DrawOptions, type Step, UNAVAILABLE } from './script.js';
 
-/** A picture that the backend gave away. */
+/** An image that the backend sent. */
 export interface AnsweredImage {
   threadId: string;
   route: Route;
-  /** The words that reached the image tool. */
+  /** The prompt that reached the image tool. */
   prompt: string;
   png: Buffer;
-  /** performance.now() when the system had taken the last byte of the answer that carries it. */
+  /** performance.now() when the system had taken the last byte of the image's answer. */
   answeredAt: number;
 }
 
@@ -25,30 +25,30 @@ export interface Drawing {
   prompt: string;
   aspect: string;
   options: DrawOptions;
-  /** How many attempts failed so far. */
+  /** How many attempts have failed so far. */
   failures: number;
 }
 
-/** What is left to do within an answer after one step of the script. */
+/** What follows in the answer after one step of the script. */
 type Outcome =
   /** The answer goes on with the next step. */
   | 'next'
-  /** The answer is over; the next step belongs to the next one. */
+  /** The answer is complete. The next step belongs to the next one. */
   | 'over'
-  /** The answer is over, and the next one begins with this step once more. */
+  /** The answer is complete, and the next one repeats this step. */
   | 'again';
 
-/** One thread's way through the script: a step at a time, over as many requests as that takes. */
+/** The progress of one thread through the script: a step at a time, over any number of requests. */
 export class Conversation {
-  /** What the CLI's next image request is about. */
+  /** The subject of the CLI's next image request. */
   drawing: Drawing | undefined;
   readonly #threadId: string;
   readonly #steps: readonly Step[];
   readonly #onImage: (image: AnsweredImage) => void;
   #at = 0;
-  /** How often the current step failed so far. */
+  /** How often the current step has failed so far. */
   #failures = 0;
-  /** A hosted picture went out in this answer: only with its next request can the CLI say where it put it. */
+  /** This answer had a hosted image: the CLI can only name its path in the next request. */
   #untold = false;
 
   constructor(threadId: string, steps: readonly Step[], onImage: (image: AnsweredImage) => void) {
@@ -131,7 +131,7 @@ export class Conversation {
     return 'next';
   }
 
-  /** Call it right after the last byte. */
+  /** To be called right after the last byte. */
   showImage(route: Route, prompt: string, png: Buffer): void {
     const answeredAt = performance.now();
     this.#onImage({ threadId: this.#threadId, route, prompt, png, answeredAt });
@@ -161,7 +161,7 @@ export class Conversation {
   }
 }
 
-/** The picture or the failure that the script has for these words, on the dot after its delay. */
+/** Resolves with the script's image or failure for this prompt, after its delay. */
 export async function develop(
   { options, failures, aspect }: Drawing,
   prompt: string,

@@ -14,7 +14,7 @@ interface ErrorBody {
   [extra: string]: unknown;
 }
 
-/** The account's allowance is used up, until some seconds from now. */
+/** The account's allowance is used up for that many seconds. */
 export function usageLimit(resetsInSeconds = 3_600): HttpFailure {
   return {
     status: 429,
@@ -30,7 +30,7 @@ export function usageLimit(resetsInSeconds = 3_600): HttpFailure {
   };
 }
 
-/** Too many requests at this moment. */
+/** There are too many requests. */
 export const rateLimited: HttpFailure = {
   status: 429,
   headers: { 'retry-after': '1' },

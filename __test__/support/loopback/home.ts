@@ -4,25 +4,25 @@ import { join } from 'node:path';
 import { makeHomeDirectory } from '../homes.mjs';
 
 export interface HomeOptions {
-  /** Who is signed in; a ChatGPT account by default. */
+  /** The login, by default a ChatGPT account. */
   login?: 'chatgpt' | 'api-key' | 'none';
   /**
-   * Talk to the backend as to a third party's relay, for which the CLI mounts no image tool (0.132 and
-   * 0.140 do, if the login is ChatGPT's).
+   * Uses the backend like a third party's relay, for which the CLI mounts no image tool (0.132 and
+   * 0.140 do with a ChatGPT login).
    */
   relay?: boolean;
-  /** The model, where it should not be the CLI's own default: it decides between code mode and direct tools. */
+  /** The model, if not the CLI's default. It decides between code mode and direct tools. */
   model?: string;
-  /** The directory in which the home is made; by default this checkout's. */
+  /** The directory in which the home is made, by default in this checkout. */
   parent?: string;
-  /** More of config.toml, after everything else: top-level keys first, then tables. */
+  /** Added at the end of config.toml: top-level keys first, then tables. */
   config?: string;
 }
 
 export interface Home {
   /** The directory that CODEX_HOME names. */
   path: string;
-  /** What a child process needs in its environment, besides PATH and the like. */
+  /** The variables that a child process needs, besides PATH and the like. */
   env: Record<string, string>;
   remove(): Promise<void>;
 }
@@ -33,7 +33,7 @@ export interface Place {
   ca: string;
 }
 
-/** A CODEX_HOME as a sign-in would leave it, whose account and backend are both the loopback's. */
+/** Makes a CODEX_HOME as a sign-in leaves it, with the loopback's account and backend. */
 export async function makeHome({ origin, ca }: Place, options: HomeOptions = {}): Promise<Home> {
   const path = options.parent === undefined ? makeHomeDirectory() : await below(options.parent);
   const caFile = join(path, 'ca.pem');
@@ -46,12 +46,12 @@ export async function makeHome({ origin, ca }: Place, options: HomeOptions = {})
     env: {
       CODEX_HOME: path,
       CODEX_CA_CERTIFICATE: caFile,
-      // 0.144 asks the system's trust store for some of its requests.
+      // 0.144 uses the system's trust store for some requests.
       SSL_CERT_FILE: caFile,
-      // After a 401 the CLI renews its tokens, which without this would ask the real service.
+      // After a 401 the CLI renews its tokens, by default at the real service.
       CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${origin}/oauth/token`,
     },
-    // A CLI that was killed a moment ago may still be writing its last file.
+    // A killed CLI may still be writing its last file.
     remove: () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }),
   };
 }
@@ -65,7 +65,7 @@ function configToml(origin: string, options: HomeOptions): string {
   const lines = [
     `chatgpt_base_url = "${origin}/backend-api"`,
     `openai_base_url = "${origin}/backend-api/codex"`,
-    // Bodies would be compressed with zstd, which Node 20 cannot undo.
+    // Otherwise bodies are compressed with zstd, which Node 20 cannot decode.
     'features.enable_request_compression = false',
   ];
   if (options.model !== undefined) lines.push(`model = "${options.model}"`);
@@ -108,7 +108,7 @@ function authJson(login: 'chatgpt' | 'api-key' | 'none'): string | undefined {
 
 export const ACCOUNT = 'loopback-account';
 
-/** The CLI reads its own tokens but leaves it to the backend to check their signature. */
+/** The CLI reads its tokens, and leaves their signature to the backend. */
 function unsignedToken(): string {
   const claims = {
     exp: Math.floor(Date.now() / 1000) + 24 * 60 * 60,

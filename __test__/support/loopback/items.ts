@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { ModelRequest, Route } from './request.js';
 
-/** An item of a model's answer, as it stands on the wire. */
+/** An item of a model's answer, as it is sent. */
 export interface Item {
   type: string;
   id: string;
@@ -18,12 +18,15 @@ export function message(text: string): Item {
   };
 }
 
-/** The hosted tool runs on OpenAI's side: its item brings the picture along, once there is one. */
+/** The hosted tool runs on OpenAI's side: its item has the image, once there is one. */
 export function hostedImage(): Item {
   return { type: 'image_generation_call', id: newId('ig') };
 }
 
-/** Upon this the CLI itself asks the backend's image endpoint. The model does as the prompt asks, as far as the tool can. */
+/**
+ * Makes the CLI request the backend's image endpoint. The model follows the prompt as far as the
+ * tool allows.
+ */
 export function imageCall(
   route: Exclude<Route, 'hosted'>,
   prompt: string,
@@ -62,7 +65,7 @@ function functionCall(name: string, input: object, namespace?: string): Item {
   };
 }
 
-/** Code mode: the one tool is a JavaScript cell, and the others are functions in it. */
+/** Code mode: the only tool is a JavaScript cell, and the others are functions in it. */
 function cellCall(source: string, { cellNamespace }: ModelRequest): Item {
   return {
     type: 'custom_tool_call',
@@ -70,13 +73,13 @@ function cellCall(source: string, { cellNamespace }: ModelRequest): Item {
     call_id: newId('call'),
     name: 'exec',
     status: 'completed',
-    // Without it a slow cell is left running after a while, and the model is asked what to do next.
+    // Otherwise a slow cell is left running, and the model is asked what to do next.
     input: `// @exec: {"yield_time_ms": 600000}\n${source}`,
     ...(cellNamespace !== undefined && { namespace: cellNamespace }),
   };
 }
 
-/** File names are made of some of these ids, so they look like real ones. */
+/** Some ids become file names, so they look like real ones. */
 function newId(prefix: string): string {
   return `${prefix}_${randomBytes(12).toString('hex')}`;
 }

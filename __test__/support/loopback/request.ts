@@ -1,35 +1,38 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** How a version of the CLI lets the model draw: OpenAI's own tool, a tool call, or a call from a JavaScript cell. */
+/**
+ * How a version of the CLI lets the model draw: OpenAI's tool, a tool call, or a call from a
+ * JavaScript cell.
+ */
 export type Route = 'hosted' | 'direct' | 'code';
 
 export type ShellTool = 'exec_command' | 'shell_command';
 
-/** What a script needs to know of one model request. */
+/** What a script needs of a model request. */
 export interface ModelRequest {
   threadId: string;
   turnId: string | undefined;
-  /** The text of the last message that a user wrote. */
+  /** The text of the user's last message. */
   userPrompt: string;
-  /** The words of the prompt that describe the picture: what stands in its fence, if it has one. */
+  /** The part of the prompt that describes the image: within its fence, if it has one. */
   brief: string;
-  /** The shape that the prompt asks for, as `W:H`. */
+  /** The aspect that the prompt asks for, as `W:H`. */
   aspect: string;
-  /** The file that the prompt asks for a copy at. */
+  /** The path to which the prompt wants a copy. */
   copyTarget: string | undefined;
-  /** The files that the prompt wants the picture to start from. */
+  /** The paths of the reference images in the prompt. */
   references: string[];
   /** Whether the prompt asks for a transparent background. */
   transparent: boolean;
-  /** Where the CLI says the last picture lies. */
+  /** The path of the last image, as the CLI reported it. */
   savedImage: string | undefined;
   imageRoute: Route | undefined;
-  /** What a call of the image tool may name beside its prompt. */
+  /** The names of arguments that a call of the image tool may have. */
   imageParameters: string[];
   shellRoute: 'direct' | 'code' | undefined;
-  /** What the shell's tool is called; on Windows it is another one. */
+  /** The name of the shell's tool, which differs on Windows. */
   shellTool: ShellTool | undefined;
-  /** The namespace of the `exec` tool in code mode, where it has one (0.169). */
+  /** The namespace of the `exec` tool in code mode, if it has one (0.169). */
   cellNamespace: string | undefined;
 }
 
@@ -56,12 +59,12 @@ export function readModelRequest(body: unknown, headers: IncomingHttpHeaders): M
   };
 }
 
-/** The words that describe the picture: what stands in the prompt's fence, if it has one. */
+/** Returns the part of the prompt that describes the image: within its fence, if it has one. */
 export function briefOf(userPrompt: string): string {
   return BRIEF.exec(userPrompt)?.[2] ?? userPrompt;
 }
 
-/** Every request of a turn names it, the CLI's own image requests from 0.150 on. */
+/** Named in every request of a turn, from 0.150 on also in the CLI's own image requests. */
 export function turnMetadata(headers: IncomingHttpHeaders): {
   threadId: string | undefined;
   turnId: string | undefined;
@@ -77,13 +80,13 @@ export function turnMetadata(headers: IncomingHttpHeaders): {
 
 const BRIEF = /<(brief[^>]*)>\n(.*)\n<\/\1>/s;
 const ASPECT = /aspect ratio of (\d+:\d+)/;
-/** An absolute path, which may hold blanks if it has a line of its own. */
+/** Matches an absolute path, which may have blanks on a line of its own. */
 const COPY_TARGET =
   /^[^\S\n]*(?:\/|[A-Za-z]:\\)[^\n]*od-codex-image\.png$|(?<=\s)(?:\/|[A-Za-z]:\\)\S*od-codex-image\.png/m;
-/** An absolute path on a line of its own, one for each reference image. */
+/** Matches an absolute path on a line of its own, one for each reference image. */
 const REFERENCE = /^[^\S\n]*(?:\/|[A-Za-z]:\\)[^\n]*reference-\d+\.\w+$/gm;
 
-/** Told with every picture; the hosted tool's wording leaves the id open. */
+/** Reported with every image. The hosted tool's wording leaves the id open. */
 const SAVED_AS = /Generated images are saved to .+ as (.+) by default\./g;
 
 function savedImage(input: readonly unknown[]): string | undefined {
@@ -99,7 +102,7 @@ function lastUserText(input: readonly unknown[]): string {
   return texts([message]).join('\n');
 }
 
-/** The text parts of messages and of tool outputs. */
+/** Returns the text parts of messages and of tool outputs. */
 function texts(items: readonly unknown[]): string[] {
   return items
     .flatMap((item) => [...listOf(item, 'content'), ...listOf(item, 'output')])
@@ -111,11 +114,11 @@ interface Tool {
   name: string | undefined;
   description: string;
   namespace: string | undefined;
-  /** The names of its arguments. */
+  /** Returns the names of its arguments. */
   parameters: string[];
 }
 
-/** Older CLIs declare tools beside the input, newer models want them as an item of it. */
+/** Older CLIs declare tools beside the input, newer models need them as an item of it. */
 function declaredTools(body: unknown, input: readonly unknown[]): Tool[] {
   const added = input.filter((item) => textOf(item, 'type') === 'additional_tools');
   return [...listOf(body, 'tools'), ...added.flatMap((item) => listOf(item, 'tools'))].flatMap(
@@ -136,7 +139,7 @@ function asTool(tool: unknown, namespace: string | undefined): Tool {
   };
 }
 
-/** In code mode the declaration is text: TypeScript, within the description of the cell. */
+/** In code mode the declaration is TypeScript within the description of the cell. */
 function imageParameters(tools: readonly Tool[], cell: Tool | undefined): string[] {
   const tool = tools.find(
     ({ namespace, name }) => namespace === 'image_gen' && name === 'imagegen',

@@ -1,4 +1,4 @@
-// Prints what `checkCodex` says.
+// Prints the result of `checkCodex`.
 
 import { checkCodex } from '../../../index.js';
 import { options } from './common.mjs';

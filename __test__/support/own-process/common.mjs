@@ -1,4 +1,5 @@
-// What the scripts beside this one have in common: the addon, their input, and a look at themselves.
+// Shared by the scripts in this directory: the addon, their input, and the resources of this
+// process.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,7 +8,7 @@ import { generateCodexImageDetailed } from '../../../index.js';
 
 /** @import { CodexImageError, GeneratedImage, GenerateOptions } from '../../../index.js' */
 
-/** With its `/proc`, which a test may have taken away. */
+/** Whether there is a `/proc`, which a test may have hidden. */
 const LINUX = process.platform === 'linux' && existsSync('/proc/self');
 
 /** @type {GenerateOptions} */
@@ -22,7 +23,7 @@ export function generate() {
 }
 
 /**
- * What of it can be printed.
+ * Returns the part of the outcome that can be printed.
  *
  * @param {Awaited<ReturnType<typeof generate>>} outcome
  */
@@ -36,9 +37,11 @@ export function shown(outcome) {
   return { image };
 }
 
-/** A call that fails after a process was started: all that is made once in a process has been made. */
+/**
+ * Makes a call that fails after a process was started. Makes all that is made once in a process.
+ */
 export async function warmUp() {
-  // Without NODE_OPTIONS, by which it may be a stub, Node fails as well as `false` does.
+  // Without NODE_OPTIONS, by which it may be a stub, Node fails like `false`.
   const { NODE_OPTIONS: _, ...env } = options.env ?? {};
   const failing = LINUX ? { codexPath: '/bin/false' } : { codexPath: process.execPath, env };
   await generateCodexImageDetailed({ ...options, ...failing }).catch(() => {});
@@ -55,7 +58,7 @@ export function threads() {
   return table.trimEnd().split('\n').length - 1;
 }
 
-/** Threads of the addon that each wait for one child, where threads can be seen by name. */
+/** Threads of the addon that wait for one child each, where threads have names. */
 export function waiters() {
   return LINUX ? readdirSync('/proc/self/task').filter(isWaiter).length : 0;
 }
@@ -76,12 +79,12 @@ export function resident() {
   return LINUX ? status('VmRSS') : process.memoryUsage.rss();
 }
 
-/** The most that was ever resident, or on Linux since {@link forgetPeak}, in bytes. */
+/** The peak of the resident memory, on Linux since {@link forgetPeak}, in bytes. */
 export function peak() {
   return LINUX ? status('VmHWM') : process.resourceUsage().maxRSS * 1024;
 }
 
-/** The peak is from now on (proc(5)), where it can be; returns what it is now. */
+/** Resets the peak where that is possible (proc(5)), and returns the current value. */
 export function forgetPeak() {
   if (LINUX) writeFileSync('/proc/self/clear_refs', '5');
   return LINUX ? resident() : peak();

@@ -1,5 +1,5 @@
-// A disk that dies: a FUSE file system, as libfuse would speak it (linux/fuse.h), on descriptor 3.
-// Whatever is looked up is a file of one byte. Once one is opened, nothing is answered any more.
+// A disk that dies: a FUSE file system in libfuse's protocol (linux/fuse.h), on descriptor 3. Every
+// name is a file of one byte. Once a file is opened, no request is answered.
 
 import { readSync, writeSync } from 'node:fs';
 
@@ -20,7 +20,7 @@ for (;;) {
     break;
   } else answer(Buffer.alloc(0), -ENOSYS);
 }
-// A request that nobody has fetched ends with the process that waits for it.
+// A request that was not fetched ends with the process that waits for it.
 setInterval(() => {}, 1 << 30);
 
 /**
@@ -39,7 +39,7 @@ function init() {
   const body = Buffer.alloc(64);
   body.writeUInt32LE(7, 0);
   body.writeUInt32LE(23, 4);
-  // The most that is written at once.
+  // The largest write.
   body.writeUInt32LE(1 << 12, 20);
   return body;
 }
@@ -60,7 +60,7 @@ function validity() {
 
 function opened() {
   const body = Buffer.alloc(16);
-  // FOPEN_NOFLUSH: a process that ends would wait for the answer to its closing the file.
+  // FOPEN_NOFLUSH: otherwise a process that ends would wait for the answer to its `close`.
   body.writeUInt32LE(1 << 5, 8);
   return body;
 }

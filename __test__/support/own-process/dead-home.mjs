@@ -1,4 +1,4 @@
-// Many calls for a home whose disk does not answer, and then one for a home that does.
+// Makes many calls for a home on a dead disk, and then one for a home that answers.
 
 import { readdirSync } from 'node:fs';
 
@@ -7,12 +7,12 @@ import { checkCodex, recoverCodexImage } from '../../../index.js';
 const { dead, healthy, threadId, calls } = JSON.parse(process.argv[2] ?? '');
 const threads = () => readdirSync('/proc/self/task').length;
 
-// The first call starts the runtime's own threads.
+// The first call starts the runtime's threads.
 await checkCodex(healthy);
 const before = threads();
 const recovery = { threadId, codexHome: dead.codexHome, env: dead.env };
 const checks = await Promise.all(Array.from({ length: calls }, () => checkCodex(dead)));
-// By now the disk is dead for certain: before that it answers, and a recovery finds no picture.
+// The disk is certainly dead now: before that it answers, and a recovery finds no image.
 const recoveries = await Promise.all(
   Array.from({ length: calls }, () => recoverCodexImage(recovery).catch(told)),
 );

@@ -1,4 +1,4 @@
-// Calls with 0, 1, 2, … free descriptors, until one succeeds. Prints the `StarvedCall`s.
+// Makes calls with 0, 1, 2, … free descriptors, until one succeeds. Prints the `StarvedCall`s.
 
 import { closeSync, openSync } from 'node:fs';
 

@@ -1,4 +1,4 @@
-// A call for which no further thread and no process can be made. Prints a `StarvedCall`.
+// Makes a call for which no more thread or process can be started. Prints a `StarvedCall`.
 
 import { spawnSync } from 'node:child_process';
 
@@ -10,7 +10,7 @@ const limit = (/** @type {string} */ soft) =>
   spawnSync('prlimit', ['--pid', String(process.pid), `--nproc=${soft}:`]);
 const call = await starve(() => {
   limit('1');
-  // Nobody could be started to give it back.
+  // The limit cannot be lifted: no process could be started for that.
   return () => {};
 });
 console.log(JSON.stringify(call));

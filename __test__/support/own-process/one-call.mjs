@@ -1,4 +1,4 @@
-// One call. Prints an `Outcome`.
+// Makes one call. Prints an `Outcome`.
 
 import { forgetPeak, generate, peak, shown, warmUp } from './common.mjs';
 

@@ -1,4 +1,4 @@
-// Recovers one picture. Prints an `Outcome` without its peak.
+// Recovers one image. Prints an `Outcome` without its peak.
 
 import { recoverCodexImage } from '../../../index.js';
 import { shown } from './common.mjs';

@@ -1,4 +1,5 @@
-// A call while something is taken from the process, and what the process holds before and afterwards.
+// Makes a call while the process lacks a resource, and compares what it holds before and
+// afterwards.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -16,7 +17,7 @@ export async function starve(take) {
   const outcome = await generate();
   giveBack();
   const { code, message } = 'error' in outcome ? outcome.error : { code: null, message: null };
-  // The thread that was to wait for a child ends a moment after the child, or after there was none.
+  // The thread that waits for a child ends a moment after the child.
   while (waiters() > 0) await sleep(5);
   return { code, message, descriptors: { before, after: descriptors() } };
 }

@@ -1,8 +1,9 @@
-//! Why a turn delivered no picture, read from what Codex printed.
+//! Diagnoses from Codex's output why a turn delivered no picture.
 //!
-//! [`super::causes`] tells what each report establishes. This module finds the report that counts:
-//! stderr's report of the image call, then the sentinel, then the event that ends a failed turn,
-//! then the last line of stderr of a Codex that exited with an error and without that event.
+//! Uses the first of these reports: that of the image call on stderr, those of a missing image tool
+//! (stderr, or the agent's answer [`UNAVAILABLE`](super::prompt::UNAVAILABLE)), `turn.failed`, and
+//! without that event the last line of stderr, if Codex exited with an error. The module `causes`
+//! maps a report to its cause.
 
 mod report;
 mod reset_time;
@@ -24,22 +25,26 @@ pub use report::Diagnosis;
 pub use reset_time::clock;
 pub use stderr::StderrDigest;
 
-/// The output of a turn, for logs: the failed turn's own message, the agent's last messages, the
-/// end of stderr. Each is bounded once more after `redactor` has made it longer.
+/// Formats the output of a turn for logs: the failed turn's own message, the agent's last messages
+/// and the tail of stderr. Each is cut again after redaction, which may lengthen it.
 #[must_use]
 pub fn detail(transcript: &Transcript, stderr: &StderrDigest, redactor: &Redactor) -> String {
-    let message = transcript.failed.as_deref().or(transcript.trouble.as_deref()).unwrap_or_default();
+    let message = transcript.failed.as_deref().or(transcript.last_error.as_deref()).unwrap_or_default();
     let message = beginning(&redactor.redact(message), MESSAGE_BYTES).to_owned();
-    [("codex", message), ("agent", transcript.words.redacted(redactor)), ("stderr", stderr.tail.redacted(redactor))]
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(who, text)| format!("{who}: {text}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    [
+        ("codex", message),
+        ("agent", transcript.agent_messages.redacted(redactor)),
+        ("stderr", stderr.tail.redacted(redactor)),
+    ]
+    .into_iter()
+    .filter(|(_, text)| !text.is_empty())
+    .map(|(source, text)| format!("{source}: {text}"))
+    .collect::<Vec<_>>()
+    .join("\n")
 }
 
-/// The cause that the turn's own reports establish, if they do. `exit` is none for a Codex that had
-/// to be stopped.
+/// Returns the cause that the turn's own reports establish, if any. `exit` is `None` if Codex was
+/// stopped.
 #[must_use]
 pub fn diagnose(
     transcript: &Transcript,
@@ -50,23 +55,23 @@ pub fn diagnose(
     if let Some(diagnosis) = stderr.image_call.as_ref().and_then(|report| report.diagnosis(clock)) {
         return Some(diagnosis);
     }
-    if let Some(trouble) = &stderr.code_mode {
-        return Some(Cause::ImageGenUnavailable(trouble.clone()).into());
+    if let Some(reason) = &stderr.code_mode {
+        return Some(Cause::ImageGenUnavailable(reason.clone()).into());
     }
-    if stderr.unsupported || transcript.says_unavailable {
+    if stderr.unsupported || transcript.reported_unavailable {
         return Some(Cause::ImageGenUnavailable(ToolUnavailable::Reported).into());
     }
     match (&transcript.failed, exit) {
         (Some(message), _) => Report::new(message).diagnosis(clock),
-        (None, Some(Exit::Code(code))) if code != 0 => Report::new(stderr.last_words()?).diagnosis(clock),
+        (None, Some(Exit::Code(code))) if code != 0 => Report::new(stderr.last_report()?).diagnosis(clock),
         _ => None,
     }
 }
 
-/// What Codex's last try establishes about a turn that was stopped because it did nothing but
-/// connect anew: "Reconnecting... 3/5 (what went wrong)".
+/// Returns the cause for a turn that was stopped because it only reconnected, from the reason in
+/// its last message: "Reconnecting... 3/5 (reason)".
 #[must_use]
-pub fn diagnose_trouble(transcript: &Transcript, clock: &Zoned) -> Diagnosis {
-    let diagnosis = transcript.reconnecting.as_deref().and_then(|trouble| Report::new(trouble).diagnosis(clock));
+pub fn diagnose_reconnects(transcript: &Transcript, clock: &Zoned) -> Diagnosis {
+    let diagnosis = transcript.last_reconnect.as_deref().and_then(|message| Report::new(message).diagnosis(clock));
     diagnosis.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
 }

@@ -1,4 +1,4 @@
-//! One report of a failure: its words, its HTTP status and the backend's JSON within.
+//! Parses one failure report: its text, its HTTP status and the backend's JSON that it quotes.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -9,18 +9,18 @@ use jiff::Zoned;
 use regex::Regex;
 
 use super::reset_time::retry_time;
-use crate::codex::causes::{CAUSES, Means, Sign};
+use crate::codex::causes::{CAUSES, Finding, Pattern};
 use crate::codex::events::MESSAGE_BYTES;
 use crate::error::{BackendTrouble, Cause};
 use crate::text::beginning;
 use crate::text::pattern::regex;
 
-/// A cause that was established, and when the limit resets if it is one.
+/// Cause of a failed turn, and the reset time of a usage limit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// Why there is no picture.
+    /// Reason for the missing picture.
     pub cause: Cause,
-    /// When a usage limit resets.
+    /// Time at which the usage limit resets, if the cause is one.
     pub resets_at: Option<SystemTime>,
 }
 
@@ -30,39 +30,38 @@ impl From<Cause> for Diagnosis {
     }
 }
 
-/// Precedes the reason of a failed image call on stderr (0.144 and later, where the CLI makes
-/// that call itself): `http 429 Too Many Requests: Some("{\"error\":…}")`, whose quoted part is a
-/// Rust string literal with the backend's JSON, or `network error: error sending request`.
+/// Prefix of a failed image call's report on stderr (0.144 and later, where the CLI makes that call
+/// itself). The reason follows: `network error: error sending request`, or
+/// `http 429 Too Many Requests: Some("{\"error\":…}")`, whose quoted part is a Rust string literal
+/// with the backend's JSON.
 pub const IMAGE_CALL_FAILED: &str = "image generation failed: ";
 
-/// What is known of one failure.
+/// One failure report, parsed.
 #[derive(Debug)]
 pub struct Report<'a> {
-    /// All of it, as text.
     text: Cow<'a, str>,
-    /// The same in lower case.
-    words: String,
-    /// The HTTP status.
+    /// `text` in lower case.
+    lowercase: String,
+    /// HTTP status.
     pub status: Option<u16>,
-    /// The members of the backend's JSON within.
+    /// Members of the backend's JSON that the text quotes.
     body: Body,
 }
 
 impl<'a> Report<'a> {
-    /// The message of a failed turn, or any other sentence of Codex's. On the hosted route (0.142
-    /// and earlier) failures of the image tool come this way too, as failures of the stream.
+    /// Parses the message of a failed turn, or any other report of Codex. In 0.142 and earlier the
+    /// backend calls the image tool, so its failures are in the turn's message, too.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Self {
         let text = text.into();
         let body = Body::read(&text);
-        let in_words = STATUS.captures(&text).and_then(|found| found["status"].parse().ok());
-        // What is JSON from its beginning is the body of such a refusal
-        // (codex-rs/codex-api/src/api_bridge.rs).
+        let in_text = STATUS.captures(&text).and_then(|found| found["status"].parse().ok());
+        // Codex reports a 400 as its bare body (codex-rs/codex-api/src/api_bridge.rs).
         let bare = (text.starts_with('{') || text.starts_with("[{")).then_some(BAD_REQUEST);
-        let status = in_words.or(body.status).or(bare);
-        Self { words: text.to_ascii_lowercase(), text, status, body }
+        let status = in_text.or(body.status).or(bare);
+        Self { lowercase: text.to_ascii_lowercase(), text, status, body }
     }
 
-    /// The report on stderr from [`IMAGE_CALL_FAILED`] on.
+    /// Parses a report on stderr that begins with [`IMAGE_CALL_FAILED`].
     pub fn of_image_call(report: &str) -> Report<'static> {
         let report = beginning(report, MESSAGE_BYTES).to_owned();
         let answer = report.strip_prefix(IMAGE_CALL_FAILED).and_then(|reason| reason.strip_prefix("http "));
@@ -71,59 +70,60 @@ impl<'a> Report<'a> {
         Report { status: Some(status), ..Report::new(text) }
     }
 
-    /// Whether the report shows that sign.
-    pub fn shows(&self, sign: &Sign) -> bool {
-        let says = |words: &str| self.words.contains(&words.to_ascii_lowercase());
-        match sign {
-            Sign::Code(code) => self.body.codes.iter().any(|found| found.eq_ignore_ascii_case(code)),
-            Sign::Says(words) => says(words),
-            Sign::Status(range) => self.status.is_some_and(|status| range.contains(&status)),
+    /// Whether the report matches `pattern`.
+    pub fn matches(&self, pattern: &Pattern) -> bool {
+        let contains = |text: &str| self.lowercase.contains(&text.to_ascii_lowercase());
+        match pattern {
+            Pattern::Code(code) => self.body.codes.iter().any(|found| found.eq_ignore_ascii_case(code)),
+            Pattern::Text(text) => contains(text),
+            Pattern::Status(range) => self.status.is_some_and(|status| range.contains(&status)),
         }
     }
 
-    /// What the first row of [`CAUSES`] that fits establishes. A code goes before all words: the
-    /// backend's message may quote the prompt.
-    pub fn means(&self) -> Option<&'static Means> {
-        let (codes, others): (Vec<_>, Vec<_>) = CAUSES.iter().partition(|(sign, _)| matches!(sign, Sign::Code(_)));
-        codes.into_iter().chain(others).find(|(sign, _)| self.shows(sign)).map(|(_, means)| means)
+    /// Returns the finding of the first matching row of [`CAUSES`]. Codes take precedence over
+    /// texts, because the backend's message may quote the prompt.
+    pub fn finding(&self) -> Option<&'static Finding> {
+        let (codes, others): (Vec<_>, Vec<_>) =
+            CAUSES.iter().partition(|(pattern, _)| matches!(pattern, Pattern::Code(_)));
+        codes.into_iter().chain(others).find(|(pattern, _)| self.matches(pattern)).map(|(_, finding)| finding)
     }
 
     pub fn diagnosis(&self, clock: &Zoned) -> Option<Diagnosis> {
-        match self.means()? {
-            Means::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(clock)),
-            Means::Is(cause) => Some(cause.clone().into()),
-            Means::Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
+        match self.finding()? {
+            Finding::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(clock)),
+            Finding::Is(cause) => Some(cause.clone().into()),
+            Finding::Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
         }
     }
 
     fn usage_limit(&self, clock: &Zoned) -> Diagnosis {
         let now = SystemTime::from(clock.timestamp());
         let until = |at: SystemTime| at.duration_since(now).ok();
-        let may_be = |&at: &SystemTime| is_a_date(at) && at.checked_add(LONG_PAST).is_none_or(|at| at >= now);
+        let is_plausible = |&at: &SystemTime| is_a_date(at) && at.checked_add(LONG_PAST).is_none_or(|at| at >= now);
         let seconds = self.body.resets_in_seconds.map(Duration::from_secs);
         let seconds = seconds.filter(|&seconds| now.checked_add(seconds).is_some_and(is_a_date));
         let at = self.body.resets_at.and_then(|at| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)));
-        let at = at.filter(may_be).or_else(|| now.checked_add(seconds?));
-        let told = || retry_time(&self.text, clock).filter(may_be);
-        let resets_at = at.or_else(told);
+        let at = at.filter(is_plausible).or_else(|| now.checked_add(seconds?));
+        let in_text = || retry_time(&self.text, clock).filter(is_plausible);
+        let resets_at = at.or_else(in_text);
         Diagnosis { cause: Cause::UsageLimit { resets_in: seconds.or(resets_at.and_then(until)) }, resets_at }
     }
 }
 
-/// The status of a message that consists of the backend's JSON alone.
+/// Status of a message that is nothing but the backend's JSON.
 const BAD_REQUEST: u16 = 400;
 
-/// The last second that a JavaScript `Date` can show, since 1970.
+/// Last second since 1970 that a JavaScript `Date` can represent.
 pub const LAST_DATE: Duration = Duration::from_secs(8_640_000_000_000);
 
-/// Clocks differ, but not by this: what lies further back is no reset.
+/// Reset times further in the past are ignored: no clock is that wrong.
 const LONG_PAST: Duration = Duration::from_hours(365 * 24);
 
 fn is_a_date(at: SystemTime) -> bool {
     at.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since <= LAST_DATE)
 }
 
-/// The members of the backend's JSON about a refusal.
+/// Members of the backend's JSON that describe the failure.
 #[derive(Debug, Default)]
 struct Body {
     codes: Vec<String>,
@@ -133,9 +133,10 @@ struct Body {
 }
 
 impl Body {
-    /// Reads the members of the JSON in `text`, at any depth and in JSON that a string quotes. Not
-    /// with a parser: Codex shortens long bodies, and what one member says must not depend on the
-    /// others. A member of another type than expected is left out, and of several the first counts.
+    /// Reads the members of the JSON in `text`, at any depth and also in JSON within a string. Uses
+    /// a regular expression, not a parser: Codex truncates long bodies, and an invalid member must
+    /// not hide the others. Skips members of an unexpected type. Of several numbers with the same
+    /// name, the first wins.
     fn read(text: &str) -> Self {
         let mut body = Self::default();
         for member in MEMBER.captures_iter(text) {
@@ -143,7 +144,7 @@ impl Body {
             match (&member["name"], member.name("text")) {
                 ("resets_in_seconds", _) => fill(&mut body.resets_in_seconds, number),
                 ("resets_at", _) => fill(&mut body.resets_at, number),
-                // A failed call over a WebSocket is reported with its status (0.140.0 and later).
+                // In reports of failed WebSocket calls (0.140.0 and later).
                 ("status", _) => {
                     fill(&mut body.status, number);
                     body.status = body.status.filter(is_failure);
@@ -156,12 +157,12 @@ impl Body {
     }
 }
 
-/// Reads `number` into `place`, unless something is there.
-fn fill<T: FromStr>(place: &mut Option<T>, number: Option<&str>) {
-    *place = place.take().or_else(|| number?.parse().ok());
+/// Parses `number` into `slot`, unless `slot` has a value.
+fn fill<T: FromStr>(slot: &mut Option<T>, number: Option<&str>) {
+    *slot = slot.take().or_else(|| number?.parse().ok());
 }
 
-/// One member of the backend's JSON. A number is read only where it is whole.
+/// One member of the backend's JSON. Matches numbers only if they are not truncated.
 static MEMBER: LazyLock<Regex> = LazyLock::new(|| {
     regex(concat!(
         r#"\\*"(?P<name>code|type|error|rate_limit_reached_type|status|resets_at|resets_in_seconds)\\*"\s*:\s*"#,
@@ -173,7 +174,7 @@ const fn is_failure(status: &u16) -> bool {
     matches!(status, 400..=599)
 }
 
-/// The content of a Rust string literal, up to its closing quote.
+/// Decodes a Rust string literal up to its closing quote.
 pub fn unescape(literal: &str) -> String {
     let mut text = String::with_capacity(literal.len());
     let mut chars = literal.chars();
@@ -198,7 +199,7 @@ pub fn unescape(literal: &str) -> String {
     text
 }
 
-/// Where a sentence names a status: "unexpected status 401 Unauthorized: …", "exceeded retry limit,
+/// HTTP status in a report's text: "unexpected status 401 Unauthorized: …", "exceeded retry limit,
 /// last status: 429 Too Many Requests", "Access blocked by Cloudflare. … (status 403 Forbidden)",
 /// "Failed to refresh token: 500 Internal Server Error", "HTTP error: 403 Forbidden".
 static STATUS: LazyLock<Regex> = LazyLock::new(|| {

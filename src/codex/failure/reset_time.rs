@@ -1,4 +1,4 @@
-//! When a usage limit resets, by Codex's own sentence.
+//! Parses the time at which a usage limit resets from Codex's message.
 
 use std::sync::LazyLock;
 use std::time::SystemTime;
@@ -9,17 +9,18 @@ use jiff::{Timestamp, Zoned};
 use regex::Regex;
 
 use crate::text::pattern::regex;
-/// Now, in the time zone in which Codex names times: the one that its environment's `TZ` names,
-/// else the system's.
+
+/// Returns the current time in the time zone that Codex uses in messages. `zone` is the variable
+/// `TZ` of its environment; without it, the system's time zone applies.
 #[must_use]
 pub fn clock(zone: Option<&str>) -> Zoned {
     let zone = zone.and_then(|name| TimeZone::get(name.strip_prefix(':').unwrap_or(name)).ok());
     Timestamp::now().to_zoned(zone.unwrap_or_else(TimeZone::system))
 }
 
-/// When a usage limit resets according to Codex's own sentence, in the time zone of `now` and to
-/// the minute: "try again at 12:16 PM." today, or "try again at Nov 25th, 2026 12:16 PM." later
-/// (0.132.0 and 0.169.0).
+/// Parses the reset time of a usage limit, to the minute and in the time zone of `now`: "try again
+/// at 12:16 PM." means today, and "try again at Nov 25th, 2026 12:16 PM." a later day (0.132.0 and
+/// 0.169.0).
 pub fn retry_time(message: &str, now: &Zoned) -> Option<SystemTime> {
     let found = RETRY_TIME.captures(message)?;
     let time = Time::strptime("%I:%M %p", &found["time"]).ok()?;

@@ -1,4 +1,4 @@
-//! What is remembered of Codex's stderr.
+//! Collects the failure reports on Codex's stderr.
 
 use std::sync::LazyLock;
 
@@ -11,16 +11,19 @@ use crate::text::pattern::regex;
 use crate::text::printable::printable;
 use crate::text::tail::Tail;
 
-/// How much of stderr is shown, in bytes.
+/// Length of the tail of stderr that is kept, in bytes.
 const STDERR_BYTES: usize = 16 << 10;
 
-/// What is remembered of stderr. Bounded, however much comes.
+/// Tail of stderr, and the failure reports in it. Its size is bounded.
 #[derive(Debug)]
 pub struct StderrDigest {
-    /// Its end.
+    /// Last part of stderr.
     pub tail: Tail,
+    /// Last report of a failed image call whose cause is known.
     pub(super) image_call: Option<Report<'static>>,
+    /// Whether the agent called an image tool that it does not have.
     pub(super) unsupported: bool,
+    /// First report that code mode cannot draw.
     pub(super) code_mode: Option<ToolUnavailable>,
 }
 
@@ -31,54 +34,57 @@ impl Default for StderrDigest {
 }
 
 impl StderrDigest {
-    /// Takes in one line.
+    /// Checks one line for a failure report.
     pub fn note(&mut self, line: &[u8]) {
-        let mentions = |words: &str| memchr::memmem::find(line, words.as_bytes()).is_some();
-        if ![IMAGE_CALL_FAILED, UNSUPPORTED, code_mode::HOST_WORDS].into_iter().any(mentions) {
+        let contains = |text: &str| memchr::memmem::find(line, text.as_bytes()).is_some();
+        if ![IMAGE_CALL_FAILED, UNSUPPORTED, code_mode::REPORT_MARKER].into_iter().any(contains) {
             return;
         }
         let line = String::from_utf8_lossy(line);
         let line = printable(&line);
         let Some(report) = reported(&line) else { return };
         self.unsupported |= report.starts_with(UNSUPPORTED);
-        self.code_mode = self.code_mode.take().or_else(|| code_mode::trouble(report));
+        self.code_mode = self.code_mode.take().or_else(|| code_mode::unavailable_reason(report));
         if report.starts_with(IMAGE_CALL_FAILED) {
             let report = Report::of_image_call(report);
-            if report.means().is_some() {
+            if report.finding().is_some() {
                 self.image_call = Some(report);
             }
         }
     }
 
-    /// The last line, in which a Codex that ends with an error says why.
-    pub(super) fn last_words(&self) -> Option<String> {
+    /// Returns the report in the last line: Codex prints the reason there before it exits with an
+    /// error.
+    pub(super) fn last_report(&self) -> Option<String> {
         let line = self.tail.last_line()?;
         reported(&line).map(str::to_owned)
     }
 }
 
-/// The report in a line of stderr: all of it, or the rest of a log line behind its head. None of a
-/// log line that reports no failure of the turn or the login: others tell of side requests, such as
-/// for the list of models, which fail in good runs too, or quote the prompt (`RUST_LOG=trace`).
+/// Returns the report in a line of stderr: the message of a log line, or the whole of another line.
+///
+/// Ignores log lines that report no failure of the turn or the login. Side requests, such as for
+/// the list of models, fail in successful turns, too, and traces quote the prompt
+/// (`RUST_LOG=trace`).
 fn reported(line: &str) -> Option<&str> {
     let Some(log) = LOG_LINE.captures(line) else { return Some(line) };
-    let tells_of_failure = matches!(&log["level"], "ERROR" | "WARN");
+    let is_failure = matches!(&log["level"], "ERROR" | "WARN");
     match (log.name("target"), log.name("report")) {
-        (Some(target), Some(report)) if OWN_LOGS.contains(&target.as_str()) => Some(report.as_str()),
-        // "ERROR: …" is no line of the log.
+        (Some(target), Some(report)) if TURN_TARGETS.contains(&target.as_str()) => Some(report.as_str()),
+        // "ERROR: …" without a time is not a log line.
         _ => log.name("time").is_none().then_some(line),
     }
-    .filter(|_| tells_of_failure)
+    .filter(|_| is_failure)
 }
 
-/// The parts of Codex whose log is of the turn itself or of the login.
-const OWN_LOGS: [&str; 5] = ["codex_api", "codex_client", "codex_core", "codex_exec", "codex_login"];
+/// Log targets (crates of Codex) that report on the turn itself or the login.
+const TURN_TARGETS: [&str; 5] = ["codex_api", "codex_client", "codex_core", "codex_exec", "codex_login"];
 
-/// How stderr reports that the agent called a tool that it does not have: 0.132.0 under a relay,
-/// and 0.169.0 with direct tools; in code mode nothing is printed.
+/// Report that the agent called an image tool that it does not have. Printed by 0.132.0 with a
+/// relay and by 0.169.0 with direct tools. In code mode nothing is printed.
 const UNSUPPORTED: &str = "unsupported call: image_gen";
 
-/// A line of Codex's log, within spans or not:
+/// Log line of Codex, with or without spans:
 /// `2026-06-01T12:00:00.101448Z ERROR turn{model=x}: codex_core::tools::router: error=…`.
 static LOG_LINE: LazyLock<Regex> = LazyLock::new(|| {
     regex(concat!(

@@ -1,11 +1,11 @@
-//! What Codex and its backend print, and the cause of each.
+//! Checks the cause that is found for each known report of Codex and its backend.
 
 use std::time::{Duration, SystemTime};
 
 use super::report::{IMAGE_CALL_FAILED, LAST_DATE, Report, unescape};
 use super::reset_time::retry_time;
 use super::*;
-use crate::codex::causes::{CAUSES, Sign};
+use crate::codex::causes::{CAUSES, Pattern};
 use crate::codex::events::ExecEvent;
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
@@ -39,9 +39,9 @@ fn code(diagnosis: Option<Diagnosis>) -> Option<&'static str> {
 const ROUTER: &str = "2026-11-22T10:46:16.278818Z ERROR codex_core::tools::router: error=";
 
 #[test]
-fn reports_of_the_image_call_are_understood() {
-    // Printed by 0.169.0, code mode and direct tools alike; the unsupported call by 0.132.0
-    // too.
+fn a_report_of_the_image_call_has_its_cause() {
+    // Printed by 0.169.0, with code mode and with direct tools; the unsupported call also by
+    // 0.132.0.
     for (report, expected) in [
         (
             r#"image generation failed: http 401 Unauthorized: Some("{\"error\":{\"type\":null,\"code\":\"token_expired\",\"message\":\"Provided authentication token is expired. Please try signing in again.\",\"param\":null}}")"#,
@@ -71,7 +71,7 @@ fn reports_of_the_image_call_are_understood() {
 }
 
 #[test]
-fn a_usage_limit_tells_when_it_resets() {
+fn the_reset_time_of_a_usage_limit_is_read() {
     let report = r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"usage_limit_reached\",\"code\":null,\"message\":\"The usage limit has been reached\",\"plan_type\":\"plus\",\"resets_at\":1795349765,\"resets_in_seconds\":5400}}")"#;
     let diagnosis = from_stderr(&format!("{ROUTER}{report}")).unwrap();
     assert_eq!(diagnosis.cause, Cause::UsageLimit { resets_in: Some(Duration::from_secs(5400)) });
@@ -81,14 +81,14 @@ fn a_usage_limit_tells_when_it_resets() {
     assert_eq!(relative.resets_at, Some(NOW + Duration::from_secs(60)));
 }
 
-/// The image call's report of a usage limit, with more members of its JSON.
+/// Returns an image call's report of a usage limit, with `members` added to its JSON.
 fn usage_limit(members: &str) -> String {
     let body = format!(r#"{{"error":{{"type":"usage_limit_reached"{members}}}}}"#);
     format!("{ROUTER}image generation failed: http 429 Too Many Requests: Some({body:?})")
 }
 
 #[test]
-fn a_member_that_is_not_understood_loses_itself_alone() {
+fn an_invalid_member_does_not_hide_the_others() {
     let unknown = Diagnosis { cause: Cause::UsageLimit { resets_in: None }, resets_at: None };
     for members in [
         r#","resets_in_seconds":60.5"#,
@@ -113,7 +113,7 @@ fn a_member_that_is_not_understood_loses_itself_alone() {
 }
 
 #[test]
-fn a_reset_beyond_all_dates_is_left_out() {
+fn a_reset_time_that_no_date_can_represent_is_left_out() {
     // A JavaScript `Date` ends 8.64e15 ms after 1970.
     for seconds in [8_640_000_000_001, i64::MAX.unsigned_abs(), u64::MAX] {
         for member in ["resets_at", "resets_in_seconds"] {
@@ -128,10 +128,10 @@ fn a_reset_beyond_all_dates_is_left_out() {
     assert_eq!(both.resets_at, Some(NOW + Duration::from_secs(60)));
 }
 
-/// Texts of the real CLI with the code, whether to try again, and what of the sentence shows
-/// that it is the right one. Those of the image call stand behind `image generation failed: `
-/// on stderr, the others in `turn.failed`.
-const TOLD: [(&str, &str, bool, &str); 103] = [
+/// Reports of the real CLI, each with its error code, whether a retry may help, and a part of the
+/// error's message. Those of the image call begin with `image generation failed: ` and come on
+/// stderr, the others in `turn.failed`.
+const KNOWN_REPORTS: [(&str, &str, bool, &str); 103] = [
     ("You've hit your usage limit. Try again later.", "USAGE_LIMIT", false, "resets on a rolling window"),
     ("You've hit your usage limit. Try again at 12:16 PM.", "USAGE_LIMIT", false, "resets on a rolling window"),
     (
@@ -543,11 +543,11 @@ const TOLD: [(&str, &str, bool, &str); 103] = [
 ];
 
 #[test]
-fn each_text_of_the_cli_has_its_cause() {
-    for (text, code, retryable, sentence) in TOLD {
+fn each_known_report_has_its_cause() {
+    for (text, code, retryable, sentence) in KNOWN_REPORTS {
         let diagnosis =
             if text.starts_with(IMAGE_CALL_FAILED) { from_stderr(&format!("{ROUTER}{text}")) } else { from_turn(text) };
-        let cause = diagnosis.unwrap_or_else(|| panic!("nothing is known of {text}")).cause;
+        let cause = diagnosis.unwrap_or_else(|| panic!("no cause for {text}")).cause;
         assert_eq!((cause.code(), cause.retryable()), (code, retryable), "{text}");
         let message = cause.to_string();
         assert!(message.contains(sentence), "{text}: {message}");
@@ -556,25 +556,25 @@ fn each_text_of_the_cli_has_its_cause() {
 }
 
 #[test]
-fn each_row_can_be_reached() {
+fn no_row_is_hidden_by_an_earlier_one() {
     let mut reached = std::collections::HashSet::new();
-    for (sign, _) in &CAUSES {
-        let report = match sign {
-            Sign::Code(code) => Report::new(format!(r#"{{"error":{{"code":"{code}"}}}}"#)),
-            Sign::Says(words) => Report::new(*words),
-            Sign::Status(range) => {
+    for (pattern, _) in &CAUSES {
+        let report = match pattern {
+            Pattern::Code(code) => Report::new(format!(r#"{{"error":{{"code":"{code}"}}}}"#)),
+            Pattern::Text(text) => Report::new(*text),
+            Pattern::Status(range) => {
                 let mut report = Report::new("");
                 report.status = Some(*range.end());
                 report
             }
         };
-        let row = CAUSES.iter().position(|(sign, _)| report.shows(sign));
-        assert!(reached.insert(row), "{sign:?} is hidden by a row before it");
+        let row = CAUSES.iter().position(|(pattern, _)| report.matches(pattern));
+        assert!(reached.insert(row), "{pattern:?} is hidden by an earlier row");
     }
 }
 
 #[test]
-fn what_happens_on_this_machine_alone_is_no_cause_of_the_backends() {
+fn a_local_failure_of_codex_has_no_cause_in_the_table() {
     // codex-rs/protocol/src/error.rs
     for text in [
         "turn aborted. Something went wrong? Hit `/feedback` to report the issue.",
@@ -599,7 +599,7 @@ fn what_happens_on_this_machine_alone_is_no_cause_of_the_backends() {
 }
 
 #[test]
-fn a_body_that_codex_cut_off_is_still_understood() {
+fn the_code_of_a_truncated_body_is_read() {
     let cut = r#"{"error":{"type":"image_generation_user_error","code":"moderation_blocked","message":"Your requ"#;
     assert_eq!(code(from_turn(cut)), Some("SAFETY_REJECTED"));
     let cut = format!("{ROUTER}image generation failed: http 402 Payment Required: Some({cut:?}...)");
@@ -607,7 +607,7 @@ fn a_body_that_codex_cut_off_is_still_understood() {
 }
 
 #[test]
-fn a_failed_codex_without_a_failed_turn_says_why_on_the_last_line_of_stderr() {
+fn the_last_line_of_stderr_counts_if_codex_failed_without_a_failed_turn() {
     let error = Exit::Code(1);
     for (line, expected) in [
         ("ERROR: You've hit your usage limit. Try again later.", "USAGE_LIMIT"),
@@ -636,16 +636,16 @@ fn a_failed_codex_without_a_failed_turn_says_why_on_the_last_line_of_stderr() {
         digest.tail.push(stderr.as_bytes());
         assert_eq!(diagnose(&failed, &digest, Some(error), &at(NOW)), None, "{line}");
     }
-    for aside in [
+    for side_request in [
         "2026-06-01T12:00:00.101448Z ERROR codex_models_manager::manager: failed to refresh available models: unexpected status 404 Not Found: {}, url: https://127.0.0.1:9/x",
         "2026-06-01T12:00:00.109896Z  WARN rmcp::transport::worker: worker quit with fatal: network error",
     ] {
-        assert_eq!(from_exit(aside, error), None, "{aside}");
+        assert_eq!(from_exit(side_request, error), None, "{side_request}");
     }
 }
 
 #[test]
-fn messages_of_failed_turns_are_understood() {
+fn the_message_of_a_failed_turn_has_its_cause() {
     for (message, expected) in [
         // 0.132.0
         (
@@ -680,7 +680,7 @@ fn messages_of_failed_turns_are_understood() {
         ("stream disconnected before completion: Not Found", "BACKEND_ERROR"),
         ("We're currently experiencing high demand, which may cause temporary errors.", "BACKEND_ERROR"),
         ("error sending request for url (http://127.0.0.1:9/oauth/token)", "BACKEND_ERROR"),
-        // 0.169.0, whose apostrophes are typographic
+        // 0.169.0, with typographic apostrophes
         (
             "You\u{2019}ve hit your usage limit. Upgrade to Pro (https://chatgpt.com/explore/pro), visit https://chatgpt.com/settings/usage to purchase more credits or try again at 12:16 PM.",
             "USAGE_LIMIT",
@@ -688,7 +688,7 @@ fn messages_of_failed_turns_are_understood() {
         ("We\u{2019}re currently experiencing high demand, which may cause temporary errors.", "BACKEND_ERROR"),
         ("stream disconnected before completion: error sending request", "BACKEND_ERROR"),
         ("workspace routing discovery failed", "BACKEND_ERROR"),
-        // Both, and 0.140.0 where tried
+        // 0.132.0 and 0.169.0, some also 0.140.0
         (
             "Your access token could not be refreshed because your refresh token has expired. Please log out and sign in again.",
             "NOT_SIGNED_IN",
@@ -717,7 +717,7 @@ fn messages_of_failed_turns_are_understood() {
 }
 
 #[test]
-fn the_sentence_about_a_usage_limit_is_read_in_the_users_own_time_zone() {
+fn the_reset_time_in_a_message_is_in_the_users_time_zone() {
     let now: Zoned = "2026-11-22T10:46:00+01:00[Europe/Berlin]".parse().unwrap();
     let at = |text: &str| {
         let message = format!("You've hit your usage limit. Upgrade to Pro (https://chatgpt.com/explore/pro){text}");
@@ -736,7 +736,7 @@ fn the_sentence_about_a_usage_limit_is_read_in_the_users_own_time_zone() {
 }
 
 #[test]
-fn the_image_calls_own_report_goes_before_the_turns_end() {
+fn the_report_of_the_image_call_takes_precedence_over_the_failed_turn() {
     let mut stderr = StderrDigest::default();
     stderr.note(b"image generation failed: http 500 Internal Server Error: None");
     let mut transcript = Transcript::default();
@@ -746,7 +746,7 @@ fn the_image_calls_own_report_goes_before_the_turns_end() {
 }
 
 #[test]
-fn the_last_report_of_the_image_call_that_is_understood_counts() {
+fn the_last_image_call_report_with_a_known_cause_counts() {
     let mut stderr = StderrDigest::default();
     for line in ["http 500 Internal Server Error: None", "http 402 Payment Required: None", "something new"] {
         stderr.note(format!("{IMAGE_CALL_FAILED}{line}").as_bytes());
@@ -755,14 +755,14 @@ fn the_last_report_of_the_image_call_that_is_understood_counts() {
 }
 
 #[test]
-fn a_rust_literal_is_read_to_its_own_end() {
+fn a_rust_literal_is_decoded_up_to_its_closing_quote() {
     assert_eq!(unescape(r#"a\"b\\c\n\u{e9}\'d") and more "x"#), "a\"b\\c\n\u{e9}'d");
     assert_eq!(unescape(r"cut off \"), "cut off ");
     assert_eq!(unescape(r"\u{110000}x"), "x");
 }
 
 #[test]
-fn what_a_log_quotes_is_no_report() {
+fn a_report_that_a_log_line_only_quotes_is_ignored() {
     let span =
         r"2026-11-22T10:46:16.278818Z ERROR session_loop{thread_id=x}:turn{model=y}: codex_core::tools::router: error=";
     for (line, expected) in [
@@ -793,7 +793,7 @@ fn what_a_log_quotes_is_no_report() {
 }
 
 #[test]
-fn a_code_goes_before_words_that_the_backend_quotes() {
+fn a_code_takes_precedence_over_a_text_that_the_backend_quotes() {
     for (code_of, expected) in [
         ("moderation_blocked", "SAFETY_REJECTED"),
         ("server_is_overloaded", "BACKEND_ERROR"),
@@ -809,12 +809,12 @@ fn a_code_goes_before_words_that_the_backend_quotes() {
 }
 
 #[test]
-fn a_turn_that_only_reconnects_is_judged_by_what_it_said_of_that() {
+fn the_cause_of_reconnects_is_the_reason_of_the_last_one() {
     let mut transcript = Transcript::default();
     transcript
         .note(&ExecEvent::Reconnecting("Reconnecting... 5/5 (unexpected status 503 Service Unavailable: x)".into()));
-    transcript.note(&ExecEvent::Trouble("MCP client for `x` failed to start: rate limit exceeded".into()));
-    let diagnosis = diagnose_trouble(&transcript, &at(NOW));
+    transcript.note(&ExecEvent::Error("MCP client for `x` failed to start: rate limit exceeded".into()));
+    let diagnosis = diagnose_reconnects(&transcript, &at(NOW));
     assert_eq!(
         diagnosis.cause.to_string(),
         "OpenAI's backend could not deliver the image (HTTP 503: an error of the server). Try again later."
@@ -822,7 +822,7 @@ fn a_turn_that_only_reconnects_is_judged_by_what_it_said_of_that() {
 }
 
 #[test]
-fn the_backends_json_is_read_at_any_depth_and_as_far_as_it_goes() {
+fn the_backends_json_is_read_at_any_depth_even_if_it_is_malformed() {
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_349_765);
     let limit = r#""type":"usage_limit_reached","resets_at":1795349765"#;
     for body in [
@@ -837,7 +837,7 @@ fn the_backends_json_is_read_at_any_depth_and_as_far_as_it_goes() {
         format!(r#"{{ "error" : {{ {} }} }}"#, limit.replace(':', " :\n ")),
     ] {
         for text in [body.clone(), format!("unexpected status 429 Too Many Requests: {body}, url: https://x")] {
-            let diagnosis = from_turn(&text).unwrap_or_else(|| panic!("nothing is known of {text}"));
+            let diagnosis = from_turn(&text).unwrap_or_else(|| panic!("no cause for {text}"));
             assert_eq!((diagnosis.cause.code(), diagnosis.resets_at), ("USAGE_LIMIT", Some(at)), "{text}");
         }
     }
@@ -846,7 +846,7 @@ fn the_backends_json_is_read_at_any_depth_and_as_far_as_it_goes() {
 }
 
 #[test]
-fn a_reset_that_is_long_past_is_left_out() {
+fn a_reset_time_long_in_the_past_is_left_out() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_349_765);
     let reset = |message: &str| Report::new(message).diagnosis(&at(now)).unwrap();
     for message in [
@@ -860,10 +860,54 @@ fn a_reset_that_is_long_past_is_left_out() {
     assert_eq!(both.resets_at, Some(now + Duration::from_secs(60)));
     let just = reset(r#"{"error":{"type":"usage_limit_reached","resets_at":1795349760}}"#);
     assert_eq!(just.resets_at, Some(now - Duration::from_secs(5)), "clocks differ");
+    let days_ago = |days: u64| {
+        let at = 1_795_349_765 - days * 24 * 60 * 60;
+        reset(&format!(r#"{{"error":{{"type":"usage_limit_reached","resets_at":{at}}}}}"#)).resets_at
+    };
+    assert!(days_ago(364).is_some(), "clocks may differ by a year");
+    assert_eq!(days_ago(366), None);
 }
 
 #[test]
-fn every_status_has_its_code_and_says_whether_to_try_again() {
+fn a_status_of_success_in_the_backends_json_is_no_status_of_a_failure() {
+    for status in [200, 302, 399, 600] {
+        let message = from_turn(&format!(r#"{{"type":"error","status":{status}}}"#)).unwrap().cause.to_string();
+        assert!(message.contains("(HTTP 400: "), "{message}");
+    }
+    let message = from_turn(r#"{"type":"error","status":503}"#).unwrap().cause.to_string();
+    assert!(message.contains("(HTTP 503: "), "{message}");
+}
+
+#[test]
+fn the_clock_shows_now_in_the_zone_that_the_environment_names() {
+    let before = jiff::Timestamp::now();
+    for name in ["Asia/Tokyo", ":Asia/Tokyo"] {
+        let clock = clock(Some(name));
+        assert_eq!(clock.time_zone().iana_name(), Some("Asia/Tokyo"), "{name}");
+        assert!((before..=jiff::Timestamp::now()).contains(&clock.timestamp()));
+    }
+    for unknown in [None, Some("Nowhere/Nothing")] {
+        assert_eq!(clock(unknown).time_zone(), &jiff::tz::TimeZone::system(), "{unknown:?}");
+    }
+}
+
+#[test]
+fn the_detail_names_who_printed_what_and_leaves_out_who_printed_nothing() {
+    let (mut transcript, mut stderr) = (Transcript::default(), StderrDigest::default());
+    let shown = |transcript: &Transcript, stderr: &StderrDigest| detail(transcript, stderr, &Redactor::default());
+    assert_eq!(shown(&transcript, &stderr), "");
+    stderr.tail.push(b"first\nlast\n");
+    assert_eq!(shown(&transcript, &stderr), "stderr: first\nlast");
+    transcript.note(&ExecEvent::Error("token=abc is wrong".into()));
+    transcript.note(&ExecEvent::Message("I cannot.".into()));
+    let of_error = "codex: token=[redacted] is wrong\nagent: I cannot.\nstderr: first\nlast";
+    assert_eq!(shown(&transcript, &stderr), of_error);
+    transcript.note(&ExecEvent::TurnFailed("It failed.".into()));
+    assert_eq!(shown(&transcript, &stderr), of_error.replace("token=[redacted] is wrong", "It failed."));
+}
+
+#[test]
+fn every_status_has_its_code_and_its_retryable_flag() {
     for status in (400..600).chain([0, 100, 204, 302, 600, 999]) {
         let expected = match status {
             401 => ("NOT_SIGNED_IN", false),
@@ -878,7 +922,7 @@ fn every_status_has_its_code_and_says_whether_to_try_again() {
         });
         let of_call = from_stderr(&format!("{ROUTER}{IMAGE_CALL_FAILED}http {status} X: Some({html:?})"));
         for diagnosis in of_turn.into_iter().chain([of_call]) {
-            let cause = diagnosis.unwrap_or_else(|| panic!("nothing is known of {status}")).cause;
+            let cause = diagnosis.unwrap_or_else(|| panic!("no cause for {status}")).cause;
             assert_eq!((cause.code(), cause.retryable()), expected, "{status}");
             let names_it = cause.to_string().contains(&format!("(HTTP {status}: "));
             assert_eq!(names_it, expected.0 == "BACKEND_ERROR", "{cause}");

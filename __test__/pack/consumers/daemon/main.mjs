@@ -1,4 +1,4 @@
-// Bundled as Open Design bundles its daemon: the package stays outside, and the addon is loaded by the call that needs it.
+// Bundled as Open Design bundles its daemon: the package is external, and a call loads the addon.
 import { CODEX_CLI_PROVIDER, renderCodexCliImage } from 'codex-image/open-design';
 import { CODEX_IMAGE_GEN_MODEL } from 'codex-image/open-design/models';
 

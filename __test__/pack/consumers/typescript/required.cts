@@ -1,4 +1,4 @@
-// Compiled, never run: what CommonJS sees of the same types.
+// Compiled and not run: the types, as CommonJS sees them.
 import codexImage = require('codex-image');
 import openDesign = require('codex-image/open-design');
 import models = require('codex-image/open-design/models');

@@ -1,4 +1,4 @@
-// Installed without its platform package: everything but a picture can be had.
+// Installed without its platform package: everything works but the calls.
 import { CODEX_CLI_PROVIDER, renderCodexCliImage } from 'codex-image/open-design';
 import { CODEX_IMAGE_GEN_MODEL } from 'codex-image/open-design/models';
 
