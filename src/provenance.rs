@@ -87,7 +87,7 @@ impl Rejection {
 /// Protection of Codex's own files from being written by the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WriteProtection {
-    /// the sandbox that Codex recorded confirms it.
+    /// The sandbox that Codex recorded confirms it.
     Confirmed,
     /// It is not confirmed, or the call asked for none.
     Unknown,
