@@ -80,7 +80,7 @@ impl StoreWatch {
         // Looks for the record at growing intervals, because finding it lists every directory of
         // sessions. It appears soon after the thread has started.
         if self.scans.is_power_of_two() {
-            self.provenance.read_statement(&self.thread);
+            self.provenance.read_recorded_sandbox(&self.thread);
         }
         let checks_record =
             rereads && self.provenance.awaits_record() && self.scans.is_multiple_of(SCANS_PER_RECORD_CHECK);
