@@ -1,8 +1,7 @@
 //! Defines the validated request of one call, its defaults, and the checks of its values.
 
-use std::ffi::OsString;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::environment::Environment;
@@ -26,7 +25,7 @@ pub enum Validation {
     Signature,
 }
 
-/// The home of Codex: its login, configuration, image store and records.
+/// The home of Codex: its login, configuration, image store and rollouts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodexHome {
     /// Absolute. Links are not resolved, because that needs the disk.
@@ -244,19 +243,6 @@ impl Request {
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
         self.codex_home.path.clone()
-    }
-
-    /// The child's PATH: the running Node, then `extra`, then the PATH of the environment.
-    ///
-    /// Node comes first so that a `#!/usr/bin/env node` shim starts even in a daemon that a desktop
-    /// session gave a minimal PATH.
-    #[must_use]
-    pub fn path_with(&self, extra: Option<&Path>) -> OsString {
-        let inherited = self.env.get("PATH").unwrap_or_default();
-        let first = self.node_dir.iter().map(PathBuf::as_path).chain(extra).map(Path::to_path_buf);
-        let all = first.chain(std::env::split_paths(inherited).filter(|dir| !dir.as_os_str().is_empty()));
-        // Fails if a directory has the separator in its name. The inherited PATH is then kept.
-        std::env::join_paths(all).unwrap_or_else(|_| inherited.into())
     }
 }
 

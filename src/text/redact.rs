@@ -15,7 +15,7 @@ use super::printable::printable;
 /// Replacement for a secret.
 const HIDDEN: &str = "[redacted]";
 
-/// How to recognise one kind of secret.
+/// Pattern of one kind of secret.
 #[derive(Debug)]
 pub struct Rule {
     /// Regular expression whose groups are hidden. Names in braces stand for [`PARTS`]. Word
@@ -252,7 +252,7 @@ impl Redactor {
             Cow::Borrowed(text) => Cow::Borrowed(text),
             // Redacts before and after: the removed characters may have split a secret, or stood
             // directly before one.
-            Cow::Owned(_) => Cow::Owned(printable(&hide(text.into())).into_owned()),
+            Cow::Owned(_) => Cow::Owned(printable(&hide(text)).into_owned()),
         };
         hide(self.without_directories(text)).into_owned()
     }

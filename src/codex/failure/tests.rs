@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::report::{IMAGE_CALL_FAILED, LAST_DATE, Report, unescape};
-use super::reset_time::retry_time;
+use super::reset_time::reset_time;
 use super::*;
 use crate::codex::causes::CAUSES;
 use crate::codex::events::ExecEvent;
@@ -990,7 +990,7 @@ fn the_reset_time_in_a_message_is_in_the_users_time_zone() {
     let now: Zoned = "2026-11-22T10:46:00+01:00[Europe/Berlin]".parse().unwrap();
     let at = |text: &str| {
         let message = format!("You've hit your usage limit. Upgrade to Pro (https://chatgpt.com/explore/pro){text}");
-        retry_time(&message, &now)
+        reset_time(&message, &now)
             .map(|at| Zoned::try_from(at).unwrap().with_time_zone(now.time_zone().clone()).to_string())
     };
     assert_eq!(at(" or try again at 12:16 PM.").unwrap(), "2026-11-22T12:16:00+01:00[Europe/Berlin]");
@@ -1151,12 +1151,12 @@ fn a_status_in_the_backends_json_that_is_no_failure_is_ignored() {
 fn the_clock_uses_the_time_zone_of_the_environment() {
     let before = jiff::Timestamp::now();
     for name in ["Asia/Tokyo", ":Asia/Tokyo"] {
-        let clock = clock(Some(name));
+        let clock = now_in(Some(name));
         assert_eq!(clock.time_zone().iana_name(), Some("Asia/Tokyo"), "{name}");
         assert!((before..=jiff::Timestamp::now()).contains(&clock.timestamp()));
     }
     for unknown in [None, Some("Nowhere/Nothing")] {
-        assert_eq!(clock(unknown).time_zone(), &jiff::tz::TimeZone::system(), "{unknown:?}");
+        assert_eq!(now_in(unknown).time_zone(), &jiff::tz::TimeZone::system(), "{unknown:?}");
     }
 }
 
