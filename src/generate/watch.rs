@@ -73,8 +73,8 @@ impl StoreWatch {
         Self { provenance, thread, store, record, scans: 0 }
     }
 
-    /// Scans once. Blocks on the disk. With `rereads`, reads unverified images again when the record
-    /// has grown.
+    /// Scans once. Blocks on the disk. With `rereads`, reads unverified images again when the
+    /// record has grown.
     fn scan(&mut self, rereads: bool) -> Result<FoundImage, Rejection> {
         self.scans += 1;
         // Looks for the record at growing intervals, because finding it lists every directory of
