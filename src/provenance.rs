@@ -59,8 +59,8 @@ pub struct FoundImage {
     /// recorded a sandbox that kept the agent from writing there, or the thread's rollout holds the
     /// same bytes.
     ///
-    /// Always false if the call asked for a confinement that was not in force. If it asked for none,
-    /// the agent could forge the rollout, so true is only as trustworthy as the agent.
+    /// Always false if the call asked for a confinement that was not in force. If it asked for
+    /// none, the agent could forge the rollout, so true is only as trustworthy as the agent.
     pub verified: bool,
     /// The prompt that the image model received, if the rollout was read and contains it.
     pub revised_prompt: Option<String>,

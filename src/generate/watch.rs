@@ -72,8 +72,8 @@ impl StoreWatch {
         Self { provenance, thread, store, rollout, scans: 0 }
     }
 
-    /// Scans once. Blocks on the disk. With `rereads`, reads unverified images again when the rollout
-    /// has grown.
+    /// Scans once. Blocks on the disk. With `rereads`, reads unverified images again when the
+    /// rollout has grown.
     fn scan(&mut self, rereads: bool) -> Result<FoundImage, Rejection> {
         self.scans += 1;
         // Looks for the rollout at growing intervals, because finding it lists every directory of
