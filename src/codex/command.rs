@@ -152,9 +152,9 @@ fn needed(sandbox: Sandbox, workspace: &Path, tag: (&str, &str)) -> Vec<Setting>
         set("sandbox_workspace_write.exclude_tmpdir_env_var", "true");
         set("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
     }
-    // By default the agent's shell gets the host process's whole environment, including tokens. With
-    // `core` it gets a few harmless variables only, but up to 0.150.1 the shell snapshot restores
-    // all of them from the second command on.
+    // By default the agent's shell gets the whole environment of the host process, including
+    // tokens. With `core` it gets a few harmless variables only, but up to 0.150.1 the shell
+    // snapshot restores all of them from the second command on.
     set("shell_environment_policy.inherit", "core");
     set("features.shell_snapshot", "false");
     // Quoted: Codex would parse some hexadecimal strings as numbers, and refuses to start with a

@@ -32,7 +32,7 @@ pub fn searched(request: &Request) -> OsString {
 /// Finds the CLI. Blocks on the disk.
 ///
 /// Searches in the same order as the Open Design daemon: the option, `CODEX_BIN`, PATH, then the
-/// directories of the usual installers, because a desktop session gives the processes that it starts
+/// directories of the usual installers, because a desktop session gives its processes
 /// a minimal PATH. Ignores an unusable `CODEX_BIN`.
 ///
 /// The npm package's `codex` is a Node script that starts the native binary as its child (in
