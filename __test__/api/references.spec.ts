@@ -167,7 +167,7 @@ describe('an invalid reference', () => {
     expect(error.message).not.toContain(codex.scratch);
     expect(error).not.toHaveProperty('threadId');
     expect(await codex.recordings()).toEqual([]);
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
     expect(events.map(({ phase }) => phase)).not.toContain('starting');
   }
 
@@ -255,7 +255,7 @@ describe.skipIf(!mayHaveDeadDisk())('a reference on a dead disk (takes the right
     const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(await codex.recordings()).toEqual([]);
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   });
 });
 

@@ -16,7 +16,7 @@ import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/processes.js';
 import { png } from '../support/png.js';
 import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
+import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 
 const PICTURE = png();
@@ -45,7 +45,7 @@ async function busyDaemon(
   const daemon = new Daemon(codex.options({ timeoutMs: 60_000, ...options }), where);
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(4);
-  expect(await codex.workspaces()).toHaveLength(1);
+  expect(codex.workspaces()).toHaveLength(1);
   return daemon;
 }
 
@@ -129,7 +129,7 @@ describe('the end of a daemon, which is not reported', () => {
       expect(await daemon.die(way)).toEqual(end);
       await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-      expect(await codex.workspaces()).toEqual([]);
+      expect(codex.workspaces()).toEqual([]);
     },
   );
 
@@ -164,10 +164,9 @@ describe('the next daemon', () => {
     const daemon = await busyDaemon(codex);
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
-    const [name = ''] = await codex.workspaces();
-    return { workspace: path.join(codex.temporary, name), run: name.replace(PREFIX, '') };
+    const [name = ''] = codex.workspaces();
+    return { workspace: path.join(codex.temporary, name), run: name.replace(WORKSPACE_PREFIX, '') };
   };
-  const PREFIX = 'od-codex-image-';
 
   test('removes the workspace of a dead daemon', async ({ codex }) => {
     const { workspace } = await leave(codex);
@@ -187,7 +186,7 @@ describe('the next daemon', () => {
     // In its own process, because a stack overflow would end it.
     const { image } = await generateInOwnProcess(codex.options());
     expect(image).toMatchObject({ source: 'store' });
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   });
 
   // On Windows no process outlives its daemon.
@@ -211,14 +210,23 @@ describe('the next daemon', () => {
 
   describe('a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
-      ['of another name', async ({ temporary }) => made(temporary, `${PREFIX}notes`)],
-      ['of a longer name', async ({ temporary }) => made(temporary, `${PREFIX}${'0'.repeat(17)}`)],
-      ['of such a name', async ({ temporary }) => made(temporary, `${PREFIX}0123456789abcdef`)],
-      ['of the name it once began with', ({ temporary }) => made(temporary, `.${PREFIX}x`)],
+      ['of another name', async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}notes`)],
+      [
+        'of a longer name',
+        async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}${'0'.repeat(17)}`),
+      ],
+      [
+        'of such a name',
+        async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}0123456789abcdef`),
+      ],
+      [
+        'of the name it once began with',
+        ({ temporary }) => made(temporary, `.${WORKSPACE_PREFIX}x`),
+      ],
       [
         'that was one and has another name',
         async (codex) => {
-          const other = path.join(codex.temporary, `${PREFIX}0123456789abcdef`);
+          const other = path.join(codex.temporary, `${WORKSPACE_PREFIX}0123456789abcdef`);
           await rename((await leave(codex)).workspace, other);
           return other;
         },
@@ -262,11 +270,11 @@ describe('the next daemon', () => {
 
   test('leaves alone a workspace whose owner lives', async ({ codex }) => {
     const daemon = await busyDaemon(codex);
-    const theirs = await codex.workspaces();
+    const theirs = codex.workspaces();
     await codex.order(turn(save('store', PICTURE)));
     // In the same temporary directory, with other orders.
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-    expect(await codex.workspaces()).toEqual(theirs);
+    expect(codex.workspaces()).toEqual(theirs);
     expect(codex.survivors()).toHaveLength(4);
     await daemon.die('process.exit');
   });

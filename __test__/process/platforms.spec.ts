@@ -23,7 +23,7 @@ describe.skipIf(!WINDOWS)('a call on Windows', () => {
     const steps = turn({ do: 'grandchild' }, { do: 'reach', mark: 'running' }, { do: 'hang' });
     const call = codex.generate(steps, { signal: controller.signal });
     await codex.reached('running');
-    const [workspace = ''] = await codex.workspaces();
+    const [workspace = ''] = codex.workspaces();
     const bystander = await workIn(path.join(codex.temporary, workspace));
     controller.abort('enough');
     const end = rejection(call);
