@@ -1,5 +1,5 @@
 // Codex ends without having done its work, or does not end. `api/failures` has the exits without an
-// image and the ends by a signal.
+// image and the ends by a signal, `tree` the ends that a stubborn tree delays.
 
 import { describe, expect } from 'vitest';
 
@@ -15,8 +15,6 @@ const HANG: Step = { do: 'hang' };
 const RUNNING: Step = { do: 'reach', mark: 'running' };
 /** Longer than any test: ends only if the wait for it is cut short. */
 const FOREVER_MS = 600_000;
-/** How much later than on an idle machine something may happen. */
-const SLOWNESS_MS = 5000;
 
 describe('an image of a Codex that fails', () => {
   const FAILED: Step[] = [turnFailed('stream error'), { do: 'exit', code: 1 }];
@@ -131,25 +129,6 @@ describe('a timeout', () => {
     expect(codex.hasReached('stopped by SIGTERM')).toBe(!WINDOWS);
     const stopping = events.find(({ phase }) => phase === 'stopping');
     expect(stopping?.elapsedMs).toBeGreaterThanOrEqual(timeoutMs);
-  });
-
-  test('kills a Codex that does not obey within timeout + grace + 1 s', async ({ codex }) => {
-    const killGraceMs = 700;
-    const began = performance.now();
-    const steps = turn(
-      { do: 'defy', signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
-      { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
-      RUNNING,
-      HANG,
-    );
-    const error = await failure(codex.generate(steps, { timeoutMs, killGraceMs }));
-    const total = performance.now() - began;
-    expect(error).toMatchObject({ code: 'TIMEOUT', status: 504 });
-    expect(codex.hasReached('running')).toBe(true);
-    // Windows has no signal to ignore.
-    expect(total).toBeGreaterThanOrEqual(timeoutMs + (WINDOWS ? 0 : killGraceMs));
-    expect(total).toBeLessThanOrEqual(timeoutMs + killGraceMs + 1000 + SLOWNESS_MS);
-    await codex.expectNothingLeft();
   });
 });
 
