@@ -159,8 +159,14 @@ test('a polluted Array.prototype fills no holes', async ({ codex }) => {
 describe('a damaged realm', () => {
   /** Members of the objects that this package makes. */
   const MEMBERS =
-    'name message stack code status retryable option exitCode signal detail threadId resetsAt png width ' +
-    'timings usage imageMs codexVersion revisedPrompt phase elapsedMs codexPath version';
+    // CodexImageError
+    'name message stack code status retryable option exitCode signal detail threadId resetsAt ' +
+    // GeneratedImage, its Usage and Timings
+    'png width height hasAlpha source verified codexVersion revisedPrompt usage timings warnings ' +
+    'inputTokens cachedInputTokens outputTokens reasoningOutputTokens totalTokens ' +
+    'queueMs preflightMs startMs imageMs stopMs totalMs ' +
+    // ProgressEvent, Readiness and its problems
+    'phase elapsedMs ready codexPath version login imageTool problems fix blocking';
 
   test.for<[what: string, spoil: string]>([
     ['Error.prepareStackTrace returns frames', 'Error.prepareStackTrace = (_, frames) => frames;'],
