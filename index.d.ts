@@ -71,8 +71,8 @@ export interface GenerateOptions {
   /**
    * The check of a file that the agent left in the workspace. `'full'`, the default, decodes every
    * chunk and every pixel. `'signature'` requires the PNG signature and 128 bytes; the width and
-   * height of a damaged file then come from its header, or are 0. A file in Codex's own store always
-   * gets the full check.
+   * height of a damaged file then come from its header, or are 0. A file in Codex's own store
+   * always gets the full check.
    */
   validation?: 'full' | 'signature' | null | undefined
   /**
@@ -99,8 +99,8 @@ export interface GenerateOptions {
   lean?: boolean | null | undefined
   /**
    * Number of times in a row that Codex may reconnect before the call fails, 0 to 1000; 6 by
-   * default. Behind a proxy that blocks WebSockets, Codex reconnects 4 times before it falls back to
-   * plain requests.
+   * default. Behind a proxy that blocks WebSockets, Codex reconnects 4 times before it falls back
+   * to plain requests.
    */
   maxReconnects?: number | null | undefined
   /**
@@ -123,8 +123,8 @@ export interface RecoverOptions {
 }
 
 /**
- * Options of a readiness check. Every option may be absent, undefined or null, and means the same as
- * in `GenerateOptions`.
+ * Options of a readiness check. Every option may be absent, undefined or null, and means the same
+ * as in `GenerateOptions`.
  */
 export type CheckOptions = Pick<GenerateOptions, 'codexPath' | 'codexHome' | 'env' | 'config'>
 

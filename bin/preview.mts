@@ -75,8 +75,8 @@ export function preview(protocol: Protocol, image: PreviewImage, screen: Screen)
 }
 
 /**
- * Returns the largest size in whole cells that leaves rows for text. Computes the columns, the finer
- * unit, from the rows, so that rounding distorts the image the least.
+ * Returns the largest size in whole cells that leaves rows for text. Computes the columns, the
+ * finer unit, from the rows, so that rounding distorts the image the least.
  */
 function fit({ width, height }: PreviewImage, screen: Screen) {
   const columnsPerRow = ((screen.cellRatio ?? USUAL_CELL_RATIO) * width) / height;

@@ -1,8 +1,8 @@
 //! Runs blocking disk work in small pools of threads.
 //!
 //! A request to a dead network drive blocks its thread in the kernel, possibly forever; opening
-//! files non-blocking does not help. All calls share the runtime's blocking threads. So each kind of
-//! work has one small pool per path, and a dead path cannot exhaust the threads of another.
+//! files non-blocking does not help. All calls share the runtime's blocking threads. So each kind
+//! of work has one small pool per path, and a dead path cannot exhaust the threads of another.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -34,7 +34,8 @@ impl DiskWork {
     const fn threads(self) -> usize {
         match self {
             Self::HomeFiles | Self::ProgramSearch | Self::UserDatabase => 4,
-            // More threads than most machines have processors, so decoding loses no time by waiting.
+            // More threads than most machines have processors, so decoding loses no time by
+            // waiting.
             Self::ThreadFiles => 16,
         }
     }

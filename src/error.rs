@@ -76,7 +76,8 @@ pub enum Cause {
     HomeUnanswered,
     /// The workspace could not be made, for this reason.
     WorkspaceFailed(String),
-    /// The caller aborted the call. In JavaScript, the promise rejects with `signal.reason` instead.
+    /// The caller aborted the call. In JavaScript, the promise rejects with `signal.reason`
+    /// instead.
     Aborted,
     /// A defect of this package.
     Internal,

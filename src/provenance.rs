@@ -59,8 +59,8 @@ pub struct FoundImage {
     /// recorded a sandbox that kept the agent from writing there, or the thread's record holds the
     /// same bytes.
     ///
-    /// Always false if the call asked for a confinement that was not in force. If it asked for none,
-    /// the agent could forge the record, so true is only as trustworthy as the agent.
+    /// Always false if the call asked for a confinement that was not in force. If it asked for
+    /// none, the agent could forge the record, so true is only as trustworthy as the agent.
     pub verified: bool,
     /// The prompt that the image model received, if the record was read and contains it.
     pub revised_prompt: Option<String>,
@@ -87,7 +87,7 @@ impl Rejection {
 /// Protection of Codex's own files from being written by the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WriteProtection {
-    /// Codex's statement confirms it.
+    /// The sandbox that Codex recorded confirms it.
     Confirmed,
     /// It is not confirmed, or the call asked for none.
     Unknown,
@@ -103,7 +103,7 @@ pub struct ProvenanceCheck {
     confinement: Confinement,
     /// The agent's working directory.
     workspace: PathBuf,
-    /// Whether Codex's own statement confirms the confinement. Unset until that is read.
+    /// Whether the sandbox that Codex recorded confirms the confinement. Unset until that is read.
     confirmed: Arc<OnceLock<Result<Confirmed, Breach>>>,
     /// Contents of the store before the turn. They cannot have come from it.
     baseline: Arc<Baseline>,
@@ -131,14 +131,14 @@ impl ProvenanceCheck {
         self.given_up.clone().drop_guard()
     }
 
-    /// Reads Codex's statement of the sandbox, if that has not been read yet. Call it early: before
-    /// the agent acts, the statement cannot be forged. Blocks on the disk.
-    pub fn read_statement(&self, thread: &ThreadId) {
+    /// Reads the sandbox that Codex recorded, if that has not been read yet. Call it early: before
+    /// the agent acts, the record cannot be forged. Blocks on the disk.
+    pub fn read_recorded_sandbox(&self, thread: &ThreadId) {
         if self.confirmed.get().is_none()
-            && let Some(statement) = rollout::recorded_sandbox(&self.request.codex_home(), thread)
+            && let Some(recorded) = rollout::recorded_sandbox(&self.request.codex_home(), thread)
         {
-            // Fails only if another thread has set the same statement.
-            let _ = self.confirmed.set(confirm(&statement, &self.request, &self.workspace));
+            // Fails only if another thread has set the same result.
+            let _ = self.confirmed.set(confirm(&recorded, &self.request, &self.workspace));
         }
     }
 
@@ -265,7 +265,7 @@ impl ProvenanceCheck {
     }
 
     fn in_record(&self, thread: &ThreadId) -> Result<FoundImage, Rejection> {
-        self.read_statement(thread);
+        self.read_recorded_sandbox(thread);
         let (home, limit) = (self.request.codex_home(), self.request.max_image_bytes);
         let image = first_recorded(&home, thread, limit, &self.given_up, NoImageReason::NotDrawn)?;
         let verified = !matches!(self.write_protection(), WriteProtection::Missing(_));
@@ -275,7 +275,7 @@ impl ProvenanceCheck {
     /// Determines whether the bytes are verified.
     fn trace(&self, png: Vec<u8>, info: ImageInfo, source: Source, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         let home = self.request.codex_home();
-        self.read_statement(thread);
+        self.read_recorded_sandbox(thread);
         // If the store suffices, the rest of the record is not read: it is large.
         let protection = self.write_protection();
         let by_store =
@@ -439,11 +439,11 @@ mod tests {
             self
         }
 
-        /// Writes the record: Codex's statement with the directories that the agent may write to,
+        /// Writes the record: the sandbox with the directories that the agent may write to,
         /// then `images`.
         fn records(self, writable: &[PathBuf], images: &[&[u8]]) -> Self {
             let policy = json!({ "type": "workspace-write", "writable_roots": writable });
-            let statement = json!({ "type": "turn_context", "payload": { "sandbox_policy": policy } });
+            let sandbox = json!({ "type": "turn_context", "payload": { "sandbox_policy": policy } });
             let images = images.iter().map(|image| {
                 let item = json!({
                     "kind": "image_gen.generation",
@@ -452,7 +452,7 @@ mod tests {
                 });
                 json!({ "type": "event_msg", "payload": { "type": "item_completed", "item": item } })
             });
-            let lines = std::iter::once(statement).chain(images).map(|line| format!("{line}\n"));
+            let lines = std::iter::once(sandbox).chain(images).map(|line| format!("{line}\n"));
             let day = self.home().join("sessions").join("2026").join("11").join("22");
             std::fs::create_dir_all(&day).unwrap();
             let name = format!("rollout-2026-11-22T11-12-45-{THREAD}.jsonl");
@@ -494,7 +494,7 @@ mod tests {
             assert_eq!((found.png, found.revised_prompt), (picture(1), None));
         }
         let silent = Turn::new().stores(&picture(1));
-        assert!(!silent.image(&silent.check(EXPECTED, &[], |_| {}), true).unwrap().verified, "no statement");
+        assert!(!silent.image(&silent.check(EXPECTED, &[], |_| {}), true).unwrap().verified, "no recorded sandbox");
     }
 
     #[test]
@@ -568,7 +568,7 @@ mod tests {
         let turn = Turn::new().records(&[], &[]);
         let check = turn.check(EXPECTED, &[], |_| {});
         assert!(check.awaits_record());
-        check.read_statement(&thread());
+        check.read_recorded_sandbox(&thread());
         assert!(!check.awaits_record());
         assert!(turn.check(Confinement::Waived, &[], |_| {}).awaits_record());
         assert!(!turn.check(BROKEN, &[], |_| {}).awaits_record());
@@ -582,7 +582,7 @@ mod tests {
             let writable = writable(&turn);
             let turn = turn.records(&[writable], &[]);
             let check = turn.check(confinement, &[], |_| {});
-            check.read_statement(&thread());
+            check.read_recorded_sandbox(&thread());
             check.warnings().collect::<Vec<_>>()
         };
         assert_eq!(warnings(EXPECTED, Turn::workspace), [""; 0]);

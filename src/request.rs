@@ -183,8 +183,8 @@ pub fn text_problem(text: &str) -> Option<&'static str> {
     text.contains('\0').then_some("it must not contain NUL characters")
 }
 
-/// Returns the number if it is whole and in the range. Checks JavaScript's number before it converts
-/// it: a cast would turn -1 and NaN into valid integers.
+/// Returns the number if it is whole and in the range. Checks JavaScript's number before it
+/// converts it: a cast would turn -1 and NaN into valid integers.
 #[must_use]
 pub fn whole(number: f64, range: RangeInclusive<u64>) -> Option<u64> {
     #[expect(clippy::cast_precision_loss, reason = "the bounds are constants far below 2^53")]

@@ -253,8 +253,8 @@ fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     arrows.keys().find_map(|from| follow(arrows, from, &mut Vec::new(), &mut done))
 }
 
-/// Returns the table in ARCHITECTURE.md below this heading. Maps each code span of the first cell of
-/// a row to the code spans of the second.
+/// Returns the table in ARCHITECTURE.md below this heading. Maps each code span of the first cell
+/// of a row to the code spans of the second.
 fn table(heading: &str) -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
     let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("ARCHITECTURE.md has the heading");

@@ -32,8 +32,8 @@ pub struct Timings {
     pub preflight: Duration,
     /// Starting the process.
     pub start: Duration,
-    /// From then until the image was complete on disk and validated; None if it was found only after
-    /// Codex had ended.
+    /// From then until the image was complete on disk and validated; None if it was found only
+    /// after Codex had ended.
     pub image: Option<Duration>,
     /// Stopping the tree and removing the workspace.
     pub stop: Duration,

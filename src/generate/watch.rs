@@ -73,14 +73,14 @@ impl StoreWatch {
         Self { provenance, thread, store, record, scans: 0 }
     }
 
-    /// Scans once. Blocks on the disk. With `rereads`, reads unverified images again when the record
-    /// has grown.
+    /// Scans once. Blocks on the disk. With `rereads`, reads unverified images again when the
+    /// record has grown.
     fn scan(&mut self, rereads: bool) -> Result<FoundImage, Rejection> {
         self.scans += 1;
         // Looks for the record at growing intervals, because finding it lists every directory of
         // sessions. It appears soon after the thread has started.
         if self.scans.is_power_of_two() {
-            self.provenance.read_statement(&self.thread);
+            self.provenance.read_recorded_sandbox(&self.thread);
         }
         let checks_record =
             rereads && self.provenance.awaits_record() && self.scans.is_multiple_of(SCANS_PER_RECORD_CHECK);

@@ -58,8 +58,8 @@ impl<'env> Js<'env> {
         keys.call((object,).into())
     }
 
-    /// Returns the elements if the value is an array. Holes are undefined, even if `Array.prototype`
-    /// has a value for them.
+    /// Returns the elements if the value is an array. Holes are undefined, even if
+    /// `Array.prototype` has a value for them.
     pub fn array(&self, value: Unknown<'env>) -> Result<Option<Vec<Unknown<'env>>>> {
         if value.get_type()? != ValueType::Object || !Object::from_unknown(value)?.is_array()? {
             return Ok(None);

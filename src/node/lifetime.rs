@@ -2,8 +2,8 @@
 //!
 //! No Rust destructor or task runs on `process.exit`, on an uncaught exception or when a worker is
 //! terminated. Two hooks do: Node's `exit` event, and the environment's clean-up. Each cancels the
-//! calls and blocks until they have ended or the time limit is over. Meanwhile the runtime's threads
-//! keep running.
+//! calls and blocks until they have ended or the time limit is over. Meanwhile the runtime's
+//! threads keep running.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;

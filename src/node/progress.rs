@@ -55,8 +55,8 @@ type WeakFunction = ThreadsafeFunction<Event, Returned, Arguments, Status, false
 /// If this many events are pending, further repetitive ones (positions in the queue, messages,
 /// commands, reconnects) are dropped, so that a slow listener costs neither memory nor time.
 const MAX_PENDING: usize = 4096;
-/// Number of events that are delivered before JavaScript gets to its other work. Node would dispatch
-/// up to 1000 in one turn of its event loop, for each of the concurrent calls.
+/// Number of events that are delivered before JavaScript gets to its other work. Node would
+/// dispatch up to 1000 in one turn of its event loop, for each of the concurrent calls.
 const BATCH: usize = 8;
 
 /// Calls `onProgress` with one event. The result resolves when the callback has returned. Boxed,
@@ -133,8 +133,8 @@ impl EventQueue {
     }
 }
 
-/// Delivers the events in small batches, each after the callback has handled the one before. Returns
-/// whether the callback ever threw.
+/// Delivers the events in small batches, each after the callback has handled the one before.
+/// Returns whether the callback ever threw.
 async fn deliver(
     call: Call,
     mut events: mpsc::UnboundedReceiver<Option<Event>>,

@@ -247,11 +247,12 @@ impl Redactor {
     /// Returns the text printable, without secrets, and with the directories replaced.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let text = match printable(text) {
+        let text = without_escaped_sequences(text);
+        let text = match printable(&text) {
             Cow::Borrowed(text) => Cow::Borrowed(text),
             // Redacts before and after: the removed characters may have split a secret, or stood
             // directly before one.
-            Cow::Owned(_) => Cow::Owned(printable(&hide(text.into())).into_owned()),
+            Cow::Owned(_) => Cow::Owned(printable(&hide(text)).into_owned()),
         };
         hide(self.without_directories(text)).into_owned()
     }
@@ -262,6 +263,14 @@ impl Redactor {
             None => text,
         })
     }
+}
+
+/// Colours and other CSI sequences in which the escape character is itself escaped, as JSON, Rust's
+/// Debug and both together write it. One can split a secret, or stand directly before it.
+static ESCAPED_SEQUENCES: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\\+(?:u001b|u\{1b\}|x1b)\[[0-?]*[@-~]"));
+
+fn without_escaped_sequences(text: &str) -> Cow<'_, str> {
+    if text.contains('\\') { ESCAPED_SEQUENCES.replace_all(text, "") } else { text.into() }
 }
 
 /// Whether any rule could apply: every match holds one of these characters, or a word of at least
@@ -484,6 +493,10 @@ mod tests {
         "digest nonce={}, qop=auth",
         "Authorization: AWS4-HMAC-SHA256 Credential=A/b, SignedHeaders=host;x-date, Signature={}",
         "Bearer {}",
+        // Colours, as JSON and Rust's Debug write them.
+        r"Bearer\u001b[0m \u001b[1m{}",
+        r"Bearer\\u001b[0m \\u001b[1m{}",
+        r"Authorization:\u{1b}[0m\x1b[1m {}",
         "basic {}=",
         "GET /x?a=1&code={}&state=2",
         "https://example.org/x?key={}#y",
@@ -576,7 +589,7 @@ mod tests {
     }
 
     /// Text before and after a secret.
-    const AROUND: [(&str, &str); 11] = [
+    const AROUND: [(&str, &str); 12] = [
         ("", ""),
         ("before ", " after"),
         ("(", ")"),
@@ -585,6 +598,7 @@ mod tests {
         ("clé", " clé"),
         ("\u{1b}[31m", "\u{1b}[0m"),
         ("\u{1b}[ ", "\u{1b}["),
+        ("\\u001b[31m", "\\u001b[0m"),
         // As JSON and Rust's Debug write line breaks and tabs.
         ("a\\n", "\\nb"),
         ("\\t", "\\r\\n"),

@@ -869,7 +869,7 @@ fn a_reset_time_long_in_the_past_is_left_out() {
 }
 
 #[test]
-fn a_status_of_success_in_the_backends_json_is_no_status_of_a_failure() {
+fn a_status_in_the_backends_json_that_is_no_failure_is_ignored() {
     for status in [200, 302, 399, 600] {
         let message = from_turn(&format!(r#"{{"type":"error","status":{status}}}"#)).unwrap().cause.to_string();
         assert!(message.contains("(HTTP 400: "), "{message}");
@@ -879,7 +879,7 @@ fn a_status_of_success_in_the_backends_json_is_no_status_of_a_failure() {
 }
 
 #[test]
-fn the_clock_shows_now_in_the_zone_that_the_environment_names() {
+fn the_clock_uses_the_time_zone_of_the_environment() {
     let before = jiff::Timestamp::now();
     for name in ["Asia/Tokyo", ":Asia/Tokyo"] {
         let clock = clock(Some(name));
@@ -892,18 +892,19 @@ fn the_clock_shows_now_in_the_zone_that_the_environment_names() {
 }
 
 #[test]
-fn the_detail_names_who_printed_what_and_leaves_out_who_printed_nothing() {
+fn the_detail_names_each_source_that_printed_something() {
     let (mut transcript, mut stderr) = (Transcript::default(), StderrDigest::default());
-    let shown = |transcript: &Transcript, stderr: &StderrDigest| detail(transcript, stderr, &Redactor::default());
-    assert_eq!(shown(&transcript, &stderr), "");
+    let format_detail =
+        |transcript: &Transcript, stderr: &StderrDigest| detail(transcript, stderr, &Redactor::default());
+    assert_eq!(format_detail(&transcript, &stderr), "");
     stderr.tail.push(b"first\nlast\n");
-    assert_eq!(shown(&transcript, &stderr), "stderr: first\nlast");
+    assert_eq!(format_detail(&transcript, &stderr), "stderr: first\nlast");
     transcript.note(&ExecEvent::Error("token=abc is wrong".into()));
     transcript.note(&ExecEvent::Message("I cannot.".into()));
-    let of_error = "codex: token=[redacted] is wrong\nagent: I cannot.\nstderr: first\nlast";
-    assert_eq!(shown(&transcript, &stderr), of_error);
+    let after_error = "codex: token=[redacted] is wrong\nagent: I cannot.\nstderr: first\nlast";
+    assert_eq!(format_detail(&transcript, &stderr), after_error);
     transcript.note(&ExecEvent::TurnFailed("It failed.".into()));
-    assert_eq!(shown(&transcript, &stderr), of_error.replace("token=[redacted] is wrong", "It failed."));
+    assert_eq!(format_detail(&transcript, &stderr), after_error.replace("token=[redacted] is wrong", "It failed."));
 }
 
 #[test]
