@@ -26,7 +26,7 @@ import type { Step } from '../support/stub-orders.js';
 const PICTURE = png();
 
 describe('a workspace', () => {
-  // Windows has no modes. `src/files/windows.rs` tests the removal of read-only files.
+  // Windows has no modes. `src/files/windows/removal.rs` tests the removal of read-only files.
   test.skipIf(WINDOWS)('is removed with `chmod 000` directories', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE), { do: 'leave', what: 'locked directories' }));
     const options = codex.options({ completion: 'exit' });
