@@ -8,19 +8,14 @@ import { describe, expect, onTestFinished } from 'vitest';
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import { listenersOf, rejection } from '../support/abort.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
+import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/steps.js';
 import { test } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 
 // The tests run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);
-
-const PICTURE = png();
-const RUNNING: Step = { do: 'reach', mark: 'running' };
-const HANG: Step = { do: 'hang' };
-const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 describe('an abort', () => {
   test('rejects with its reason and leaves no listener', async ({ codex }) => {
@@ -188,7 +183,7 @@ describe('killGraceMs', () => {
 
   test('gives no time if it is 0', async ({ codex }) => {
     const controller = new AbortController();
-    const orders = turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, RUNNING, HANG);
+    const orders = turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG);
     const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 0 });
     await codex.reached('running');
     controller.abort('enough');

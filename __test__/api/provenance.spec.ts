@@ -19,7 +19,7 @@ import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { CHATGPT_LOGIN } from '../support/login.js';
 import { failure } from '../support/outcome.js';
-import { record, save, turn } from '../support/steps.js';
+import { HANG, record, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
@@ -214,7 +214,7 @@ describe('a file that is older than the run', () => {
 
   test('does not hide a new one', async ({ codex }) => {
     await leaveStored(codex, {});
-    await expectVerified(codex, [KNOWN_THREAD, save('store', DRAWN), { do: 'hang' }], 'store');
+    await expectVerified(codex, [KNOWN_THREAD, save('store', DRAWN), HANG], 'store');
   });
 });
 
@@ -231,7 +231,7 @@ describe('an image dated before the run, in a directory dated within it', () => 
   );
 
   test('is taken before Codex ends', async ({ codex }) => {
-    await expectVerified(codex, turn(drawn, { do: 'hang' }), 'store', { timeoutMs: 20_000 });
+    await expectVerified(codex, turn(drawn, HANG), 'store', { timeoutMs: 20_000 });
   });
 
   test('verifies its copy', async ({ codex }) => {

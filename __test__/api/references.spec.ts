@@ -13,7 +13,7 @@ import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { valuesOf } from '../support/arguments.js';
 import { failure, listener } from '../support/outcome.js';
-import { record, save, turn } from '../support/steps.js';
+import { record, RUNNING, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
@@ -53,10 +53,7 @@ async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () =
 }
 
 describe('references', () => {
-  const LOOK: Step[] = [
-    { do: 'reach', mark: 'running' },
-    { do: 'await', gate: 'end' },
-  ];
+  const LOOK: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
 
   test.for<[count: number, contents: Buffer[], names: string[]]>([
     [1, [PNG], ['reference-1.png']],

@@ -18,13 +18,11 @@ import {
   VENDOR,
 } from '../support/npm-layout.js';
 import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import { installStub } from '../support/stub-program.js';
-
-const PICTURE = png();
 
 /** Path of the native binary below `node_modules/@openai`. */
 const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;

@@ -17,13 +17,11 @@ import {
   type Wrapper,
 } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import type { Leftover } from '../support/stub-orders.js';
-import { save, turn } from '../support/steps.js';
+import { RUNNING, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
-
-const PICTURE = png();
 
 describe('a workspace', () => {
   // Windows has no modes. `src/files/windows/removal.rs` tests the removal of read-only files.
@@ -138,10 +136,7 @@ describe.skipIf(!WINDOWS)(
   'a workspace that cannot be removed because a process works there',
   () => {
     test('is reported in the warnings of the image', async ({ codex }) => {
-      const waits: Step[] = [
-        { do: 'reach', mark: 'running' },
-        { do: 'await', gate: 'end' },
-      ];
+      const waits: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
       const call = codex.generateDetailed(turn(...waits, save('workspace', PICTURE)));
       await codex.reached('running');
       const [workspace = ''] = codex.workspaces();

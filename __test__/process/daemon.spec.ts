@@ -14,25 +14,23 @@ import { Daemon, type End, KILLED } from '../support/daemon.js';
 import { generateInOwnProcess } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/processes.js';
-import { png } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
+import { PICTURE } from '../support/png.js';
+import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/steps.js';
 import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
 /** Windows has no signals: any of them ends the process at once, like SIGKILL. */
-const POLITE_SIGNALS = WINDOWS ? [] : (['SIGTERM', 'SIGHUP', 'SIGINT'] as const);
 
 /** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
   { do: 'grandchild', ownSession: true },
-  { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
+  { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
   { do: 'grandchild', defies: ['SIGTERM'] },
-  { do: 'reach', mark: 'running' },
-  { do: 'hang' },
+  RUNNING,
+  HANG,
 );
 
 /** Starts a daemon and resolves when its call is running. */
@@ -121,7 +119,7 @@ describe('the end of a daemon, which is not reported', () => {
   test.for<[way: string, end: End]>([
     ['SIGKILL', KILLED],
     ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
-    ...POLITE_SIGNALS.map((signal): [string, End] => [signal, [null, signal]]),
+    ...(WINDOWS ? [] : POLITE_SIGNALS).map((signal): [string, End] => [signal, [null, signal]]),
   ])(
     'leaves no process soon after, and no workspace after the next start: %s',
     async ([way, end], { codex }) => {
@@ -135,11 +133,7 @@ describe('the end of a daemon, which is not reported', () => {
 
   // On Windows there is no watchdog: the system ends the job with its last handle.
   test.skipIf(WINDOWS)('a watchdog that is killed does not affect the call', async ({ codex }) => {
-    const steps = turn(
-      { do: 'reach', mark: 'running' },
-      { do: 'await', gate: 'go' },
-      save('store', PICTURE),
-    );
+    const steps = turn(RUNNING, { do: 'await', gate: 'go' }, save('store', PICTURE));
     const call = codex.generate(steps, { completion: 'exit' });
     await codex.reached('running');
     const [watchdog = NaN, ...others] = watchdogs();
@@ -177,7 +171,7 @@ describe('the next daemon', () => {
   // On Windows no process can work in such a deep directory.
   test.skipIf(WINDOWS)('removes a workspace of 30,000 levels', async ({ codex }) => {
     const left = { do: 'leave', what: 'deep directories' } as const;
-    await codex.order(turn(left, { do: 'reach', mark: 'running' }, { do: 'hang' }));
+    await codex.order(turn(left, RUNNING, HANG));
     const daemon = new Daemon(codex.options());
     await codex.reached('running');
     await daemon.die('SIGKILL');

@@ -4,15 +4,21 @@
 import { describe, expect } from 'vitest';
 
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure, listener } from '../support/outcome.js';
-import { save, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
+import {
+  HANG,
+  POLITE_SIGNALS,
+  RUNNING,
+  save,
+  THREAD,
+  turn,
+  TURN_STARTED,
+  turnFailed,
+} from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
-const HANG: Step = { do: 'hang' };
-const RUNNING: Step = { do: 'reach', mark: 'running' };
 /** Longer than any test: ends only if the wait for it is cut short. */
 const FOREVER_MS = 600_000;
 
@@ -136,7 +142,7 @@ describe('a timeout', () => {
 describe.skipIf(WINDOWS)('a child stopped by SIGSTOP', () => {
   test.for<[what: string, preparation: Step[], killGraceMs: number]>([
     ['that obeys', [], FOREVER_MS],
-    ['that defies every polite signal', [{ do: 'defy', signals: ['SIGTERM', 'SIGINT'] }], 100],
+    ['that defies every polite signal', [{ do: 'defy', signals: POLITE_SIGNALS }], 100],
   ])('is killed: one %s', async ([, preparation, killGraceMs], { codex }) => {
     const controller = new AbortController();
     const steps = turn(...preparation, { do: 'freeze' }, HANG);

@@ -6,21 +6,25 @@ import { setMaxConcurrentRuns } from '../../index.js';
 import { listenersOf, rejection } from '../support/abort.js';
 import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/own-process.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { processes } from '../support/processes.js';
 import { failure } from '../support/outcome.js';
-import { save, THREAD, turn, TURN_STARTED } from '../support/steps.js';
+import {
+  HANG,
+  POLITE_SIGNALS,
+  RUNNING,
+  save,
+  THREAD,
+  turn,
+  TURN_STARTED,
+} from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 
 // The tests at the time limit run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);
 
-const PICTURE = png();
-const HANG: Step = { do: 'hang' };
-const RUNNING: Step = { do: 'reach', mark: 'running' };
-const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
-const STUBBORN = { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL } as const;
+const STUBBORN = { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS } as const;
 
 /** Zombies count as dead. Windows has none. */
 function isAlive(pid: number): boolean {
@@ -48,12 +52,12 @@ const STUBBORN_TREES: [what: string, orders: Orders][] = [
   ['a child that obeys', { exec: turn(RUNNING, HANG) }],
   [
     'a child that defies every polite signal',
-    { exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, RUNNING, HANG) },
+    { exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG) },
   ],
   ['a child that never reads its stdin', { stdin: 'ignore', exec: turn(RUNNING, HANG) }],
   [
     'a grandchild that defies every polite signal',
-    { exec: turn({ do: 'grandchild', defies: EVERY_POLITE_SIGNAL }, RUNNING, HANG) },
+    { exec: turn({ do: 'grandchild', defies: POLITE_SIGNALS }, RUNNING, HANG) },
   ],
   [
     'a grandchild in a session of its own',
@@ -63,8 +67,8 @@ const STUBBORN_TREES: [what: string, orders: Orders][] = [
     'a grandchild in a session of its own that defies every polite signal',
     {
       exec: turn(
-        { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL },
-        { do: 'defy', signals: EVERY_POLITE_SIGNAL },
+        { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
+        { do: 'defy', signals: POLITE_SIGNALS },
         RUNNING,
         HANG,
       ),
@@ -84,7 +88,7 @@ const STUBBORN_TREES: [what: string, orders: Orders][] = [
     'a launcher that passes no signal on',
     {
       behindShim: true,
-      exec: turn({ do: 'defy', signals: ['SIGTERM', 'SIGINT'] }, RUNNING, HANG),
+      exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG),
     },
   ],
 ];
@@ -102,7 +106,7 @@ describe('a stubborn tree', () => {
   });
 
   const resisting: Step[] = [
-    { do: 'defy', signals: EVERY_POLITE_SIGNAL },
+    { do: 'defy', signals: POLITE_SIGNALS },
     { ...STUBBORN, holds: ['stdout', 'stderr'] },
   ];
 
@@ -140,7 +144,7 @@ describe.concurrent('a stubborn tree', () => {
   test('is killed within timeout + grace + 1 s', async ({ codex, expect }) => {
     const killGraceMs = 700;
     const began = performance.now();
-    const steps = turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, STUBBORN, RUNNING, HANG);
+    const steps = turn({ do: 'defy', signals: POLITE_SIGNALS }, STUBBORN, RUNNING, HANG);
     const error = await failure(codex.generate(steps, { timeoutMs, killGraceMs }));
     const total = performance.now() - began;
     expect(error).toMatchObject({ code: 'TIMEOUT', status: 504 });
@@ -232,7 +236,7 @@ test.skipIf(WINDOWS)('an abort kills children forked during the grace', async ({
 test('a launcher that dies takes the native binary with it', async ({ codex }) => {
   const orders: Orders = {
     behindShim: true,
-    exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, { do: 'killShim' }, HANG),
+    exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, { do: 'killShim' }, HANG),
   };
   const error = await failure(codex.generate(orders));
   // On Windows a killed process has the exit code that the killer chose.

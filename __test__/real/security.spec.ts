@@ -6,12 +6,9 @@ import { describe, expect } from 'vitest';
 import { generateInOwnProcess } from '../support/own-process.js';
 
 import { draw, say, shell, talk, think } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { type RealCodex, test } from '../support/real.js';
+import { PICTURE, type RealCodex, test } from '../support/real.js';
 import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '../support/ways.js';
-
-const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 
 /** Secrets that a daemon may have: made up, and each recognisable. */
 const SECRETS: Record<string, string> = {

@@ -25,11 +25,15 @@ import {
   startBackend,
 } from './loopback.js';
 import { type ModelRequest, readModelRequest, turnMetadata } from './loopback/request.js';
+import { makePng } from './picture.js';
 import { directories, WINDOWS } from './platform.js';
 import { Family, look, type RunningProcess } from './real-processes.js';
 import { isImageCall, isModelCall, toolOutputsIn } from './recorded-requests.js';
 import { type Survivor, survivors } from './survivors.js';
 import type { Way } from './ways.js';
+
+/** The picture of specs to which its size does not matter. */
+export const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 
 export class RealCodex {
   /** The user's home. */

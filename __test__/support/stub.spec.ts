@@ -2,13 +2,11 @@
 
 import { expect } from 'vitest';
 
-import { png } from './png.js';
+import { PICTURE } from './png.js';
 import { save, turn } from './steps.js';
 import { test } from './stub.js';
 import type { Orders } from './stub-orders.js';
 import { STUB_SCRIPT } from './stub-program.js';
-
-const PICTURE = png();
 
 test('the stub runs behind a launcher if `behindShim` is set', async ({ codex }) => {
   const orders: Orders = { behindShim: true, exec: turn(save('workspace', PICTURE)) };
