@@ -12,7 +12,7 @@ import { WINDOWS } from '../support/platform.js';
 import { failure } from '../support/outcome.js';
 import { item, print, say, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
 import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import type { Step } from '../support/stub-script.js';
 
 /** Logged by the real CLI (0.169.0) when a side request fails, whether or not the turn succeeds. */
 const NOISE = [

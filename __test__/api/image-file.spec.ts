@@ -13,7 +13,7 @@ import { assemble, chunk, png } from '../support/png.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
 import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import type { Step } from '../support/stub-script.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;
@@ -33,7 +33,7 @@ describe('a decompression bomb', () => {
     const rows = deflateSync(Buffer.alloc(side * (1 + Math.ceil(side / 8))));
     const bomb = assemble([chunk('IHDR', header), chunk('IDAT', rows)]);
 
-    await codex.order(turn(save('store', bomb)));
+    await codex.play(turn(save('store', bomb)));
     const { error, peakGrowth } = await generateInOwnProcess(codex.options());
     expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
     expect(error?.message).toContain('30000 × 30000');
@@ -47,7 +47,7 @@ describe('a decompression bomb', () => {
   ])('in %s is refused in bounded memory', async ([type, before], { codex }) => {
     const packed = deflateSync(Buffer.alloc(64 * MEGABYTE, ' '));
     const bomb = png({ ancillary: [chunk(type, Buffer.concat([Buffer.from(before), packed]))] });
-    await codex.order(turn(save('store', bomb)));
+    await codex.play(turn(save('store', bomb)));
     const { error, peakGrowth } = await generateInOwnProcess(codex.options());
     expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
     expect(error?.message).toContain('a profile or a text in it takes too much memory');
@@ -110,13 +110,13 @@ describe.for(PLACES)('a file that still grows when it is first seen (%s)', (plac
   test.for(['image', 'exit'] as const)(
     "is returned as a whole, completion '%s'",
     async (completion, { codex }) => {
-      const orders = turn(save(place, large, { pieces: 20, everyMs: 10 }));
-      expect(await codex.generate(orders, { completion })).toEqual(large);
+      const steps = turn(save(place, large, { pieces: 20, everyMs: 10 }));
+      expect(await codex.generate(steps, { completion })).toEqual(large);
     },
   );
 
   test('is refused if Codex ends before it is whole', async ({ codex }) => {
-    const orders = turn(save(place, large.subarray(0, -20), { pieces: 5 }));
-    expect(await failure(codex.generate(orders))).toMatchObject({ code: 'INVALID_IMAGE' });
+    const steps = turn(save(place, large.subarray(0, -20), { pieces: 5 }));
+    expect(await failure(codex.generate(steps))).toMatchObject({ code: 'INVALID_IMAGE' });
   });
 });

@@ -87,8 +87,8 @@ describe('a damaged PNG', () => {
   });
 
   test('does not hide a valid copy when it is in the store', async ({ codex }) => {
-    const orders = turn(save('store', PICTURE.subarray(0, 60)), save('workspace', PICTURE));
-    expect(await codex.generate(orders)).toEqual(PICTURE);
+    const steps = turn(save('store', PICTURE.subarray(0, 60)), save('workspace', PICTURE));
+    expect(await codex.generate(steps)).toEqual(PICTURE);
   });
 });
 

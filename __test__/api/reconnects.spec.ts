@@ -18,7 +18,7 @@ import {
   TURN_STARTED,
 } from '../support/steps.js';
 import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import type { Step } from '../support/stub-script.js';
 
 const COMMAND: Step = {
   do: 'emit',
@@ -91,7 +91,7 @@ describe('one reconnect too many', () => {
   test('stops the whole process tree', async ({ codex }) => {
     const resisting: Step[] = [
       { do: 'defy', signals: POLITE_SIGNALS },
-      { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
+      { do: 'tool', ownSession: true, defies: POLITE_SIGNALS },
     ];
     const steps = [THREAD, ...resisting, ...reconnects(3), HANG];
     const error = await failure(codex.generate(steps, { maxReconnects: 2, killGraceMs: 100 }));

@@ -15,7 +15,7 @@ import { valuesOf } from '../support/arguments.js';
 import { failure, listener } from '../support/outcome.js';
 import { record, RUNNING, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import type { Step } from '../support/stub-script.js';
 
 const DRAWN = png({ seed: 1 });
 const PNG = png({ seed: 2 });

@@ -41,7 +41,7 @@ describe.skipIf(missing !== '')(`a square picture in kitty${reason}`, () => {
     ['in a narrow window', { width: 300, height: 720 }],
     ['in a low window', { width: 1280, height: 200 }],
   ])('is shown as a whole square %s', async ([, window], { codex, world }) => {
-    await codex.order(turn(save('store', PICTURE), HANG));
+    await codex.play(turn(save('store', PICTURE), HANG));
     const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
     const session = { command, env: world.env, cwd: world.scratch, ...window };
     const screenshot = await inKitty(session, (kitty) =>

@@ -32,7 +32,7 @@ async function sent(
   world: World,
   { args = [], picture = PICTURE, ...setting }: Setting,
 ): Promise<string> {
-  await codex.order(turn(save('store', picture), HANG));
+  await codex.play(turn(save('store', picture), HANG));
   const terminal = new Terminal(world, ['a fox', ...args], setting);
   expect(await terminal.exited()).toBe(0);
   return terminal.output;
@@ -177,7 +177,7 @@ describe.skipIf(WINDOWS)('the preview', () => {
 });
 
 test.for([KITTY, ITERM])('the preview is not shown in a pipe', async (env, { codex, world }) => {
-  await codex.order(turn(save('store', png())));
+  await codex.play(turn(save('store', png())));
   const { code, stderr, stdout } = await run(world, ['a fox'], { env });
   expect(code).toBe(0);
   expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');

@@ -14,7 +14,7 @@ import { valuesOf } from '../support/arguments.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
 import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
-import type { Recording } from '../support/stub-orders.js';
+import type { Recording } from '../support/stub-script.js';
 
 /** Makes a call that succeeds in every sandbox, and returns the recording of its turn. */
 async function run(codex: StubCodex, options: Partial<GenerateOptions> = {}): Promise<Recording> {

@@ -70,11 +70,11 @@ export class World {
   }
 
   /**
-   * @param {string} orders
+   * @param {string} steps
    * @param {Partial<GenerateOptions>} [overrides]
    * @returns {GenerateOptions}
    */
-  options(orders, overrides) {
+  options(steps, overrides) {
     const env = {
       PATH: process.env['PATH'] ?? '',
       ...(process.platform === 'win32'
@@ -83,7 +83,7 @@ export class World {
       CODEX_HOME: this.home,
       RUN_MARKER: process.env['RUN_MARKER'] ?? '',
       STUB_DESK: this.desk,
-      STUB_ORDERS: orders,
+      STUB_STEPS: steps,
       STUB_PICTURE: PICTURE_FILE,
       STUB_PROGRAM: STUB,
       STUB_THREAD: randomUUID(),

@@ -166,7 +166,7 @@ describe('a call without the addon', () => {
     async (what, { codex, daemon, studio }) => {
       const add = WAYS[what];
       const installed = add === undefined ? null : await installWith(add);
-      await codex.order(turn(save('store', png())));
+      await codex.play(turn(save('store', png())));
       await studio.restart(await daemonWith(installed));
       const task = await studio.client.draw();
       expect(task).toMatchObject({ status: 'failed', error: UNAVAILABLE });

@@ -134,7 +134,7 @@ export class Studio {
     return {
       ...this.place.env,
       CODEX_BIN: this.stub,
-      STUB_ORDERS: 'thread message save tool hang',
+      STUB_STEPS: 'thread message save tool hang',
       STUB_THREAD: randomUUID(),
       STUB_PICTURE: path.join(this.home.path, 'picture.png'),
     };

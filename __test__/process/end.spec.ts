@@ -17,7 +17,7 @@ import {
   turnFailed,
 } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import type { Step } from '../support/stub-script.js';
 
 /** Longer than any test: ends only if the wait for it is cut short. */
 const FOREVER_MS = 600_000;

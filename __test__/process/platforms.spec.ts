@@ -19,7 +19,7 @@ const PATIENCE = { timeout: 20_000, interval: 20 };
 describe.skipIf(!WINDOWS)('a call on Windows', () => {
   test('removes its workspace as soon as no process works in it', async ({ codex }) => {
     const controller = new AbortController();
-    const steps = turn({ do: 'grandchild' }, RUNNING, HANG);
+    const steps = turn({ do: 'tool' }, RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal });
     await codex.reached('running');
     const [workspace = ''] = codex.workspaces();

@@ -29,7 +29,7 @@ describe.skipIf(WINDOWS)('a lack of descriptors', () => {
   test.for([2, 3, 4, 5])(
     'lets the addon load and a call reject with %i free',
     async (free, { codex }) => {
-      await codex.order(turn(save('workspace', PICTURE)));
+      await codex.play(turn(save('workspace', PICTURE)));
       const program = `
       ${TAKE}
       takeAllBut(${free});
@@ -54,7 +54,7 @@ describe.skipIf(WINDOWS)('a lack of descriptors', () => {
   );
 
   test('lets a call end with any number free, and the next one succeed', async ({ codex }) => {
-    await codex.order(turn(save('workspace', PICTURE)));
+    await codex.play(turn(save('workspace', PICTURE)));
     const program = `
       ${TAKE}
       const { generateCodexImage } = load();

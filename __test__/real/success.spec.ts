@@ -1,5 +1,5 @@
 // The real Codex CLI draws on every route to the image tool, in every sandbox, with both
-// completions. Only the backend is a fake.
+// completions. Only the backend is none of OpenAI's.
 
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';

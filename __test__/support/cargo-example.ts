@@ -15,7 +15,7 @@ export async function buildExample(name: string): Promise<string> {
   return JSON.parse(executable) as string;
 }
 
-/** The fake Codex for what needs a fast one: `examples/stub-codex.rs`. */
+/** The compiled stub, for what needs a fast one: `examples/stub-codex.rs`. */
 export function buildCompiledStub(): Promise<string> {
   return buildExample('stub-codex');
 }

@@ -12,7 +12,7 @@ import { expect, onTestFinished } from 'vitest';
 
 import { WINDOWS } from './platform.js';
 import { test as base } from './stub.js';
-import { STUB } from './stub-program.js';
+import { SCRIPT_STUB } from './stub-program.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url));
 
@@ -26,7 +26,7 @@ export interface World {
 /** Uses the stub as the Codex CLI. */
 export const test = base.extend<{ world: World }>({
   world: async ({ codex }, use) => {
-    await use({ env: { ...codex.env, CODEX_BIN: STUB }, scratch: codex.scratch });
+    await use({ env: { ...codex.env, CODEX_BIN: SCRIPT_STUB }, scratch: codex.scratch });
   },
 });
 

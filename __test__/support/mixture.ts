@@ -27,7 +27,7 @@ type Phase = ProgressEvent['phase'];
 interface Call {
   ends: 'picture' | 'abort' | CodexImageErrorCode;
   /** The steps of the compiled stub. */
-  orders?: string;
+  steps?: string;
   options?: Partial<GenerateOptions>;
   env?: Record<string, string>;
   /** The phase in which it is aborted. */
@@ -37,38 +37,38 @@ interface Call {
 const TO_THE_END = { completion: 'exit' } as const;
 
 const SUCCESSES: Call[] = [
-  { ends: 'picture', orders: 'thread message save tool hang' },
-  { ends: 'picture', orders: 'thread message save', options: TO_THE_END },
-  { ends: 'picture', orders: 'thread message copy' },
-  { ends: 'picture', orders: 'defy thread message save tool hang' },
-  { ends: 'picture', orders: 'thread save exit:1' },
+  { ends: 'picture', steps: 'thread message save tool hang' },
+  { ends: 'picture', steps: 'thread message save', options: TO_THE_END },
+  { ends: 'picture', steps: 'thread message copy' },
+  { ends: 'picture', steps: 'defy thread message save tool hang' },
+  { ends: 'picture', steps: 'thread save exit:1' },
 ];
 
 // The first calls find a free slot and are not queued.
 const ABORTS: Call[] = (['starting', 'message', 'queued', 'image', 'preflight', 'started'] as const)
   .map((abortedIn) => ({ ends: 'abort', abortedIn, options: TO_THE_END }) as const)
   .flatMap((call) => [
-    { ...call, orders: 'thread message save tool hang' },
-    { ...call, orders: 'defy thread message save tool hang' },
+    { ...call, steps: 'thread message save tool hang' },
+    { ...call, steps: 'defy thread message save tool hang' },
   ]);
 
 /** Half of them time out while they are queued. */
 const timeouts = (nth: number): Call => ({
   ends: 'TIMEOUT',
-  orders: nth % 4 === 0 ? 'defy thread message tool hang' : 'thread message save tool hang',
+  steps: nth % 4 === 0 ? 'defy thread message tool hang' : 'thread message save tool hang',
   // Each a little later than the one before, so that not all stop at the same moment.
   options: { ...TO_THE_END, timeoutMs: nth % 2 === 0 ? 3000 + 20 * nth : 20 },
 });
 
 const failures = (home: string): Call[] => [
-  { ends: 'NO_IMAGE', orders: 'thread message' },
-  { ends: 'CODEX_FAILED', orders: 'thread exit:1' },
-  { ends: 'CODEX_FAILED', orders: 'thread message die' },
+  { ends: 'NO_IMAGE', steps: 'thread message' },
+  { ends: 'CODEX_FAILED', steps: 'thread exit:1' },
+  { ends: 'CODEX_FAILED', steps: 'thread message die' },
   complaint('USAGE_LIMIT', "You've hit your usage limit."),
   complaint('RATE_LIMITED', 'exceeded retry limit, last status: 429 Too Many Requests'),
   complaint('BACKEND_ERROR', 'stream disconnected before completion'),
-  { ends: 'INVALID_IMAGE', orders: 'thread save', env: { STUB_PICTURE: NO_PNG } },
-  { ends: 'IMAGE_TOO_LARGE', orders: 'thread save', options: { maxImageBytes: 100 } },
+  { ends: 'INVALID_IMAGE', steps: 'thread save', env: { STUB_PICTURE: NO_PNG } },
+  { ends: 'IMAGE_TOO_LARGE', steps: 'thread save', options: { maxImageBytes: 100 } },
   { ends: 'INVALID_OPTIONS', options: { timeoutMs: 0 } },
   { ends: 'CODEX_NOT_FOUND', options: { codexPath: path.join(home, 'no-codex') } },
   { ends: 'SPAWN_FAILED', options: { codexPath: path.join(home, NO_INTERPRETER) } },
@@ -77,7 +77,7 @@ const failures = (home: string): Call[] => [
 ];
 
 function complaint(ends: CodexImageErrorCode, words: string): Call {
-  return { ends, orders: 'thread turn_failed exit:1', env: { STUB_COMPLAINT: words } };
+  return { ends, steps: 'thread turn_failed exit:1', env: { STUB_COMPLAINT: words } };
 }
 
 /** This source file. */
@@ -150,9 +150,9 @@ export class Mixture {
 
   /** Prepares the call. The returned function makes it. */
   async #prepare(call: Call): Promise<() => Promise<{ end: string; wrong: string[] }>> {
-    const { orders = '', options, env, ends, abortedIn } = call;
+    const { steps = '', options, env, ends, abortedIn } = call;
     this.#made += 1;
-    const name = `call ${this.#made} (${orders})`;
+    const name = `call ${this.#made} (${steps})`;
     const picture = pictureOf(this.#made);
     const file = path.join(this.home.path, `picture-${this.#made}.png`);
     await writeFile(file, picture);
@@ -167,7 +167,7 @@ export class Mixture {
           codexPath: this.stub,
           env: {
             ...this.place.env,
-            STUB_ORDERS: orders,
+            STUB_STEPS: steps,
             STUB_THREAD: thread,
             STUB_PICTURE: file,
             ...env,

@@ -1,6 +1,6 @@
-// Builders of the steps that many specs order from the scriptable fake.
+// Builders of the steps of the stub that many specs use.
 
-import type { RecordForm, Step } from './stub-orders.js';
+import type { RecordForm, Step } from './stub-script.js';
 
 export function save(
   where: 'store' | 'workspace',

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The scriptable fake of the Codex CLI. Reads its orders from the directory that STUB_CODEX names,
-// and writes its recordings there. `stub-orders.ts` has the types, `stub.ts` the fixture.
+// The script stub of the Codex CLI. Reads its script from the directory that STUB_DESK names,
+// and writes its recordings there. `stub-script.ts` has the types, `stub.ts` the fixture.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -32,7 +32,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /**
- * @import { Orders, Recording, Step } from './stub-orders.js'
+ * @import { StubScript, Recording, Step } from './stub-script.js'
  * @typedef {Extract<Step, { do: 'save' | 'plant' }>} Placing
  */
 
@@ -41,13 +41,13 @@ const LIFETIME_MS = 90_000;
 /** @type {NodeJS.Signals[]} */
 const POLITE_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
-const desk = process.env['STUB_CODEX'] ?? '';
+const desk = process.env['STUB_DESK'] ?? '';
 const args = process.argv.slice(2);
 
 hold({ constants, openSync }, desk);
 
-/** @type {Orders} */
-const orders = JSON.parse(readFileSync(path.join(desk, 'orders.json'), 'utf8'));
+/** @type {StubScript} */
+const script = JSON.parse(readFileSync(path.join(desk, 'script.json'), 'utf8'));
 
 /** @type {Recording} */
 const recording = {
@@ -63,7 +63,7 @@ const recording = {
 
 setTimeout(() => process.exit(99), LIFETIME_MS);
 
-if (orders.behindShim && process.env['STUB_CODEX_INNER'] === undefined) {
+if (script.behindShim && process.env['STUB_IS_INNER'] === undefined) {
   runBehindShim();
 } else {
   record();
@@ -100,7 +100,7 @@ function hold(fs, directory) {
 function runBehindShim() {
   const inner = spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], {
     stdio: 'inherit',
-    env: { ...process.env, STUB_CODEX_INNER: '1' },
+    env: { ...process.env, STUB_IS_INNER: '1' },
   });
   inner.on('exit', (code, signal) =>
     process.exit(code ?? 128 + os.constants.signals[signal ?? 'SIGTERM']),
@@ -108,7 +108,7 @@ function runBehindShim() {
 }
 
 function answerLoginStatus() {
-  const answer = orders.login ?? { text: 'Logged in using ChatGPT', exitCode: 0 };
+  const answer = script.login ?? { text: 'Logged in using ChatGPT', exitCode: 0 };
   if (answer === 'silent') return reach('asked'); // The lifetime's timer keeps it alive.
   write(2, `${answer.text}\n`);
   process.exit(answer.exitCode);
@@ -116,7 +116,7 @@ function answerLoginStatus() {
 
 function answerVersion() {
   if (args[0] === '--version') {
-    if (orders.version === 'silent') return reach('asked for its version');
+    if (script.version === 'silent') return reach('asked for its version');
     write(1, 'codex-cli 0.169.0\n');
     process.exit(0);
   }
@@ -125,12 +125,12 @@ function answerVersion() {
 }
 
 async function exec() {
-  if (orders.stdin === 'close') closeSync(0);
-  else if (orders.stdin !== 'ignore') {
-    recording.stdin = await readStdin(orders.stdin === 'read slowly');
+  if (script.stdin === 'close') closeSync(0);
+  else if (script.stdin !== 'ignore') {
+    recording.stdin = await readStdin(script.stdin === 'read slowly');
     record();
   }
-  for (const step of orders.exec) await perform(step);
+  for (const step of script.exec) await perform(step);
   end(0);
 }
 
@@ -211,12 +211,12 @@ async function perform(step) {
         });
       }
       return;
-    case 'grandchild':
-      return startGrandchild(step);
+    case 'tool':
+      return startTool(step);
     case 'forkOn':
       for (const signal of step.signals) {
         process.on(signal, async () => {
-          await startGrandchild({ do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS });
+          await startTool({ do: 'tool', ownSession: true, defies: POLITE_SIGNALS });
           reach(`forked on ${signal}`);
           process.exit(1);
         });
@@ -225,7 +225,7 @@ async function perform(step) {
     case 'daemon':
       return startDaemon(step.knownBy);
     case 'killShim':
-      if (process.env['STUB_CODEX_INNER'] === undefined) throw new Error('there is no launcher');
+      if (process.env['STUB_IS_INNER'] === undefined) throw new Error('there is no launcher');
       process.kill(process.ppid, 'SIGKILL');
       return;
     case 'exit':
@@ -245,8 +245,8 @@ function flood({ to, line, bytes }) {
     return;
   }
   // Node itself would be busier than the reader.
-  const script = 'yes "$1" | head -c "$2"';
-  const { status } = spawnSync('sh', ['-c', script, 'sh', line, String(bytes)], {
+  const command = 'yes "$1" | head -c "$2"';
+  const { status } = spawnSync('sh', ['-c', command, 'sh', line, String(bytes)], {
     stdio: ['ignore', output, 'ignore'],
   });
   if (status !== 0) throw new Error('nobody has read all of it');
@@ -256,7 +256,7 @@ function flood({ to, line, bytes }) {
  * The program of every process of a tool, passed on as text: it lives on, and writes its process id
  * to descriptor 3 when it and its children run.
  *
- * @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan
+ * @param {Omit<Extract<Step, { do: 'tool' }>, 'do'>} plan
  * @param {number} lifetimeMs
  * @param {typeof hold} holdFile
  * @param {string} directory
@@ -279,17 +279,17 @@ function beTool({ generations = 1, ...plan }, lifetimeMs, holdFile, directory) {
   require('node:child_process').spawn(process.execPath, ['--eval', next], options).unref();
 }
 
-/** @param {Omit<Extract<Step, { do: 'grandchild' }>, 'do'>} plan */
+/** @param {Omit<Extract<Step, { do: 'tool' }>, 'do'>} plan */
 function tool(plan) {
-  const script = `(${beTool})(${JSON.stringify(plan)}, ${LIFETIME_MS}, ${hold}, ${JSON.stringify(desk)})`;
+  const source = `(${beTool})(${JSON.stringify(plan)}, ${LIFETIME_MS}, ${hold}, ${JSON.stringify(desk)})`;
   // The `ps` of macOS shows a process in one line, with its environment behind its arguments.
-  return script.replaceAll(/\s*\n\s*/g, ' ');
+  return source.replaceAll(/\s*\n\s*/g, ' ');
 }
 
-/** @param {Extract<Step, { do: 'grandchild' }>} step */
-async function startGrandchild(step) {
+/** @param {Extract<Step, { do: 'tool' }>} step */
+async function startTool(step) {
   const keeps = step.holds ?? [];
-  await startTool(tool(step), {
+  await spawnTool(tool(step), {
     detached: step.ownSession ?? false,
     stdio: [
       'ignore',
@@ -306,7 +306,7 @@ async function startDaemon(knownBy) {
   const options = `{ detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] }`;
   const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], ${options})`;
   const parent = `require('node:child_process').${spawned}.unref()`;
-  const { child, pid } = await startTool(parent, {
+  const { child, pid } = await spawnTool(parent, {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     ...(knownBy === 'directory' ? {} : { cwd: '/' }),
@@ -320,11 +320,11 @@ async function startDaemon(knownBy) {
 /**
  * Starts a program and resolves with it and its message of readiness.
  *
- * @param {string} script
+ * @param {string} source
  * @param {import('node:child_process').SpawnOptions} options
  */
-async function startTool(script, options) {
-  const child = spawn(process.execPath, ['--eval', script], options);
+async function spawnTool(source, options) {
+  const child = spawn(process.execPath, ['--eval', source], options);
   const ready = /** @type {import('node:stream').Readable} */ (child.stdio[3]);
   const [pid] = await once(ready, 'data');
   ready.destroy();
@@ -362,7 +362,7 @@ async function plant(step) {
   }
 }
 
-/** @param {import('./stub-orders.js').Leftover} what */
+/** @param {import('./stub-script.js').Leftover} what */
 function leave(what) {
   switch (what) {
     case 'locked directories':
@@ -389,7 +389,7 @@ function leave(what) {
         if (level % 1000 !== 0) return;
         writeFileSync('file', '');
         symlinkSync(desk, 'link to a directory');
-        symlinkSync(path.join(desk, 'orders.json'), 'link to a file');
+        symlinkSync(path.join(desk, 'script.json'), 'link to a file');
       });
       for (const directory of ['many', '.']) chmodSync(directory, 0);
       return;

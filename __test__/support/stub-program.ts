@@ -1,4 +1,4 @@
-// The scriptable fake of Codex as a program: `stub-codex.mjs`.
+// The script stub of Codex as a program: `stub-codex.mjs`.
 
 import { constants } from 'node:fs';
 import { copyFile, mkdir, symlink } from 'node:fs/promises';
@@ -10,10 +10,10 @@ import { WINDOWS } from './platform.js';
 export const STUB_SCRIPT = fileURLToPath(new URL('stub-codex.mjs', import.meta.url));
 /**
  * The program to start as Codex: the script, or on Windows Node, which runs the script by {@link
- * STUB_ENV}.
+ * SCRIPT_STUB_ENV}.
  */
-export const STUB = WINDOWS ? process.execPath : STUB_SCRIPT;
-export const STUB_ENV: Record<string, string> = WINDOWS
+export const SCRIPT_STUB = WINDOWS ? process.execPath : STUB_SCRIPT;
+export const SCRIPT_STUB_ENV: Record<string, string> = WINDOWS
   ? { NODE_OPTIONS: `--import=${new URL('as-codex.mjs', import.meta.url)}` }
   : {};
 
@@ -22,7 +22,7 @@ export async function installStub(file: string): Promise<string> {
   const program = WINDOWS ? `${file}.exe` : file;
   await mkdir(path.dirname(program), { recursive: true });
   // On Windows a link to a running program, like this Node, could not be removed.
-  if (WINDOWS) await copyFile(STUB, program, constants.COPYFILE_FICLONE);
-  else await symlink(STUB, program);
+  if (WINDOWS) await copyFile(SCRIPT_STUB, program, constants.COPYFILE_FICLONE);
+  else await symlink(SCRIPT_STUB, program);
   return program;
 }

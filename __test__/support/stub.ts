@@ -1,4 +1,4 @@
-// The `codex` fixture: the scriptable fake of Codex, with directories of its own. Asserts after
+// The `codex` fixture: the stub of Codex, with directories of its own. Asserts after
 // each test that no process, workspace, descriptor, thread or zombie is left.
 
 import { spawnSync } from 'node:child_process';
@@ -22,8 +22,8 @@ import { footprint, heldSince } from './footprint.js';
 import { leftIn, makeHomeDirectory } from './homes.mjs';
 import { CHATGPT_LOGIN } from './login.js';
 import { directories, NOWHERE, WINDOWS } from './platform.js';
-import type { Orders, Recording, Step } from './stub-orders.js';
-import { STUB, STUB_ENV } from './stub-program.js';
+import type { StubScript, Recording, Step } from './stub-script.js';
+import { SCRIPT_STUB, SCRIPT_STUB_ENV } from './stub-program.js';
 import { type Survivor, survivors } from './survivors.js';
 
 /** The name of a private directory, before the id of its run. Repeats `PREFIX` of src/workspace.rs. */
@@ -37,7 +37,7 @@ export class StubCodex {
   readonly user: string;
   /** The directory for temporary files, in which workspaces are made. */
   readonly temporary: string;
-  /** The directory in which the stub reads its orders and writes its recordings. */
+  /** The directory in which the stub reads its script and writes its recordings. */
   readonly desk: string;
   /** For the spec's own files. */
   readonly scratch: string;
@@ -67,8 +67,8 @@ export class StubCodex {
       PATH: process.env['PATH'] ?? '',
       ...directories(this.user, this.temporary),
       CODEX_HOME: this.home,
-      ...STUB_ENV,
-      STUB_CODEX: this.desk,
+      ...SCRIPT_STUB_ENV,
+      STUB_DESK: this.desk,
       CODEX_IMAGE_TEST_RUN: this.marker,
     };
   }
@@ -76,7 +76,7 @@ export class StubCodex {
   options(overrides: Partial<GenerateOptions> = {}): GenerateOptions {
     return {
       prompt: 'a red fox',
-      codexPath: STUB,
+      codexPath: SCRIPT_STUB,
       env: this.env,
       timeoutMs: 60_000,
       // The meaning of 'auto', except on Windows, where 'auto' is no sandbox.
@@ -96,26 +96,26 @@ export class StubCodex {
     await writeFile(path.join(this.home, 'config.toml'), toml);
   }
 
-  async order(orders: Orders | Step[]): Promise<void> {
-    const whole: Orders = Array.isArray(orders) ? { exec: orders } : orders;
-    await writeFile(path.join(this.desk, 'orders.json'), JSON.stringify(whole));
+  async play(script: StubScript | Step[]): Promise<void> {
+    const whole: StubScript = Array.isArray(script) ? { exec: script } : script;
+    await writeFile(path.join(this.desk, 'script.json'), JSON.stringify(whole));
   }
 
   async generate(
-    orders: Orders | Step[],
+    script: StubScript | Step[],
     overrides?: Partial<GenerateOptions>,
     onProgress?: OnProgress,
   ): Promise<Buffer> {
-    await this.order(orders);
+    await this.play(script);
     return generateCodexImage(this.options(overrides), onProgress);
   }
 
   async generateDetailed(
-    orders: Orders | Step[],
+    script: StubScript | Step[],
     overrides?: Partial<GenerateOptions>,
     onProgress?: OnProgress,
   ): Promise<GeneratedImage> {
-    await this.order(orders);
+    await this.play(script);
     return generateCodexImageDetailed(this.options(overrides), onProgress);
   }
 

@@ -34,7 +34,7 @@ async function start(
 
 test('survivors lists a stub and its tools until they end', async ({ codex }) => {
   const controller = new AbortController();
-  const steps = turn({ do: 'grandchild', ownSession: true, generations: 2 }, RUNNING, HANG);
+  const steps = turn({ do: 'tool', ownSession: true, generations: 2 }, RUNNING, HANG);
   const call = codex.generate(steps, { signal: controller.signal });
   await codex.reached('running');
   expect(codex.survivors().length).toBeGreaterThanOrEqual(3);

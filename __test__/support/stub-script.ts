@@ -1,4 +1,4 @@
-// The orders of a spec to the scriptable fake, and its recordings.
+// What a spec tells the stub to do, and what the stub records.
 
 /** A step of one `codex exec`. It exits with 0 after the last one. */
 export type Step =
@@ -72,7 +72,7 @@ export type Step =
   | { do: 'tidyUpOn'; signals: NodeJS.Signals[] }
   /** Starts a tool of the agent, which outlives its parent unless it is stopped. */
   | {
-      do: 'grandchild';
+      do: 'tool';
       /** Leads its own session, as Codex's tools do, where no signal to the group reaches it. */
       ownSession?: boolean;
       defies?: NodeJS.Signals[];
@@ -104,7 +104,7 @@ export type Leftover =
   | 'deep directories'
   /**
    * Fewer of all of these, without any permission, with links to the stub's directory and its
-   * orders at every 1000th level.
+   * script at every 1000th level.
    */
   | 'everything'
   /** The stub's directory, mounted three levels down. Takes its own mount namespace. */
@@ -126,7 +126,7 @@ interface Destination {
   thread?: string;
 }
 
-export interface Orders {
+export interface StubScript {
   /**
    * What `codex login status` prints and how it exits. `silent` reaches the mark `asked` and never
    * answers.
