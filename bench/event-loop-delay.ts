@@ -4,7 +4,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { generateCodexImage } from '../index.js';
-import type { Place } from '../__test__/support/place.js';
+import type { Place } from '../__test__/support/load/call-environment.js';
 import { STARTED, typescript } from './peers/typescript.js';
 import type { Row } from './report.js';
 import { median } from './statistics.js';

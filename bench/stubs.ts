@@ -8,10 +8,10 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-import { buildCompiledStub } from '../__test__/support/cargo-example.js';
+import { buildCompiledStub } from '../__test__/support/stub/cargo-example.js';
 import { makeHome } from '../__test__/support/loopback/home.js';
-import { makePng } from '../__test__/support/picture.js';
-import { type Place, makePlace } from '../__test__/support/place.js';
+import { makePng } from '../__test__/support/image/picture.js';
+import { type Place, makePlace } from '../__test__/support/load/call-environment.js';
 import type { Events } from './children/event-writer.js';
 
 /** The compiled stub. `STUB_STEPS` in its environment lists its steps. */

@@ -2,7 +2,7 @@
 //! platform. `STUB_STEPS` lists the steps of `codex exec`, separated by spaces (`perform` has
 //! them). It exits with 0 after the last one.
 //!
-//! `__test__/support/stub-codex.mjs` is the script stub, which has more steps.
+//! `__test__/support/stub/stub-codex.mjs` is the script stub, which has more steps.
 
 use std::error::Error;
 use std::fs::File;

@@ -5,10 +5,10 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, type OnProgress } from '../../index.js';
-import { PICTURE } from '../support/png.js';
-import { HANG, save, say, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { HANG, save, say, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 describe('onProgress', () => {
   const FLOOD: Step = { do: 'messages', count: 5000 };

@@ -7,13 +7,13 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { generateCodexImage, type GenerateOptions, type ProgressEvent } from '../../index.js';
-import { listenersOf, rejection } from '../support/abort.js';
+import { listenersOf, rejection } from '../support/call/abort.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { HANG, RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { StubScript, Step } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 async function expectAborted(
   codex: StubCodex,

@@ -6,13 +6,13 @@ import path from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
-import { listenersOf, rejection } from '../support/abort.js';
+import { listenersOf, rejection } from '../support/call/abort.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { StubScript, Step } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 // The tests run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);

@@ -7,13 +7,13 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { generateInOwnProcess } from '../support/own-process.js';
+import { generateInOwnProcess } from '../support/process/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { assemble, chunk, png } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+import { assemble, chunk, png } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;

@@ -5,10 +5,10 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { assemble, chunk, header, pixels, png, SIGNATURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
+import { assemble, chunk, header, pixels, png, SIGNATURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;

@@ -3,11 +3,11 @@
 import { expect } from 'vitest';
 
 import { type ProgressEvent } from '../../index.js';
-import { PICTURE } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
-import { HANG, item, save, say, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
+import { HANG, item, save, say, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const PHASES: Record<ProgressEvent['phase'], true> = {
   queued: true,

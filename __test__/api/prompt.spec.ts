@@ -4,10 +4,10 @@ import { randomBytes } from 'node:crypto';
 
 import { expect } from 'vitest';
 
-import { PICTURE } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { StubScript } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { StubScript } from '../support/stub/stub-script.js';
 
 /** More than a pipe holds. */
 const LONG = `a red fox ${'and another '.repeat(100_000)}`;

@@ -13,15 +13,15 @@ import {
   COUNTED_USER,
   generateInOwnProcess,
   mayBeCounted,
-} from '../support/own-process.js';
-import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
+} from '../support/process/own-process.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm/npm-layout.js';
 import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import { failure } from '../support/outcome.js';
-import { HANG, record, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+import { png } from '../support/image/small-png.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, record, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const DRAWN = png({ seed: 1 });
 const FAKED = png({ seed: 2 });

@@ -12,11 +12,11 @@ import {
   setMaxConcurrentRuns,
 } from '../../index.js';
 import { NOWHERE } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
-import { RUNNING, save, turn } from '../support/steps.js';
-import { StubCodex, test } from '../support/stub.js';
-import type { Recording, Step } from '../support/stub-script.js';
+import { png } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
+import { RUNNING, save, turn } from '../support/stub/steps.js';
+import { StubCodex, test } from '../support/stub/stub.js';
+import type { Recording, Step } from '../support/stub/stub-script.js';
 
 const DEFAULT_LIMIT = 2;
 const GATE: Step = { do: 'await', gate: 'end' };

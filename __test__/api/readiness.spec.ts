@@ -14,13 +14,13 @@ import {
   type Readiness,
   type ReadinessProblem,
 } from '../../index.js';
-import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm/npm-layout.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import { failure } from '../support/outcome.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { StubScript } from '../support/stub-script.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { failure } from '../support/call/outcome.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const UNFOUND = path.join(NOWHERE, 'codex');
 

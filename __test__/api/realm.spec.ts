@@ -5,15 +5,15 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { inOwnRealm, type Told } from '../support/own-realm.js';
+import { inOwnRealm, type Told } from '../support/process/own-realm.js';
 import { NOWHERE } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { failure } from '../support/outcome.js';
-import { HANG, RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const DRAWN = { resolved: PICTURE.toString('base64') };
 const THREAD = '0199d2c4-aaaa-7000-8000-0123456789ab';

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
-import { Daemon } from '../support/daemon.js';
-import { png } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
+import { Daemon } from '../support/process/daemon.js';
+import { png } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
 import {
   HANG,
   record,
@@ -18,10 +18,10 @@ import {
   turn,
   TURN_STARTED,
   turnFailed,
-} from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { RecordForm, Step } from '../support/stub-script.js';
-import { bomb, frame, skippable, WINDOW } from '../support/zstd.js';
+} from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { RecordForm, Step } from '../support/stub/stub-script.js';
+import { bomb, frame, skippable, WINDOW } from '../support/image/zstd.js';
 
 const DRAWN = png({ seed: 1, width: 7, height: 5 });
 const STORED = png({ seed: 2 });

@@ -4,10 +4,10 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { assemble, chunk, header, pixels, png } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { HANG, save, say, turn, USAGE } from '../support/steps.js';
-import { StubCodex, test } from '../support/stub.js';
+import { assemble, chunk, header, pixels, png } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, save, say, turn, USAGE } from '../support/stub/steps.js';
+import { StubCodex, test } from '../support/stub/stub.js';
 
 const STORED = png({ seed: 1 });
 const COPIED = png({ seed: 2 });

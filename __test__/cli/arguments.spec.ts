@@ -6,13 +6,13 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import manifest from '../../package.json' with { type: 'json' };
-import { events, run, test, type World } from '../support/command.js';
-import { png } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { HANG, save, turn } from '../support/steps.js';
-import type { StubCodex } from '../support/stub.js';
-import type { Recording } from '../support/stub-script.js';
-import { installStub } from '../support/stub-program.js';
+import { events, run, test, type World } from '../support/cli/command.js';
+import { png } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { HANG, save, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
+import type { Recording } from '../support/stub/stub-script.js';
+import { installStub } from '../support/stub/stub-program.js';
 
 const DRAWN = turn(save('store', png()));
 

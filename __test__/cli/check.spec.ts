@@ -2,9 +2,9 @@
 
 import { describe, expect } from 'vitest';
 
-import { events, run, test } from '../support/command.js';
+import { events, run, test } from '../support/cli/command.js';
 import { CODEX_IS_INSTALLED } from '../support/platform.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const MISSING = { CODEX_BIN: '', PATH: '/nowhere' };
 

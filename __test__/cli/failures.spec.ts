@@ -2,12 +2,12 @@
 
 import { describe, expect } from 'vitest';
 
-import { run, test } from '../support/command.js';
+import { run, test } from '../support/cli/command.js';
 import { CODEX_IS_INSTALLED, directories } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { HANG, print, save, say, turn, turnFailed } from '../support/steps.js';
-import type { StubScript, Step } from '../support/stub-script.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { png } from '../support/image/small-png.js';
+import { HANG, print, save, say, turn, turnFailed } from '../support/stub/steps.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 function failed(message: string): Step[] {
   return [...turn(turnFailed(message)), { do: 'exit', code: 1 }];

@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
-import { CLI, test } from '../support/command.js';
-import { inKitty, missingForKitty, type Pixel, type Screenshot } from '../support/kitty.js';
+import { CLI, test } from '../support/cli/command.js';
+import { inKitty, missingForKitty, type Pixel, type Screenshot } from '../support/cli/kitty.js';
 import { copy, draw, talk, think } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { test as realTest } from '../support/real.js';
-import { HANG, save, turn } from '../support/steps.js';
-import { CODE } from '../support/ways.js';
+import { makePng } from '../support/image/picture.js';
+import { test as realTest } from '../support/real/real.js';
+import { HANG, save, turn } from '../support/stub/steps.js';
+import { CODE } from '../support/real/variants.js';
 
 const missing = missingForKitty();
 const reason = missing === '' ? '' : ` (skipped: no ${missing})`;

@@ -16,11 +16,11 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { events, Piped, run, test, type World } from '../support/command.js';
+import { events, Piped, run, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { RUNNING, save, turn } from '../support/steps.js';
-import type { Step } from '../support/stub-script.js';
+import { png } from '../support/image/small-png.js';
+import { RUNNING, save, turn } from '../support/stub/steps.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const PICTURE = png({ width: 9, height: 7, seed: 5 });
 const DRAWN = turn(save('store', PICTURE));

@@ -8,11 +8,11 @@ import { buffer } from 'node:stream/consumers';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
-import { CLI, events, run, test, type World } from '../support/command.js';
+import { CLI, events, run, test, type World } from '../support/cli/command.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { HANG, save, say, turn, turnFailed } from '../support/steps.js';
-import type { Step } from '../support/stub-script.js';
+import { png } from '../support/image/small-png.js';
+import { HANG, save, say, turn, turnFailed } from '../support/stub/steps.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const PICTURE = png({ width: 8, height: 4, seed: 3 });
 const DRAWN = turn(say('I am mixing the colours.'), save('store', PICTURE));

@@ -6,11 +6,11 @@
 import { describe, expect } from 'vitest';
 
 import { preview } from '../../bin/preview.mjs';
-import { run, Terminal, test, type World } from '../support/command.js';
+import { run, Terminal, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { HANG, save, turn } from '../support/steps.js';
-import type { StubCodex } from '../support/stub.js';
+import { png } from '../support/image/small-png.js';
+import { HANG, save, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
 
 /** 2 MB, like real ones: more than iTerm2 accepts in one sequence. */
 const PICTURE = png({ width: 1024, height: 680 });

@@ -4,11 +4,11 @@ import { readdir } from 'node:fs/promises';
 
 import { describe, expect } from 'vitest';
 
-import { events, Piped, Terminal, test, type World } from '../support/command.js';
+import { events, Piped, Terminal, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { HANG, POLITE_SIGNALS, RUNNING, turn } from '../support/steps.js';
-import type { StubCodex } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+import { HANG, POLITE_SIGNALS, RUNNING, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const CTRL_C = '\u0003';
 const GRANDCHILD: Step = { do: 'tool', ownSession: true, defies: POLITE_SIGNALS };

@@ -6,12 +6,12 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { Terminal, test, type World } from '../support/command.js';
+import { Terminal, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { save, say, turn } from '../support/steps.js';
-import type { StubCodex } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { save, say, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const SAID = 'I am mixing the colours.';
 

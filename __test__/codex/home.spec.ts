@@ -17,12 +17,12 @@ import {
   withDeadDisk,
   withEtc,
   type Wrapper,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { png } from '../support/image/small-png.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const PNG = png();
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';

@@ -4,12 +4,12 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { PICTURE } from '../support/png.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { StubScript } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript } from '../support/stub/stub-script.js';
 
 const SCRIPT: StubScript = { exec: turn(save('store', PICTURE)) };
 

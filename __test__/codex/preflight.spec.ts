@@ -7,15 +7,15 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { checkCodex, type CheckOptions, type ReadinessProblem } from '../../index.js';
-import { BOUND_BY_MODES, generateInOwnProcess } from '../support/own-process.js';
+import { BOUND_BY_MODES, generateInOwnProcess } from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { StubScript } from '../support/stub-script.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const DRAWS = turn(save('store', PICTURE));
 const NOT_LOGGED_IN: StubScript['login'] = { text: 'Not logged in', exitCode: 1 };

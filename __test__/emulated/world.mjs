@@ -22,7 +22,7 @@ const STUB = needed('STUB_PROGRAM');
 const NODE = /** @type {[string, ...string[]]} */ (
   process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('NODE_COMMAND'))
 );
-const DAEMON = fileURLToPath(new URL('../support/daemon.mjs', import.meta.url));
+const DAEMON = fileURLToPath(new URL('../support/process/daemon.mjs', import.meta.url));
 const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', import.meta.url));
 
 export const PICTURE = readFileSync(PICTURE_FILE);

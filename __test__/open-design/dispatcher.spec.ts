@@ -8,12 +8,21 @@ import { describe, expect, onTestFinished } from 'vitest';
 
 import type { CodexCliImageErrorCode } from '../../dist/open-design.mjs';
 import { CODEX_IS_INSTALLED, directories, WINDOWS } from '../support/platform.js';
-import { PICTURE, png } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { HANG, print, RUNNING, save, say, THREAD, turn, turnFailed } from '../support/steps.js';
-import { StubCodex } from '../support/stub.js';
-import type { StubScript, Step } from '../support/stub-script.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { PICTURE, png } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import {
+  HANG,
+  print,
+  RUNNING,
+  save,
+  say,
+  THREAD,
+  turn,
+  turnFailed,
+} from '../support/stub/steps.js';
+import { StubCodex } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 import type { MediaRequest } from './support/client.js';
 import { type Environment, type Studio, stubbedEnv, test } from './support/studio.js';
 import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/policy.js';

@@ -14,8 +14,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import * as models from '../../dist/models.mjs';
 import * as openDesign from '../../dist/open-design.mjs';
-import { png } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
+import { png } from '../support/image/small-png.js';
+import { save, turn } from '../support/stub/steps.js';
 import { buildDaemon, compose, discard, readBlocks } from './support/compose.js';
 import { test as studioTest } from './support/studio.js';
 

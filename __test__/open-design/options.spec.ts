@@ -14,14 +14,14 @@ import {
   type RenderOverrides,
 } from '../../dist/open-design.mjs';
 import { generateCodexImage } from '../../index.js';
-import { inOwnRealm } from '../support/own-realm.js';
+import { inOwnRealm } from '../support/process/own-realm.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE, png } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { PICTURE, png } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 async function render(
   codex: StubCodex,

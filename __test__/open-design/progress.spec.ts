@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { renderCodexCliImage } from '../../dist/open-design.mjs';
 import { Throttle } from '../../open-design/progress.mjs';
-import { PICTURE } from '../support/png.js';
-import { save, say, turn } from '../support/steps.js';
-import type { Step } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { save, say, turn } from '../support/stub/steps.js';
+import type { Step } from '../support/stub/stub-script.js';
 import { stubbed, test } from './support/studio.js';
 
 const CONTEXT = { surface: 'image', prompt: 'a red fox' };

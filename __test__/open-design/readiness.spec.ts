@@ -5,8 +5,8 @@ import path from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
 
 import { checkCodexCli } from '../../dist/open-design.mjs';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import type { StubCodex } from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import type { StubCodex } from '../support/stub/stub.js';
 import { stubbed, test } from './support/studio.js';
 
 const NOT_SIGNED_IN = {

@@ -7,7 +7,7 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { workIn } from '../support/bystander.js';
+import { workIn } from '../support/process/bystander.js';
 import {
   BOUND_BY_MODES,
   generateInOwnProcess,
@@ -15,13 +15,13 @@ import {
   WITH_64_DESCRIPTORS,
   WITH_OWN_MOUNTS,
   type Wrapper,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import type { Leftover } from '../support/stub-script.js';
-import { RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import type { Leftover } from '../support/stub/stub-script.js';
+import { RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 describe('a workspace', () => {
   // Windows has no modes. `src/files/windows/removal.rs` tests the removal of read-only files.

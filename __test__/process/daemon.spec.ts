@@ -10,14 +10,14 @@ import path from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import type { GenerateOptions } from '../../index.js';
-import { Daemon, type End, KILLED } from '../support/daemon.js';
-import { generateInOwnProcess } from '../support/own-process.js';
+import { Daemon, type End, KILLED } from '../support/process/daemon.js';
+import { generateInOwnProcess } from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
-import { childrenOf } from '../support/processes.js';
-import { PICTURE } from '../support/png.js';
-import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
-import type { StubScript, Step } from '../support/stub-script.js';
+import { childrenOf } from '../support/process/processes.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };

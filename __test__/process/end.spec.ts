@@ -4,8 +4,8 @@
 import { describe, expect } from 'vitest';
 
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
 import {
   HANG,
   POLITE_SIGNALS,
@@ -15,9 +15,9 @@ import {
   turn,
   TURN_STARTED,
   turnFailed,
-} from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+} from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 /** Longer than any test: ends only if the wait for it is cut short. */
 const FOREVER_MS = 600_000;

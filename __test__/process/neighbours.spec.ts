@@ -12,16 +12,16 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
-import { rejection } from '../support/abort.js';
-import { buildCompiledStub } from '../support/cargo-example.js';
-import { footprint, heldSince } from '../support/footprint.js';
-import { cancelInOwnProcess } from '../support/own-process.js';
+import { rejection } from '../support/call/abort.js';
+import { buildCompiledStub } from '../support/stub/cargo-example.js';
+import { footprint, heldSince } from '../support/process/footprint.js';
+import { cancelInOwnProcess } from '../support/process/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { RUNNING, save, turn } from '../support/steps.js';
-import { StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { RUNNING, save, turn } from '../support/stub/steps.js';
+import { StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const GATE: Step = { do: 'await', gate: 'end' };
 /** Long enough for hundreds of processes on a busy machine. */

@@ -3,9 +3,9 @@
 
 import { describe, expect } from 'vitest';
 
-import { generateInOwnProcess } from '../support/own-process.js';
-import { PICTURE, png } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
+import { generateInOwnProcess } from '../support/process/own-process.js';
+import { PICTURE, png } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
 import {
   HANG,
   print,
@@ -15,9 +15,9 @@ import {
   TURN_COMPLETED,
   TURN_STARTED,
   turnFailed,
-} from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-script.js';
+} from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const MEGABYTE = 2 ** 20;
 const GIGABYTE = 2 ** 30;

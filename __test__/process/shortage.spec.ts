@@ -2,11 +2,11 @@
 
 import { describe, expect } from 'vitest';
 
-import { inOwnRealm, type Told } from '../support/own-realm.js';
+import { inOwnRealm, type Told } from '../support/process/own-realm.js';
 import { LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
 
 const DRAWN = { resolved: PICTURE.toString('base64') };
 

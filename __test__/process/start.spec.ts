@@ -21,13 +21,13 @@ import {
   namespaceWithoutRoot,
   type StarvedCall,
   withSmallDisk,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
-import { PICTURE, png } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import { SCRIPT_STUB } from '../support/stub-program.js';
+import { PICTURE, png } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const ELF = Buffer.from('\x7fELF');
 const MACH_O = Buffer.from('cffaedfe', 'hex');

@@ -3,12 +3,12 @@
 import { describe, expect } from 'vitest';
 
 import { setMaxConcurrentRuns } from '../../index.js';
-import { listenersOf, rejection } from '../support/abort.js';
-import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/own-process.js';
+import { listenersOf, rejection } from '../support/call/abort.js';
+import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/process/own-process.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { processes } from '../support/processes.js';
-import { failure } from '../support/outcome.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { processes } from '../support/process/processes.js';
+import { failure } from '../support/call/outcome.js';
 import {
   HANG,
   POLITE_SIGNALS,
@@ -17,9 +17,9 @@ import {
   THREAD,
   turn,
   TURN_STARTED,
-} from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { StubScript, Step } from '../support/stub-script.js';
+} from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 // The tests at the time limit run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);

@@ -7,13 +7,20 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { generateCodexImage } from '../../index.js';
-import type { CodexCli } from '../support/codex-cli.js';
+import type { CodexCli } from '../support/real/codex-cli.js';
 import { copy, draw, say, talk, think, USAGE } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
+import { makePng } from '../support/image/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import { type RealCodex, test } from '../support/real.js';
-import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '../support/ways.js';
-import { listener } from '../support/outcome.js';
+import { type RealCodex, test } from '../support/real/real.js';
+import {
+  CODE,
+  DIRECT,
+  HOSTED,
+  misgivings,
+  SANDBOXES_WITH_SHELL,
+  WAYS,
+} from '../support/real/variants.js';
+import { listener } from '../support/call/outcome.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 /** Longer than any test. */

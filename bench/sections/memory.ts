@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import type { GenerateOptions } from '../../index.js';
-import { makePng } from '../../__test__/support/picture.js';
-import { makePlace, type Place } from '../../__test__/support/place.js';
+import { makePng } from '../../__test__/support/image/picture.js';
+import { makePlace, type Place } from '../../__test__/support/load/call-environment.js';
 import { makeHome } from '../../__test__/support/loopback/home.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';

@@ -5,8 +5,8 @@ import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { generateCodexImageDetailed } from '../../index.js';
-import { makePng } from '../../__test__/support/picture.js';
-import type { Place } from '../../__test__/support/place.js';
+import { makePng } from '../../__test__/support/image/picture.js';
+import type { Place } from '../../__test__/support/load/call-environment.js';
 import { recoverInChild } from '../recover-in-child.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';

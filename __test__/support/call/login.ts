@@ -1,3 +1,5 @@
+// A login for tests, as `auth.json` has it.
+
 /** A ChatGPT login as Codex writes it to `auth.json`, with invented tokens. */
 export const CHATGPT_LOGIN = {
   auth_mode: 'chatgpt',

@@ -2,7 +2,7 @@
 
 import { expect } from 'vitest';
 
-import type { CodexImageError, OnProgress, ProgressEvent } from '../../index.js';
+import type { CodexImageError, OnProgress, ProgressEvent } from '../../../index.js';
 
 /** Returns the error of a failed call, which has to be a `CodexImageError`. */
 export async function failure(call: Promise<unknown>): Promise<CodexImageError> {

@@ -10,11 +10,11 @@ import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 import { expect, onTestFinished } from 'vitest';
 
-import { WINDOWS } from './platform.js';
-import { test as base } from './stub.js';
-import { SCRIPT_STUB } from './stub-program.js';
+import { WINDOWS } from '../platform.js';
+import { test as base } from '../stub/stub.js';
+import { SCRIPT_STUB } from '../stub/stub-program.js';
 
-export const CLI = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../../dist/cli.mjs', import.meta.url));
 
 /** Where a command runs. */
 export interface World {

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-import { WINDOWS } from './platform.js';
+import { WINDOWS } from '../platform.js';
 
 export class DemoBackend {
   readonly lines: string[] = [];

@@ -1,6 +1,8 @@
+// Pictures of the loopback backend: PNG files of any size, and a drawing of the prompt for the demo.
+
 import { deflateSync } from 'node:zlib';
 
-import { assemble, chunk, header } from './png.js';
+import { assemble, chunk, header } from './small-png.js';
 
 export type Rgba = readonly [red: number, green: number, blue: number, alpha?: number];
 export type Painter = (x: number, y: number) => Rgba;
@@ -56,7 +58,7 @@ export function makePng(options: PngOptions): Buffer {
 const PIXELS = 1254 * 1254;
 
 /**
- * A stand-in for the model's image: dunes below a sun, in colours that the prompt names (or else
+ * Draws in place of the model: dunes below a sun, in colours that the prompt names (or else
  * chosen by its hash), with the prompt's text across the sky.
  */
 export function drawPrompt(prompt: string, aspect = '1:1'): Buffer {

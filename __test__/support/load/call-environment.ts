@@ -1,12 +1,14 @@
+// Directories and an environment for calls outside of the fixtures, and what these calls leave.
+
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { leftIn } from './homes.mjs';
-import type { Home } from './loopback.js';
-import { directories } from './platform.js';
-import { type Survivor, survivors } from './survivors.js';
+import { leftIn } from '../homes.mjs';
+import type { Home } from '../loopback.js';
+import { directories } from '../platform.js';
+import { type Survivor, survivors } from '../process/survivors.js';
 
 /** Directories and an environment by which everything that a call leaves can be found. */
 export interface Place {

@@ -1,9 +1,9 @@
 // Makes many calls of the mixture several times, in a process with nothing else, and prints what
 // they leave.
 
-import { setMaxConcurrentRuns } from '../../index.js';
-import { type Footprint, footprint, heldSince } from './footprint.js';
-import { Mixture, type Round } from './mixture.js';
+import { setMaxConcurrentRuns } from '../../../index.js';
+import { type Footprint, footprint, heldSince } from '../process/footprint.js';
+import { Mixture, type Round } from './mixed-calls.js';
 
 export interface Report {
   warmUp: Round;

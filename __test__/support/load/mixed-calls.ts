@@ -15,11 +15,11 @@ import {
   generateCodexImage,
   type GenerateOptions,
   type ProgressEvent,
-} from '../../index.js';
-import { buildCompiledStub } from './cargo-example.js';
-import { type Home, makeHome } from './loopback/home.js';
-import { makePlace, type Place } from './place.js';
-import { assemble, chunk, header, pixels } from './png.js';
+} from '../../../index.js';
+import { buildCompiledStub } from '../stub/cargo-example.js';
+import { type Home, makeHome } from '../loopback/home.js';
+import { makePlace, type Place } from './call-environment.js';
+import { assemble, chunk, header, pixels } from '../image/small-png.js';
 
 type Phase = ProgressEvent['phase'];
 

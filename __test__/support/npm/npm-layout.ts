@@ -4,8 +4,8 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { WINDOWS } from './platform.js';
-import { installStub, STUB_SCRIPT } from './stub-program.js';
+import { WINDOWS } from '../platform.js';
+import { installStub, STUB_SCRIPT } from '../stub/stub-program.js';
 
 const TRIPLES: Record<string, string> = {
   'darwin-arm64': 'aarch64-apple-darwin',
@@ -64,7 +64,7 @@ export async function installPackage(
   return binary === null ? '' : await installStub(path.join(modules, binary));
 }
 
-const LAUNCHERS = new URL('../fixtures/launchers/', import.meta.url);
+const LAUNCHERS = new URL('../../fixtures/launchers/', import.meta.url);
 
 /** The names of the launchers that {@link launcher} returns. */
 export async function launchers(): Promise<string[]> {

@@ -1,3 +1,5 @@
+// Runs npm.
+
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';

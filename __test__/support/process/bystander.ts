@@ -1,3 +1,5 @@
+// A process that works in a directory and is none of the call.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
-/** @type {import('../../index.js')} */
-const addon = createRequire(import.meta.url)('../../index.js');
+/** @type {import('../../../index.js')} */
+const addon = createRequire(import.meta.url)('../../../index.js');
 
 /** @type {Record<string, () => void>} */
 const WAYS = {
@@ -41,7 +41,7 @@ else work(workerData);
 /**
  * @typedef {object} Order
  * @property {'generateCodexImage' | 'checkCodex'} call
- * @property {import('../../index.js').GenerateOptions} options
+ * @property {import('../../../index.js').GenerateOptions} options
  * @property {boolean} inWorker
  */
 

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 import { onTestFinished } from 'vitest';
 
-import type { GenerateOptions } from '../../index.js';
-import { WINDOWS } from './platform.js';
+import type { GenerateOptions } from '../../../index.js';
+import { WINDOWS } from '../platform.js';
 
 const SCRIPT = fileURLToPath(new URL('daemon.mjs', import.meta.url));
 

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { LINUX, WINDOWS } from './platform.js';
+import { LINUX, WINDOWS } from '../platform.js';
 import { childrenOf } from './processes.js';
 
 export interface Footprint {

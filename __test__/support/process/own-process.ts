@@ -13,9 +13,9 @@ import {
   type GenerateOptions,
   type Readiness,
   type RecoverOptions,
-} from '../../index.js';
-import { makeHomeDirectory } from './homes.mjs';
-import { LINUX } from './platform.js';
+} from '../../../index.js';
+import { makeHomeDirectory } from '../homes.mjs';
+import { LINUX } from '../platform.js';
 
 /** The part of the command line before `node`. */
 export type Wrapper = readonly string[];
@@ -153,7 +153,7 @@ export const AS_COUNTED_USER: Wrapper = IS_ROOT
  */
 export function mayBeCounted(): boolean {
   if (!LINUX) return false;
-  const addon = fileURLToPath(new URL('../../index.js', import.meta.url));
+  const addon = fileURLToPath(new URL('../../../index.js', import.meta.url));
   const home = makeHomeDirectory();
   try {
     chmodSync(home, 0o755);

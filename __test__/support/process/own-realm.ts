@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished } from 'vitest';
 
-import type { GenerateOptions } from '../../index.js';
+import type { GenerateOptions } from '../../../index.js';
 
-const INDEX = fileURLToPath(new URL('../../index.js', import.meta.url));
+const INDEX = fileURLToPath(new URL('../../../index.js', import.meta.url));
 
 /** The end of a call, as {@link inOwnRealm}'s programs report it. */
 export type Told =

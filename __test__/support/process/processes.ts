@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-import { MACOS } from './platform.js';
+import { MACOS } from '../platform.js';
 
 export interface Process {
   pid: number;

@@ -9,10 +9,10 @@ import path from 'node:path';
 
 import { describe, expect, onTestFinished, test as base } from 'vitest';
 
-import { rejection } from './abort.js';
-import { LINUX, NOWHERE, WINDOWS } from './platform.js';
-import { HANG, RUNNING, turn } from './steps.js';
-import { test } from './stub.js';
+import { rejection } from '../call/abort.js';
+import { LINUX, NOWHERE, WINDOWS } from '../platform.js';
+import { HANG, RUNNING, turn } from '../stub/steps.js';
+import { test } from '../stub/stub.js';
 import { survivors } from './survivors.js';
 
 /**

@@ -6,7 +6,7 @@
 import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
-import { WINDOWS } from './platform.js';
+import { WINDOWS } from '../platform.js';
 import { type Process, processes } from './processes.js';
 
 export interface Survivor {

@@ -1,3 +1,5 @@
+// Installs and finds the real CLI in its supported versions.
+
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -5,10 +7,10 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { npmInstall } from './npm.js';
-import { WINDOWS } from './platform.js';
+import { npmInstall } from '../npm/npm.js';
+import { WINDOWS } from '../platform.js';
 
-export { NEWEST, OLDEST, SUPPORTED } from './codex-versions.mjs';
+export { NEWEST, OLDEST, SUPPORTED } from '../codex-versions.mjs';
 
 export interface CodexCli {
   version: string;
@@ -39,7 +41,7 @@ async function findOrInstall(version: string): Promise<CodexCli> {
   return (await find(home, version)) ?? (await install(cache, home, version));
 }
 
-const DEFAULT_CACHE = new URL('../../.cache/codex', import.meta.url);
+const DEFAULT_CACHE = new URL('../../../.cache/codex', import.meta.url);
 
 async function find(home: string, version: string): Promise<CodexCli | undefined> {
   const root = join(home, 'node_modules', '@openai', 'codex');

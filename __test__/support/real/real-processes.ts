@@ -4,8 +4,8 @@ import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
 
-import { LINUX } from './platform.js';
-import type { Survivor } from './survivors.js';
+import { LINUX } from '../platform.js';
+import type { Survivor } from '../process/survivors.js';
 
 export interface RunningProcess {
   /** As in a process list. */

@@ -14,8 +14,8 @@ import {
   type GeneratedImage,
   type GenerateOptions,
   type OnProgress,
-} from '../../index.js';
-import { leftIn, makeHomeDirectory } from './homes.mjs';
+} from '../../../index.js';
+import { leftIn, makeHomeDirectory } from '../homes.mjs';
 import {
   type Backend,
   type Home,
@@ -23,14 +23,14 @@ import {
   type RecordedRequest,
   type Script,
   startBackend,
-} from './loopback.js';
-import { type ModelRequest, readModelRequest, turnMetadata } from './loopback/request.js';
-import { makePng } from './picture.js';
-import { directories, WINDOWS } from './platform.js';
+} from '../loopback.js';
+import { type ModelRequest, readModelRequest, turnMetadata } from '../loopback/request.js';
+import { makePng } from '../image/picture.js';
+import { directories, WINDOWS } from '../platform.js';
 import { Family, look, type RunningProcess } from './real-processes.js';
 import { isImageCall, isModelCall, toolOutputsIn } from './recorded-requests.js';
-import { type Survivor, survivors } from './survivors.js';
-import type { Way } from './ways.js';
+import { type Survivor, survivors } from '../process/survivors.js';
+import type { Way } from './variants.js';
 
 /** The picture of specs to which its size does not matter. */
 export const PICTURE = makePng({ width: 96, height: 64, seed: 1 });

@@ -2,10 +2,10 @@
 
 import { expect } from 'vitest';
 
-import type { GenerateOptions } from '../../index.js';
+import type { GenerateOptions } from '../../../index.js';
 import { type CodexCli, installCodex, NEWEST, OLDEST } from './codex-cli.js';
-import type { Route } from './loopback.js';
-import { LINUX, WINDOWS } from './platform.js';
+import type { Route } from '../loopback.js';
+import { LINUX, WINDOWS } from '../platform.js';
 
 /** A version of the CLI, and the route on which it generates images. */
 export interface Way {
@@ -40,7 +40,7 @@ export function misgivings(
   sandbox: GenerateOptions['sandbox'] = 'workspace-write',
 ): { confined: boolean; warnings: unknown[] } {
   if (WINDOWS || sandbox !== 'workspace-write') return { confined: true, warnings: [] };
-  const [, minor = NaN, patch = NaN] = version.split('.').map(Number);
+  const [, minor = NaN, patch = NaN] = version.split('..').map(Number);
   const holdsRoot = minor > 153 || (minor === 153 && patch >= 4);
   const confined = holdsRoot || !LINUX || process.getuid?.() !== 0;
   const warnings = [

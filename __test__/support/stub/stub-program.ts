@@ -5,7 +5,7 @@ import { copyFile, mkdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { WINDOWS } from './platform.js';
+import { WINDOWS } from '../platform.js';
 
 export const STUB_SCRIPT = fileURLToPath(new URL('stub-codex.mjs', import.meta.url));
 /**

@@ -2,7 +2,7 @@
 
 import { expect } from 'vitest';
 
-import { PICTURE } from './png.js';
+import { PICTURE } from '../image/small-png.js';
 import { save, turn } from './steps.js';
 import { test } from './stub.js';
 import type { StubScript } from './stub-script.js';

@@ -17,14 +17,14 @@ import {
   type GenerateOptions,
   type OnProgress,
   recoverCodexImage,
-} from '../../index.js';
-import { footprint, heldSince } from './footprint.js';
-import { leftIn, makeHomeDirectory } from './homes.mjs';
-import { CHATGPT_LOGIN } from './login.js';
-import { directories, NOWHERE, WINDOWS } from './platform.js';
+} from '../../../index.js';
+import { footprint, heldSince } from '../process/footprint.js';
+import { leftIn, makeHomeDirectory } from '../homes.mjs';
+import { CHATGPT_LOGIN } from '../call/login.js';
+import { directories, NOWHERE, WINDOWS } from '../platform.js';
 import type { StubScript, Recording, Step } from './stub-script.js';
 import { SCRIPT_STUB, SCRIPT_STUB_ENV } from './stub-program.js';
-import { type Survivor, survivors } from './survivors.js';
+import { type Survivor, survivors } from '../process/survivors.js';
 
 /** The name of a private directory, before the id of its run. Repeats `PREFIX` of src/workspace.rs. */
 export const WORKSPACE_PREFIX = 'od-codex-image-';

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-import { generateCodexImage, setMaxConcurrentRuns } from '../../../index.js';
+import { generateCodexImage, setMaxConcurrentRuns } from '../../../../index.js';
 import { descriptors, options, resident, threads } from './common.mjs';
 
 const calls = Number(process.env['CALLS']);

@@ -4,9 +4,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-import { generateCodexImageDetailed } from '../../../index.js';
+import { generateCodexImageDetailed } from '../../../../index.js';
 
-/** @import { CodexImageError, GeneratedImage, GenerateOptions } from '../../../index.js' */
+/** @import { CodexImageError, GeneratedImage, GenerateOptions } from '../../../../index.js' */
 
 /** Whether there is a `/proc`, which a test may have hidden. */
 const LINUX = process.platform === 'linux' && existsSync('/proc/self');

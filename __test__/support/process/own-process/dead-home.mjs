@@ -2,7 +2,7 @@
 
 import { readdirSync } from 'node:fs';
 
-import { checkCodex, recoverCodexImage } from '../../../index.js';
+import { checkCodex, recoverCodexImage } from '../../../../index.js';
 
 const { dead, healthy, threadId, calls } = JSON.parse(process.argv[2] ?? '');
 const threads = () => readdirSync('/proc/self/task').length;
@@ -19,7 +19,7 @@ const recoveries = await Promise.all(
 const outcome = { checks, recoveries, healthy: await checkCodex(healthy) };
 console.log(JSON.stringify({ ...outcome, threads: threads() - before }));
 
-/** @param {import('../../../index.js').CodexImageError} error */
+/** @param {import('../../../../index.js').CodexImageError} error */
 function told({ code, message, status, retryable, threadId: thread }) {
   return { code, message, status, retryable, threadId: thread };
 }
