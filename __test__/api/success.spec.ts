@@ -190,6 +190,18 @@ describe('the detailed result', () => {
     }
   });
 
+  test('does not count the last search for the image as stopping', async ({ codex }) => {
+    const [width, height] = [8000, 8000];
+    const data = deflateSync(Buffer.alloc(height * (3 * width + 1)), { level: 1 });
+    const bytes = assemble([header({ width, height }), chunk('IDAT', data)]);
+    let searching = NaN;
+    const image = await codex.generateDetailed(turn(save('workspace', bytes)), {}, (_, event) => {
+      if (event.phase === 'checking') searching = event.elapsedMs;
+    });
+    const { stopMs, totalMs } = image.timings;
+    expect(stopMs).toBeLessThan(totalMs - searching);
+  });
+
   test('has no alpha where the image has no transparency', async ({ codex }) => {
     const image = await codex.generateDetailed(turn(save('workspace', png())));
     expect(image).toMatchObject({ width: 3, height: 2, hasAlpha: false });

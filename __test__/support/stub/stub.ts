@@ -26,7 +26,7 @@ import type { StubScript, Recording, Step } from './stub-script.js';
 import { SCRIPT_STUB, SCRIPT_STUB_ENV } from './stub-program.js';
 import { type Survivor, survivors } from '../process/survivors.js';
 
-/** The name of a private directory, before the id of its run. Repeats `PREFIX` of src/workspace.rs. */
+/** The name of a private directory, before the id of its run. Repeats `PREFIX` of src/run_dir.rs. */
 export const WORKSPACE_PREFIX = 'od-codex-image-';
 const OF_THE_SPEC = 'of the spec';
 
