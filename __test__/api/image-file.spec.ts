@@ -1,5 +1,5 @@
 // What may be in the place of the image: no regular file, a growing file, a decompression bomb.
-// `image` has what depends on the bytes alone.
+// `image-bytes` has what depends on the bytes alone.
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -5,15 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { setMaxConcurrentRuns } from '../../index.js';
-import {
-  type Delays,
-  delays,
-  idle,
-  ours,
-  rowsOf,
-  together,
-  type Work,
-} from '../event-loop-delay.js';
+import { type Delays, delays, idle, ours, rowsOf, together, type Work } from '../delays.js';
 import type { Order, Report } from '../children/bare-stubs.js';
 import type { Section } from '../report.js';
 import { makeGate, makeStubPlace, COMPILED_STUB } from '../stubs.js';
