@@ -9,12 +9,12 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
-import type { Recording } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub/stub.js';
+import type { Recording } from '../support/stub/stub-script.js';
 
 /** Makes a call that succeeds in every sandbox, and returns the recording of its turn. */
 async function run(codex: StubCodex, options: Partial<GenerateOptions> = {}): Promise<Recording> {

@@ -22,7 +22,7 @@ const STUB = needed('STUB_PROGRAM');
 const NODE = /** @type {[string, ...string[]]} */ (
   process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('NODE_COMMAND'))
 );
-const DAEMON = fileURLToPath(new URL('../support/daemon.mjs', import.meta.url));
+const DAEMON = fileURLToPath(new URL('../support/process/daemon.mjs', import.meta.url));
 const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', import.meta.url));
 
 export const PICTURE = readFileSync(PICTURE_FILE);
@@ -70,11 +70,11 @@ export class World {
   }
 
   /**
-   * @param {string} orders
+   * @param {string} steps
    * @param {Partial<GenerateOptions>} [overrides]
    * @returns {GenerateOptions}
    */
-  options(orders, overrides) {
+  options(steps, overrides) {
     const env = {
       PATH: process.env['PATH'] ?? '',
       ...(process.platform === 'win32'
@@ -83,7 +83,7 @@ export class World {
       CODEX_HOME: this.home,
       RUN_MARKER: process.env['RUN_MARKER'] ?? '',
       STUB_DESK: this.desk,
-      STUB_ORDERS: orders,
+      STUB_STEPS: steps,
       STUB_PICTURE: PICTURE_FILE,
       STUB_PROGRAM: STUB,
       STUB_THREAD: randomUUID(),
