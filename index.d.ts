@@ -316,14 +316,17 @@ export interface Timings {
   queueMs: number
   /** Finding the CLI, checking its login, making the workspace. */
   preflightMs: number
-  /** Starting the process. */
+  /** Copying the reference images, reading the state of the store, starting the process. */
   startMs: number
   /**
    * From then until the image was complete on disk and its pixels were checked; absent if it was
    * found only after Codex had ended.
    */
   imageMs?: number
-  /** Stopping the process tree and removing the workspace. */
+  /**
+   * Stopping the process tree and removing the workspace, without the search between the two for
+   * an image that was found only after Codex had ended.
+   */
   stopMs: number
   /** The whole call. */
   totalMs: number

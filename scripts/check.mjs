@@ -2,6 +2,7 @@
 // `npm run check -- links workflows` runs only the named steps.
 
 import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import {
@@ -28,6 +29,7 @@ const CHECKS = {
   lint: () => tool('oxlint', '--deny-warnings'),
   workflows: lintWorkflows,
   links: checkLinks,
+  paths: checkPaths,
   clippy: () => cargo('clippy', '--all-targets', ...CLIPPY),
   fuzz: () => cargo('clippy', '--locked', '--manifest-path', 'fuzz/Cargo.toml', ...CLIPPY),
   async addon() {
@@ -82,11 +84,78 @@ async function checkLinks() {
   await run(path.join(bin, 'lychee'), [...options, '--', ...documents()]);
 }
 
+/** Looks up every file of this repository that a comment or a glob names. */
+async function checkPaths() {
+  const missing = listed('*.rs', '*.ts', '*.mts', '*.cts', '*.mjs', '*.toml').flatMap((file) =>
+    readFileSync(path.join(root, file), 'utf8')
+      .split('\n')
+      .flatMap((line, n) => {
+        const named = file.endsWith('.toml')
+          ? line
+          : /^\s*(?:\/\/|\/?\*).*| \/\/ .*/.exec(line)?.[0];
+        const absent = pathsIn(named ?? '', file.startsWith('__test__/'));
+        return absent.map((name) => `${file}:${n + 1}: ${name}`);
+      }),
+  );
+  if (missing.length > 0) throw new UserError(`These files do not exist:\n${missing.join('\n')}`);
+}
+
+/**
+ * The named files that do not exist. A comment of a test may name a spec without `__test__/` and its
+ * extensions.
+ *
+ * @param {string} text
+ * @param {boolean} isOfTest
+ */
+function pathsIn(text, isOfTest) {
+  const files = find('.', text, String.raw`[\w./*-]+\.(?:rs|[cm]?[jt]s|md|toml)\b`)
+    .map((name) => name.replace(/\*.*/, ''))
+    .filter((name) => !exists(name));
+  if (!isOfTest) return files;
+  const specs = find(
+    '__test__',
+    text,
+    String.raw`[\w/-]+(?:\.spec\.ts|\.m?[jt]s)?(?![\w*])`,
+  ).filter(
+    (name) =>
+      !['', '.ts', '.spec.ts'].some((extension) => exists(`__test__/${name}${extension}`)) &&
+      !exists(name),
+  );
+  return [...files, ...specs];
+}
+
+/**
+ * The paths in a text that begin with a directory of `directory`.
+ *
+ * @param {string} directory
+ * @param {string} text
+ * @param {string} rest
+ */
+function find(directory, text, rest) {
+  const entries = readdirSync(path.join(root, directory), { withFileTypes: true });
+  const names = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  return text.match(new RegExp(`(?<![\\w./-])(?:${names.join('|')})/${rest}`, 'g')) ?? [];
+}
+
+/** @param {string} name */
+function exists(name) {
+  return existsSync(path.join(root, name));
+}
+
 /** All Markdown, committed or new, that git does not ignore. */
 function documents() {
-  const options = ['ls-files', '--cached', '--others', '--exclude-standard', '-z', '*.md'];
-  const listed = execFileSync('git', options, { cwd: root, encoding: 'utf8' });
-  return listed.split('\0').filter((name) => name !== '');
+  return listed('*.md');
+}
+
+/**
+ * Files that match, committed or new, that git does not ignore.
+ *
+ * @param {...string} patterns
+ */
+function listed(...patterns) {
+  const options = ['ls-files', '--cached', '--others', '--exclude-standard', '-z', ...patterns];
+  const output = execFileSync('git', options, { cwd: root, encoding: 'utf8' });
+  return output.split('\0').filter((name) => name !== '' && exists(name));
 }
 
 /**

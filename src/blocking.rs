@@ -21,7 +21,7 @@ use crate::files::FsRequests;
 pub enum DiskWork {
     /// Reads of small files of a `CODEX_HOME`, each well below a millisecond.
     HomeFiles,
-    /// Reads of the store and the record of a thread, in a `CODEX_HOME` that has just answered.
+    /// Reads of the store and the rollout of a thread, in a `CODEX_HOME` that has just answered.
     ThreadFiles,
     /// A search of directories for the CLI.
     ProgramSearch,
@@ -67,7 +67,7 @@ pub async fn on_disk<T: Send + 'static>(
 /// Like [`on_disk`], but returns None when the work, or all work in its pool, has stalled.
 ///
 /// Work is *stalled* while a single request ([`crate::files::fs_request`]) has been unanswered for
-/// two seconds. Time spent computing, or in many short requests, does not count: reading a record
+/// two seconds. Time spent computing, or in many short requests, does not count: reading a rollout
 /// of hundreds of megabytes has no time limit.
 ///
 /// # Errors
@@ -96,7 +96,7 @@ fn pool(kind: DiskWork, path: OsString) -> Arc<Pool> {
     })
 }
 
-/// When to stop waiting for work.
+/// Condition that ends the wait for work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
     UntilStalled,

@@ -118,7 +118,7 @@ pub enum NoImageReason {
     Reference,
     /// The image that the turn left is not verified, although the call requires that.
     Unverified,
-    /// Neither the store nor the record holds an image of the earlier thread.
+    /// Neither the store nor the rollout holds an image of the earlier thread.
     NotKept,
 }
 

@@ -4,10 +4,10 @@
 //! the image:
 //!
 //! 1. `generate/preflight.rs` finds the CLI and checks at no cost that it can draw;
-//! 2. `generate/draw.rs` runs one turn in a private [`workspace`] and reports [`progress`];
+//! 2. `generate/draw.rs` runs one turn in a private [`run_dir`] and reports [`progress`];
 //! 3. [`provenance`] decides which file counts, since Codex prints nothing about images;
 //! 4. [`png`] validates its bytes;
-//! 5. the process tree is stopped and the workspace removed. Only then does the call return.
+//! 5. the process tree is stopped and the run directory removed. Only then does the call return.
 //!
 //! ARCHITECTURE.md has the map of the modules, the flows through them, and the invariants.
 
@@ -19,7 +19,7 @@ pub mod environment;
 pub mod error;
 pub mod files;
 pub mod generate;
-pub mod limits;
+pub mod interrupts;
 pub mod node;
 pub mod obstacles;
 pub mod png;
@@ -30,10 +30,10 @@ pub mod queue;
 pub mod readiness;
 pub mod reference;
 pub mod request;
+pub mod run_dir;
 pub mod run_id;
 pub mod sandbox;
 pub mod sweep;
 pub mod text;
 #[cfg(windows)]
 mod win32;
-pub mod workspace;

@@ -27,7 +27,7 @@ pub enum Phase {
     Reconnecting,
     /// The image file has appeared.
     Image,
-    /// The image is being validated.
+    /// An image was validated, or Codex has finished and its files are being searched.
     Checking,
     /// Codex is being stopped.
     Stopping,

@@ -1,7 +1,7 @@
 //! Decides which image counts, and whether its origin is verified.
 //!
 //! The image of a thread can be in Codex's own store, in the workspace (at the path that the
-//! prompt asks the agent to copy it to) and in the thread's record. An image is *verified* if it
+//! prompt asks the agent to copy it to) and in the thread's rollout. An image is *verified* if it
 //! provably came from image_gen. Agents were seen drawing substitutes with a script, and copying
 //! older files.
 
@@ -21,7 +21,7 @@ use crate::files::Dir;
 use crate::png::{self, ImageInfo};
 use crate::reference::Fingerprint;
 use crate::request::{Completion, Request, Validation};
-use crate::workspace::IMAGE_NAME;
+use crate::run_dir::IMAGE_NAME;
 
 /// Location in which an image was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Source {
     Store,
     /// The workspace.
     Workspace,
-    /// The thread's record, which Codex calls a rollout.
+    /// The thread's rollout, which Codex calls a rollout.
     Rollout,
 }
 
@@ -56,13 +56,13 @@ pub struct FoundImage {
     /// Location in which the image was found.
     pub source: Source,
     /// Whether the image provably came from image_gen: the thread's store holds it, and Codex
-    /// recorded a sandbox that kept the agent from writing there, or the thread's record holds the
+    /// recorded a sandbox that kept the agent from writing there, or the thread's rollout holds the
     /// same bytes.
     ///
     /// Always false if the call asked for a confinement that was not in force. If it asked for
-    /// none, the agent could forge the record, so true is only as trustworthy as the agent.
+    /// none, the agent could forge the rollout, so true is only as trustworthy as the agent.
     pub verified: bool,
-    /// The prompt that the image model received, if the record was read and contains it.
+    /// The prompt that the image model received, if the rollout was read and contains it.
     pub revised_prompt: Option<String>,
 }
 
@@ -85,6 +85,14 @@ impl Rejection {
 }
 
 /// Protection of Codex's own files from being written by the agent.
+///
+/// | confinement | sandbox in the rollout | protection  | an image is verified by         |
+/// | ----------- | ---------------------- | ----------- | ------------------------------- |
+/// | `Broken`    | any                    | `Missing`   | nothing                         |
+/// | `Expected`  | another                | `Missing`   | nothing                         |
+/// | `Expected`  | the requested one      | `Confirmed` | the store, or else the rollout  |
+/// | `Expected`  | not read yet           | `Unknown`   | the rollout                     |
+/// | `Waived`    | any                    | `Unknown`   | the rollout                     |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WriteProtection {
     /// The sandbox that Codex recorded confirms it.
@@ -132,7 +140,7 @@ impl ProvenanceCheck {
     }
 
     /// Reads the sandbox that Codex recorded, if that has not been read yet. Call it early: before
-    /// the agent acts, the record cannot be forged. Blocks on the disk.
+    /// the agent acts, the rollout cannot be forged. Blocks on the disk.
     pub fn read_recorded_sandbox(&self, thread: &ThreadId) {
         if self.confirmed.get().is_none()
             && let Some(recorded) = rollout::recorded_sandbox(&self.request.codex_home(), thread)
@@ -164,15 +172,15 @@ impl ProvenanceCheck {
         self.request.require_verified
     }
 
-    /// Returns a watcher of the record of `thread`.
+    /// Returns a watcher of the rollout of `thread`.
     #[must_use]
-    pub fn record_watcher(&self, thread: &ThreadId) -> rollout::RecordWatcher {
-        rollout::RecordWatcher::new(&self.request.codex_home(), thread)
+    pub fn rollout_watcher(&self, thread: &ThreadId) -> rollout::RolloutWatcher {
+        rollout::RolloutWatcher::new(&self.request.codex_home(), thread)
     }
 
-    /// Whether only the record can verify an image.
+    /// Whether only the rollout can verify an image.
     #[must_use]
-    pub fn awaits_record(&self) -> bool {
+    pub fn awaits_rollout(&self) -> bool {
         self.write_protection() == WriteProtection::Unknown
     }
 
@@ -207,7 +215,7 @@ impl ProvenanceCheck {
 
     /// Searches for the image that the finished turn of `thread` left. Blocks on the disk.
     ///
-    /// Searches the store, then the workspace, then the record. With `completion: 'exit'`, the
+    /// Searches the store, then the workspace, then the rollout. With `completion: 'exit'`, the
     /// workspace comes first.
     ///
     /// # Errors
@@ -232,7 +240,7 @@ impl ProvenanceCheck {
                 (Source::Workspace, thread) => self.in_workspace(workspace, thread),
                 (_, None) => Err(Rejection::NOTHING),
                 (Source::Store, Some(thread)) => self.scan(&mut self.store(thread), thread),
-                (Source::Rollout, Some(thread)) => self.in_record(thread),
+                (Source::Rollout, Some(thread)) => self.in_rollout(thread),
             };
             match found {
                 Ok(image) => return Ok(image),
@@ -264,10 +272,10 @@ impl ProvenanceCheck {
         }
     }
 
-    fn in_record(&self, thread: &ThreadId) -> Result<FoundImage, Rejection> {
+    fn in_rollout(&self, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         self.read_recorded_sandbox(thread);
         let (home, limit) = (self.request.codex_home(), self.request.max_image_bytes);
-        let image = first_recorded(&home, thread, limit, &self.given_up, NoImageReason::NotDrawn)?;
+        let image = first_in_rollout(&home, thread, limit, &self.given_up, NoImageReason::NotDrawn)?;
         let verified = !matches!(self.write_protection(), WriteProtection::Missing(_));
         self.accept(FoundImage { verified, ..image })
     }
@@ -276,7 +284,7 @@ impl ProvenanceCheck {
     fn trace(&self, png: Vec<u8>, info: ImageInfo, source: Source, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         let home = self.request.codex_home();
         self.read_recorded_sandbox(thread);
-        // If the store suffices, the rest of the record is not read: it is large.
+        // If the store suffices, the rest of the rollout is not read: it is large.
         let protection = self.write_protection();
         let by_store =
             protection == WriteProtection::Confirmed && (source == Source::Store || self.store(thread).holds(&png));
@@ -298,7 +306,7 @@ impl ProvenanceCheck {
     }
 }
 
-/// Finds the image of an earlier thread. Only the record can verify it, since the confinement of
+/// Finds the image of an earlier thread. Only the rollout can verify it, since the confinement of
 /// that agent is unknown. Blocks on the disk.
 ///
 /// # Errors
@@ -320,23 +328,23 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
         Scan::Nothing => Rejection::NoImage(NoImageReason::NotKept),
         Scan::Refused(error) => Rejection::Refused(error),
     };
-    first_recorded(codex_home, thread, limit, &never, NoImageReason::NotKept).map_err(|error| rejection.or(error))
+    first_in_rollout(codex_home, thread, limit, &never, NoImageReason::NotKept).map_err(|error| rejection.or(error))
 }
 
-/// Returns the entry of the thread's record that holds the same bytes.
+/// Returns the entry of the thread's rollout that holds the same bytes.
 fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &CancellationToken) -> Option<RecordedImage> {
     let same = |recorded: RecordedImage| (recorded.bytes == png).then_some(recorded);
-    match search_record(codex_home, thread, png.len() as u64, given_up, same) {
+    match search_rollout(codex_home, thread, png.len() as u64, given_up, same) {
         Search::Found(recorded) => Some(recorded),
         Search::TooLarge | Search::NotFound => None,
     }
 }
 
-/// Returns the first valid image in the thread's record.
+/// Returns the first valid image in the thread's rollout.
 ///
 /// Otherwise returns that one is too large, since a larger limit may accept it, or else that one is
 /// invalid, or else `absent`.
-fn first_recorded(
+fn first_in_rollout(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
@@ -348,7 +356,7 @@ fn first_recorded(
         let info = png::validate(&png).map_err(|error| invalid = Some(error)).ok()?;
         Some(FoundImage { png, info, source: Source::Rollout, verified: true, revised_prompt })
     };
-    match search_record(codex_home, thread, limit, given_up, valid) {
+    match search_rollout(codex_home, thread, limit, given_up, valid) {
         Search::Found(image) => Ok(image),
         Search::TooLarge => Err(Rejection::Refused(ImageError::TooLarge)),
         Search::NotFound => Err(match invalid {
@@ -358,7 +366,7 @@ fn first_recorded(
     }
 }
 
-/// The result of a search through a thread's record.
+/// The result of a search through a thread's rollout.
 enum Search<T> {
     Found(T),
     /// Nothing was found, and at least one image is larger than the limit.
@@ -366,8 +374,8 @@ enum Search<T> {
     NotFound,
 }
 
-/// Returns the first result of `wanted` over the entries of the thread's record.
-fn search_record<T>(
+/// Returns the first result of `wanted` over the entries of the thread's rollout.
+fn search_rollout<T>(
     codex_home: &Path,
     thread: &ThreadId,
     limit: u64,
@@ -375,7 +383,7 @@ fn search_record<T>(
     mut wanted: impl FnMut(RecordedImage) -> Option<T>,
 ) -> Search<T> {
     let mut found = None;
-    let too_large = rollout::pictures(codex_home, thread, limit, given_up, |recorded| {
+    let too_large = rollout::images(codex_home, thread, limit, given_up, |recorded| {
         found = wanted(recorded);
         if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -439,9 +447,9 @@ mod tests {
             self
         }
 
-        /// Writes the record: the sandbox with the directories that the agent may write to,
+        /// Writes the rollout: the sandbox with the directories that the agent may write to,
         /// then `images`.
-        fn records(self, writable: &[PathBuf], images: &[&[u8]]) -> Self {
+        fn writes_rollout(self, writable: &[PathBuf], images: &[&[u8]]) -> Self {
             let policy = json!({ "type": "workspace-write", "writable_roots": writable });
             let sandbox = json!({ "type": "turn_context", "payload": { "sandbox_policy": policy } });
             let images = images.iter().map(|image| {
@@ -487,7 +495,7 @@ mod tests {
 
     #[test]
     fn an_image_in_the_store_of_a_confined_agent_is_verified() {
-        let turn = Turn::new().stores(&picture(1)).records(&[], &[]);
+        let turn = Turn::new().stores(&picture(1)).writes_rollout(&[], &[]);
         for (confinement, verified) in [(EXPECTED, true), (Confinement::Waived, false), (BROKEN, false)] {
             let found = turn.image(&turn.check(confinement, &[], |_| {}), true).unwrap();
             assert_eq!((found.source.as_str(), found.verified), ("store", verified), "{confinement:?}");
@@ -499,8 +507,8 @@ mod tests {
 
     #[test]
     fn an_image_in_the_record_is_verified_unless_confinement_failed() {
-        let turn = Turn::new().stores(&picture(1)).records(&[], &[&picture(2), &picture(1)]);
-        let only_recorded = Turn::new().records(&[], &[b"no PNG", &picture(3)]);
+        let turn = Turn::new().stores(&picture(1)).writes_rollout(&[], &[&picture(2), &picture(1)]);
+        let only_recorded = Turn::new().writes_rollout(&[], &[b"no PNG", &picture(3)]);
         for (confinement, verified) in [(EXPECTED, true), (Confinement::Waived, true), (BROKEN, false)] {
             let found = turn.image(&turn.check(confinement, &[], |_| {}), true).unwrap();
             assert_eq!((found.source.as_str(), found.verified), ("store", verified), "{confinement:?}");
@@ -520,10 +528,10 @@ mod tests {
             found.verified
         };
         let turn = || Turn::new().copies(&picture(1));
-        assert!(verified(&turn().stores(&picture(1)).records(&[], &[])));
-        assert!(verified(&turn().records(&[], &[&picture(1)])));
-        assert!(!verified(&turn().stores(&picture(2)).records(&[], &[])));
-        assert!(!verified(&turn().records(&[], &[&picture(2)])));
+        assert!(verified(&turn().stores(&picture(1)).writes_rollout(&[], &[])));
+        assert!(verified(&turn().writes_rollout(&[], &[&picture(1)])));
+        assert!(!verified(&turn().stores(&picture(2)).writes_rollout(&[], &[])));
+        assert!(!verified(&turn().writes_rollout(&[], &[&picture(2)])));
         let turn = turn();
         let workspace = Dir::open(&turn.workspace()).unwrap();
         let found = turn.check(EXPECTED, &[], exit).final_image(Some(&workspace), None, true).unwrap();
@@ -532,7 +540,7 @@ mod tests {
 
     #[test]
     fn the_order_of_the_search_depends_on_how_the_turn_ended() {
-        let turn = Turn::new().stores(&picture(1)).copies(&picture(2)).records(&[], &[&picture(3)]);
+        let turn = Turn::new().stores(&picture(1)).copies(&picture(2)).writes_rollout(&[], &[&picture(3)]);
         let source = |change, succeeded| {
             let found = turn.image(&turn.check(EXPECTED, &[], change), succeeded);
             found.map(|image| image.source.as_str()).ok()
@@ -552,7 +560,7 @@ mod tests {
 
     #[test]
     fn refuses_a_reference_and_an_image_that_must_be_verified_and_is_not() {
-        let turn = Turn::new().stores(&picture(1)).records(&[], &[]);
+        let turn = Turn::new().stores(&picture(1)).writes_rollout(&[], &[]);
         let found =
             |confinement, references: &[&[u8]], change| turn.image(&turn.check(confinement, references, change), true);
         let strict = |request: &mut Request| request.require_verified = true;
@@ -564,14 +572,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_record_counts_until_codex_states_the_sandbox() {
-        let turn = Turn::new().records(&[], &[]);
+    fn only_the_rollout_counts_until_codex_states_the_sandbox() {
+        let turn = Turn::new().writes_rollout(&[], &[]);
         let check = turn.check(EXPECTED, &[], |_| {});
-        assert!(check.awaits_record());
+        assert!(check.awaits_rollout());
         check.read_recorded_sandbox(&thread());
-        assert!(!check.awaits_record());
-        assert!(turn.check(Confinement::Waived, &[], |_| {}).awaits_record());
-        assert!(!turn.check(BROKEN, &[], |_| {}).awaits_record());
+        assert!(!check.awaits_rollout());
+        assert!(turn.check(Confinement::Waived, &[], |_| {}).awaits_rollout());
+        assert!(!turn.check(BROKEN, &[], |_| {}).awaits_rollout());
         assert_eq!(check.codex_home(), turn.home());
     }
 
@@ -580,7 +588,7 @@ mod tests {
         let warnings = |confinement, writable: fn(&Turn) -> PathBuf| {
             let turn = Turn::new();
             let writable = writable(&turn);
-            let turn = turn.records(&[writable], &[]);
+            let turn = turn.writes_rollout(&[writable], &[]);
             let check = turn.check(confinement, &[], |_| {});
             check.read_recorded_sandbox(&thread());
             check.warnings().collect::<Vec<_>>()
@@ -597,10 +605,10 @@ mod tests {
         let stored = Turn::new().stores(&picture(1));
         let found = recovered(&stored, 1000).unwrap();
         assert_eq!((found.png, found.verified), (picture(1), false));
-        let found = recovered(&stored.records(&[], &[&picture(1)]), 1000).unwrap();
+        let found = recovered(&stored.writes_rollout(&[], &[&picture(1)]), 1000).unwrap();
         assert_eq!((found.source, found.verified), (Source::Store, true));
         assert_eq!(found.revised_prompt.as_deref(), Some("a fox"));
-        let only_recorded = Turn::new().records(&[], &[&picture(2)]);
+        let only_recorded = Turn::new().writes_rollout(&[], &[&picture(2)]);
         let found = recovered(&only_recorded, 1000).unwrap();
         assert_eq!((found.source, found.png, found.verified), (Source::Rollout, picture(2), true));
         assert!(matches!(recovered(&only_recorded, 10), Err(Rejection::Refused(ImageError::TooLarge))));

@@ -2,7 +2,7 @@
 //!
 //! Each takes 200 to 300 MB. All share one login whose refresh tokens work once: two processes that
 //! renew it at the same moment sign the user out. Joining, leaving and starting take O(log n), so
-//! that a daemon can abort thousands of waiting calls at once.
+//! that a host process can abort thousands of waiting calls at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -17,7 +17,7 @@ use crate::codex::version::Version;
 use crate::error::{Cause, Failure, Message};
 use crate::obstacles::{Configuration, Installation};
 use crate::request::{Draft, Request};
-use crate::run_id::new_marker;
+use crate::run_id::new_tag;
 use crate::text::name;
 
 /// The result of a check.
@@ -124,7 +124,7 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
         (Ok(Installation { cli, .. }), Some(_)) => {
             // Each takes as long as the CLI takes to start.
             let (cli_version, cli_login) = tokio::join!(
-                version_of(cli, &request, new_marker()?, given_up.cancelled()),
+                version_of(cli, &request, new_tag()?, given_up.cancelled()),
                 login_of(cli, &request, login, &given_up)
             );
             version = cli_version;
@@ -188,7 +188,7 @@ async fn login_of(
         return Ok(from_file);
     }
     let args = login::status_args(&request.config);
-    let output = ask(cli, request, args, new_marker()?, given_up.cancelled()).await.unwrap_or_default();
+    let output = ask(cli, request, args, new_tag()?, given_up.cancelled()).await.unwrap_or_default();
     Ok(login::from_status(&output))
 }
 

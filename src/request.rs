@@ -1,8 +1,7 @@
 //! Defines the validated request of one call, its defaults, and the checks of its values.
 
-use std::ffi::OsString;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::environment::Environment;
@@ -26,7 +25,7 @@ pub enum Validation {
     Signature,
 }
 
-/// The home of Codex: its login, configuration, image store and records.
+/// The home of Codex: its login, configuration, image store and rollouts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodexHome {
     /// Absolute. Links are not resolved, because that needs the disk.
@@ -106,12 +105,29 @@ pub struct Request {
     pub max_reconnects: u64,
 }
 
-/// Default of the option `networkAccess`.
-pub const NETWORK_ACCESS: bool = true;
+/// An option that is a boolean.
+#[derive(Debug, Clone, Copy)]
+pub struct Switch {
+    /// Name of the option.
+    pub option: &'static str,
+    /// Value if the option is absent.
+    pub default: bool,
+}
 
-/// Bounds and default of an option that is a whole number.
+/// Whether the agent's shell may use the network.
+pub const NETWORK_ACCESS: Switch = Switch { option: "networkAccess", default: true };
+/// Whether an unverified image is refused.
+pub const REQUIRE_VERIFIED: Switch = Switch { option: "requireVerified", default: false };
+/// Whether to ask for a transparent background.
+pub const TRANSPARENT: Switch = Switch { option: "transparent", default: false };
+/// Whether to switch off features of Codex that drawing does not need.
+pub const LEAN: Switch = Switch { option: "lean", default: true };
+
+/// An option that is a whole number.
 #[derive(Debug, Clone, Copy)]
 pub struct WholeNumber {
+    /// Name of the option.
+    pub option: &'static str,
     /// Smallest valid value.
     pub least: u64,
     /// Largest valid value.
@@ -124,15 +140,17 @@ pub struct WholeNumber {
 
 /// Time limit of a call. Its maximum is that of Node's own timers.
 pub const TIMEOUT_MS: WholeNumber =
-    WholeNumber { least: 1, most: i32::MAX as u64, default: 600_000, unit: " of milliseconds" };
+    WholeNumber { option: "timeoutMs", least: 1, most: i32::MAX as u64, default: 600_000, unit: " of milliseconds" };
 /// Time between SIGTERM and SIGKILL.
 pub const KILL_GRACE_MS: WholeNumber =
-    WholeNumber { least: 0, most: 600_000, default: 2_000, unit: " of milliseconds" };
+    WholeNumber { option: "killGraceMs", least: 0, most: 600_000, default: 2_000, unit: " of milliseconds" };
 /// Size limit of the image file.
-pub const MAX_IMAGE_BYTES: WholeNumber = WholeNumber { least: 1, most: 1 << 30, default: 32 << 20, unit: " of bytes" };
+pub const MAX_IMAGE_BYTES: WholeNumber =
+    WholeNumber { option: "maxImageBytes", least: 1, most: 1 << 30, default: 32 << 20, unit: " of bytes" };
 /// Maximum number of reconnects in a row. The default exceeds the four attempts that Codex makes
 /// over a WebSocket before it falls back to plain requests.
-pub const MAX_RECONNECTS: WholeNumber = WholeNumber { least: 0, most: 1_000, default: 6, unit: "" };
+pub const MAX_RECONNECTS: WholeNumber =
+    WholeNumber { option: "maxReconnects", least: 0, most: 1_000, default: 6, unit: "" };
 
 impl WholeNumber {
     /// Returns the number as an integer.
@@ -205,7 +223,7 @@ impl Request {
             env: Environment::default(),
             node_dir: None,
             model: None,
-            sandbox: Sandbox::WorkspaceWrite { network: NETWORK_ACCESS },
+            sandbox: Sandbox::WorkspaceWrite { network: NETWORK_ACCESS.default },
             completion: Completion::Image,
             config: Vec::new(),
             disable_features: Vec::new(),
@@ -213,10 +231,10 @@ impl Request {
             kill_grace: Duration::from_millis(KILL_GRACE_MS.default),
             max_image_bytes: MAX_IMAGE_BYTES.default,
             validation: Validation::Full,
-            require_verified: false,
+            require_verified: REQUIRE_VERIFIED.default,
             references: Vec::new(),
-            transparent: false,
-            lean: true,
+            transparent: TRANSPARENT.default,
+            lean: LEAN.default,
             max_reconnects: MAX_RECONNECTS.default,
         }
     }
@@ -225,19 +243,6 @@ impl Request {
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
         self.codex_home.path.clone()
-    }
-
-    /// The child's PATH: the running Node, then `extra`, then the PATH of the environment.
-    ///
-    /// Node comes first so that a `#!/usr/bin/env node` shim starts even in a daemon that a desktop
-    /// session gave a minimal PATH.
-    #[must_use]
-    pub fn path_with(&self, extra: Option<&Path>) -> OsString {
-        let inherited = self.env.get("PATH").unwrap_or_default();
-        let first = self.node_dir.iter().map(PathBuf::as_path).chain(extra).map(Path::to_path_buf);
-        let all = first.chain(std::env::split_paths(inherited).filter(|dir| !dir.as_os_str().is_empty()));
-        // Fails if a directory has the separator in its name. The inherited PATH is then kept.
-        std::env::join_paths(all).unwrap_or_else(|_| inherited.into())
     }
 }
 

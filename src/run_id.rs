@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 
 use crate::error::{Cause, Failure};
-use crate::process::Marker;
+use crate::process::RunTag;
 
-/// Creates the marker of a new run.
+/// Creates the tag of a new run.
 ///
 /// # Errors
 /// [`Cause::Internal`] if the system has no random numbers.
-pub fn new_marker() -> Result<Marker, Failure> {
-    Ok(marker_of(random_hex()?, None))
+pub fn new_tag() -> Result<RunTag, Failure> {
+    Ok(tag_of(random_hex()?, None))
 }
 
-/// Returns the marker of the run with the id `run`.
+/// Returns the tag of the run with the id `run`.
 #[must_use]
-pub const fn marker_of(run: String, dir: Option<PathBuf>) -> Marker {
-    Marker { name: "OD_CODEX_IMAGE_RUN", value: run, dir }
+pub const fn tag_of(run: String, dir: Option<PathBuf>) -> RunTag {
+    RunTag { name: "OD_CODEX_IMAGE_RUN", value: run, dir }
 }
 
 /// Returns eight random bytes in hexadecimal.
@@ -39,6 +39,6 @@ mod tests {
             assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
         }
         assert_ne!(first, second);
-        assert_ne!(new_marker().unwrap().value, new_marker().unwrap().value);
+        assert_ne!(new_tag().unwrap().value, new_tag().unwrap().value);
     }
 }

@@ -5,13 +5,10 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, type OnProgress } from '../../index.js';
-import { png } from '../support/png.js';
-import { save, say, turn } from '../support/steps.js';
+import { PICTURE } from '../support/png.js';
+import { HANG, save, say, turn } from '../support/steps.js';
 import { test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
-
-const PICTURE = png();
-const HANG: Step = { do: 'hang' };
 
 describe('onProgress', () => {
   const FLOOD: Step = { do: 'messages', count: 5000 };

@@ -9,15 +9,11 @@ import { describe, expect } from 'vitest';
 import { generateCodexImage, type GenerateOptions, type ProgressEvent } from '../../index.js';
 import { listenersOf, rejection } from '../support/abort.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
+import { HANG, RUNNING, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
-
-const PICTURE = png();
-const RUNNING: Step = { do: 'reach', mark: 'running' };
-const HANG: Step = { do: 'hang' };
 
 async function expectAborted(
   codex: StubCodex,

@@ -1,5 +1,5 @@
 // Timeout and abort: the call rejects once, and leaves no process, directory or listener.
-// `cancel-moments` has an abort at every moment of a call.
+// `cancel-moments` has an abort at every moment of a call, `process/tree` the trees that resist one.
 
 import path from 'node:path';
 
@@ -8,76 +8,23 @@ import { describe, expect, onTestFinished } from 'vitest';
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import { listenersOf, rejection } from '../support/abort.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure } from '../support/outcome.js';
-import { save, THREAD, turn, TURN_STARTED } from '../support/steps.js';
+import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/steps.js';
 import { test } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
-import { STUB_SCRIPT } from '../support/stub-program.js';
 
 // The tests run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);
 
-const PICTURE = png();
-const RUNNING: Step = { do: 'reach', mark: 'running' };
-const HANG: Step = { do: 'hang' };
-const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
-
-/** Process trees that are hard to stop. Each reaches the mark `running` and lives on. */
-const CHILDREN: [what: string, orders: Orders][] = [
-  ['a child that does as it is told', { exec: turn(RUNNING, HANG) }],
-  [
-    'a child that defies every polite signal',
-    { exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, RUNNING, HANG) },
-  ],
-  ['a child that never reads its stdin', { stdin: 'ignore', exec: turn(RUNNING, HANG) }],
-  [
-    'a grandchild that defies every polite signal',
-    { exec: turn({ do: 'grandchild', defies: EVERY_POLITE_SIGNAL }, RUNNING, HANG) },
-  ],
-  [
-    'a grandchild in a session of its own',
-    { exec: turn({ do: 'grandchild', ownSession: true }, RUNNING, HANG) },
-  ],
-  [
-    'a grandchild in a session of its own that defies every polite signal',
-    {
-      exec: turn(
-        { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL },
-        { do: 'defy', signals: EVERY_POLITE_SIGNAL },
-        RUNNING,
-        HANG,
-      ),
-    },
-  ],
-  [
-    'a grandchild that holds the output open',
-    {
-      exec: turn(
-        { do: 'grandchild', ownSession: true, holds: ['stdout', 'stderr'] },
-        RUNNING,
-        HANG,
-      ),
-    },
-  ],
-  [
-    'a launcher that passes no signal on',
-    {
-      behindShim: true,
-      exec: turn({ do: 'defy', signals: ['SIGTERM', 'SIGINT'] }, RUNNING, HANG),
-    },
-  ],
-];
-
 describe('an abort', () => {
-  test.for(CHILDREN)('stops %s', async ([, orders], { codex }) => {
+  test('rejects with its reason and leaves no listener', async ({ codex }) => {
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
-    const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 100 });
+    const call = codex.generate(turn(RUNNING, HANG), { signal: controller.signal });
     await codex.reached('running');
     controller.abort(reason);
     expect((await rejection(call)).reason).toBe(reason);
-    await codex.expectNothingLeft();
     expect(listenersOf(controller.signal)).toBe(0);
   });
 
@@ -188,13 +135,6 @@ describe.concurrent('timeoutMs', () => {
   /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
 
-  test.for(CHILDREN)('stops %s', async ([, orders], { codex, expect }) => {
-    const error = await failure(codex.generate(orders, { timeoutMs, killGraceMs: 100 }));
-    expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
-    expect(codex.hasReached('running')).toBe(true);
-    await codex.expectNothingLeft();
-  });
-
   test('includes the question for the login', async ({ codex, expect }) => {
     await codex.login(null);
     const orders: Orders = { login: 'silent', exec: turn(save('store', PICTURE)) };
@@ -243,44 +183,11 @@ describe('killGraceMs', () => {
 
   test('gives no time if it is 0', async ({ codex }) => {
     const controller = new AbortController();
-    const orders = turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, RUNNING, HANG);
+    const orders = turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG);
     const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 0 });
     await codex.reached('running');
     controller.abort('enough');
     expect((await rejection(call)).reason).toBe('enough');
     await codex.expectNothingLeft();
   });
-});
-
-describe('a tree that resists', () => {
-  const resisting: Step[] = [
-    { do: 'defy', signals: EVERY_POLITE_SIGNAL },
-    {
-      do: 'grandchild',
-      ownSession: true,
-      defies: EVERY_POLITE_SIGNAL,
-      holds: ['stdout', 'stderr'],
-    },
-  ];
-
-  test('is gone after a success that ends the turn at its picture', async ({ codex }) => {
-    const orders = [THREAD, TURN_STARTED, ...resisting, save('store', PICTURE), HANG];
-    expect(await codex.generate(orders, { killGraceMs: 100 })).toEqual(PICTURE);
-    await codex.expectNothingLeft();
-  });
-
-  test('is gone after a failure', async ({ codex }) => {
-    const orders = [...turn(...resisting), { do: 'exit', code: 1 } as const];
-    const error = await failure(codex.generate(orders, { killGraceMs: 100 }));
-    expect(error).toMatchObject({ code: 'CODEX_FAILED' });
-    await codex.expectNothingLeft();
-  });
-});
-
-test('the stub runs behind a launcher where a test orders it', async ({ codex }) => {
-  const orders: Orders = { behindShim: true, exec: turn(save('workspace', PICTURE)) };
-  expect(await codex.generate(orders)).toEqual(PICTURE);
-  const { program, env } = await codex.turn();
-  expect(program).toBe(STUB_SCRIPT);
-  expect(env).toHaveProperty('STUB_CODEX_INNER');
 });

@@ -3,13 +3,11 @@
 import { expect } from 'vitest';
 
 import { type ProgressEvent } from '../../index.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure, listener } from '../support/outcome.js';
-import { item, save, say, turn } from '../support/steps.js';
+import { HANG, item, save, say, turn } from '../support/steps.js';
 import { test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
-
-const PICTURE = png();
 
 const PHASES: Record<ProgressEvent['phase'], true> = {
   queued: true,
@@ -24,7 +22,6 @@ const PHASES: Record<ProgressEvent['phase'], true> = {
   stopping: true,
 };
 
-const HANG: Step = { do: 'hang' };
 const COMMAND: Step = {
   do: 'emit',
   event: {

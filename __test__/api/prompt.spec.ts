@@ -4,12 +4,11 @@ import { randomBytes } from 'node:crypto';
 
 import { expect } from 'vitest';
 
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { save, turn } from '../support/steps.js';
 import { test } from '../support/stub.js';
 import type { Orders } from '../support/stub-orders.js';
 
-const PICTURE = png();
 /** More than a pipe holds. */
 const LONG = `a red fox ${'and another '.repeat(100_000)}`;
 

@@ -19,7 +19,7 @@ import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { CHATGPT_LOGIN } from '../support/login.js';
 import { failure } from '../support/outcome.js';
-import { record, save, turn } from '../support/steps.js';
+import { HANG, record, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
@@ -214,7 +214,7 @@ describe('a file that is older than the run', () => {
 
   test('does not hide a new one', async ({ codex }) => {
     await leaveStored(codex, {});
-    await expectVerified(codex, [KNOWN_THREAD, save('store', DRAWN), { do: 'hang' }], 'store');
+    await expectVerified(codex, [KNOWN_THREAD, save('store', DRAWN), HANG], 'store');
   });
 });
 
@@ -231,7 +231,7 @@ describe('an image dated before the run, in a directory dated within it', () => 
   );
 
   test('is taken before Codex ends', async ({ codex }) => {
-    await expectVerified(codex, turn(drawn, { do: 'hang' }), 'store', { timeoutMs: 20_000 });
+    await expectVerified(codex, turn(drawn, HANG), 'store', { timeoutMs: 20_000 });
   });
 
   test('verifies its copy', async ({ codex }) => {
@@ -265,26 +265,22 @@ describe('a store that the agent can write to', () => {
     },
   ];
   const WRITABLE: Place[] = [
-    ['below the temporary directory', ({ temporary }) => homeAt(path.join(temporary, 'home'))],
+    ['below the temporary directory', async (codex) => homeAt(await codex.ownTemporary('home'))],
     [
       'below the temporary directory, by another name',
-      async ({ temporary, scratch }) => {
-        await homeAt(path.join(temporary, 'home'));
-        await symlink(path.join(temporary, 'home'), path.join(scratch, 'alias'), 'junction');
-        return path.join(scratch, 'alias');
+      async (codex) => {
+        const alias = path.join(codex.scratch, 'alias');
+        await symlink(await homeAt(await codex.ownTemporary('home')), alias, 'junction');
+        return alias;
       },
     ],
     ...(WINDOWS ? [] : [BELOW_SLASH_TMP]),
     [
       'elsewhere, with a store below the temporary directory',
-      async ({ temporary, home }) => {
-        await mkdir(path.join(temporary, 'images'));
-        await symlink(
-          path.join(temporary, 'images'),
-          path.join(home, 'generated_images'),
-          'junction',
-        );
-        return home;
+      async (codex) => {
+        const store = path.join(codex.home, 'generated_images');
+        await symlink(await codex.ownTemporary('images'), store, 'junction');
+        return codex.home;
       },
     ],
   ];
@@ -301,7 +297,7 @@ describe('a store that the agent can write to', () => {
   });
 
   test('verifies no image where codexHome names it', async ({ codex }) => {
-    const codexHome = await homeAt(path.join(codex.temporary, 'home'));
+    const codexHome = await homeAt(await codex.ownTemporary('home'));
     await expectUnverified(codex, planted, 'store', { codexHome });
   });
 
@@ -313,7 +309,7 @@ describe('a store that the agent can write to', () => {
   });
 
   test('is not one under read-only', async ({ codex }) => {
-    const env = { ...codex.env, CODEX_HOME: await homeAt(path.join(codex.temporary, 'home')) };
+    const env = { ...codex.env, CODEX_HOME: await homeAt(await codex.ownTemporary('home')) };
     const options = { env, sandbox: 'read-only' } as const;
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', options);
   });

@@ -14,12 +14,11 @@ import {
 import { NOWHERE } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { failure, listener } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
+import { RUNNING, save, turn } from '../support/steps.js';
 import { StubCodex, test } from '../support/stub.js';
 import type { Recording, Step } from '../support/stub-orders.js';
 
 const DEFAULT_LIMIT = 2;
-const RUNNING: Step = { do: 'reach', mark: 'running' };
 const GATE: Step = { do: 'await', gate: 'end' };
 
 afterEach(() => setMaxConcurrentRuns(DEFAULT_LIMIT));
@@ -199,7 +198,7 @@ describe('the queue', () => {
     const [first, second] = (await callers(2)) as [Caller, Caller];
     await told(second, 1);
     expect(second.progress.events.map(({ phase }) => phase)).toEqual(['queued']);
-    expect(await second.codex.workspaces()).toEqual([]);
+    expect(second.codex.workspaces()).toEqual([]);
     expect(second.progress.events[0]).not.toHaveProperty('threadId');
     await finish(first);
     await finish(second);

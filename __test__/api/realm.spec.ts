@@ -7,15 +7,14 @@ import { describe, expect } from 'vitest';
 
 import { inOwnRealm, type Told } from '../support/own-realm.js';
 import { NOWHERE } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { valuesOf } from '../support/arguments.js';
 import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
+import { HANG, RUNNING, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 import { STUB } from '../support/stub-program.js';
 
-const PICTURE = png();
 const DRAWN = { resolved: PICTURE.toString('base64') };
 const THREAD = '0199d2c4-aaaa-7000-8000-0123456789ab';
 
@@ -159,8 +158,14 @@ test('a polluted Array.prototype fills no holes', async ({ codex }) => {
 describe('a damaged realm', () => {
   /** Members of the objects that this package makes. */
   const MEMBERS =
-    'name message stack code status retryable option exitCode signal detail threadId resetsAt png width ' +
-    'timings usage imageMs codexVersion revisedPrompt phase elapsedMs codexPath version';
+    // CodexImageError
+    'name message stack code status retryable option exitCode signal detail threadId resetsAt ' +
+    // GeneratedImage, its Usage and Timings
+    'png width height hasAlpha source verified codexVersion revisedPrompt usage timings warnings ' +
+    'inputTokens cachedInputTokens outputTokens reasoningOutputTokens totalTokens ' +
+    'queueMs preflightMs startMs imageMs stopMs totalMs ' +
+    // ProgressEvent, Readiness and its problems
+    'phase elapsedMs ready codexPath version login imageTool problems fix blocking';
 
   test.for<[what: string, spoil: string]>([
     ['Error.prepareStackTrace returns frames', 'Error.prepareStackTrace = (_, frames) => frames;'],
@@ -341,7 +346,7 @@ describe('a signal that throws', () => {
     async (wrong, { codex }) => {
       const signal = new Spoilt(wrong);
       signal.on = false;
-      const running: Step[] = [{ do: 'reach', mark: 'running' }, { do: 'hang' }];
+      const running: Step[] = [RUNNING, HANG];
       const call = codex.generate(turn(...running), options(codex, signal));
       const end = failure(call);
       await codex.reached('running');

@@ -3,10 +3,12 @@
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure, listener } from '../support/outcome.js';
 import {
+  HANG,
   item,
+  POLITE_SIGNALS,
   print,
   reconnecting,
   save,
@@ -18,8 +20,6 @@ import {
 import { test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
-const HANG: Step = { do: 'hang' };
 const COMMAND: Step = {
   do: 'emit',
   event: {
@@ -90,8 +90,8 @@ describe('one reconnect too many', () => {
 
   test('stops the whole process tree', async ({ codex }) => {
     const resisting: Step[] = [
-      { do: 'defy', signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
-      { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
+      { do: 'defy', signals: POLITE_SIGNALS },
+      { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
     ];
     const steps = [THREAD, ...resisting, ...reconnects(3), HANG];
     const error = await failure(codex.generate(steps, { maxReconnects: 2, killGraceMs: 100 }));

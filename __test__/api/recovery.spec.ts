@@ -9,7 +9,16 @@ import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '..
 import { Daemon } from '../support/daemon.js';
 import { png } from '../support/png.js';
 import { failure, listener } from '../support/outcome.js';
-import { record, save, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
+import {
+  HANG,
+  record,
+  RUNNING,
+  save,
+  THREAD,
+  turn,
+  TURN_STARTED,
+  turnFailed,
+} from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { RecordForm, Step } from '../support/stub-orders.js';
 import { bomb, frame, skippable, WINDOW } from '../support/zstd.js';
@@ -20,8 +29,6 @@ const COPIED = png({ seed: 3 });
 
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
 const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
-const RUNNING: Step = { do: 'reach', mark: 'running' };
-const HANG: Step = { do: 'hang' };
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 30_000, interval: 20 };
 /** Long enough for the stub to reach its mark, which each test checks. */

@@ -13,7 +13,7 @@ import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
 import { valuesOf } from '../support/arguments.js';
 import { failure, listener } from '../support/outcome.js';
-import { record, save, turn } from '../support/steps.js';
+import { record, RUNNING, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
@@ -53,10 +53,7 @@ async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () =
 }
 
 describe('references', () => {
-  const LOOK: Step[] = [
-    { do: 'reach', mark: 'running' },
-    { do: 'await', gate: 'end' },
-  ];
+  const LOOK: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
 
   test.for<[count: number, contents: Buffer[], names: string[]]>([
     [1, [PNG], ['reference-1.png']],
@@ -167,7 +164,7 @@ describe('an invalid reference', () => {
     expect(error.message).not.toContain(codex.scratch);
     expect(error).not.toHaveProperty('threadId');
     expect(await codex.recordings()).toEqual([]);
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
     expect(events.map(({ phase }) => phase)).not.toContain('starting');
   }
 
@@ -255,7 +252,7 @@ describe.skipIf(!mayHaveDeadDisk())('a reference on a dead disk (takes the right
     const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(await codex.recordings()).toEqual([]);
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   });
 });
 

@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png } from '../support/png.js';
 import { failure } from '../support/outcome.js';
-import { save, say, turn, USAGE } from '../support/steps.js';
+import { HANG, save, say, turn, USAGE } from '../support/steps.js';
 import { StubCodex, test } from '../support/stub.js';
 
 const STORED = png({ seed: 1 });
@@ -16,21 +16,19 @@ describe("completion 'image'", () => {
   test("resolves with the store's file while Codex still talks, and stops it", async ({
     codex,
   }) => {
-    const orders = turn(save('store', STORED), { do: 'hang' });
+    const orders = turn(save('store', STORED), HANG);
     expect(await codex.generate(orders)).toEqual(STORED);
   });
 
   test.for(['ig_0a1b2c.png', 'call_x9.png', 'exec-7d1f.png', 'a new pattern.png', 'no-extension'])(
     'takes the file whatever its name: %s',
     async (name, { codex }) => {
-      expect(await codex.generate(turn(save('store', STORED, { name }), { do: 'hang' }))).toEqual(
-        STORED,
-      );
+      expect(await codex.generate(turn(save('store', STORED, { name }), HANG))).toEqual(STORED);
     },
   );
 
   test("takes the store's file where the agent's copy differs", async ({ codex }) => {
-    const orders = turn(save('workspace', COPIED), save('store', STORED), { do: 'hang' });
+    const orders = turn(save('workspace', COPIED), save('store', STORED), HANG);
     const image = await codex.generateDetailed(orders);
     expect(image).toMatchObject({ source: 'store', png: STORED });
   });
@@ -41,7 +39,7 @@ describe("completion 'image'", () => {
   });
 
   test('is the default', async ({ codex }) => {
-    const orders = turn(save('store', STORED), { do: 'hang' });
+    const orders = turn(save('store', STORED), HANG);
     expect(await codex.generate(orders, { completion: null })).toEqual(STORED);
     expect(await codex.generate(orders, { completion: 'image' })).toEqual(STORED);
   });
@@ -126,7 +124,7 @@ describe('the bytes of an image', () => {
     ['640 × 480', png({ width: 640, height: 480 })],
   ])('are those of the file: %s', async ([, bytes], { codex }) => {
     const images = [
-      await codex.generate(turn(save('store', bytes), { do: 'hang' })),
+      await codex.generate(turn(save('store', bytes), HANG)),
       await codex.generate(turn(save('workspace', bytes))),
       await codex.generate(turn(save('workspace', bytes)), { completion: 'exit' }),
     ];
@@ -149,7 +147,7 @@ test('concurrent calls each get their own image', async () => {
   const draw = async (seed: number): Promise<[Buffer, Buffer]> => {
     const picture = png({ seed });
     const codex = await StubCodex.create();
-    const image = await codex.generate(turn(save('store', picture), { do: 'hang' }));
+    const image = await codex.generate(turn(save('store', picture), HANG));
     await codex.close();
     return [image, picture];
   };
@@ -184,12 +182,24 @@ describe('the detailed result', () => {
   });
 
   test('has the time of each phase', async ({ codex }) => {
-    const image = await codex.generateDetailed(turn(save('store', STORED), { do: 'hang' }));
+    const image = await codex.generateDetailed(turn(save('store', STORED), HANG));
     const { preflightMs, startMs, imageMs = NaN, stopMs, totalMs } = image.timings;
     for (const time of [preflightMs, startMs, imageMs, stopMs]) {
       expect(time).toBeGreaterThanOrEqual(0);
       expect(time).toBeLessThanOrEqual(totalMs);
     }
+  });
+
+  test('does not count the last search for the image as stopping', async ({ codex }) => {
+    const [width, height] = [8000, 8000];
+    const data = deflateSync(Buffer.alloc(height * (3 * width + 1)), { level: 1 });
+    const bytes = assemble([header({ width, height }), chunk('IDAT', data)]);
+    let searching = NaN;
+    const image = await codex.generateDetailed(turn(save('workspace', bytes)), {}, (_, event) => {
+      if (event.phase === 'checking') searching = event.elapsedMs;
+    });
+    const { stopMs, totalMs } = image.timings;
+    expect(stopMs).toBeLessThan(totalMs - searching);
   });
 
   test('has no alpha where the image has no transparency', async ({ codex }) => {
@@ -198,7 +208,7 @@ describe('the detailed result', () => {
   });
 
   test('has no usage where the turn was stopped at its image', async ({ codex }) => {
-    const image = await codex.generateDetailed(turn(save('store', STORED), { do: 'hang' }));
+    const image = await codex.generateDetailed(turn(save('store', STORED), HANG));
     expect(image).not.toHaveProperty('usage');
   });
 

@@ -9,7 +9,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { events, run, test, type World } from '../support/command.js';
 import { png } from '../support/png.js';
 import { valuesOf } from '../support/arguments.js';
-import { save, turn } from '../support/steps.js';
+import { HANG, save, turn } from '../support/steps.js';
 import type { StubCodex } from '../support/stub.js';
 import type { Recording } from '../support/stub-orders.js';
 import { installStub } from '../support/stub-program.js';
@@ -157,7 +157,7 @@ describe('--timeout', () => {
     ['0.02m', '1.2'],
     ['0.0003h', '1.08'],
   ])('accepts %s', async ([time, seconds], { codex, world }) => {
-    await codex.order(turn({ do: 'hang' }));
+    await codex.order(turn(HANG));
     const { code, stderr } = await run(world, ['a fox', '--timeout', time]);
     expect(code).toBe(75);
     expect(stderr).toContain(`within ${seconds} s.`);

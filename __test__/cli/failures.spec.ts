@@ -5,7 +5,7 @@ import { describe, expect } from 'vitest';
 import { run, test } from '../support/command.js';
 import { CODEX_IS_INSTALLED, directories } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { print, save, say, turn, turnFailed } from '../support/steps.js';
+import { HANG, print, save, say, turn, turnFailed } from '../support/steps.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 import { STUB } from '../support/stub-program.js';
 
@@ -71,7 +71,7 @@ describe.for<Case>([
     exit: 75,
     orders: failed('unexpected status 503 Service Unavailable: {}'),
   },
-  { code: 'TIMEOUT', exit: 75, orders: turn({ do: 'hang' }), args: ['--timeout', '500ms'] },
+  { code: 'TIMEOUT', exit: 75, orders: turn(HANG), args: ['--timeout', '500ms'] },
 ])(
   'a call that fails with $code',
   ({ code, exit, orders = turn(save('store', png())), ...rest }) => {

@@ -19,17 +19,13 @@ import { describe, expect } from 'vitest';
 import { events, Piped, run, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
+import { RUNNING, save, turn } from '../support/steps.js';
 import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 9, height: 7, seed: 5 });
 const DRAWN = turn(save('store', PICTURE));
 /** Draws when its gate opens. */
-const GATED: Step[] = turn(
-  { do: 'reach', mark: 'running' },
-  { do: 'await', gate: 'draw' },
-  save('store', PICTURE),
-);
+const GATED: Step[] = turn(RUNNING, { do: 'await', gate: 'draw' }, save('store', PICTURE));
 const MINE = 'not to be lost';
 const AS_ROOT = process.getuid?.() === 0;
 

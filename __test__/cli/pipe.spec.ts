@@ -11,7 +11,7 @@ import { describe, expect, onTestFinished } from 'vitest';
 import { CLI, events, run, test, type World } from '../support/command.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, say, turn, turnFailed } from '../support/steps.js';
+import { HANG, save, say, turn, turnFailed } from '../support/steps.js';
 import type { Step } from '../support/stub-orders.js';
 
 const PICTURE = png({ width: 8, height: 4, seed: 3 });
@@ -67,7 +67,7 @@ describe('plain output', () => {
 describe('--json', () => {
   test('prints an object a line, and the result last', async ({ codex, world }) => {
     // Stopped at its image, Codex does not report the tokens.
-    await codex.order([...DRAWN.slice(0, -1), { do: 'hang' }]);
+    await codex.order([...DRAWN.slice(0, -1), HANG]);
     const outcome = await run(world, ['a fox', '-o', 'fox.png', '--json']);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     const all = events(outcome);

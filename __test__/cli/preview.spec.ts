@@ -9,7 +9,7 @@ import { preview } from '../../bin/preview.mjs';
 import { run, Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
+import { HANG, save, turn } from '../support/steps.js';
 import type { StubCodex } from '../support/stub.js';
 
 /** 2 MB, like real ones: more than iTerm2 accepts in one sequence. */
@@ -32,7 +32,7 @@ async function sent(
   world: World,
   { args = [], picture = PICTURE, ...setting }: Setting,
 ): Promise<string> {
-  await codex.order(turn(save('store', picture), { do: 'hang' }));
+  await codex.order(turn(save('store', picture), HANG));
   const terminal = new Terminal(world, ['a fox', ...args], setting);
   expect(await terminal.exited()).toBe(0);
   return terminal.output;

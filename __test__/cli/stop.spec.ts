@@ -6,17 +6,14 @@ import { describe, expect } from 'vitest';
 
 import { events, Piped, Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { turn } from '../support/steps.js';
+import { HANG, POLITE_SIGNALS, RUNNING, turn } from '../support/steps.js';
 import type { StubCodex } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
 const CTRL_C = '\u0003';
-const POLITE: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
-const RUNNING: Step = { do: 'reach', mark: 'running' };
-const HANG: Step = { do: 'hang' };
-const GRANDCHILD: Step = { do: 'grandchild', ownSession: true, defies: POLITE };
+const GRANDCHILD: Step = { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS };
 /** A Codex that runs until it is stopped, with a tool in another process group. */
-const OBSTINATE = turn({ do: 'defy', signals: POLITE }, GRANDCHILD, RUNNING, HANG);
+const OBSTINATE = turn({ do: 'defy', signals: POLITE_SIGNALS }, GRANDCHILD, RUNNING, HANG);
 
 async function expectNothing(codex: StubCodex, world: World): Promise<void> {
   await codex.expectNothingLeft();

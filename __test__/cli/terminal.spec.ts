@@ -8,12 +8,11 @@ import { describe, expect } from 'vitest';
 
 import { Terminal, test, type World } from '../support/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { save, say, turn } from '../support/steps.js';
 import type { StubCodex } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
 const SAID = 'I am mixing the colours.';
 
 /** Sends a message, and draws when its gate opens. */

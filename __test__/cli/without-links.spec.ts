@@ -8,7 +8,7 @@ import path from 'node:path';
 import { test as base, expect, vi } from 'vitest';
 
 import { save } from '../../bin/output.mjs';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 
 const refusal = vi.hoisted(() => ({ code: '' }));
 vi.mock('node:fs/promises', async (original) => ({
@@ -16,7 +16,6 @@ vi.mock('node:fs/promises', async (original) => ({
   link: () => Promise.reject(Object.assign(new Error('not supported'), refusal)),
 }));
 
-const PICTURE = png();
 /** The error codes of Linux, of macOS, and of libuv on Windows. */
 const REFUSALS = ['EPERM', 'ENOTSUP', 'EISDIR'];
 

@@ -9,14 +9,12 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { valuesOf } from '../support/arguments.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
+import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
 import type { Recording } from '../support/stub-orders.js';
-
-const PICTURE = png();
 
 /** Makes a call that succeeds in every sandbox, and returns the recording of its turn. */
 async function run(codex: StubCodex, options: Partial<GenerateOptions> = {}): Promise<Recording> {
@@ -251,7 +249,7 @@ describe('the workspace', () => {
     const { cwd, cwdEntries } = await run(codex);
     const { dir, base } = path.parse(path.dirname(cwd));
     expect(dir).toBe(await realpath(codex.temporary));
-    expect(base).toMatch(/^od-codex-image-[0-9a-f]{16}$/);
+    expect(base).toMatch(new RegExp(`^${WORKSPACE_PREFIX}[0-9a-f]{16}$`));
     expect(cwdEntries).toEqual([]);
     await expect(access(cwd, constants.F_OK)).rejects.toMatchObject({ code: 'ENOENT' });
   });

@@ -6,12 +6,10 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { valuesOf } from '../support/arguments.js';
 import { save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
-
-const PICTURE = png();
 
 /** The `-c` settings of one call, in order. */
 async function settings(

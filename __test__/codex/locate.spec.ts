@@ -18,13 +18,11 @@ import {
   VENDOR,
 } from '../support/npm-layout.js';
 import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import { installStub } from '../support/stub-program.js';
-
-const PICTURE = png();
 
 /** Path of the native binary below `node_modules/@openai`. */
 const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;
@@ -134,24 +132,64 @@ describe('a usual directory that is not on PATH', () => {
           : [
               '.nvm/versions/node/v22.1.0/bin',
               '.local/share/fnm/node-versions/v22.1.0/installation/bin',
+              '.fnm/node-versions/v22.1.0/installation/bin',
             ]),
       ];
+
+  /** Variables that name an installer's directory, and where it has launchers. */
+  const VARIABLES_OF_WINDOWS = [
+    ['APPDATA', 'npm'],
+    ['LOCALAPPDATA', 'pnpm'],
+    ['LOCALAPPDATA', 'pnpm/bin'],
+    ['LOCALAPPDATA', 'Volta/bin'],
+  ] as const;
+  const OTHER_VARIABLES = [
+    ['npm_config_prefix', 'bin'],
+    ['NPM_CONFIG_PREFIX', 'bin'],
+    ['BUN_INSTALL', 'bin'],
+    ['VOLTA_HOME', 'bin'],
+    ['ASDF_DATA_DIR', 'shims'],
+    ['MISE_DATA_DIR', 'shims'],
+    ['XDG_DATA_HOME', 'mise/shims'],
+    ['XDG_DATA_HOME', 'pnpm'],
+    ['XDG_DATA_HOME', 'pnpm/bin'],
+    // Searched after the system's directories.
+    ...(CODEX_IS_INSTALLED
+      ? []
+      : ([
+          ['NVM_DIR', 'versions/node/v22.1.0/bin'],
+          ['FNM_DIR', 'node-versions/v22.1.0/installation/bin'],
+          ['XDG_DATA_HOME', 'fnm/node-versions/v22.1.0/installation/bin'],
+        ] as const)),
+  ] as const;
 
   test.for(PLACES)('is searched: ~/%s', async (place, { codex }) => {
     const there = await install(codex, path.join(codex.user, place, 'codex'));
     expect(await chosen(codex, { PATH: codex.scratch })).toBe(there);
   });
 
-  test.for([
-    ['PNPM_HOME', '', ''],
-    ['PNPM_HOME', '', 'bin'],
-    ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'pnpm', 'bin'] as const]),
-    ...(WINDOWS ? [] : [['XDG_DATA_HOME', 'mise', 'shims'] as const]),
-  ] as const)('is searched where %s names it: %s/%s', async ([variable, ...below], { codex }) => {
+  test.for<readonly [variable: string, below: string]>([
+    ['PNPM_HOME', ''],
+    ['PNPM_HOME', 'bin'],
+    ...(WINDOWS ? VARIABLES_OF_WINDOWS : OTHER_VARIABLES),
+  ])('is searched where %s names it: %s', async ([variable, below], { codex }) => {
     const moved = path.join(codex.scratch, 'moved');
-    const there = await install(codex, path.join(moved, ...below, 'codex'));
+    const there = await install(codex, path.join(moved, below, 'codex'));
     expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
   });
+
+  test.skipIf(WINDOWS)(
+    'is searched where npm_config_prefix names it, not NPM_CONFIG_PREFIX',
+    async ({ codex }) => {
+      const first = await install(codex, 'first/bin/codex');
+      await install(codex, 'second/bin/codex');
+      const env = {
+        npm_config_prefix: path.join(codex.scratch, 'first'),
+        NPM_CONFIG_PREFIX: path.join(codex.scratch, 'second'),
+      };
+      expect(await chosen(codex, { PATH: codex.scratch, ...env })).toBe(first);
+    },
+  );
 
   // On Windows none has a directory for each version.
   test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(

@@ -4,14 +4,13 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { CHATGPT_LOGIN } from '../support/login.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Orders } from '../support/stub-orders.js';
 
-const PICTURE = png();
 const ORDERS: Orders = { exec: turn(save('store', PICTURE)) };
 
 /**

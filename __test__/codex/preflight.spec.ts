@@ -9,7 +9,7 @@ import { describe, expect } from 'vitest';
 import { checkCodex, type CheckOptions, type ReadinessProblem } from '../../index.js';
 import { BOUND_BY_MODES, generateInOwnProcess } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { CHATGPT_LOGIN } from '../support/login.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
@@ -17,7 +17,6 @@ import { type StubCodex, test } from '../support/stub.js';
 import type { Orders } from '../support/stub-orders.js';
 import { STUB } from '../support/stub-program.js';
 
-const PICTURE = png();
 const DRAWS = turn(save('store', PICTURE));
 const NOT_LOGGED_IN: Orders['login'] = { text: 'Not logged in', exitCode: 1 };
 const API_KEY = { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' };

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { makeHomeDirectory } from '../support/homes.mjs';
+import { leftIn, makeHomeDirectory } from '../support/homes.mjs';
 
 /** @import { ChildProcess } from 'node:child_process' */
 /** @import { TestContext } from 'node:test' */
@@ -114,9 +114,9 @@ export class World {
     return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').map(Number) : [];
   }
 
-  /** Names of the workspaces. A real Codex leaves other entries there. */
+  /** Names of the workspaces: of all temporary files. */
   workspaces() {
-    return readdirSync(this.temporary).filter((name) => name.includes('od-codex-image-'));
+    return leftIn(this.temporary);
   }
 
   /** Resolves when no process of the call is left. */

@@ -8,9 +8,9 @@ import { describe, expect, onTestFinished } from 'vitest';
 
 import type { CodexCliImageErrorCode } from '../../dist/open-design.mjs';
 import { CODEX_IS_INSTALLED, directories, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE, png } from '../support/png.js';
 import { valuesOf } from '../support/arguments.js';
-import { print, save, say, THREAD, turn, turnFailed } from '../support/steps.js';
+import { HANG, print, RUNNING, save, say, THREAD, turn, turnFailed } from '../support/steps.js';
 import { StubCodex } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 import { STUB } from '../support/stub-program.js';
@@ -18,11 +18,8 @@ import type { MediaRequest } from './support/client.js';
 import { type Environment, type Studio, stubbedEnv, test } from './support/studio.js';
 import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/policy.js';
 
-const PICTURE = png({ seed: 1 });
 const NOTE = `codex-cli/image_gen · 16:9 · ${PICTURE.length} bytes · ChatGPT subscription (no API key)`;
-const RUNNING: Step = { do: 'reach', mark: 'running' };
 const GATE: Step = { do: 'await', gate: 'end' };
-const HANG: Step = { do: 'hang' };
 
 describe('a picture', () => {
   test('reaches the project byte for byte', async ({ codex, studio }) => {

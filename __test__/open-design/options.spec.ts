@@ -16,14 +16,12 @@ import {
 import { generateCodexImage } from '../../index.js';
 import { inOwnRealm } from '../support/own-realm.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE, png } from '../support/png.js';
 import { valuesOf } from '../support/arguments.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import { STUB } from '../support/stub-program.js';
-
-const PICTURE = png({ seed: 1 });
 
 async function render(
   codex: StubCodex,

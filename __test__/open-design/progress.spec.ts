@@ -4,12 +4,11 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { renderCodexCliImage } from '../../dist/open-design.mjs';
 import { Throttle } from '../../open-design/progress.mjs';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { save, say, turn } from '../support/steps.js';
 import type { Step } from '../support/stub-orders.js';
 import { stubbed, test } from './support/studio.js';
 
-const PICTURE = png();
 const CONTEXT = { surface: 'image', prompt: 'a red fox' };
 
 function stopTheClock(): void {

@@ -17,29 +17,27 @@ import {
   type Wrapper,
 } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import type { Leftover } from '../support/stub-orders.js';
-import { save, turn } from '../support/steps.js';
+import { RUNNING, save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
-
 describe('a workspace', () => {
-  // Windows has no modes. `src/files/windows.rs` tests the removal of read-only files.
+  // Windows has no modes. `src/files/windows/removal.rs` tests the removal of read-only files.
   test.skipIf(WINDOWS)('is removed with `chmod 000` directories', async ({ codex }) => {
     await codex.order(turn(save('store', PICTURE), { do: 'leave', what: 'locked directories' }));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, BOUND_BY_MODES);
     expect(image).toMatchObject({ source: 'store', warnings: [] });
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   });
 
   async function expectRemoved(codex: StubCodex, what: 'many files' | 'odd names'): Promise<void> {
     const steps = turn({ do: 'leave', what }, save('workspace', PICTURE));
     const image = await codex.generateDetailed(steps, { timeoutMs: 60_000 });
     expect(image).toMatchObject({ png: PICTURE, warnings: [] });
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   }
 
   test('is removed with 10,000 files', ({ codex }) => expectRemoved(codex, 'many files'));
@@ -59,7 +57,7 @@ describe.skipIf(WINDOWS)('a workspace deeper than any path', () => {
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, wrapper);
     expect(image).toMatchObject({ source: 'store', warnings: [] });
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   }
 
   test.for<[what: Leftover, how: string, wrapper: Wrapper]>([
@@ -89,7 +87,7 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
     // The mount is gone with its namespace, and the next daemon may remove the rest.
     await codex.order(turn(save('store', PICTURE)));
     await generateInOwnProcess(options);
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   });
 });
 
@@ -99,7 +97,7 @@ describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
    * Asserts that the workspace is empty and still there, and that the next daemon removes it.
    */
   async function release(codex: StubCodex): Promise<void> {
-    const workspaces = await codex.workspaces();
+    const workspaces = codex.workspaces();
     expect(workspaces).toHaveLength(1);
     await chmod(codex.temporary, 0o700);
     for (const workspace of workspaces) {
@@ -109,7 +107,7 @@ describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
     }
     await codex.order(turn(save('store', PICTURE)));
     await generateInOwnProcess(codex.options());
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   }
 
   test('is reported in the warnings of the image', async ({ codex }) => {
@@ -138,13 +136,10 @@ describe.skipIf(!WINDOWS)(
   'a workspace that cannot be removed because a process works there',
   () => {
     test('is reported in the warnings of the image', async ({ codex }) => {
-      const waits: Step[] = [
-        { do: 'reach', mark: 'running' },
-        { do: 'await', gate: 'end' },
-      ];
+      const waits: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
       const call = codex.generateDetailed(turn(...waits, save('workspace', PICTURE)));
       await codex.reached('running');
-      const [workspace = ''] = await codex.workspaces();
+      const [workspace = ''] = codex.workspaces();
       const somebody = await workIn(path.join(codex.temporary, workspace));
       await codex.open('end');
       const { png: image, warnings } = await call;

@@ -14,25 +14,23 @@ import { Daemon, type End, KILLED } from '../support/daemon.js';
 import { generateInOwnProcess } from '../support/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/processes.js';
-import { png } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
+import { PICTURE } from '../support/png.js';
+import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/steps.js';
+import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
 /** Windows has no signals: any of them ends the process at once, like SIGKILL. */
-const POLITE_SIGNALS = WINDOWS ? [] : (['SIGTERM', 'SIGHUP', 'SIGINT'] as const);
 
 /** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
   { do: 'grandchild', ownSession: true },
-  { do: 'grandchild', ownSession: true, defies: ['SIGTERM', 'SIGINT', 'SIGHUP'] },
+  { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
   { do: 'grandchild', defies: ['SIGTERM'] },
-  { do: 'reach', mark: 'running' },
-  { do: 'hang' },
+  RUNNING,
+  HANG,
 );
 
 /** Starts a daemon and resolves when its call is running. */
@@ -45,7 +43,7 @@ async function busyDaemon(
   const daemon = new Daemon(codex.options({ timeoutMs: 60_000, ...options }), where);
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(4);
-  expect(await codex.workspaces()).toHaveLength(1);
+  expect(codex.workspaces()).toHaveLength(1);
   return daemon;
 }
 
@@ -121,7 +119,7 @@ describe('the end of a daemon, which is not reported', () => {
   test.for<[way: string, end: End]>([
     ['SIGKILL', KILLED],
     ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
-    ...POLITE_SIGNALS.map((signal): [string, End] => [signal, [null, signal]]),
+    ...(WINDOWS ? [] : POLITE_SIGNALS).map((signal): [string, End] => [signal, [null, signal]]),
   ])(
     'leaves no process soon after, and no workspace after the next start: %s',
     async ([way, end], { codex }) => {
@@ -129,17 +127,13 @@ describe('the end of a daemon, which is not reported', () => {
       expect(await daemon.die(way)).toEqual(end);
       await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-      expect(await codex.workspaces()).toEqual([]);
+      expect(codex.workspaces()).toEqual([]);
     },
   );
 
   // On Windows there is no watchdog: the system ends the job with its last handle.
   test.skipIf(WINDOWS)('a watchdog that is killed does not affect the call', async ({ codex }) => {
-    const steps = turn(
-      { do: 'reach', mark: 'running' },
-      { do: 'await', gate: 'go' },
-      save('store', PICTURE),
-    );
+    const steps = turn(RUNNING, { do: 'await', gate: 'go' }, save('store', PICTURE));
     const call = codex.generate(steps, { completion: 'exit' });
     await codex.reached('running');
     const [watchdog = NaN, ...others] = watchdogs();
@@ -164,10 +158,9 @@ describe('the next daemon', () => {
     const daemon = await busyDaemon(codex);
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
-    const [name = ''] = await codex.workspaces();
-    return { workspace: path.join(codex.temporary, name), run: name.replace(PREFIX, '') };
+    const [name = ''] = codex.workspaces();
+    return { workspace: path.join(codex.temporary, name), run: name.replace(WORKSPACE_PREFIX, '') };
   };
-  const PREFIX = 'od-codex-image-';
 
   test('removes the workspace of a dead daemon', async ({ codex }) => {
     const { workspace } = await leave(codex);
@@ -178,7 +171,7 @@ describe('the next daemon', () => {
   // On Windows no process can work in such a deep directory.
   test.skipIf(WINDOWS)('removes a workspace of 30,000 levels', async ({ codex }) => {
     const left = { do: 'leave', what: 'deep directories' } as const;
-    await codex.order(turn(left, { do: 'reach', mark: 'running' }, { do: 'hang' }));
+    await codex.order(turn(left, RUNNING, HANG));
     const daemon = new Daemon(codex.options());
     await codex.reached('running');
     await daemon.die('SIGKILL');
@@ -187,7 +180,7 @@ describe('the next daemon', () => {
     // In its own process, because a stack overflow would end it.
     const { image } = await generateInOwnProcess(codex.options());
     expect(image).toMatchObject({ source: 'store' });
-    expect(await codex.workspaces()).toEqual([]);
+    expect(codex.workspaces()).toEqual([]);
   });
 
   // On Windows no process outlives its daemon.
@@ -211,14 +204,23 @@ describe('the next daemon', () => {
 
   describe('a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
-      ['of another name', async ({ temporary }) => made(temporary, `${PREFIX}notes`)],
-      ['of a longer name', async ({ temporary }) => made(temporary, `${PREFIX}${'0'.repeat(17)}`)],
-      ['of such a name', async ({ temporary }) => made(temporary, `${PREFIX}0123456789abcdef`)],
-      ['of the name it once began with', ({ temporary }) => made(temporary, `.${PREFIX}x`)],
+      ['of another name', async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}notes`)],
+      [
+        'of a longer name',
+        async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}${'0'.repeat(17)}`),
+      ],
+      [
+        'of such a name',
+        async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}0123456789abcdef`),
+      ],
+      [
+        'of the name it once began with',
+        ({ temporary }) => made(temporary, `.${WORKSPACE_PREFIX}x`),
+      ],
       [
         'that was one and has another name',
         async (codex) => {
-          const other = path.join(codex.temporary, `${PREFIX}0123456789abcdef`);
+          const other = path.join(codex.temporary, `${WORKSPACE_PREFIX}0123456789abcdef`);
           await rename((await leave(codex)).workspace, other);
           return other;
         },
@@ -262,11 +264,11 @@ describe('the next daemon', () => {
 
   test('leaves alone a workspace whose owner lives', async ({ codex }) => {
     const daemon = await busyDaemon(codex);
-    const theirs = await codex.workspaces();
+    const theirs = codex.workspaces();
     await codex.order(turn(save('store', PICTURE)));
     // In the same temporary directory, with other orders.
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-    expect(await codex.workspaces()).toEqual(theirs);
+    expect(codex.workspaces()).toEqual(theirs);
     expect(codex.survivors()).toHaveLength(4);
     await daemon.die('process.exit');
   });

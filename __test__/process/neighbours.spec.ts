@@ -17,14 +17,12 @@ import { buildCompiledStub } from '../support/cargo-example.js';
 import { footprint, heldSince } from '../support/footprint.js';
 import { cancelInOwnProcess } from '../support/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
+import { RUNNING, save, turn } from '../support/steps.js';
 import { StubCodex, test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
-const RUNNING: Step = { do: 'reach', mark: 'running' };
 const GATE: Step = { do: 'await', gate: 'end' };
 /** Long enough for hundreds of processes on a busy machine. */
 const timeoutMs = 120_000;

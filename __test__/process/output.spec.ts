@@ -4,9 +4,10 @@
 import { describe, expect } from 'vitest';
 
 import { generateInOwnProcess } from '../support/own-process.js';
-import { png } from '../support/png.js';
+import { PICTURE, png } from '../support/png.js';
 import { failure, listener } from '../support/outcome.js';
 import {
+  HANG,
   print,
   save,
   THREAD,
@@ -18,8 +19,6 @@ import {
 import { test } from '../support/stub.js';
 import type { Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
-const HANG: Step = { do: 'hang' };
 const MEGABYTE = 2 ** 20;
 const GIGABYTE = 2 ** 30;
 /** Long enough for a flood on a busy machine. */

@@ -1,5 +1,5 @@
 // Faults that only one system has. What holds on every system is in `src/process/tests.rs`, and in the
-// other specs: that a tree dies after an abort (`api/cancel`) and with its daemon (`daemon`).
+// other specs: that a tree dies after an abort (`tree`) and with its daemon (`daemon`).
 
 import path from 'node:path';
 
@@ -8,22 +8,21 @@ import { describe, expect } from 'vitest';
 import { rejection } from '../support/abort.js';
 import { workIn } from '../support/bystander.js';
 import { MACOS, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
+import { HANG, RUNNING, save, turn } from '../support/steps.js';
 import { StubCodex, test } from '../support/stub.js';
 
-const PICTURE = png();
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
 describe.skipIf(!WINDOWS)('a call on Windows', () => {
   test('removes its workspace as soon as no process works in it', async ({ codex }) => {
     const controller = new AbortController();
-    const steps = turn({ do: 'grandchild' }, { do: 'reach', mark: 'running' }, { do: 'hang' });
+    const steps = turn({ do: 'grandchild' }, RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal });
     await codex.reached('running');
-    const [workspace = ''] = await codex.workspaces();
+    const [workspace = ''] = codex.workspaces();
     const bystander = await workIn(path.join(codex.temporary, workspace));
     controller.abort('enough');
     const end = rejection(call);

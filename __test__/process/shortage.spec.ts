@@ -4,11 +4,10 @@ import { describe, expect } from 'vitest';
 
 import { inOwnRealm, type Told } from '../support/own-realm.js';
 import { LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { save, turn } from '../support/steps.js';
 import { test } from '../support/stub.js';
 
-const PICTURE = png();
 const DRAWN = { resolved: PICTURE.toString('base64') };
 
 // Windows has no limit of handles that a process could reach.

@@ -23,13 +23,11 @@ import {
   withSmallDisk,
 } from '../support/own-process.js';
 import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE, png } from '../support/png.js';
 import { failure } from '../support/outcome.js';
 import { save, turn } from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import { STUB } from '../support/stub-program.js';
-
-const PICTURE = png();
 
 const ELF = Buffer.from('\x7fELF');
 const MACH_O = Buffer.from('cffaedfe', 'hex');

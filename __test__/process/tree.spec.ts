@@ -1,22 +1,30 @@
-// Processes that Codex starts, and how they try to outlive the call. `api/cancel` has tools that
-// ignore SIGTERM and tools in sessions of their own.
+// Process trees that are hard to stop: each must be gone when the call settles.
 
 import { describe, expect } from 'vitest';
 
+import { setMaxConcurrentRuns } from '../../index.js';
+import { listenersOf, rejection } from '../support/abort.js';
 import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/own-process.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
+import { PICTURE } from '../support/png.js';
 import { processes } from '../support/processes.js';
 import { failure } from '../support/outcome.js';
-import { save, THREAD, turn, TURN_STARTED } from '../support/steps.js';
+import {
+  HANG,
+  POLITE_SIGNALS,
+  RUNNING,
+  save,
+  THREAD,
+  turn,
+  TURN_STARTED,
+} from '../support/steps.js';
 import { type StubCodex, test } from '../support/stub.js';
 import type { Orders, Step } from '../support/stub-orders.js';
 
-const PICTURE = png();
-const HANG: Step = { do: 'hang' };
-const RUNNING: Step = { do: 'reach', mark: 'running' };
-const EVERY_POLITE_SIGNAL: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
-const STUBBORN = { do: 'grandchild', ownSession: true, defies: EVERY_POLITE_SIGNAL } as const;
+// The tests at the time limit run concurrently, and none should wait in the queue.
+setMaxConcurrentRuns(1000);
+
+const STUBBORN = { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS } as const;
 
 /** Zombies count as dead. Windows has none. */
 function isAlive(pid: number): boolean {
@@ -38,6 +46,115 @@ async function stop(codex: StubCodex, orders: Orders, live: number): Promise<voi
   await expect(call).rejects.toBe('enough');
   await codex.expectNothingLeft();
 }
+
+/** Process trees that are hard to stop. Each reaches the mark `running` and lives on. */
+const STUBBORN_TREES: [what: string, orders: Orders][] = [
+  ['a child that obeys', { exec: turn(RUNNING, HANG) }],
+  [
+    'a child that defies every polite signal',
+    { exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG) },
+  ],
+  ['a child that never reads its stdin', { stdin: 'ignore', exec: turn(RUNNING, HANG) }],
+  [
+    'a grandchild that defies every polite signal',
+    { exec: turn({ do: 'grandchild', defies: POLITE_SIGNALS }, RUNNING, HANG) },
+  ],
+  [
+    'a grandchild in a session of its own',
+    { exec: turn({ do: 'grandchild', ownSession: true }, RUNNING, HANG) },
+  ],
+  [
+    'a grandchild in a session of its own that defies every polite signal',
+    {
+      exec: turn(
+        { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
+        { do: 'defy', signals: POLITE_SIGNALS },
+        RUNNING,
+        HANG,
+      ),
+    },
+  ],
+  [
+    'a grandchild that holds the output open',
+    {
+      exec: turn(
+        { do: 'grandchild', ownSession: true, holds: ['stdout', 'stderr'] },
+        RUNNING,
+        HANG,
+      ),
+    },
+  ],
+  [
+    'a launcher that passes no signal on',
+    {
+      behindShim: true,
+      exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG),
+    },
+  ],
+];
+
+describe('a stubborn tree', () => {
+  test.for(STUBBORN_TREES)('is stopped by an abort: %s', async ([, orders], { codex }) => {
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 100 });
+    await codex.reached('running');
+    controller.abort(reason);
+    expect((await rejection(call)).reason).toBe(reason);
+    await codex.expectNothingLeft();
+    expect(listenersOf(controller.signal)).toBe(0);
+  });
+
+  const resisting: Step[] = [
+    { do: 'defy', signals: POLITE_SIGNALS },
+    { ...STUBBORN, holds: ['stdout', 'stderr'] },
+  ];
+
+  test('is gone after an image that ends the turn', async ({ codex }) => {
+    const orders = [THREAD, TURN_STARTED, ...resisting, save('store', PICTURE), HANG];
+    expect(await codex.generate(orders, { killGraceMs: 100 })).toEqual(PICTURE);
+    await codex.expectNothingLeft();
+  });
+
+  test('is gone after a failure', async ({ codex }) => {
+    const orders = [...turn(...resisting), { do: 'exit', code: 1 } as const];
+    const error = await failure(codex.generate(orders, { killGraceMs: 100 }));
+    expect(error).toMatchObject({ code: 'CODEX_FAILED' });
+    await codex.expectNothingLeft();
+  });
+});
+
+// Concurrent, because they mostly wait. vitest then needs each test's own `expect`.
+describe.concurrent('a stubborn tree', () => {
+  /** Long enough for the stub to reach its mark, which each test checks. */
+  const timeoutMs = 10_000;
+  /** How much later than on an idle machine something may happen. */
+  const SLOWNESS_MS = 5000;
+
+  test.for(STUBBORN_TREES)(
+    'is stopped at the time limit: %s',
+    async ([, orders], { codex, expect }) => {
+      const error = await failure(codex.generate(orders, { timeoutMs, killGraceMs: 100 }));
+      expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
+      expect(codex.hasReached('running')).toBe(true);
+      await codex.expectNothingLeft();
+    },
+  );
+
+  test('is killed within timeout + grace + 1 s', async ({ codex, expect }) => {
+    const killGraceMs = 700;
+    const began = performance.now();
+    const steps = turn({ do: 'defy', signals: POLITE_SIGNALS }, STUBBORN, RUNNING, HANG);
+    const error = await failure(codex.generate(steps, { timeoutMs, killGraceMs }));
+    const total = performance.now() - began;
+    expect(error).toMatchObject({ code: 'TIMEOUT', status: 504 });
+    expect(codex.hasReached('running')).toBe(true);
+    // Windows has no signal to ignore.
+    expect(total).toBeGreaterThanOrEqual(timeoutMs + (WINDOWS ? 0 : killGraceMs));
+    expect(total).toBeLessThanOrEqual(timeoutMs + killGraceMs + 1000 + SLOWNESS_MS);
+    await codex.expectNothingLeft();
+  });
+});
 
 test('an abort kills a two-level tree in its own session', async ({ codex }) => {
   await stop(codex, { exec: turn({ ...STUBBORN, generations: 2 }, RUNNING, HANG) }, 3);
@@ -119,7 +236,7 @@ test.skipIf(WINDOWS)('an abort kills children forked during the grace', async ({
 test('a launcher that dies takes the native binary with it', async ({ codex }) => {
   const orders: Orders = {
     behindShim: true,
-    exec: turn({ do: 'defy', signals: EVERY_POLITE_SIGNAL }, { do: 'killShim' }, HANG),
+    exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, { do: 'killShim' }, HANG),
   };
   const error = await failure(codex.generate(orders));
   // On Windows a killed process has the exit code that the killer chose.

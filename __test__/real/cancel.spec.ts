@@ -11,17 +11,15 @@ import { describe, expect } from 'vitest';
 import { type OnProgress, setMaxConcurrentRuns } from '../../index.js';
 import { type CodexCli } from '../support/codex-cli.js';
 import { copy, draw, say, shell, type Step, talk, think } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
 import { processes } from '../support/processes.js';
-import { type RealCodex, test } from '../support/real.js';
+import { PICTURE, type RealCodex, test } from '../support/real.js';
 import { CODE, DIRECT, HOSTED, SANDBOXES_WITH_SHELL, type Way, WAYS } from '../support/ways.js';
 import { failure } from '../support/outcome.js';
 
 // vitest runs only a few of these at a time.
 setMaxConcurrentRuns(1000);
 
-const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 /** Longer than any test. */
 const ENDLESS_MS = 600_000;
 const ENDLESS = talk(ENDLESS_MS);

@@ -5,11 +5,9 @@ import { describe, expect } from 'vitest';
 
 import { Daemon, KILLED } from '../support/daemon.js';
 import { draw, say, shell } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { test } from '../support/real.js';
+import { PICTURE, test } from '../support/real.js';
 import { CODE, HOSTED, SANDBOXES_WITH_SHELL } from '../support/ways.js';
 
-const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const TOOL = 'sleep 600';
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 50 };

@@ -24,16 +24,14 @@ import {
   usageLimit,
 } from '../support/loopback.js';
 import { ACCOUNT } from '../support/loopback/home.js';
-import { makePng } from '../support/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import { type RealCodex, test } from '../support/real.js';
+import { PICTURE, type RealCodex, test } from '../support/real.js';
 import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/ways.js';
 import { failure } from '../support/outcome.js';
 
 // vitest runs only a few of these at a time.
 setMaxConcurrentRuns(1000);
 
-const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const SORRY = say('I tried to draw it with the built-in tool, but the call failed.');
 
 interface Expected {

@@ -1,11 +1,12 @@
 // Directories of a call with the real Codex CLI: a home that no variable names, and a directory for
 // temporary files whose name needs quoting.
 
-import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
+import { leftIn } from '../support/homes.mjs';
 import { installCodex } from '../support/codex-cli.js';
 import {
   checkInOwnProcess,
@@ -124,8 +125,7 @@ describe.skipIf(WINDOWS)('a directory for temporary files of any name', () => {
       expect(Buffer.compare(image.png, DRAWN)).toBe(0);
       const asked = JSON.stringify(real.modelCalls()[0]?.body);
       expect(asked.includes(START.toString('base64')), 'the reference is attached').toBe(true);
-      const left = await readdir(temporary);
-      expect(left.filter((entry) => !/^codex-(daemon|bwrap)-/.test(entry))).toEqual([]);
+      expect(leftIn(temporary)).toEqual([]);
       await rm(temporary, { recursive: true });
     },
   );

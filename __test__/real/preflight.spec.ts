@@ -19,13 +19,11 @@ import {
   withEtc,
 } from '../support/own-process.js';
 import { draw, type HomeOptions, say } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import { type RealCodex, test } from '../support/real.js';
+import { PICTURE, type RealCodex, test } from '../support/real.js';
 import type { Way } from '../support/ways.js';
 import { failure } from '../support/outcome.js';
 
-const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const DRAWS = [draw({ image: PICTURE }), say('Done.')];
 const HOST = `codex-code-mode-host${WINDOWS ? '.exe' : ''}`;
 

@@ -6,12 +6,9 @@ import { describe, expect } from 'vitest';
 import { generateInOwnProcess } from '../support/own-process.js';
 
 import { draw, say, shell, talk, think } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { type RealCodex, test } from '../support/real.js';
+import { PICTURE, type RealCodex, test } from '../support/real.js';
 import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '../support/ways.js';
-
-const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 
 /** Secrets that a daemon may have: made up, and each recognisable. */
 const SECRETS: Record<string, string> = {
@@ -186,7 +183,7 @@ describe.skipIf(WINDOWS)("the agent's workspace", () => {
       expect(image).toMatchObject({ source: 'store', warnings });
       // On a busy machine it may not have finished when the image is there, and is stopped.
       expect(real.toolOutputs()[0]).not.toMatch(/error|denied|not found/i);
-      expect(await real.leftovers()).toEqual([]);
+      expect(real.leftovers()).toEqual([]);
     },
   );
 

@@ -1,7 +1,7 @@
-// Directories for the homes that tests, benchmarks and the demo give to Codex. Uses Node's own
-// modules alone, because emulated Nodes run it too.
+// Directories that tests, benchmarks and the demo give to Codex. Uses Node's own modules alone,
+// because emulated Nodes run it too.
 
-import { mkdirSync, mkdtempSync, realpathSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +41,17 @@ export function makeHomeDirectory() {
       `one that only you can write to, outside of ${temporaryDirectories().join(', ')}. ` +
       `Set ${WINDOWS ? 'USERPROFILE' : 'HOME'} to a directory that is.`,
   );
+}
+
+/**
+ * Names in a directory for temporary files that was empty before the calls, without those that Codex
+ * itself never removes. It compares no prefix, because a check for one that has changed finds nothing.
+ *
+ * @param {string} directory
+ * @returns {string[]}
+ */
+export function leftIn(directory) {
+  return readdirSync(directory).filter((name) => !/^codex-(daemon|bwrap)-/.test(name));
 }
 
 /** @param {string} directory */

@@ -122,7 +122,7 @@ export class Mixture {
 
   /** The entries of the directory for temporary files. */
   temporary(): string[] {
-    return readdirSync(this.place.directory);
+    return readdirSync(this.place.temporary);
   }
 
   /** Live processes of all calls. */

@@ -47,7 +47,7 @@ export interface Holdings {
   memory: number;
 }
 
-/** Runs `support/NAME` and returns its output. */
+/** Runs the program `NAME` of `own-process/` and returns its output. */
 async function run<T>(
   name: string,
   input: unknown,

@@ -19,6 +19,9 @@ export function png({ ancillary = [], ...picture }: Picture = {}): Buffer {
   return assemble([header(picture), ...ancillary, chunk('IDAT', deflateSync(pixels(picture)))]);
 }
 
+/** The picture of specs to which its size does not matter. */
+export const PICTURE = png();
+
 /** Joins the signature, the given chunks and IEND. */
 export function assemble(chunks: Buffer[]): Buffer {
   return Buffer.concat([SIGNATURE, ...chunks, chunk('IEND', Buffer.alloc(0))]);

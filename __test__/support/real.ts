@@ -2,7 +2,7 @@
 // Asserts after each test that no process and no file is left.
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
 
@@ -15,7 +15,7 @@ import {
   type GenerateOptions,
   type OnProgress,
 } from '../../index.js';
-import { makeHomeDirectory } from './homes.mjs';
+import { leftIn, makeHomeDirectory } from './homes.mjs';
 import {
   type Backend,
   type Home,
@@ -25,11 +25,15 @@ import {
   startBackend,
 } from './loopback.js';
 import { type ModelRequest, readModelRequest, turnMetadata } from './loopback/request.js';
+import { makePng } from './picture.js';
 import { directories, WINDOWS } from './platform.js';
 import { Family, look, type RunningProcess } from './real-processes.js';
 import { isImageCall, isModelCall, toolOutputsIn } from './recorded-requests.js';
 import { type Survivor, survivors } from './survivors.js';
 import type { Way } from './ways.js';
+
+/** The picture of specs to which its size does not matter. */
+export const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 
 export class RealCodex {
   /** The user's home. */
@@ -204,15 +208,14 @@ export class RealCodex {
   }
 
   /** Temporary files that are left, without those that Codex itself never removes. */
-  async leftovers(): Promise<string[]> {
-    const names = await readdir(this.temporary);
-    return names.filter((name) => !/^codex-(daemon|bwrap)-/.test(name));
+  leftovers(): string[] {
+    return leftIn(this.temporary);
   }
 
   /** Asserts that no process and no file is left. */
   async expectNothingLeft(): Promise<void> {
     expect(await this.#scan(), 'processes left').toEqual([]);
-    expect(await this.leftovers(), 'files left').toEqual([]);
+    expect(this.leftovers(), 'files left').toEqual([]);
   }
 
   async close(): Promise<void> {

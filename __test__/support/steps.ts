@@ -43,6 +43,12 @@ export function reconnecting(n: number, why = 'stream disconnected before comple
   return { do: 'emit', event: { type: 'error', message: `Reconnecting... ${n}/5 (${why})` } };
 }
 
+/** Lets the spec wait for `codex.reached('running')`. */
+export const RUNNING: Step = { do: 'reach', mark: 'running' };
+export const HANG: Step = { do: 'hang' };
+/** Signals that ask a process to end. */
+export const POLITE_SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+
 export const THREAD: Step = { do: 'thread' };
 export const TURN_STARTED: Step = { do: 'emit', event: { type: 'turn.started' } };
 export const USAGE = {

@@ -19,12 +19,16 @@ import {
   recoverCodexImage,
 } from '../../index.js';
 import { footprint, heldSince } from './footprint.js';
-import { makeHomeDirectory } from './homes.mjs';
+import { leftIn, makeHomeDirectory } from './homes.mjs';
 import { CHATGPT_LOGIN } from './login.js';
 import { directories, NOWHERE, WINDOWS } from './platform.js';
 import type { Orders, Recording, Step } from './stub-orders.js';
 import { STUB, STUB_ENV } from './stub-program.js';
 import { type Survivor, survivors } from './survivors.js';
+
+/** The name of a private directory, before the id of its run. Repeats `PREFIX` of src/run_dir.rs. */
+export const WORKSPACE_PREFIX = 'od-codex-image-';
+const OF_THE_SPEC = 'of the spec';
 
 export class StubCodex {
   /** CODEX_HOME. Never below the temp directory, where the real CLI refuses its helpers. */
@@ -158,15 +162,22 @@ export class StubCodex {
     return survivors(this.marker, this.root);
   }
 
-  /** Names of the workspaces that still exist. */
-  async workspaces(): Promise<string[]> {
-    return (await readdir(this.temporary)).filter((name) => name.startsWith('od-codex-image-'));
+  /** Makes a directory for the spec's own files below the one for temporary files. */
+  async ownTemporary(name: string): Promise<string> {
+    const directory = path.join(this.temporary, OF_THE_SPEC, name);
+    await mkdir(directory, { recursive: true });
+    return directory;
+  }
+
+  /** Names of the workspaces that still exist: of all temporary files but the spec's own. */
+  workspaces(): string[] {
+    return leftIn(this.temporary).filter((name) => name !== OF_THE_SPEC);
   }
 
   /** Asserts that no process and no workspace is left. */
   async expectNothingLeft(): Promise<void> {
     expect(this.survivors(), 'processes left').toEqual([]);
-    expect(await this.workspaces(), 'workspaces left').toEqual([]);
+    expect(this.workspaces(), 'workspaces left').toEqual([]);
   }
 
   async close(): Promise<void> {

@@ -11,7 +11,7 @@ import { describe, expect, onTestFinished, test as base } from 'vitest';
 
 import { rejection } from './abort.js';
 import { LINUX, NOWHERE, WINDOWS } from './platform.js';
-import { turn } from './steps.js';
+import { HANG, RUNNING, turn } from './steps.js';
 import { test } from './stub.js';
 import { survivors } from './survivors.js';
 
@@ -34,11 +34,7 @@ async function start(
 
 test('survivors lists a stub and its tools until they end', async ({ codex }) => {
   const controller = new AbortController();
-  const steps = turn(
-    { do: 'grandchild', ownSession: true, generations: 2 },
-    { do: 'reach', mark: 'running' },
-    { do: 'hang' },
-  );
+  const steps = turn({ do: 'grandchild', ownSession: true, generations: 2 }, RUNNING, HANG);
   const call = codex.generate(steps, { signal: controller.signal });
   await codex.reached('running');
   expect(codex.survivors().length).toBeGreaterThanOrEqual(3);

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use codex_image::codex::events::{ExecEvent, Transcript};
-use codex_image::codex::failure::{StderrDigest, clock, detail, diagnose, diagnose_reconnects};
+use codex_image::codex::failure::{StderrDigest, detail, diagnose, diagnose_reconnects, now_in};
 use codex_image::process::Exit;
 use codex_image::text::lines::Lines;
 use codex_image::text::printable::printable;
@@ -56,14 +56,14 @@ fuzz_target!(|bytes: &[u8]| {
     lines.finish(&mut note);
     stderr.tail.push(bytes);
     let mut transcript = Transcript::default();
-    let clock = clock(Some("UTC"));
-    let diagnoses = [diagnose(&transcript, &stderr, Some(Exit::Code(1)), &clock)];
+    let now = now_in(Some("UTC"));
+    let diagnoses = [diagnose(&transcript, &stderr, Some(Exit::Code(1)), &now)];
     transcript.note(&ExecEvent::TurnFailed(text.to_string()));
     transcript.note(&ExecEvent::Error(text.to_string()));
     transcript.note(&ExecEvent::Reconnecting(text.to_string()));
     let diagnoses = diagnoses.into_iter().flatten();
-    let diagnoses = diagnoses.chain(diagnose(&transcript, &StderrDigest::default(), None, &clock));
-    for diagnosis in diagnoses.chain([diagnose_reconnects(&transcript, &clock)]) {
+    let diagnoses = diagnoses.chain(diagnose(&transcript, &StderrDigest::default(), None, &now));
+    for diagnosis in diagnoses.chain([diagnose_reconnects(&transcript, &now)]) {
         // Messages contain nothing that Codex printed.
         let message = diagnosis.cause.to_string();
         assert!(message.len() < 500 && !message.contains(char::is_control), "{message:?}");

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use codex_image::codex::ThreadId;
-use codex_image::codex::command::{exec_args, settings};
+use codex_image::codex::command::{self, exec_args, settings};
 use codex_image::codex::config::Config;
 use codex_image::codex::confinement::Confinement;
 use codex_image::codex::prompt::{Brief, prompt};
@@ -123,5 +123,5 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let path = request.env.expand(&texts[3]);
     assert!(path.is_some() || request.env.home().is_none());
-    let _ = request.path_with(None);
+    let _ = command::path(&request, None);
 });

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
-use codex_image::codex::rollout::{RecordedImage, pictures_in, recorded_sandbox_in};
+use codex_image::codex::rollout::{RecordedImage, images_in, recorded_sandbox_in};
 use codex_image::files::Inflated;
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::fuzz_target;
@@ -34,7 +34,7 @@ impl Read for ShortReads<'_> {
 
 fn all(record: impl Read) -> (Vec<RecordedImage>, bool) {
     let mut found = Vec::new();
-    let too_large = pictures_in(record, MAX_PICTURE_BYTES, |recorded| {
+    let too_large = images_in(record, MAX_PICTURE_BYTES, |recorded| {
         found.push(recorded);
         ControlFlow::Continue(())
     });
@@ -76,12 +76,12 @@ fuzz_target!(|bytes: &[u8]| {
                 Err(_) => memchr::memmem::find(line, b"\"image_gen").is_some(),
             }
         });
-        assert!(is_there, "{picture:?} is not in the record");
+        assert!(is_there, "{picture:?} is not in the rollout");
     }
 
     let (count, peak) = peak_of(|| {
         let mut count = 0;
-        pictures_in(bytes, MAX_PICTURE_BYTES, |_| {
+        images_in(bytes, MAX_PICTURE_BYTES, |_| {
             count += 1;
             ControlFlow::Break(())
         });

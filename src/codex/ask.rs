@@ -16,7 +16,7 @@ use super::line_sink::LineSink;
 use super::locate::Cli;
 use crate::blocking::{self, DiskWork};
 use crate::files;
-use crate::process::{Marker, StopMode, read, spawn};
+use crate::process::{RunTag, StopMode, read, spawn};
 use crate::request::Request;
 use crate::text::tail::Tail;
 
@@ -34,13 +34,13 @@ pub async fn ask(
     cli: &Cli,
     request: &Request,
     args: Vec<OsString>,
-    marker: Marker,
+    tag: RunTag,
     given_up: impl Future,
 ) -> io::Result<String> {
     let program = command::program(cli, request, args, request.env.temp_dir());
     // If the disk stalls, the program starts late or never. A child that starts after the timeout
     // is dropped, which kills it.
-    let starting = spawn_blocking(move || spawn(&program, marker));
+    let starting = spawn_blocking(move || spawn(&program, tag));
     let started = tokio::time::timeout(TIMEOUT, starting).await?;
     let (mut child, pipes) = started.map_err(io::Error::from).flatten()?;
     drop(pipes.stdin);
@@ -70,7 +70,7 @@ pub async fn ask(
 
 /// Returns the CLI's version: that of its npm package, or the output of `--version`, "codex-cli
 /// 0.169.0" (all versions). `None` if the CLI does not answer, or if `given_up` resolves first.
-pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: impl Future) -> Option<String> {
+pub async fn version_of(cli: &Cli, request: &Request, tag: RunTag, given_up: impl Future) -> Option<String> {
     if cli.version.is_some() {
         return cli.version.clone();
     }
@@ -97,7 +97,7 @@ pub async fn version_of(cli: &Cli, request: &Request, marker: Marker, given_up: 
         is_given_up = true;
     };
     // If the CLI cannot be started, the turn reports the error.
-    let answer = ask(cli, request, vec!["--version".into()], marker, given_up).await.unwrap_or_default();
+    let answer = ask(cli, request, vec!["--version".into()], tag, given_up).await.unwrap_or_default();
     let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned);
     if !is_given_up {
         answers.insert(program, (version.clone(), Instant::now()));

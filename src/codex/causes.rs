@@ -51,11 +51,11 @@ const UNREACHABLE: Finding = Is(Cause::BackendError(BackendTrouble::Unreachable)
 /// Specific texts come before the statuses, and texts that only report a failure come after them.
 /// The [`Cause`] determines the error code, the message and whether a retry may help.
 ///
-/// Where a row names no other source, its text is Codex's own (openai/codex,
+/// If a row names no other source, its text is Codex's own (openai/codex,
 /// codex-rs/protocol/src/error.rs), or its code is one that Codex parses
 /// (codex-rs/codex-api/src/sse/responses.rs and `api_bridge.rs`). Each was found in the binaries of
 /// all versions from 0.132.0 to 0.171.0, or from the version named in its row on.
-pub(super) static CAUSES: [(Pattern, Finding); ROWS] = [
+pub(super) static CAUSES: &[(Pattern, Finding)] = &[
     // Allowance of the account.
     (Code("workspace_owner_credits_depleted"), CREDITS),
     (Code("workspace_member_credits_depleted"), CREDITS),
@@ -175,6 +175,3 @@ pub(super) static CAUSES: [(Pattern, Finding); ROWS] = [
     (Text("Network is unreachable"), UNREACHABLE),
     (Text("failed to lookup address information"), UNREACHABLE),
 ];
-
-/// Number of rows.
-const ROWS: usize = 103;

@@ -35,7 +35,7 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
         env.retain(|(known, _)| if cfg!(windows) { !known.eq_ignore_ascii_case(name) } else { known != name });
         env.extend(value.map(|value| (name.into(), value)));
     };
-    set("PATH", Some(request.path_with(cli.tools.as_deref())));
+    set("PATH", Some(path(request, cli.tools.as_deref())));
     // Codex takes a blank value for a directory's name; this package ignores it.
     set(home::VARIABLE, None);
     if let Some((name, value)) = home::variable(&request.codex_home) {
@@ -44,21 +44,34 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
     Program { path: cli.program.clone(), args, env, cwd }
 }
 
+/// Returns the child's PATH: the running Node, then `extra`, then the PATH of the environment.
+///
+/// Node comes first so that a `#!/usr/bin/env node` shim starts even if a desktop session gave the
+/// host process a minimal PATH.
+#[must_use]
+pub fn path(request: &Request, extra: Option<&Path>) -> OsString {
+    let inherited = request.env.get("PATH").unwrap_or_default();
+    let first = request.node_dir.iter().map(PathBuf::as_path).chain(extra).map(Path::to_path_buf);
+    let all = first.chain(std::env::split_paths(inherited).filter(|dir| !dir.as_os_str().is_empty()));
+    // Fails if a directory has the separator in its name. The inherited PATH is then kept.
+    std::env::join_paths(all).unwrap_or_else(|_| inherited.into())
+}
+
 /// Returns the `-c` settings of a turn. The last one of a key wins: lean settings come first, then
 /// the needed ones, then the caller's.
 ///
-/// `marker` is a variable for the agent's shell, by which the processes that it starts are found.
+/// `tag` is a variable for the agent's shell, by which the processes that it starts are found.
 #[must_use]
 pub fn settings(
     request: &Request,
     config: &Config,
     version: Option<Version>,
     workspace: &Path,
-    marker: (&str, &str),
+    tag: (&str, &str),
 ) -> Vec<Setting> {
     let mut settings =
         if request.lean { lean::settings(config, request.sandbox.has_shell(), version) } else { Vec::new() };
-    settings.extend(needed(request.sandbox, workspace, marker));
+    settings.extend(needed(request.sandbox, workspace, tag));
     settings.extend(request.config.iter().cloned());
     settings.extend(
         config.profile_override(&settings.iter().cloned().chain(without_features(request)).collect::<Vec<_>>()),
@@ -115,7 +128,7 @@ pub fn exec_args(request: &Request, settings: &[Setting], references: &[PathBuf]
 }
 
 /// Returns the `-c` settings that every turn needs.
-fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<Setting> {
+fn needed(sandbox: Sandbox, workspace: &Path, tag: (&str, &str)) -> Vec<Setting> {
     let mut settings = Vec::new();
     let mut set = |key: &str, value: &str| settings.push((key.to_owned(), value.to_owned()));
     // Without this, 0.132.0 writes to the user's config.toml that the workspace is trusted.
@@ -139,14 +152,14 @@ fn needed(sandbox: Sandbox, workspace: &Path, marker: (&str, &str)) -> Vec<Setti
         set("sandbox_workspace_write.exclude_tmpdir_env_var", "true");
         set("sandbox_workspace_write.network_access", if network { "true" } else { "false" });
     }
-    // By default the agent's shell gets the daemon's whole environment, including tokens. With
-    // `core` it gets a few harmless variables only, but up to 0.150.1 the shell snapshot restores
-    // all of them from the second command on.
+    // By default the agent's shell gets the whole environment of the host process, including
+    // tokens. With `core` it gets a few harmless variables only, but up to 0.150.1 the shell
+    // snapshot restores all of them from the second command on.
     set("shell_environment_policy.inherit", "core");
     set("features.shell_snapshot", "false");
     // Quoted: Codex would parse some hexadecimal strings as numbers, and refuses to start with a
     // number here.
-    set(&format!("shell_environment_policy.set.{}", marker.0), &format!("\"{}\"", marker.1));
+    set(&format!("shell_environment_policy.set.{}", tag.0), &format!("\"{}\"", tag.1));
     settings
 }
 

@@ -268,7 +268,7 @@ impl Config {
 
     /// Whether the administrator's layers may override these `-c` settings about programs, tools
     /// and files. The sandbox, approvals and permissions are not checked here, but in the thread's
-    /// record: see [`super::confinement`].
+    /// rollout: see [`super::confinement`].
     #[must_use]
     pub fn outranks(&self, settings: &[Setting]) -> bool {
         let ours = table_of(settings);
@@ -286,7 +286,7 @@ impl Config {
     }
 }
 
-/// Keys that give the agent no further access to the disk, or whose effect the record shows.
+/// Keys that give the agent no further access to the disk, or whose effect the rollout shows.
 const HARMLESS: [&str; 33] = [
     "analytics",
     "approval_policy",
@@ -323,7 +323,7 @@ const HARMLESS: [&str; 33] = [
     "web_search",
 ];
 
-/// Keys of `requirements.toml` that only restrict, or whose effect the record shows.
+/// Keys of `requirements.toml` that only restrict, or whose effect the rollout shows.
 const HARMLESS_REQUIREMENTS: [&str; 19] = [
     "allow_managed_hooks_only",
     "allowed_approval_policies",

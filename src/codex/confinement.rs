@@ -2,7 +2,7 @@
 //!
 //! Requesting a sandbox is not enough: an administrator's settings override the request, and old
 //! versions do not confine root. Codex records the sandbox in force at the head of the thread's
-//! record. An agent counts as confined only if that record agrees with the request.
+//! rollout. An agent counts as confined only if that rollout agrees with the request.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::sandbox::Sandbox;
 /// Confinement that is known before the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confinement {
-    /// Requested, and nothing is known to prevent it. The record has to confirm it.
+    /// Requested, and nothing is known to prevent it. The rollout has to confirm it.
     Expected,
     /// The call requests none, or permits programs that run outside the sandbox.
     Waived,
@@ -39,7 +39,7 @@ pub enum Breach {
          Update Codex to 0.153.4 or newer, or run as another user."
     )]
     Privileged,
-    /// Codex's record shows another sandbox than the requested one.
+    /// Codex's rollout shows another sandbox than the requested one.
     #[error("The picture is not verified: Codex did not run with the sandbox that was asked for.")]
     Contradicted,
 }
@@ -121,7 +121,7 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Compares the sandbox in a thread's record with the one that `request` asked for in `workspace`.
+/// Compares the sandbox in a thread's rollout with the one that `request` asked for in `workspace`.
 /// Blocks on the disk.
 ///
 /// # Errors
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_record_that_agrees_in_every_point_confirms_the_sandbox() {
+    fn only_a_rollout_that_agrees_in_every_point_confirms_the_sandbox() {
         let confirmed =
             |recorded: &RecordedSandbox, sandbox| confirm(recorded, &request(sandbox), Path::new("/nowhere/tmp/run"));
         let shell = Sandbox::WorkspaceWrite { network: true };

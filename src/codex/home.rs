@@ -1,4 +1,4 @@
-//! Finds Codex's home: the directory of its login, configuration, images and records.
+//! Finds Codex's home: the directory of its login, configuration, images and rollouts.
 //!
 //! It is `CODEX_HOME`, which has to exist, or else `.codex` in the user's home, which Codex
 //! creates. The user's home is `HOME`, or that of the user database if `HOME` is unset or empty. On

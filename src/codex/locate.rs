@@ -32,8 +32,8 @@ pub fn searched(request: &Request) -> OsString {
 /// Finds the CLI. Blocks on the disk.
 ///
 /// Searches in the same order as the Open Design daemon: the option, `CODEX_BIN`, PATH, then the
-/// directories of the usual installers, because a daemon started by a desktop session has a minimal
-/// PATH. Ignores an unusable `CODEX_BIN`.
+/// directories of the usual installers, because a desktop session gives its processes
+/// a minimal PATH. Ignores an unusable `CODEX_BIN`.
 ///
 /// The npm package's `codex` is a Node script that starts the native binary as its child (in
 /// 0.169.0 on recent Node it replaces itself with the binary). This package runs the binary
@@ -122,9 +122,8 @@ const NAMES: [&str; 2] = ["codex.exe", "codex.cmd"];
 #[cfg(not(windows))]
 const NAMES: [&str; 1] = ["codex"];
 
-/// Returns the directories of the usual installers: npm, Homebrew, bun, volta, asdf, mise, pnpm,
-/// cargo, nvm, fnm; npm, pnpm, scoop, bun, volta and cargo on Windows. From version 11 on pnpm puts
-/// its launchers into `bin` of its home, before that into the home itself.
+/// Returns the directories of the usual installers, best first. From version 11 on pnpm puts its
+/// launchers into `bin` of its home, before that into the home itself.
 fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     let mut add = |base: Option<PathBuf>, rest: &str| dirs.extend(base.map(|base| base.join(rest)));
@@ -133,9 +132,9 @@ fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
     let at_home = || home.clone();
     if cfg!(windows) {
         add(var("APPDATA"), "npm");
-        for home in [var("PNPM_HOME"), var("LOCALAPPDATA").map(|data| data.join("pnpm"))] {
-            add(home.clone(), "bin");
-            add(home, "");
+        for pnpm in [var("PNPM_HOME"), var("LOCALAPPDATA").map(|data| data.join("pnpm"))] {
+            add(pnpm.clone(), "bin");
+            add(pnpm, "");
         }
         add(at_home(), "scoop\\shims");
         add(at_home(), ".bun\\bin");
@@ -156,9 +155,9 @@ fn usual_dirs(env: &Environment) -> Vec<PathBuf> {
         add(mise, "shims");
     }
     let in_library = at_home().map(|home| home.join("Library/pnpm"));
-    for home in [var("PNPM_HOME")].into_iter().chain(in_data("pnpm")).chain([in_library]) {
-        add(home.clone(), "bin");
-        add(home, "");
+    for pnpm in [var("PNPM_HOME")].into_iter().chain(in_data("pnpm")).chain([in_library]) {
+        add(pnpm.clone(), "bin");
+        add(pnpm, "");
     }
     add(at_home(), ".cargo/bin");
     for dir in ["/opt/homebrew/bin", "/usr/local/bin", "/home/linuxbrew/.linuxbrew/bin", "/usr/bin"] {

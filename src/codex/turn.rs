@@ -4,7 +4,6 @@
 //! child whose full pipes are not read blocks itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
@@ -14,7 +13,7 @@ use super::ThreadId;
 use super::events::{ExecEvent, Transcript};
 use super::failure::StderrDigest;
 use super::line_sink::LineSink;
-use crate::process::{Child, Exit, Marker, Program, Reader, Sink, StopMode, Stopped, read, spawn};
+use crate::process::{Child, Exit, Program, Reader, RunTag, Sink, StopMode, Stopped, read, spawn};
 use crate::progress::{Phase, Progress};
 use crate::text::lines::Lines;
 use crate::text::redact::Redactor;
@@ -22,14 +21,6 @@ use crate::text::redact::Redactor;
 /// Longest line that is read, in bytes. Events of Codex are small, except for those that quote the
 /// output of a command.
 const LINE_BYTES: usize = 1 << 20;
-
-/// Grace period of the stop after the image. SIGTERM ends Codex within 36 ms. After SIGINT it first
-/// finishes its work on the image, which takes up to 311 ms (0.169.0, 3 MB). This package stops
-/// Codex's descendants in either case.
-pub const IMAGE_GRACE: Duration = Duration::from_millis(500);
-/// Longest wait for Codex's exit after it has reported the end of the turn. It exits within 336 ms
-/// (0.132.0) or 86 ms (0.144.6, 0.171.0; five measurements each).
-pub const TURN_END_GRACE: Duration = Duration::from_secs(3);
 
 /// Running turn. Dropping it kills the whole process tree.
 #[derive(Debug)]
@@ -81,8 +72,8 @@ impl Turn {
     ///
     /// # Errors
     /// The operating system's error.
-    pub fn start(program: &Program, marker: Marker, prompt: String, progress: Progress) -> std::io::Result<Self> {
-        let (child, pipes) = spawn(program, marker)?;
+    pub fn start(program: &Program, tag: RunTag, prompt: String, progress: Progress) -> std::io::Result<Self> {
+        let (child, pipes) = spawn(program, tag)?;
         let output = Arc::new(Mutex::new(TurnOutput::default()));
         let (sender, status) = watch::channel(TurnStatus::default());
         let redactor = progress.redactor().clone();

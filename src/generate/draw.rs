@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::explain::{SURVIVORS, clock, failure, without_image};
-use super::outcome::{Generated, Timings};
+use super::explain::{SURVIVORS, failure, local_now, without_image};
+use super::generated::{Generated, Timings};
 use super::preflight::Preflight;
 use super::watch::first_image;
 use crate::blocking::{self, DiskWork};
@@ -18,27 +18,34 @@ use crate::codex::confinement::{Confinement, is_privileged};
 use crate::codex::failure::diagnose_reconnects;
 use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::Baseline;
-use crate::codex::turn::{FinishedTurn, IMAGE_GRACE, TURN_END_GRACE, Turn, TurnStatus};
+use crate::codex::turn::{FinishedTurn, Turn, TurnStatus};
 use crate::codex::version::Version;
 use crate::codex::{ThreadId, command};
 use crate::error::{Cause, Failure, os_error_text};
-use crate::limits::{Interrupt, Limits};
-use crate::process::{Exit, Marker, StopMode};
+use crate::interrupts::{Interrupt, Interrupts};
+use crate::process::{Exit, RunTag, StopMode};
 use crate::progress::{Phase, Progress};
 use crate::provenance::{FoundImage, ProvenanceCheck};
 use crate::reference::{self, Staged};
 use crate::request::{Completion, Request};
+use crate::run_dir::RunDir;
 use crate::run_id::random_hex;
 use crate::text::redact::Redactor;
-use crate::workspace::Workspace;
 
+/// Grace period of the stop after the image. SIGTERM ends Codex within 36 ms. After SIGINT it first
+/// finishes its work on the image, which takes up to 311 ms (0.169.0, 3 MB). This package stops
+/// Codex's descendants in either case.
+const IMAGE_GRACE: Duration = Duration::from_millis(500);
+/// Longest wait for Codex's exit after it has reported the end of the turn. It exits within 336 ms
+/// (0.132.0) or 86 ms (0.144.6, 0.171.0; five measurements each).
+const TURN_END_GRACE: Duration = Duration::from_secs(3);
 /// Maximum grace period when the JavaScript environment is ending.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
-/// How long a check of an image may continue after the call's time limit.
+/// Time limit for a check of an image that is still running at the call's time limit.
 const LAST_CHECK_LIMIT: Duration = Duration::from_secs(1);
 
-/// The event that ended the wait for the turn.
-enum Outcome {
+/// Reason why the wait for the turn ended.
+enum WaitEnd {
     /// The store holds an image that counts.
     Image(FoundImage),
     /// Codex exited by itself.
@@ -55,31 +62,31 @@ enum Outcome {
 pub struct Draw<'a> {
     pub request: &'a Arc<Request>,
     pub preflight: &'a Preflight,
-    pub workspace: &'a Workspace,
+    pub run_dir: &'a RunDir,
     pub progress: &'a Progress,
-    pub limits: &'a Limits,
+    pub interrupts: &'a Interrupts,
 }
 
 impl Draw<'_> {
-    /// Runs the turn and returns its image. Its processes carry `marker` in their environment. All
+    /// Runs the turn and returns its image. Its processes carry `tag` in their environment. All
     /// of them are dead when this returns.
-    pub async fn run(&self, marker: Marker) -> Result<Generated, Failure> {
+    pub async fn run(&self, tag: RunTag) -> Result<Generated, Failure> {
+        let starting = Instant::now();
         let references = self.stage_references().await?;
-        self.limits.check()?;
-        let settings = self.settings(&marker);
+        self.interrupts.check()?;
+        let settings = self.settings(&tag);
         let (provenance, redactor) = self.prepare(&references, settings.clone()).await?;
         let _give_up = provenance.give_up_on_drop();
         self.progress.report(Phase::Starting, "Starting Codex");
-        let starting = Instant::now();
-        let mut turn = self.start(settings, &references, marker, redactor).await?;
+        let mut turn = self.start(settings, &references, tag, redactor).await?;
         let started = Instant::now();
         let outcome = self.wait(&mut turn, &provenance).await;
-        let image_time = matches!(outcome, Outcome::Image(_)).then(|| started.elapsed());
+        let image_time = matches!(outcome, WaitEnd::Image(_)).then(|| started.elapsed());
         let stopping = Instant::now();
         let finished = self.stop(turn, &outcome).await;
+        let stop = stopping.elapsed();
         let image = self.image(outcome, &finished, &provenance).await?;
-        let timings =
-            Timings { start: started - starting, image: image_time, stop: stopping.elapsed(), ..Timings::default() };
+        let timings = Timings { start: started - starting, image: image_time, stop, ..Timings::default() };
         Ok(Generated {
             warnings: self.warnings(&image, &finished, &provenance),
             image,
@@ -95,22 +102,22 @@ impl Draw<'_> {
         if self.request.references.is_empty() {
             return Ok(Vec::new());
         }
-        let (request, path) = (Arc::clone(self.request), self.workspace.path());
-        let dir = self.workspace.dir().ok_or(Cause::Internal)?;
-        self.limits.check()?;
+        let (request, path) = (Arc::clone(self.request), self.run_dir.workspace_path());
+        let dir = self.run_dir.workspace().ok_or(Cause::Internal)?;
+        self.interrupts.check()?;
         // A hanging disk blocks this thread, but not the call. The thread holds the directory open:
         // it can create no files there once the directory is removed.
         let staging = blocking::run(move || reference::stage(&request.references, &dir, &path));
-        Ok(self.limits.unless_interrupted(staging).await??)
+        Ok(self.interrupts.unless_interrupted(staging).await??)
     }
 
     fn version(&self) -> Option<Version> {
         self.preflight.codex_version.as_deref().and_then(Version::parse)
     }
 
-    fn settings(&self, marker: &Marker) -> Vec<Setting> {
-        let (config, workspace) = (&self.preflight.config, self.workspace.path());
-        command::settings(self.request, config, self.version(), &workspace, (marker.name, &marker.value))
+    fn settings(&self, tag: &RunTag) -> Vec<Setting> {
+        let (config, workspace) = (&self.preflight.config, self.run_dir.workspace_path());
+        command::settings(self.request, config, self.version(), &workspace, (tag.name, &tag.value))
     }
 
     /// Records what the store holds before the turn, and how the agent will be confined.
@@ -119,16 +126,16 @@ impl Draw<'_> {
         references: &[Staged],
         settings: Vec<Setting>,
     ) -> Result<(ProvenanceCheck, Redactor), Failure> {
-        let (request, workspace) = (Arc::clone(self.request), self.workspace.path());
+        let (request, workspace) = (Arc::clone(self.request), self.run_dir.workspace_path());
         let (config, version) = (self.preflight.config.clone(), self.version());
         let reading = blocking::on_disk(DiskWork::HomeFiles, self.request.codex_home(), move || {
             let confinement = Confinement::expected(&request, &config, &settings, version, is_privileged());
             (confinement, Baseline::take(&request.codex_home()), redactor(&request, &workspace))
         });
-        let (confinement, baseline, redactor) = self.limits.unless_interrupted(reading).await?;
+        let (confinement, baseline, redactor) = self.interrupts.unless_interrupted(reading).await?;
         let fingerprints = references.iter().map(|reference| reference.fingerprint).collect();
         let request = Arc::clone(self.request);
-        let check = ProvenanceCheck::new(request, fingerprints, confinement, self.workspace.path(), baseline);
+        let check = ProvenanceCheck::new(request, fingerprints, confinement, self.run_dir.workspace_path(), baseline);
         Ok((check, redactor))
     }
 
@@ -136,10 +143,10 @@ impl Draw<'_> {
         &self,
         settings: Vec<Setting>,
         references: &[Staged],
-        marker: Marker,
+        tag: RunTag,
         redactor: Redactor,
     ) -> Result<Turn, Failure> {
-        let copy_to = self.request.sandbox.has_shell().then(|| self.workspace.image_path());
+        let copy_to = self.request.sandbox.has_shell().then(|| self.run_dir.image_path());
         let references: Vec<_> = references.iter().map(|reference| reference.path.clone()).collect();
         let brief = Brief {
             user_prompt: &self.request.prompt,
@@ -150,41 +157,42 @@ impl Draw<'_> {
             copy_to: copy_to.as_deref(),
         };
         let prompt = prompt(&brief, &random_hex()?);
-        let (request, cli, cwd) = (Arc::clone(self.request), self.preflight.cli.clone(), self.workspace.working_dir());
+        let (request, cli, cwd) = (Arc::clone(self.request), self.preflight.cli.clone(), self.run_dir.working_dir());
         let progress = self.progress.redacted(redactor);
         // Ignores interrupts: the child must be registered to be stopped.
         let starting = blocking::run(move || {
             let args = command::exec_args(&request, &settings, &references);
-            Turn::start(&command::program(&cli, &request, args, cwd), marker, prompt, progress)
+            Turn::start(&command::program(&cli, &request, args, cwd), tag, prompt, progress)
         });
         Ok(starting.await?.map_err(|error| Cause::SpawnFailed(os_error_text(&error)))?)
     }
 
     /// Waits until there is an outcome.
-    async fn wait(&self, turn: &mut Turn, provenance: &ProvenanceCheck) -> Outcome {
+    async fn wait(&self, turn: &mut Turn, provenance: &ProvenanceCheck) -> WaitEnd {
         let status = turn.status();
         // `biased`: if the image and another event are ready together, the image wins.
         let outcome = tokio::select! {
             biased;
-            image = self.first_image(provenance, status.clone()) => Outcome::Image(image),
-            () = turn.exited() => Outcome::Exited,
-            () = turn_end(status.clone()) => Outcome::TurnEnded,
-            interrupt = self.limits.interrupted() => Outcome::Interrupted(interrupt),
-            () = disconnection(status.clone(), self.request.max_reconnects) => Outcome::Disconnected,
+            image = self.image_to_deliver(provenance, status.clone()) => WaitEnd::Image(image),
+            () = turn.exited() => WaitEnd::Exited,
+            () = turn_end(status.clone()) => WaitEnd::TurnEnded,
+            interrupt = self.interrupts.interrupted() => WaitEnd::Interrupted(interrupt),
+            () = disconnection(status.clone(), self.request.max_reconnects) => WaitEnd::Disconnected,
         };
         let thread = status.borrow().thread.clone();
         match (outcome, thread) {
-            (outcome @ (Outcome::Interrupted(Interrupt::Timeout) | Outcome::Disconnected), Some(thread))
+            (outcome @ (WaitEnd::Interrupted(Interrupt::Timeout) | WaitEnd::Disconnected), Some(thread))
                 if self.request.completion == Completion::Image =>
             {
-                self.last_scan(provenance, thread).await.map_or(outcome, Outcome::Image)
+                self.last_scan(provenance, thread).await.map_or(outcome, WaitEnd::Image)
             }
             (outcome, _) => outcome,
         }
     }
 
-    /// Resolves when an image counts and nothing else is to be waited for.
-    async fn first_image(&self, provenance: &ProvenanceCheck, status: watch::Receiver<TurnStatus>) -> FoundImage {
+    /// Resolves with the first image that counts. With `completion: 'exit'` it reports that image's
+    /// progress only, and never resolves.
+    async fn image_to_deliver(&self, provenance: &ProvenanceCheck, status: watch::Receiver<TurnStatus>) -> FoundImage {
         let image = first_image(provenance, status, self.progress).await;
         match self.request.completion {
             Completion::Image => image,
@@ -203,12 +211,12 @@ impl Draw<'_> {
     /// Runs `work`, which reads and decodes images, unless the call ends first. The work's thread
     /// then finishes on its own and its result is dropped.
     async fn check_images<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Interrupt> {
-        check_images(self.limits, blocking::on_disk(DiskWork::ThreadFiles, self.request.codex_home(), work)).await
+        check_images(self.interrupts, blocking::on_disk(DiskWork::ThreadFiles, self.request.codex_home(), work)).await
     }
 
     /// Stops the process tree.
-    async fn stop(&self, turn: Turn, outcome: &Outcome) -> FinishedTurn {
-        let mode = stop_mode(outcome, self.request.kill_grace, self.limits.shutdown());
+    async fn stop(&self, turn: Turn, outcome: &WaitEnd) -> FinishedTurn {
+        let mode = stop_mode(outcome, self.request.kill_grace, self.interrupts.shutdown());
         if matches!(mode, StopMode::Graceful { .. }) {
             self.progress.report(Phase::Stopping, "Stopping Codex");
         }
@@ -218,24 +226,24 @@ impl Draw<'_> {
     /// Returns the image of the outcome, otherwise the one that the finished turn left.
     async fn image(
         &self,
-        outcome: Outcome,
+        outcome: WaitEnd,
         finished: &FinishedTurn,
         provenance: &ProvenanceCheck,
     ) -> Result<FoundImage, Failure> {
         let transcript = &finished.output.transcript;
         let interrupted = |interrupt: Interrupt| failure(interrupt.cause(self.request.timeout).into(), finished);
         let exit = match outcome {
-            Outcome::Image(image) => return Ok(image),
-            Outcome::Interrupted(interrupt) => return Err(interrupted(interrupt)),
-            Outcome::Disconnected => {
-                return Err(failure(diagnose_reconnects(transcript, &clock(self.request)), finished));
+            WaitEnd::Image(image) => return Ok(image),
+            WaitEnd::Interrupted(interrupt) => return Err(interrupted(interrupt)),
+            WaitEnd::Disconnected => {
+                return Err(failure(diagnose_reconnects(transcript, &local_now(self.request)), finished));
             }
-            Outcome::Exited => Some(finished.exit),
-            Outcome::TurnEnded => None,
+            WaitEnd::Exited => Some(finished.exit),
+            WaitEnd::TurnEnded => None,
         };
         self.progress.report(Phase::Checking, "Codex has finished; checking the picture");
         let succeeded = exit.map_or_else(|| transcript.has_succeeded(), Exit::is_success);
-        let (provenance, dir, thread) = (provenance.clone(), self.workspace.dir(), transcript.thread.clone());
+        let (provenance, dir, thread) = (provenance.clone(), self.run_dir.workspace(), transcript.thread.clone());
         let search = move || provenance.final_image(dir.as_deref(), thread.as_ref(), succeeded);
         let found = self.check_images(search).await.map_err(interrupted)?;
         found.map_err(|rejection| without_image(rejection, self.request, finished, exit))
@@ -251,13 +259,16 @@ impl Draw<'_> {
 
 /// Waits for a check of images until the call is interrupted. After a timeout, waits for
 /// [`LAST_CHECK_LIMIT`] more: an image that exists at the time limit is delivered.
-async fn check_images<T>(limits: &Limits, check: impl Future<Output = Result<T, Failure>>) -> Result<T, Interrupt> {
+async fn check_images<T>(
+    interrupts: &Interrupts,
+    check: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Interrupt> {
     let mut check = pin!(check);
     let interrupt = tokio::select! {
         biased;
         // Fails only if the check panicked or the runtime is being shut down.
         checked = &mut check => return checked.map_err(|_| Interrupt::Shutdown),
-        interrupt = limits.interrupted() => interrupt,
+        interrupt = interrupts.interrupted() => interrupt,
     };
     match interrupt {
         Interrupt::Timeout => match tokio::time::timeout(LAST_CHECK_LIMIT, check).await {
@@ -297,15 +308,15 @@ async fn turn_end(mut status: watch::Receiver<TurnStatus>) {
 
 /// Returns how to stop the process tree. `shutdown` skips the rest of a grace period, since an
 /// ending environment does not wait for it.
-fn stop_mode(outcome: &Outcome, grace: Duration, shutdown: CancellationToken) -> StopMode {
+fn stop_mode(outcome: &WaitEnd, grace: Duration, shutdown: CancellationToken) -> StopMode {
     let graceful = |grace| StopMode::Graceful { grace, skip_grace: shutdown };
     match outcome {
-        Outcome::Image(_) => graceful(grace.min(IMAGE_GRACE)),
-        Outcome::Exited => StopMode::Kill,
-        Outcome::Interrupted(Interrupt::Shutdown) => {
+        WaitEnd::Image(_) => graceful(grace.min(IMAGE_GRACE)),
+        WaitEnd::Exited => StopMode::Kill,
+        WaitEnd::Interrupted(Interrupt::Shutdown) => {
             StopMode::Graceful { grace: grace.min(SHUTDOWN_GRACE), skip_grace: CancellationToken::new() }
         }
-        Outcome::TurnEnded | Outcome::Disconnected | Outcome::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => {
+        WaitEnd::TurnEnded | WaitEnd::Disconnected | WaitEnd::Interrupted(Interrupt::Timeout | Interrupt::Aborted) => {
             graceful(grace)
         }
     }
@@ -314,7 +325,7 @@ fn stop_mode(outcome: &Outcome, grace: Duration, shutdown: CancellationToken) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Cancel;
+    use crate::interrupts::Cancel;
 
     #[tokio::test]
     async fn a_long_check_delays_neither_an_abort_nor_a_timeout() {
@@ -326,14 +337,14 @@ mod tests {
             if abort {
                 cancel.abort.cancel();
             }
-            let limits = Limits::new(Instant::now(), timeout, cancel);
+            let interrupts = Interrupts::new(Instant::now(), timeout, cancel);
             let (release, released) = std::sync::mpsc::channel::<()>();
-            let checked = check_images(&limits, check(Box::new(move || _ = released.recv()))).await;
+            let checked = check_images(&interrupts, check(Box::new(move || _ = released.recv()))).await;
             assert_eq!(checked, Err(expected));
             drop(release);
         }
         let cancel = Cancel { abort: CancellationToken::new(), shutdown: CancellationToken::new() };
-        let late = Limits::new(Instant::now(), Duration::ZERO, cancel);
+        let late = Interrupts::new(Instant::now(), Duration::ZERO, cancel);
         let checked = check_images(&late, check(Box::new(|| ()))).await;
         assert_eq!(checked, Ok(()), "an image that exists at the time limit is delivered");
     }

@@ -24,7 +24,7 @@ pub fn without_image(rejection: Rejection, request: &Request, finished: &Finishe
         (_, None) if finished.output.transcript.failed.is_some() => Cause::TurnFailed,
         (cause, _) => cause,
     };
-    let reported = diagnose(&finished.output.transcript, &finished.output.stderr, exit, &clock(request));
+    let reported = diagnose(&finished.output.transcript, &finished.output.stderr, exit, &local_now(request));
     let mut failure = failure(reported.unwrap_or_else(|| otherwise().into()), finished);
     failure.evidence.exit = exit;
     failure
@@ -39,8 +39,8 @@ pub const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
 }
 
 /// The current time in the time zone of Codex's messages.
-pub fn clock(request: &Request) -> Zoned {
-    failure::clock(request.env.get("TZ"))
+pub fn local_now(request: &Request) -> Zoned {
+    failure::now_in(request.env.get("TZ"))
 }
 
 /// The failure, with the output of the turn as its detail.

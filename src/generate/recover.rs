@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Instant;
 
 use super::explain::cause_of;
-use super::outcome::{Generated, Timings};
+use super::generated::{Generated, Timings};
 use crate::blocking::{self, DiskWork};
 use crate::codex::{ThreadId, home};
 use crate::error::{Cause, Failure};
@@ -41,7 +41,7 @@ async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failu
     let (codex_home, limit) = (request.codex_home(), request.max_image_bytes);
     let (disk, probed) = (codex_home.clone(), codex_home.clone());
     // Probes the disk first: if it is dead, this blocks threads of the small pool, not of the large
-    // one that reads long records.
+    // one that reads long rollouts.
     let probe = move || fs_request(|| std::fs::read_dir(&probed).is_ok_and(|mut entries| entries.next().is_some()));
     blocking::on_disk_unless_stalled(DiskWork::HomeFiles, &disk, probe).await?.ok_or(Cause::HomeUnanswered)?;
     let read = move || provenance::recover(&codex_home, &thread, limit);

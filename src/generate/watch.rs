@@ -12,8 +12,8 @@ use crate::png::ImageInfo;
 use crate::progress::{Phase, Progress};
 use crate::provenance::{FoundImage, ProvenanceCheck, Rejection};
 
-/// The record's size is checked once in this many scans of the store.
-const SCANS_PER_RECORD_CHECK: u64 = 5;
+/// The rollout's size is checked once in this many scans of the store.
+const SCANS_PER_ROLLOUT_CHECK: u64 = 5;
 
 /// Resolves when the store of the turn's thread holds an image that counts.
 pub async fn first_image(
@@ -26,10 +26,10 @@ pub async fn first_image(
     let Some(thread) = known else { return std::future::pending().await };
     let mut watch = StoreWatch::new(provenance.clone(), thread);
     let mut is_announced = false;
-    // An unverified image, and the deadline for the record to verify it.
-    let mut unverified: Option<(FoundImage, Instant)> = None;
+    // The latest image, and the time until which the rollout may still verify it.
+    let mut candidate: Option<(FoundImage, Instant)> = None;
     loop {
-        let rereads = unverified.is_some() || provenance.requires_verified();
+        let rereads = candidate.is_some() || provenance.requires_verified();
         let scanning = blocking::on_disk(DiskWork::ThreadFiles, provenance.codex_home(), move || {
             let scanned = watch.scan(rereads);
             (watch, scanned)
@@ -37,19 +37,18 @@ pub async fn first_image(
         // Fails only if the runtime is being shut down, and this future with it.
         let Ok((returned, scanned)) = scanning.await else { return std::future::pending().await };
         watch = returned;
-        let is_empty = matches!(scanned, Err(Rejection::NoImage(_)));
-        if !is_empty && !std::mem::replace(&mut is_announced, true) {
+        let is_arriving = matches!(scanned, Ok(_) | Err(Rejection::Refused(_)));
+        if is_arriving && !std::mem::replace(&mut is_announced, true) {
             progress.report(Phase::Image, "The picture is arriving");
         }
         if let Ok(image) = scanned {
             // Codex saves an image just before it records it.
-            let may_wait = provenance.awaits_record() && !image.verified;
-            let deadline = Instant::now() + if may_wait { rollout::RECORD_TIMEOUT } else { Duration::ZERO };
-            let deadline = unverified.take().map_or(deadline, |(_, deadline)| deadline);
-            unverified = Some((image, deadline));
+            let may_wait = provenance.awaits_rollout() && !image.verified;
+            let deadline = Instant::now() + if may_wait { rollout::ROLLOUT_TIMEOUT } else { Duration::ZERO };
+            let deadline = candidate.map_or(deadline, |(_, first_deadline)| first_deadline);
+            candidate = Some((image, deadline));
         }
-        if let Some((image, _)) = unverified.take_if(|(image, deadline)| image.verified || Instant::now() >= *deadline)
-        {
+        if let Some((image, _)) = candidate.take_if(|(image, deadline)| image.verified || Instant::now() >= *deadline) {
             let ImageInfo { width, height, .. } = image.info;
             progress.report(Phase::Checking, &format!("The picture is proven: {width} × {height} pixels"));
             return image;
@@ -58,33 +57,33 @@ pub async fn first_image(
     }
 }
 
-/// Scans the store and the record of a thread repeatedly. Reads only what has changed.
+/// Scans the store and the rollout of a thread repeatedly. Reads only what has changed.
 struct StoreWatch {
     provenance: ProvenanceCheck,
     thread: ThreadId,
     store: Store,
-    record: rollout::RecordWatcher,
+    rollout: rollout::RolloutWatcher,
     scans: u64,
 }
 
 impl StoreWatch {
     fn new(provenance: ProvenanceCheck, thread: ThreadId) -> Self {
-        let (store, record) = (provenance.store(&thread), provenance.record_watcher(&thread));
-        Self { provenance, thread, store, record, scans: 0 }
+        let (store, rollout) = (provenance.store(&thread), provenance.rollout_watcher(&thread));
+        Self { provenance, thread, store, rollout, scans: 0 }
     }
 
     /// Scans once. Blocks on the disk. With `rereads`, reads unverified images again when the
-    /// record has grown.
+    /// rollout has grown.
     fn scan(&mut self, rereads: bool) -> Result<FoundImage, Rejection> {
         self.scans += 1;
-        // Looks for the record at growing intervals, because finding it lists every directory of
+        // Looks for the rollout at growing intervals, because finding it lists every directory of
         // sessions. It appears soon after the thread has started.
         if self.scans.is_power_of_two() {
             self.provenance.read_recorded_sandbox(&self.thread);
         }
-        let checks_record =
-            rereads && self.provenance.awaits_record() && self.scans.is_multiple_of(SCANS_PER_RECORD_CHECK);
-        if checks_record && self.record.has_changed() {
+        let checks_rollout =
+            rereads && self.provenance.awaits_rollout() && self.scans.is_multiple_of(SCANS_PER_ROLLOUT_CHECK);
+        if checks_rollout && self.rollout.has_changed() {
             self.store.forget();
         }
         self.provenance.scan(&mut self.store, &self.thread)
@@ -117,13 +116,13 @@ mod tests {
         bytes
     }
 
-    fn append(record: &Path, line: &str) {
-        let mut file = std::fs::File::options().create(true).append(true).open(record).unwrap();
+    fn append(rollout: &Path, line: &str) {
+        let mut file = std::fs::File::options().create(true).append(true).open(rollout).unwrap();
         writeln!(file, "{line}").unwrap();
     }
 
     #[test]
-    fn an_unverified_image_is_read_again_only_when_the_record_has_grown() {
+    fn an_unverified_image_is_read_again_only_when_the_rollout_has_grown() {
         let home = tempfile::tempdir().unwrap();
         let thread = ThreadId::parse(THREAD).unwrap();
         let sandbox = Sandbox::DangerFullAccess;
@@ -131,7 +130,7 @@ mod tests {
         let (workspace, baseline) = (home.path().to_path_buf(), Baseline::take(home.path()));
         let provenance = ProvenanceCheck::new(Arc::new(request), [].into(), Confinement::Waived, workspace, baseline);
         let mut watch = StoreWatch::new(provenance, thread);
-        let mut round = || (0..SCANS_PER_RECORD_CHECK).map(|_| watch.scan(true)).collect::<Vec<_>>();
+        let mut round = || (0..SCANS_PER_ROLLOUT_CHECK).map(|_| watch.scan(true)).collect::<Vec<_>>();
         let images_in = |scans: &[Result<FoundImage, Rejection>]| {
             scans.iter().filter(|found| !matches!(found, Err(Rejection::NoImage(NoImageReason::NotDrawn)))).count()
         };

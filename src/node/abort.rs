@@ -18,7 +18,7 @@ pub struct Abort {
 }
 
 /// State of a signal at the start of a call.
-pub enum Start<'env> {
+pub enum SignalState<'env> {
     /// Already aborted, for this reason.
     Aborted(Unknown<'env>),
     /// Not aborted; the listener is added.
@@ -28,11 +28,11 @@ pub enum Start<'env> {
 impl Abort {
     /// Adds a listener to the signal, if there is one. Fails without leaving a listener if the
     /// signal throws.
-    pub fn listen<'env>(js: &Js<'env>, signal: Option<Unknown<'env>>) -> Result<Start<'env>> {
+    pub fn listen<'env>(js: &Js<'env>, signal: Option<Unknown<'env>>) -> Result<SignalState<'env>> {
         let token = js.lifetime.ending().child_token();
-        let Some(signal) = signal else { return Ok(Start::Listening(Self { token, signal: None })) };
+        let Some(signal) = signal else { return Ok(SignalState::Listening(Self { token, signal: None })) };
         if is_aborted(js, signal)? {
-            return Ok(Start::Aborted(js.read(signal, "reason")?));
+            return Ok(SignalState::Aborted(js.read(signal, "reason")?));
         }
         let cancel = token.clone();
         let listener = js.env.create_function_from_closure::<(), (), _>("abort", move |_| {
@@ -46,7 +46,7 @@ impl Abort {
             abort.close(js);
             return Err(error);
         }
-        Ok(Start::Listening(abort))
+        Ok(SignalState::Listening(abort))
     }
 
     /// Cancelled when the signal is aborted or the JavaScript environment is ending.

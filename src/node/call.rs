@@ -27,8 +27,8 @@ pub enum StartError<'env> {
     Defect(Error),
 }
 
-/// The promise of a call that was started.
-pub type Started<'env> = std::result::Result<PromiseRaw<'env, Resolved>, StartError<'env>>;
+/// The promise of a call, or the reason why it was not started.
+pub type StartResult<'env> = std::result::Result<PromiseRaw<'env, Resolved>, StartError<'env>>;
 
 impl<C: Into<Failure>> From<C> for StartError<'_> {
     fn from(cause: C) -> Self {
@@ -39,7 +39,7 @@ impl<C: Into<Failure>> From<C> for StartError<'_> {
 /// Returns the promise of `begin`. If `begin` fails or panics, returns a rejected promise.
 pub fn promise<'env>(
     env: &'env Env,
-    begin: impl FnOnce(&Js<'env>) -> Started<'env>,
+    begin: impl FnOnce(&Js<'env>) -> StartResult<'env>,
 ) -> Result<PromiseRaw<'env, Resolved>> {
     let js = Js::new(env)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| begin(&js))).unwrap_or_else(|_| Err(Cause::Internal.into()));
@@ -62,7 +62,7 @@ pub fn start<'env, T: Send + 'static, A: IntoJs + 'static>(
     abort: Option<Abort>,
     work: impl Future<Output = std::result::Result<T, Failure>> + Send + 'static,
     convert: fn(T) -> A,
-) -> Started<'env> {
+) -> StartResult<'env> {
     let prepare = || {
         let runtime = runtime::handle()?;
         // Captures the caller's stack now: an error that is created later does not have it.

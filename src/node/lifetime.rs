@@ -37,7 +37,7 @@ struct Running {
 }
 
 /// Counts a call as running until it is dropped.
-pub struct Call(Arc<Running>);
+pub struct RunningCall(Arc<Running>);
 
 /// Time limit for stopping all calls when an environment ends.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -51,9 +51,9 @@ impl JsEnvironment {
 
     /// Counts a call as running until the result is dropped.
     #[must_use]
-    pub fn enter(&self) -> Call {
+    pub fn enter(&self) -> RunningCall {
         *self.running.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Call(Arc::clone(&self.running))
+        RunningCall(Arc::clone(&self.running))
     }
 
     /// Cancels every call. Blocks until they have ended, at most for [`STOP_LIMIT`].
@@ -64,7 +64,7 @@ impl JsEnvironment {
     }
 }
 
-impl Drop for Call {
+impl Drop for RunningCall {
     fn drop(&mut self) {
         *self.0.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
         self.0.changed.notify_all();

@@ -23,12 +23,12 @@ use napi::bindgen_prelude::{Buffer, PromiseRaw, Result, Unknown};
 use napi_derive::napi;
 
 use crate::generate::{self, Generated, generate};
-use crate::limits::Cancel;
+use crate::interrupts::Cancel;
 use crate::queue::Queue;
 use crate::readiness::check;
 use crate::sandbox::needs_danger_full_access;
-use abort::{Abort, Start};
-use call::{Resolved, StartError, Started, promise, start};
+use abort::{Abort, SignalState};
+use call::{Resolved, StartError, StartResult, promise, start};
 use image::GeneratedImage;
 use js::{IntoJs, Js};
 use options::{SIGNAL, unreadable};
@@ -145,15 +145,15 @@ fn run<'env, A: IntoJs + 'static>(
     options: Unknown<'env>,
     on_progress: Unknown<'env>,
     convert: fn(Generated) -> A,
-) -> Started<'env> {
+) -> StartResult<'env> {
     let (draft, signal) = options::parse(js, options)?;
     let callback = options::callback(on_progress)?;
     // Queues the call now: tasks may be scheduled in another order than that of the calls.
     let ticket = QUEUE.join();
     let listener = Listener::new(callback).map_err(StartError::Defect)?;
     let abort = match Abort::listen(js, signal).map_err(unreadable(SIGNAL))? {
-        Start::Aborted(reason) => return Err(StartError::Aborted(reason)),
-        Start::Listening(abort) => abort,
+        SignalState::Aborted(reason) => return Err(StartError::Aborted(reason)),
+        SignalState::Listening(abort) => abort,
     };
     let cancel = Cancel { abort: abort.token(), shutdown: js.lifetime.ending() };
     let work = async move {

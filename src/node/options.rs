@@ -15,8 +15,9 @@ use crate::error::Cause;
 use crate::queue::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::reference::MAX_COUNT;
 use crate::request::{
-    CodexHome, Completion, Draft, KILL_GRACE_MS, MAX_IMAGE_BYTES, MAX_RECONNECTS, NETWORK_ACCESS, Request, TIMEOUT_MS,
-    Validation, WholeNumber, aspect_problem, config_key_problem, name_problem, text_problem, variable_name_problem,
+    CodexHome, Completion, Draft, KILL_GRACE_MS, LEAN, MAX_IMAGE_BYTES, MAX_RECONNECTS, NETWORK_ACCESS,
+    REQUIRE_VERIFIED, Request, Switch, TIMEOUT_MS, TRANSPARENT, Validation, WholeNumber, aspect_problem,
+    config_key_problem, name_problem, text_problem, variable_name_problem,
 };
 use crate::sandbox::{Sandbox, needs_danger_full_access};
 
@@ -49,12 +50,17 @@ pub fn parse_recovery<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Dr
     Ok((reader.request(String::new())?, thread))
 }
 
-const CONCURRENT_RUNS: WholeNumber =
-    WholeNumber { least: 1, most: MAX_LIMIT as u64, default: DEFAULT_LIMIT as u64, unit: "" };
+const CONCURRENT_RUNS: WholeNumber = WholeNumber {
+    option: "maxConcurrentRuns",
+    least: 1,
+    most: MAX_LIMIT as u64,
+    default: DEFAULT_LIMIT as u64,
+    unit: "",
+};
 
 /// Reads the argument of `setMaxConcurrentRuns`.
 pub fn parse_limit(value: Unknown<'_>) -> Parsed<usize> {
-    const OPTION: &str = "maxConcurrentRuns";
+    const OPTION: &str = CONCURRENT_RUNS.option;
     let number = js::number(value).map_err(|_| Cause::Internal)?;
     let number = number.ok_or_else(|| invalid(OPTION, &format!("it must be a number, not {}", type_name(value))))?;
     let limit = CONCURRENT_RUNS.check(number).map_err(|problem| invalid(OPTION, &problem))?;
@@ -125,7 +131,7 @@ impl<'js, 'env> Reader<'js, 'env> {
         let aspect = self.checked_text("aspect", aspect_problem)?;
         let env = self.environment()?;
         let named_home = self.absolute_path("codexHome")?.map(CodexHome::named);
-        let network = self.boolean("networkAccess")?.unwrap_or(NETWORK_ACCESS);
+        let network = self.switch(NETWORK_ACCESS)?;
         let sandboxes = [
             ("auto", None),
             ("read-only", Some(Sandbox::ReadOnly)),
@@ -151,15 +157,15 @@ impl<'js, 'env> Reader<'js, 'env> {
             completion: self.choice("completion", &completions)?.unwrap_or(defaults.completion),
             config: self.config()?,
             disable_features: self.names("disableFeatures")?,
-            timeout: Duration::from_millis(self.whole("timeoutMs", TIMEOUT_MS)?),
-            kill_grace: Duration::from_millis(self.whole("killGraceMs", KILL_GRACE_MS)?),
-            max_image_bytes: self.whole("maxImageBytes", MAX_IMAGE_BYTES)?,
+            timeout: Duration::from_millis(self.whole(TIMEOUT_MS)?),
+            kill_grace: Duration::from_millis(self.whole(KILL_GRACE_MS)?),
+            max_image_bytes: self.whole(MAX_IMAGE_BYTES)?,
             validation: self.choice("validation", &validations)?.unwrap_or(defaults.validation),
-            require_verified: self.boolean("requireVerified")?.unwrap_or(defaults.require_verified),
+            require_verified: self.switch(REQUIRE_VERIFIED)?,
             references: self.references()?,
-            transparent: self.boolean("transparent")?.unwrap_or(defaults.transparent),
-            lean: self.boolean("lean")?.unwrap_or(defaults.lean),
-            max_reconnects: self.whole("maxReconnects", MAX_RECONNECTS)?,
+            transparent: self.switch(TRANSPARENT)?,
+            lean: self.switch(LEAN)?,
+            max_reconnects: self.whole(MAX_RECONNECTS)?,
             env,
             ..defaults
         };
@@ -207,14 +213,14 @@ impl<'js, 'env> Reader<'js, 'env> {
         if text.trim().is_empty() { Err(invalid(option, "it must not be blank")) } else { Ok(text) }
     }
 
-    fn boolean(&self, option: &str) -> Parsed<Option<bool>> {
-        self.typed(option, "a boolean", js::boolean)
+    fn switch(&self, Switch { option, default }: Switch) -> Parsed<bool> {
+        Ok(self.typed(option, "a boolean", js::boolean)?.unwrap_or(default))
     }
 
-    fn whole(&self, option: &str, bounds: WholeNumber) -> Parsed<u64> {
-        match self.typed(option, "a number", js::number)? {
-            Some(number) => bounds.check(number).map_err(|problem| invalid(option, &problem)),
-            None => Ok(bounds.default),
+    fn whole(&self, number: WholeNumber) -> Parsed<u64> {
+        match self.typed(number.option, "a number", js::number)? {
+            Some(value) => number.check(value).map_err(|problem| invalid(number.option, &problem)),
+            None => Ok(number.default),
         }
     }
 
@@ -331,15 +337,22 @@ mod tests {
         comment.replace("\n   * ", " ")
     }
 
+    /// Returns the names of the members of `GenerateOptions` that have the type `name`, in order.
+    fn options_of_type(name: &str) -> Vec<&'static str> {
+        let (_, options) = TYPES.split_once("export interface GenerateOptions {\n").unwrap();
+        let (options, _) = options.split_once("\n}\n").unwrap();
+        options
+            .lines()
+            .filter_map(|line| line.strip_suffix(" | null | undefined")?.strip_suffix(name)?.strip_suffix("?: "))
+            .map(str::trim)
+            .collect()
+    }
+
     #[test]
     fn the_documentation_has_the_bounds_and_defaults_of_numbers() {
-        let options = [
-            ("timeoutMs", TIMEOUT_MS),
-            ("killGraceMs", KILL_GRACE_MS),
-            ("maxImageBytes", MAX_IMAGE_BYTES),
-            ("maxReconnects", MAX_RECONNECTS),
-        ];
-        for (option, WholeNumber { least, most, default, .. }) in options {
+        let numbers = [TIMEOUT_MS, KILL_GRACE_MS, MAX_IMAGE_BYTES, MAX_RECONNECTS];
+        assert_eq!(numbers.map(|number| number.option), *options_of_type("number"));
+        for WholeNumber { option, least, most, default, .. } in numbers {
             let comment = doc_comment(option);
             assert!(comment.contains(&format!("{least} to {most}; {default}")), "{comment}");
             let row = GUIDE.lines().find(|line| line.starts_with(&format!("| `{option}` "))).unwrap();
@@ -354,18 +367,14 @@ mod tests {
 
     #[test]
     fn the_documentation_has_the_other_defaults() {
-        let Request { aspect, require_verified, transparent, lean, .. } = Request::new(String::new());
+        let Request { aspect, .. } = Request::new(String::new());
         assert!(doc_comment("aspect").contains(&format!("`'{aspect}'` by default")));
         assert!(
             HELP.contains(&format!("{aspect} by default")) && COMMAND_LINE.contains(&format!("`{aspect}` by default"))
         );
-        let switches = [
-            ("networkAccess", NETWORK_ACCESS),
-            ("requireVerified", require_verified),
-            ("transparent", transparent),
-            ("lean", lean),
-        ];
-        for (option, default) in switches {
+        let switches = [NETWORK_ACCESS, TRANSPARENT, REQUIRE_VERIFIED, LEAN];
+        assert_eq!(switches.map(|switch| switch.option), *options_of_type("boolean"));
+        for Switch { option, default } in switches {
             assert!(doc_comment(option).contains(&format!("{default} by default")), "{option}");
         }
         let minutes = TIMEOUT_MS.default / 60_000;

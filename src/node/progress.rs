@@ -61,10 +61,10 @@ const BATCH: usize = 8;
 
 /// Calls `onProgress` with one event. The result resolves when the callback has returned. Boxed,
 /// because an async function cannot hold a [`WeakFunction`] whose arguments have a lifetime.
-type Call = Box<dyn Fn(Event, Arc<AtomicBool>) -> oneshot::Receiver<()> + Send + Sync>;
+type ListenerFn = Box<dyn Fn(Event, Arc<AtomicBool>) -> oneshot::Receiver<()> + Send + Sync>;
 
 /// The `onProgress` of one call, if there is one.
-pub struct Listener(Option<Call>);
+pub struct Listener(Option<ListenerFn>);
 
 impl Listener {
     pub fn new(callback: Option<Callback<'_>>) -> Result<Self> {
@@ -136,7 +136,7 @@ impl EventQueue {
 /// Delivers the events in small batches, each after the callback has handled the one before.
 /// Returns whether the callback ever threw.
 async fn deliver(
-    call: Call,
+    call: ListenerFn,
     mut events: mpsc::UnboundedReceiver<Option<Event>>,
     queue: Arc<EventQueue>,
     shutdown: CancellationToken,

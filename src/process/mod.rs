@@ -4,9 +4,9 @@
 //! Codex. ARCHITECTURE.md explains the design.
 
 mod exit;
-mod marker;
 mod program;
 mod pump;
+mod run_tag;
 mod spawn;
 mod stop;
 mod wait;
@@ -25,10 +25,10 @@ use unix as platform;
 use windows as platform;
 
 pub use exit::Exit;
-pub use marker::Marker;
 pub use platform::{Output, Reader, kill_orphans, read};
 pub use program::Program;
 pub use pump::Sink;
+pub use run_tag::RunTag;
 pub use spawn::{Child, Pipes, spawn};
 pub use stop::{StopMode, Stopped};
 

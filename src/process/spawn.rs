@@ -1,15 +1,15 @@
 //! Starts a child with three pipes, in its own process group, or on Windows in a job.
 //!
-//! On Unix std must take its fast path, `posix_spawn`: 0.4 ms for a daemon of any size. `fork`
+//! On Unix std must take its fast path, `posix_spawn`: 0.4 ms for a host process of any size. `fork`
 //! copies the page tables, which takes 10 ms at 2 GB and stalls the JavaScript thread. `pre_exec`,
 //! a uid or gid change, or a bare program name with a changed PATH would lose the fast path.
 
 use std::io;
 
 use super::exit::Exit;
-use super::marker::Marker;
 use super::platform::{Input, Output, Tree};
 use super::program::Program;
+use super::run_tag::RunTag;
 use super::stop::{StopMode, Stopped};
 
 /// The three pipes to a child.
@@ -32,14 +32,14 @@ pub struct Pipes {
 ///
 /// - Its ancestors lead to the child through processes in the process table, zombies included.
 /// - It is in the child's process group.
-/// - It carries the [`Marker`]: as an environment variable, or on Linux as a resource limit. The
+/// - It carries the [`RunTag`]: as an environment variable, or on Linux as a resource limit. The
 ///   limit is inherited and survives new sessions, empty environments and the death of all parents.
 /// - Its working directory is in the marked directory.
 /// - A scan found it by ancestry or group while the tree ran. Scans run at the start, after 20 ms,
 ///   then with doubling pauses up to 1 s; the pauses are longer on a machine with thousands of
 ///   processes or without a free CPU. On Linux each scan also marks what it finds.
 ///
-/// # Limits
+/// # Interrupts
 /// These processes are missed:
 ///
 /// - On Linux, one that loses its parents, group, environment, directory and the limit between two
@@ -51,7 +51,7 @@ pub struct Pipes {
 ///   directory between two scans.
 /// - One that a system service starts on the tree's behalf.
 ///
-/// If this process is killed, its scans are lost, and the watchdog goes by the marker, the group
+/// If this process is killed, its scans are lost, and the watchdog goes by the tag, the group
 /// and, on macOS, ancestry. [`Stopped::may_have_survivors`] reports that the system does not show
 /// the tree's processes.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ pub struct Child(Tree);
 ///
 /// # Errors
 /// Any error of the operating system. No process is left behind.
-pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Child, Pipes)> {
-    let (tree, (stdin, stdout, stderr)) = Tree::spawn(program, marker)?;
+pub fn spawn(program: &Program, tag: RunTag) -> io::Result<(Child, Pipes)> {
+    let (tree, (stdin, stdout, stderr)) = Tree::spawn(program, tag)?;
     Ok((Child(tree), Pipes { stdin, stdout, stderr }))
 }
 

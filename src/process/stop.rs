@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 
-/// How to stop a tree.
+/// Way of stopping a tree.
 #[derive(Debug)]
 pub enum StopMode {
     /// Sends SIGTERM to all processes, and SIGKILL after the grace period. On Windows the same as

@@ -111,16 +111,16 @@ fn role() {
                 let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
                 names.any(|name| name.starts_with("codex-image-sca"))
             };
-            let (first, _pipes) = spawn(&program("start a child and wait", &dir), marker(&dir)).unwrap();
-            let (second, _more_pipes) = spawn(&program("start a child and wait", &dir), marker(&dir)).unwrap();
+            let (first, _pipes) = spawn(&program("start a child and wait", &dir), tag(&dir)).unwrap();
+            let (second, _more_pipes) = spawn(&program("start a child and wait", &dir), tag(&dir)).unwrap();
             until(has_scanner);
             let _ = first.stop(StopMode::Kill);
             let _ = second.stop(StopMode::Kill);
             until(|| !has_scanner());
         }
-        "daemon" => be_a_daemon("start a child and wait", &dir),
-        "daemon of a tree with a hidden process" => {
-            be_a_daemon("start a hidden process after a line and wait", &dir);
+        "host process" => be_a_host_process("start a child and wait", &dir),
+        "host process of a tree with a hidden process" => {
+            be_a_host_process("start a hidden process after a line and wait", &dir);
         }
         other => panic!("{other}"),
     }
@@ -146,10 +146,10 @@ fn keep_pid_file_open(dir: &Path) -> ! {
 }
 
 /// Runs a tree until the test kills this process.
-fn be_a_daemon(role: &str, dir: &Path) -> ! {
+fn be_a_host_process(role: &str, dir: &Path) -> ! {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _guard = runtime.enter();
-    let (_child, mut pipes) = spawn(&program(role, dir), marker(dir)).unwrap();
+    let (_child, mut pipes) = spawn(&program(role, dir), tag(dir)).unwrap();
     runtime.block_on(pipes.stdin.write_all(b"\n")).unwrap();
     wait_for_ever();
 }
@@ -193,8 +193,8 @@ pub fn program(role: &str, dir: &Path) -> Program {
     Program { path, args, env: own.chain(added).collect(), cwd: std::env::current_dir().unwrap() }
 }
 
-pub fn marker(dir: &Path) -> Marker {
-    Marker { name: MARKER, value: dir.file_name().unwrap().to_string_lossy().into_owned(), dir: None }
+pub fn tag(dir: &Path) -> RunTag {
+    RunTag { name: MARKER, value: dir.file_name().unwrap().to_string_lossy().into_owned(), dir: None }
 }
 
 pub fn temp_dir() -> tempfile::TempDir {
@@ -215,7 +215,7 @@ impl Sink for ChannelSink {
 
 /// Starts a child and reads its output.
 fn run(role: &str, dir: &Path) -> (Child, platform::Input, [Reader; 2], Receiver<Vec<u8>>) {
-    let (child, pipes) = spawn(&program(role, dir), marker(dir)).unwrap();
+    let (child, pipes) = spawn(&program(role, dir), tag(dir)).unwrap();
     let (sender, output) = channel();
     let start_reader = |pipe| read(pipe, ChannelSink(sender.clone())).unwrap();
     (child, pipes.stdin, [start_reader(pipes.stdout), start_reader(pipes.stderr)], output)
@@ -234,7 +234,7 @@ async fn passes_environment_and_directory_to_the_child() {
     program.env.push(("QUOTES".into(), "\"a\\\" %PATH% \u{1f408}".into()));
     let cwd = dunce::canonicalize(temp.path()).unwrap();
     program.cwd.clone_from(&cwd);
-    let (mut child, pipes) = spawn(&program, marker(temp.path())).unwrap();
+    let (mut child, pipes) = spawn(&program, tag(temp.path())).unwrap();
     drop(pipes.stdin);
     let (sender, output) = channel();
     let reader = read(pipes.stdout, ChannelSink(sender)).unwrap();
@@ -244,7 +244,7 @@ async fn passes_environment_and_directory_to_the_child() {
     let printed = String::from_utf8(output.iter().flatten().collect()).unwrap();
     let has = |line: String| assert!(printed.lines().any(|printed| printed == line), "{line} in {printed:?}");
     has("QUOTES=\"a\\\" %PATH% \u{1f408}".to_owned());
-    has(format!("{MARKER}={}", marker(temp.path()).value));
+    has(format!("{MARKER}={}", tag(temp.path()).value));
     has(format!("cwd={}", cwd.display()));
 }
 
@@ -279,7 +279,7 @@ async fn children_started_at_once_do_not_inherit_each_others_pipes() {
             let (runtime, dir) = (runtime.clone(), dir.path().to_path_buf());
             scope.spawn(move || {
                 let _guard = runtime.enter();
-                spawn(&program("save input", &dir), marker(&dir)).unwrap()
+                spawn(&program("save input", &dir), tag(&dir)).unwrap()
             })
         };
         let started: Vec<_> = dirs.iter().map(start).collect();
@@ -379,22 +379,22 @@ async fn dropping_a_child_stops_its_tree() {
 }
 
 #[test]
-fn killing_the_daemon_stops_its_tree() {
-    assert_killing_the_daemon_stops_its_tree("daemon");
+fn killing_the_host_process_stops_its_tree() {
+    assert_killing_the_host_process_stops_its_tree("host process");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn killing_the_daemon_stops_hidden_descendants() {
-    assert_killing_the_daemon_stops_its_tree("daemon of a tree with a hidden process");
+fn killing_the_host_process_stops_hidden_descendants() {
+    assert_killing_the_host_process_stops_its_tree("host process of a tree with a hidden process");
 }
 
-fn assert_killing_the_daemon_stops_its_tree(role: &str) {
+fn assert_killing_the_host_process_stops_its_tree(role: &str) {
     let temp = temp_dir();
-    let mut daemon = command(role, temp.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut host = command(role, temp.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let grandchild = pid_in(temp.path());
-    daemon.kill().unwrap();
-    daemon.wait().unwrap();
+    host.kill().unwrap();
+    host.wait().unwrap();
     let killed = Instant::now();
     until(|| !platform::runs(grandchild) || killed.elapsed() > Duration::from_secs(10));
     // The watchdog takes a second between SIGTERM and SIGKILL; the rest allows for a busy machine.

@@ -15,7 +15,7 @@ use super::printable::printable;
 /// Replacement for a secret.
 const HIDDEN: &str = "[redacted]";
 
-/// How to recognise one kind of secret.
+/// Pattern of one kind of secret.
 #[derive(Debug)]
 pub struct Rule {
     /// Regular expression whose groups are hidden. Names in braces stand for [`PARTS`]. Word

@@ -31,8 +31,7 @@ import {
   unavailable,
   usageLimit,
 } from '../../support/loopback.js';
-import { makePng } from '../../support/picture.js';
-import { test } from '../../support/real.js';
+import { PICTURE, test } from '../../support/real.js';
 import { failure } from '../../support/outcome.js';
 import { VERSIONS } from './versions.js';
 
@@ -63,7 +62,6 @@ interface Cause {
   slow?: true;
 }
 
-const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 const SORRY = say('I tried to draw it with the built-in tool, but the call failed.');
 const SOON = usageLimit(90 * 60);
 const LATER = usageLimit(3 * 24 * 60 * 60);

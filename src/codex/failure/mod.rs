@@ -22,7 +22,7 @@ use crate::text::redact::Redactor;
 use report::Report;
 
 pub use report::Diagnosis;
-pub use reset_time::clock;
+pub use reset_time::now_in;
 pub use stderr::StderrDigest;
 
 /// Formats the output of a turn for logs: the failed turn's own message, the agent's last messages
@@ -46,13 +46,8 @@ pub fn detail(transcript: &Transcript, stderr: &StderrDigest, redactor: &Redacto
 /// Returns the cause that the turn's own reports establish, if any. `exit` is `None` if Codex was
 /// stopped.
 #[must_use]
-pub fn diagnose(
-    transcript: &Transcript,
-    stderr: &StderrDigest,
-    exit: Option<Exit>,
-    clock: &Zoned,
-) -> Option<Diagnosis> {
-    if let Some(diagnosis) = stderr.image_call.as_ref().and_then(|report| report.diagnosis(clock)) {
+pub fn diagnose(transcript: &Transcript, stderr: &StderrDigest, exit: Option<Exit>, now: &Zoned) -> Option<Diagnosis> {
+    if let Some(diagnosis) = stderr.image_call.as_ref().and_then(|report| report.diagnosis(now)) {
         return Some(diagnosis);
     }
     if let Some(reason) = &stderr.code_mode {
@@ -62,8 +57,8 @@ pub fn diagnose(
         return Some(Cause::ImageGenUnavailable(ToolUnavailable::Reported).into());
     }
     match (&transcript.failed, exit) {
-        (Some(message), _) => Report::new(message).diagnosis(clock),
-        (None, Some(Exit::Code(code))) if code != 0 => Report::new(stderr.last_report()?).diagnosis(clock),
+        (Some(message), _) => Report::new(message).diagnosis(now),
+        (None, Some(Exit::Code(code))) if code != 0 => Report::new(stderr.last_report()?).diagnosis(now),
         _ => None,
     }
 }
@@ -71,7 +66,7 @@ pub fn diagnose(
 /// Returns the cause for a turn that was stopped because it only reconnected, from the reason in
 /// its last message: "Reconnecting... 3/5 (reason)".
 #[must_use]
-pub fn diagnose_reconnects(transcript: &Transcript, clock: &Zoned) -> Diagnosis {
-    let diagnosis = transcript.last_reconnect.as_deref().and_then(|message| Report::new(message).diagnosis(clock));
+pub fn diagnose_reconnects(transcript: &Transcript, now: &Zoned) -> Diagnosis {
+    let diagnosis = transcript.last_reconnect.as_deref().and_then(|message| Report::new(message).diagnosis(now));
     diagnosis.unwrap_or_else(|| Cause::BackendError(BackendTrouble::Unreachable).into())
 }

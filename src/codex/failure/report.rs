@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Zoned;
 use regex::Regex;
 
-use super::reset_time::retry_time;
+use super::reset_time::reset_time;
 use crate::codex::causes::{CAUSES, Finding, Pattern};
 use crate::codex::events::MESSAGE_BYTES;
 use crate::error::{BackendTrouble, Cause};
@@ -80,33 +80,36 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Returns the finding of the first matching row of [`CAUSES`]. Codes take precedence over
-    /// texts, because the backend's message may quote the prompt.
-    pub fn finding(&self) -> Option<&'static Finding> {
+    /// Returns the first matching row of [`CAUSES`]. Codes take precedence over texts, because the
+    /// backend's message may quote the prompt.
+    pub fn row(&self) -> Option<&'static (Pattern, Finding)> {
         let (codes, others): (Vec<_>, Vec<_>) =
             CAUSES.iter().partition(|(pattern, _)| matches!(pattern, Pattern::Code(_)));
-        codes.into_iter().chain(others).find(|(pattern, _)| self.matches(pattern)).map(|(_, finding)| finding)
+        codes.into_iter().chain(others).find(|(pattern, _)| self.matches(pattern))
     }
 
-    pub fn diagnosis(&self, clock: &Zoned) -> Option<Diagnosis> {
-        match self.finding()? {
-            Finding::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(clock)),
+    pub fn diagnosis(&self, now: &Zoned) -> Option<Diagnosis> {
+        match &self.row()?.1 {
+            Finding::Is(Cause::UsageLimit { .. }) => Some(self.usage_limit(now)),
             Finding::Is(cause) => Some(cause.clone().into()),
             Finding::Http(reason) => Some(Cause::BackendError(BackendTrouble::Http(self.status?, reason)).into()),
         }
     }
 
-    fn usage_limit(&self, clock: &Zoned) -> Diagnosis {
-        let now = SystemTime::from(clock.timestamp());
-        let until = |at: SystemTime| at.duration_since(now).ok();
+    /// Returns the diagnosis of a usage limit. Its reset time is the first plausible one of the
+    /// JSON's time, the JSON's duration, and the time in the text.
+    fn usage_limit(&self, local_now: &Zoned) -> Diagnosis {
+        let now = SystemTime::from(local_now.timestamp());
         let is_plausible = |&at: &SystemTime| is_a_date(at) && at.checked_add(LONG_PAST).is_none_or(|at| at >= now);
-        let seconds = self.body.resets_in_seconds.map(Duration::from_secs);
-        let seconds = seconds.filter(|&seconds| now.checked_add(seconds).is_some_and(is_a_date));
-        let at = self.body.resets_at.and_then(|at| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)));
-        let at = at.filter(is_plausible).or_else(|| now.checked_add(seconds?));
-        let in_text = || retry_time(&self.text, clock).filter(is_plausible);
-        let resets_at = at.or_else(in_text);
-        Diagnosis { cause: Cause::UsageLimit { resets_in: seconds.or(resets_at.and_then(until)) }, resets_at }
+        let since_1970 = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+
+        let gives_a_date = |&duration: &Duration| now.checked_add(duration).is_some_and(is_a_date);
+        let duration = self.body.resets_in_seconds.map(Duration::from_secs).filter(gives_a_date);
+        let resets_at = (self.body.resets_at.and_then(since_1970).filter(is_plausible))
+            .or_else(|| now.checked_add(duration?))
+            .or_else(|| reset_time(&self.text, local_now).filter(is_plausible));
+        let remaining = resets_at.and_then(|at| at.duration_since(now).ok());
+        Diagnosis { cause: Cause::UsageLimit { resets_in: duration.or(remaining) }, resets_at }
     }
 }
 

@@ -47,7 +47,7 @@ impl StderrDigest {
         self.code_mode = self.code_mode.take().or_else(|| code_mode::unavailable_reason(report));
         if report.starts_with(IMAGE_CALL_FAILED) {
             let report = Report::of_image_call(report);
-            if report.finding().is_some() {
+            if report.row().is_some() {
                 self.image_call = Some(report);
             }
         }

@@ -25,7 +25,7 @@ use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
 use super::handle::{Handle, error_of, names, open_at, open_dir_at};
 
-/// How long a removal is retried while other processes hold an entry: scanners and indexers open
+/// Time limit for retries while other processes hold an entry: scanners and indexers open
 /// every new file.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Poll interval: Windows does not notify when a handle closes.

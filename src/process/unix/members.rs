@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rustix::process::Pid;
 
 use super::table::{self, StartTime, Table};
-use crate::process::marker::Marker;
+use crate::process::run_tag::RunTag;
 
 /// Leader of a tree, and every living process of the tree that a scan has found.
 #[derive(Debug, Clone)]
@@ -13,20 +13,20 @@ pub struct Members {
     pub leader: Pid,
     /// Start time of the leader. Older processes cannot belong to the tree.
     since: StartTime,
-    marker: Marker,
+    tag: RunTag,
     /// All members but the leader. A process stays here until it is dead, even if it has lost its
-    /// parents, group and marker.
+    /// parents, group and tag.
     pub known: HashMap<Pid, StartTime>,
 }
 
 impl Members {
     /// Marks the leader, which must not have been reaped.
-    pub fn new(leader: Pid, marker: Marker) -> Self {
+    pub fn new(leader: Pid, tag: RunTag) -> Self {
         // Marks first: children that the leader starts before do not inherit the mark.
-        table::mark(leader, &marker);
+        table::set_tag_rlimit(leader, &tag);
         // An unreaped child is in the table, at least as a zombie.
         let since = table::start_time(leader).unwrap_or_default();
-        Self { leader, since, marker, known: HashMap::new() }
+        Self { leader, since, tag, known: HashMap::new() }
     }
 
     /// Whether the table shows the leader. Until the leader is reaped, a table without it is
@@ -35,11 +35,11 @@ impl Members {
         table.process(self.leader).is_some_and(|leader| leader.started == self.since)
     }
 
-    /// Updates [`Self::known`] by ancestry, group and marker.
+    /// Updates [`Self::known`] by ancestry, group and tag.
     pub fn update(&mut self, table: &Table) {
         let may_be_member =
             |pid: &Pid| table.process(*pid).is_some_and(|process| !process.started.is_before(self.since));
-        let marked = table.pids().filter(may_be_member).filter(|&pid| table::is_marked(pid, &self.marker)).collect();
+        let marked = table.pids().filter(may_be_member).filter(|&pid| table::belongs_to_run(pid, &self.tag)).collect();
         self.update_from(table, marked);
     }
 
@@ -51,7 +51,7 @@ impl Members {
             for (&pid, &started) in &self.known {
                 // The pid may have been reused since the table was read.
                 if table::start_time(pid) == Some(started) {
-                    table::mark(pid, &self.marker);
+                    table::set_tag_rlimit(pid, &self.tag);
                 }
             }
         }
@@ -90,8 +90,8 @@ mod tests {
     }
 
     fn members() -> Members {
-        let marker = Marker { name: "X", value: "1".into(), dir: None };
-        Members { leader: pid(7), since: StartTime::default(), marker, known: HashMap::new() }
+        let tag = RunTag { name: "X", value: "1".into(), dir: None };
+        Members { leader: pid(7), since: StartTime::default(), tag, known: HashMap::new() }
     }
 
     /// Creates a process in its own group.
@@ -135,16 +135,16 @@ mod tests {
     fn the_first_scan_marks_children_that_started_before_the_leader_was_marked() {
         use std::process::Stdio;
 
-        use crate::process::tests::{command, marker, pid_in, temp_dir};
+        use crate::process::tests::{command, pid_in, tag, temp_dir};
 
         let temp = temp_dir();
         let mut leader = command("start a child and wait", temp.path()).stdout(Stdio::null()).spawn().unwrap();
         let descendant = pid(pid_in(temp.path()).try_into().unwrap());
-        let marker = marker(temp.path());
-        let mut members = Members::new(Pid::from_child(&leader), marker.clone());
-        assert!(!table::is_marked(descendant, &marker));
+        let tag = tag(temp.path());
+        let mut members = Members::new(Pid::from_child(&leader), tag.clone());
+        assert!(!table::belongs_to_run(descendant, &tag));
         members.update_and_mark(&Table::read());
-        assert!(table::is_marked(descendant, &marker));
+        assert!(table::belongs_to_run(descendant, &tag));
         table::signal(descendant, members.known[&descendant], rustix::process::Signal::KILL);
         leader.wait().unwrap();
     }

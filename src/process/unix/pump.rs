@@ -37,7 +37,7 @@ pub fn read(mut pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
                     Ok(count) => sink.take(&buffer[..count]),
                 },
                 () = is_dead.cancelled() => {
-                    // An error ends the stream, as above.
+                    // An error ends the stream.
                     let _ = read_held(&pipe, &mut buffer, |bytes| sink.take(bytes));
                     break;
                 }

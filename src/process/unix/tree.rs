@@ -25,8 +25,8 @@ use super::scanner;
 use super::table::{self, Table};
 use super::watchdog::Watchdog;
 use crate::process::exit::Exit;
-use crate::process::marker::Marker;
 use crate::process::program::Program;
+use crate::process::run_tag::RunTag;
 use crate::process::stop::{StopMode, Stopped};
 use crate::process::wait::{ExitWaiter, STACK_BYTES};
 
@@ -48,16 +48,16 @@ pub struct Tree {
 
 impl Tree {
     /// Starts the program as the leader of a new group.
-    pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
+    pub fn spawn(program: &Program, tag: RunTag) -> io::Result<(Self, (Input, Output, Output))> {
         let exit_waiter = ExitWaiter::start(wait_for_exit)?;
         // Started before the child, so that the child is guarded from its start.
-        let mut watchdog = Watchdog::start(&marker).ok();
+        let mut watchdog = Watchdog::start(&tag).ok();
         let mut child = launch(
             Command::new(&program.path)
                 .args(&program.args)
                 .env_clear()
                 .envs(program.env.iter().map(|(name, value)| (name, value)))
-                .env(marker.name, &marker.value)
+                .env(tag.name, &tag.value)
                 .current_dir(&program.cwd)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
@@ -65,7 +65,7 @@ impl Tree {
                 .process_group(0),
         )?;
         let leader = Pid::from_child(&child);
-        let members = Members::new(leader, marker);
+        let members = Members::new(leader, tag);
         if let Some(watchdog) = &mut watchdog {
             watchdog.guard(leader);
         }
@@ -165,7 +165,7 @@ impl Tree {
         let _ = kill_process_group(self.leader, signal);
     }
 
-    /// Reads the process table and updates the members by ancestry, group and marker.
+    /// Reads the process table and updates the members by ancestry, group and tag.
     fn rescan(&mut self) {
         let table = Table::read();
         self.may_have_survivors |= !self.members.is_shown_in(&table);
@@ -194,7 +194,7 @@ fn reap_later(child: Pid) {
         // Fails only if other code of this process has reaped the child.
         let _ = retry_on_intr(|| waitpid(Some(child), WaitOptions::empty()));
     };
-    // If no thread can be started, the zombie stays until the daemon exits.
+    // If no thread can be started, the zombie stays until the host process exits.
     let _ = thread::Builder::new().name("codex-image-reap".into()).stack_size(STACK_BYTES).spawn(reap);
 }
 
@@ -212,13 +212,13 @@ mod tests {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 
     use super::*;
-    use crate::process::tests::{command, marker, program, temp_dir, until};
+    use crate::process::tests::{command, program, tag, temp_dir, until};
 
     #[tokio::test]
     async fn reaps_a_leader_that_exits_after_the_poll_budget() {
         let temp = temp_dir();
         let (mut tree, _pipes) =
-            Tree::spawn(&program("start a child and wait", temp.path()), marker(temp.path())).unwrap();
+            Tree::spawn(&program("start a child and wait", temp.path()), tag(temp.path())).unwrap();
         let leader = tree.leader;
         tree.kill_all(PollBudget::exhausted());
         drop(tree);

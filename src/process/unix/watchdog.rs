@@ -1,7 +1,7 @@
-//! Stops a tree when the daemon itself is killed or aborts.
+//! Stops a tree when the host process itself is killed or aborts.
 //!
-//! A shell waits for the end of a pipe whose other end only the daemon holds. Then it signals the
-//! group and all marked processes (on macOS, where a shell cannot see the marker, the leader's
+//! A shell waits for the end of a pipe whose other end only the host process holds. Then it signals the
+//! group and all marked processes (on macOS, where a shell cannot see the tag, the leader's
 //! descendants): SIGTERM, and SIGKILL a second later. `PR_SET_PDEATHSIG` would fire when the
 //! *thread* that started the child ends. Without the shell a call works the same.
 
@@ -12,8 +12,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use rustix::process::Pid;
 
 use super::launch::launch;
-use super::table::marker_limit;
-use crate::process::marker::Marker;
+use super::table::tag_rlimit;
+use crate::process::run_tag::RunTag;
 
 /// Shell that waits for the death of this process. Dropping it kills the shell.
 #[derive(Debug)]
@@ -26,20 +26,20 @@ const SCRIPT: &str = include_str!("watchdog.sh");
 
 impl Watchdog {
     /// Starts the shell. It guards nothing until [`Self::guard`].
-    pub fn start(marker: &Marker) -> io::Result<Self> {
+    pub fn start(tag: &RunTag) -> io::Result<Self> {
         let mut shell = launch(
             Command::new("/bin/sh")
                 .args(["-c", SCRIPT, "codex-image-watchdog"])
-                .arg(format!("{}={}", marker.name, marker.value))
-                .arg(marker_limit(marker).to_string())
-                // The shell needs nothing of the environment, and must not carry the marker itself.
+                .arg(format!("{}={}", tag.name, tag.value))
+                .arg(tag_rlimit(tag).to_string())
+                // The shell needs nothing of the environment, and must not carry the tag itself.
                 .env_clear()
                 .env("PATH", "/usr/bin:/bin")
                 .current_dir("/")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
-                // Signals to the daemon's group must not reach the shell.
+                // Signals to the host process's group must not reach the shell.
                 .process_group(0),
         )?;
         let stdin = shell.stdin.take();

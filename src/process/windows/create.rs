@@ -1,7 +1,7 @@
 //! Starts a process in a job. It inherits three pipes and nothing else.
 //!
 //! std cannot start a process in a job. Assigning it later would leave a moment in which the
-//! process and its children survive a daemon that dies. `PROC_THREAD_ATTRIBUTE_JOB_LIST` (Windows
+//! process and its children survive a host process that dies. `PROC_THREAD_ATTRIBUTE_JOB_LIST` (Windows
 //! 10) avoids it.
 #![allow(unsafe_code, reason = "calls the Windows API")]
 
@@ -22,14 +22,14 @@ use windows_sys::core::BOOL;
 
 use super::command_line::{command_line, environment};
 use super::job::Job;
-use crate::process::marker::Marker;
 use crate::process::program::Program;
+use crate::process::run_tag::RunTag;
 use crate::win32::{check, own, wide};
 
 const INHERIT: BOOL = 1;
 
 /// Starts the program with the three files as its standard input, output and error.
-pub fn create(program: &Program, marker: &Marker, job: &Job, standard: [&File; 3]) -> io::Result<OwnedHandle> {
+pub fn create(program: &Program, tag: &RunTag, job: &Job, standard: [&File; 3]) -> io::Result<OwnedHandle> {
     // `CreateProcessW` would pass a batch file to `cmd.exe`, which has other quoting rules
     // (CVE-2024-24576).
     let is_batch =
@@ -40,7 +40,7 @@ pub fn create(program: &Program, marker: &Marker, job: &Job, standard: [&File; 3
     let path = wide(&program.path)?;
     let mut line = command_line(&program.path, &program.args)?;
     let given = program.env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
-    let block = environment(given.chain([(marker.name.as_ref(), marker.value.as_ref())]))?;
+    let block = environment(given.chain([(tag.name.as_ref(), tag.value.as_ref())]))?;
     let cwd = wide(&program.cwd)?;
 
     let files = standard.map(AsRawHandle::as_raw_handle);

@@ -19,7 +19,7 @@ use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_I
 use crate::win32::{check, own, wait};
 
 /// Job that no process can leave. Its processes die with its last handle, which this process holds,
-/// so they do not survive the daemon.
+/// so they do not survive the host process.
 #[derive(Debug)]
 pub struct Job(OwnedHandle);
 

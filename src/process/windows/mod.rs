@@ -8,7 +8,7 @@ mod pipe;
 mod pump;
 mod tree;
 
-use super::marker::Marker;
+use super::run_tag::RunTag;
 
 pub use exit::signal_name;
 pub use pipe::{Input, Output};
@@ -17,8 +17,8 @@ pub use pump::output_pipe;
 pub use pump::{Reader, read};
 pub use tree::Tree;
 
-/// Does nothing: the daemon's death closed the last handle of its job, which killed the processes.
-pub const fn kill_orphans(_marker: &Marker) {}
+/// Does nothing: the host process's death closed the last handle of its job, which killed the processes.
+pub const fn kill_orphans(_marker: &RunTag) {}
 
 /// Whether the process with this id runs.
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Child process and its descendants on Windows, held together by a job.
 //!
 //! No process can leave the job. A process that a service starts on request, such as the task
-//! scheduler, is not in it. The job is the watchdog as well: the daemon's death closes its last
+//! scheduler, is not in it. The job is the watchdog as well: the host process's death closes its last
 //! handle, which kills the processes.
 
 use std::io;
@@ -14,8 +14,8 @@ use super::exit::wait_for_exit;
 use super::job::{Job, TERMINATED_EXIT_CODE};
 use super::pipe::{Input, Output, input, output};
 use crate::process::exit::Exit;
-use crate::process::marker::Marker;
 use crate::process::program::Program;
+use crate::process::run_tag::RunTag;
 use crate::process::stop::{StopMode, Stopped};
 use crate::process::wait::ExitWaiter;
 
@@ -32,14 +32,14 @@ const TERMINATION_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Tree {
     /// Starts the program in a new job.
-    #[allow(clippy::needless_pass_by_value, reason = "on Unix the tree keeps the marker")]
-    pub fn spawn(program: &Program, marker: Marker) -> io::Result<(Self, (Input, Output, Output))> {
+    #[allow(clippy::needless_pass_by_value, reason = "on Unix the tree keeps the tag")]
+    pub fn spawn(program: &Program, tag: RunTag) -> io::Result<(Self, (Input, Output, Output))> {
         let exit_waiter = ExitWaiter::start(wait_for_exit)?;
         let job = Job::new()?;
         let (stdin, child_stdin) = input()?;
         let (stdout, child_stdout) = output()?;
         let (stderr, child_stderr) = output()?;
-        let process = create(program, &marker, &job, [&child_stdin, &child_stdout, &child_stderr])?;
+        let process = create(program, &tag, &job, [&child_stdin, &child_stdout, &child_stderr])?;
         Ok((Self { job, exit: exit_waiter.watch(process) }, (stdin, stdout, stderr)))
     }
 

@@ -8,8 +8,8 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal, prlimit,
 };
 
-use super::limit::{is_marker_limit, marker_limit};
-use crate::process::marker::Marker;
+use super::tag_rlimit::{is_tag_rlimit, tag_rlimit};
+use crate::process::run_tag::RunTag;
 
 type Process = super::process::Process<StartTime>;
 
@@ -59,8 +59,8 @@ fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
 ///
 /// The limit is on real-time CPU use and has no effect: it is at least 146,000 years. If the system
 /// refuses it, the tree is found without it.
-pub fn mark(pid: Pid, marker: &Marker) {
-    let limit = Rlimit { current: Some(marker_limit(marker)), maximum: None };
+pub fn set_tag_rlimit(pid: Pid, tag: &RunTag) {
+    let limit = Rlimit { current: Some(tag_rlimit(tag)), maximum: None };
     // Fails if there is a hard limit already: an unprivileged process cannot raise it.
     let _ = prlimit(Some(pid), Resource::Rttime, limit);
 }
@@ -71,30 +71,29 @@ fn real_time_limit(limits: &str) -> Option<u64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Whether the process has the marker's limit, has the marker in its environment, or works in the
+/// Whether the process has the tag's limit, has the tag in its environment, or works in the
 /// marked directory. A process with the limit of another run belongs to that run.
 ///
-/// Limits are readable for all users. Environment and directory are hidden if this user may not
+/// Interrupts are readable for all users. Environment and directory are hidden if this user may not
 /// inspect the process.
-pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
+pub fn belongs_to_run(pid: Pid, tag: &RunTag) -> bool {
     let limit = real_time_limit(&fs::read_to_string(path(pid, "limits")).unwrap_or_default());
-    if let Some(limit) = limit.filter(|&limit| is_marker_limit(limit)) {
-        return limit == marker_limit(marker);
+    if let Some(limit) = limit.filter(|&limit| is_tag_rlimit(limit)) {
+        return limit == tag_rlimit(tag);
     }
     let has_variable = || {
-        let wanted = [marker.name.as_bytes(), b"=", marker.value.as_bytes()].concat();
+        let wanted = [tag.name.as_bytes(), b"=", tag.value.as_bytes()].concat();
         fs::read(path(pid, "environ"))
             .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == wanted))
     };
-    let works_inside =
-        || fs::read_link(path(pid, "cwd")).is_ok_and(|cwd| is_inside(cwd.as_os_str().as_bytes(), marker));
+    let works_inside = || fs::read_link(path(pid, "cwd")).is_ok_and(|cwd| is_inside(cwd.as_os_str().as_bytes(), tag));
     has_variable() || works_inside()
 }
 
 /// Whether `cwd` is the marked directory or below it. The kernel appends " (deleted)" to the path
 /// of a removed directory.
-fn is_inside(cwd: &[u8], marker: &Marker) -> bool {
-    let rest = marker.dir.as_ref().and_then(|dir| cwd.strip_prefix(dir.as_os_str().as_bytes()));
+fn is_inside(cwd: &[u8], tag: &RunTag) -> bool {
+    let rest = tag.dir.as_ref().and_then(|dir| cwd.strip_prefix(dir.as_os_str().as_bytes()));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || rest == b" (deleted)")
 }
 
@@ -161,12 +160,12 @@ mod tests {
 
     #[test]
     fn only_the_directory_and_its_descendants_are_inside() {
-        let marker = Marker { name: "X", value: "1".into(), dir: Some("/tmp/run-a".into()) };
-        assert!(is_inside(b"/tmp/run-a", &marker));
-        assert!(is_inside(b"/tmp/run-a/sub", &marker));
-        assert!(is_inside(b"/tmp/run-a (deleted)", &marker));
-        assert!(!is_inside(b"/tmp/run-ab", &marker));
-        assert!(!is_inside(b"/tmp", &marker));
+        let tag = RunTag { name: "X", value: "1".into(), dir: Some("/tmp/run-a".into()) };
+        assert!(is_inside(b"/tmp/run-a", &tag));
+        assert!(is_inside(b"/tmp/run-a/sub", &tag));
+        assert!(is_inside(b"/tmp/run-a (deleted)", &tag));
+        assert!(!is_inside(b"/tmp/run-ab", &tag));
+        assert!(!is_inside(b"/tmp", &tag));
     }
 
     #[test]

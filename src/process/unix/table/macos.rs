@@ -12,7 +12,7 @@ use std::ptr;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::process::marker::Marker;
+use crate::process::run_tag::RunTag;
 
 type Process = super::process::Process<StartTime>;
 
@@ -35,22 +35,21 @@ pub fn processes() -> Vec<Process> {
 }
 
 /// Does nothing: macOS has no attribute that children inherit and other processes can read.
-pub const fn mark(_pid: Pid, _marker: &Marker) {}
+pub const fn set_tag_rlimit(_pid: Pid, _marker: &RunTag) {}
 
-/// Whether the process has the marker in its environment or works in the marked directory. False if
+/// Whether the process has the tag in its environment or works in the marked directory. False if
 /// this user may not inspect the process.
 ///
 /// System Integrity Protection hides the environment of Apple's own programs, shells among them
 /// (`omit_env_vars` in `sysctl_procargsx`, `bsd/kern/kern_sysctl.c`). If they have lost their
 /// parents as well, only their directory identifies them.
-pub fn is_marked(pid: Pid, marker: &Marker) -> bool {
+pub fn belongs_to_run(pid: Pid, tag: &RunTag) -> bool {
     let has_variable = || {
-        let wanted = [marker.name.as_bytes(), b"=", marker.value.as_bytes()].concat();
+        let wanted = [tag.name.as_bytes(), b"=", tag.value.as_bytes()].concat();
         arguments(pid).is_some_and(|arguments| environment(&arguments).any(|entry| entry == wanted))
     };
-    let works_inside = || {
-        marker.dir.as_ref().zip(working_dir(pid)).is_some_and(|(dir, cwd)| is_inside(&cwd, dir.as_os_str().as_bytes()))
-    };
+    let works_inside =
+        || tag.dir.as_ref().zip(working_dir(pid)).is_some_and(|(dir, cwd)| is_inside(&cwd, dir.as_os_str().as_bytes()));
     has_variable() || works_inside()
 }
 
@@ -183,7 +182,7 @@ mod tests {
         let cwd = std::env::current_dir().unwrap().canonicalize().unwrap();
         assert_eq!(working_dir(me).unwrap(), cwd.as_os_str().as_bytes());
         let (name, value) = std::env::vars().next().unwrap();
-        let marker = Marker { name: String::leak(name), value, dir: None };
-        assert!(is_marked(me, &marker));
+        let tag = RunTag { name: String::leak(name), value, dir: None };
+        assert!(belongs_to_run(me, &tag));
     }
 }

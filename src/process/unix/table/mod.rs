@@ -1,11 +1,11 @@
 //! Process table: the part of it that stopping a tree needs.
 
-mod limit;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
 mod process;
+mod tag_rlimit;
 
 #[cfg(target_os = "linux")]
 use linux as system;
@@ -16,8 +16,8 @@ use std::collections::HashMap;
 
 use rustix::process::Pid;
 
-pub use limit::marker_limit;
-pub use system::{StartTime, is_marked, mark, processes, signal, start_time};
+pub use system::{StartTime, belongs_to_run, processes, set_tag_rlimit, signal, start_time};
+pub use tag_rlimit::tag_rlimit;
 
 /// Process in the table.
 pub type Process = process::Process<StartTime>;

@@ -1,6 +1,6 @@
-//! Private directory of one run: new, and locked for as long as its owner lives.
+//! The run directory: private to one run, and locked for as long as its owner lives.
 //!
-//! `od-codex-image-RUN` holds two entries: the agent's directory `workspace`, and the proof file
+//! `od-codex-image-RUN` has two entries: the agent's directory `workspace`, and the proof file
 //! `run`. The proof is written last and removed last; nothing without it is ever deleted. The
 //! kernel releases the lock when the owner dies, so a proven directory without a lock is abandoned.
 
@@ -59,15 +59,15 @@ impl Parent {
 
     fn remove(&self, run: &str, dir: Dir) -> io::Result<()> {
         self.dir.remove(&name_of(run), dir, OsStr::new(PROOF)).inspect_err(|_| {
-            // Restores the proof, so that the next daemon removes the rest.
-            let _ = self.dir.open_dir(&name_of(run)).and_then(|dir| prove(&dir, run));
+            // Restores the proof, so that the next host process removes the rest.
+            let _ = self.dir.open_dir(&name_of(run)).and_then(|dir| write_proof(&dir, run));
         })
     }
 }
 
 /// Directory of one run. [`Self::close`] or dropping it removes the directory.
 #[derive(Debug)]
-pub struct Workspace {
+pub struct RunDir {
     parent: Parent,
     run: String,
     /// None once the directory is removed.
@@ -81,7 +81,7 @@ struct OpenDirs {
     workspace: Arc<Dir>,
 }
 
-impl Workspace {
+impl RunDir {
     /// Creates the directory of the run in `parent`.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Workspace {
         // On a file system without locks no directory ever counts as abandoned.
         let _ = dir.lock();
         let workspace = dir.create_dir(OsStr::new(WORKSPACE)).and_then(|workspace| {
-            prove(&dir, run)?;
+            write_proof(&dir, run)?;
             Ok(workspace)
         });
         match workspace {
@@ -107,35 +107,35 @@ impl Workspace {
         }
     }
 
-    /// Path of the run's directory, absolute and without links.
+    /// Path of the directory, absolute and without links.
     #[must_use]
-    pub fn root(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.parent.path.join(name_of(&self.run))
     }
 
     /// Path of the agent's directory, absolute and without links, as Codex's sandbox needs it.
     #[must_use]
-    pub fn path(&self) -> PathBuf {
-        self.root().join(WORKSPACE)
+    pub fn workspace_path(&self) -> PathBuf {
+        self.path().join(WORKSPACE)
     }
 
     /// Path of the agent's directory for starting a child in it. On Linux it leads to the open
     /// directory, even if another one has taken its place.
     #[must_use]
     pub fn working_dir(&self) -> PathBuf {
-        self.open.as_ref().and_then(|open| open.workspace.fd_path()).unwrap_or_else(|| self.path())
+        self.open.as_ref().and_then(|open| open.workspace.fd_path()).unwrap_or_else(|| self.workspace_path())
     }
 
     /// The agent's open directory. None once it is removed.
     #[must_use]
-    pub fn dir(&self) -> Option<Arc<Dir>> {
+    pub fn workspace(&self) -> Option<Arc<Dir>> {
         self.open.as_ref().map(|open| Arc::clone(&open.workspace))
     }
 
     /// Path that the agent is asked to copy the picture to.
     #[must_use]
     pub fn image_path(&self) -> PathBuf {
-        self.path().join(IMAGE_NAME)
+        self.workspace_path().join(IMAGE_NAME)
     }
 
     /// Removes the directory and its content.
@@ -154,7 +154,7 @@ impl Workspace {
     }
 }
 
-impl Drop for Workspace {
+impl Drop for RunDir {
     fn drop(&mut self) {
         let _ = self.remove();
     }
@@ -165,7 +165,7 @@ impl Drop for Workspace {
 pub struct Abandoned {
     run: String,
     path: PathBuf,
-    /// Holds the lock, so that no other daemon removes the directory at the same time.
+    /// Holds the lock, so that no other process removes the directory at the same time.
     dir: Dir,
 }
 
@@ -213,7 +213,7 @@ fn is_run_id(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn prove(dir: &Dir, run: &str) -> io::Result<()> {
+fn write_proof(dir: &Dir, run: &str) -> io::Result<()> {
     dir.create_file(OsStr::new(PROOF), proof(dir, run)?.as_bytes())
 }
 
@@ -241,15 +241,15 @@ mod tests {
         fs::read_dir(dir).unwrap().count()
     }
 
-    fn create(parent: &Path, run: &str) -> Workspace {
-        Workspace::create(Parent::open(parent).unwrap(), run).unwrap()
+    fn create(parent: &Path, run: &str) -> RunDir {
+        RunDir::create(Parent::open(parent).unwrap(), run).unwrap()
     }
 
-    /// Leaves a workspace behind as a killed daemon does.
+    /// Leaves a run directory behind, as a killed host process does.
     fn abandon(parent: &Path, run: &str) -> PathBuf {
-        let mut workspace = create(parent, run);
-        workspace.open = None;
-        workspace.root()
+        let mut run_dir = create(parent, run);
+        run_dir.open = None;
+        run_dir.path()
     }
 
     fn found(parent: &Path) -> Vec<String> {
@@ -259,21 +259,21 @@ mod tests {
     #[test]
     fn creates_a_private_empty_directory_and_removes_it_on_close() {
         let parent = tempfile::tempdir().unwrap();
-        let workspace = create(parent.path(), RUN);
-        assert_eq!((count(parent.path()), count(&workspace.path())), (1, 0));
-        fs::create_dir_all(workspace.path().join("a/b")).unwrap();
-        fs::write(workspace.path().join("a/b/c"), b"x").unwrap();
+        let run_dir = create(parent.path(), RUN);
+        assert_eq!((count(parent.path()), count(&run_dir.workspace_path())), (1, 0));
+        fs::create_dir_all(run_dir.workspace_path().join("a/b")).unwrap();
+        fs::write(run_dir.workspace_path().join("a/b/c"), b"x").unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            for dir in [workspace.root(), workspace.path()] {
+            for dir in [run_dir.path(), run_dir.workspace_path()] {
                 assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
             }
-            let proof = workspace.root().join(PROOF).metadata().unwrap();
+            let proof = run_dir.path().join(PROOF).metadata().unwrap();
             assert_eq!(proof.permissions().mode() & 0o777, 0o600);
-            fs::set_permissions(workspace.path().join("a"), fs::Permissions::from_mode(0o000)).unwrap();
+            fs::set_permissions(run_dir.workspace_path().join("a"), fs::Permissions::from_mode(0o000)).unwrap();
         }
-        workspace.close().unwrap();
+        run_dir.close().unwrap();
         assert_eq!(count(parent.path()), 0);
     }
 
@@ -288,7 +288,7 @@ mod tests {
     fn fails_on_a_taken_name_and_leaves_it_alone() {
         let parent = tempfile::tempdir().unwrap();
         fs::create_dir(parent.path().join(name_of(RUN))).unwrap();
-        let taken = Workspace::create(Parent::open(parent.path()).unwrap(), RUN);
+        let taken = RunDir::create(Parent::open(parent.path()).unwrap(), RUN);
         assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(count(parent.path()), 1);
     }
@@ -335,18 +335,18 @@ mod tests {
     #[test]
     fn a_child_starts_in_the_open_directory_even_if_another_took_its_place() {
         let parent = tempfile::tempdir().unwrap();
-        let workspace = create(parent.path(), RUN);
+        let run_dir = create(parent.path(), RUN);
         let aside = parent.path().join("aside");
-        fs::rename(workspace.root(), &aside).unwrap();
-        fs::create_dir_all(workspace.path()).unwrap();
+        fs::rename(run_dir.path(), &aside).unwrap();
+        fs::create_dir_all(run_dir.workspace_path()).unwrap();
         let touch = std::process::Command::new("/bin/sh")
             .args(["-c", "echo > here; exec 2>&1; pwd -P"])
-            .current_dir(workspace.working_dir())
+            .current_dir(run_dir.working_dir())
             .output()
             .unwrap();
         let held = aside.canonicalize().unwrap().join(WORKSPACE);
         assert_eq!(String::from_utf8(touch.stdout).unwrap().trim_end(), held.to_str().unwrap());
-        assert_eq!((count(&held), count(&workspace.path())), (1, 0));
+        assert_eq!((count(&held), count(&run_dir.workspace_path())), (1, 0));
     }
 
     #[test]
@@ -357,12 +357,12 @@ mod tests {
         let opened = Parent::open(parent.path()).unwrap();
         let abandoned: Vec<_> = Abandoned::find(&opened).collect();
         assert_eq!(abandoned.iter().map(Abandoned::run).collect::<Vec<_>>(), [OTHER]);
-        assert_eq!(found(parent.path()), [""; 0], "another daemon holds its lock");
+        assert_eq!(found(parent.path()), [""; 0], "another process holds its lock");
         for abandoned in abandoned {
             abandoned.remove(&opened).unwrap();
         }
         assert!(!dead.exists());
-        assert!(live.path().is_dir());
+        assert!(live.workspace_path().is_dir());
     }
 
     #[test]

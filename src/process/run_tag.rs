@@ -1,10 +1,10 @@
-//! Marker of the processes of a run.
+//! Tag by which the processes of a run are found.
 
 use std::path::PathBuf;
 
 /// Marks the processes of a run, so that they are found after they have lost their parents.
 #[derive(Debug, Clone)]
-pub struct Marker {
+pub struct RunTag {
     /// Name of an environment variable of the processes.
     pub name: &'static str,
     /// Value of the variable, unique to the run.

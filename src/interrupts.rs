@@ -39,14 +39,14 @@ impl Interrupt {
 
 /// The deadline and the cancellation of one call.
 #[derive(Debug)]
-pub struct Limits {
+pub struct Interrupts {
     deadline: Instant,
     timeout: Duration,
     cancel: Cancel,
 }
 
-impl Limits {
-    /// The limits of a call that began at `began` and may take `timeout`.
+impl Interrupts {
+    /// The interrupts of a call that began at `began` and may take `timeout`.
     #[must_use]
     pub fn new(began: Instant, timeout: Duration, cancel: Cancel) -> Self {
         Self { deadline: began + timeout, timeout, cancel }
@@ -105,24 +105,24 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(600);
 
-    fn limits(began: Instant) -> Limits {
-        Limits::new(began, TIMEOUT, Cancel { abort: CancellationToken::new(), shutdown: CancellationToken::new() })
+    fn interrupts(began: Instant) -> Interrupts {
+        Interrupts::new(began, TIMEOUT, Cancel { abort: CancellationToken::new(), shutdown: CancellationToken::new() })
     }
 
     #[test]
     fn a_call_may_go_on_until_its_time_is_up() {
         let now = Instant::now();
-        assert_eq!(limits(now).check(), Ok(()));
-        assert_eq!(limits(now.checked_sub(TIMEOUT).unwrap()).check(), Err(Cause::Timeout(TIMEOUT).into()));
+        assert_eq!(interrupts(now).check(), Ok(()));
+        assert_eq!(interrupts(now.checked_sub(TIMEOUT).unwrap()).check(), Err(Cause::Timeout(TIMEOUT).into()));
     }
 
     #[test]
     fn an_abort_and_a_shutdown_end_a_call_before_its_time_is_up() {
-        let aborted = limits(Instant::now());
+        let aborted = interrupts(Instant::now());
         aborted.cancel.abort.cancel();
         assert_eq!(aborted.check(), Err(Cause::Aborted.into()));
         assert!(!aborted.shutdown().is_cancelled());
-        let shut_down = limits(Instant::now());
+        let shut_down = interrupts(Instant::now());
         shut_down.cancel.shutdown.cancel();
         assert_eq!(shut_down.check(), Err(Cause::Aborted.into()));
         assert!(shut_down.shutdown().is_cancelled());

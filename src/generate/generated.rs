@@ -28,14 +28,15 @@ pub struct Generated {
 pub struct Timings {
     /// Waiting for a free slot.
     pub queue: Duration,
-    /// Finding the CLI, checking its login, making the workspace.
+    /// Finding the CLI, checking its login, creating the run directory.
     pub preflight: Duration,
-    /// Starting the process.
+    /// Copying the reference images, reading the state of the store, starting the process.
     pub start: Duration,
     /// From then until the image was complete on disk and validated; None if it was found only
     /// after Codex had ended.
     pub image: Option<Duration>,
-    /// Stopping the tree and removing the workspace.
+    /// Stopping the tree and removing the run directory, without the search between the two for an image
+    /// that was found only after Codex had ended.
     pub stop: Duration,
     /// The whole call.
     pub total: Duration,
