@@ -198,7 +198,7 @@ describe('the queue', () => {
     const [first, second] = (await callers(2)) as [Caller, Caller];
     await told(second, 1);
     expect(second.progress.events.map(({ phase }) => phase)).toEqual(['queued']);
-    expect(second.codex.workspaces()).toEqual([]);
+    expect(second.codex.runDirs()).toEqual([]);
     expect(second.progress.events[0]).not.toHaveProperty('threadId');
     await finish(first);
     await finish(second);

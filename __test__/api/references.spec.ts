@@ -168,7 +168,7 @@ describe('an invalid reference', () => {
     expect(error.message).not.toContain(codex.scratch);
     expect(error).not.toHaveProperty('threadId');
     expect(await codex.recordings()).toEqual([]);
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
     expect(events.map(({ phase }) => phase)).not.toContain('starting');
   }
 
@@ -256,7 +256,7 @@ describe.skipIf(!mayHaveDeadDisk())('a reference on a dead disk (takes the right
     const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(await codex.recordings()).toEqual([]);
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   });
 });
 

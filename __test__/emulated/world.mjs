@@ -105,7 +105,7 @@ export class World {
     // Unreferenced, so that waiting for a failed daemon does not keep this process.
     while (this.pids().length === 0) await sleep(20, undefined, { ref: false });
     assert.equal(this.pids().filter(isAlive).length, 2, 'the stub and its tool live');
-    assert.equal(this.workspaces().length, 1);
+    assert.equal(this.runDirs().length, 1);
   }
 
   /** The process ids of the stub and its tool, once that runs. */
@@ -114,8 +114,8 @@ export class World {
     return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').map(Number) : [];
   }
 
-  /** Names of the workspaces: of all temporary files. */
-  workspaces() {
+  /** Names of the run directories: of all temporary files. */
+  runDirs() {
     return leftIn(this.temporary);
   }
 
@@ -126,7 +126,7 @@ export class World {
 
   expectNothingLeft() {
     assert.deepEqual(this.pids().filter(isAlive), [], 'processes left');
-    assert.deepEqual(this.workspaces(), [], 'files left');
+    assert.deepEqual(this.runDirs(), [], 'files left');
   }
 
   /**

@@ -145,7 +145,7 @@ export class Studio {
     return JSON.stringify({ prompt: 'a red fox', env: this.env });
   }
 
-  /** Returns how many processes and workspaces the calls have left. */
+  /** Returns how many processes and run directories the calls have left. */
   leftovers(): number {
     return this.place.leftovers();
   }

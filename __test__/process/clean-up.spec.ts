@@ -1,4 +1,4 @@
-// What Codex may leave in its workspace, and workspaces that cannot be removed. `codex/command` has
+// What Codex may leave in its workspace, and run directories that cannot be removed. `codex/command` has
 // the mode of a workspace.
 
 import { once } from 'node:events';
@@ -30,14 +30,14 @@ describe('a workspace', () => {
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, BOUND_BY_MODES);
     expect(image).toMatchObject({ source: 'store', warnings: [] });
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   });
 
   async function expectRemoved(codex: StubCodex, what: 'many files' | 'odd names'): Promise<void> {
     const steps = turn({ do: 'leave', what }, save('workspace', PICTURE));
     const image = await codex.generateDetailed(steps, { timeoutMs: 60_000 });
     expect(image).toMatchObject({ png: PICTURE, warnings: [] });
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   }
 
   test('is removed with 10,000 files', ({ codex }) => expectRemoved(codex, 'many files'));
@@ -57,7 +57,7 @@ describe.skipIf(WINDOWS)('a workspace deeper than any path', () => {
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, wrapper);
     expect(image).toMatchObject({ source: 'store', warnings: [] });
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   }
 
   test.for<[what: Leftover, how: string, wrapper: Wrapper]>([
@@ -87,27 +87,27 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
     // The mount is gone with its namespace, and the next daemon may remove the rest.
     await codex.play(turn(save('store', PICTURE)));
     await generateInOwnProcess(options);
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   });
 });
 
 // Windows has no modes.
-describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
+describe.skipIf(WINDOWS)('a run directory that cannot be removed', () => {
   /**
-   * Asserts that the workspace is empty and still there, and that the next daemon removes it.
+   * Asserts that the run directory holds only its proof, and that the next host process removes it.
    */
   async function release(codex: StubCodex): Promise<void> {
-    const workspaces = codex.workspaces();
-    expect(workspaces).toHaveLength(1);
+    const runDirs = codex.runDirs();
+    expect(runDirs).toHaveLength(1);
     await chmod(codex.temporary, 0o700);
-    for (const workspace of workspaces) {
-      const directory = path.join(codex.temporary, workspace);
+    for (const runDir of runDirs) {
+      const directory = path.join(codex.temporary, runDir);
       // The proof of origin, for the next daemon.
       expect(await readdir(directory)).toEqual(['run']);
     }
     await codex.play(turn(save('store', PICTURE)));
     await generateInOwnProcess(codex.options());
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   }
 
   test('is reported in the warnings of the image', async ({ codex }) => {
@@ -133,21 +133,21 @@ describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
 });
 
 describe.skipIf(!WINDOWS)(
-  'a workspace that cannot be removed because a process works there',
+  'a run directory that cannot be removed because a process works there',
   () => {
     test('is reported in the warnings of the image', async ({ codex }) => {
       const waits: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
       const call = codex.generateDetailed(turn(...waits, save('workspace', PICTURE)));
       await codex.reached('running');
-      const [workspace = ''] = codex.workspaces();
-      const somebody = await workIn(path.join(codex.temporary, workspace));
+      const [runDir = ''] = codex.runDirs();
+      const worker = await workIn(path.join(codex.temporary, runDir));
       await codex.open('end');
       const { png: image, warnings } = await call;
       expect(image).toEqual(PICTURE);
       expect(warnings).toEqual([expect.stringMatching(/^The workspace could not be removed: /)]);
-      somebody.kill();
-      await once(somebody, 'exit');
-      await rm(path.join(codex.temporary, workspace), { recursive: true });
+      worker.kill();
+      await once(worker, 'exit');
+      await rm(path.join(codex.temporary, runDir), { recursive: true });
     });
   },
 );

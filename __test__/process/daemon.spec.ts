@@ -16,7 +16,7 @@ import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/process/processes.js';
 import { PICTURE } from '../support/image/small-png.js';
 import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
-import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub/stub.js';
+import { type StubCodex, test, RUN_DIR_PREFIX } from '../support/stub/stub.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 /** Waits as long as a busy machine needs. */
@@ -43,7 +43,7 @@ async function busyDaemon(
   const daemon = new Daemon(codex.options({ timeoutMs: 60_000, ...options }), where);
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(4);
-  expect(codex.workspaces()).toHaveLength(1);
+  expect(codex.runDirs()).toHaveLength(1);
   return daemon;
 }
 
@@ -127,7 +127,7 @@ describe('the end of a daemon, which is not reported', () => {
       expect(await daemon.die(way)).toEqual(end);
       await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-      expect(codex.workspaces()).toEqual([]);
+      expect(codex.runDirs()).toEqual([]);
     },
   );
 
@@ -158,8 +158,8 @@ describe('the next daemon', () => {
     const daemon = await busyDaemon(codex);
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
-    const [name = ''] = codex.workspaces();
-    return { workspace: path.join(codex.temporary, name), run: name.replace(WORKSPACE_PREFIX, '') };
+    const [name = ''] = codex.runDirs();
+    return { workspace: path.join(codex.temporary, name), run: name.replace(RUN_DIR_PREFIX, '') };
   };
 
   test('removes the workspace of a dead daemon', async ({ codex }) => {
@@ -180,7 +180,7 @@ describe('the next daemon', () => {
     // In its own process, because a stack overflow would end it.
     const { image } = await generateInOwnProcess(codex.options());
     expect(image).toMatchObject({ source: 'store' });
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   });
 
   // On Windows no process outlives its daemon.
@@ -204,23 +204,20 @@ describe('the next daemon', () => {
 
   describe('a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
-      ['of another name', async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}notes`)],
+      ['of another name', async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}notes`)],
       [
         'of a longer name',
-        async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}${'0'.repeat(17)}`),
+        async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}${'0'.repeat(17)}`),
       ],
       [
         'of such a name',
-        async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}0123456789abcdef`),
+        async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}0123456789abcdef`),
       ],
-      [
-        'of the name it once began with',
-        ({ temporary }) => made(temporary, `.${WORKSPACE_PREFIX}x`),
-      ],
+      ['of the name it once began with', ({ temporary }) => made(temporary, `.${RUN_DIR_PREFIX}x`)],
       [
         'that was one and has another name',
         async (codex) => {
-          const other = path.join(codex.temporary, `${WORKSPACE_PREFIX}0123456789abcdef`);
+          const other = path.join(codex.temporary, `${RUN_DIR_PREFIX}0123456789abcdef`);
           await rename((await leave(codex)).workspace, other);
           return other;
         },
@@ -264,11 +261,11 @@ describe('the next daemon', () => {
 
   test('leaves alone a workspace whose owner lives', async ({ codex }) => {
     const daemon = await busyDaemon(codex);
-    const theirs = codex.workspaces();
+    const theirs = codex.runDirs();
     await codex.play(turn(save('store', PICTURE)));
     // In the same temporary directory, with other steps.
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-    expect(codex.workspaces()).toEqual(theirs);
+    expect(codex.runDirs()).toEqual(theirs);
     expect(codex.survivors()).toHaveLength(4);
     await daemon.die('process.exit');
   });

@@ -22,7 +22,7 @@ describe.skipIf(!WINDOWS)('a call on Windows', () => {
     const steps = turn({ do: 'tool' }, RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal });
     await codex.reached('running');
-    const [workspace = ''] = codex.workspaces();
+    const [workspace = ''] = codex.runDirs();
     const bystander = await workIn(path.join(codex.temporary, workspace));
     controller.abort('enough');
     const end = rejection(call);

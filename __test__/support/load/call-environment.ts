@@ -13,7 +13,7 @@ import { type Survivor, survivors } from '../process/survivors.js';
 /** Directories and an environment by which everything that a call leaves can be found. */
 export interface Place {
   directory: string;
-  /** The directory for temporary files, in which workspaces are made. */
+  /** The directory for temporary files, in which run directories are made. */
   temporary: string;
   env: Record<string, string>;
   /** Its live processes. */

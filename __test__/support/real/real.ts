@@ -38,7 +38,7 @@ export const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
 export class RealCodex {
   /** The user's home. */
   readonly user: string;
-  /** The directory for temporary files, in which workspaces are made. */
+  /** The directory for temporary files, in which run directories are made. */
   readonly temporary: string;
   /** For the spec's own files. */
   readonly scratch: string;

@@ -27,7 +27,7 @@ import { SCRIPT_STUB, SCRIPT_STUB_ENV } from './stub-program.js';
 import { type Survivor, survivors } from '../process/survivors.js';
 
 /** The name of a private directory, before the id of its run. Repeats `PREFIX` of src/run_dir.rs. */
-export const WORKSPACE_PREFIX = 'od-codex-image-';
+export const RUN_DIR_PREFIX = 'od-codex-image-';
 const OF_THE_SPEC = 'of the spec';
 
 export class StubCodex {
@@ -35,7 +35,7 @@ export class StubCodex {
   readonly home: string;
   /** The user's home. */
   readonly user: string;
-  /** The directory for temporary files, in which workspaces are made. */
+  /** The directory for temporary files, in which run directories are made. */
   readonly temporary: string;
   /** The directory in which the stub reads its script and writes its recordings. */
   readonly desk: string;
@@ -169,15 +169,15 @@ export class StubCodex {
     return directory;
   }
 
-  /** Names of the workspaces that still exist: of all temporary files but the spec's own. */
-  workspaces(): string[] {
+  /** Names of the run directories that still exist: of all temporary files but the spec's own. */
+  runDirs(): string[] {
     return leftIn(this.temporary).filter((name) => name !== OF_THE_SPEC);
   }
 
   /** Asserts that no process and no workspace is left. */
   async expectNothingLeft(): Promise<void> {
     expect(this.survivors(), 'processes left').toEqual([]);
-    expect(this.workspaces(), 'workspaces left').toEqual([]);
+    expect(this.runDirs(), 'run directories left').toEqual([]);
   }
 
   async close(): Promise<void> {
