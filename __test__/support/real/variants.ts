@@ -40,7 +40,7 @@ export function misgivings(
   sandbox: GenerateOptions['sandbox'] = 'workspace-write',
 ): { confined: boolean; warnings: unknown[] } {
   if (WINDOWS || sandbox !== 'workspace-write') return { confined: true, warnings: [] };
-  const [, minor = NaN, patch = NaN] = version.split('..').map(Number);
+  const [, minor = NaN, patch = NaN] = version.split('.').map(Number);
   const holdsRoot = minor > 153 || (minor === 153 && patch >= 4);
   const confined = holdsRoot || !LINUX || process.getuid?.() !== 0;
   const warnings = [

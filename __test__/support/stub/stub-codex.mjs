@@ -56,8 +56,8 @@ const recording = {
   args,
   env: /** @type {Record<string, string>} */ ({ ...process.env }),
   cwd: process.cwd(),
-  cwdMode: statSync('..').mode & 0o777,
-  cwdEntries: readdirSync('..'),
+  cwdMode: statSync('.').mode & 0o777,
+  cwdEntries: readdirSync('.'),
   startedAt: now(),
 };
 
@@ -368,7 +368,7 @@ function leave(what) {
     case 'locked directories':
       mkdirSync('a/b/c', { recursive: true });
       writeFileSync('a/b/c/file', '');
-      for (const directory of ['a/b/c', 'a/b', 'a', '..']) chmodSync(directory, 0);
+      for (const directory of ['a/b/c', 'a/b', 'a', '.']) chmodSync(directory, 0);
       return;
     case 'many files':
       mkdirSync('many');
@@ -391,7 +391,7 @@ function leave(what) {
         symlinkSync(desk, 'link to a directory');
         symlinkSync(path.join(desk, 'script.json'), 'link to a file');
       });
-      for (const directory of ['many', '..']) chmodSync(directory, 0);
+      for (const directory of ['many', '.']) chmodSync(directory, 0);
       return;
     case 'a mount point':
       mkdirSync('a/b/mounted', { recursive: true });
@@ -400,7 +400,7 @@ function leave(what) {
       }
       return;
     case 'locked parent':
-      return chmodSync('../../..', 0o555);
+      return chmodSync('../..', 0o555);
   }
 }
 
@@ -418,7 +418,7 @@ function nest(levels, furnish) {
     furnish?.(level);
   }
   for (let level = 0; level < levels; level += 1) {
-    process.chdir('../..');
+    process.chdir('..');
     if (furnish !== undefined) chmodSync('a', 0);
   }
 }
