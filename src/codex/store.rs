@@ -35,7 +35,7 @@ pub enum ImageError {
     Invalid(PngError),
 }
 
-/// Reads the file `name` in `dir` and checks it with `prove`. Returns `None` if the file does not
+/// Reads the file `name` in `dir` and checks it with `validate`. Returns `None` if the file does not
 /// exist, or if on Windows another process holds it open without sharing.
 ///
 /// # Errors

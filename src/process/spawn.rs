@@ -39,7 +39,7 @@ pub struct Pipes {
 ///   then with doubling pauses up to 1 s; the pauses are longer on a machine with thousands of
 ///   processes or without a free CPU. On Linux each scan also marks what it finds.
 ///
-/// # Interrupts
+/// # Limits
 /// These processes are missed:
 ///
 /// - On Linux, one that loses its parents, group, environment, directory and the limit between two

@@ -28,7 +28,7 @@ pub struct RecordedImage {
 
 /// Upper limit for the JSON around a picture in its line, in bytes.
 const LINE_OVERHEAD: u64 = 64 << 10;
-/// Text in every line that rollouts a picture, and in few others.
+/// Text in every line that records an image, and in few others.
 const IMAGE_MARKER: &[u8] = b"\"image_gen";
 
 /// Calls `each` for every picture in the thread's rollout of at most `limit` bytes, in order, until
@@ -87,7 +87,7 @@ pub fn images_in(mut rollout: impl Read, limit: u64, mut each: impl FnMut(Record
     too_large || lines.dropped() > 0
 }
 
-/// Line that rollouts a result of image_gen. There are three kinds:
+/// Line that records a result of image_gen. There are three kinds:
 ///
 /// * `event_msg` / `image_generation_end` (to 0.150.1),
 /// * `response_item` / `image_generation_call` (the hosted tool),

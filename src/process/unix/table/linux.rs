@@ -74,7 +74,7 @@ fn real_time_limit(limits: &str) -> Option<u64> {
 /// Whether the process has the tag's limit, has the tag in its environment, or works in the
 /// marked directory. A process with the limit of another run belongs to that run.
 ///
-/// Interrupts are readable for all users. Environment and directory are hidden if this user may not
+/// Limits are readable for all users. Environment and directory are hidden if this user may not
 /// inspect the process.
 pub fn belongs_to_run(pid: Pid, tag: &RunTag) -> bool {
     let limit = real_time_limit(&fs::read_to_string(path(pid, "limits")).unwrap_or_default());
