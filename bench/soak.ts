@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { setMaxConcurrentRuns } from '../index.js';
-import { footprint } from '../__test__/support/footprint.js';
-import { Mixture } from '../__test__/support/mixture.js';
+import { footprint } from '../__test__/support/process/footprint.js';
+import { Mixture } from '../__test__/support/load/mixed-calls.js';
 import { circumstances, formatted } from './report.js';
 import { trend } from './statistics.js';
 

@@ -8,14 +8,14 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-import { buildCompiledStub } from '../__test__/support/cargo-example.js';
+import { buildCompiledStub } from '../__test__/support/stub/cargo-example.js';
 import { makeHome } from '../__test__/support/loopback/home.js';
-import { makePng } from '../__test__/support/picture.js';
-import { type Place, makePlace } from '../__test__/support/place.js';
+import { makePng } from '../__test__/support/image/picture.js';
+import { type Place, makePlace } from '../__test__/support/load/call-environment.js';
 import type { Events } from './children/event-writer.js';
 
-/** The compiled stub. `STUB_ORDERS` in its environment lists its steps. */
-export const STUB = await buildCompiledStub();
+/** The compiled stub. `STUB_STEPS` in its environment lists its steps. */
+export const COMPILED_STUB = await buildCompiledStub();
 export const PROMPT = 'a red fox';
 
 /** An environment for stubs that print `events`, spread evenly over `ms`. */
@@ -29,7 +29,7 @@ export async function makeStubPlace(events: number, ms: number): Promise<Place> 
     ...place,
     env: {
       ...place.env,
-      STUB_ORDERS: 'thread events save',
+      STUB_STEPS: 'thread events save',
       STUB_EVENTS: String(events),
       STUB_MS: String(ms),
       STUB_PICTURE: picture,
@@ -42,7 +42,7 @@ export async function makeStubPlace(events: number, ms: number): Promise<Place> 
 
 /** A FIFO at which stubs wait: each starts its thread, and prints no more before {@link open}. */
 export interface Gate {
-  env: { STUB_ORDERS: string; STUB_GATE: string };
+  env: { STUB_STEPS: string; STUB_GATE: string };
   open: (stubs: number) => void;
   remove: () => void;
 }
@@ -53,7 +53,7 @@ export function makeGate(directory: string): Gate {
   // `r+`: neither this nor a stub waits for the other end to be opened.
   const descriptor = openSync(fifo, 'r+');
   return {
-    env: { STUB_ORDERS: 'thread gate events save', STUB_GATE: fifo },
+    env: { STUB_STEPS: 'thread await events save', STUB_GATE: fifo },
     open: (stubs) => writeSync(descriptor, Buffer.alloc(stubs)),
     remove: () => closeSync(descriptor),
   };
@@ -77,8 +77,8 @@ export function makeFifoStubs(
   const writer = fork(fileURLToPath(new URL('children/event-writer.ts', import.meta.url)));
   return {
     stubs: fifos.map((fifo) => ({
-      codexPath: STUB,
-      env: { ...env, STUB_ORDERS: 'thread relay save', STUB_FIFO: fifo },
+      codexPath: COMPILED_STUB,
+      env: { ...env, STUB_STEPS: 'thread relay save', STUB_FIFO: fifo },
     })),
     open: () => writer.send({ fifos, ...events } satisfies Events),
     remove: () => writer.kill(),
@@ -90,7 +90,7 @@ export async function runBare(
   { directory, env }: Pick<Place, 'directory' | 'env'>,
   onFirstOutput?: () => void,
 ): Promise<void> {
-  const child = spawn(STUB, ['exec', '--json'], {
+  const child = spawn(COMPILED_STUB, ['exec', '--json'], {
     cwd: directory,
     env,
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { type GenerateOptions, type GeneratedImage, generateCodexImageDetailed } from '../index.js';
-import { installCodex, NEWEST } from '../__test__/support/codex-cli.js';
+import { installCodex, NEWEST } from '../__test__/support/real/codex-cli.js';
 import { copy, draw, startBackend, talk, think } from '../__test__/support/loopback.js';
 import { briefOf } from '../__test__/support/loopback/request.js';
-import { drawPrompt } from '../__test__/support/picture.js';
+import { drawPrompt } from '../__test__/support/image/picture.js';
 
 const OUTPUT = fileURLToPath(new URL('../demo.png', import.meta.url));
 

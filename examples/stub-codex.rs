@@ -1,8 +1,8 @@
-//! A fake Codex CLI for tests and benchmarks that need a fast one, or one compiled for the
-//! platform. `STUB_ORDERS` lists the steps of `codex exec`, separated by spaces (`perform` has
+//! A compiled stub of Codex for tests and benchmarks that need a fast one, or one compiled for the
+//! platform. `STUB_STEPS` lists the steps of `codex exec`, separated by spaces (`perform` has
 //! them). It exits with 0 after the last one.
 //!
-//! `__test__/support/stub-codex.mjs` is the scriptable fake.
+//! `__test__/support/stub/stub-codex.mjs` is the script stub, which has more steps.
 
 use std::error::Error;
 use std::fs::File;
@@ -63,7 +63,7 @@ impl Exec {
     }
 
     fn run(&self) -> Fallible<ExitCode> {
-        for step in env::var("STUB_ORDERS")?.split_whitespace() {
+        for step in env::var("STUB_STEPS")?.split_whitespace() {
             if let Some(code) = step.strip_prefix("exit:") {
                 return Ok(ExitCode::from(code.parse::<u8>()?));
             }
@@ -78,7 +78,7 @@ impl Exec {
             "message" => print_message("I am thinking."),
             "events" => print_events(),
             "relay" => relay(),
-            "gate" => self.wait_at_gate(),
+            "await" => self.wait_at_gate(),
             "turn_failed" => {
                 let message = env::var("STUB_COMPLAINT")?;
                 print_line(&format!(r#"{{"type":"turn.failed","error":{{"message":"{message}"}}}}"#))

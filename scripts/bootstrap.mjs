@@ -20,7 +20,7 @@ const DIST_SOURCES = [
   // `bin/demo-backend.mts` imports them.
   '__test__/support/loopback.ts',
   '__test__/support/loopback',
-  '__test__/support/picture.ts',
+  '__test__/support/image/picture.ts',
 ];
 
 /** A program that failed. Its own output says why. */

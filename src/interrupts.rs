@@ -37,7 +37,7 @@ impl Interrupt {
     }
 }
 
-/// The deadline and the cancellation of one call.
+/// Events that interrupt one call: its deadline, an abort, the end of its environment.
 #[derive(Debug)]
 pub struct Interrupts {
     deadline: Instant,

@@ -68,7 +68,7 @@ impl Configuration {
     /// Reads the configuration files and `auth.json`. Blocks on the disk.
     #[must_use]
     pub fn read(request: &Request) -> Self {
-        let home = request.codex_home();
+        let home = request.home_path();
         let config = Config::read(&ConfigFiles::here(&home, &request.env));
         let settings = callers_settings(request);
         Self {

@@ -143,7 +143,7 @@ impl ProvenanceCheck {
     /// the agent acts, the rollout cannot be forged. Blocks on the disk.
     pub fn read_recorded_sandbox(&self, thread: &ThreadId) {
         if self.confirmed.get().is_none()
-            && let Some(recorded) = rollout::recorded_sandbox(&self.request.codex_home(), thread)
+            && let Some(recorded) = rollout::recorded_sandbox(&self.request.home_path(), thread)
         {
             // Fails only if another thread has set the same result.
             let _ = self.confirmed.set(confirm(&recorded, &self.request, &self.workspace));
@@ -163,7 +163,7 @@ impl ProvenanceCheck {
     /// The home of Codex.
     #[must_use]
     pub fn codex_home(&self) -> PathBuf {
-        self.request.codex_home()
+        self.request.home_path()
     }
 
     /// Whether an unverified image is refused.
@@ -175,7 +175,7 @@ impl ProvenanceCheck {
     /// Returns a watcher of the rollout of `thread`.
     #[must_use]
     pub fn rollout_watcher(&self, thread: &ThreadId) -> rollout::RolloutWatcher {
-        rollout::RolloutWatcher::new(&self.request.codex_home(), thread)
+        rollout::RolloutWatcher::new(&self.request.home_path(), thread)
     }
 
     /// Whether only the rollout can verify an image.
@@ -198,7 +198,7 @@ impl ProvenanceCheck {
     #[must_use]
     pub fn store(&self, thread: &ThreadId) -> Store {
         let since = self.baseline.since(thread);
-        Store::new(&self.request.codex_home(), thread, self.request.max_image_bytes, since)
+        Store::new(&self.request.home_path(), thread, self.request.max_image_bytes, since)
     }
 
     /// Scans the store once. Blocks on the disk.
@@ -274,7 +274,7 @@ impl ProvenanceCheck {
 
     fn in_rollout(&self, thread: &ThreadId) -> Result<FoundImage, Rejection> {
         self.read_recorded_sandbox(thread);
-        let (home, limit) = (self.request.codex_home(), self.request.max_image_bytes);
+        let (home, limit) = (self.request.home_path(), self.request.max_image_bytes);
         let image = first_in_rollout(&home, thread, limit, &self.given_up, NoImageReason::NotDrawn)?;
         let verified = !matches!(self.write_protection(), WriteProtection::Missing(_));
         self.accept(FoundImage { verified, ..image })
@@ -282,7 +282,7 @@ impl ProvenanceCheck {
 
     /// Determines whether the bytes are verified.
     fn trace(&self, png: Vec<u8>, info: ImageInfo, source: Source, thread: &ThreadId) -> Result<FoundImage, Rejection> {
-        let home = self.request.codex_home();
+        let home = self.request.home_path();
         self.read_recorded_sandbox(thread);
         // If the store suffices, the rest of the rollout is not read: it is large.
         let protection = self.write_protection();

@@ -173,7 +173,7 @@ async fn find(request: &Arc<Request>) -> Result<Result<Installation, Cause>, Fai
 
 /// Reads the configuration. Returns None if the disk of `CODEX_HOME` does not answer.
 async fn read_configuration(request: &Arc<Request>) -> Result<Option<Configuration>, Failure> {
-    let (home, request) = (request.codex_home(), Arc::clone(request));
+    let (home, request) = (request.home_path(), Arc::clone(request));
     blocking::on_disk_unless_stalled(DiskWork::HomeFiles, home, move || Configuration::read(&request)).await
 }
 

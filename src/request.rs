@@ -239,9 +239,9 @@ impl Request {
         }
     }
 
-    /// An owned copy of the path of Codex's home.
+    /// Returns a copy of the path of Codex's home.
     #[must_use]
-    pub fn codex_home(&self) -> PathBuf {
+    pub fn home_path(&self) -> PathBuf {
         self.codex_home.path.clone()
     }
 }

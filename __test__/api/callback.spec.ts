@@ -5,10 +5,10 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, type OnProgress } from '../../index.js';
-import { PICTURE } from '../support/png.js';
-import { HANG, save, say, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { HANG, save, say, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 describe('onProgress', () => {
   const FLOOD: Step = { do: 'messages', count: 5000 };
@@ -68,8 +68,8 @@ describe('a callback', () => {
     const note = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', note).on('uncaughtException', note);
     try {
-      const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
-      expect(await codex.generate(orders, {}, onProgress)).toEqual(PICTURE);
+      const steps = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
+      expect(await codex.generate(steps, {}, onProgress)).toEqual(PICTURE);
       for (let n = 0; n < 5; n += 1) await turnOfTheLoop();
     } finally {
       process.off('unhandledRejection', note).off('uncaughtException', note);
@@ -79,8 +79,8 @@ describe('a callback', () => {
 
   test('is called again after it has thrown', async ({ codex }) => {
     let heard = 0;
-    const orders = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
-    await codex.generate(orders, {}, (_message, { phase }) => {
+    const steps = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
+    await codex.generate(steps, {}, (_message, { phase }) => {
       if (phase === 'message') heard += 1;
       throw new Error('boom');
     });
@@ -98,9 +98,9 @@ describe('a callback', () => {
 
   test('may start another call', async ({ codex }) => {
     const calls: Promise<Buffer>[] = [];
-    const orders = turn(say('hello'), save('workspace', PICTURE));
-    await codex.generate(orders, {}, (_message, { phase }) => {
-      if (phase === 'message') calls.push(codex.generate(orders));
+    const steps = turn(say('hello'), save('workspace', PICTURE));
+    await codex.generate(steps, {}, (_message, { phase }) => {
+      if (phase === 'message') calls.push(codex.generate(steps));
     });
     expect(await Promise.all(calls)).toEqual([PICTURE]);
   });

@@ -7,13 +7,13 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { generateCodexImage, type GenerateOptions, type ProgressEvent } from '../../index.js';
-import { listenersOf, rejection } from '../support/abort.js';
+import { listenersOf, rejection } from '../support/call/abort.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { HANG, RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Orders, Step } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 async function expectAborted(
   codex: StubCodex,
@@ -35,7 +35,7 @@ describe('an early abort', () => {
   test('ends a call that was made in the same tick', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
-    await codex.order(turn(RUNNING, HANG));
+    await codex.play(turn(RUNNING, HANG));
     const call = generateCodexImage(codex.options({ signal }));
     controller.abort('enough');
     await expectAborted(codex, call, signal);
@@ -45,7 +45,7 @@ describe('an early abort', () => {
 describe('an abort', () => {
   const LONG_PROMPT = `a red fox ${'and another '.repeat(100_000)}`;
 
-  test.for<[when: string, mark: string, orders: Orders, options?: Partial<GenerateOptions>]>([
+  test.for<[when: string, mark: string, script: StubScript, options?: Partial<GenerateOptions>]>([
     ['asking for the login', 'asked', { login: 'silent', exec: [] }],
     ['writing the prompt', 'running', { stdin: 'ignore', exec: [RUNNING, HANG] }],
     ['running, before the thread has started', 'running', { exec: [RUNNING, HANG] }],
@@ -65,11 +65,11 @@ describe('an abort', () => {
       { exec: turn(save('store', PICTURE), RUNNING, HANG) },
       { completion: 'exit' },
     ],
-  ])('ends a call that is %s', async ([, mark, orders, options], { codex }) => {
-    if (orders.login === 'silent') await codex.login(null);
+  ])('ends a call that is %s', async ([, mark, script, options], { codex }) => {
+    if (script.login === 'silent') await codex.login(null);
     const controller = new AbortController();
     const { signal } = controller;
-    const call = codex.generate(orders, { signal, prompt: LONG_PROMPT, ...options });
+    const call = codex.generate(script, { signal, prompt: LONG_PROMPT, ...options });
     await codex.reached(mark);
     controller.abort('enough');
     await expectAborted(codex, call, signal);

@@ -6,13 +6,13 @@ import path from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
-import { listenersOf, rejection } from '../support/abort.js';
+import { listenersOf, rejection } from '../support/call/abort.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Orders, Step } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 // The tests run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);
@@ -116,7 +116,7 @@ describe('an abort', () => {
       onTestFinished(() => void process.off('warning', warn));
 
       const controller = new AbortController();
-      await codex.order(turn(RUNNING, HANG));
+      await codex.play(turn(RUNNING, HANG));
       const options = codex.options({ signal: controller.signal });
       const calls = Array.from({ length: 8 }, () => generateCodexImage(options));
       await codex.reached('running');
@@ -137,8 +137,8 @@ describe.concurrent('timeoutMs', () => {
 
   test('includes the question for the login', async ({ codex, expect }) => {
     await codex.login(null);
-    const orders: Orders = { login: 'silent', exec: turn(save('store', PICTURE)) };
-    const error = await failure(codex.generate(orders, { timeoutMs }));
+    const script: StubScript = { login: 'silent', exec: turn(save('store', PICTURE)) };
+    const error = await failure(codex.generate(script, { timeoutMs }));
     expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
     expect(codex.hasReached('asked')).toBe(true);
     await codex.expectNothingLeft();
@@ -151,8 +151,8 @@ describe.concurrent('timeoutMs', () => {
   });
 
   test("includes the time after the picture, completion 'exit'", async ({ codex, expect }) => {
-    const orders = turn(save('store', PICTURE), RUNNING, HANG);
-    const error = await failure(codex.generate(orders, { timeoutMs, completion: 'exit' }));
+    const steps = turn(save('store', PICTURE), RUNNING, HANG);
+    const error = await failure(codex.generate(steps, { timeoutMs, completion: 'exit' }));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(codex.hasReached('running')).toBe(true);
   });
@@ -173,8 +173,8 @@ describe('killGraceMs', () => {
   // Windows has no polite signal.
   test.skipIf(WINDOWS)('gives Codex the time to clean up', async ({ codex }) => {
     const controller = new AbortController();
-    const orders = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
-    const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 30_000 });
+    const steps = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
+    const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 30_000 });
     await codex.reached('running');
     controller.abort('enough');
     await rejection(call);
@@ -183,8 +183,8 @@ describe('killGraceMs', () => {
 
   test('gives no time if it is 0', async ({ codex }) => {
     const controller = new AbortController();
-    const orders = turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG);
-    const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 0 });
+    const steps = turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG);
+    const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 0 });
     await codex.reached('running');
     controller.abort('enough');
     expect((await rejection(call)).reason).toBe('enough');

@@ -9,10 +9,10 @@ import { inspect } from 'node:util';
 import { describe, expect } from 'vitest';
 
 import { WINDOWS } from '../support/platform.js';
-import { failure } from '../support/outcome.js';
-import { item, print, say, THREAD, turn, TURN_STARTED, turnFailed } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { failure } from '../support/call/outcome.js';
+import { item, print, say, THREAD, turn, TURN_STARTED, turnFailed } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 /** Logged by the real CLI (0.169.0) when a side request fails, whether or not the turn succeeds. */
 const NOISE = [

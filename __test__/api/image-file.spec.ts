@@ -1,5 +1,5 @@
 // What may be in the place of the image: no regular file, a growing file, a decompression bomb.
-// `image` has what depends on the bytes alone.
+// `image-bytes` has what depends on the bytes alone.
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,13 +7,13 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { generateInOwnProcess } from '../support/own-process.js';
+import { generateInOwnProcess } from '../support/process/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { assemble, chunk, png } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { assemble, chunk, png } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const PICTURE = png({ width: 40, height: 30 });
 const PLACES = ['store', 'workspace'] as const;
@@ -33,7 +33,7 @@ describe('a decompression bomb', () => {
     const rows = deflateSync(Buffer.alloc(side * (1 + Math.ceil(side / 8))));
     const bomb = assemble([chunk('IHDR', header), chunk('IDAT', rows)]);
 
-    await codex.order(turn(save('store', bomb)));
+    await codex.play(turn(save('store', bomb)));
     const { error, peakGrowth } = await generateInOwnProcess(codex.options());
     expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
     expect(error?.message).toContain('30000 × 30000');
@@ -47,7 +47,7 @@ describe('a decompression bomb', () => {
   ])('in %s is refused in bounded memory', async ([type, before], { codex }) => {
     const packed = deflateSync(Buffer.alloc(64 * MEGABYTE, ' '));
     const bomb = png({ ancillary: [chunk(type, Buffer.concat([Buffer.from(before), packed]))] });
-    await codex.order(turn(save('store', bomb)));
+    await codex.play(turn(save('store', bomb)));
     const { error, peakGrowth } = await generateInOwnProcess(codex.options());
     expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
     expect(error?.message).toContain('a profile or a text in it takes too much memory');
@@ -110,13 +110,13 @@ describe.for(PLACES)('a file that still grows when it is first seen (%s)', (plac
   test.for(['image', 'exit'] as const)(
     "is returned as a whole, completion '%s'",
     async (completion, { codex }) => {
-      const orders = turn(save(place, large, { pieces: 20, everyMs: 10 }));
-      expect(await codex.generate(orders, { completion })).toEqual(large);
+      const steps = turn(save(place, large, { pieces: 20, everyMs: 10 }));
+      expect(await codex.generate(steps, { completion })).toEqual(large);
     },
   );
 
   test('is refused if Codex ends before it is whole', async ({ codex }) => {
-    const orders = turn(save(place, large.subarray(0, -20), { pieces: 5 }));
-    expect(await failure(codex.generate(orders))).toMatchObject({ code: 'INVALID_IMAGE' });
+    const steps = turn(save(place, large.subarray(0, -20), { pieces: 5 }));
+    expect(await failure(codex.generate(steps))).toMatchObject({ code: 'INVALID_IMAGE' });
   });
 });

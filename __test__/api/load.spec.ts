@@ -6,11 +6,11 @@ import { promisify } from 'node:util';
 
 import { expect, test } from 'vitest';
 
-import type { Report } from '../support/load-once.js';
+import type { Report } from '../support/load/load-once.js';
 import { WINDOWS } from '../support/platform.js';
 
 const CALLS = 1000;
-const SCRIPT = fileURLToPath(new URL('../support/load-once.ts', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../support/load/load-once.ts', import.meta.url));
 
 /**
  * What a call keeps makes every round grow: 68 KB for each success would be 47 MB. Idle threads and

@@ -13,7 +13,7 @@ import {
   setMaxConcurrentRuns,
 } from '../../index.js';
 import { NOWHERE } from '../support/platform.js';
-import { failure } from '../support/outcome.js';
+import { failure } from '../support/call/outcome.js';
 
 /** The functions as JavaScript sees them: any argument can be passed. */
 type Loose = (...args: unknown[]) => Promise<unknown>;

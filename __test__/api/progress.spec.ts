@@ -3,11 +3,11 @@
 import { expect } from 'vitest';
 
 import { type ProgressEvent } from '../../index.js';
-import { PICTURE } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
-import { HANG, item, save, say, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
+import { HANG, item, save, say, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const PHASES: Record<ProgressEvent['phase'], true> = {
   queued: true,
@@ -39,8 +39,8 @@ test('onProgress is called with the phases in order', async ({ codex }) => {
   // Events and files are noticed in different ways: without the gate, the image might be seen
   // before the earlier messages.
   const drawing: Step[] = [{ do: 'await', gate: 'heard' }, save('store', PICTURE), HANG];
-  const orders = turn(say('I am drawing.'), RECONNECTING, COMMAND, ...drawing);
-  await codex.generate(orders, {}, (message, event) => {
+  const steps = turn(say('I am drawing.'), RECONNECTING, COMMAND, ...drawing);
+  await codex.generate(steps, {}, (message, event) => {
     onProgress(message, event);
     if (event.phase === 'command') void codex.open('heard');
   });
@@ -63,8 +63,8 @@ test('onProgress is called with the phases in order', async ({ codex }) => {
 
 test('onProgress is told of the picture while Codex goes on', async ({ codex }) => {
   const { events, onProgress } = listener();
-  const orders = turn(save('store', PICTURE), { do: 'await', gate: 'end' });
-  const call = codex.generate(orders, { completion: 'exit' }, (message, event) => {
+  const steps = turn(save('store', PICTURE), { do: 'await', gate: 'end' });
+  const call = codex.generate(steps, { completion: 'exit' }, (message, event) => {
     onProgress(message, event);
     if (event.phase === 'image') void codex.open('end');
   });
@@ -74,8 +74,8 @@ test('onProgress is told of the picture while Codex goes on', async ({ codex }) 
 
 test('onProgress gets all messages of the agent, in order', async ({ codex }) => {
   const { events, onProgress } = listener();
-  const orders = turn({ do: 'messages', count: 3000 }, save('workspace', PICTURE));
-  await codex.generate(orders, {}, onProgress);
+  const steps = turn({ do: 'messages', count: 3000 }, save('workspace', PICTURE));
+  await codex.generate(steps, {}, onProgress);
   const said = events.filter(({ phase }) => phase === 'message').map(({ message }) => message);
   expect(said).toEqual(Array.from({ length: 3000 }, (_, n) => `message ${n + 1}`));
 });
@@ -99,7 +99,7 @@ test('every event has all its members', async ({ codex }) => {
 
 test('every message fits in one row', async ({ codex }) => {
   const { messages, onProgress } = listener();
-  const orders = turn(
+  const steps = turn(
     say('first line\nsecond line\r\nthird\u2028fourth\tfifth'),
     say('\x1b[31mred\x1b[0m \x07bell \0nul'),
     say(`long ${'word '.repeat(1000)}`),
@@ -110,7 +110,7 @@ test('every message fits in one row', async ({ codex }) => {
     item({ type: 'error', message: `trouble\n${'x'.repeat(1000)}` }),
     save('workspace', PICTURE),
   );
-  await codex.generate(orders, {}, onProgress);
+  await codex.generate(steps, {}, onProgress);
   for (const message of messages) {
     expect(message).toBe(message.trim());
     expect(message).not.toBe('');
@@ -133,11 +133,11 @@ test('no message misleads a terminal or a reader', async ({ codex }) => {
   ];
   const family = '👨‍👩‍👧‍👦 ❤️‍🔥 🇩🇪 می‌خواهم';
   const trouble = `Reconnecting... 1/5 (${disguises.join(' ')})`;
-  const orders = turn(...disguises.map(say), say(family), {
+  const steps = turn(...disguises.map(say), say(family), {
     do: 'emit',
     event: { type: 'error', message: trouble },
   });
-  await failure(codex.generate(orders, {}, onProgress));
+  await failure(codex.generate(steps, {}, onProgress));
   const said = messages.join('\n');
   // Joiners within emoji are invisible, and kept.
   expect(said.replaceAll(/[\u200c\u200d]/g, '')).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -157,11 +157,8 @@ test('no message misleads a terminal or a reader', async ({ codex }) => {
 test('no message repeats a secret', async ({ codex }) => {
   const { messages, onProgress } = listener();
   const secret = 'sk-proj-Ab12Cd34Ef56Gh78Ij90';
-  const orders = turn(
-    say(`Using ${secret}`),
-    item({ type: 'error', message: `bad key ${secret}` }),
-  );
-  await failure(codex.generate(orders, {}, onProgress));
+  const steps = turn(say(`Using ${secret}`), item({ type: 'error', message: `bad key ${secret}` }));
+  await failure(codex.generate(steps, {}, onProgress));
   expect(messages.join('\n')).not.toContain('Ab12Cd34Ef56');
 });
 

@@ -13,15 +13,15 @@ import {
   COUNTED_USER,
   generateInOwnProcess,
   mayBeCounted,
-} from '../support/own-process.js';
-import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
+} from '../support/process/own-process.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm/npm-layout.js';
 import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import { failure } from '../support/outcome.js';
-import { HANG, record, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { png } from '../support/image/small-png.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, record, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const DRAWN = png({ seed: 1 });
 const FAKED = png({ seed: 2 });
@@ -478,7 +478,7 @@ describe.skipIf(!LINUX)('an agent that runs as root', () => {
     { version: '0.153.4', holds: true },
   ])('makes images unverified up to 0.153.3: $version', async ({ version, holds }, { codex }) => {
     const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
-    await codex.order(steps);
+    await codex.play(steps);
     const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_MOUNTER);
     const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
     expect(image).toMatchObject({ verified: holds, warnings });
@@ -490,7 +490,7 @@ describe.skipIf(!LINUX)('an agent that runs as root', () => {
 
   test.skipIf(!mayBeCounted())('is one only if the user is root', async ({ codex }) => {
     const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', NATIVE);
-    await codex.order(steps);
+    await codex.play(steps);
     codex.giveTo(COUNTED_USER);
     const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_COUNTED_USER);
     expect(image).toMatchObject({ verified: true, warnings: [] });

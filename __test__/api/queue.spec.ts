@@ -12,11 +12,11 @@ import {
   setMaxConcurrentRuns,
 } from '../../index.js';
 import { NOWHERE } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
-import { RUNNING, save, turn } from '../support/steps.js';
-import { StubCodex, test } from '../support/stub.js';
-import type { Recording, Step } from '../support/stub-orders.js';
+import { png } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
+import { RUNNING, save, turn } from '../support/stub/steps.js';
+import { StubCodex, test } from '../support/stub/stub.js';
+import type { Recording, Step } from '../support/stub/stub-script.js';
 
 const DEFAULT_LIMIT = 2;
 const GATE: Step = { do: 'await', gate: 'end' };
@@ -58,7 +58,7 @@ async function prepare(
   });
   const draw = async (codex: StubCodex, seed: number) => {
     const picture = png({ seed });
-    await codex.order(turn(RUNNING, GATE, save('store', picture)));
+    await codex.play(turn(RUNNING, GATE, save('store', picture)));
     return (): Caller => {
       const progress = listener();
       const given = codex.options({ timeoutMs: 60_000, completion: 'exit', ...options });
@@ -198,7 +198,7 @@ describe('the queue', () => {
     const [first, second] = (await callers(2)) as [Caller, Caller];
     await told(second, 1);
     expect(second.progress.events.map(({ phase }) => phase)).toEqual(['queued']);
-    expect(second.codex.workspaces()).toEqual([]);
+    expect(second.codex.runDirs()).toEqual([]);
     expect(second.progress.events[0]).not.toHaveProperty('threadId');
     await finish(first);
     await finish(second);
@@ -210,7 +210,7 @@ describe('the queue', () => {
     setMaxConcurrentRuns(1);
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
-    await codex.order(turn(save('store', first.picture)));
+    await codex.play(turn(save('store', first.picture)));
     const { onProgress, events } = listener();
     const second = generateCodexImageDetailed(codex.options(), onProgress);
     await expect.poll(() => events.length, PATIENCE).toBeGreaterThan(0);

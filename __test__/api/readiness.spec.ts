@@ -14,13 +14,13 @@ import {
   type Readiness,
   type ReadinessProblem,
 } from '../../index.js';
-import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm-layout.js';
+import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm/npm-layout.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import { failure } from '../support/outcome.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Orders } from '../support/stub-orders.js';
-import { STUB } from '../support/stub-program.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { failure } from '../support/call/outcome.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const UNFOUND = path.join(NOWHERE, 'codex');
 
@@ -50,11 +50,11 @@ const RELAY = `
 async function check(
   codex: StubCodex,
   options: CheckOptions = {},
-  orders: Partial<Orders> = {},
+  script: Partial<StubScript> = {},
 ): Promise<Readiness> {
-  await codex.order({ exec: [], ...orders });
+  await codex.play({ exec: [], ...script });
   const { env } = codex;
-  const found = await checkCodex({ codexPath: STUB, env, ...options });
+  const found = await checkCodex({ codexPath: SCRIPT_STUB, env, ...options });
   expect(JSON.stringify(found)).not.toContain(SECRET);
   expect(Object.values(found)).not.toContain(undefined);
   expect(found.ready).toBe(!found.problems.some(({ blocking }) => blocking));
@@ -87,7 +87,7 @@ test('a machine that can generate images is ready', async ({ codex }) => {
   await codex.login(LOGIN);
   expect(await check(codex)).toEqual({
     ready: true,
-    codexPath: STUB,
+    codexPath: SCRIPT_STUB,
     ...(WINDOWS ? {} : { version: '0.169.0' }),
     login: 'chatgpt',
     imageTool: 'likely',
@@ -274,10 +274,14 @@ describe('the options of checkCodex', () => {
     ['of nothing but undefined', [{ codexPath: undefined, codexHome: undefined, env: undefined }]],
     ['of nothing but null', [{ codexPath: null, codexHome: null, env: null, config: null }]],
   ])('may be %s, and process.env is used', async ([, args], { codex }) => {
-    await codex.order([]);
+    await codex.play([]);
     for (const [name, value] of Object.entries(codex.env)) vi.stubEnv(name, value);
-    vi.stubEnv('CODEX_BIN', STUB);
-    expect(await loose(...args)).toMatchObject({ ready: true, codexPath: STUB, login: 'chatgpt' });
+    vi.stubEnv('CODEX_BIN', SCRIPT_STUB);
+    expect(await loose(...args)).toMatchObject({
+      ready: true,
+      codexPath: SCRIPT_STUB,
+      login: 'chatgpt',
+    });
   });
 
   test.for<[options: unknown, option: string]>([

@@ -5,15 +5,15 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { inOwnRealm, type Told } from '../support/own-realm.js';
+import { inOwnRealm, type Told } from '../support/process/own-realm.js';
 import { NOWHERE } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { failure } from '../support/outcome.js';
-import { HANG, RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
-import { STUB } from '../support/stub-program.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const DRAWN = { resolved: PICTURE.toString('base64') };
 const THREAD = '0199d2c4-aaaa-7000-8000-0123456789ab';
@@ -52,7 +52,7 @@ const POLLUTE = `
 
 describe('a polluted Object.prototype', () => {
   test('gives no option to any function', async ({ codex }) => {
-    await codex.order(turn(save('workspace', PICTURE)));
+    await codex.play(turn(save('workspace', PICTURE)));
     const program = `
       ${POLLUTE}
       const { generateCodexImage, checkCodex, recoverCodexImage, codexNeedsDangerFullAccessSandbox } = load();
@@ -76,7 +76,7 @@ describe('a polluted Object.prototype', () => {
   });
 
   test('neither chooses the program nor opens the sandbox', async ({ codex }) => {
-    await codex.order(turn(save('workspace', PICTURE)));
+    await codex.play(turn(save('workspace', PICTURE)));
     const { codexPath, sandbox: _, ...options } = codex.options();
     const env = { ...codex.env, CODEX_BIN: String(codexPath) };
     const program = `
@@ -95,7 +95,7 @@ describe('a polluted Object.prototype', () => {
   });
 
   test('gives no option from another realm', async ({ codex }) => {
-    await codex.order(turn(save('workspace', PICTURE)));
+    await codex.play(turn(save('workspace', PICTURE)));
     const program = `
       const { generateCodexImage } = load();
       const theirs = require('node:vm').runInNewContext(
@@ -110,17 +110,17 @@ describe('a polluted Object.prototype', () => {
       ${POLLUTE}
       const { checkCodex } = load();
       delete process.env;
-      pollute(Object.prototype, 'env', { CODEX_BIN: ${JSON.stringify(STUB)} });
+      pollute(Object.prototype, 'env', { CODEX_BIN: ${JSON.stringify(SCRIPT_STUB)} });
       return [await told(() => checkCodex({ codexHome: ${JSON.stringify(NOWHERE)} }))];`;
     const [check] = await inOwnRealm<{ resolved: { codexPath?: string } }[]>(
       program,
       codex.options(),
     );
-    expect(check?.resolved.codexPath).not.toBe(STUB);
+    expect(check?.resolved.codexPath).not.toBe(SCRIPT_STUB);
   });
 
   test('hides no option that the caller has', async ({ codex }) => {
-    await codex.order(turn(save('workspace', PICTURE)));
+    await codex.play(turn(save('workspace', PICTURE)));
     const program = `
       ${POLLUTE}
       const { generateCodexImage } = load();
@@ -204,7 +204,7 @@ describe('a damaged realm', () => {
        }`,
     ],
   ])('leaves every call its result: %s', async ([, spoil], { codex }) => {
-    await codex.order(turn(save('workspace', PICTURE)));
+    await codex.play(turn(save('workspace', PICTURE)));
     // This failure is found on another thread.
     const missing = path.join(NOWHERE, 'codex');
     const program = `

@@ -3,8 +3,8 @@
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
-import { PICTURE } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
 import {
   HANG,
   item,
@@ -16,9 +16,9 @@ import {
   THREAD,
   turn,
   TURN_STARTED,
-} from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+} from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const COMMAND: Step = {
   do: 'emit',
@@ -91,7 +91,7 @@ describe('one reconnect too many', () => {
   test('stops the whole process tree', async ({ codex }) => {
     const resisting: Step[] = [
       { do: 'defy', signals: POLITE_SIGNALS },
-      { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
+      { do: 'tool', ownSession: true, defies: POLITE_SIGNALS },
     ];
     const steps = [THREAD, ...resisting, ...reconnects(3), HANG];
     const error = await failure(codex.generate(steps, { maxReconnects: 2, killGraceMs: 100 }));

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
-import { Daemon } from '../support/daemon.js';
-import { png } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
+import { Daemon } from '../support/process/daemon.js';
+import { png } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
 import {
   HANG,
   record,
@@ -18,10 +18,10 @@ import {
   turn,
   TURN_STARTED,
   turnFailed,
-} from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { RecordForm, Step } from '../support/stub-orders.js';
-import { bomb, frame, skippable, WINDOW } from '../support/zstd.js';
+} from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { RecordForm, Step } from '../support/stub/stub-script.js';
+import { bomb, frame, skippable, WINDOW } from '../support/image/zstd.js';
 
 const DRAWN = png({ seed: 1, width: 7, height: 5 });
 const STORED = png({ seed: 2 });
@@ -142,16 +142,21 @@ describe.for(['image', 'exit'] as const)(
 );
 
 describe('a recorded image of a Codex that then fails', () => {
-  const steps = [THREAD, TURN_STARTED, record('end', DRAWN), turnFailed('stream error')];
-  const orders: Step[] = [...steps, { do: 'exit', code: 1 }];
+  const steps: Step[] = [
+    THREAD,
+    TURN_STARTED,
+    record('end', DRAWN),
+    turnFailed('stream error'),
+    { do: 'exit', code: 1 },
+  ];
 
   test("is returned with completion 'image'", async ({ codex }) => {
-    const image = await codex.generateDetailed(orders);
+    const image = await codex.generateDetailed(steps);
     expect(image).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
   });
 
   test("can be recovered with completion 'exit'", async ({ codex }) => {
-    const error = await failure(codex.generate(orders, { completion: 'exit' }));
+    const error = await failure(codex.generate(steps, { completion: 'exit' }));
     expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 1 });
     expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
@@ -234,7 +239,7 @@ describe('recoverCodexImage', () => {
   });
 
   test('starts no process', async ({ codex }) => {
-    await codex.order(turn(save('store', STORED)));
+    await codex.play(turn(save('store', STORED)));
     await leaveRecord(codex, line(DRAWN));
     expect((await recover(codex, ID)).png).toEqual(DRAWN);
     expect(await codex.recordings()).toEqual([]);
@@ -439,8 +444,8 @@ describe('recoverCodexImage', () => {
   test('returns the image after an abort', async ({ codex }) => {
     const controller = new AbortController();
     const { events, onProgress } = listener();
-    const orders = turn(record('item', DRAWN), RUNNING, HANG);
-    const call = codex.generate(orders, { signal: controller.signal }, onProgress);
+    const steps = turn(record('item', DRAWN), RUNNING, HANG);
+    const call = codex.generate(steps, { signal: controller.signal }, onProgress);
     await codex.reached('running');
     await expect.poll(() => events.at(-1)?.threadId, PATIENCE).toBeDefined();
     controller.abort('enough');
@@ -450,8 +455,8 @@ describe('recoverCodexImage', () => {
 
   test("returns the image after an abort with completion 'exit'", async ({ codex }) => {
     const controller = new AbortController();
-    const orders = turn(save('store', STORED), RUNNING, HANG);
-    const call = codex.generate(orders, { signal: controller.signal, completion: 'exit' });
+    const steps = turn(save('store', STORED), RUNNING, HANG);
+    const call = codex.generate(steps, { signal: controller.signal, completion: 'exit' });
     await codex.reached('running');
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
@@ -460,15 +465,15 @@ describe('recoverCodexImage', () => {
   });
 
   test('returns the image after a timeout', async ({ codex }) => {
-    const orders = turn(record('item', DRAWN), RUNNING, HANG);
-    const error = await failure(codex.generate(orders, { timeoutMs: TIMEOUT_MS }));
+    const steps = turn(record('item', DRAWN), RUNNING, HANG);
+    const error = await failure(codex.generate(steps, { timeoutMs: TIMEOUT_MS }));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(codex.hasReached('running')).toBe(true);
     expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 
   test('returns the image after the daemon was killed', async ({ codex }) => {
-    await codex.order(turn(record('end', DRAWN), RUNNING, HANG));
+    await codex.play(turn(record('end', DRAWN), RUNNING, HANG));
     const daemon = new Daemon(codex.options());
     await codex.reached('running');
     await daemon.die('SIGKILL');
@@ -488,7 +493,7 @@ describe('a timeout', () => {
     requireVerified: true,
     timeoutMs: TIMEOUT_MS,
   };
-  const orders = turn(
+  const steps = turn(
     save('store', STORED),
     { do: 'sleep', ms: 500 },
     record('item', STORED),
@@ -497,20 +502,20 @@ describe('a timeout', () => {
   );
 
   test('returns an image that is complete', async ({ codex }) => {
-    const image = await codex.generateDetailed(orders, late);
+    const image = await codex.generateDetailed(steps, late);
     expect(codex.hasReached('running')).toBe(true);
     expect(image).toMatchObject({ png: STORED, source: 'store', verified: true });
   });
 
   test("returns no image with completion 'exit'", async ({ codex }) => {
-    const call = codex.generate(orders, { ...late, completion: 'exit' });
+    const call = codex.generate(steps, { ...late, completion: 'exit' });
     expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
     expect(codex.hasReached('running')).toBe(true);
   });
 
   test('returns no image that still grows', async ({ codex }) => {
-    const steps = turn(save('store', STORED.subarray(0, -12)), RUNNING, HANG);
-    const call = codex.generate(steps, { timeoutMs: TIMEOUT_MS });
+    const incomplete = turn(save('store', STORED.subarray(0, -12)), RUNNING, HANG);
+    const call = codex.generate(incomplete, { timeoutMs: TIMEOUT_MS });
     expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
     expect(codex.hasReached('running')).toBe(true);
   });

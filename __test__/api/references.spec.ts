@@ -8,14 +8,18 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { generateInOwnProcess, mayHaveDeadDisk, withDeadDisk } from '../support/own-process.js';
+import {
+  generateInOwnProcess,
+  mayHaveDeadDisk,
+  withDeadDisk,
+} from '../support/process/own-process.js';
 import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { failure, listener } from '../support/outcome.js';
-import { record, RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { png } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { failure, listener } from '../support/call/outcome.js';
+import { record, RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const DRAWN = png({ seed: 1 });
 const PNG = png({ seed: 2 });
@@ -164,7 +168,7 @@ describe('an invalid reference', () => {
     expect(error.message).not.toContain(codex.scratch);
     expect(error).not.toHaveProperty('threadId');
     expect(await codex.recordings()).toEqual([]);
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
     expect(events.map(({ phase }) => phase)).not.toContain('starting');
   }
 
@@ -252,7 +256,7 @@ describe.skipIf(!mayHaveDeadDisk())('a reference on a dead disk (takes the right
     const { error } = await generateInOwnProcess(options, withDeadDisk(disk));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(await codex.recordings()).toEqual([]);
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   });
 });
 

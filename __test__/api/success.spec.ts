@@ -4,10 +4,10 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { assemble, chunk, header, pixels, png } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { HANG, save, say, turn, USAGE } from '../support/steps.js';
-import { StubCodex, test } from '../support/stub.js';
+import { assemble, chunk, header, pixels, png } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, save, say, turn, USAGE } from '../support/stub/steps.js';
+import { StubCodex, test } from '../support/stub/stub.js';
 
 const STORED = png({ seed: 1 });
 const COPIED = png({ seed: 2 });
@@ -16,8 +16,8 @@ describe("completion 'image'", () => {
   test("resolves with the store's file while Codex still talks, and stops it", async ({
     codex,
   }) => {
-    const orders = turn(save('store', STORED), HANG);
-    expect(await codex.generate(orders)).toEqual(STORED);
+    const steps = turn(save('store', STORED), HANG);
+    expect(await codex.generate(steps)).toEqual(STORED);
   });
 
   test.for(['ig_0a1b2c.png', 'call_x9.png', 'exec-7d1f.png', 'a new pattern.png', 'no-extension'])(
@@ -28,8 +28,8 @@ describe("completion 'image'", () => {
   );
 
   test("takes the store's file where the agent's copy differs", async ({ codex }) => {
-    const orders = turn(save('workspace', COPIED), save('store', STORED), HANG);
-    const image = await codex.generateDetailed(orders);
+    const steps = turn(save('workspace', COPIED), save('store', STORED), HANG);
+    const image = await codex.generateDetailed(steps);
     expect(image).toMatchObject({ source: 'store', png: STORED });
   });
 
@@ -39,9 +39,9 @@ describe("completion 'image'", () => {
   });
 
   test('is the default', async ({ codex }) => {
-    const orders = turn(save('store', STORED), HANG);
-    expect(await codex.generate(orders, { completion: null })).toEqual(STORED);
-    expect(await codex.generate(orders, { completion: 'image' })).toEqual(STORED);
+    const steps = turn(save('store', STORED), HANG);
+    expect(await codex.generate(steps, { completion: null })).toEqual(STORED);
+    expect(await codex.generate(steps, { completion: 'image' })).toEqual(STORED);
   });
 });
 
@@ -65,8 +65,8 @@ describe("completion 'exit'", () => {
   });
 
   test('prefers the copy in the workspace', async ({ codex }) => {
-    const orders = turn(save('store', STORED), save('workspace', COPIED));
-    const image = await codex.generateDetailed(orders, { completion });
+    const steps = turn(save('store', STORED), save('workspace', COPIED));
+    const image = await codex.generateDetailed(steps, { completion });
     expect(image).toMatchObject({ source: 'workspace', png: COPIED });
   });
 
@@ -76,16 +76,16 @@ describe("completion 'exit'", () => {
   });
 
   test("takes the store's file where the copy is broken", async ({ codex }) => {
-    const orders = turn(save('store', STORED), save('workspace', COPIED.subarray(0, 40)));
-    const image = await codex.generateDetailed(orders, { completion });
+    const steps = turn(save('store', STORED), save('workspace', COPIED.subarray(0, 40)));
+    const image = await codex.generateDetailed(steps, { completion });
     expect(image).toMatchObject({ source: 'store', png: STORED });
   });
 });
 
 describe.for(['image', 'exit'] as const)("the image of a thread, completion '%s'", (completion) => {
   test("is not taken from another thread's store", async ({ codex }) => {
-    const orders = turn(save('store', STORED, { thread: '0199d2c4-0000-7000-8000-000000000000' }));
-    expect(await failure(codex.generate(orders, { completion }))).toMatchObject({
+    const steps = turn(save('store', STORED, { thread: '0199d2c4-0000-7000-8000-000000000000' }));
+    expect(await failure(codex.generate(steps, { completion }))).toMatchObject({
       code: 'NO_IMAGE',
     });
   });
@@ -103,14 +103,14 @@ describe.for(['image', 'exit'] as const)("the image of a thread, completion '%s'
   });
 
   test('is not taken from the workspace under read-only', async ({ codex }) => {
-    const orders = turn(save('workspace', COPIED));
-    const call = codex.generate(orders, { completion, sandbox: 'read-only' });
+    const steps = turn(save('workspace', COPIED));
+    const call = codex.generate(steps, { completion, sandbox: 'read-only' });
     expect(await failure(call)).toMatchObject({ code: 'NO_IMAGE' });
   });
 
   test('is returned though the agent says that it has no tool', async ({ codex }) => {
-    const orders = turn(save('store', STORED), say('IMAGE_GEN_UNAVAILABLE'));
-    expect(await codex.generate(orders, { completion })).toEqual(STORED);
+    const steps = turn(save('store', STORED), say('IMAGE_GEN_UNAVAILABLE'));
+    expect(await codex.generate(steps, { completion })).toEqual(STORED);
   });
 });
 
@@ -191,7 +191,7 @@ describe('the detailed result', () => {
   });
 
   test('does not count the last search for the image as stopping', async ({ codex }) => {
-    const [width, height] = [8000, 8000];
+    const [width, height] = [6000, 6000];
     const data = deflateSync(Buffer.alloc(height * (3 * width + 1)), { level: 1 });
     const bytes = assemble([header({ width, height }), chunk('IDAT', data)]);
     let searching = NaN;

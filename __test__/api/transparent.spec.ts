@@ -4,10 +4,10 @@ import { deflateSync } from 'node:zlib';
 
 import { describe, expect } from 'vitest';
 
-import { assemble, chunk, header, pixels, png } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { record, save, turn } from '../support/steps.js';
-import { test } from '../support/stub.js';
+import { assemble, chunk, header, pixels, png } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { record, save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
 
 const OPAQUE = png();
 const TRANSPARENT = png({ alpha: true });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expect } from 'vitest';
 
-import { events, run, test, type World } from '../support/command.js';
+import { events, run, test, type World } from '../support/cli/command.js';
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
 

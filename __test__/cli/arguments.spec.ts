@@ -6,13 +6,13 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import manifest from '../../package.json' with { type: 'json' };
-import { events, run, test, type World } from '../support/command.js';
-import { png } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { HANG, save, turn } from '../support/steps.js';
-import type { StubCodex } from '../support/stub.js';
-import type { Recording } from '../support/stub-orders.js';
-import { installStub } from '../support/stub-program.js';
+import { events, run, test, type World } from '../support/cli/command.js';
+import { png } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { HANG, save, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
+import type { Recording } from '../support/stub/stub-script.js';
+import { installStub } from '../support/stub/stub-program.js';
 
 const DRAWN = turn(save('store', png()));
 
@@ -23,7 +23,7 @@ async function recorded(
   args: string[],
   stdin?: string | Uint8Array,
 ): Promise<Recording & { stdin: string }> {
-  await codex.order(DRAWN);
+  await codex.play(DRAWN);
   const { code, stderr } = await run(world, args, stdin === undefined ? {} : { stdin });
   expect(stderr).not.toContain('codex-image:');
   expect(code).toBe(0);
@@ -70,7 +70,7 @@ describe('a wrong command line', () => {
   ])(
     'exits with 64 and the reason, and starts no turn: %s',
     async ([, args, reason], { codex, world }) => {
-      await codex.order(DRAWN);
+      await codex.play(DRAWN);
       const json = args.includes('--json');
       const { code, stdout, stderr } = await run(world, args);
       expect(code).toBe(64);
@@ -157,7 +157,7 @@ describe('--timeout', () => {
     ['0.02m', '1.2'],
     ['0.0003h', '1.08'],
   ])('accepts %s', async ([time, seconds], { codex, world }) => {
-    await codex.order(turn(HANG));
+    await codex.play(turn(HANG));
     const { code, stderr } = await run(world, ['a fox', '--timeout', time]);
     expect(code).toBe(75);
     expect(stderr).toContain(`within ${seconds} s.`);

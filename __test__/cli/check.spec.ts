@@ -2,9 +2,9 @@
 
 import { describe, expect } from 'vitest';
 
-import { events, run, test } from '../support/command.js';
+import { events, run, test } from '../support/cli/command.js';
 import { CODEX_IS_INSTALLED } from '../support/platform.js';
-import { STUB } from '../support/stub-program.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const MISSING = { CODEX_BIN: '', PATH: '/nowhere' };
 
@@ -14,7 +14,7 @@ describe('--check on a machine that is ready', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.toString().split('\n')).toEqual([
       'Ready to draw.',
-      expect.stringContaining(`  Codex CLI   ${STUB}`),
+      expect.stringContaining(`  Codex CLI   ${SCRIPT_STUB}`),
       '  Login       ChatGPT',
       '  Image tool  likely',
       '',
@@ -25,13 +25,13 @@ describe('--check on a machine that is ready', () => {
     const outcome = await run(world, ['--check', '--json']);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     expect(events(outcome)).toMatchObject([
-      { type: 'readiness', ready: true, codexPath: STUB, login: 'chatgpt', problems: [] },
+      { type: 'readiness', ready: true, codexPath: SCRIPT_STUB, login: 'chatgpt', problems: [] },
     ]);
   });
 
   test('prints hints', async ({ codex, world }) => {
     await codex.login({ some: 'login of tomorrow' });
-    await codex.order({ login: { text: 'Logged in in a new way', exitCode: 0 }, exec: [] });
+    await codex.play({ login: { text: 'Logged in in a new way', exitCode: 0 }, exec: [] });
     const { code, stdout } = await run(world, ['--check']);
     expect(code).toBe(0);
     expect(stdout.toString()).toMatch(
@@ -64,7 +64,7 @@ describe('--check on a machine that is not ready', () => {
 });
 
 test('--check examines the named Codex and home', async ({ codex, world }) => {
-  const args = ['--check', '--codex', STUB, '--codex-home', codex.home];
+  const args = ['--check', '--codex', SCRIPT_STUB, '--codex-home', codex.home];
   const env = { ...MISSING, CODEX_HOME: '/nowhere', PATH: world.env['PATH'] ?? '' };
   expect(await run(world, args, { env })).toMatchObject({ code: 0 });
 });

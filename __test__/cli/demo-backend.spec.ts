@@ -9,11 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
 
 import { checkCodex, generateCodexImageDetailed } from '../../index.js';
-import { DemoBackend } from '../support/demo-backend.js';
+import { DemoBackend } from '../support/cli/demo-backend.js';
 import { makeCertificate } from '../support/loopback/certificate.js';
 import { WINDOWS } from '../support/platform.js';
-import { type RealCodex, test as realTest } from '../support/real.js';
-import { CODE, HOSTED } from '../support/ways.js';
+import { type RealCodex, test as realTest } from '../support/real/real.js';
+import { CODE, HOSTED } from '../support/real/variants.js';
 
 const COMMAND = fileURLToPath(new URL('../../dist/demo-backend.mjs', import.meta.url));
 

@@ -2,12 +2,12 @@
 
 import { describe, expect } from 'vitest';
 
-import { run, test } from '../support/command.js';
+import { run, test } from '../support/cli/command.js';
 import { CODEX_IS_INSTALLED, directories } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { HANG, print, save, say, turn, turnFailed } from '../support/steps.js';
-import type { Orders, Step } from '../support/stub-orders.js';
-import { STUB } from '../support/stub-program.js';
+import { png } from '../support/image/small-png.js';
+import { HANG, print, save, say, turn, turnFailed } from '../support/stub/steps.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 function failed(message: string): Step[] {
   return [...turn(turnFailed(message)), { do: 'exit', code: 1 }];
@@ -29,7 +29,7 @@ const TOO_MANY = { type: 'requests', code: 'rate_limit_exceeded', message: 'Rate
 interface Case {
   code: string;
   exit: number;
-  orders?: Orders | Step[];
+  script?: StubScript | Step[];
   args?: string[];
   env?: Record<string, string>;
   login?: object | null;
@@ -37,13 +37,13 @@ interface Case {
 }
 
 describe.for<Case>([
-  { code: 'NO_IMAGE', exit: 65, orders: turn() },
-  { code: 'INVALID_IMAGE', exit: 65, orders: turn(save('workspace', Buffer.from('<svg/>'))) },
-  { code: 'SAFETY_REJECTED', exit: 65, orders: turn(toolError('400 Bad Request', MODERATION)) },
+  { code: 'NO_IMAGE', exit: 65, script: turn() },
+  { code: 'INVALID_IMAGE', exit: 65, script: turn(save('workspace', Buffer.from('<svg/>'))) },
+  { code: 'SAFETY_REJECTED', exit: 65, script: turn(toolError('400 Bad Request', MODERATION)) },
   {
     code: 'IMAGE_TOO_LARGE',
     exit: 65,
-    orders: turn({ do: 'plant', what: 'sparse file', where: 'workspace' }),
+    script: turn({ do: 'plant', what: 'sparse file', where: 'workspace' }),
   },
   { code: 'CODEX_NOT_FOUND', exit: 69, args: ['--codex', '/nowhere/codex'] },
   ...(CODEX_IS_INSTALLED
@@ -53,7 +53,7 @@ describe.for<Case>([
     code: 'NOT_SIGNED_IN',
     exit: 69,
     login: null,
-    orders: { login: { text: 'Not logged in', exitCode: 1 }, exec: [] },
+    script: { login: { text: 'Not logged in', exitCode: 1 }, exec: [] },
   },
   { code: 'API_KEY_LOGIN', exit: 69, login: { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-x' } },
   {
@@ -62,21 +62,21 @@ describe.for<Case>([
     config:
       'model_provider = "mine"\n[model_providers.mine]\nname = "mine"\nbase_url = "http://127.0.0.1:9"\n',
   },
-  { code: 'CODEX_FAILED', exit: 70, orders: failed('the dog ate it') },
+  { code: 'CODEX_FAILED', exit: 70, script: failed('the dog ate it') },
   { code: 'WORKSPACE_FAILED', exit: 73, env: directories('/nobody', '/nowhere') },
-  { code: 'USAGE_LIMIT', exit: 75, orders: failed("You've hit your usage limit.") },
-  { code: 'RATE_LIMITED', exit: 75, orders: turn(toolError('429 Too Many Requests', TOO_MANY)) },
+  { code: 'USAGE_LIMIT', exit: 75, script: failed("You've hit your usage limit.") },
+  { code: 'RATE_LIMITED', exit: 75, script: turn(toolError('429 Too Many Requests', TOO_MANY)) },
   {
     code: 'BACKEND_ERROR',
     exit: 75,
-    orders: failed('unexpected status 503 Service Unavailable: {}'),
+    script: failed('unexpected status 503 Service Unavailable: {}'),
   },
-  { code: 'TIMEOUT', exit: 75, orders: turn(HANG), args: ['--timeout', '500ms'] },
+  { code: 'TIMEOUT', exit: 75, script: turn(HANG), args: ['--timeout', '500ms'] },
 ])(
   'a call that fails with $code',
-  ({ code, exit, orders = turn(save('store', png())), ...rest }) => {
+  ({ code, exit, script = turn(save('store', png())), ...rest }) => {
     test('exits with its code and prints one sentence', async ({ codex, world }) => {
-      await codex.order(orders);
+      await codex.play(script);
       if (rest.login !== undefined) await codex.login(rest.login);
       if (rest.config !== undefined) await codex.config(rest.config);
       // The stub is found by PATH.
@@ -106,7 +106,7 @@ test.skipIf(CODEX_IS_INSTALLED)(
     );
     const args = ['a fox', '--codex', '/nowhere'];
     expect(
-      (await run({ ...world, env: { ...world.env, CODEX_BIN: STUB } }, args)).stderr,
+      (await run({ ...world, env: { ...world.env, CODEX_BIN: SCRIPT_STUB } }, args)).stderr,
     ).toContain('The chosen Codex CLI cannot be run');
   },
 );
@@ -118,7 +118,7 @@ describe('the output of a failure', () => {
   const disguised = 'a\u202e\x1b[31mb\x9b32m\u200b\u{e0041}\u2066c';
 
   test('has no terminal codes of Codex', async ({ codex, world }) => {
-    await codex.order([...turn(say(disguised), turnFailed(disguised)), { do: 'exit', code: 1 }]);
+    await codex.play([...turn(say(disguised), turnFailed(disguised)), { do: 'exit', code: 1 }]);
     const { stderr } = await run(world, ['a fox', '--verbose']);
     expect(stderr).toMatch(/codex: abc\n/);
     expect(stderr).not.toMatch(DISGUISE);

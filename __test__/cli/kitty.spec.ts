@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
-import { CLI, test } from '../support/command.js';
-import { inKitty, missingForKitty, type Pixel, type Screenshot } from '../support/kitty.js';
+import { CLI, test } from '../support/cli/command.js';
+import { inKitty, missingForKitty, type Pixel, type Screenshot } from '../support/cli/kitty.js';
 import { copy, draw, talk, think } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { test as realTest } from '../support/real.js';
-import { HANG, save, turn } from '../support/steps.js';
-import { CODE } from '../support/ways.js';
+import { makePng } from '../support/image/picture.js';
+import { test as realTest } from '../support/real/real.js';
+import { HANG, save, turn } from '../support/stub/steps.js';
+import { CODE } from '../support/real/variants.js';
 
 const missing = missingForKitty();
 const reason = missing === '' ? '' : ` (skipped: no ${missing})`;
@@ -41,7 +41,7 @@ describe.skipIf(missing !== '')(`a square picture in kitty${reason}`, () => {
     ['in a narrow window', { width: 300, height: 720 }],
     ['in a low window', { width: 1280, height: 200 }],
   ])('is shown as a whole square %s', async ([, window], { codex, world }) => {
-    await codex.order(turn(save('store', PICTURE), HANG));
+    await codex.play(turn(save('store', PICTURE), HANG));
     const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
     const session = { command, env: world.env, cwd: world.scratch, ...window };
     const screenshot = await inKitty(session, (kitty) =>

@@ -16,11 +16,11 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { events, Piped, run, test, type World } from '../support/command.js';
+import { events, Piped, run, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { RUNNING, save, turn } from '../support/steps.js';
-import type { Step } from '../support/stub-orders.js';
+import { png } from '../support/image/small-png.js';
+import { RUNNING, save, turn } from '../support/stub/steps.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const PICTURE = png({ width: 9, height: 7, seed: 5 });
 const DRAWN = turn(save('store', PICTURE));
@@ -34,7 +34,7 @@ function at(world: World, ...names: string[]): string {
 }
 
 test('stdout has the path of the file and nothing else', async ({ codex, world }) => {
-  await codex.order(DRAWN);
+  await codex.play(DRAWN);
   await mkdir(at(world, 'deep', 'in'), { recursive: true });
   const { code, stdout } = await run(world, ['a fox', '-o', 'deep/in/../fox.png']);
   expect({ code, stdout: stdout.toString() }).toEqual({
@@ -46,7 +46,7 @@ test('stdout has the path of the file and nothing else', async ({ codex, world }
 });
 
 test('the file has the default permissions', async ({ codex, world }) => {
-  await codex.order(DRAWN);
+  await codex.play(DRAWN);
   await run(world, ['a fox', '-o', 'fox.png']);
   const { mode } = await stat(at(world, 'fox.png'));
   expect(mode & 0o777).toBe(0o666 & ~process.umask());
@@ -54,7 +54,7 @@ test('the file has the default permissions', async ({ codex, world }) => {
 
 test('-o - writes the image to stdout', async ({ codex, world }) => {
   const large = png({ width: 700, height: 600, alpha: true });
-  await codex.order(turn(save('store', large)));
+  await codex.play(turn(save('store', large)));
   const { code, stdout } = await run(world, ['a fox', '-o', '-']);
   expect(code).toBe(0);
   expect(Buffer.compare(stdout, large)).toBe(0);
@@ -75,14 +75,14 @@ describe('the name of a file without -o', () => {
     ['狐'.repeat(300), `${'狐'.repeat(48)}.png`],
     ['𐐨'.repeat(300), `${'𐐨'.repeat(48)}.png`],
   ])('comes from the prompt: %j', async ([prompt, name], { codex, world }) => {
-    await codex.order(DRAWN);
+    await codex.play(DRAWN);
     const { stdout } = await run(world, ['--', prompt]);
     expect(stdout.toString()).toBe(`${at(world, name)}\n`);
     expect(await readdir(world.scratch)).toEqual([name]);
   });
 
   test('has a number where the file exists', async ({ codex, world }) => {
-    await codex.order(DRAWN);
+    await codex.play(DRAWN);
     await writeFile(at(world, 'a-fox.png'), MINE);
     await symlink('nowhere', at(world, 'a-fox-2.png'), 'junction');
     const { code, stdout } = await run(world, ['a fox', '--force']);
@@ -94,7 +94,7 @@ describe('the name of a file without -o', () => {
   });
 
   test('differs between concurrent calls', async ({ codex, world }) => {
-    await codex.order(DRAWN);
+    await codex.play(DRAWN);
     const all = await Promise.all(Array.from({ length: 4 }, () => run(world, ['a fox'])));
     const names = all.map(({ stdout }) => path.basename(stdout.toString().trim()));
     expect(names.toSorted()).toEqual(['a-fox-2.png', 'a-fox-3.png', 'a-fox-4.png', 'a-fox.png']);
@@ -163,7 +163,7 @@ describe('an output that cannot be written', () => {
     async ([, args, reason, make], { codex, world }) => {
       await make(world);
       const before = await readdir(world.scratch);
-      await codex.order(DRAWN);
+      await codex.play(DRAWN);
       const { code, stdout, stderr } = await run(world, ['a fox', ...args]);
       expect({ code, stdout: stdout.toString() }).toEqual({ code: 73, stdout: '' });
       expect(stderr).toMatch(reason);
@@ -187,7 +187,7 @@ describe('an output that cannot be written', () => {
 
 describe('an output that changes during the call', () => {
   test('is left alone, and the image is written beside it', async ({ codex, world }) => {
-    await codex.order(GATED);
+    await codex.play(GATED);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
     await writeFile(at(world, 'fox.png'), MINE);
@@ -204,7 +204,7 @@ describe('an output that changes during the call', () => {
   });
 
   test('is reported with --json', async ({ codex, world }) => {
-    await codex.order(GATED);
+    await codex.play(GATED);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');
     await mkdir(at(world, 'fox.png'));
@@ -220,7 +220,7 @@ describe('an output that changes during the call', () => {
   });
 
   test('leaves the image with Codex if it cannot be written', async ({ codex, world }) => {
-    await codex.order(GATED);
+    await codex.play(GATED);
     await mkdir(at(world, 'pictures'));
     const { ended } = new Piped(world, ['a fox', '-o', 'pictures/fox.png']);
     await codex.reached('running');
@@ -242,7 +242,7 @@ describe('an output that changes during the call', () => {
 
 describe('--force', () => {
   test('replaces the file as a whole', async ({ codex, world }) => {
-    await codex.order(GATED);
+    await codex.play(GATED);
     await writeFile(at(world, 'fox.png'), MINE);
     const { ended } = new Piped(world, ['a fox', '-o', 'fox.png', '--force']);
     await codex.reached('running');
@@ -259,7 +259,7 @@ describe('--force', () => {
   });
 
   test('keeps the old file where the call fails', async ({ codex, world }) => {
-    await codex.order([{ do: 'exit', code: 1 }]);
+    await codex.play([{ do: 'exit', code: 1 }]);
     await writeFile(at(world, 'fox.png'), MINE);
     expect(await run(world, ['a fox', '-o', 'fox.png', '-f'])).toMatchObject({ code: 70 });
     expect(await readFile(at(world, 'fox.png'), 'utf8')).toBe(MINE);
@@ -267,7 +267,7 @@ describe('--force', () => {
   });
 
   test('needs no file to replace', async ({ codex, world }) => {
-    await codex.order(DRAWN);
+    await codex.play(DRAWN);
     expect(await run(world, ['a fox', '-o', 'fox.png', '-f'])).toMatchObject({ code: 0 });
     expect(await readFile(at(world, 'fox.png'))).toEqual(PICTURE);
   });

@@ -8,18 +8,18 @@ import { buffer } from 'node:stream/consumers';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
-import { CLI, events, run, test, type World } from '../support/command.js';
+import { CLI, events, run, test, type World } from '../support/cli/command.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { HANG, save, say, turn, turnFailed } from '../support/steps.js';
-import type { Step } from '../support/stub-orders.js';
+import { png } from '../support/image/small-png.js';
+import { HANG, save, say, turn, turnFailed } from '../support/stub/steps.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const PICTURE = png({ width: 8, height: 4, seed: 3 });
 const DRAWN = turn(say('I am mixing the colours.'), save('store', PICTURE));
 
 describe('plain output', () => {
   test('has a line for each event, and a summary', async ({ codex, world }) => {
-    await codex.order(DRAWN);
+    await codex.play(DRAWN);
     const { code, stdout, stderr } = await run(world, ['a fox', '-o', 'fox.png']);
     expect(code).toBe(0);
     expect(stdout.toString()).toBe(`${path.join(world.scratch, 'fox.png')}\n`);
@@ -32,12 +32,12 @@ describe('plain output', () => {
   });
 
   test('is empty on stderr with --quiet', async ({ codex, world }) => {
-    await codex.order(DRAWN);
+    await codex.play(DRAWN);
     expect(await run(world, ['a fox', '-q'])).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('has warnings with --quiet', async ({ codex, world }) => {
-    await codex.order(DRAWN);
+    await codex.play(DRAWN);
     const { code, stderr } = await run(world, ['a fox', '-q', '--transparent']);
     expect({ code, stderr }).toEqual({
       code: 0,
@@ -46,7 +46,7 @@ describe('plain output', () => {
   });
 
   test('has more with --verbose', async ({ codex, world }) => {
-    await codex.order(DRAWN);
+    await codex.play(DRAWN);
     const { stderr } = await run(world, ['a fox', '-v']);
     expect(stderr).toMatch(/^source store, .*thread [\da-f-]{36}/m);
     const { threadId } = await codex.turn();
@@ -54,7 +54,7 @@ describe('plain output', () => {
   });
 
   test("has Codex's messages with --verbose alone", async ({ codex, world }) => {
-    await codex.order([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
+    await codex.play([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
     const silent = await run(world, ['a fox']);
     expect(silent.stderr).not.toContain('the dog ate it');
     expect(silent.stderr).toMatch(/--verbose shows more\.\n$/);
@@ -67,7 +67,7 @@ describe('plain output', () => {
 describe('--json', () => {
   test('prints an object a line, and the result last', async ({ codex, world }) => {
     // Stopped at its image, Codex does not report the tokens.
-    await codex.order([...DRAWN.slice(0, -1), HANG]);
+    await codex.play([...DRAWN.slice(0, -1), HANG]);
     const outcome = await run(world, ['a fox', '-o', 'fox.png', '--json']);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     const all = events(outcome);
@@ -105,7 +105,7 @@ describe('--json', () => {
   });
 
   test('prints the error last, with all its members', async ({ codex, world }) => {
-    await codex.order([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
+    await codex.play([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
     const outcome = await run(world, ['a fox', '--json']);
     expect(outcome).toMatchObject({ code: 70, stderr: '' });
     expect(events(outcome).at(-1)).toEqual({
@@ -181,7 +181,7 @@ describe('a reader that closes its end', () => {
     ['of the events', 'stdout', ['--json']],
     ['of the progress', 'stderr', []],
   ])('does not stop the call: %s', async ([, stream, args], { codex, world }) => {
-    await codex.order(GATED);
+    await codex.play(GATED);
     const command = ['a fox', '-o', 'fox.png', ...args];
     const { code, told } = await unread(world, stream, command, () => codex.open('draw'));
     expect({ code, told }).toMatchObject({ code: 0 });
@@ -190,7 +190,7 @@ describe('a reader that closes its end', () => {
   });
 
   test('makes the call fail if it reads the image', async ({ codex, world }) => {
-    await codex.order(GATED);
+    await codex.play(GATED);
     const command = ['a fox', '-o', '-'];
     const { code, told } = await unread(world, 'stdout', command, () => codex.open('draw'));
     expect({ code, told }).toMatchObject({ code: 73 });
@@ -199,7 +199,7 @@ describe('a reader that closes its end', () => {
   });
 
   test('does not change the exit code of a failure', async ({ codex, world }) => {
-    await codex.order(turn({ do: 'await', gate: 'draw' }));
+    await codex.play(turn({ do: 'await', gate: 'draw' }));
     const { code } = await unread(world, 'stderr', ['a fox'], () => codex.open('draw'));
     expect(code).toBe(65);
   });
@@ -210,7 +210,7 @@ test.skipIf(!LINUX).for<[what: string, args: string]>([
   ['path', ''],
   ['last event', '--json'],
 ])('a full disk is a failure for the %s', async ([, args], { codex, world }) => {
-  await codex.order(DRAWN);
+  await codex.play(DRAWN);
   const command = `"$0" "$1" 'a fox' -q -o fox.png ${args} > /dev/full`;
   const shell = spawn('/bin/sh', ['-c', command, process.execPath, CLI], {
     cwd: world.scratch,

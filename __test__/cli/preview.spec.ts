@@ -6,11 +6,11 @@
 import { describe, expect } from 'vitest';
 
 import { preview } from '../../bin/preview.mjs';
-import { run, Terminal, test, type World } from '../support/command.js';
+import { run, Terminal, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { HANG, save, turn } from '../support/steps.js';
-import type { StubCodex } from '../support/stub.js';
+import { png } from '../support/image/small-png.js';
+import { HANG, save, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
 
 /** 2 MB, like real ones: more than iTerm2 accepts in one sequence. */
 const PICTURE = png({ width: 1024, height: 680 });
@@ -32,7 +32,7 @@ async function sent(
   world: World,
   { args = [], picture = PICTURE, ...setting }: Setting,
 ): Promise<string> {
-  await codex.order(turn(save('store', picture), HANG));
+  await codex.play(turn(save('store', picture), HANG));
   const terminal = new Terminal(world, ['a fox', ...args], setting);
   expect(await terminal.exited()).toBe(0);
   return terminal.output;
@@ -177,7 +177,7 @@ describe.skipIf(WINDOWS)('the preview', () => {
 });
 
 test.for([KITTY, ITERM])('the preview is not shown in a pipe', async (env, { codex, world }) => {
-  await codex.order(turn(save('store', png())));
+  await codex.play(turn(save('store', png())));
   const { code, stderr, stdout } = await run(world, ['a fox'], { env });
   expect(code).toBe(0);
   expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');

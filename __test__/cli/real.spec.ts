@@ -5,11 +5,11 @@ import path from 'node:path';
 
 import { expect } from 'vitest';
 
-import { events, run } from '../support/command.js';
+import { events, run } from '../support/cli/command.js';
 import { draw, talk } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { test } from '../support/real.js';
-import { CODE } from '../support/ways.js';
+import { makePng } from '../support/image/picture.js';
+import { test } from '../support/real/real.js';
+import { CODE } from '../support/real/variants.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 

@@ -4,14 +4,14 @@ import { readdir } from 'node:fs/promises';
 
 import { describe, expect } from 'vitest';
 
-import { events, Piped, Terminal, test, type World } from '../support/command.js';
+import { events, Piped, Terminal, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { HANG, POLITE_SIGNALS, RUNNING, turn } from '../support/steps.js';
-import type { StubCodex } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { HANG, POLITE_SIGNALS, RUNNING, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const CTRL_C = '\u0003';
-const GRANDCHILD: Step = { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS };
+const GRANDCHILD: Step = { do: 'tool', ownSession: true, defies: POLITE_SIGNALS };
 /** A Codex that runs until it is stopped, with a tool in another process group. */
 const OBSTINATE = turn({ do: 'defy', signals: POLITE_SIGNALS }, GRANDCHILD, RUNNING, HANG);
 
@@ -32,7 +32,7 @@ async function expectStopped(terminal: Terminal, codex: StubCodex, world: World)
 
 describe('Ctrl-C in a terminal', () => {
   test('stops the call', async ({ codex, world }) => {
-    await codex.order(turn(GRANDCHILD, RUNNING, HANG));
+    await codex.play(turn(GRANDCHILD, RUNNING, HANG));
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
     terminal.type(CTRL_C);
@@ -40,7 +40,7 @@ describe('Ctrl-C in a terminal', () => {
   });
 
   test('changes nothing the second time', async ({ codex, world }) => {
-    await codex.order(OBSTINATE);
+    await codex.play(OBSTINATE);
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
     terminal.type(CTRL_C);
@@ -51,7 +51,7 @@ describe('Ctrl-C in a terminal', () => {
 
   test('stops the call before Codex has started', async ({ codex, world }) => {
     await codex.login(null);
-    await codex.order({ login: 'silent', exec: [] });
+    await codex.play({ login: 'silent', exec: [] });
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('asked');
     terminal.type(CTRL_C);
@@ -62,7 +62,7 @@ describe('Ctrl-C in a terminal', () => {
 
 // On Windows node-pty ends the processes of its terminal without notice.
 test.skipIf(WINDOWS)('closing the window stops the call', async ({ codex, world }) => {
-  await codex.order(OBSTINATE);
+  await codex.play(OBSTINATE);
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
   await codex.reached('running');
   await terminal.close();
@@ -79,7 +79,7 @@ const SIGNALS: [signal: NodeJS.Signals, code: number][] = [
 // Windows has no signals: sending one ends the process. `process/daemon` tests what is left then.
 describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
   test('stops the call', async ({ codex, world }) => {
-    await codex.order(turn(GRANDCHILD, RUNNING, HANG));
+    await codex.play(turn(GRANDCHILD, RUNNING, HANG));
     const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');
     command.child.kill(signal);
@@ -95,7 +95,7 @@ describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
   });
 
   test('changes nothing the second time', async ({ codex, world }) => {
-    await codex.order(OBSTINATE);
+    await codex.play(OBSTINATE);
     const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');
     command.child.kill(signal);

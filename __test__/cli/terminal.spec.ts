@@ -6,17 +6,17 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { Terminal, test, type World } from '../support/command.js';
+import { Terminal, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { save, say, turn } from '../support/steps.js';
-import type { StubCodex } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { save, say, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const SAID = 'I am mixing the colours.';
 
 /** Sends a message, and draws when its gate opens. */
-function orders(said = SAID): Step[] {
+function steps(said = SAID): Step[] {
   return turn(say(said), { do: 'await', gate: 'draw' }, save('store', PICTURE));
 }
 
@@ -39,7 +39,7 @@ async function drawing(
   { said = SAID, args = [], ...setting }: Setting = {},
   shown = /mixing/,
 ): Promise<Terminal> {
-  await codex.order(orders(said));
+  await codex.play(steps(said));
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png', ...args], setting);
   await terminal.sent(shown);
   return terminal;
@@ -131,14 +131,14 @@ testBytes.for<Record<string, string>>([{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1'
 );
 
 test('--quiet prints nothing but the path', async ({ codex, world }) => {
-  await codex.order(turn(save('store', PICTURE)));
+  await codex.play(turn(save('store', PICTURE)));
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png', '-q'], { columns: 200 });
   expect(await terminal.exited()).toBe(0);
   expect(await terminal.lines()).toEqual([path.join(world.scratch, 'fox.png'), '[exit 0]']);
 });
 
 test('a failure replaces the progress line', async ({ codex, world }) => {
-  await codex.order([...turn(say(SAID)), { do: 'exit', code: 7 }]);
+  await codex.play([...turn(say(SAID)), { do: 'exit', code: 7 }]);
   const terminal = new Terminal(world, ['a fox'], { columns: 200 });
   expect(await terminal.exited()).toBe(70);
   expect(await terminal.lines()).toEqual([

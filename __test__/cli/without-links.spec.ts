@@ -8,7 +8,7 @@ import path from 'node:path';
 import { test as base, expect, vi } from 'vitest';
 
 import { save } from '../../bin/output.mjs';
-import { PICTURE } from '../support/png.js';
+import { PICTURE } from '../support/image/small-png.js';
 
 const refusal = vi.hoisted(() => ({ code: '' }));
 vi.mock('node:fs/promises', async (original) => ({

@@ -9,12 +9,12 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
-import type { Recording } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test, RUN_DIR_PREFIX } from '../support/stub/stub.js';
+import type { Recording } from '../support/stub/stub-script.js';
 
 /** Makes a call that succeeds in every sandbox, and returns the recording of its turn. */
 async function run(codex: StubCodex, options: Partial<GenerateOptions> = {}): Promise<Recording> {
@@ -249,7 +249,7 @@ describe('the workspace', () => {
     const { cwd, cwdEntries } = await run(codex);
     const { dir, base } = path.parse(path.dirname(cwd));
     expect(dir).toBe(await realpath(codex.temporary));
-    expect(base).toMatch(new RegExp(`^${WORKSPACE_PREFIX}[0-9a-f]{16}$`));
+    expect(base).toMatch(new RegExp(`^${RUN_DIR_PREFIX}[0-9a-f]{16}$`));
     expect(cwdEntries).toEqual([]);
     await expect(access(cwd, constants.F_OK)).rejects.toMatchObject({ code: 'ENOENT' });
   });

@@ -17,12 +17,12 @@ import {
   withDeadDisk,
   withEtc,
   type Wrapper,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
-import { png } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import { STUB } from '../support/stub-program.js';
+import { png } from '../support/image/small-png.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const PNG = png();
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
@@ -37,9 +37,9 @@ async function makeFifo(codex: StubCodex, name: string): Promise<void> {
 
 describe.skipIf(WINDOWS).for(FILES)('a FIFO instead of %s', (name) => {
   test('does not hold up checkCodex, which asks the CLI', async ({ codex }) => {
-    await codex.order([]);
+    await codex.play([]);
     await makeFifo(codex, name);
-    const found = await checkCodex({ codexPath: STUB, env: codex.env });
+    const found = await checkCodex({ codexPath: SCRIPT_STUB, env: codex.env });
     expect(found).toMatchObject({ ready: true, login: 'chatgpt', problems: [] });
   });
 
@@ -49,7 +49,7 @@ describe.skipIf(WINDOWS).for(FILES)('a FIFO instead of %s', (name) => {
   });
 
   test('leaves the threads of the process free for any number of calls', async ({ codex }) => {
-    await codex.order([]);
+    await codex.play([]);
     const directory = path.join(codex.home, 'generated_images', ID);
     await mkdir(directory, { recursive: true });
     await writeFile(path.join(directory, 'ig_1.png'), PNG);
@@ -70,10 +70,10 @@ describe.skipIf(!mayHaveDeadDisk())(
     test('fails the calls for it, takes few threads, and leaves other homes alone', async ({
       codex,
     }) => {
-      await codex.order([]);
+      await codex.play([]);
       const disk = path.join(codex.scratch, 'disk');
       await mkdir(disk);
-      const healthy = { codexPath: STUB, env: codex.env };
+      const healthy = { codexPath: SCRIPT_STUB, env: codex.env };
       const dead = { ...healthy, codexHome: disk };
       const options = { dead, healthy, threadId: ID, calls: CALLS };
       const found = await readDeadHome(options, withDeadDisk(disk));
@@ -81,7 +81,7 @@ describe.skipIf(!mayHaveDeadDisk())(
       for (const check of found.checks) {
         expect(check).toMatchObject({
           ready: false,
-          codexPath: STUB,
+          codexPath: SCRIPT_STUB,
           login: 'unknown',
           imageTool: 'unlikely',
           problems: [{ code: 'LOGIN_UNKNOWN', blocking: true }],
@@ -130,7 +130,7 @@ describe.skipIf(!mayOverlay())('a user database that does not answer (takes over
 
   test('ends a check and a recovery as well', async ({ codex }) => {
     const [env, wrapper] = await homeless(codex);
-    expect(await checkInOwnProcess({ codexPath: STUB, env }, wrapper)).toMatchObject({
+    expect(await checkInOwnProcess({ codexPath: SCRIPT_STUB, env }, wrapper)).toMatchObject({
       ready: false,
       login: 'unknown',
       problems: [{ code: 'LOGIN_UNKNOWN', blocking: true }],

@@ -6,10 +6,10 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions } from '../../index.js';
-import { PICTURE } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
 
 /** The `-c` settings of one call, in order. */
 async function settings(

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
 
 import { checkCodex, type GenerateOptions } from '../../index.js';
-import { checkInOwnProcess, mayOverlay, withEtc } from '../support/own-process.js';
+import { checkInOwnProcess, mayOverlay, withEtc } from '../support/process/own-process.js';
 import {
   type Installation,
   installFromNpm,
@@ -16,13 +16,13 @@ import {
   launchers,
   PLATFORM_PACKAGE,
   VENDOR,
-} from '../support/npm-layout.js';
+} from '../support/npm/npm-layout.js';
 import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import { installStub } from '../support/stub-program.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import { installStub } from '../support/stub/stub-program.js';
 
 /** Path of the native binary below `node_modules/@openai`. */
 const BINARY = `${PLATFORM_PACKAGE}/${VENDOR}/bin/codex`;

@@ -4,14 +4,14 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { PICTURE } from '../support/png.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Orders } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript } from '../support/stub/stub-script.js';
 
-const ORDERS: Orders = { exec: turn(save('store', PICTURE)) };
+const SCRIPT: StubScript = { exec: turn(save('store', PICTURE)) };
 
 /**
  * The commands that were run, in order, without `--version`, which is asked once for each program.
@@ -23,14 +23,14 @@ async function commands(codex: StubCodex): Promise<string[]> {
 
 describe('auth.json', () => {
   test('passes with a ChatGPT login, without a question', async ({ codex }) => {
-    expect(await codex.generate(ORDERS)).toEqual(PICTURE);
+    expect(await codex.generate(SCRIPT)).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['exec']);
   });
 
   test('passes with a login older than `auth_mode`', async ({ codex }) => {
     const { auth_mode: _, ...older } = CHATGPT_LOGIN;
     await codex.login(older);
-    expect(await codex.generate(ORDERS)).toEqual(PICTURE);
+    expect(await codex.generate(SCRIPT)).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['exec']);
   });
 
@@ -40,7 +40,7 @@ describe('auth.json', () => {
     ['an agent identity', { auth_mode: 'agentIdentity', agent_identity: 'sk-made-up' }],
   ])('is refused, and nothing is started: %s', async ([, auth], { codex }) => {
     await codex.login(auth);
-    const error = await failure(codex.generate(ORDERS));
+    const error = await failure(codex.generate(SCRIPT));
     expect(error).toMatchObject({ code: 'API_KEY_LOGIN', status: 403, retryable: false });
     expect(error.message).toMatch(/API key.*codex login/);
     expect(JSON.stringify({ ...error, message: error.message })).not.toContain('sk-made-up');
@@ -50,15 +50,15 @@ describe('auth.json', () => {
   test('is read in codexHome', async ({ codex }) => {
     await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
     const env = { ...codex.env, CODEX_HOME: codex.scratch };
-    expect(await failure(codex.generate(ORDERS, { env, codexHome: codex.home }))).toMatchObject({
+    expect(await failure(codex.generate(SCRIPT, { env, codexHome: codex.home }))).toMatchObject({
       code: 'API_KEY_LOGIN',
     });
   });
 
   test('is read in ~/.codex where no home is named', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
-    const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
-    expect(await failure(codex.generate(orders, { env }))).toMatchObject({ code: 'NOT_SIGNED_IN' });
+    const script: StubScript = { ...SCRIPT, login: { text: 'Not logged in', exitCode: 1 } };
+    expect(await failure(codex.generate(script, { env }))).toMatchObject({ code: 'NOT_SIGNED_IN' });
     const [asked] = await codex.recordings();
     const home = path.join(codex.user, '.codex');
     expect(asked?.env['CODEX_HOME'] ?? home).toBe(home);
@@ -73,7 +73,7 @@ describe('`codex login status`', () => {
     ['nothing in it', '{}'],
   ])('is asked where auth.json does not tell: %s', async ([, auth], { codex }) => {
     await codex.login(auth);
-    expect(await codex.generate(ORDERS)).toEqual(PICTURE);
+    expect(await codex.generate(SCRIPT)).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['login', 'exec']);
   });
 
@@ -81,7 +81,7 @@ describe('`codex login status`', () => {
     'refuses an API key by: %s',
     async (text, { codex }) => {
       await codex.login(null);
-      const error = await failure(codex.generate({ ...ORDERS, login: { text, exitCode: 0 } }));
+      const error = await failure(codex.generate({ ...SCRIPT, login: { text, exitCode: 0 } }));
       expect(error).toMatchObject({ code: 'API_KEY_LOGIN', status: 403, retryable: false });
       expect(error.message).toMatch(/API key.*codex login/);
       expect(JSON.stringify({ ...error, message: error.message })).not.toContain('sk-made');
@@ -91,8 +91,8 @@ describe('`codex login status`', () => {
 
   test('refuses the call by: Not logged in', async ({ codex }) => {
     await codex.login(null);
-    const orders: Orders = { ...ORDERS, login: { text: 'Not logged in', exitCode: 1 } };
-    const error = await failure(codex.generate(orders));
+    const script: StubScript = { ...SCRIPT, login: { text: 'Not logged in', exitCode: 1 } };
+    const error = await failure(codex.generate(script));
     expect(error).toMatchObject({ code: 'NOT_SIGNED_IN', status: 401, retryable: false });
     expect(error.message).toMatch(/not signed in.*codex login/i);
     expect(await commands(codex)).toEqual(['login']);
@@ -105,14 +105,14 @@ describe('`codex login status`', () => {
     { text: '', exitCode: 0 },
   ])('lets the call pass by unknown text: $text', async (login, { codex }) => {
     await codex.login(null);
-    expect(await codex.generate({ ...ORDERS, login })).toEqual(PICTURE);
+    expect(await codex.generate({ ...SCRIPT, login })).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['login', 'exec']);
   });
 
   test('gets no key', async ({ codex }) => {
     await codex.login(null);
     const env = { ...codex.env, OPENAI_API_KEY: 'a-secret-key', CODEX_API_KEY: 'a-secret-key' };
-    expect(await codex.generate(ORDERS, { env })).toEqual(PICTURE);
+    expect(await codex.generate(SCRIPT, { env })).toEqual(PICTURE);
     expect(JSON.stringify(await codex.recordings())).not.toContain('a-secret-key');
   });
 });
@@ -128,7 +128,7 @@ describe('the model provider of config.toml', () => {
   `;
 
   async function refused(codex: StubCodex, config?: Record<string, string>): Promise<void> {
-    const error = await failure(codex.generate(ORDERS, { config: config ?? null }));
+    const error = await failure(codex.generate(SCRIPT, { config: config ?? null }));
     expect(error).toMatchObject({ code: 'IMAGE_GEN_UNAVAILABLE', status: 501, retryable: false });
     expect(error.message).toMatch(/image_gen tool is unavailable/);
     expect(error.message).toContain('my-relay');
@@ -156,7 +156,7 @@ describe('the model provider of config.toml', () => {
 
   test("passes if the call chooses Codex's own", async ({ codex }) => {
     await codex.config(RELAY);
-    expect(await codex.generate(ORDERS, { config: { model_provider: '"openai"' } })).toEqual(
+    expect(await codex.generate(SCRIPT, { config: { model_provider: '"openai"' } })).toEqual(
       PICTURE,
     );
   });
@@ -174,6 +174,6 @@ describe('the model provider of config.toml', () => {
     ['an empty file', ''],
   ])('passes: %s', async ([, toml], { codex }) => {
     await codex.config(toml);
-    expect(await codex.generate(ORDERS)).toEqual(PICTURE);
+    expect(await codex.generate(SCRIPT)).toEqual(PICTURE);
   });
 });

@@ -7,18 +7,18 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { checkCodex, type CheckOptions, type ReadinessProblem } from '../../index.js';
-import { BOUND_BY_MODES, generateInOwnProcess } from '../support/own-process.js';
+import { BOUND_BY_MODES, generateInOwnProcess } from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Orders } from '../support/stub-orders.js';
-import { STUB } from '../support/stub-program.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const DRAWS = turn(save('store', PICTURE));
-const NOT_LOGGED_IN: Orders['login'] = { text: 'Not logged in', exitCode: 1 };
+const NOT_LOGGED_IN: StubScript['login'] = { text: 'Not logged in', exitCode: 1 };
 const API_KEY = { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' };
 
 type Asked = Pick<CheckOptions, 'codexHome' | 'config' | 'env'>;
@@ -31,17 +31,17 @@ function loginTo(workspace: string | null): object {
 }
 
 async function check(codex: StubCodex, asked: Asked): Promise<ReadinessProblem[]> {
-  return (await checkCodex({ codexPath: STUB, env: codex.env, ...asked })).problems;
+  return (await checkCodex({ codexPath: SCRIPT_STUB, env: codex.env, ...asked })).problems;
 }
 
 /** Asserts that a call fails like this without a turn, and that `checkCodex` reports the same. */
 async function expectRefused(
   codex: StubCodex,
   expected: { code: string; status: number; message: RegExp },
-  { asked = {}, login }: { asked?: Asked; login?: Orders['login'] } = {},
+  { asked = {}, login }: { asked?: Asked; login?: StubScript['login'] } = {},
 ): Promise<void> {
-  const orders: Orders = { exec: DRAWS, ...(login === undefined ? {} : { login }) };
-  const error = await failure(codex.generate(orders, { ...asked, config: asked.config ?? null }));
+  const script: StubScript = { exec: DRAWS, ...(login === undefined ? {} : { login }) };
+  const error = await failure(codex.generate(script, { ...asked, config: asked.config ?? null }));
   const { message, ...rest } = expected;
   expect(error).toMatchObject({ ...rest, retryable: false });
   expect(error.message).toMatch(message);
@@ -91,7 +91,7 @@ describe('a login that is not kept in auth.json', () => {
 
   test('is not asked for where the call demands the file', async ({ codex }) => {
     await codex.config('cli_auth_credentials_store = "keyring"');
-    await codex.order({ exec: DRAWS, login: NOT_LOGGED_IN });
+    await codex.play({ exec: DRAWS, login: NOT_LOGGED_IN });
     const config = { cli_auth_credentials_store: '"file"' };
     await expectDrawn(codex, { config });
   });
@@ -127,7 +127,7 @@ describe.skipIf(WINDOWS)("a user's home in which Codex can have no directory", (
     await mkdir(home);
     await chmod(home, 0);
     const login = { text: 'Error loading configuration: Permission denied', exitCode: 1 };
-    await codex.order({ exec: DRAWS, login });
+    await codex.play({ exec: DRAWS, login });
     const { error } = await generateInOwnProcess(codex.options({ env }), BOUND_BY_MODES);
     const { message, ...rest } = EXPECTED;
     expect(error).toMatchObject(rest);

@@ -7,13 +7,13 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { checkCodex } from '../../index.js';
-import { launcher } from '../support/npm-layout.js';
+import { launcher } from '../support/npm/npm-layout.js';
 import { CODEX_IS_INSTALLED, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import { installStub } from '../support/stub-program.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import { installStub } from '../support/stub/stub-program.js';
 
 /** The first bytes of every program for Windows. */
 const PROGRAM = Buffer.from('MZ\x90\0\x03\0\0\0');

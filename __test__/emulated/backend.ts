@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { copy, draw, startBackend, talk } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
+import { makePng } from '../support/image/picture.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 

@@ -95,14 +95,14 @@ describe('an image', () => {
 });
 
 describe('a call', () => {
-  /** @type {[what: string, orders: string, error: { code: CodexImageErrorCode, exitCode: number }][]} */
+  /** @type {[what: string, steps: string, error: { code: CodexImageErrorCode, exitCode: number }][]} */
   const cases = [
     ['without an image', 'thread message', { code: 'NO_IMAGE', exitCode: 0 }],
     ['with an exit code', 'thread message exit:1', { code: 'CODEX_FAILED', exitCode: 1 }],
   ];
-  for (const [what, orders, error] of cases) {
+  for (const [what, steps, error] of cases) {
     test(`fails ${what}`, LIMIT, async (t) => {
-      const options = new World(t).options(orders);
+      const options = new World(t).options(steps);
       await assert.rejects(generateCodexImage(options), { name: 'CodexImageError', ...error });
     });
   }

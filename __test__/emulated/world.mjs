@@ -22,7 +22,7 @@ const STUB = needed('STUB_PROGRAM');
 const NODE = /** @type {[string, ...string[]]} */ (
   process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('NODE_COMMAND'))
 );
-const DAEMON = fileURLToPath(new URL('../support/daemon.mjs', import.meta.url));
+const DAEMON = fileURLToPath(new URL('../support/process/daemon.mjs', import.meta.url));
 const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', import.meta.url));
 
 export const PICTURE = readFileSync(PICTURE_FILE);
@@ -70,11 +70,11 @@ export class World {
   }
 
   /**
-   * @param {string} orders
+   * @param {string} steps
    * @param {Partial<GenerateOptions>} [overrides]
    * @returns {GenerateOptions}
    */
-  options(orders, overrides) {
+  options(steps, overrides) {
     const env = {
       PATH: process.env['PATH'] ?? '',
       ...(process.platform === 'win32'
@@ -83,7 +83,7 @@ export class World {
       CODEX_HOME: this.home,
       RUN_MARKER: process.env['RUN_MARKER'] ?? '',
       STUB_DESK: this.desk,
-      STUB_ORDERS: orders,
+      STUB_STEPS: steps,
       STUB_PICTURE: PICTURE_FILE,
       STUB_PROGRAM: STUB,
       STUB_THREAD: randomUUID(),
@@ -105,7 +105,7 @@ export class World {
     // Unreferenced, so that waiting for a failed daemon does not keep this process.
     while (this.pids().length === 0) await sleep(20, undefined, { ref: false });
     assert.equal(this.pids().filter(isAlive).length, 2, 'the stub and its tool live');
-    assert.equal(this.workspaces().length, 1);
+    assert.equal(this.runDirs().length, 1);
   }
 
   /** The process ids of the stub and its tool, once that runs. */
@@ -114,8 +114,8 @@ export class World {
     return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').map(Number) : [];
   }
 
-  /** Names of the workspaces: of all temporary files. */
-  workspaces() {
+  /** Names of the run directories: of all temporary files. */
+  runDirs() {
     return leftIn(this.temporary);
   }
 
@@ -126,7 +126,7 @@ export class World {
 
   expectNothingLeft() {
     assert.deepEqual(this.pids().filter(isAlive), [], 'processes left');
-    assert.deepEqual(this.workspaces(), [], 'files left');
+    assert.deepEqual(this.runDirs(), [], 'files left');
   }
 
   /**

@@ -8,12 +8,21 @@ import { describe, expect, onTestFinished } from 'vitest';
 
 import type { CodexCliImageErrorCode } from '../../dist/open-design.mjs';
 import { CODEX_IS_INSTALLED, directories, WINDOWS } from '../support/platform.js';
-import { PICTURE, png } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { HANG, print, RUNNING, save, say, THREAD, turn, turnFailed } from '../support/steps.js';
-import { StubCodex } from '../support/stub.js';
-import type { Orders, Step } from '../support/stub-orders.js';
-import { STUB } from '../support/stub-program.js';
+import { PICTURE, png } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import {
+  HANG,
+  print,
+  RUNNING,
+  save,
+  say,
+  THREAD,
+  turn,
+  turnFailed,
+} from '../support/stub/steps.js';
+import { StubCodex } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 import type { MediaRequest } from './support/client.js';
 import { type Environment, type Studio, stubbedEnv, test } from './support/studio.js';
 import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/policy.js';
@@ -23,7 +32,7 @@ const GATE: Step = { do: 'await', gate: 'end' };
 
 describe('a picture', () => {
   test('reaches the project byte for byte', async ({ codex, studio }) => {
-    await codex.order(turn(save('store', PICTURE), HANG));
+    await codex.play(turn(save('store', PICTURE), HANG));
     const task = await studio.client.draw({ aspect: '16:9', output: 'assets.v2/fox.png' });
     expect(task).toMatchObject({
       status: 'done',
@@ -43,7 +52,7 @@ describe('a picture', () => {
   test.for(['fox.webp', 'fox', 'fox.tar.gz'])(
     'is a PNG, also as %s',
     async (output, { codex, studio }) => {
-      await codex.order(turn(save('store', PICTURE)));
+      await codex.play(turn(save('store', PICTURE)));
       const { file } = await studio.client.draw({ output });
       expect(file).toMatchObject({ name: expect.stringMatching(/\.png$/), mime: 'image/png' });
       expect(await studio.files()).toEqual([file?.name]);
@@ -51,7 +60,7 @@ describe('a picture', () => {
   );
 
   test('is drawn by the prompt and the aspect of the request', async ({ codex, studio }) => {
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     const prompt = 'ein Füchslein\n狐 🦊 $(id) --help';
     await studio.client.draw({ prompt, aspect: '9:16' });
     const { stdin, args } = await codex.turn();
@@ -63,7 +72,7 @@ describe('a picture', () => {
   });
 
   test('is reported while it is drawn', async ({ codex, studio }) => {
-    await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
+    await codex.play(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
     const view = await studio.client.wait(taskId, 0);
@@ -80,7 +89,7 @@ describe('a picture', () => {
 
     const tasks: string[] = [];
     for (const [n, { world, picture }] of worlds.entries()) {
-      await world.order(turn(RUNNING, GATE, save('store', picture)));
+      await world.play(turn(RUNNING, GATE, save('store', picture)));
       studio.resolve(stubbedEnv(world));
       tasks.push(await studio.client.start({ output: `${n}.png` }));
       // The daemon reads its environment after it has answered.
@@ -98,16 +107,20 @@ describe('a picture', () => {
     // It names no thread, is found by CODEX_BIN, and leaves one pixel with more bytes behind in the
     // workspace.
     const tiny = Buffer.concat([png({ width: 1, height: 1 }), Buffer.from('more')]);
-    await codex.order([save('workspace', tiny)]);
+    await codex.play([save('workspace', tiny)]);
     expect(await studio.client.draw({ output: 'dot.png' })).toMatchObject({ status: 'done' });
     expect(await studio.read('dot.png')).toEqual(tiny);
   });
 });
 
 test("the user's saved settings win, except for an API key", async ({ codex, studio }) => {
-  await codex.order(turn(save('store', PICTURE)));
+  await codex.play(turn(save('store', PICTURE)));
   studio.resolve({ CODEX_HOME: codex.scratch, CODEX_BIN: undefined });
-  await studio.save({ CODEX_HOME: codex.home, CODEX_BIN: STUB, OPENAI_API_KEY: 'sk-made-up' });
+  await studio.save({
+    CODEX_HOME: codex.home,
+    CODEX_BIN: SCRIPT_STUB,
+    OPENAI_API_KEY: 'sk-made-up',
+  });
   expect((await studio.client.readiness()).body).toMatchObject({ ready: true });
   expect(await studio.client.draw()).toMatchObject({ status: 'done' });
   const { env } = await codex.turn();
@@ -122,7 +135,7 @@ describe('reference images', () => {
   test('reach Codex in order, each once', async ({ codex, studio }) => {
     await studio.add('first.png', FIRST);
     await studio.add('second.png', SECOND);
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     const images = ['first.png', 'second.png', './first.png'];
     const task = await studio.client.draw({ image: 'first.png', images });
     expect(task).toMatchObject({ status: 'done' });
@@ -170,7 +183,7 @@ describe('the media policy', () => {
     ['MEDIA_SURFACE_DENIED', { mode: 'enabled', allowedSurfaces: ['video'] }],
     ['MEDIA_MODEL_DENIED', { mode: 'enabled', allowedModels: ['gpt-image-2'] }],
   ])('is asked first: %s', async ([code, policy], { codex, studio }) => {
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     studio.allow(policy);
     expect(await studio.client.generate()).toMatchObject({
       status: 403,
@@ -194,7 +207,7 @@ describe("the user's choice", () => {
   });
 
   test('leaves other models to their own providers', async ({ codex, studio }) => {
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1' });
     const { file } = await studio.client.draw({ model: 'gpt-image-2' });
     expect(file).toMatchObject({ providerId: 'openai', usedStubFallback: true });
@@ -209,7 +222,7 @@ describe("the user's choice", () => {
 });
 
 interface Case {
-  orders?: Orders | Step[];
+  script?: StubScript | Step[];
   request?: Partial<MediaRequest>;
   environment?: (codex: StubCodex) => Environment;
   prepare?: (codex: StubCodex) => Promise<void>;
@@ -279,7 +292,7 @@ const CASES: Record<
   NOT_SIGNED_IN: {
     'nobody is': {
       prepare: (codex) => codex.login(null),
-      orders: { login: { text: 'Not logged in', exitCode: 1 }, exec: [] },
+      script: { login: { text: 'Not logged in', exitCode: 1 }, exec: [] },
       status: 401,
       retryable: false,
       message: /not signed in.*codex login/,
@@ -295,7 +308,7 @@ const CASES: Record<
   },
   IMAGE_GEN_UNAVAILABLE: {
     'the agent has no tool': {
-      orders: turn(say('IMAGE_GEN_UNAVAILABLE')),
+      script: turn(say('IMAGE_GEN_UNAVAILABLE')),
       status: 501,
       retryable: false,
       message: /image_gen tool is unavailable/,
@@ -303,7 +316,7 @@ const CASES: Record<
   },
   NO_IMAGE: {
     'only words': {
-      orders: turn(say('Here is your fox!')),
+      script: turn(say('Here is your fox!')),
       status: 502,
       retryable: true,
       message: /no image at the requested path/,
@@ -311,7 +324,7 @@ const CASES: Record<
   },
   INVALID_IMAGE: {
     'a web page': {
-      orders: turn(save('workspace', Buffer.from('<!doctype html>'))),
+      script: turn(save('workspace', Buffer.from('<!doctype html>'))),
       status: 502,
       retryable: true,
       message: /not a valid PNG/,
@@ -319,7 +332,7 @@ const CASES: Record<
   },
   IMAGE_TOO_LARGE: {
     '3 GB': {
-      orders: turn({ do: 'plant', what: 'sparse file', where: 'workspace' }),
+      script: turn({ do: 'plant', what: 'sparse file', where: 'workspace' }),
       status: 413,
       retryable: false,
       message: /larger than/,
@@ -327,7 +340,7 @@ const CASES: Record<
   },
   USAGE_LIMIT: {
     'of the turn': {
-      orders: [THREAD, turnFailed('You’ve hit your usage limit.'), { do: 'exit', code: 1 }],
+      script: [THREAD, turnFailed('You’ve hit your usage limit.'), { do: 'exit', code: 1 }],
       status: 429,
       retryable: false,
       message: /resets on a rolling window/,
@@ -335,7 +348,7 @@ const CASES: Record<
   },
   RATE_LIMITED: {
     'of the turn': {
-      orders: [
+      script: [
         THREAD,
         turnFailed('exceeded retry limit, last status: 429 Too Many Requests'),
         { do: 'exit', code: 1 },
@@ -347,7 +360,7 @@ const CASES: Record<
   },
   SAFETY_REJECTED: {
     'of the turn': {
-      orders: [
+      script: [
         THREAD,
         turnFailed('{"error":{"code":"moderation_blocked","message":"rejected"}}'),
         { do: 'exit', code: 1 },
@@ -359,7 +372,7 @@ const CASES: Record<
   },
   BACKEND_ERROR: {
     'HTTP 500 of the tool': {
-      orders: toolFailed('500 Internal Server Error: None'),
+      script: toolFailed('500 Internal Server Error: None'),
       status: 502,
       retryable: true,
       message: /backend/,
@@ -367,7 +380,7 @@ const CASES: Record<
   },
   CODEX_FAILED: {
     'exit 7': {
-      orders: [THREAD, { do: 'exit', code: 7 }],
+      script: [THREAD, { do: 'exit', code: 7 }],
       status: 502,
       retryable: false,
       message: /codex image_gen exited exit 7\b/,
@@ -375,7 +388,7 @@ const CASES: Record<
     // Windows has no signals.
     ...(!WINDOWS && {
       SIGSEGV: {
-        orders: [THREAD, { do: 'die', of: 'SIGSEGV' }],
+        script: [THREAD, { do: 'die', of: 'SIGSEGV' }],
         status: 502,
         retryable: false,
         message: /codex image_gen exited signal SIGSEGV\b/,
@@ -384,7 +397,7 @@ const CASES: Record<
   },
   TIMEOUT: {
     'a Codex that hangs': {
-      orders: turn(HANG),
+      script: turn(HANG),
       environment: () => ({ OD_CODEX_IMAGE_TIMEOUT_MS: '500' }),
       status: 504,
       retryable: true,
@@ -409,7 +422,7 @@ describe('a failure', () => {
   test.for(all)(
     'reaches the user unchanged: $code, $what',
     async ({ code, one }, { codex, studio }) => {
-      await codex.order(one.orders ?? turn(save('store', PICTURE)));
+      await codex.play(one.script ?? turn(save('store', PICTURE)));
       await one.prepare?.(codex);
       studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1', ...one.environment?.(codex) });
       const task = await studio.client.draw(one.request);
@@ -436,10 +449,10 @@ describe('a failure', () => {
 });
 
 describe('the end of a task', () => {
-  const RESISTING: Step = { do: 'grandchild', ownSession: true };
+  const RESISTING: Step = { do: 'tool', ownSession: true };
 
   test('is not caused by a client that disconnects', async ({ codex, studio }) => {
-    await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
+    await codex.play(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
     const leaving = new AbortController();
@@ -455,7 +468,7 @@ describe('the end of a task', () => {
   });
 
   test('is awaited and written when the daemon ends', async ({ codex, studio }) => {
-    await codex.order(turn(RESISTING, RUNNING, HANG));
+    await codex.play(turn(RESISTING, RUNNING, HANG));
     const tasks = [await studio.client.start(), await studio.client.start()];
     const running = async () =>
       (await codex.recordings()).filter(({ threadId }) => threadId !== undefined).length;
@@ -482,7 +495,7 @@ describe('the end of a task', () => {
   });
 
   test('is `interrupted` after the daemon died', async ({ codex, studio }) => {
-    await codex.order(turn(RUNNING, GATE, save('store', PICTURE)));
+    await codex.play(turn(RUNNING, GATE, save('store', PICTURE)));
     const taskId = await studio.client.start();
     await codex.reached('running');
     const rows = await studio.rows();
@@ -497,7 +510,7 @@ describe('the end of a task', () => {
   });
 
   test('is kept when the daemon restarts', async ({ codex, studio }) => {
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     const taskId = await studio.client.start();
     expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
     await studio.stop();
@@ -508,7 +521,7 @@ describe('the end of a task', () => {
 
 test("the log has Codex's messages, which the user does not see", async ({ codex, studio }) => {
   const said = 'the disk of this machine is upside down';
-  await codex.order([THREAD, print('stderr', `${said}\n`), { do: 'exit', code: 7 }]);
+  await codex.play([THREAD, print('stderr', `${said}\n`), { do: 'exit', code: 7 }]);
   const { error } = await studio.client.draw();
   expect(error?.message).toMatch(/exited exit 7/);
   expect(error?.message).not.toContain(said);

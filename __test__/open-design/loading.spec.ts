@@ -14,8 +14,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import * as models from '../../dist/models.mjs';
 import * as openDesign from '../../dist/open-design.mjs';
-import { png } from '../support/png.js';
-import { save, turn } from '../support/steps.js';
+import { png } from '../support/image/small-png.js';
+import { save, turn } from '../support/stub/steps.js';
 import { buildDaemon, compose, discard, readBlocks } from './support/compose.js';
 import { test as studioTest } from './support/studio.js';
 
@@ -166,7 +166,7 @@ describe('a call without the addon', () => {
     async (what, { codex, daemon, studio }) => {
       const add = WAYS[what];
       const installed = add === undefined ? null : await installWith(add);
-      await codex.order(turn(save('store', png())));
+      await codex.play(turn(save('store', png())));
       await studio.restart(await daemonWith(installed));
       const task = await studio.client.draw();
       expect(task).toMatchObject({ status: 'failed', error: UNAVAILABLE });

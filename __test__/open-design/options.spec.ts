@@ -14,21 +14,21 @@ import {
   type RenderOverrides,
 } from '../../dist/open-design.mjs';
 import { generateCodexImage } from '../../index.js';
-import { inOwnRealm } from '../support/own-realm.js';
+import { inOwnRealm } from '../support/process/own-realm.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE, png } from '../support/png.js';
-import { valuesOf } from '../support/arguments.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import { STUB } from '../support/stub-program.js';
+import { PICTURE, png } from '../support/image/small-png.js';
+import { valuesOf } from '../support/call/arguments.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 async function render(
   codex: StubCodex,
   overrides: RenderOverrides,
   context: Partial<RenderContext> = {},
 ): Promise<CodexCliImage> {
-  await codex.order(turn(save('store', PICTURE)));
+  await codex.play(turn(save('store', PICTURE)));
   const asked: RenderContext = { surface: 'image', prompt: 'a red fox', ...context };
   return renderCodexCliImage(asked, undefined, overrides);
 }
@@ -51,7 +51,7 @@ describe('the environment of Codex', () => {
 
   test('is process.env by default', async ({ codex }) => {
     for (const [name, value] of Object.entries(codex.env)) vi.stubEnv(name, value);
-    vi.stubEnv('CODEX_BIN', STUB);
+    vi.stubEnv('CODEX_BIN', SCRIPT_STUB);
     expect((await render(codex, {})).bytes).toEqual(PICTURE);
     expect((await codex.turn()).env).toMatchObject({ CODEX_HOME: codex.home });
   });
@@ -59,22 +59,22 @@ describe('the environment of Codex', () => {
   test("is the daemon's environment where given", async ({ codex }) => {
     vi.stubEnv('CODEX_BIN', '/nowhere/codex');
     vi.stubEnv('ONLY_OF_THE_DAEMON', '1');
-    await render(codex, { environment: { ...codex.env, CODEX_BIN: STUB } });
+    await render(codex, { environment: { ...codex.env, CODEX_BIN: SCRIPT_STUB } });
     expect((await codex.turn()).env).not.toHaveProperty('ONLY_OF_THE_DAEMON');
   });
 
   test("has the saved settings before the daemon's", async ({ codex }) => {
     await writeFile(path.join(codex.scratch, 'auth.json'), KEY_LOGIN);
     const environment = { ...codex.env, CODEX_HOME: codex.scratch, CODEX_BIN: '/nowhere/codex' };
-    const agentCliEnv = { CODEX_HOME: codex.home, CODEX_BIN: STUB };
+    const agentCliEnv = { CODEX_HOME: codex.home, CODEX_BIN: SCRIPT_STUB };
     await render(codex, { environment, agentCliEnv });
     expect((await codex.turn()).env).toMatchObject({ CODEX_HOME: codex.home });
   });
 
   test("has the daemon's executable before CODEX_BIN", async ({ codex }) => {
     const environment = { ...codex.env, CODEX_BIN: '/nowhere/codex' };
-    await render(codex, { environment, executable: STUB });
-    expect((await codex.turn()).program).toBe(STUB);
+    await render(codex, { environment, executable: SCRIPT_STUB });
+    expect((await codex.turn()).program).toBe(SCRIPT_STUB);
   });
 
   test('has no other Codex where the named one is missing', async ({ codex }) => {
@@ -85,7 +85,7 @@ describe('the environment of Codex', () => {
   });
 
   test('lacks undefined variables', async ({ codex }) => {
-    const environment = { ...codex.env, CODEX_BIN: STUB, NOT_SET: undefined };
+    const environment = { ...codex.env, CODEX_BIN: SCRIPT_STUB, NOT_SET: undefined };
     await render(codex, { environment });
     expect((await codex.turn()).env).not.toHaveProperty('NOT_SET');
   });
@@ -103,7 +103,7 @@ describe('OD_CODEX_SANDBOX', () => {
   ])('chooses by %j: %s, but none on Windows', async ([value, elsewhere], { codex }) => {
     const sandbox = WINDOWS ? 'danger-full-access' : elsewhere;
     const environment = { ...codex.env, OD_CODEX_SANDBOX: value };
-    const args = await argumentsOf(codex, { executable: STUB, environment });
+    const args = await argumentsOf(codex, { executable: SCRIPT_STUB, environment });
     expect(valuesOf('--sandbox', args)).toEqual([sandbox]);
     const network = valuesOf('-c', args).includes('sandbox_workspace_write.network_access=true');
     expect(network).toBe(sandbox === 'workspace-write');
@@ -111,13 +111,13 @@ describe('OD_CODEX_SANDBOX', () => {
 
   test('is not needed under WSL', async ({ codex }) => {
     const environment = { ...codex.env, WSL_DISTRO_NAME: 'Ubuntu' };
-    const args = await argumentsOf(codex, { executable: STUB, environment });
+    const args = await argumentsOf(codex, { executable: SCRIPT_STUB, environment });
     expect(valuesOf('--sandbox', args)).toEqual(['danger-full-access']);
   });
 
   test("is overruled by the daemon's own resolver", async ({ codex }) => {
     const environment = { ...codex.env, OD_CODEX_SANDBOX: 'danger-full-access' };
-    const overrides = { executable: STUB, environment, sandbox: 'workspace-write' } as const;
+    const overrides = { executable: SCRIPT_STUB, environment, sandbox: 'workspace-write' } as const;
     expect(valuesOf('--sandbox', await argumentsOf(codex, overrides))).toEqual(['workspace-write']);
   });
 });
@@ -131,7 +131,7 @@ describe('OD_CODEX_DISABLE_PLUGINS', () => {
     ['true', false],
   ])('disables plugins by %j: %s', async ([value, disables], { codex }) => {
     const environment = { ...codex.env, OD_CODEX_DISABLE_PLUGINS: value };
-    const args = await argumentsOf(codex, { executable: STUB, environment });
+    const args = await argumentsOf(codex, { executable: SCRIPT_STUB, environment });
     expect(valuesOf('--disable', args).includes('plugins')).toBe(disables);
   });
 });
@@ -139,7 +139,7 @@ describe('OD_CODEX_DISABLE_PLUGINS', () => {
 describe('OD_CODEX_IMAGE_TIMEOUT_MS', () => {
   const MAX = 2_147_483_647;
   const within = (codex: StubCodex, value: string, timeoutMs?: number): RenderOverrides => ({
-    executable: STUB,
+    executable: SCRIPT_STUB,
     environment: { ...codex.env, OD_CODEX_IMAGE_TIMEOUT_MS: value },
     timeoutMs,
   });
@@ -204,7 +204,7 @@ describe('a reference image', () => {
   ])('is passed on once: %s', async ([, context], { codex }) => {
     const abs = path.join(codex.scratch, 'first.png');
     await writeFile(abs, FIRST);
-    await render(codex, { executable: STUB, environment: codex.env }, context({ abs }));
+    await render(codex, { executable: SCRIPT_STUB, environment: codex.env }, context({ abs }));
     expect((await codex.turn()).cwdEntries).toEqual(['reference-1.png']);
   });
 
@@ -213,7 +213,7 @@ describe('a reference image', () => {
     await writeFile(abs, FIRST);
     const dataUrl = 'data:image/gif;base64,R0lGODlhAQABAAAAADs=';
     const ref = { abs, path: 'first.gif', mime: 'image/gif', size: 5, dataUrl };
-    await render(codex, { executable: STUB, environment: codex.env }, { imageRef: ref });
+    await render(codex, { executable: SCRIPT_STUB, environment: codex.env }, { imageRef: ref });
     expect((await codex.turn()).cwdEntries).toEqual(['reference-1.png']);
   });
 });
@@ -243,7 +243,7 @@ function shapeOf(error: Error): Record<string, PropertyDescriptor> {
 }
 
 test('the note leaves out an aspect that was not requested', async ({ codex }) => {
-  const { providerNote } = await render(codex, { executable: STUB, environment: codex.env });
+  const { providerNote } = await render(codex, { executable: SCRIPT_STUB, environment: codex.env });
   const size = `${PICTURE.length} bytes`;
   expect(providerNote).toBe(`codex-cli/image_gen · ${size} · ChatGPT subscription (no API key)`);
 });
@@ -269,7 +269,7 @@ describe('a polluted Object.prototype', () => {
   const DRAWN = PICTURE.toString('base64');
 
   test('gives no option', async ({ codex }) => {
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     const program = `${POLLUTED}
       const overrides = { executable, environment };
       return [
@@ -288,7 +288,7 @@ describe('a polluted Object.prototype', () => {
   });
 
   test('hides no option', async ({ codex }) => {
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     const program = `${POLLUTED}
       class Context { get surface() { return 'image'; } get prompt() { return 'a red fox'; } }
       const overrides = Object.assign(Object.create(null), { executable, environment });

@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 
 import { renderCodexCliImage } from '../../dist/open-design.mjs';
 import { Throttle } from '../../open-design/progress.mjs';
-import { PICTURE } from '../support/png.js';
-import { save, say, turn } from '../support/steps.js';
-import type { Step } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { save, say, turn } from '../support/stub/steps.js';
+import type { Step } from '../support/stub/stub-script.js';
 import { stubbed, test } from './support/studio.js';
 
 const CONTEXT = { surface: 'image', prompt: 'a red fox' };
@@ -77,7 +77,7 @@ describe('the throttle, by a clock of the test', () => {
 test('a flood of messages is one line within a second', async ({ codex }) => {
   stopTheClock();
   try {
-    await codex.order(turn({ do: 'messages', count: 1000 }, save('store', PICTURE)));
+    await codex.play(turn({ do: 'messages', count: 1000 }, save('store', PICTURE)));
     const heard: string[] = [];
     await renderCodexCliImage(CONTEXT, (line) => void heard.push(line), stubbed(codex));
     expect(heard).toEqual([expect.stringMatching(/\S/)]);
@@ -91,7 +91,7 @@ test('lines reach their clients single, short and a second apart', async ({ code
   const long = `the last words:\n\n${'very '.repeat(100)}long`;
   const gate: Step = { do: 'await', gate: 'heard' };
   const words: Step[] = [{ do: 'messages', count: 100 }, say(long), gate];
-  await codex.order(turn(...words, save('store', PICTURE)));
+  await codex.play(turn(...words, save('store', PICTURE)));
 
   const taskId = await studio.client.start();
   const times: number[] = [];
@@ -115,7 +115,7 @@ test('lines reach their clients single, short and a second apart', async ({ code
 });
 
 test.for([undefined, null])('onProgress may be %s', async (onProgress, { codex }) => {
-  await codex.order(turn(save('store', PICTURE)));
+  await codex.play(turn(save('store', PICTURE)));
   const { bytes } = await renderCodexCliImage(CONTEXT, onProgress, stubbed(codex));
   expect(bytes).toEqual(PICTURE);
 });

@@ -9,9 +9,9 @@ import { expect } from 'vitest';
 
 import { renderCodexCliImage } from '../../dist/open-design.mjs';
 import { WINDOWS } from '../support/platform.js';
-import { assemble, chunk, header, png } from '../support/png.js';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import type { StubCodex } from '../support/stub.js';
+import { assemble, chunk, header, png } from '../support/image/small-png.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import type { StubCodex } from '../support/stub/stub.js';
 import { type Studio, test as studioTest } from './support/studio.js';
 
 /** Valid, with bytes behind it: images of stubs need more than 128 bytes. */

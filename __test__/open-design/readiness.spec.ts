@@ -5,8 +5,8 @@ import path from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
 
 import { checkCodexCli } from '../../dist/open-design.mjs';
-import { CHATGPT_LOGIN } from '../support/login.js';
-import type { StubCodex } from '../support/stub.js';
+import { CHATGPT_LOGIN } from '../support/call/login.js';
+import type { StubCodex } from '../support/stub/stub.js';
 import { stubbed, test } from './support/studio.js';
 
 const NOT_SIGNED_IN = {
@@ -28,7 +28,7 @@ async function asked(codex: StubCodex): Promise<number> {
 
 async function signOut(codex: StubCodex): Promise<void> {
   await codex.login(null);
-  await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
+  await codex.play({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
 }
 
 test('a machine that can generate images has no problem', async ({ studio }) => {
@@ -67,7 +67,7 @@ test('requests within ten seconds share one answer', async ({ codex, studio }) =
 test('other settings start another check', async ({ codex }) => {
   expect(await checkCodexCli(stubbed(codex))).toMatchObject({ ready: true });
   const agentCliEnv = { CODEX_HOME: path.join(codex.scratch, 'absent') };
-  await codex.order({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
+  await codex.play({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
   expect(await checkCodexCli({ ...stubbed(codex), agentCliEnv })).toEqual(NOT_SIGNED_IN);
 });
 

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { draw, say, shell, talk, usageLimit } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { CODE, HOSTED } from '../support/ways.js';
+import { makePng } from '../support/image/picture.js';
+import { CODE, HOSTED } from '../support/real/variants.js';
 import { installedEnv, testReal as test } from './support/studio.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 
 import { tool } from '../../scripts/bootstrap.mjs';
-import { installCodex, NEWEST } from '../support/codex-cli.js';
+import { installCodex, NEWEST } from '../support/real/codex-cli.js';
 import { Consumer, fetchNode, Studio } from './consumers.js';
 import { type Published, Registry } from './registry.js';
 import { host, npmEnvironment, PLATFORMS, release, work } from './release.js';

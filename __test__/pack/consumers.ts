@@ -11,12 +11,12 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
 import { tool } from '../../scripts/bootstrap.mjs';
-import { buildCompiledStub } from '../support/cargo-example.js';
-import { DemoBackend } from '../support/demo-backend.js';
+import { buildCompiledStub } from '../support/stub/cargo-example.js';
+import { DemoBackend } from '../support/cli/demo-backend.js';
 import { type Home, makeHome } from '../support/loopback/home.js';
-import { npm, npmInstall } from '../support/npm.js';
-import { makePlace, type Place } from '../support/place.js';
-import { png } from '../support/png.js';
+import { npm, npmInstall } from '../support/npm/npm.js';
+import { makePlace, type Place } from '../support/load/call-environment.js';
+import { png } from '../support/image/small-png.js';
 import { root, work } from './release.js';
 
 const run = promisify(execFile);
@@ -134,7 +134,7 @@ export class Studio {
     return {
       ...this.place.env,
       CODEX_BIN: this.stub,
-      STUB_ORDERS: 'thread message save tool hang',
+      STUB_STEPS: 'thread message save tool hang',
       STUB_THREAD: randomUUID(),
       STUB_PICTURE: path.join(this.home.path, 'picture.png'),
     };
@@ -145,7 +145,7 @@ export class Studio {
     return JSON.stringify({ prompt: 'a red fox', env: this.env });
   }
 
-  /** Returns how many processes and workspaces the calls have left. */
+  /** Returns how many processes and run directories the calls have left. */
   leftovers(): number {
     return this.place.leftovers();
   }

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { npm } from '../support/npm.js';
+import { npm } from '../support/npm/npm.js';
 import type { Registry } from './registry.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));

@@ -1,4 +1,4 @@
-// What Codex may leave in its workspace, and workspaces that cannot be removed. `codex/command` has
+// What Codex may leave in its workspace, and run directories that cannot be removed. `codex/command` has
 // the mode of a workspace.
 
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { workIn } from '../support/bystander.js';
+import { workIn } from '../support/process/bystander.js';
 import {
   BOUND_BY_MODES,
   generateInOwnProcess,
@@ -15,29 +15,29 @@ import {
   WITH_64_DESCRIPTORS,
   WITH_OWN_MOUNTS,
   type Wrapper,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import type { Leftover } from '../support/stub-orders.js';
-import { RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import type { Leftover } from '../support/stub/stub-script.js';
+import { RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 describe('a workspace', () => {
   // Windows has no modes. `src/files/windows/removal.rs` tests the removal of read-only files.
   test.skipIf(WINDOWS)('is removed with `chmod 000` directories', async ({ codex }) => {
-    await codex.order(turn(save('store', PICTURE), { do: 'leave', what: 'locked directories' }));
+    await codex.play(turn(save('store', PICTURE), { do: 'leave', what: 'locked directories' }));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, BOUND_BY_MODES);
     expect(image).toMatchObject({ source: 'store', warnings: [] });
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   });
 
   async function expectRemoved(codex: StubCodex, what: 'many files' | 'odd names'): Promise<void> {
     const steps = turn({ do: 'leave', what }, save('workspace', PICTURE));
     const image = await codex.generateDetailed(steps, { timeoutMs: 60_000 });
     expect(image).toMatchObject({ png: PICTURE, warnings: [] });
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   }
 
   test('is removed with 10,000 files', ({ codex }) => expectRemoved(codex, 'many files'));
@@ -53,11 +53,11 @@ describe('a workspace', () => {
 describe.skipIf(WINDOWS)('a workspace deeper than any path', () => {
   /** In its own process, because a stack overflow would end it. */
   async function expectRemoved(codex: StubCodex, what: Leftover, wrapper: Wrapper): Promise<void> {
-    await codex.order(turn({ do: 'leave', what }, save('store', PICTURE)));
+    await codex.play(turn({ do: 'leave', what }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, wrapper);
     expect(image).toMatchObject({ source: 'store', warnings: [] });
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   }
 
   test.for<[what: Leftover, how: string, wrapper: Wrapper]>([
@@ -71,47 +71,47 @@ describe.skipIf(WINDOWS)('a workspace deeper than any path', () => {
     const before = await stat(codex.desk);
     await expectRemoved(codex, 'everything', [...WITH_64_DESCRIPTORS, ...BOUND_BY_MODES]);
     expect((await stat(codex.desk)).mode).toBe(before.mode);
-    expect(await readdir(codex.desk)).toContain('orders.json');
+    expect(await readdir(codex.desk)).toContain('script.json');
   });
 });
 
 describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
   test('is left with what is mounted there, and is reported', async ({ codex }) => {
-    await codex.order(turn({ do: 'leave', what: 'a mount point' }, save('store', PICTURE)));
+    await codex.play(turn({ do: 'leave', what: 'a mount point' }, save('store', PICTURE)));
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, WITH_OWN_MOUNTS);
     expect(image?.warnings).toEqual([
       expect.stringMatching(/^The workspace could not be removed: .*busy/),
     ]);
-    expect(await readdir(codex.desk)).toContain('orders.json');
+    expect(await readdir(codex.desk)).toContain('script.json');
     // The mount is gone with its namespace, and the next daemon may remove the rest.
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     await generateInOwnProcess(options);
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   });
 });
 
 // Windows has no modes.
-describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
+describe.skipIf(WINDOWS)('a run directory that cannot be removed', () => {
   /**
-   * Asserts that the workspace is empty and still there, and that the next daemon removes it.
+   * Asserts that the run directory holds only its proof, and that the next host process removes it.
    */
   async function release(codex: StubCodex): Promise<void> {
-    const workspaces = codex.workspaces();
-    expect(workspaces).toHaveLength(1);
+    const runDirs = codex.runDirs();
+    expect(runDirs).toHaveLength(1);
     await chmod(codex.temporary, 0o700);
-    for (const workspace of workspaces) {
-      const directory = path.join(codex.temporary, workspace);
+    for (const runDir of runDirs) {
+      const directory = path.join(codex.temporary, runDir);
       // The proof of origin, for the next daemon.
       expect(await readdir(directory)).toEqual(['run']);
     }
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     await generateInOwnProcess(codex.options());
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   }
 
   test('is reported in the warnings of the image', async ({ codex }) => {
-    await codex.order(turn(save('workspace', PICTURE), { do: 'leave', what: 'locked parent' }));
+    await codex.play(turn(save('workspace', PICTURE), { do: 'leave', what: 'locked parent' }));
     const { image } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(image?.source).toBe('workspace');
     expect(image?.warnings).toEqual([
@@ -121,7 +121,7 @@ describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
   });
 
   test('is reported in the detail of an error', async ({ codex }) => {
-    await codex.order([
+    await codex.play([
       { do: 'leave', what: 'locked parent' },
       { do: 'exit', code: 1 },
     ]);
@@ -133,21 +133,21 @@ describe.skipIf(WINDOWS)('a workspace that cannot be removed', () => {
 });
 
 describe.skipIf(!WINDOWS)(
-  'a workspace that cannot be removed because a process works there',
+  'a run directory that cannot be removed because a process works there',
   () => {
     test('is reported in the warnings of the image', async ({ codex }) => {
       const waits: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
       const call = codex.generateDetailed(turn(...waits, save('workspace', PICTURE)));
       await codex.reached('running');
-      const [workspace = ''] = codex.workspaces();
-      const somebody = await workIn(path.join(codex.temporary, workspace));
+      const [runDir = ''] = codex.runDirs();
+      const worker = await workIn(path.join(codex.temporary, runDir));
       await codex.open('end');
       const { png: image, warnings } = await call;
       expect(image).toEqual(PICTURE);
       expect(warnings).toEqual([expect.stringMatching(/^The workspace could not be removed: /)]);
-      somebody.kill();
-      await once(somebody, 'exit');
-      await rm(path.join(codex.temporary, workspace), { recursive: true });
+      worker.kill();
+      await once(worker, 'exit');
+      await rm(path.join(codex.temporary, runDir), { recursive: true });
     });
   },
 );

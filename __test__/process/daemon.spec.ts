@@ -10,14 +10,14 @@ import path from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import type { GenerateOptions } from '../../index.js';
-import { Daemon, type End, KILLED } from '../support/daemon.js';
-import { generateInOwnProcess } from '../support/own-process.js';
+import { Daemon, type End, KILLED } from '../support/process/daemon.js';
+import { generateInOwnProcess } from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
-import { childrenOf } from '../support/processes.js';
-import { PICTURE } from '../support/png.js';
-import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/steps.js';
-import { type StubCodex, test, WORKSPACE_PREFIX } from '../support/stub.js';
-import type { Orders, Step } from '../support/stub-orders.js';
+import { childrenOf } from '../support/process/processes.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test, RUN_DIR_PREFIX } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
@@ -26,9 +26,9 @@ const PATIENCE = { timeout: 20_000, interval: 20 };
 
 /** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
-  { do: 'grandchild', ownSession: true },
-  { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
-  { do: 'grandchild', defies: ['SIGTERM'] },
+  { do: 'tool', ownSession: true },
+  { do: 'tool', ownSession: true, defies: POLITE_SIGNALS },
+  { do: 'tool', defies: ['SIGTERM'] },
   RUNNING,
   HANG,
 );
@@ -39,11 +39,11 @@ async function busyDaemon(
   where?: { inWorker: boolean },
   options?: Partial<GenerateOptions>,
 ): Promise<Daemon> {
-  await codex.order(BUSY);
+  await codex.play(BUSY);
   const daemon = new Daemon(codex.options({ timeoutMs: 60_000, ...options }), where);
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(4);
-  expect(codex.workspaces()).toHaveLength(1);
+  expect(codex.runDirs()).toHaveLength(1);
   return daemon;
 }
 
@@ -77,7 +77,7 @@ describe('the end of an environment, as Node reports it', () => {
 });
 
 describe('a readiness check that waits for the CLI', () => {
-  const QUESTIONS: [question: string, mark: string, orders: Orders][] = [
+  const QUESTIONS: [question: string, mark: string, script: StubScript][] = [
     ['login status', 'asked', { login: 'silent', exec: [] }],
     ['--version', 'asked for its version', { version: 'silent', exec: [] }],
   ];
@@ -85,11 +85,11 @@ describe('a readiness check that waits for the CLI', () => {
   async function checkingDaemon(
     codex: StubCodex,
     mark: string,
-    orders: Orders,
+    script: StubScript,
     inWorker: boolean,
   ): Promise<Daemon> {
     await codex.login(null);
-    await codex.order(orders);
+    await codex.play(script);
     const daemon = new Daemon(codex.options(), { inWorker, call: 'checkCodex' });
     await codex.reached(mark);
     return daemon;
@@ -98,16 +98,16 @@ describe('a readiness check that waits for the CLI', () => {
   test.for(QUESTIONS)(
     'leaves nothing after process.exit during %s',
     async (question, { codex }) => {
-      const [, mark, orders] = question;
-      const daemon = await checkingDaemon(codex, mark, orders, false);
+      const [, mark, script] = question;
+      const daemon = await checkingDaemon(codex, mark, script, false);
       expect(await daemon.die('process.exit')).toEqual([3, null]);
       await codex.expectNothingLeft();
     },
   );
 
   describe.each(['a worker terminated', 'a worker exiting'])('after %s', (way) => {
-    test.for(QUESTIONS)('leaves nothing during %s', async ([, mark, orders], { codex }) => {
-      const daemon = await checkingDaemon(codex, mark, orders, true);
+    test.for(QUESTIONS)('leaves nothing during %s', async ([, mark, script], { codex }) => {
+      const daemon = await checkingDaemon(codex, mark, script, true);
       await daemon.endWorker(way);
       await codex.expectNothingLeft();
       expect(await daemon.leave()).toEqual([0, null]);
@@ -127,7 +127,7 @@ describe('the end of a daemon, which is not reported', () => {
       expect(await daemon.die(way)).toEqual(end);
       await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-      expect(codex.workspaces()).toEqual([]);
+      expect(codex.runDirs()).toEqual([]);
     },
   );
 
@@ -158,8 +158,8 @@ describe('the next daemon', () => {
     const daemon = await busyDaemon(codex);
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
-    const [name = ''] = codex.workspaces();
-    return { workspace: path.join(codex.temporary, name), run: name.replace(WORKSPACE_PREFIX, '') };
+    const [name = ''] = codex.runDirs();
+    return { workspace: path.join(codex.temporary, name), run: name.replace(RUN_DIR_PREFIX, '') };
   };
 
   test('removes the workspace of a dead daemon', async ({ codex }) => {
@@ -171,16 +171,16 @@ describe('the next daemon', () => {
   // On Windows no process can work in such a deep directory.
   test.skipIf(WINDOWS)('removes a workspace of 30,000 levels', async ({ codex }) => {
     const left = { do: 'leave', what: 'deep directories' } as const;
-    await codex.order(turn(left, RUNNING, HANG));
+    await codex.play(turn(left, RUNNING, HANG));
     const daemon = new Daemon(codex.options());
     await codex.reached('running');
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     // In its own process, because a stack overflow would end it.
     const { image } = await generateInOwnProcess(codex.options());
     expect(image).toMatchObject({ source: 'store' });
-    expect(codex.workspaces()).toEqual([]);
+    expect(codex.runDirs()).toEqual([]);
   });
 
   // On Windows no process outlives its daemon.
@@ -204,23 +204,20 @@ describe('the next daemon', () => {
 
   describe('a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
-      ['of another name', async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}notes`)],
+      ['of another name', async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}notes`)],
       [
         'of a longer name',
-        async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}${'0'.repeat(17)}`),
+        async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}${'0'.repeat(17)}`),
       ],
       [
         'of such a name',
-        async ({ temporary }) => made(temporary, `${WORKSPACE_PREFIX}0123456789abcdef`),
+        async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}0123456789abcdef`),
       ],
-      [
-        'of the name it once began with',
-        ({ temporary }) => made(temporary, `.${WORKSPACE_PREFIX}x`),
-      ],
+      ['of the name it once began with', ({ temporary }) => made(temporary, `.${RUN_DIR_PREFIX}x`)],
       [
         'that was one and has another name',
         async (codex) => {
-          const other = path.join(codex.temporary, `${WORKSPACE_PREFIX}0123456789abcdef`);
+          const other = path.join(codex.temporary, `${RUN_DIR_PREFIX}0123456789abcdef`);
           await rename((await leave(codex)).workspace, other);
           return other;
         },
@@ -264,11 +261,11 @@ describe('the next daemon', () => {
 
   test('leaves alone a workspace whose owner lives', async ({ codex }) => {
     const daemon = await busyDaemon(codex);
-    const theirs = codex.workspaces();
-    await codex.order(turn(save('store', PICTURE)));
-    // In the same temporary directory, with other orders.
+    const theirs = codex.runDirs();
+    await codex.play(turn(save('store', PICTURE)));
+    // In the same temporary directory, with other steps.
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-    expect(codex.workspaces()).toEqual(theirs);
+    expect(codex.runDirs()).toEqual(theirs);
     expect(codex.survivors()).toHaveLength(4);
     await daemon.die('process.exit');
   });

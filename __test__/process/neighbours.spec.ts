@@ -12,16 +12,16 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
-import { rejection } from '../support/abort.js';
-import { buildCompiledStub } from '../support/cargo-example.js';
-import { footprint, heldSince } from '../support/footprint.js';
-import { cancelInOwnProcess } from '../support/own-process.js';
+import { rejection } from '../support/call/abort.js';
+import { buildCompiledStub } from '../support/stub/cargo-example.js';
+import { footprint, heldSince } from '../support/process/footprint.js';
+import { cancelInOwnProcess } from '../support/process/own-process.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { RUNNING, save, turn } from '../support/steps.js';
-import { StubCodex, test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { RUNNING, save, turn } from '../support/stub/steps.js';
+import { StubCodex, test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const GATE: Step = { do: 'await', gate: 'end' };
 /** Long enough for hundreds of processes on a busy machine. */
@@ -53,8 +53,8 @@ class Crowd {
   /** Returns the environment of a child that will exit with `code`. */
   member(code: number): Record<string, string> {
     const { codex, gate } = this;
-    const orders = `gate exit:${code}`;
-    return { ...codex.env, STUB_GATE: gate, STUB_DESK: codex.desk, STUB_ORDERS: orders };
+    const steps = `await exit:${code}`;
+    return { ...codex.env, STUB_GATE: gate, STUB_DESK: codex.desk, STUB_STEPS: steps };
   }
 
   async hasGathered(count: number): Promise<void> {
@@ -183,7 +183,7 @@ describe('the addon in the main thread and in a worker', () => {
       await codex.reached('running');
 
       const other = await StubCodex.create();
-      await other.order(turn(...steps));
+      await other.play(turn(...steps));
       const inWorker = new WorkerCall(other);
       expect(await inWorker.outcome).toEqual(outcome);
       await inWorker.end();
@@ -196,7 +196,7 @@ describe('the addon in the main thread and in a worker', () => {
 
   test("keeps the worker's call when the main thread's is aborted", async ({ codex }) => {
     const other = await StubCodex.create();
-    await other.order(turn(RUNNING, GATE, save('workspace', PICTURE)));
+    await other.play(turn(RUNNING, GATE, save('workspace', PICTURE)));
     const inWorker = new WorkerCall(other);
     await other.reached('running');
 

@@ -3,9 +3,9 @@
 
 import { describe, expect } from 'vitest';
 
-import { generateInOwnProcess } from '../support/own-process.js';
-import { PICTURE, png } from '../support/png.js';
-import { failure, listener } from '../support/outcome.js';
+import { generateInOwnProcess } from '../support/process/own-process.js';
+import { PICTURE, png } from '../support/image/small-png.js';
+import { failure, listener } from '../support/call/outcome.js';
 import {
   HANG,
   print,
@@ -15,9 +15,9 @@ import {
   TURN_COMPLETED,
   TURN_STARTED,
   turnFailed,
-} from '../support/steps.js';
-import { test } from '../support/stub.js';
-import type { Step } from '../support/stub-orders.js';
+} from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
+import type { Step } from '../support/stub/stub-script.js';
 
 const MEGABYTE = 2 ** 20;
 const GIGABYTE = 2 ** 30;
@@ -112,7 +112,7 @@ describe('repeated thread.started', () => {
 
   test('costs no memory', async ({ codex }) => {
     const flood: Step = { do: 'flood', to: 'stdout', line: again, bytes: 64 * MEGABYTE };
-    await codex.order(turn(flood, save('workspace', PICTURE)));
+    await codex.play(turn(flood, save('workspace', PICTURE)));
     const { image, peakGrowth } = await generateInOwnProcess(codex.options({ timeoutMs }));
     expect(image).toMatchObject({ source: 'workspace' });
     expect(peakGrowth).toBeLessThanOrEqual(8 * MEGABYTE);
@@ -122,7 +122,7 @@ describe('repeated thread.started', () => {
 test('a line of 20 MB takes at most 8 MB and does not hide later events', async ({ codex }) => {
   const [head = '', tail = ''] = spoken('<>').split('<>');
   const filler = Buffer.alloc(MEGABYTE, 'x').toString('base64');
-  await codex.order([
+  await codex.play([
     print('stdout', head),
     { do: 'write', to: 'stdout', base64: filler, times: 20 },
     print('stdout', `${tail}\n`),
@@ -153,7 +153,7 @@ describe('one gigabyte', () => {
     ['that are reported', spoken('lorem ipsum '.repeat(350))],
     ['that are not reported', printed('lorem ipsum '.repeat(700))],
   ])('of events %s takes bounded memory', async ([, line], { codex }) => {
-    await codex.order(
+    await codex.play(
       turn({ do: 'flood', to: 'stdout', line, bytes: GIGABYTE }, save('workspace', PICTURE)),
     );
     const { image, peakGrowth } = await generateInOwnProcess(codex.options({ timeoutMs }));
@@ -163,7 +163,7 @@ describe('one gigabyte', () => {
 
   test('on stderr is drained, and its end is bounded', async ({ codex }) => {
     const flood: Step = { do: 'flood', to: 'stderr', line: 'noise '.repeat(20), bytes: GIGABYTE };
-    await codex.order([flood, print('stderr', '\nthe last words\n'), { do: 'exit', code: 1 }]);
+    await codex.play([flood, print('stderr', '\nthe last words\n'), { do: 'exit', code: 1 }]);
     const { error, peakGrowth } = await generateInOwnProcess(codex.options({ timeoutMs }));
     expect(error).toMatchObject({ code: 'CODEX_FAILED' });
     expect(error?.detail).toContain('the last words');

@@ -5,13 +5,13 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { rejection } from '../support/abort.js';
-import { workIn } from '../support/bystander.js';
+import { rejection } from '../support/call/abort.js';
+import { workIn } from '../support/process/bystander.js';
 import { MACOS, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { HANG, RUNNING, save, turn } from '../support/steps.js';
-import { StubCodex, test } from '../support/stub.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { HANG, RUNNING, save, turn } from '../support/stub/steps.js';
+import { StubCodex, test } from '../support/stub/stub.js';
 
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
@@ -19,10 +19,10 @@ const PATIENCE = { timeout: 20_000, interval: 20 };
 describe.skipIf(!WINDOWS)('a call on Windows', () => {
   test('removes its workspace as soon as no process works in it', async ({ codex }) => {
     const controller = new AbortController();
-    const steps = turn({ do: 'grandchild' }, RUNNING, HANG);
+    const steps = turn({ do: 'tool' }, RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal });
     await codex.reached('running');
-    const [workspace = ''] = codex.workspaces();
+    const [workspace = ''] = codex.runDirs();
     const bystander = await workIn(path.join(codex.temporary, workspace));
     controller.abort('enough');
     const end = rejection(call);

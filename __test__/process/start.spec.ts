@@ -21,13 +21,13 @@ import {
   namespaceWithoutRoot,
   type StarvedCall,
   withSmallDisk,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { CODEX_IS_INSTALLED, directories, MACOS, WINDOWS } from '../support/platform.js';
-import { PICTURE, png } from '../support/png.js';
-import { failure } from '../support/outcome.js';
-import { save, turn } from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import { STUB } from '../support/stub-program.js';
+import { PICTURE, png } from '../support/image/small-png.js';
+import { failure } from '../support/call/outcome.js';
+import { save, turn } from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const ELF = Buffer.from('\x7fELF');
 const MACH_O = Buffer.from('cffaedfe', 'hex');
@@ -43,7 +43,7 @@ describe('a program at codexPath', () => {
       'not executable',
       NOT_FOUND,
       async (file) => {
-        await copyFile(STUB, file);
+        await copyFile(SCRIPT_STUB, file);
         await chmod(file, 0o644);
       },
     ],
@@ -73,7 +73,7 @@ describe('a program at codexPath', () => {
     const codexPath = path.join(codex.scratch, 'codex');
     await make(codexPath);
     // Another Codex must not be used instead.
-    const env = { ...codex.env, CODEX_BIN: STUB };
+    const env = { ...codex.env, CODEX_BIN: SCRIPT_STUB };
     const error = await failure(codex.generate([], { codexPath, env }));
     expect(error).toMatchObject(expected);
     if (expected === NOT_FOUND) expect(error.message).toContain('The chosen Codex CLI');
@@ -177,7 +177,7 @@ describe('the directory for temporary files', () => {
         'is accepted in a user namespace without root (takes a user other than root, on Linux)',
         async ({ codex }) => {
           giveTo(COUNTED_USER, codex);
-          await codex.order(turn(save('store', PICTURE)));
+          await codex.play(turn(save('store', PICTURE)));
           const { image } = await generateInOwnProcess(codex.options(), namespace);
           expect(image?.source).toBe('store');
         },
@@ -218,7 +218,7 @@ describe('a failed spawn', () => {
   const emfile = 'leaks no descriptor and no thread after EMFILE, with any number free';
   // Windows has no limit of handles.
   test.skipIf(WINDOWS)(emfile, async ({ codex }) => {
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     const calls = await generateWithoutDescriptors(codex.options());
     for (const call of calls.slice(0, -1)) {
       expect(REFUSED).toContain(call.code);

@@ -3,12 +3,12 @@
 import { describe, expect } from 'vitest';
 
 import { setMaxConcurrentRuns } from '../../index.js';
-import { listenersOf, rejection } from '../support/abort.js';
-import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/own-process.js';
+import { listenersOf, rejection } from '../support/call/abort.js';
+import { generateInOwnProcess, mayMount, withSmallDisk } from '../support/process/own-process.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
-import { PICTURE } from '../support/png.js';
-import { processes } from '../support/processes.js';
-import { failure } from '../support/outcome.js';
+import { PICTURE } from '../support/image/small-png.js';
+import { processes } from '../support/process/processes.js';
+import { failure } from '../support/call/outcome.js';
 import {
   HANG,
   POLITE_SIGNALS,
@@ -17,14 +17,14 @@ import {
   THREAD,
   turn,
   TURN_STARTED,
-} from '../support/steps.js';
-import { type StubCodex, test } from '../support/stub.js';
-import type { Orders, Step } from '../support/stub-orders.js';
+} from '../support/stub/steps.js';
+import { type StubCodex, test } from '../support/stub/stub.js';
+import type { StubScript, Step } from '../support/stub/stub-script.js';
 
 // The tests at the time limit run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);
 
-const STUBBORN = { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS } as const;
+const STUBBORN = { do: 'tool', ownSession: true, defies: POLITE_SIGNALS } as const;
 
 /** Zombies count as dead. Windows has none. */
 function isAlive(pid: number): boolean {
@@ -37,9 +37,9 @@ function isAlive(pid: number): boolean {
 }
 
 /** Aborts the call when that many processes run, and asserts that none is left. */
-async function stop(codex: StubCodex, orders: Orders, live: number): Promise<void> {
+async function stop(codex: StubCodex, script: StubScript, live: number): Promise<void> {
   const controller = new AbortController();
-  const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 500 });
+  const call = codex.generate(script, { signal: controller.signal, killGraceMs: 500 });
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(live);
   controller.abort('enough');
@@ -48,7 +48,7 @@ async function stop(codex: StubCodex, orders: Orders, live: number): Promise<voi
 }
 
 /** Process trees that are hard to stop. Each reaches the mark `running` and lives on. */
-const STUBBORN_TREES: [what: string, orders: Orders][] = [
+const STUBBORN_TREES: [what: string, script: StubScript][] = [
   ['a child that obeys', { exec: turn(RUNNING, HANG) }],
   [
     'a child that defies every polite signal',
@@ -57,17 +57,17 @@ const STUBBORN_TREES: [what: string, orders: Orders][] = [
   ['a child that never reads its stdin', { stdin: 'ignore', exec: turn(RUNNING, HANG) }],
   [
     'a grandchild that defies every polite signal',
-    { exec: turn({ do: 'grandchild', defies: POLITE_SIGNALS }, RUNNING, HANG) },
+    { exec: turn({ do: 'tool', defies: POLITE_SIGNALS }, RUNNING, HANG) },
   ],
   [
     'a grandchild in a session of its own',
-    { exec: turn({ do: 'grandchild', ownSession: true }, RUNNING, HANG) },
+    { exec: turn({ do: 'tool', ownSession: true }, RUNNING, HANG) },
   ],
   [
     'a grandchild in a session of its own that defies every polite signal',
     {
       exec: turn(
-        { do: 'grandchild', ownSession: true, defies: POLITE_SIGNALS },
+        { do: 'tool', ownSession: true, defies: POLITE_SIGNALS },
         { do: 'defy', signals: POLITE_SIGNALS },
         RUNNING,
         HANG,
@@ -77,11 +77,7 @@ const STUBBORN_TREES: [what: string, orders: Orders][] = [
   [
     'a grandchild that holds the output open',
     {
-      exec: turn(
-        { do: 'grandchild', ownSession: true, holds: ['stdout', 'stderr'] },
-        RUNNING,
-        HANG,
-      ),
+      exec: turn({ do: 'tool', ownSession: true, holds: ['stdout', 'stderr'] }, RUNNING, HANG),
     },
   ],
   [
@@ -94,10 +90,10 @@ const STUBBORN_TREES: [what: string, orders: Orders][] = [
 ];
 
 describe('a stubborn tree', () => {
-  test.for(STUBBORN_TREES)('is stopped by an abort: %s', async ([, orders], { codex }) => {
+  test.for(STUBBORN_TREES)('is stopped by an abort: %s', async ([, script], { codex }) => {
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
-    const call = codex.generate(orders, { signal: controller.signal, killGraceMs: 100 });
+    const call = codex.generate(script, { signal: controller.signal, killGraceMs: 100 });
     await codex.reached('running');
     controller.abort(reason);
     expect((await rejection(call)).reason).toBe(reason);
@@ -111,14 +107,14 @@ describe('a stubborn tree', () => {
   ];
 
   test('is gone after an image that ends the turn', async ({ codex }) => {
-    const orders = [THREAD, TURN_STARTED, ...resisting, save('store', PICTURE), HANG];
-    expect(await codex.generate(orders, { killGraceMs: 100 })).toEqual(PICTURE);
+    const steps = [THREAD, TURN_STARTED, ...resisting, save('store', PICTURE), HANG];
+    expect(await codex.generate(steps, { killGraceMs: 100 })).toEqual(PICTURE);
     await codex.expectNothingLeft();
   });
 
   test('is gone after a failure', async ({ codex }) => {
-    const orders = [...turn(...resisting), { do: 'exit', code: 1 } as const];
-    const error = await failure(codex.generate(orders, { killGraceMs: 100 }));
+    const steps = [...turn(...resisting), { do: 'exit', code: 1 } as const];
+    const error = await failure(codex.generate(steps, { killGraceMs: 100 }));
     expect(error).toMatchObject({ code: 'CODEX_FAILED' });
     await codex.expectNothingLeft();
   });
@@ -133,8 +129,8 @@ describe.concurrent('a stubborn tree', () => {
 
   test.for(STUBBORN_TREES)(
     'is stopped at the time limit: %s',
-    async ([, orders], { codex, expect }) => {
-      const error = await failure(codex.generate(orders, { timeoutMs, killGraceMs: 100 }));
+    async ([, script], { codex, expect }) => {
+      const error = await failure(codex.generate(script, { timeoutMs, killGraceMs: 100 }));
       expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
       expect(codex.hasReached('running')).toBe(true);
       await codex.expectNothingLeft();
@@ -208,13 +204,13 @@ describe.skipIf(!LINUX || !mayMount())('a system that does not show its processe
   const DOUBT = /Some processes that Codex started may still be running/;
 
   test('leaves a warning on an image', async ({ codex }) => {
-    await codex.order(turn(save('store', PICTURE)));
+    await codex.play(turn(save('store', PICTURE)));
     const { image } = await generateInOwnProcess(codex.options(), WITHOUT_PROC);
     expect(image?.warnings).toEqual([expect.stringMatching(DOUBT)]);
   });
 
   test("leaves a note in an error's detail", async ({ codex }) => {
-    await codex.order([THREAD, TURN_STARTED, { do: 'exit', code: 1 }]);
+    await codex.play([THREAD, TURN_STARTED, { do: 'exit', code: 1 }]);
     const { error } = await generateInOwnProcess(codex.options(), WITHOUT_PROC);
     expect(error?.code).toBe('CODEX_FAILED');
     expect(error?.detail).toMatch(DOUBT);
@@ -234,11 +230,11 @@ test.skipIf(WINDOWS)('an abort kills children forked during the grace', async ({
 });
 
 test('a launcher that dies takes the native binary with it', async ({ codex }) => {
-  const orders: Orders = {
+  const script: StubScript = {
     behindShim: true,
     exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, { do: 'killShim' }, HANG),
   };
-  const error = await failure(codex.generate(orders));
+  const error = await failure(codex.generate(script));
   // On Windows a killed process has the exit code that the killer chose.
   const end = WINDOWS ? { exitCode: 1 } : { signal: 'SIGKILL' };
   expect(error).toMatchObject({ code: 'CODEX_FAILED', ...end });

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 import { expect, test } from 'vitest';
 
-import { buildExample } from '../support/cargo-example.js';
+import { buildExample } from '../support/stub/cargo-example.js';
 import { LINUX } from '../support/platform.js';
 
 const run = promisify(execFile);

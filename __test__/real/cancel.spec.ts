@@ -9,13 +9,20 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { type OnProgress, setMaxConcurrentRuns } from '../../index.js';
-import { type CodexCli } from '../support/codex-cli.js';
+import { type CodexCli } from '../support/real/codex-cli.js';
 import { copy, draw, say, shell, type Step, talk, think } from '../support/loopback.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
-import { processes } from '../support/processes.js';
-import { PICTURE, type RealCodex, test } from '../support/real.js';
-import { CODE, DIRECT, HOSTED, SANDBOXES_WITH_SHELL, type Way, WAYS } from '../support/ways.js';
-import { failure } from '../support/outcome.js';
+import { processes } from '../support/process/processes.js';
+import { PICTURE, type RealCodex, test } from '../support/real/real.js';
+import {
+  CODE,
+  DIRECT,
+  HOSTED,
+  SANDBOXES_WITH_SHELL,
+  type Way,
+  WAYS,
+} from '../support/real/variants.js';
+import { failure } from '../support/call/outcome.js';
 
 // vitest runs only a few of these at a time.
 setMaxConcurrentRuns(1000);

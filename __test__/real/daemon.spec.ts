@@ -3,10 +3,10 @@
 
 import { describe, expect } from 'vitest';
 
-import { Daemon, KILLED } from '../support/daemon.js';
+import { Daemon, KILLED } from '../support/process/daemon.js';
 import { draw, say, shell } from '../support/loopback.js';
-import { PICTURE, test } from '../support/real.js';
-import { CODE, HOSTED, SANDBOXES_WITH_SHELL } from '../support/ways.js';
+import { PICTURE, test } from '../support/real/real.js';
+import { CODE, HOSTED, SANDBOXES_WITH_SHELL } from '../support/real/variants.js';
 
 const TOOL = 'sleep 600';
 /** Waits as long as a busy machine needs. */

@@ -4,10 +4,10 @@
 import { expect } from 'vitest';
 
 import { draw, talk, think } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { test } from '../support/real.js';
-import { CODE, DIRECT } from '../support/ways.js';
-import { listener } from '../support/outcome.js';
+import { makePng } from '../support/image/picture.js';
+import { test } from '../support/real/real.js';
+import { CODE, DIRECT } from '../support/real/variants.js';
+import { listener } from '../support/call/outcome.js';
 
 const TALK_MS = 6000;
 /** As large as a real one, and made before: the backend shares this thread. */

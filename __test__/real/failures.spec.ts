@@ -25,9 +25,9 @@ import {
 } from '../support/loopback.js';
 import { ACCOUNT } from '../support/loopback/home.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE, type RealCodex, test } from '../support/real.js';
-import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/ways.js';
-import { failure } from '../support/outcome.js';
+import { PICTURE, type RealCodex, test } from '../support/real/real.js';
+import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/real/variants.js';
+import { failure } from '../support/call/outcome.js';
 
 // vitest runs only a few of these at a time.
 setMaxConcurrentRuns(1000);

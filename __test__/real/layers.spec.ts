@@ -8,7 +8,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import type { GenerateOptions } from '../../index.js';
-import { installCodex } from '../support/codex-cli.js';
+import { installCodex } from '../support/real/codex-cli.js';
 import {
   checkInOwnProcess,
   generateInOwnProcess,
@@ -16,11 +16,11 @@ import {
   type Outcome,
   type Wrapper,
   withEtc,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { draw, say, type Script, shell } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
-import { type RealCodex, test } from '../support/real.js';
-import { CODE, type Way } from '../support/ways.js';
+import { makePng } from '../support/image/picture.js';
+import { type RealCodex, test } from '../support/real/real.js';
+import { CODE, type Way } from '../support/real/variants.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const PLANTED = makePng({ width: 96, height: 64, seed: 2 });

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { leftIn } from '../support/homes.mjs';
-import { installCodex } from '../support/codex-cli.js';
+import { installCodex } from '../support/real/codex-cli.js';
 import {
   checkInOwnProcess,
   generateInOwnProcess,
@@ -15,12 +15,12 @@ import {
   recoverInOwnProcess,
   type Wrapper,
   withEtc,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { draw, say } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
+import { makePng } from '../support/image/picture.js';
 import { TEMPORARY, WINDOWS } from '../support/platform.js';
-import { type RealCodex, test } from '../support/real.js';
-import { CODE, HOSTED, type Way } from '../support/ways.js';
+import { type RealCodex, test } from '../support/real/real.js';
+import { CODE, HOSTED, type Way } from '../support/real/variants.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const START = makePng({ width: 96, height: 64, seed: 2 });

@@ -11,18 +11,18 @@ import {
   type GenerateOptions,
   type Readiness,
 } from '../../index.js';
-import { type CodexCli, installCodex } from '../support/codex-cli.js';
+import { type CodexCli, installCodex } from '../support/real/codex-cli.js';
 import {
   checkInOwnProcess,
   generateInOwnProcess,
   mayOverlay,
   withEtc,
-} from '../support/own-process.js';
+} from '../support/process/own-process.js';
 import { draw, type HomeOptions, say } from '../support/loopback.js';
 import { WINDOWS } from '../support/platform.js';
-import { PICTURE, type RealCodex, test } from '../support/real.js';
-import type { Way } from '../support/ways.js';
-import { failure } from '../support/outcome.js';
+import { PICTURE, type RealCodex, test } from '../support/real/real.js';
+import type { Way } from '../support/real/variants.js';
+import { failure } from '../support/call/outcome.js';
 
 const DRAWS = [draw({ image: PICTURE }), say('Done.')];
 const HOST = `codex-code-mode-host${WINDOWS ? '.exe' : ''}`;

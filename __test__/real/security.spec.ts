@@ -3,12 +3,19 @@
 
 import { describe, expect } from 'vitest';
 
-import { generateInOwnProcess } from '../support/own-process.js';
+import { generateInOwnProcess } from '../support/process/own-process.js';
 
 import { draw, say, shell, talk, think } from '../support/loopback.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
-import { PICTURE, type RealCodex, test } from '../support/real.js';
-import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '../support/ways.js';
+import { PICTURE, type RealCodex, test } from '../support/real/real.js';
+import {
+  CODE,
+  DIRECT,
+  HOSTED,
+  misgivings,
+  SANDBOXES_WITH_SHELL,
+  WAYS,
+} from '../support/real/variants.js';
 
 /** Secrets that a daemon may have: made up, and each recognisable. */
 const SECRETS: Record<string, string> = {

@@ -1,5 +1,5 @@
 // The real Codex CLI draws on every route to the image tool, in every sandbox, with both
-// completions. Only the backend is a fake.
+// completions. Only the backend is none of OpenAI's.
 
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,13 +7,20 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { generateCodexImage } from '../../index.js';
-import type { CodexCli } from '../support/codex-cli.js';
+import type { CodexCli } from '../support/real/codex-cli.js';
 import { copy, draw, say, talk, think, USAGE } from '../support/loopback.js';
-import { makePng } from '../support/picture.js';
+import { makePng } from '../support/image/picture.js';
 import { WINDOWS } from '../support/platform.js';
-import { type RealCodex, test } from '../support/real.js';
-import { CODE, DIRECT, HOSTED, misgivings, SANDBOXES_WITH_SHELL, WAYS } from '../support/ways.js';
-import { listener } from '../support/outcome.js';
+import { type RealCodex, test } from '../support/real/real.js';
+import {
+  CODE,
+  DIRECT,
+  HOSTED,
+  misgivings,
+  SANDBOXES_WITH_SHELL,
+  WAYS,
+} from '../support/real/variants.js';
+import { listener } from '../support/call/outcome.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 /** Longer than any test. */

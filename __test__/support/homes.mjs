@@ -87,7 +87,7 @@ function isWithin(directory, root) {
 
 /**
  * Whether no other user can exchange entries of the directory, which this package would refuse for
- * its workspaces (`exposure` in src/files).
+ * its run directories (`exposure` in src/files).
  *
  * @param {string} directory without links
  */

@@ -1,6 +1,6 @@
 // Runs stubs without the addon, so that another process can measure what the stubs alone cost it.
 
-import type { Place } from '../../__test__/support/place.js';
+import type { Place } from '../../__test__/support/load/call-environment.js';
 import { runBare } from '../stubs.js';
 
 export interface Order {

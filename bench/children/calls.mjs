@@ -17,7 +17,7 @@ const { generateCodexImage, setMaxConcurrentRuns } = createRequire(import.meta.u
 const { options, warmUp, calls, atOnce } = JSON.parse(process.argv[2] ?? '{}');
 setMaxConcurrentRuns(atOnce);
 // Warms up: code is loaded and compiled, and buffers are allocated, only once.
-await generate(warmUp, { ...options, env: { ...options.env, STUB_ORDERS: 'thread save' } });
+await generate(warmUp, { ...options, env: { ...options.env, STUB_STEPS: 'thread save' } });
 
 // Resets the peak of the resident set (proc(5)).
 writeFileSync('/proc/self/clear_refs', '5');

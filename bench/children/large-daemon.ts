@@ -2,7 +2,7 @@
 // as JSON.
 
 import { setMaxConcurrentRuns } from '../../index.js';
-import { delays, idle, inTypeScript, ours, type Stages, together } from '../event-loop-delay.js';
+import { delays, idle, inTypeScript, ours, type Stages, together } from '../delays.js';
 import { makeFifoStubs, makeStubPlace } from '../stubs.js';
 
 export interface Order {

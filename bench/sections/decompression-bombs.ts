@@ -7,7 +7,7 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createDeflate, deflateSync } from 'node:zlib';
 
-import { assemble, chunk, header, type Picture } from '../../__test__/support/png.js';
+import { assemble, chunk, header, type Picture } from '../../__test__/support/image/small-png.js';
 import { type Outcome, recoverInChild } from '../recover-in-child.js';
 import type { Section } from '../report.js';
 import { median } from '../statistics.js';

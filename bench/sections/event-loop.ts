@@ -5,18 +5,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { setMaxConcurrentRuns } from '../../index.js';
-import {
-  type Delays,
-  delays,
-  idle,
-  ours,
-  rowsOf,
-  together,
-  type Work,
-} from '../event-loop-delay.js';
+import { type Delays, delays, idle, ours, rowsOf, together, type Work } from '../delays.js';
 import type { Order, Report } from '../children/bare-stubs.js';
 import type { Section } from '../report.js';
-import { makeGate, makeStubPlace, STUB } from '../stubs.js';
+import { makeGate, makeStubPlace, COMPILED_STUB } from '../stubs.js';
 
 const GENERATIONS = 16;
 const EVENTS = 1000;
@@ -69,7 +61,7 @@ async function measure(ms: number): Promise<Round[]> {
     gate.open(GENERATIONS);
     await reported('all have ended');
   };
-  const stubs = Array.from({ length: GENERATIONS }, () => ({ codexPath: STUB, env }));
+  const stubs = Array.from({ length: GENERATIONS }, () => ({ codexPath: COMPILED_STUB, env }));
   const open = (): void => gate.open(GENERATIONS);
   const work = together(ours, { stubs, events: EVENTS, open, apart: 0 });
   const round = async (): Promise<Round> => {

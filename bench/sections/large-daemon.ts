@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import type { Order, Round } from '../children/large-daemon.js';
-import { type Delays, rowsOf } from '../event-loop-delay.js';
+import { type Delays, rowsOf } from '../delays.js';
 import type { Plot } from '../plots.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
@@ -42,7 +42,7 @@ export async function largeDaemon(): Promise<Section> {
   return {
     title: 'Event-loop delay in a large daemon',
     text:
-      `As above, with ${LOAD.generations} generations, of which one starts every ${LOAD.apart} ` +
+      `The same measurement with ${LOAD.generations} generations, of which one starts every ${LOAD.apart} ` +
       `ms. When all have started, they send their events over ${LOAD.ms / 1000} s. Each size has ` +
       'a process of its own, which holds a buffer of that size beside what Node itself takes; ' +
       'every page of it has been written to. The stubs are small programs whose events come ' +

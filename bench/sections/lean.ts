@@ -4,10 +4,15 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { generateCodexImage, type GenerateOptions } from '../../index.js';
-import { type CodexCli, installCodex, NEWEST, OLDEST } from '../../__test__/support/codex-cli.js';
+import {
+  type CodexCli,
+  installCodex,
+  NEWEST,
+  OLDEST,
+} from '../../__test__/support/real/codex-cli.js';
 import { type Backend, copy, draw, say, startBackend } from '../../__test__/support/loopback.js';
-import { makePng } from '../../__test__/support/picture.js';
-import { makePlace, type Place } from '../../__test__/support/place.js';
+import { makePng } from '../../__test__/support/image/picture.js';
+import { makePlace, type Place } from '../../__test__/support/load/call-environment.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
 

@@ -7,12 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import type { GenerateOptions } from '../../index.js';
-import { makePng } from '../../__test__/support/picture.js';
-import { makePlace, type Place } from '../../__test__/support/place.js';
+import { makePng } from '../../__test__/support/image/picture.js';
+import { makePlace, type Place } from '../../__test__/support/load/call-environment.js';
 import { makeHome } from '../../__test__/support/loopback/home.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
-import { STUB } from '../stubs.js';
+import { COMPILED_STUB } from '../stubs.js';
 
 const SCRIPT = fileURLToPath(new URL('../children/calls.mjs', import.meta.url));
 const RUNS = 5;
@@ -107,7 +107,7 @@ export async function memory(): Promise<Section> {
 
 async function measured(
   place: Place,
-  orders: string,
+  steps: string,
   picture: Buffer,
   plan: Partial<Plan>,
   runs = RUNS,
@@ -118,8 +118,8 @@ async function measured(
   for (let n = 0; n < runs; n += 1) {
     const options = {
       prompt: 'a red fox',
-      codexPath: STUB,
-      env: { ...place.env, STUB_ORDERS: orders, STUB_PICTURE: file },
+      codexPath: COMPILED_STUB,
+      env: { ...place.env, STUB_STEPS: steps, STUB_PICTURE: file },
     };
     const whole: Plan = { options, warmUp: 1, calls: 1, atOnce: IN_FLIGHT, ...plan };
     const { stdout } = await run(process.execPath, [SCRIPT, JSON.stringify(whole)]);

@@ -3,7 +3,7 @@
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import type { Row, Section } from '../report.js';
 import { median, timed } from '../statistics.js';
-import { makeStubPlace, PROMPT, runBare, STUB } from '../stubs.js';
+import { makeStubPlace, PROMPT, runBare, COMPILED_STUB } from '../stubs.js';
 
 const RUNS = 30;
 const MOST_MS = 10;
@@ -23,7 +23,7 @@ export async function overhead(): Promise<Section> {
     ours: () =>
       generateCodexImage({
         prompt: PROMPT,
-        codexPath: STUB,
+        codexPath: COMPILED_STUB,
         env: place.env,
         completion: 'exit',
       }),

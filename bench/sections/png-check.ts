@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { makePng } from '../../__test__/support/picture.js';
+import { makePng } from '../../__test__/support/image/picture.js';
 import { recoverInChild, type Recovered } from '../recover-in-child.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';

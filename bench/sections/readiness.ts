@@ -4,9 +4,14 @@ import { unlink } from 'node:fs/promises';
 import path from 'node:path';
 
 import { checkCodex } from '../../index.js';
-import { type CodexCli, installCodex, NEWEST, OLDEST } from '../../__test__/support/codex-cli.js';
+import {
+  type CodexCli,
+  installCodex,
+  NEWEST,
+  OLDEST,
+} from '../../__test__/support/real/codex-cli.js';
 import { startBackend } from '../../__test__/support/loopback.js';
-import { makePlace } from '../../__test__/support/place.js';
+import { makePlace } from '../../__test__/support/load/call-environment.js';
 import type { Row, Section } from '../report.js';
 import { median, timed } from '../statistics.js';
 

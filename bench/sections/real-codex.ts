@@ -7,7 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { generateCodexImage } from '../../index.js';
-import { type CodexCli, installCodex, NEWEST, OLDEST } from '../../__test__/support/codex-cli.js';
+import {
+  type CodexCli,
+  installCodex,
+  NEWEST,
+  OLDEST,
+} from '../../__test__/support/real/codex-cli.js';
 import {
   type Backend,
   copy,
@@ -17,8 +22,8 @@ import {
   talk,
   think,
 } from '../../__test__/support/loopback.js';
-import { makePng } from '../../__test__/support/picture.js';
-import { makePlace } from '../../__test__/support/place.js';
+import { makePng } from '../../__test__/support/image/picture.js';
+import { makePlace } from '../../__test__/support/load/call-environment.js';
 import type { Sighting, Watch } from '../children/store-watch.js';
 import type { Peer } from '../peers/contract.js';
 import { sdk } from '../peers/sdk.js';

@@ -5,12 +5,12 @@ import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { generateCodexImageDetailed } from '../../index.js';
-import { makePng } from '../../__test__/support/picture.js';
-import type { Place } from '../../__test__/support/place.js';
+import { makePng } from '../../__test__/support/image/picture.js';
+import type { Place } from '../../__test__/support/load/call-environment.js';
 import { recoverInChild } from '../recover-in-child.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
-import { makeStubPlace, PROMPT, STUB } from '../stubs.js';
+import { makeStubPlace, PROMPT, COMPILED_STUB } from '../stubs.js';
 
 const RUNS = 5;
 const MOST_MB = 40;
@@ -75,7 +75,7 @@ async function headRow({ env }: Place): Promise<Row> {
       if (length === 'long') await appendFile(record, filler.repeat(RECORD_MB));
       const { timings, verified } = await generateCodexImageDetailed({
         prompt: PROMPT,
-        codexPath: STUB,
+        codexPath: COMPILED_STUB,
         env: { ...env, STUB_RECORD: record },
         sandbox: 'workspace-write',
       });

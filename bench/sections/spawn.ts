@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import type { Row, Section } from '../report.js';
-import { makeStubPlace, STUB } from '../stubs.js';
+import { makeStubPlace, COMPILED_STUB } from '../stubs.js';
 
 const SCRIPT = fileURLToPath(new URL('../children/spawn.mjs', import.meta.url));
 
@@ -51,9 +51,13 @@ async function traced(way: 'ours' | 'node'): Promise<Calls> {
     // One file for each thread, so that their lines do not mix.
     const trace = ['-ff', '-qq', '-e', 'trace=clone,clone3,fork,vfork', '-o', file];
     const env = { ...process.env, ...place.env };
-    const { stdout } = await run('strace', [...trace, process.execPath, SCRIPT, way, STUB], {
-      env,
-    });
+    const { stdout } = await run(
+      'strace',
+      [...trace, process.execPath, SCRIPT, way, COMPILED_STUB],
+      {
+        env,
+      },
+    );
     return await callsOf(stdout.trim(), (thread) => readFile(`${file}.${thread}`, 'utf8'));
   } finally {
     await place.remove();

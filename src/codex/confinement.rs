@@ -103,7 +103,7 @@ fn is_requested(request: &Request) -> bool {
             let slash_tmp = cfg!(unix).then(|| PathBuf::from("/tmp"));
             let temporary: Vec<_> = slash_tmp.into_iter().chain([request.env.temp_dir()]).collect();
             let is_outside = |directory: PathBuf| !temporary.iter().any(|root| is_within(&directory, root));
-            protected(&request.codex_home()).into_iter().all(is_outside)
+            protected(&request.home_path()).into_iter().all(is_outside)
         }
     }
 }
@@ -132,14 +132,14 @@ pub fn confirm(recorded: &RecordedSandbox, request: &Request, workspace: &Path) 
     if !(recorded.sandbox == request.sandbox.as_str() && never_asks && same_cwd && recorded.is_understood) {
         return Err(Breach::Contradicted);
     }
-    let protected = protected(&request.codex_home());
+    let protected = protected(&request.home_path());
     let outside_workspace = || recorded.writable.iter().filter(|root| !is_within(root, workspace));
     let reaches = |root: &PathBuf| protected.iter().any(|own| is_within(own, root) || is_within(root, own));
     let contradicts = !request.sandbox.has_shell() && !recorded.writable.is_empty();
     if contradicts || outside_workspace().any(reaches) {
         return Err(Breach::Contradicted);
     }
-    let memories = request.codex_home().join("memories");
+    let memories = request.home_path().join("memories");
     Ok(Confirmed { writes_memories: outside_workspace().any(|root| resolved(root) == resolved(&memories)) })
 }
 

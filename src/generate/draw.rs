@@ -1,4 +1,4 @@
-//! Runs one turn until there is an outcome.
+//! Runs one turn until it has an image, or ends without one.
 
 use std::path::Path;
 use std::pin::pin;
@@ -128,9 +128,9 @@ impl Draw<'_> {
     ) -> Result<(ProvenanceCheck, Redactor), Failure> {
         let (request, workspace) = (Arc::clone(self.request), self.run_dir.workspace_path());
         let (config, version) = (self.preflight.config.clone(), self.version());
-        let reading = blocking::on_disk(DiskWork::HomeFiles, self.request.codex_home(), move || {
+        let reading = blocking::on_disk(DiskWork::HomeFiles, self.request.home_path(), move || {
             let confinement = Confinement::expected(&request, &config, &settings, version, is_privileged());
-            (confinement, Baseline::take(&request.codex_home()), redactor(&request, &workspace))
+            (confinement, Baseline::take(&request.home_path()), redactor(&request, &workspace))
         });
         let (confinement, baseline, redactor) = self.interrupts.unless_interrupted(reading).await?;
         let fingerprints = references.iter().map(|reference| reference.fingerprint).collect();
@@ -167,7 +167,7 @@ impl Draw<'_> {
         Ok(starting.await?.map_err(|error| Cause::SpawnFailed(os_error_text(&error)))?)
     }
 
-    /// Waits until there is an outcome.
+    /// Waits until the turn has an image or has to be stopped.
     async fn wait(&self, turn: &mut Turn, provenance: &ProvenanceCheck) -> WaitEnd {
         let status = turn.status();
         // `biased`: if the image and another event are ready together, the image wins.
@@ -211,7 +211,7 @@ impl Draw<'_> {
     /// Runs `work`, which reads and decodes images, unless the call ends first. The work's thread
     /// then finishes on its own and its result is dropped.
     async fn check_images<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Interrupt> {
-        check_images(self.interrupts, blocking::on_disk(DiskWork::ThreadFiles, self.request.codex_home(), work)).await
+        check_images(self.interrupts, blocking::on_disk(DiskWork::ThreadFiles, self.request.home_path(), work)).await
     }
 
     /// Stops the process tree.
@@ -284,7 +284,7 @@ fn redactor(request: &Request, workspace: &Path) -> Redactor {
     // Hides both homes: the environment of the call may name another home than the one of this
     // process, and the CLI may be installed in either.
     let homes = [request.env.home(), std::env::home_dir()].into_iter().flatten().map(|home| (home, "~"));
-    let own = [(workspace.to_path_buf(), "the workspace"), (request.codex_home(), "CODEX_HOME")];
+    let own = [(workspace.to_path_buf(), "the workspace"), (request.home_path(), "CODEX_HOME")];
     Redactor::new(&own.into_iter().chain(homes).collect::<Vec<_>>())
 }
 
@@ -300,7 +300,7 @@ async fn disconnection(mut status: watch::Receiver<TurnStatus>, limit: u64) {
 /// Resolves [`TURN_END_GRACE`] after Codex reported the end of the turn.
 async fn turn_end(mut status: watch::Receiver<TurnStatus>) {
     if status.wait_for(|status| status.has_ended).await.is_err() {
-        // As in `disconnection`.
+        // The sender is gone: stdout has ended. The `exited()` branch waits for Codex.
         std::future::pending::<()>().await;
     }
     tokio::time::sleep(TURN_END_GRACE).await;

@@ -51,7 +51,7 @@ async fn find(request: &Arc<Request>, interrupts: &Interrupts) -> Result<Install
 }
 
 async fn read_configuration(request: &Arc<Request>, interrupts: &Interrupts) -> Result<Configuration, Failure> {
-    let (path, request) = (request.codex_home(), Arc::clone(request));
+    let (path, request) = (request.home_path(), Arc::clone(request));
     let reading = blocking::on_disk(DiskWork::HomeFiles, path, move || Configuration::read(&request));
     interrupts.unless_interrupted(reading).await
 }

@@ -38,7 +38,7 @@ async fn read_thread(draft: Draft, thread: ThreadId) -> Result<FoundImage, Failu
         blocking::on_disk_unless_stalled(DiskWork::UserDatabase, OsString::new(), move || home::complete(draft))
             .await?;
     let request = completed.ok_or(Cause::HomeUnanswered)??;
-    let (codex_home, limit) = (request.codex_home(), request.max_image_bytes);
+    let (codex_home, limit) = (request.home_path(), request.max_image_bytes);
     let (disk, probed) = (codex_home.clone(), codex_home.clone());
     // Probes the disk first: if it is dead, this blocks threads of the small pool, not of the large
     // one that reads long rollouts.

@@ -8,10 +8,10 @@ import { pathToFileURL } from 'node:url';
 import { expect, vi } from 'vitest';
 
 import type { RenderOverrides } from '../../../dist/open-design.mjs';
-import { type RealCodex, test as realTest } from '../../support/real.js';
-import type { Way } from '../../support/ways.js';
-import { type StubCodex, test as stubTest } from '../../support/stub.js';
-import { STUB } from '../../support/stub-program.js';
+import { type RealCodex, test as realTest } from '../../support/real/real.js';
+import type { Way } from '../../support/real/variants.js';
+import { type StubCodex, test as stubTest } from '../../support/stub/stub.js';
+import { SCRIPT_STUB } from '../../support/stub/stub-program.js';
 import type { MediaExecutionPolicy } from '../upstream/apps/daemon/src/media/policy.js';
 import type { LiveMediaTask } from '../upstream/apps/daemon/src/media/task-store.js';
 import { Client } from './client.js';
@@ -149,12 +149,12 @@ export class Studio {
 
 /** The overrides of a daemon that has resolved the stub. */
 export function stubbed(codex: StubCodex): RenderOverrides {
-  return { executable: STUB, environment: codex.env };
+  return { executable: SCRIPT_STUB, environment: codex.env };
 }
 
 /** The environment of a daemon that finds the stub. */
 export function stubbedEnv(codex: StubCodex): Environment {
-  return { ...codex.env, CODEX_BIN: STUB };
+  return { ...codex.env, CODEX_BIN: SCRIPT_STUB };
 }
 
 /** The same for the real CLI. */

@@ -18,8 +18,8 @@ import {
   think,
   usageLimit,
 } from '../../support/loopback.js';
-import { makePng } from '../../support/picture.js';
-import type { RealCodex } from '../../support/real.js';
+import { makePng } from '../../support/image/picture.js';
+import type { RealCodex } from '../../support/real/real.js';
 import type { Version } from './versions.js';
 
 export interface Case {

@@ -31,8 +31,8 @@ import {
   unavailable,
   usageLimit,
 } from '../../support/loopback.js';
-import { PICTURE, test } from '../../support/real.js';
-import { failure } from '../../support/outcome.js';
+import { PICTURE, test } from '../../support/real/real.js';
+import { failure } from '../../support/call/outcome.js';
 import { VERSIONS } from './versions.js';
 
 // As many as vitest runs concurrently. They mostly wait before they try again.

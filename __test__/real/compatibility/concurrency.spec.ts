@@ -4,8 +4,8 @@ import { afterEach, expect } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../../index.js';
 import { draw, talk } from '../../support/loopback.js';
-import { makePng } from '../../support/picture.js';
-import { type RealCodex, test } from '../../support/real.js';
+import { makePng } from '../../support/image/picture.js';
+import { type RealCodex, test } from '../../support/real/real.js';
 import { VERSIONS } from './versions.js';
 
 const DEFAULT_LIMIT = 2;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import { format, resolveConfig } from 'prettier';
 
-import { SUPPORTED } from '../../support/codex-cli.js';
+import { SUPPORTED } from '../../support/real/codex-cli.js';
 import { CASES, type Outcome } from './cases.js';
 
 export const FILE = fileURLToPath(new URL('../../../COMPATIBILITY.md', import.meta.url));

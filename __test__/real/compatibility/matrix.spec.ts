@@ -6,9 +6,9 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, describe, expect, type ExpectStatic } from 'vitest';
 
 import type { GeneratedImage, OnProgress } from '../../../index.js';
-import { type RealCodex, test } from '../../support/real.js';
-import { misgivings } from '../../support/ways.js';
-import { failure } from '../../support/outcome.js';
+import { type RealCodex, test } from '../../support/real/real.js';
+import { misgivings } from '../../support/real/variants.js';
+import { failure } from '../../support/call/outcome.js';
 import { CASES, type Delivered, type Outcome, type Refused, type Run, storeOf } from './cases.js';
 import { compatibility, FILE, inWords, table } from './document.js';
 import { type Version, VERSIONS } from './versions.js';

@@ -1,7 +1,7 @@
 // Known facts of each version.
 
-import { type CodexCli, installCodex, SUPPORTED } from '../../support/codex-cli.js';
-import type { Way } from '../../support/ways.js';
+import { type CodexCli, installCodex, SUPPORTED } from '../../support/real/codex-cli.js';
+import type { Way } from '../../support/real/variants.js';
 
 export interface Version extends Way {
   /** Draws with OpenAI's hosted tool (to 0.142). Later versions request the image themselves. */

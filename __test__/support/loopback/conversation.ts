@@ -1,6 +1,6 @@
 // oxlint-disable no-await-in-loop -- one thing after another is what a script, a stream and a wait are.
 
-import { drawPrompt } from '../picture.js';
+import { drawPrompt } from '../image/picture.js';
 import type { ModelAnswer } from './answer.js';
 import type { Failure } from './failures.js';
 import { hostedImage, imageCall, message, shellCall } from './items.js';

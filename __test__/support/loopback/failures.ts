@@ -1,3 +1,5 @@
+// Failures that the loopback backend can answer with.
+
 /** An HTTP answer, or a connection cut off without one. */
 export type Failure = HttpFailure | 'disconnect';
 

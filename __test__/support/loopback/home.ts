@@ -1,3 +1,5 @@
+// A CODEX_HOME that leads to the loopback backend.
+
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

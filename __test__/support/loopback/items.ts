@@ -1,3 +1,5 @@
+// Items of a response, as the backend sends them.
+
 import { randomBytes } from 'node:crypto';
 
 import type { ModelRequest, Route } from './request.js';

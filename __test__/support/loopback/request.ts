@@ -1,3 +1,5 @@
+// Reads what Codex asked the backend for.
+
 import type { IncomingHttpHeaders } from 'node:http';
 
 /**

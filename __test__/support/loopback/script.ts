@@ -1,3 +1,5 @@
+// What the backend answers, turn by turn.
+
 import type { Failure } from './failures.js';
 import type { Route } from './request.js';
 

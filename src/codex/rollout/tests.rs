@@ -1,6 +1,5 @@
 //! Checks what is read from rollouts as Codex writes them.
 
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -232,7 +231,7 @@ fn reading_stops_when_it_is_cancelled() {
     let home = home_with(&[]);
     let rollout = home.path().join(format!("sessions/2026/11/22/rollout-2026-11-22T11-12-45-{THREAD}.jsonl"));
     // A sparse file that takes minutes to read.
-    File::options().write(true).open(rollout).unwrap().set_len(1 << 40).unwrap();
+    std::fs::File::options().write(true).open(rollout).unwrap().set_len(1 << 40).unwrap();
     let (given_up, thread) = (CancellationToken::new(), ThreadId::parse(THREAD).unwrap());
     std::thread::scope(|scope| {
         let reading = scope.spawn(|| images(home.path(), &thread, 100, &given_up, |_| unreachable!()));

@@ -1,0 +1,78 @@
+// A daemon with a running call, which then ends in a given way. Its argument has the function, its
+// options and whether a worker calls it. A line on stdin names the way to end.
+
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+
+/** @type {import('../../../index.js')} */
+const addon = createRequire(import.meta.url)('../../../index.js');
+
+/** @type {Record<string, () => void>} */
+const WAYS = {
+  'process.exit': () => process.exit(3),
+  'an uncaught throw': () => {
+    setImmediate(() => {
+      throw new Error('the daemon is broken');
+    });
+  },
+  'an unhandled rejection': () => void Promise.reject(new Error('nobody cares')),
+  'process.abort': () => process.abort(),
+  'SIGTERM, handled': () => {
+    process.once('SIGTERM', () => process.exit(0));
+    process.kill(process.pid, 'SIGTERM');
+  },
+  SIGTERM: () => process.kill(process.pid, 'SIGTERM'),
+  SIGHUP: () => process.kill(process.pid, 'SIGHUP'),
+  SIGINT: () => process.kill(process.pid, 'SIGINT'),
+  SIGKILL: () => process.kill(process.pid, 'SIGKILL'),
+  'process.exit while the call is being stopped': () => {
+    onStopping = () => process.exit(3);
+    noLongerWanted.abort();
+  },
+};
+
+const noLongerWanted = new AbortController();
+let onStopping = () => {};
+
+if (isMainThread) await live(JSON.parse(process.argv[2] ?? '{}'));
+else work(workerData);
+
+/**
+ * @typedef {object} Order
+ * @property {'generateCodexImage' | 'checkCodex'} call
+ * @property {import('../../../index.js').GenerateOptions} options
+ * @property {boolean} inWorker
+ */
+
+/** @param {Order} order */
+async function live({ call, options, inWorker }) {
+  const worker = inWorker
+    ? new Worker(new URL(import.meta.url), { workerData: { call, options } })
+    : undefined;
+  // The result does not matter: only the end of the process is tested.
+  const { signal } = noLongerWanted;
+  if (!inWorker) {
+    void addon[call]({ ...options, signal }, (_message, { phase }) => {
+      if (phase === 'stopping') onStopping();
+    });
+  }
+  const [line] = await once(process.stdin, 'data');
+  const way = String(line).trim();
+  if (way === 'a worker terminated') await worker?.terminate();
+  else if (way === 'a worker exiting') {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread is no window.
+    worker?.postMessage('exit');
+    await once(/** @type {Worker} */ (worker), 'exit');
+  } else WAYS[way]?.();
+  if (!inWorker) return;
+  // The process lives on, and may start the next worker.
+  console.log('the worker has ended');
+  await once(process.stdin, 'end');
+}
+
+/** @param {Pick<Order, 'call' | 'options'>} order */
+function work({ call, options }) {
+  void addon[call](options);
+  parentPort?.on('message', () => process.exit());
+}

@@ -1,0 +1,48 @@
+// Starts `daemon.mjs`: a process that makes a call, and ends when told to.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+import { onTestFinished } from 'vitest';
+
+import type { GenerateOptions } from '../../../index.js';
+import { WINDOWS } from '../platform.js';
+
+const SCRIPT = fileURLToPath(new URL('daemon.mjs', import.meta.url));
+
+export class Daemon {
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<End>;
+
+  /** Makes the call, in a worker if wanted. */
+  constructor(options: GenerateOptions, { inWorker = false, call = 'generateCodexImage' } = {}) {
+    const order = JSON.stringify({ call, options, inWorker });
+    this.#process = spawn(process.execPath, [SCRIPT, order], { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#ended = once(this.#process, 'exit') as Promise<End>;
+    onTestFinished(() => void this.#process.kill('SIGKILL'));
+  }
+
+  /** Resolves when the daemon has ended. */
+  die(way: string): Promise<End> {
+    this.#process.stdin?.write(`${way}\n`);
+    return this.#ended;
+  }
+
+  /** Resolves when the worker with the call has ended. The daemon lives on. */
+  async endWorker(way: string): Promise<void> {
+    this.#process.stdin?.write(`${way}\n`);
+    if (this.#process.stdout) await once(this.#process.stdout, 'data');
+  }
+
+  /** Resolves when the daemon has ended by itself. */
+  leave(): Promise<End> {
+    this.#process.stdin?.end();
+    return this.#ended;
+  }
+}
+
+export type End = [code: number | null, signal: NodeJS.Signals | null];
+
+/** The exit of a killed process. Windows has no signals, and another exit code. */
+export const KILLED: End = WINDOWS ? [1, null] : [null, 'SIGKILL'];

@@ -1,0 +1,51 @@
+// The ways in which the real CLI generates an image, and what differs between them.
+
+import { expect } from 'vitest';
+
+import type { GenerateOptions } from '../../../index.js';
+import { type CodexCli, installCodex, NEWEST, OLDEST } from './codex-cli.js';
+import type { Route } from '../loopback.js';
+import { LINUX, WINDOWS } from '../platform.js';
+
+/** A version of the CLI, and the route on which it generates images. */
+export interface Way {
+  name: string;
+  route: Route;
+  cli: CodexCli;
+  /** If it is not the CLI's default. */
+  model?: string;
+}
+
+// Installed before the time limit of any test starts: npm may have to download them.
+const [HOSTED_CLI, OWN_CLI] = await Promise.all([installCodex(OLDEST), installCodex(NEWEST)]);
+
+export const HOSTED: Way = { name: `${OLDEST}, hosted tool`, route: 'hosted', cli: HOSTED_CLI };
+export const CODE: Way = { name: `${NEWEST}, code mode`, route: 'code', cli: OWN_CLI };
+export const DIRECT: Way = {
+  name: `${NEWEST}, direct tool`,
+  route: 'direct',
+  cli: OWN_CLI,
+  model: 'gpt-5.5',
+};
+export const WAYS: readonly Way[] = [HOSTED, CODE, DIRECT];
+
+/** The sandboxes in which an agent has a shell. Codex's sandbox for Windows is never used. */
+export const SANDBOXES_WITH_SHELL = WINDOWS
+  ? (['danger-full-access'] as const)
+  : (['workspace-write', 'danger-full-access'] as const);
+
+/** Whether that version confines the agent when this user runs it, and the warnings of a call. */
+export function misgivings(
+  { version }: CodexCli,
+  sandbox: GenerateOptions['sandbox'] = 'workspace-write',
+): { confined: boolean; warnings: unknown[] } {
+  if (WINDOWS || sandbox !== 'workspace-write') return { confined: true, warnings: [] };
+  const [, minor = NaN, patch = NaN] = version.split('..').map(Number);
+  const holdsRoot = minor > 153 || (minor === 153 && patch >= 4);
+  const confined = holdsRoot || !LINUX || process.getuid?.() !== 0;
+  const warnings = [
+    ...(confined ? [] : [expect.stringMatching(/^The picture is not verified: .* as root\./)]),
+    ...(minor < 140 ? [expect.stringMatching(/^This version of Codex lets .* memories/)] : []),
+  ];
+  return { confined, warnings };
+}
