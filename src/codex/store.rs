@@ -263,6 +263,17 @@ mod tests {
         assert!(matches!(scan(&mut store), Scan::Image(png) if png.bytes == bytes));
     }
 
+    #[test]
+    fn a_store_that_forgets_its_files_reads_them_again() {
+        let (_home, path, mut store) = store();
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("a"), picture(1)).unwrap();
+        assert!(matches!(scan(&mut store), Scan::Image(_)));
+        assert!(matches!(scan(&mut store), Scan::Nothing));
+        store.forget();
+        assert!(matches!(scan(&mut store), Scan::Image(_)));
+    }
+
     #[cfg(windows)]
     #[test]
     fn a_picture_that_another_process_locks_is_found_after_its_release() {

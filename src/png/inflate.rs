@@ -54,7 +54,7 @@ pub fn inflate(data: &[&[u8]], left: &mut usize, buffer: &mut [u8]) -> Result<()
             piece = &piece[read..];
             *left = left.checked_sub(written).ok_or(Fault::Excess)?;
             at += written;
-            // Seldom, so that little is copied.
+            // Moves the window only when half of the buffer is full, so that little is copied.
             if at > buffer.len() / 2 {
                 buffer.copy_within(at - WINDOW_BYTES..at, 0);
                 at = WINDOW_BYTES;
