@@ -30,7 +30,7 @@ pub enum Source {
     Store,
     /// The workspace.
     Workspace,
-    /// The thread's rollout, which Codex calls a rollout.
+    /// The thread's rollout: Codex's record of it.
     Rollout,
 }
 

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use crate::error::{Cause, os_error_text};
 use crate::files::{Dir, Exposure, exposure};
 
-/// Name of the file that the agent is asked to copy the picture to. Part of the original contract.
+/// Name of the file that the agent is asked to copy the image to. Open Design's original proposal
+/// names it: do not rename it.
 pub const IMAGE_NAME: &str = "od-codex-image.png";
 /// Prefix of the directory's name, before the id of the run.
 const PREFIX: &str = "od-codex-image-";

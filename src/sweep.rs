@@ -1,4 +1,5 @@
-//! Removes run directories that dead host processes left behind, and kills the processes of their runs.
+//! Removes run directories that dead host processes left behind, and kills the processes of their
+//! runs.
 
 use std::collections::HashSet;
 use std::path::PathBuf;

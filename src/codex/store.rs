@@ -35,8 +35,8 @@ pub enum ImageError {
     Invalid(PngError),
 }
 
-/// Reads the file `name` in `dir` and checks it with `validate`. Returns `None` if the file does not
-/// exist, or if on Windows another process holds it open without sharing.
+/// Reads the file `name` in `dir` and checks it with `validate`. Returns `None` if the file does
+/// not exist, or if on Windows another process holds it open without sharing.
 ///
 /// # Errors
 /// The reason why the file is not an acceptable picture.

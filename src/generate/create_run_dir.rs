@@ -8,8 +8,8 @@ use crate::request::Request;
 use crate::run_dir::{Parent, RunDir};
 use crate::sweep;
 
-/// Creates the run directory, after removing those of dead host processes beside it, the first time in each
-/// parent directory.
+/// Creates the run directory, after removing those of dead host processes beside it, the first time
+/// in each parent directory.
 pub async fn create_run_dir(request: &Request, tag: &RunTag, interrupts: &Interrupts) -> Result<RunDir, Failure> {
     let (parent, run) = (request.env.temp_dir(), tag.value.clone());
     let sweep = move || {

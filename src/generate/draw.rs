@@ -69,7 +69,8 @@ pub struct Draw<'a> {
 
 impl Draw<'_> {
     /// Runs the turn and returns its image. Its processes carry `tag` in their environment. All
-    /// of them are dead when this returns.
+    /// of them are dead when this returns, but for those that
+    /// [`FinishedTurn::may_have_survivors`] tells of.
     pub async fn run(&self, tag: RunTag) -> Result<Generated, Failure> {
         let starting = Instant::now();
         let references = self.stage_references().await?;

@@ -35,8 +35,8 @@ pub struct Timings {
     /// From then until the image was complete on disk and validated; None if it was found only
     /// after Codex had ended.
     pub image: Option<Duration>,
-    /// Stopping the tree and removing the run directory, without the search between the two for an image
-    /// that was found only after Codex had ended.
+    /// Stopping the tree and removing the run directory, without the search between the two for an
+    /// image that was found only after Codex had ended.
     pub stop: Duration,
     /// The whole call.
     pub total: Duration,

@@ -68,15 +68,15 @@ pub struct Usage {
 pub struct Timings {
     /// Waiting in the queue.
     pub queue_ms: f64,
-    /// Finding the CLI, checking its login, making the workspace.
+    /// Finding the CLI, checking its login, creating the run directory.
     pub preflight_ms: f64,
     /// Copying the reference images, reading the state of the store, starting the process.
     pub start_ms: f64,
     /// From then until the image was complete on disk and its pixels were checked; absent if it was
     /// found only after Codex had ended.
     pub image_ms: Option<f64>,
-    /// Stopping the process tree and removing the workspace, without the search between the two for
-    /// an image that was found only after Codex had ended.
+    /// Stopping the process tree and removing the run directory, without the search between the two
+    /// for an image that was found only after Codex had ended.
     pub stop_ms: f64,
     /// The whole call.
     pub total_ms: f64,

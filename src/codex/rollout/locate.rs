@@ -40,8 +40,8 @@ fn plain_name(name: &str) -> &str {
 }
 
 /// Finds the thread's rollout. Searches all directories: each is named after a day in the user's
-/// time zone, which Codex alone knows. Codex writes one rollout per thread. If there are two, one is
-/// forged, so neither is returned.
+/// time zone, which Codex alone knows. Codex writes one rollout per thread. If there are two, one
+/// is forged, so neither is returned.
 pub fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, String)> {
     let ending = format!("-{thread}.jsonl");
     let below = |dir: PathBuf| entries(&dir).map(|entry| entry.path());

@@ -8,10 +8,10 @@ pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Number of polls that are left.
 ///
-/// Counts polls instead of time. A host process that is stopped for a second, or gets no CPU, does not
-/// poll meanwhile, and the processes that it waits for may get no CPU either. A time limit left
-/// unreaped children now and then on a busy machine, and in 4 of 3,000 calls of a host process that was
-/// stopped for 1.2 s again and again.
+/// Counts polls instead of time. A host process that is stopped for a second, or gets no CPU, does
+/// not poll meanwhile, and the processes that it waits for may get no CPU either. A time limit left
+/// unreaped children now and then on a busy machine, and in 4 of 3,000 calls of a host process that
+/// was stopped for 1.2 s again and again.
 #[derive(Debug)]
 pub struct PollBudget(u32);
 

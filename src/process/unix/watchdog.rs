@@ -1,7 +1,7 @@
 //! Stops a tree when the host process itself is killed or aborts.
 //!
-//! A shell waits for the end of a pipe whose other end only the host process holds. Then it signals the
-//! group and all marked processes (on macOS, where a shell cannot see the tag, the leader's
+//! A shell waits for the end of a pipe whose other end only the host process holds. Then it signals
+//! the group and all marked processes (on macOS, where a shell cannot see the tag, the leader's
 //! descendants): SIGTERM, and SIGKILL a second later. `PR_SET_PDEATHSIG` would fire when the
 //! *thread* that started the child ends. Without the shell a call works the same.
 

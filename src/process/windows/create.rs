@@ -1,8 +1,8 @@
 //! Starts a process in a job. It inherits three pipes and nothing else.
 //!
 //! std cannot start a process in a job. Assigning it later would leave a moment in which the
-//! process and its children survive a host process that dies. `PROC_THREAD_ATTRIBUTE_JOB_LIST` (Windows
-//! 10) avoids it.
+//! process and its children survive a host process that dies. `PROC_THREAD_ATTRIBUTE_JOB_LIST`
+//! (Windows 10) avoids it.
 #![allow(unsafe_code, reason = "calls the Windows API")]
 
 use std::fs::File;

@@ -17,7 +17,8 @@ pub use pump::output_pipe;
 pub use pump::{Reader, read};
 pub use tree::Tree;
 
-/// Does nothing: the host process's death closed the last handle of its job, which killed the processes.
+/// Does nothing: the host process's death closed the last handle of its job, which killed the
+/// processes.
 pub const fn kill_orphans(_marker: &RunTag) {}
 
 /// Whether the process with this id runs.

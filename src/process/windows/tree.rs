@@ -1,8 +1,8 @@
 //! Child process and its descendants on Windows, held together by a job.
 //!
 //! No process can leave the job. A process that a service starts on request, such as the task
-//! scheduler, is not in it. The job is the watchdog as well: the host process's death closes its last
-//! handle, which kills the processes.
+//! scheduler, is not in it. The job is the watchdog as well: the host process's death closes its
+//! last handle, which kills the processes.
 
 use std::io;
 use std::time::Duration;
