@@ -4,7 +4,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { generateCodexImage } from '../index.js';
-import type { Place } from '../__test__/support/load/call-environment.js';
+import type { CallEnvironment } from '../__test__/support/load/call-environment.js';
 import { STARTED, typescript } from './peers/typescript.js';
 import type { Row } from './report.js';
 import { median } from './statistics.js';
@@ -67,7 +67,7 @@ export type Generate = (
 /** A program that stands in for Codex, and its environment. */
 export interface Stub {
   codexPath: string;
-  env: Place['env'];
+  env: CallEnvironment['env'];
 }
 
 export const ours: Generate = (stub, { started, message }) =>

@@ -11,7 +11,10 @@ import { fileURLToPath } from 'node:url';
 import { buildCompiledStub } from '../__test__/support/stub/cargo-example.js';
 import { makeHome } from '../__test__/support/loopback/home.js';
 import { makePng } from '../__test__/support/image/picture.js';
-import { type Place, makePlace } from '../__test__/support/load/call-environment.js';
+import {
+  type CallEnvironment,
+  makeCallEnvironment,
+} from '../__test__/support/load/call-environment.js';
 import type { Events } from './children/event-writer.js';
 
 /** The compiled stub. `STUB_STEPS` in its environment lists its steps. */
@@ -19,10 +22,10 @@ export const COMPILED_STUB = await buildCompiledStub();
 export const PROMPT = 'a red fox';
 
 /** An environment for stubs that print `events`, spread evenly over `ms`. */
-export async function makeStubPlace(events: number, ms: number): Promise<Place> {
+export async function makeStubPlace(events: number, ms: number): Promise<CallEnvironment> {
   // The addon needs a login; the stub opens no connection.
   const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
-  const place = await makePlace(home);
+  const place = await makeCallEnvironment(home);
   const picture = path.join(place.directory, 'picture.png');
   await writeFile(picture, makePng({ width: 1, height: 1 }));
   return {
@@ -61,14 +64,14 @@ export function makeGate(directory: string): Gate {
 
 /** Stubs whose events a child of this process writes, which costs them almost no processor time. */
 export interface FifoStubs {
-  stubs: { codexPath: string; env: Place['env'] }[];
+  stubs: { codexPath: string; env: CallEnvironment['env'] }[];
   /** Starts the events. Call it once each time all stubs have started. */
   open: () => void;
   remove: () => void;
 }
 
 export function makeFifoStubs(
-  { directory, env }: Place,
+  { directory, env }: CallEnvironment,
   events: Omit<Events, 'fifos'>,
   count: number,
 ): FifoStubs {
@@ -87,7 +90,7 @@ export function makeFifoStubs(
 
 /** Starts the stub, writes its prompt, reads its output and waits for its exit. */
 export async function runBare(
-  { directory, env }: Pick<Place, 'directory' | 'env'>,
+  { directory, env }: Pick<CallEnvironment, 'directory' | 'env'>,
   onFirstOutput?: () => void,
 ): Promise<void> {
   const child = spawn(COMPILED_STUB, ['exec', '--json'], {

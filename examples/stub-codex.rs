@@ -42,24 +42,24 @@ fn main() -> Fallible<ExitCode> {
 struct Exec {
     thread_id: String,
     /// The directory for what the test reads afterwards, if it named one.
-    desk: Option<PathBuf>,
+    control_dir: Option<PathBuf>,
 }
 
 impl Exec {
     /// Reads all of stdin, as Codex does before anything else.
     fn start() -> Fallible<Self> {
-        let desk = env::var_os("STUB_DESK").map(PathBuf::from);
+        let control_dir = env::var_os("STUB_CONTROL_DIR").map(PathBuf::from);
         let mut prompt = Vec::new();
         io::stdin().read_to_end(&mut prompt)?;
-        if let Some(desk) = &desk {
+        if let Some(control_dir) = &control_dir {
             let separated = |words: Vec<String>| words.join("\0");
-            fs::write(desk.join("args"), separated(env::args().collect()))?;
-            fs::write(desk.join("cwd"), env::current_dir()?.to_string_lossy().as_bytes())?;
-            fs::write(desk.join("variables"), separated(env::vars().map(|(name, _)| name).collect()))?;
-            fs::write(desk.join("stdin"), prompt)?;
+            fs::write(control_dir.join("args"), separated(env::args().collect()))?;
+            fs::write(control_dir.join("cwd"), env::current_dir()?.to_string_lossy().as_bytes())?;
+            fs::write(control_dir.join("variables"), separated(env::vars().map(|(name, _)| name).collect()))?;
+            fs::write(control_dir.join("stdin"), prompt)?;
         }
         let thread_id = env::var("STUB_THREAD").or_else(|_| random_uuid())?;
-        Ok(Self { thread_id, desk })
+        Ok(Self { thread_id, control_dir })
     }
 
     fn run(&self) -> Fallible<ExitCode> {
@@ -126,8 +126,8 @@ impl Exec {
     /// that it writes `<pid>.up`.
     fn wait_at_gate(&self) -> Fallible {
         let mut gate = File::open(env::var("STUB_GATE")?)?;
-        if let Some(desk) = &self.desk {
-            fs::write(desk.join(format!("{}.up", process::id())), "")?;
+        if let Some(control_dir) = &self.control_dir {
+            fs::write(control_dir.join(format!("{}.up", process::id())), "")?;
         }
         let _bytes = gate.read(&mut [0])?;
         Ok(())
@@ -145,9 +145,9 @@ impl Exec {
         let tool = command.spawn()?;
         let mut pid = String::new();
         BufReader::new(tool.stdout.ok_or("the tool has no output")?).read_line(&mut pid)?;
-        if let Some(desk) = &self.desk {
-            fs::write(desk.join("running.new"), format!("{} {pid}", process::id()))?;
-            fs::rename(desk.join("running.new"), desk.join("running"))?;
+        if let Some(control_dir) = &self.control_dir {
+            fs::write(control_dir.join("running.new"), format!("{} {pid}", process::id()))?;
+            fs::rename(control_dir.join("running.new"), control_dir.join("running"))?;
         }
         Ok(())
     }

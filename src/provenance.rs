@@ -209,7 +209,7 @@ impl ProvenanceCheck {
         match store.scan(&self.given_up) {
             Scan::Nothing => Err(Rejection::NOTHING),
             Scan::Refused(error) => Err(Rejection::Refused(error)),
-            Scan::Image(ValidPng { bytes, info }) => self.trace(bytes, info, Source::Store, thread),
+            Scan::Image(ValidPng { bytes, info }) => self.verify(bytes, info, Source::Store, thread),
         }
     }
 
@@ -261,7 +261,7 @@ impl ProvenanceCheck {
         let read = read_image(workspace, OsStr::new(IMAGE_NAME), self.request.max_image_bytes, validate);
         let ValidPng { bytes, info } = read.map_err(Rejection::Refused)?.ok_or(Rejection::NOTHING)?;
         match thread {
-            Some(thread) => self.trace(bytes, info, Source::Workspace, thread),
+            Some(thread) => self.verify(bytes, info, Source::Workspace, thread),
             None => self.accept(FoundImage {
                 png: bytes,
                 info,
@@ -280,17 +280,23 @@ impl ProvenanceCheck {
         self.accept(FoundImage { verified, ..image })
     }
 
-    /// Determines whether the bytes are verified.
-    fn trace(&self, png: Vec<u8>, info: ImageInfo, source: Source, thread: &ThreadId) -> Result<FoundImage, Rejection> {
+    /// Returns the image, and whether the store or the rollout verifies its bytes.
+    fn verify(
+        &self,
+        png: Vec<u8>,
+        info: ImageInfo,
+        source: Source,
+        thread: &ThreadId,
+    ) -> Result<FoundImage, Rejection> {
         let home = self.request.home_path();
         self.read_recorded_sandbox(thread);
         // If the store suffices, the rest of the rollout is not read: it is large.
         let protection = self.write_protection();
         let by_store =
             protection == WriteProtection::Confirmed && (source == Source::Store || self.store(thread).holds(&png));
-        let recorded = if by_store { None } else { recorded(&home, thread, &png, &self.given_up) };
-        let verified = !matches!(protection, WriteProtection::Missing(_)) && (by_store || recorded.is_some());
-        let revised_prompt = recorded.and_then(|recorded| recorded.revised_prompt);
+        let entry = if by_store { None } else { find_in_rollout(&home, thread, &png, &self.given_up) };
+        let verified = !matches!(protection, WriteProtection::Missing(_)) && (by_store || entry.is_some());
+        let revised_prompt = entry.and_then(|entry| entry.revised_prompt);
         self.accept(FoundImage { png, info, source, verified, revised_prompt })
     }
 
@@ -316,13 +322,13 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
     let never = CancellationToken::new();
     let rejection = match store.scan(&never) {
         Scan::Image(ValidPng { bytes, info }) => {
-            let recorded = recorded(codex_home, thread, &bytes, &never);
+            let entry = find_in_rollout(codex_home, thread, &bytes, &never);
             return Ok(FoundImage {
                 png: bytes,
                 info,
                 source: Source::Store,
-                verified: recorded.is_some(),
-                revised_prompt: recorded.and_then(|recorded| recorded.revised_prompt),
+                verified: entry.is_some(),
+                revised_prompt: entry.and_then(|entry| entry.revised_prompt),
             });
         }
         Scan::Nothing => Rejection::NoImage(NoImageReason::NotKept),
@@ -332,7 +338,12 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
 }
 
 /// Returns the entry of the thread's rollout that holds the same bytes.
-fn recorded(codex_home: &Path, thread: &ThreadId, png: &[u8], given_up: &CancellationToken) -> Option<RecordedImage> {
+fn find_in_rollout(
+    codex_home: &Path,
+    thread: &ThreadId,
+    png: &[u8],
+    given_up: &CancellationToken,
+) -> Option<RecordedImage> {
     let same = |recorded: RecordedImage| (recorded.bytes == png).then_some(recorded);
     match search_rollout(codex_home, thread, png.len() as u64, given_up, same) {
         Search::Found(recorded) => Some(recorded),

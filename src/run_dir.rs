@@ -40,11 +40,11 @@ impl Parent {
         let path = dunce::canonicalize(path).map_err(failed)?;
         let problem = match exposure(&path).map_err(failed)? {
             None => return Ok(Self { dir: Dir::open_unlisted(&path).map_err(failed)?, path }),
-            Some(Exposure::Owned) => {
+            Some(Exposure::ForeignOwner) => {
                 "the directory for temporary files, or one above it, belongs to another user, \
                  who could exchange what is made there"
             }
-            Some(Exposure::Writable) => {
+            Some(Exposure::WritableByOthers) => {
                 "other users can write in the directory for temporary files, or in one above it, \
                  and could exchange what is made there"
             }

@@ -5,7 +5,7 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { inOwnRealm, type Told } from '../support/process/own-realm.js';
+import { inOwnRealm, type CallEnd } from '../support/process/own-realm.js';
 import { NOWHERE } from '../support/platform.js';
 import { PICTURE } from '../support/image/small-png.js';
 import { valuesOf } from '../support/call/arguments.js';
@@ -241,7 +241,7 @@ describe('a damaged realm', () => {
   });
 
   /** Returns the part of a result that is compared. */
-  function short(end: Told): unknown {
+  function short(end: CallEnd): unknown {
     if (typeof end === 'string' || 'threw' in end) return end;
     if ('rejected' in end) return end.rejected.code ?? end;
     return end.resolved === DRAWN.resolved ? 'a picture' : 'an answer';

@@ -35,13 +35,13 @@ describe.for([HOSTED, CODE])('the demo backend with Codex $name', (way) => {
   test('needs two variables for an image', async ({ demo, real }) => {
     expect(Object.keys(demo.env)).toEqual(['CODEX_HOME', 'CODEX_CA_CERTIFICATE']);
     const env = environment(real, demo);
-    expect(await checkCodex({ codexPath: way.cli.shim, env })).toMatchObject({
+    expect(await checkCodex({ codexPath: way.cli.launcher, env })).toMatchObject({
       ready: true,
       login: 'chatgpt',
     });
     const image = await generateCodexImageDetailed({
       prompt: 'an orange cat\non a blue cube',
-      codexPath: way.cli.shim,
+      codexPath: way.cli.launcher,
       env,
     });
     expect(image).toMatchObject({ width: 1254, height: 1254, source: 'store' });
@@ -52,7 +52,7 @@ describe.for([HOSTED, CODE])('the demo backend with Codex $name', (way) => {
     ['a fox, usage limit', 'USAGE_LIMIT'],
     ['a fox against the rules', 'SAFETY_REJECTED'],
   ])('fails as the prompt says: %s', async ([prompt = '', code], { demo, real }) => {
-    const options = { prompt, codexPath: way.cli.shim, env: environment(real, demo) };
+    const options = { prompt, codexPath: way.cli.launcher, env: environment(real, demo) };
     await expect(generateCodexImageDetailed(options)).rejects.toMatchObject({ code });
   });
 });
@@ -70,7 +70,7 @@ test('the demo backend removes its files when it ends', async ({ demo, real }) =
 
 test('the demo backend outlives the reader of its output', async ({ demo, real }) => {
   demo.child.stdout?.destroy();
-  const options = { codexPath: HOSTED.cli.shim, env: environment(real, demo) };
+  const options = { codexPath: HOSTED.cli.launcher, env: environment(real, demo) };
   for (const prompt of ['a red fox', 'a blue fox']) {
     const { width } = await generateCodexImageDetailed({ ...options, prompt });
     expect(width).toBe(1254);

@@ -87,7 +87,7 @@ realTest.runIf(isAskedFor)('the command draws the picture of README', async ({ r
   await mkdir(path.join(cwd, 'node_modules', '.bin'), { recursive: true });
   try {
     await symlink(CLI, path.join(cwd, 'node_modules', '.bin', 'codex-image'));
-    const env = { ...real.env, CODEX_BIN: CODE.cli.shim, npm_config_update_notifier: 'false' };
+    const env = { ...real.env, CODEX_BIN: CODE.cli.launcher, npm_config_update_notifier: 'false' };
     const command = ['bash', '-c', SCRIPT];
     const session = { command, env, cwd, width: 820, height: 660, settings: LOOK };
     const [before, after] = await inKitty(session, async (kitty) => {

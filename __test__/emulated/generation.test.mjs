@@ -109,7 +109,7 @@ describe('a call', () => {
 
   test('fails without a Codex', LIMIT, async (t) => {
     const world = new World(t);
-    const codexPath = path.join(world.desk, 'no-codex');
+    const codexPath = path.join(world.controlDir, 'no-codex');
     await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
       code: 'CODEX_NOT_FOUND',
     });
@@ -120,7 +120,10 @@ describe('a call', () => {
     { ...LIMIT, skip: IN_QEMU_WITH_GLIBC },
     async (t) => {
       const world = new World(t);
-      const codexPath = path.join(world.desk, process.platform === 'win32' ? 'codex.exe' : 'codex');
+      const codexPath = path.join(
+        world.controlDir,
+        process.platform === 'win32' ? 'codex.exe' : 'codex',
+      );
       await writeFile(codexPath, '#!/nowhere/sh\n', { mode: 0o755 });
       await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
         code: 'SPAWN_FAILED',

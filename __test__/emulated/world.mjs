@@ -51,11 +51,11 @@ export class World {
   home = path.join(this.#root, 'codex home');
   temporary = path.join(this.#root, 'tmp');
   /** The directory in which the stub writes what it saw. */
-  desk = path.join(this.#root, 'desk');
+  controlDir = path.join(this.#root, 'controlDir');
 
   /** @param {TestContext} test */
   constructor(test) {
-    for (const directory of [this.home, this.temporary, this.desk]) {
+    for (const directory of [this.home, this.temporary, this.controlDir]) {
       mkdirSync(directory, { recursive: true });
     }
     writeFileSync(path.join(this.home, 'auth.json'), JSON.stringify(LOGIN));
@@ -82,7 +82,7 @@ export class World {
         : { TMPDIR: this.temporary, HOME: this.#root }),
       CODEX_HOME: this.home,
       RUN_MARKER: process.env['RUN_MARKER'] ?? '',
-      STUB_DESK: this.desk,
+      STUB_CONTROL_DIR: this.controlDir,
       STUB_STEPS: steps,
       STUB_PICTURE: PICTURE_FILE,
       STUB_PROGRAM: STUB,
@@ -97,7 +97,7 @@ export class World {
    * @param {'args' | 'cwd' | 'stdin' | 'variables'} what
    */
   saw(what) {
-    return readFileSync(path.join(this.desk, what), 'utf8');
+    return readFileSync(path.join(this.controlDir, what), 'utf8');
   }
 
   /** Resolves when the stub's tool runs. */
@@ -110,7 +110,7 @@ export class World {
 
   /** The process ids of the stub and its tool, once that runs. */
   pids() {
-    const file = path.join(this.desk, 'running');
+    const file = path.join(this.controlDir, 'running');
     return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').map(Number) : [];
   }
 

@@ -192,8 +192,8 @@ function uses(
       const demo = await whole.startDemoBackend(studio.env);
       try {
         deepEqual(Object.keys(demo.env), ['CODEX_HOME', 'CODEX_CA_CERTIFICATE']);
-        const { shim } = await installCodex(NEWEST);
-        const env = { ...studio.env, ...demo.env, CODEX_BIN: shim };
+        const { launcher } = await installCodex(NEWEST);
+        const env = { ...studio.env, ...demo.env, CODEX_BIN: launcher };
         await whole.command(env, NAME, 'an orange cat', '--output', 'cat.png');
         equal((await whole.read('cat.png')).subarray(1, 4).toString(), 'PNG');
         equal(demo.lines.at(-1), 'Codex asks for: an orange cat');

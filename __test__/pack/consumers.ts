@@ -15,7 +15,7 @@ import { buildCompiledStub } from '../support/stub/cargo-example.js';
 import { DemoBackend } from '../support/cli/demo-backend.js';
 import { type Home, makeHome } from '../support/loopback/home.js';
 import { npm, npmInstall } from '../support/npm/npm.js';
-import { makePlace, type Place } from '../support/load/call-environment.js';
+import { makeCallEnvironment, type CallEnvironment } from '../support/load/call-environment.js';
 import { png } from '../support/image/small-png.js';
 import { root, work } from './release.js';
 
@@ -118,13 +118,13 @@ export class Studio {
   private constructor(
     private readonly stub: string,
     private readonly home: Home,
-    private readonly place: Place,
+    private readonly place: CallEnvironment,
   ) {}
 
   static async create(): Promise<Studio> {
     // The addon only needs a login, and the stub connects to no server.
     const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
-    const studio = new Studio(await buildCompiledStub(), home, await makePlace(home));
+    const studio = new Studio(await buildCompiledStub(), home, await makeCallEnvironment(home));
     await writeFile(path.join(home.path, 'picture.png'), studio.picture);
     return studio;
   }

@@ -68,10 +68,10 @@ describe.skipIf(WINDOWS)('a workspace deeper than any path', () => {
   test('is removed with all other obstacles, bound by modes, with 64 descriptors', async ({
     codex,
   }) => {
-    const before = await stat(codex.desk);
+    const before = await stat(codex.controlDir);
     await expectRemoved(codex, 'everything', [...WITH_64_DESCRIPTORS, ...BOUND_BY_MODES]);
-    expect((await stat(codex.desk)).mode).toBe(before.mode);
-    expect(await readdir(codex.desk)).toContain('script.json');
+    expect((await stat(codex.controlDir)).mode).toBe(before.mode);
+    expect(await readdir(codex.controlDir)).toContain('script.json');
   });
 });
 
@@ -83,7 +83,7 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
     expect(image?.warnings).toEqual([
       expect.stringMatching(/^The workspace could not be removed: .*busy/),
     ]);
-    expect(await readdir(codex.desk)).toContain('script.json');
+    expect(await readdir(codex.controlDir)).toContain('script.json');
     // The mount is gone with its namespace, and the next daemon may remove the rest.
     await codex.play(turn(save('store', PICTURE)));
     await generateInOwnProcess(options);

@@ -54,12 +54,12 @@ class Crowd {
   member(code: number): Record<string, string> {
     const { codex, gate } = this;
     const steps = `await exit:${code}`;
-    return { ...codex.env, STUB_GATE: gate, STUB_DESK: codex.desk, STUB_STEPS: steps };
+    return { ...codex.env, STUB_GATE: gate, STUB_CONTROL_DIR: codex.controlDir, STUB_STEPS: steps };
   }
 
   async hasGathered(count: number): Promise<void> {
     const present = async () =>
-      (await readdir(this.codex.desk)).filter((name) => name.endsWith('.up')).length;
+      (await readdir(this.codex.controlDir)).filter((name) => name.endsWith('.up')).length;
     await expect.poll(present, { timeout: timeoutMs, interval: 20 }).toBe(count);
   }
 

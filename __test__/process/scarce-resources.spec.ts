@@ -2,7 +2,7 @@
 
 import { describe, expect } from 'vitest';
 
-import { inOwnRealm, type Told } from '../support/process/own-realm.js';
+import { inOwnRealm, type CallEnd } from '../support/process/own-realm.js';
 import { LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
 import { PICTURE } from '../support/image/small-png.js';
 import { save, turn } from '../support/stub/steps.js';
@@ -114,7 +114,7 @@ describe.runIf(LINUX)('a lack of threads', () => {
         await told(() => checkCodex({ codexHome: ${JSON.stringify(NOWHERE)} })),
         await told(() => generateCodexImage({ ...options, timeoutMs: -1 })),
       ] };`;
-    type Outcome = { started: number; ends: Told[] };
+    type Outcome = { started: number; ends: CallEnd[] };
     const { started, ends } = await inOwnRealm<Outcome>(program, OPTIONS);
     expect(started).toBe(0);
     const refused = {

@@ -2,7 +2,6 @@
 //
 // `api/options` has strings with a NUL.
 
-import { spawnSync } from 'node:child_process';
 import { chmod, chown, copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -176,7 +175,7 @@ describe('the directory for temporary files', () => {
       test.skipIf(namespace === undefined)(
         'is accepted in a user namespace without root (takes a user other than root, on Linux)',
         async ({ codex }) => {
-          giveTo(COUNTED_USER, codex);
+          codex.giveTo(COUNTED_USER);
           await codex.play(turn(save('store', PICTURE)));
           const { image } = await generateInOwnProcess(codex.options(), namespace);
           expect(image?.source).toBe('store');
@@ -241,8 +240,3 @@ describe('a failed spawn', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 });
-
-function giveTo(user: number, codex: StubCodex): void {
-  const { status } = spawnSync('chown', ['-R', String(user), path.dirname(codex.home)]);
-  expect(status).toBe(0);
-}

@@ -83,7 +83,7 @@ const STUBBORN_TREES: [what: string, script: StubScript][] = [
   [
     'a launcher that passes no signal on',
     {
-      behindShim: true,
+      behindLauncher: true,
       exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG),
     },
   ],
@@ -231,8 +231,8 @@ test.skipIf(WINDOWS)('an abort kills children forked during the grace', async ({
 
 test('a launcher that dies takes the native binary with it', async ({ codex }) => {
   const script: StubScript = {
-    behindShim: true,
-    exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, { do: 'killShim' }, HANG),
+    behindLauncher: true,
+    exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, { do: 'killLauncher' }, HANG),
   };
   const error = await failure(codex.generate(script));
   // On Windows a killed process has the exit code that the killer chose.

@@ -83,7 +83,7 @@ function firstWords(): { spoken: Promise<void>; onProgress: OnProgress } {
 /** Writes a launcher of the user's own, which hides what it starts and passes no signal on. */
 async function launcher(real: RealCodex, cli: CodexCli): Promise<string> {
   const file = path.join(real.scratch, 'codex');
-  const script = `#!/bin/sh\n'${process.execPath}' '${cli.shim}' "$@"\nexit $?\n`;
+  const script = `#!/bin/sh\n'${process.execPath}' '${cli.launcher}' "$@"\nexit $?\n`;
   await writeFile(file, script, { mode: 0o755 });
   return file;
 }
@@ -198,7 +198,7 @@ describe.concurrent('the process tree', () => {
         const options = { signal: controller.signal, codexPath, killGraceMs };
         const call = real.generate(way, THINKING.script, options);
         await real.modelCalled();
-        // The launcher, npm's shim (which on a recent Node is replaced by Codex) and Codex.
+        // The script above, npm's launcher (which on a recent Node is replaced by Codex) and Codex.
         const programs = real.processes().map(({ program }) => program);
         expect(programs.length).toBeGreaterThan(1);
         expect(programs).toContain(way.cli.binary);

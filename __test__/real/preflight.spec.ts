@@ -40,7 +40,7 @@ async function way(version: string): Promise<Way> {
 }
 
 function check(real: RealCodex, { cli }: Way, options: CheckOptions = {}): Promise<Readiness> {
-  return checkCodex({ codexPath: cli.shim, env: real.env, ...options });
+  return checkCodex({ codexPath: cli.launcher, env: real.env, ...options });
 }
 
 /**
@@ -66,7 +66,7 @@ async function expectRefused(
 
 /** Makes an installation of links to the cached one, without the host. */
 async function withoutHost({ scratch }: RealCodex, { cli, ...rest }: Way): Promise<Way> {
-  const modules = path.resolve(cli.shim, '../../../..');
+  const modules = path.resolve(cli.launcher, '../../../..');
   const place = path.join(scratch, 'node_modules');
   for (const entry of await readdir(modules, { recursive: true, withFileTypes: true })) {
     const from = path.join(entry.parentPath, entry.name);
@@ -75,7 +75,7 @@ async function withoutHost({ scratch }: RealCodex, { cli, ...rest }: Way): Promi
     if (entry.isFile()) await link(from, to).catch(() => copyFile(from, to));
   }
   const moved = (file: string): string => path.join(place, path.relative(modules, file));
-  const own: CodexCli = { ...cli, shim: moved(cli.shim), binary: moved(cli.binary) };
+  const own: CodexCli = { ...cli, launcher: moved(cli.launcher), binary: moved(cli.binary) };
   await rm(path.join(path.dirname(own.binary), HOST), { force: true });
   return { ...rest, cli: own };
 }
@@ -92,7 +92,7 @@ describe('a Codex without its codex-code-mode-host', () => {
 
   test.for([EARLY, NEWEST])('is seen, as its program alone: $name', async (one, { real }) => {
     const { cli, ...rest } = await withoutHost(real, one);
-    await expectRefused(real, { ...rest, cli: { ...cli, shim: cli.binary } }, INCOMPLETE);
+    await expectRefused(real, { ...rest, cli: { ...cli, launcher: cli.binary } }, INCOMPLETE);
   });
 
   test.for([EARLY, NEWEST])('draws by a model without code mode: $name', async (one, { real }) => {

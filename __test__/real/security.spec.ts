@@ -12,7 +12,7 @@ import {
   CODE,
   DIRECT,
   HOSTED,
-  misgivings,
+  expectedWarnings,
   SANDBOXES_WITH_SHELL,
   WAYS,
 } from '../support/real/variants.js';
@@ -186,7 +186,7 @@ describe.skipIf(WINDOWS)("the agent's workspace", () => {
       ]);
       // In its own process, because a stack overflow would end it.
       const { image } = await generateInOwnProcess(real.options(way));
-      const { warnings } = misgivings(way.cli);
+      const { warnings } = expectedWarnings(way.cli);
       expect(image).toMatchObject({ source: 'store', warnings });
       // On a busy machine it may not have finished when the image is there, and is stopped.
       expect(real.toolOutputs()[0]).not.toMatch(/error|denied|not found/i);

@@ -16,7 +16,7 @@ import {
   CODE,
   DIRECT,
   HOSTED,
-  misgivings,
+  expectedWarnings,
   SANDBOXES_WITH_SHELL,
   WAYS,
 } from '../support/real/variants.js';
@@ -49,7 +49,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
         source: 'store',
         threadId: real.threadId(),
         codexVersion: way.cli.version,
-        warnings: misgivings(way.cli, sandbox).warnings,
+        warnings: expectedWarnings(way.cli, sandbox).warnings,
       });
       expect(Buffer.compare(image.png, PICTURE)).toBe(0);
       expect(image).not.toHaveProperty('usage');
@@ -77,7 +77,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
           outputTokens: calls * USAGE.output_tokens,
           totalTokens: calls * USAGE.total_tokens,
         },
-        warnings: misgivings(way.cli, sandbox).warnings,
+        warnings: expectedWarnings(way.cli, sandbox).warnings,
       });
       expect(Buffer.compare(image.png, PICTURE)).toBe(0);
       expect(events.some(({ phase }) => phase === 'command')).toBe(hasShell);
@@ -116,18 +116,22 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
 describe('the file that is run', () => {
   const script = [think(300), draw({ image: PICTURE }), ENDLESS];
 
-  /** Links the shim as npm does for global packages. On Windows that is a batch file. */
-  async function install({ shim }: CodexCli, bin: string): Promise<void> {
-    if (!WINDOWS) return symlink(shim, path.join(bin, 'codex'));
-    await symlink(path.resolve(shim, '../../../..'), path.join(bin, 'node_modules'), 'junction');
+  /** Links the launcher as npm does for global packages. On Windows that is a batch file. */
+  async function install({ launcher }: CodexCli, bin: string): Promise<void> {
+    if (!WINDOWS) return symlink(launcher, path.join(bin, 'codex'));
+    await symlink(
+      path.resolve(launcher, '../../../..'),
+      path.join(bin, 'node_modules'),
+      'junction',
+    );
     const batch = String.raw`@"node" "%~dp0\node_modules\@openai\codex\bin\codex.js" %*`;
     return writeFile(path.join(bin, 'codex.cmd'), batch);
   }
 
   test.for([HOSTED, CODE])(
-    'is the native binary behind the npm shim: $name',
+    'is the native binary behind the npm launcher: $name',
     async (way, { real }) => {
-      const call = real.generate(way, script, { codexPath: way.cli.shim });
+      const call = real.generate(way, script, { codexPath: way.cli.launcher });
       await real.modelCalled();
       const programs = real.processes().map(({ program }) => program);
       expect(Buffer.compare(await call, PICTURE)).toBe(0);
@@ -162,7 +166,7 @@ describe('the file that is run', () => {
     await mkdir(bin);
     await install(CODE.cli, bin);
     const PATH = [bin, real.env['PATH']].join(path.delimiter);
-    const env = { ...real.env, PATH, CODEX_BIN: HOSTED.cli.shim };
+    const env = { ...real.env, PATH, CODEX_BIN: HOSTED.cli.launcher };
     const image = await real.generateDetailed(HOSTED, script, { codexPath: null, env });
     expect(image.codexVersion).toBe(HOSTED.cli.version);
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);

@@ -1,10 +1,10 @@
 // Runs stubs without the addon, so that another process can measure what the stubs alone cost it.
 
-import type { Place } from '../../__test__/support/load/call-environment.js';
+import type { CallEnvironment } from '../../__test__/support/load/call-environment.js';
 import { runBare } from '../stubs.js';
 
 export interface Order {
-  place: Pick<Place, 'directory' | 'env'>;
+  place: Pick<CallEnvironment, 'directory' | 'env'>;
   count: number;
 }
 

@@ -12,7 +12,10 @@ import {
 } from '../../__test__/support/real/codex-cli.js';
 import { type Backend, copy, draw, say, startBackend } from '../../__test__/support/loopback.js';
 import { makePng } from '../../__test__/support/image/picture.js';
-import { makePlace, type Place } from '../../__test__/support/load/call-environment.js';
+import {
+  makeCallEnvironment,
+  type CallEnvironment,
+} from '../../__test__/support/load/call-environment.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
 
@@ -111,10 +114,10 @@ async function measure(cli: CodexCli): Promise<Record<Way, Figures>> {
     Object.keys(WAYS).map((way) => [way, { runs: [], peakMB: [] }]),
   ) as unknown as Record<Way, Figures>;
   const ways = Object.keys(WAYS) as Way[];
-  const places = new Map<Way, Place>();
+  const places = new Map<Way, CallEnvironment>();
   try {
     for (const way of ways) {
-      const place = await makePlace(await backend.home());
+      const place = await makeCallEnvironment(await backend.home());
       places.set(way, place);
       // Warms up: Codex makes its databases and caches once for each home.
       await call(cli, backend, place, way);
@@ -140,10 +143,15 @@ async function measure(cli: CodexCli): Promise<Record<Way, Figures>> {
   }
 }
 
-async function call(cli: CodexCli, backend: Backend, { env }: Place, way: Way): Promise<Run> {
+async function call(
+  cli: CodexCli,
+  backend: Backend,
+  { env }: CallEnvironment,
+  way: Way,
+): Promise<Run> {
   backend.play(SCRIPT);
   const began = performance.now();
-  const options = { prompt: 'a red fox', codexPath: cli.shim, env, ...WAYS[way] };
+  const options = { prompt: 'a red fox', codexPath: cli.launcher, env, ...WAYS[way] };
   const png = await generateCodexImage(options);
   const ms = performance.now() - began;
   if (!png.equals(PICTURE)) throw new Error('this is not the picture that was drawn');
@@ -157,7 +165,7 @@ async function call(cli: CodexCli, backend: Backend, { env }: Place, way: Way): 
 }
 
 /** Samples the memory of all processes until `ended`. */
-async function peakOf(place: Place, ended: AbortSignal): Promise<number> {
+async function peakOf(place: CallEnvironment, ended: AbortSignal): Promise<number> {
   let peak = 0;
   while (!ended.aborted) {
     const sizes = place.processes().map(({ pid }) => proportionalKB(pid));

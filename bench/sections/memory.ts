@@ -8,7 +8,10 @@ import { promisify } from 'node:util';
 
 import type { GenerateOptions } from '../../index.js';
 import { makePng } from '../../__test__/support/image/picture.js';
-import { makePlace, type Place } from '../../__test__/support/load/call-environment.js';
+import {
+  makeCallEnvironment,
+  type CallEnvironment,
+} from '../../__test__/support/load/call-environment.js';
 import { makeHome } from '../../__test__/support/loopback/home.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
@@ -48,7 +51,7 @@ const run = promisify(execFile);
 
 export async function memory(): Promise<Section> {
   const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
-  const place = await makePlace(home);
+  const place = await makeCallEnvironment(home);
   try {
     const inFlight = await measured(place, 'thread save', LARGE, { calls: IN_FLIGHT });
     const many = await measured(place, 'thread save', SMALL, { calls: MANY, warmUp: 100 });
@@ -106,7 +109,7 @@ export async function memory(): Promise<Section> {
 }
 
 async function measured(
-  place: Place,
+  place: CallEnvironment,
   steps: string,
   picture: Buffer,
   plan: Partial<Plan>,

@@ -11,7 +11,7 @@ import {
   OLDEST,
 } from '../../__test__/support/real/codex-cli.js';
 import { startBackend } from '../../__test__/support/loopback.js';
-import { makePlace } from '../../__test__/support/load/call-environment.js';
+import { makeCallEnvironment } from '../../__test__/support/load/call-environment.js';
 import type { Row, Section } from '../report.js';
 import { median, timed } from '../statistics.js';
 
@@ -35,11 +35,11 @@ export async function readiness(): Promise<Section> {
 }
 
 async function rowsOf(
-  { version, shim, binary }: CodexCli,
+  { version, launcher, binary }: CodexCli,
   headline: Pick<Row, 'headline'> = {},
 ): Promise<Row[]> {
   const backend = await startBackend([]);
-  const place = await makePlace(await backend.home());
+  const place = await makeCallEnvironment(await backend.home());
   try {
     const { env } = place;
     const times = async (codexPath: string): Promise<number[]> => {
@@ -49,7 +49,7 @@ async function rowsOf(
       }
       return all;
     };
-    const fromFiles = median(await times(shim));
+    const fromFiles = median(await times(launcher));
     await unlink(path.join(env['CODEX_HOME'] ?? '', 'auth.json'));
     return [
       {

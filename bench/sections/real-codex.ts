@@ -23,7 +23,7 @@ import {
   think,
 } from '../../__test__/support/loopback.js';
 import { makePng } from '../../__test__/support/image/picture.js';
-import { makePlace } from '../../__test__/support/load/call-environment.js';
+import { makeCallEnvironment } from '../../__test__/support/load/call-environment.js';
 import type { Sighting, Watch } from '../children/store-watch.js';
 import type { Peer } from '../peers/contract.js';
 import { sdk } from '../peers/sdk.js';
@@ -215,7 +215,7 @@ async function call(
   home: Home,
   watched: { completeAt: Promise<number> },
 ): Promise<Run> {
-  const place = await makePlace(home);
+  const place = await makeCallEnvironment(home);
   try {
     backend.play(SCRIPT);
     const began = performance.now();

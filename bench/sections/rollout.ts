@@ -6,7 +6,7 @@ import path from 'node:path';
 
 import { generateCodexImageDetailed } from '../../index.js';
 import { makePng } from '../../__test__/support/image/picture.js';
-import type { Place } from '../../__test__/support/load/call-environment.js';
+import type { CallEnvironment } from '../../__test__/support/load/call-environment.js';
 import { recoverInChild } from '../recover-in-child.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
@@ -15,7 +15,7 @@ import { makeStubPlace, PROMPT, COMPILED_STUB } from '../stubs.js';
 const RUNS = 5;
 const MOST_MB = 40;
 /** Calls with each record. */
-const HEADS = 20;
+const CALLS_PER_ROLLOUT = 20;
 const RECORD_MB = 64;
 const MOST_MS = 10;
 /** About 8 MB as base64, which most versions write twice into the record. */
@@ -61,13 +61,13 @@ export async function rollout(): Promise<Section> {
 }
 
 /** Compares a call whose record is long with one whose record is only a head. */
-async function headRow({ env }: Place): Promise<Row> {
+async function headRow({ env }: CallEnvironment): Promise<Row> {
   const head = { type: 'turn_context', payload: { sandbox_policy: { type: 'workspace-write' } } };
   const filler = `${JSON.stringify({ type: 'event_msg', payload: { text: 'x'.repeat(1e6) } })}\n`;
   const home = env['CODEX_HOME'] ?? '';
   const record = path.join(home, 'record.jsonl');
   const times: Record<'long' | 'short', number[]> = { long: [], short: [] };
-  for (let run = 0; run < HEADS; run += 1) {
+  for (let run = 0; run < CALLS_PER_ROLLOUT; run += 1) {
     for (const length of run % 2 === 0
       ? (['long', 'short'] as const)
       : (['short', 'long'] as const)) {
@@ -91,7 +91,7 @@ async function headRow({ env }: Place): Promise<Row> {
     peer: { name: 'a record without more', value: median(times.short) },
     compared: 'difference',
     limit: { of: 'comparison', most: MOST_MS },
-    runs: HEADS,
+    runs: CALLS_PER_ROLLOUT,
   };
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::fs_requests::{CountedReader, fs_request};
+use super::fs_requests::{RequestCountingReader, fs_request};
 use super::platform;
 use super::read_error::ReadError;
 use super::stamp::Stamp;
@@ -120,8 +120,8 @@ impl Dir {
     ///
     /// # Errors
     /// The reason why it was not opened.
-    pub fn file(&self, name: &OsStr) -> Result<CountedReader<File>, ReadError> {
-        fs_request(|| platform::open_file(&self.0, name)).map(|(file, _)| CountedReader(file))
+    pub fn file(&self, name: &OsStr) -> Result<RequestCountingReader<File>, ReadError> {
+        fs_request(|| platform::open_file(&self.0, name)).map(|(file, _)| RequestCountingReader(file))
     }
 
     /// Reads the regular file `name` of at most `max_bytes`.
@@ -141,7 +141,7 @@ impl Dir {
 fn read_bounded(file: File, size: u64, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
     // One byte more than the limit shows that the file is larger.
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(max_bytes)).unwrap_or(0) + 1);
-    CountedReader(file)
+    RequestCountingReader(file)
         .take(max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|_| ReadError::NotRegular("it cannot be read"))?;

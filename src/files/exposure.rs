@@ -15,9 +15,9 @@ use rustix::fs::{Mode, Stat};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
     /// The directory, or one above it, belongs to another user.
-    Owned,
+    ForeignOwner,
     /// Others can write in the directory, or in one above it, and its sticky bit is not set.
-    Writable,
+    WritableByOthers,
 }
 
 /// Returns the reason why other users can replace entries of the directory `path`, if they can. The
@@ -34,10 +34,10 @@ pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     while let Some(dir) = path.pop() {
         let stat = rustix::fs::lstat(dir)?;
         if ![0, us, root].contains(&stat.st_uid) {
-            return Ok(Some(Exposure::Owned));
+            return Ok(Some(Exposure::ForeignOwner));
         }
         if is_writable_by_others(dir, &stat, us) {
-            return Ok(Some(Exposure::Writable));
+            return Ok(Some(Exposure::WritableByOthers));
         }
     }
     Ok(None)

@@ -47,12 +47,12 @@ pub fn fs_request<T>(call: impl FnOnce() -> T) -> T {
 /// Reader that counts its requests and keeps each small, so that a slow disk answers it in far less
 /// than a second.
 #[derive(Debug)]
-pub struct CountedReader<R>(pub R);
+pub struct RequestCountingReader<R>(pub R);
 
 /// Most bytes of one request.
 const READ_BYTES: usize = 64 << 10;
 
-impl<R: Read> Read for CountedReader<R> {
+impl<R: Read> Read for RequestCountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(READ_BYTES);
         fs_request(|| self.0.read(&mut buffer[..most]))
@@ -94,7 +94,7 @@ mod tests {
         let bytes = vec![7; 3 * READ_BYTES + 1];
         let requests = Arc::new(FsRequests::default());
         let mut read = Vec::new();
-        requests.of(|| CountedReader(&bytes[..]).read_to_end(&mut read)).unwrap();
+        requests.of(|| RequestCountingReader(&bytes[..]).read_to_end(&mut read)).unwrap();
         assert_eq!(read, bytes);
         assert!(requests.0.load(Ordering::Relaxed) >= 2 * 4);
     }

@@ -24,7 +24,7 @@ use windows as platform;
 
 pub use dir::Dir;
 pub use exposure::{Exposure, exposure};
-pub use fs_requests::{CountedReader, FsRequests, fs_request};
+pub use fs_requests::{FsRequests, RequestCountingReader, fs_request};
 pub use read_error::ReadError;
 pub use regular::{open_regular, read_regular};
 pub use stamp::Stamp;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::fs_requests::{CountedReader, fs_request};
+use super::fs_requests::{RequestCountingReader, fs_request};
 use super::platform;
 
 /// Opens the regular file at `path` without blocking, and follows links. For files that the user
@@ -23,7 +23,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// Those of [`open_regular`]; [`io::ErrorKind::FileTooLarge`] if it is larger.
 pub fn read_regular(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    CountedReader(open_regular(path)?).take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    RequestCountingReader(open_regular(path)?).take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 

@@ -81,12 +81,12 @@ impl Draw<'_> {
         self.progress.report(Phase::Starting, "Starting Codex");
         let mut turn = self.start(settings, &references, tag, redactor).await?;
         let started = Instant::now();
-        let outcome = self.wait(&mut turn, &provenance).await;
-        let image_time = matches!(outcome, WaitEnd::Image(_)).then(|| started.elapsed());
+        let wait_end = self.wait(&mut turn, &provenance).await;
+        let image_time = matches!(wait_end, WaitEnd::Image(_)).then(|| started.elapsed());
         let stopping = Instant::now();
-        let finished = self.stop(turn, &outcome).await;
+        let finished = self.stop(turn, &wait_end).await;
         let stop = stopping.elapsed();
-        let image = self.image(outcome, &finished, &provenance).await?;
+        let image = self.result_of(wait_end, &finished, &provenance).await?;
         let timings = Timings { start: started - starting, image: image_time, stop, ..Timings::default() };
         Ok(Generated {
             warnings: self.warnings(&image, &finished, &provenance),
@@ -172,7 +172,7 @@ impl Draw<'_> {
     async fn wait(&self, turn: &mut Turn, provenance: &ProvenanceCheck) -> WaitEnd {
         let status = turn.status();
         // `biased`: if the image and another event are ready together, the image wins.
-        let outcome = tokio::select! {
+        let wait_end = tokio::select! {
             biased;
             image = self.image_to_deliver(provenance, status.clone()) => WaitEnd::Image(image),
             () = turn.exited() => WaitEnd::Exited,
@@ -181,13 +181,13 @@ impl Draw<'_> {
             () = disconnection(status.clone(), self.request.max_reconnects) => WaitEnd::Disconnected,
         };
         let thread = status.borrow().thread.clone();
-        match (outcome, thread) {
-            (outcome @ (WaitEnd::Interrupted(Interrupt::Timeout) | WaitEnd::Disconnected), Some(thread))
+        match (wait_end, thread) {
+            (wait_end @ (WaitEnd::Interrupted(Interrupt::Timeout) | WaitEnd::Disconnected), Some(thread))
                 if self.request.completion == Completion::Image =>
             {
-                self.last_scan(provenance, thread).await.map_or(outcome, WaitEnd::Image)
+                self.last_scan(provenance, thread).await.map_or(wait_end, WaitEnd::Image)
             }
-            (outcome, _) => outcome,
+            (wait_end, _) => wait_end,
         }
     }
 
@@ -216,24 +216,25 @@ impl Draw<'_> {
     }
 
     /// Stops the process tree.
-    async fn stop(&self, turn: Turn, outcome: &WaitEnd) -> FinishedTurn {
-        let mode = stop_mode(outcome, self.request.kill_grace, self.interrupts.shutdown());
+    async fn stop(&self, turn: Turn, wait_end: &WaitEnd) -> FinishedTurn {
+        let mode = stop_mode(wait_end, self.request.kill_grace, self.interrupts.shutdown());
         if matches!(mode, StopMode::Graceful { .. }) {
             self.progress.report(Phase::Stopping, "Stopping Codex");
         }
         turn.stop(mode).await
     }
 
-    /// Returns the image of the outcome, otherwise the one that the finished turn left.
-    async fn image(
+    /// Returns the image that ended the wait, else the one that the finished turn left, else why there
+    /// is none.
+    async fn result_of(
         &self,
-        outcome: WaitEnd,
+        wait_end: WaitEnd,
         finished: &FinishedTurn,
         provenance: &ProvenanceCheck,
     ) -> Result<FoundImage, Failure> {
         let transcript = &finished.output.transcript;
         let interrupted = |interrupt: Interrupt| failure(interrupt.cause(self.request.timeout).into(), finished);
-        let exit = match outcome {
+        let exit = match wait_end {
             WaitEnd::Image(image) => return Ok(image),
             WaitEnd::Interrupted(interrupt) => return Err(interrupted(interrupt)),
             WaitEnd::Disconnected => {
@@ -309,9 +310,9 @@ async fn turn_end(mut status: watch::Receiver<TurnStatus>) {
 
 /// Returns how to stop the process tree. `shutdown` skips the rest of a grace period, since an
 /// ending environment does not wait for it.
-fn stop_mode(outcome: &WaitEnd, grace: Duration, shutdown: CancellationToken) -> StopMode {
+fn stop_mode(wait_end: &WaitEnd, grace: Duration, shutdown: CancellationToken) -> StopMode {
     let graceful = |grace| StopMode::Graceful { grace, skip_grace: shutdown };
-    match outcome {
+    match wait_end {
         WaitEnd::Image(_) => graceful(grace.min(IMAGE_GRACE)),
         WaitEnd::Exited => StopMode::Kill,
         WaitEnd::Interrupted(Interrupt::Shutdown) => {

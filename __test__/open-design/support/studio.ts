@@ -159,7 +159,7 @@ export function stubbedEnv(codex: StubCodex): Environment {
 
 /** The same for the real CLI. */
 export function installedEnv(real: RealCodex, way: Way): Environment {
-  return { ...real.env, CODEX_BIN: way.cli.shim };
+  return { ...real.env, CODEX_BIN: way.cli.launcher };
 }
 
 /** Composed and built once for all tests of a file. */

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, type ExpectStatic } from 'vitest';
 
 import type { GeneratedImage, OnProgress } from '../../../index.js';
 import { type RealCodex, test } from '../../support/real/real.js';
-import { misgivings } from '../../support/real/variants.js';
+import { expectedWarnings } from '../../support/real/variants.js';
 import { failure } from '../../support/call/outcome.js';
 import { CASES, type Delivered, type Outcome, type Refused, type Run, storeOf } from './cases.js';
 import { compatibility, FILE, inWords, table } from './document.js';
@@ -89,7 +89,7 @@ async function perform(
   async function delivered({ png, source, verified }: Delivered): Promise<void> {
     const image = await call;
     const [threadId, codexVersion] = [real.threadId(), version.cli.version];
-    const { confined, warnings } = misgivings(version.cli, chosen?.sandbox);
+    const { confined, warnings } = expectedWarnings(version.cli, chosen?.sandbox);
     const expectedImage = {
       source,
       verified: verified && confined,

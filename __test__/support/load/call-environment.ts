@@ -11,7 +11,7 @@ import { directories } from '../platform.js';
 import { type Survivor, survivors } from '../process/survivors.js';
 
 /** Directories and an environment by which everything that a call leaves can be found. */
-export interface Place {
+export interface CallEnvironment {
   directory: string;
   /** The directory for temporary files, in which run directories are made. */
   temporary: string;
@@ -23,7 +23,7 @@ export interface Place {
   remove: () => Promise<void>;
 }
 
-export async function makePlace(home: Home): Promise<Place> {
+export async function makeCallEnvironment(home: Home): Promise<CallEnvironment> {
   const directory = await mkdtemp(path.join(await realpath(tmpdir()), 'codex-image-place-'));
   const temporary = path.join(directory, 'tmp');
   await mkdir(temporary);

@@ -18,7 +18,7 @@ import {
 } from '../../../index.js';
 import { buildCompiledStub } from '../stub/cargo-example.js';
 import { type Home, makeHome } from '../loopback/home.js';
-import { makePlace, type Place } from './call-environment.js';
+import { makeCallEnvironment, type CallEnvironment } from './call-environment.js';
 import { assemble, chunk, header, pixels } from '../image/small-png.js';
 
 type Phase = ProgressEvent['phase'];
@@ -99,7 +99,7 @@ export class Mixture {
   private constructor(
     private readonly stub: string,
     private readonly home: Home,
-    private readonly place: Place,
+    private readonly place: CallEnvironment,
   ) {}
 
   static async create(): Promise<Mixture> {
@@ -107,7 +107,7 @@ export class Mixture {
     const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
     await mkdir(path.join(home.path, SIGNED_OUT));
     await writeFile(path.join(home.path, NO_INTERPRETER), '#!/nowhere/sh\n', { mode: 0o755 });
-    return new Mixture(await buildCompiledStub(), home, await makePlace(home));
+    return new Mixture(await buildCompiledStub(), home, await makeCallEnvironment(home));
   }
 
   /** Makes that many calls at once. */

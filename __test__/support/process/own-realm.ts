@@ -13,7 +13,7 @@ import type { GenerateOptions } from '../../../index.js';
 const INDEX = fileURLToPath(new URL('../../../index.js', import.meta.url));
 
 /** The end of a call, as {@link inOwnRealm}'s programs report it. */
-export type Told =
+export type CallEnd =
   | { resolved: unknown }
   | { rejected: { [member: string]: unknown; code?: string; message?: string } }
   | { threw: string }
@@ -52,7 +52,7 @@ const PREAMBLE = `
 `;
 
 /** Returns the result of `program`, the body of an async function, which must end by itself. */
-export async function inOwnRealm<T = Told[]>(
+export async function inOwnRealm<T = CallEnd[]>(
   program: string,
   options: GenerateOptions,
   { descriptors, env }: { descriptors?: number; env?: Record<string, string> } = {},

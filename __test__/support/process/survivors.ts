@@ -19,10 +19,10 @@ export interface Survivor {
 
 /**
  * Returns live processes that have `marker` in their environment or work below `directory`, on
- * Windows those that hold a file in its `desk`.
+ * Windows those that hold a file in its `controlDir`.
  */
 export function survivors(marker: string, directory: string): Survivor[] {
-  if (WINDOWS) return holders(path.join(directory, 'desk'));
+  if (WINDOWS) return holders(path.join(directory, 'controlDir'));
   return processes()
     .filter(({ pid, state }) => pid !== process.pid && state !== 'Z')
     .filter((candidate) => candidate.carries(marker) || worksBelow(candidate, directory))
@@ -33,10 +33,12 @@ function worksBelow(candidate: Process, directory: string): boolean {
   return `${candidate.cwd() ?? ''}/`.startsWith(`${directory}/`);
 }
 
-function holders(desk: string): Survivor[] {
-  const names = existsSync(desk) ? readdirSync(desk).filter((name) => name.endsWith('.held')) : [];
+function holders(controlDir: string): Survivor[] {
+  const names = existsSync(controlDir)
+    ? readdirSync(controlDir).filter((name) => name.endsWith('.held'))
+    : [];
   return names
-    .filter((name) => isHeld(path.join(desk, name)))
+    .filter((name) => isHeld(path.join(controlDir, name)))
     .map((name) => Number.parseInt(name, 10))
     .filter(isAlive)
     .map((pid) => ({ pid, command: 'the stub, or a tool of its', parent: NaN, state: 'R' }));

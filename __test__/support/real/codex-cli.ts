@@ -15,8 +15,8 @@ export { NEWEST, OLDEST, SUPPORTED } from '../codex-versions.mjs';
 export interface CodexCli {
   version: string;
   /** The Node script that npm links as `codex`. */
-  shim: string;
-  /** The native program behind the shim. */
+  launcher: string;
+  /** The native program behind the launcher. */
   binary: string;
 }
 
@@ -48,8 +48,8 @@ async function find(home: string, version: string): Promise<CodexCli | undefined
   try {
     const manifest = await readFile(join(root, 'package.json'), 'utf8');
     if (!manifest.includes(`"version": "${version}"`)) return undefined;
-    const shim = join(root, 'bin', 'codex.js');
-    return { version, shim, binary: await nativeBinary(shim) };
+    const launcher = join(root, 'bin', 'codex.js');
+    return { version, launcher, binary: await nativeBinary(launcher) };
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -57,9 +57,9 @@ async function find(home: string, version: string): Promise<CodexCli | undefined
 }
 
 /** `vendor/<triple>/bin/codex`; 0.132.0 still has it at `vendor/<triple>/codex/codex`. */
-async function nativeBinary(shim: string): Promise<string> {
+async function nativeBinary(launcher: string): Promise<string> {
   const platformPackage = `@openai/codex-${process.platform}-${process.arch}/package.json`;
-  const vendor = join(dirname(createRequire(shim).resolve(platformPackage)), 'vendor');
+  const vendor = join(dirname(createRequire(launcher).resolve(platformPackage)), 'vendor');
   const program = WINDOWS ? 'codex.exe' : 'codex';
   const [triple = ''] = await readdir(vendor);
   const current = join(vendor, triple, 'bin', program);

@@ -91,7 +91,7 @@ export class RealCodex {
     const timeoutMs = 120_000;
     return {
       prompt: 'a red fox',
-      codexPath: cli.shim,
+      codexPath: cli.launcher,
       model,
       env: this.env,
       timeoutMs,

@@ -35,7 +35,7 @@ export const SANDBOXES_WITH_SHELL = WINDOWS
   : (['workspace-write', 'danger-full-access'] as const);
 
 /** Whether that version confines the agent when this user runs it, and the warnings of a call. */
-export function misgivings(
+export function expectedWarnings(
   { version }: CodexCli,
   sandbox: GenerateOptions['sandbox'] = 'workspace-write',
 ): { confined: boolean; warnings: unknown[] } {

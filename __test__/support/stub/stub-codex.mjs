@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The script stub of the Codex CLI. Reads its script from the directory that STUB_DESK names,
+// The script stub of the Codex CLI. Reads its script from the directory that STUB_CONTROL_DIR names,
 // and writes its recordings there. `stub-script.ts` has the types, `stub.ts` the fixture.
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -41,13 +41,13 @@ const LIFETIME_MS = 90_000;
 /** @type {NodeJS.Signals[]} */
 const POLITE_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
-const desk = process.env['STUB_DESK'] ?? '';
+const controlDir = process.env['STUB_CONTROL_DIR'] ?? '';
 const args = process.argv.slice(2);
 
-hold({ constants, openSync }, desk);
+hold({ constants, openSync }, controlDir);
 
 /** @type {StubScript} */
-const script = JSON.parse(readFileSync(path.join(desk, 'script.json'), 'utf8'));
+const script = JSON.parse(readFileSync(path.join(controlDir, 'script.json'), 'utf8'));
 
 /** @type {Recording} */
 const recording = {
@@ -63,7 +63,7 @@ const recording = {
 
 setTimeout(() => process.exit(99), LIFETIME_MS);
 
-if (script.behindShim && process.env['STUB_IS_INNER'] === undefined) {
+if (script.behindLauncher && process.env['STUB_IS_INNER'] === undefined) {
   runBehindShim();
 } else {
   record();
@@ -165,7 +165,7 @@ async function perform(step) {
       return flood(step);
     case 'save': {
       const place = destination(step);
-      const file = step.modified === undefined ? place : path.join(desk, 'saved');
+      const file = step.modified === undefined ? place : path.join(controlDir, 'saved');
       for (const [n, piece] of split(
         Buffer.from(step.base64, 'base64'),
         step.pieces ?? 1,
@@ -189,7 +189,7 @@ async function perform(step) {
     case 'reach':
       return reach(step.mark);
     case 'await':
-      while (!existsSync(path.join(desk, `${step.gate}.gate`))) await sleep(5);
+      while (!existsSync(path.join(controlDir, `${step.gate}.gate`))) await sleep(5);
       return;
     case 'closeOutput':
       return closeSync(1);
@@ -224,7 +224,7 @@ async function perform(step) {
       return;
     case 'daemon':
       return startDaemon(step.knownBy);
-    case 'killShim':
+    case 'killLauncher':
       if (process.env['STUB_IS_INNER'] === undefined) throw new Error('there is no launcher');
       process.kill(process.ppid, 'SIGKILL');
       return;
@@ -281,7 +281,7 @@ function beTool({ generations = 1, ...plan }, lifetimeMs, holdFile, directory) {
 
 /** @param {Omit<Extract<Step, { do: 'tool' }>, 'do'>} plan */
 function tool(plan) {
-  const source = `(${beTool})(${JSON.stringify(plan)}, ${LIFETIME_MS}, ${hold}, ${JSON.stringify(desk)})`;
+  const source = `(${beTool})(${JSON.stringify(plan)}, ${LIFETIME_MS}, ${hold}, ${JSON.stringify(controlDir)})`;
   // The `ps` of macOS shows a process in one line, with its environment behind its arguments.
   return source.replaceAll(/\s*\n\s*/g, ' ');
 }
@@ -314,7 +314,7 @@ async function startDaemon(knownBy) {
   });
   // It runs before its parent has ended.
   if (child.exitCode === null) await once(child, 'exit');
-  if (knownBy === 'nothing') writeFileSync(path.join(desk, 'daemon.pid'), pid);
+  if (knownBy === 'nothing') writeFileSync(path.join(controlDir, 'daemon.pid'), pid);
 }
 
 /**
@@ -335,7 +335,7 @@ async function spawnTool(source, options) {
 /** @param {Extract<Step, { do: 'plant' }>} step */
 async function plant(step) {
   const file = destination(step);
-  const target = step.to ?? path.join(desk, 'nothing');
+  const target = step.to ?? path.join(controlDir, 'nothing');
   switch (step.what) {
     case 'symlink':
       return symlinkSync(target, file);
@@ -388,14 +388,14 @@ function leave(what) {
       nest(10_000, (level) => {
         if (level % 1000 !== 0) return;
         writeFileSync('file', '');
-        symlinkSync(desk, 'link to a directory');
-        symlinkSync(path.join(desk, 'script.json'), 'link to a file');
+        symlinkSync(controlDir, 'link to a directory');
+        symlinkSync(path.join(controlDir, 'script.json'), 'link to a file');
       });
       for (const directory of ['many', '.']) chmodSync(directory, 0);
       return;
     case 'a mount point':
       mkdirSync('a/b/mounted', { recursive: true });
-      if (spawnSync('mount', ['--bind', desk, 'a/b/mounted']).status !== 0) {
+      if (spawnSync('mount', ['--bind', controlDir, 'a/b/mounted']).status !== 0) {
         throw new Error('nothing can be mounted');
       }
       return;
@@ -515,7 +515,7 @@ function codexHome() {
 
 /** @param {string} mark */
 function reach(mark) {
-  writeFileSync(path.join(desk, `${mark}.mark`), '');
+  writeFileSync(path.join(controlDir, `${mark}.mark`), '');
 }
 
 /** @param {unknown} event */
@@ -584,7 +584,7 @@ function now() {
 
 /** Written atomically, because a spec may read meanwhile. */
 function record() {
-  const file = path.join(desk, `${process.pid}.recording.json`);
+  const file = path.join(controlDir, `${process.pid}.recording.json`);
   writeFileSync(`${file}.new`, JSON.stringify(recording));
   for (;;) {
     try {

@@ -92,7 +92,7 @@ export type Step =
    */
   | { do: 'daemon'; knownBy: 'environment' | 'directory' | 'nothing' }
   /** Kills the launcher that started it. */
-  | { do: 'killShim' }
+  | { do: 'killLauncher' }
   | { do: 'exit'; code: number }
   | { do: 'die'; of: NodeJS.Signals };
 
@@ -136,8 +136,8 @@ export interface StubScript {
   version?: 'silent';
   /** What happens to stdin. By default the stub reads all of it first, as the real CLI does. */
   stdin?: 'read' | 'read slowly' | 'ignore' | 'close';
-  /** Runs behind another process, as behind npm's shim, which passes no signal on. */
-  behindShim?: boolean;
+  /** Runs behind another process, as behind npm's launcher, which passes no signal on. */
+  behindLauncher?: boolean;
   exec: Step[];
 }
 

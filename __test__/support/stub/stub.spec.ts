@@ -8,8 +8,8 @@ import { test } from './stub.js';
 import type { StubScript } from './stub-script.js';
 import { STUB_SCRIPT } from './stub-program.js';
 
-test('the stub runs behind a launcher if `behindShim` is set', async ({ codex }) => {
-  const script: StubScript = { behindShim: true, exec: turn(save('workspace', PICTURE)) };
+test('the stub runs behind a launcher if `behindLauncher` is set', async ({ codex }) => {
+  const script: StubScript = { behindLauncher: true, exec: turn(save('workspace', PICTURE)) };
   expect(await codex.generate(script)).toEqual(PICTURE);
   const { program, env } = await codex.turn();
   expect(program).toBe(STUB_SCRIPT);

@@ -38,7 +38,7 @@ export class StubCodex {
   /** The directory for temporary files, in which run directories are made. */
   readonly temporary: string;
   /** The directory in which the stub reads its script and writes its recordings. */
-  readonly desk: string;
+  readonly controlDir: string;
   /** For the spec's own files. */
   readonly scratch: string;
   /** Marks the processes of this fixture, in their environment. */
@@ -48,13 +48,19 @@ export class StubCodex {
     this.home = path.join(root, 'codex-home');
     this.user = path.join(root, 'user');
     this.temporary = path.join(root, 'tmp');
-    this.desk = path.join(root, 'desk');
+    this.controlDir = path.join(root, 'controlDir');
     this.scratch = path.join(root, 'scratch');
   }
 
   static async create(): Promise<StubCodex> {
     const codex = new StubCodex(makeHomeDirectory());
-    for (const directory of [codex.home, codex.user, codex.temporary, codex.desk, codex.scratch]) {
+    for (const directory of [
+      codex.home,
+      codex.user,
+      codex.temporary,
+      codex.controlDir,
+      codex.scratch,
+    ]) {
       await mkdir(directory, { recursive: true });
     }
     await codex.login(CHATGPT_LOGIN);
@@ -68,7 +74,7 @@ export class StubCodex {
       ...directories(this.user, this.temporary),
       CODEX_HOME: this.home,
       ...SCRIPT_STUB_ENV,
-      STUB_DESK: this.desk,
+      STUB_CONTROL_DIR: this.controlDir,
       CODEX_IMAGE_TEST_RUN: this.marker,
     };
   }
@@ -98,7 +104,7 @@ export class StubCodex {
 
   async play(script: StubScript | Step[]): Promise<void> {
     const whole: StubScript = Array.isArray(script) ? { exec: script } : script;
-    await writeFile(path.join(this.desk, 'script.json'), JSON.stringify(whole));
+    await writeFile(path.join(this.controlDir, 'script.json'), JSON.stringify(whole));
   }
 
   async generate(
@@ -125,18 +131,20 @@ export class StubCodex {
   }
 
   hasReached(mark: string): boolean {
-    return existsSync(path.join(this.desk, `${mark}.mark`));
+    return existsSync(path.join(this.controlDir, `${mark}.mark`));
   }
 
   /** Ends the stub's `{ do: 'await', gate }`. */
   async open(gate: string): Promise<void> {
-    await writeFile(path.join(this.desk, `${gate}.gate`), '');
+    await writeFile(path.join(this.controlDir, `${gate}.gate`), '');
   }
 
   /** What each stub process recorded, in the order in which they started. */
   async recordings(): Promise<Recording[]> {
-    const names = (await readdir(this.desk)).filter((name) => name.endsWith('.recording.json'));
-    const files = names.map((name) => readFile(path.join(this.desk, name), 'utf8'));
+    const names = (await readdir(this.controlDir)).filter((name) =>
+      name.endsWith('.recording.json'),
+    );
+    const files = names.map((name) => readFile(path.join(this.controlDir, name), 'utf8'));
     const all = (await Promise.all(files)).map((text): Recording => JSON.parse(text));
     return all.toSorted((a, b) => a.startedAt - b.startedAt);
   }
@@ -155,7 +163,7 @@ export class StubCodex {
 
   /** The process id of the step `daemon` that is known by `nothing` else. */
   async daemon(): Promise<number> {
-    return Number(await readFile(path.join(this.desk, 'daemon.pid'), 'utf8'));
+    return Number(await readFile(path.join(this.controlDir, 'daemon.pid'), 'utf8'));
   }
 
   survivors(): Survivor[] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::DIRECTORY;
 use crate::codex::ThreadId;
-use crate::files::{CountedReader, Dir, Inflated, fs_request};
+use crate::files::{Dir, Inflated, RequestCountingReader, fs_request};
 
 /// File format of a rollout.
 ///
@@ -59,7 +59,7 @@ pub fn locate(codex_home: &Path, thread: &ThreadId) -> Option<(Dir, String)> {
 }
 
 /// Opens the thread's rollout.
-pub fn find(codex_home: &Path, thread: &ThreadId) -> Option<(CountedReader<File>, Format)> {
+pub fn find(codex_home: &Path, thread: &ThreadId) -> Option<(RequestCountingReader<File>, Format)> {
     // Between `locate` and opening, Codex may replace the plain file by the compressed one.
     for _ in 0..2 {
         let (day, name) = locate(codex_home, thread)?;

@@ -10,7 +10,7 @@ import { generateCodexImage, setMaxConcurrentRuns } from '../../../../index.js';
 import { descriptors, options, resident, threads } from './common.mjs';
 
 const calls = Number(process.env['CALLS']);
-const desk = options.env?.['STUB_DESK'] ?? '';
+const controlDir = options.env?.['STUB_CONTROL_DIR'] ?? '';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
 let running = started();
@@ -43,7 +43,7 @@ async function round() {
 
 /** How many stubs have started so far. */
 function started() {
-  return readdirSync(desk).filter((name) => name.endsWith('.up')).length;
+  return readdirSync(controlDir).filter((name) => name.endsWith('.up')).length;
 }
 
 /** @returns {import('../own-process.js').Holdings} */
