@@ -12,7 +12,8 @@ export default defineConfig({
     exclude: [],
     // Some versions of Codex try again for half a minute before they give up.
     testTimeout: 150_000,
-    // Where a CI checks, a COMPATIBILITY.md that is not up to date is a failure; elsewhere it is written.
+    // Where a CI checks, a COMPATIBILITY.md that is not up to date is a failure; elsewhere it is
+    // written.
     update: process.env['CI'] === undefined,
   },
 });

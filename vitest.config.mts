@@ -8,7 +8,8 @@ export default defineConfig({
     // The addon makes errors of the main realm: a pool that runs tests in a `vm` context would not
     // recognise them, and only a process of its own can be left clean.
     pool: 'forks',
-    // A ceiling for a test that hangs; nothing here is meant to come near it, however busy the machine is.
+    // A ceiling for a test that hangs; nothing here is meant to come near it, however busy the
+    // machine is.
     testTimeout: 180_000,
     hookTimeout: 180_000,
     retry: 0,

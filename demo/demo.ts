@@ -39,7 +39,7 @@ try {
   process.exitCode = 1;
 }
 
-/** The real CLI against a backend on this machine that draws a picture out of the prompt's words. */
+/** Runs the real CLI against a backend on this machine that draws the prompt's words. */
 async function generateOnLoopback(options: GenerateOptions): Promise<GeneratedImage> {
   console.log(
     `Codex CLI ${NEWEST} is real, and so is everything this package does. OpenAI is not: a stand-in on 127.0.0.1\n` +

@@ -18,6 +18,8 @@ import {
 } from './bootstrap.mjs';
 import { ensurePython } from './python.mjs';
 
+/** Columns of code, as rustfmt and Prettier are configured for TypeScript. */
+const WIDTH = 100;
 const CLIPPY = ['--', '-D', 'warnings'];
 
 /** @type {Record<string, () => Promise<void>>} */
@@ -30,6 +32,7 @@ const CHECKS = {
   workflows: lintWorkflows,
   links: checkLinks,
   paths: checkPaths,
+  widths: checkWidths,
   clippy: () => cargo('clippy', '--all-targets', ...CLIPPY),
   fuzz: () => cargo('clippy', '--locked', '--manifest-path', 'fuzz/Cargo.toml', ...CLIPPY),
   async addon() {
@@ -100,9 +103,23 @@ async function checkPaths() {
   if (missing.length > 0) throw new UserError(`These files do not exist:\n${missing.join('\n')}`);
 }
 
+/** Finds comments that are wider than the code may be: the formatters wrap none. */
+async function checkWidths() {
+  const wide = listed('*.rs', '*.ts', '*.mts', '*.cts', '*.mjs', '*.toml').flatMap((file) =>
+    readFileSync(path.join(root, file), 'utf8')
+      .split('\n')
+      .flatMap((line, n) =>
+        /^\s*(?:\/\/(?! oxlint)|\/?\*(?!\* @)|# )/.test(line) && [...line].length > WIDTH
+          ? `${file}:${n + 1}`
+          : [],
+      ),
+  );
+  if (wide.length > 0) throw new UserError(`Comments over ${WIDTH} columns:\n${wide.join('\n')}`);
+}
+
 /**
- * The named files that do not exist. A comment of a test may name a spec without `__test__/` and its
- * extensions.
+ * The named files that do not exist. A comment of a test may name a spec without `__test__/` and
+ * its extensions.
  *
  * @param {string} text
  * @param {boolean} isOfTest

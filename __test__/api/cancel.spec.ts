@@ -1,5 +1,6 @@
 // Timeout and abort: the call rejects once, and leaves no process, directory or listener.
-// `cancel-moments` has an abort at every moment of a call, `process/tree` the trees that resist one.
+// `cancel-moments` has an abort at every moment of a call, `process/tree` the trees that resist
+// one.
 
 import path from 'node:path';
 

@@ -1,6 +1,6 @@
-// How failures of Codex reach the caller: one case for each shape of output, and each code once. The
-// tables of texts are in `src/codex/failure/tests.rs` and `src/text/redact.rs`, for what the real CLI
-// prints in `real/compatibility/causes.spec.ts`.
+// How failures of Codex reach the caller: one case for each shape of output, and each code once.
+// The tables of texts are in `src/codex/failure/tests.rs` and `src/text/redact.rs`, for what the
+// real CLI prints in `real/compatibility/causes.spec.ts`.
 
 import { symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';

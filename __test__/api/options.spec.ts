@@ -35,7 +35,7 @@ async function refuses(args: unknown[], option: string): Promise<void> {
   }
 }
 
-/** `option`, or a part of it such as `env.PATH` or `referenceImages[2]`, in the member and the message. */
+/** `option`, or a part of it (`env.PATH`, `referenceImages[2]`), in the member and the message. */
 function expectRefusal(error: CodexImageError, option: string): void {
   expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
   expect(error.option).toMatch(new RegExp(`^${option}($|[.[])`));

@@ -73,9 +73,9 @@ interface Window {
 }
 
 /**
- * `CODEX_IMAGE_SCREENSHOT=1 npx vitest run __test__/cli/kitty.spec.ts` makes README's picture again,
- * docs/terminal.png: the command line while the real Codex draws, and below that what it ends with.
- * It takes ImageMagick as well, which reduces the colours.
+ * `CODEX_IMAGE_SCREENSHOT=1 npx vitest run __test__/cli/kitty.spec.ts` makes README's picture
+ * again, docs/terminal.png: the command line while the real Codex draws, and below that what it
+ * ends with. It takes ImageMagick as well, which reduces the colours.
  */
 const isAskedFor = process.env['CODEX_IMAGE_SCREENSHOT'] !== undefined;
 

@@ -45,7 +45,7 @@ describe('plain output', () => {
     });
   });
 
-  test('has more with --verbose', async ({ codex, world }) => {
+  test('tells the source and the thread with --verbose', async ({ codex, world }) => {
     await codex.play(DRAWN);
     const { stderr } = await run(world, ['a fox', '-v']);
     expect(stderr).toMatch(/^source store, .*thread [\da-f-]{36}/m);

@@ -1,5 +1,5 @@
-// What Codex may leave in its workspace, and run directories that cannot be removed. `codex/command` has
-// the mode of a workspace.
+// What Codex may leave in its workspace, and run directories that cannot be removed.
+// `codex/command` has the mode of a workspace.
 
 import { once } from 'node:events';
 import { chmod, readdir, rm, stat } from 'node:fs/promises';

@@ -126,7 +126,7 @@ describe('a timeout', () => {
   /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
 
-  test('ends at once a Codex that obeys', async ({ codex }) => {
+  test('waits no grace period for a Codex that obeys', async ({ codex }) => {
     const { events, onProgress } = listener();
     const steps = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
     const call = codex.generate(steps, { timeoutMs, killGraceMs: FOREVER_MS }, onProgress);

@@ -130,7 +130,7 @@ describe.runIf(LINUX)('a lack of threads', () => {
   });
 
   // Other processes of the user may take some of them. The call ends in any case.
-  test.for([1, 2, 3, 4, 5, 6, 7, 8])('lets a call end with %i free', async (free) => {
+  test.for([1, 2, 3, 4, 5, 6, 7, 8])('lets checkCodex settle with %i free', async (free) => {
     const program = `
       ${LEAVE}
       const { checkCodex } = load();

@@ -44,8 +44,9 @@ export function makeHomeDirectory() {
 }
 
 /**
- * Names in a directory for temporary files that was empty before the calls, without those that Codex
- * itself never removes. It compares no prefix, because a check for one that has changed finds nothing.
+ * Names in a directory for temporary files that was empty before the calls, without those that
+ * Codex itself never removes. It compares no prefix, because a check for one that has changed finds
+ * nothing.
  *
  * @param {string} directory
  * @returns {string[]}

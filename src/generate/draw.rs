@@ -224,8 +224,8 @@ impl Draw<'_> {
         turn.stop(mode).await
     }
 
-    /// Returns the image that ended the wait, else the one that the finished turn left, else why there
-    /// is none.
+    /// Returns the image that ended the wait, else the one that the finished turn left, else why
+    /// there is none.
     async fn result_of(
         &self,
         wait_end: WaitEnd,

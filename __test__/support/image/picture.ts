@@ -1,4 +1,5 @@
-// Pictures of the loopback backend: PNG files of any size, and a drawing of the prompt for the demo.
+// Pictures of the loopback backend: PNG files of any size, and a drawing of the prompt for the
+// demo.
 
 import { deflateSync } from 'node:zlib';
 

@@ -1,4 +1,4 @@
-// oxlint-disable no-await-in-loop -- one thing after another is what a script, a stream and a wait are.
+// oxlint-disable no-await-in-loop -- scripts and streams go step by step.
 
 import { drawPrompt } from '../image/picture.js';
 import type { ModelAnswer } from './answer.js';

@@ -170,8 +170,8 @@ export class RealCodex {
   }
 
   /**
-   * Resolves when all requests that have reached this machine are recorded: the event loop takes them
-   * from the kernel within one turn.
+   * Resolves when all requests that have reached this machine are recorded: the event loop takes
+   * them from the kernel within one turn.
    */
   async caughtUp(): Promise<void> {
     for (let turns = 0; turns < 3; turns += 1) await turnOfTheLoop();

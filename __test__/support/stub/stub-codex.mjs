@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The script stub of the Codex CLI. Reads its script from the directory that STUB_CONTROL_DIR names,
-// and writes its recordings there. `stub-script.ts` has the types, `stub.ts` the fixture.
+// The script stub of the Codex CLI. Reads its script from the directory that STUB_CONTROL_DIR
+// names, and writes its recordings there. `stub-script.ts` has the types, `stub.ts` the fixture.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -140,7 +140,7 @@ async function perform(step) {
     case 'thread':
       recording.threadId = step.id ?? randomUUID();
       record();
-      if (step.states !== null) beginRecord({ ...inForce(), ...step.states });
+      if (step.states !== null) beginRollout({ ...inForce(), ...step.states });
       return emit({ type: 'thread.started', thread_id: recording.threadId });
     case 'emit':
       return emit(step.event);
@@ -181,7 +181,7 @@ async function perform(step) {
       return;
     }
     case 'record':
-      return recordPicture(step);
+      return recordImage(step);
     case 'plant':
       return plant(step);
     case 'leave':
@@ -435,7 +435,7 @@ function inForce() {
 }
 
 /** The record of a thread, and whether it is new. */
-function recordOf(thread = recording.threadId ?? 'no-thread') {
+function rolloutOf(thread = recording.threadId ?? 'no-thread') {
   const time = new Date().toISOString();
   const day = path.join(codexHome(), 'sessions', ...time.slice(0, 10).split('-'));
   mkdirSync(day, { recursive: true });
@@ -449,15 +449,19 @@ function entry(type, payload) {
   return `${JSON.stringify({ timestamp: new Date().toISOString(), type, payload })}\n`;
 }
 
-/** Begins this run's record, in the place of any older one of a thread with the same id. @param {object} context */
-function beginRecord(context) {
+/**
+ * Begins this run's rollout, in place of an older one of the same thread.
+ *
+ * @param {object} context
+ */
+function beginRollout(context) {
   const meta = { id: recording.threadId, cwd: process.cwd() };
-  writeFileSync(recordOf().file, entry('session_meta', meta) + entry('turn_context', context));
+  writeFileSync(rolloutOf().file, entry('session_meta', meta) + entry('turn_context', context));
 }
 
 /** @param {Extract<Step, { do: 'record' }>} step */
-function recordPicture({ form, base64, revisedPrompt, thread }) {
-  const { file, isNew } = recordOf(thread);
+function recordImage({ form, base64, revisedPrompt, thread }) {
+  const { file, isNew } = rolloutOf(thread);
   if (isNew) writeFileSync(file, entry('session_meta', { id: thread, cwd: process.cwd() }));
   /** @param {string} type @param {object} payload */
   const append = (type, payload) => appendFileSync(file, entry(type, payload));

@@ -26,7 +26,7 @@ import type { StubScript, Recording, Step } from './stub-script.js';
 import { SCRIPT_STUB, SCRIPT_STUB_ENV } from './stub-program.js';
 import { type Survivor, survivors } from '../process/survivors.js';
 
-/** The name of a private directory, before the id of its run. Repeats `PREFIX` of src/run_dir.rs. */
+/** Prefix of a run directory's name, before the id of the run: `PREFIX` of src/run_dir.rs. */
 export const RUN_DIR_PREFIX = 'od-codex-image-';
 const OF_THE_SPEC = 'of the spec';
 

@@ -1,5 +1,5 @@
-// Makes CALLS calls of the compiled stub, ROUNDS times, and aborts them when all of them run. Prints
-// the `Holdings` before and afterwards.
+// Makes CALLS calls of the compiled stub, ROUNDS times, and aborts them when all of them run.
+// Prints the `Holdings` before and afterwards.
 
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
