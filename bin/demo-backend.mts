@@ -16,7 +16,7 @@ import {
   talk,
   think,
   usageLimit,
-} from '../__test__/support/loopback.js';
+} from '../__test__/support/loopback/backend.js';
 import { briefOf } from '../__test__/support/loopback/request.js';
 import { EXIT } from './failure.mjs';
 import { ignoreStreamErrors } from './streams.mjs';

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 
 import { type GenerateOptions, type GeneratedImage, generateCodexImageDetailed } from '../index.js';
 import { installCodex, NEWEST } from '../__test__/support/real/codex-cli.js';
-import { copy, draw, startBackend, talk, think } from '../__test__/support/loopback.js';
+import { copy, draw, startBackend, talk, think } from '../__test__/support/loopback/backend.js';
 import { briefOf } from '../__test__/support/loopback/request.js';
 import { drawPrompt } from '../__test__/support/image/picture.js';
 

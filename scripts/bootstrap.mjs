@@ -18,7 +18,7 @@ const DIST_SOURCES = [
   'bin',
   'open-design',
   // `bin/demo-backend.mts` imports them.
-  '__test__/support/loopback.ts',
+  '__test__/support/loopback/backend.ts',
   '__test__/support/loopback',
   '__test__/support/image/picture.ts',
 ];

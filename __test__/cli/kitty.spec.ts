@@ -10,7 +10,7 @@ import { describe, expect } from 'vitest';
 
 import { CLI, test } from '../support/cli/command.js';
 import { inKitty, missingForKitty, type Pixel, type Screenshot } from '../support/cli/kitty.js';
-import { copy, draw, talk, think } from '../support/loopback.js';
+import { copy, draw, talk, think } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test as realTest } from '../support/real/real.js';
 import { HANG, save, turn } from '../support/stub/steps.js';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { expect } from 'vitest';
 
 import { events, run } from '../support/cli/command.js';
-import { draw, talk } from '../support/loopback.js';
+import { draw, talk } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test } from '../support/real/real.js';
 import { CODE } from '../support/real/variants.js';

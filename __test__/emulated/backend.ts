@@ -4,7 +4,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { copy, draw, startBackend, talk } from '../support/loopback.js';
+import { copy, draw, startBackend, talk } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });

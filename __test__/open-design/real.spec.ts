@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { draw, say, shell, talk, usageLimit } from '../support/loopback.js';
+import { draw, say, shell, talk, usageLimit } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { CODE, HOSTED } from '../support/real/variants.js';
 import { installedEnv, testReal as test } from './support/studio.js';

@@ -10,7 +10,7 @@ import { describe, expect } from 'vitest';
 
 import { type OnProgress, setMaxConcurrentRuns } from '../../index.js';
 import { type CodexCli } from '../support/real/codex-cli.js';
-import { copy, draw, say, shell, type Step, talk, think } from '../support/loopback.js';
+import { copy, draw, say, shell, type Step, talk, think } from '../support/loopback/backend.js';
 import { LINUX, MACOS, WINDOWS } from '../support/platform.js';
 import { processes } from '../support/process/processes.js';
 import { PICTURE, type RealCodex, test } from '../support/real/real.js';

@@ -3,7 +3,7 @@
 
 import { expect } from 'vitest';
 
-import { draw, talk, think } from '../support/loopback.js';
+import { draw, talk, think } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test } from '../support/real/real.js';
 import { CODE, DIRECT } from '../support/real/variants.js';

@@ -22,7 +22,7 @@ import {
   unauthorized,
   unavailable,
   usageLimit,
-} from '../support/loopback.js';
+} from '../support/loopback/backend.js';
 import { ACCOUNT } from '../support/loopback/home.js';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE, type RealCodex, test } from '../support/real/real.js';

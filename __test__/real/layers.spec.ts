@@ -17,7 +17,7 @@ import {
   type Wrapper,
   withEtc,
 } from '../support/process/own-process.js';
-import { draw, say, type Script, shell } from '../support/loopback.js';
+import { draw, say, type Script, shell } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { type RealCodex, test } from '../support/real/real.js';
 import { CODE, type Way } from '../support/real/variants.js';

@@ -16,7 +16,7 @@ import {
   type Wrapper,
   withEtc,
 } from '../support/process/own-process.js';
-import { draw, say } from '../support/loopback.js';
+import { draw, say } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { TEMPORARY, WINDOWS } from '../support/platform.js';
 import { type RealCodex, test } from '../support/real/real.js';

@@ -18,7 +18,7 @@ import {
   mayOverlay,
   withEtc,
 } from '../support/process/own-process.js';
-import { draw, type HomeOptions, say } from '../support/loopback.js';
+import { draw, type HomeOptions, say } from '../support/loopback/backend.js';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE, type RealCodex, test } from '../support/real/real.js';
 import type { Way } from '../support/real/variants.js';

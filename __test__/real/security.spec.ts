@@ -5,7 +5,7 @@ import { describe, expect } from 'vitest';
 
 import { generateInOwnProcess } from '../support/process/own-process.js';
 
-import { draw, say, shell, talk, think } from '../support/loopback.js';
+import { draw, say, shell, talk, think } from '../support/loopback/backend.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { PICTURE, type RealCodex, test } from '../support/real/real.js';
 import {

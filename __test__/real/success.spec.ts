@@ -8,7 +8,7 @@ import { describe, expect } from 'vitest';
 
 import { generateCodexImage } from '../../index.js';
 import type { CodexCli } from '../support/real/codex-cli.js';
-import { copy, draw, say, talk, think, USAGE } from '../support/loopback.js';
+import { copy, draw, say, talk, think, USAGE } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { WINDOWS } from '../support/platform.js';
 import { type RealCodex, test } from '../support/real/real.js';

@@ -10,7 +10,13 @@ import {
   NEWEST,
   OLDEST,
 } from '../../__test__/support/real/codex-cli.js';
-import { type Backend, copy, draw, say, startBackend } from '../../__test__/support/loopback.js';
+import {
+  type Backend,
+  copy,
+  draw,
+  say,
+  startBackend,
+} from '../../__test__/support/loopback/backend.js';
 import { makePng } from '../../__test__/support/image/picture.js';
 import {
   makeCallEnvironment,

@@ -10,7 +10,7 @@ import {
   NEWEST,
   OLDEST,
 } from '../../__test__/support/real/codex-cli.js';
-import { startBackend } from '../../__test__/support/loopback.js';
+import { startBackend } from '../../__test__/support/loopback/backend.js';
 import { makeCallEnvironment } from '../../__test__/support/load/call-environment.js';
 import type { Row, Section } from '../report.js';
 import { median, timed } from '../statistics.js';

@@ -21,7 +21,7 @@ import {
   startBackend,
   talk,
   think,
-} from '../../__test__/support/loopback.js';
+} from '../../__test__/support/loopback/backend.js';
 import { makePng } from '../../__test__/support/image/picture.js';
 import { makeCallEnvironment } from '../../__test__/support/load/call-environment.js';
 import type { Sighting, Watch } from '../children/store-watch.js';

@@ -4,7 +4,6 @@
 //! "all versions" means every version tried, 0.132.0 to 0.171.0.
 
 pub mod ask;
-mod causes;
 pub mod code_mode;
 pub mod command;
 pub mod config;

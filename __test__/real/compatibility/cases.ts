@@ -17,7 +17,7 @@ import {
   type Step,
   think,
   usageLimit,
-} from '../../support/loopback.js';
+} from '../../support/loopback/backend.js';
 import { makePng } from '../../support/image/picture.js';
 import type { RealCodex } from '../../support/real/real.js';
 import type { Version } from './versions.js';

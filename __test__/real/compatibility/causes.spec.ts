@@ -30,7 +30,7 @@ import {
   unauthorized,
   unavailable,
   usageLimit,
-} from '../../support/loopback.js';
+} from '../../support/loopback/backend.js';
 import { PICTURE, test } from '../../support/real/real.js';
 import { failure } from '../../support/call/outcome.js';
 import { VERSIONS } from './versions.js';

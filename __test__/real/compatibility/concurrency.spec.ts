@@ -3,7 +3,7 @@
 import { afterEach, expect } from 'vitest';
 
 import { generateCodexImage, setMaxConcurrentRuns } from '../../../index.js';
-import { draw, talk } from '../../support/loopback.js';
+import { draw, talk } from '../../support/loopback/backend.js';
 import { makePng } from '../../support/image/picture.js';
 import { type RealCodex, test } from '../../support/real/real.js';
 import { VERSIONS } from './versions.js';

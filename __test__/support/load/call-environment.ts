@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { leftIn } from '../homes.mjs';
-import type { Home } from '../loopback.js';
+import type { Home } from '../loopback/backend.js';
 import { directories } from '../platform.js';
 import { type Survivor, survivors } from '../process/survivors.js';
 

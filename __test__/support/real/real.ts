@@ -23,7 +23,7 @@ import {
   type RecordedRequest,
   type Script,
   startBackend,
-} from '../loopback.js';
+} from '../loopback/backend.js';
 import { type ModelRequest, readModelRequest, turnMetadata } from '../loopback/request.js';
 import { makePng } from '../image/picture.js';
 import { directories, WINDOWS } from '../platform.js';

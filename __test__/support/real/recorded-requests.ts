@@ -1,6 +1,6 @@
 // What the requests that the loopback backend has recorded are, and hold.
 
-import type { RecordedRequest } from '../loopback.js';
+import type { RecordedRequest } from '../loopback/backend.js';
 
 interface ToolOutput {
   type: string;

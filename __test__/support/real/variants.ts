@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 
 import type { GenerateOptions } from '../../../index.js';
 import { type CodexCli, installCodex, NEWEST, OLDEST } from './codex-cli.js';
-import type { Route } from '../loopback.js';
+import type { Route } from '../loopback/backend.js';
 import { LINUX, WINDOWS } from '../platform.js';
 
 /** A version of the CLI, and the route on which it generates images. */

@@ -5,6 +5,7 @@
 //! without that event the last line of stderr, if Codex exited with an error. The module `causes`
 //! maps a report to its cause.
 
+mod causes;
 mod report;
 mod reset_time;
 mod stderr;

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use jiff::Zoned;
 use regex::Regex;
 
+use super::causes::{CAUSES, Finding, Pattern};
 use super::reset_time::reset_time;
-use crate::codex::causes::{CAUSES, Finding, Pattern};
 use crate::codex::events::MESSAGE_BYTES;
 use crate::error::{BackendTrouble, Cause};
 use crate::text::beginning;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::causes::CAUSES;
 use super::report::{IMAGE_CALL_FAILED, LAST_DATE, Report, unescape};
 use super::reset_time::reset_time;
 use super::*;
-use crate::codex::causes::CAUSES;
 use crate::codex::events::ExecEvent;
 
 use Output::{FailedTurn, LastLine, Stderr};

@@ -1,3 +1,4 @@
+// A stub of OpenAI's backend on the loopback interface, for the real Codex CLI.
 // oxlint-disable no-await-in-loop -- scripts and streams go step by step.
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
@@ -6,24 +7,19 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { ModelAnswer, answerFailure, answerJson } from './loopback/answer.js';
-import { type Certificate, makeCertificate } from './loopback/certificate.js';
-import {
-  type AnsweredImage,
-  Conversation,
-  type Drawing,
-  develop,
-} from './loopback/conversation.js';
-import { ACCOUNT, type Home, type HomeOptions, makeHome } from './loopback/home.js';
-import { readModelRequest, textOf, turnMetadata } from './loopback/request.js';
-import type { Script } from './loopback/script.js';
+import { ModelAnswer, answerFailure, answerJson } from './answer.js';
+import { type Certificate, makeCertificate } from './certificate.js';
+import { type AnsweredImage, Conversation, type Drawing, develop } from './conversation.js';
+import { ACCOUNT, type Home, type HomeOptions, makeHome } from './home.js';
+import { readModelRequest, textOf, turnMetadata } from './request.js';
+import type { Script } from './script.js';
 
-export { USAGE } from './loopback/answer.js';
-export type { AnsweredImage } from './loopback/conversation.js';
-export * from './loopback/failures.js';
-export type { Home, HomeOptions } from './loopback/home.js';
-export type { Route } from './loopback/request.js';
-export * from './loopback/script.js';
+export { USAGE } from './answer.js';
+export type { AnsweredImage } from './conversation.js';
+export * from './failures.js';
+export type { Home, HomeOptions } from './home.js';
+export type { Route } from './request.js';
+export * from './script.js';
 
 export interface RecordedRequest {
   method: string;
