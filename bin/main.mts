@@ -13,7 +13,7 @@ import { type Destination, prepare, save } from './output.mjs';
 import { printable } from './printable.mjs';
 import { forPeople, forPrograms, type Reporter } from './reporter.mjs';
 import { stopOnSignal } from './stop.mjs';
-import { ignoreStreamErrors, offer, print } from './streams.mjs';
+import { ignoreStreamErrors, printIfRead, print } from './streams.mjs';
 
 /** Resolves with the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -45,10 +45,10 @@ function reporterFor(mode: OutputMode): Reporter {
 async function perform(command: Command, reporter: Reporter): Promise<number> {
   switch (command.do) {
     case 'help':
-      await offer(HELP);
+      await printIfRead(HELP);
       return EXIT.ok;
     case 'version':
-      await offer(`${version()}\n`);
+      await printIfRead(`${version()}\n`);
       return EXIT.ok;
     case 'check': {
       const { checkCodex } = await loadAddon();

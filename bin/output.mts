@@ -23,7 +23,7 @@ export async function prepare({ file, force }: Target, title: string): Promise<D
   const anyName = file === undefined;
   const destination = { file: path.resolve(file ?? `${nameFrom(title)}.png`), force, anyName };
   if (!anyName) await refuseToReplace(destination);
-  const probe = beside(destination.file);
+  const probe = temporaryBeside(destination.file);
   try {
     await (await open(probe, 'wx')).close();
     await rm(probe);
@@ -35,7 +35,7 @@ export async function prepare({ file, force }: Target, title: string): Promise<D
 
 /** Writes the image whole or not at all, and returns its path. */
 export async function save(png: Uint8Array, destination: Destination): Promise<string> {
-  const temporary = beside(destination.file);
+  const temporary = temporaryBeside(destination.file);
   try {
     await writeThrough(temporary, png);
     if (!destination.force || destination.anyName)
@@ -116,7 +116,7 @@ async function moveIfFree(from: string, to: string): Promise<boolean> {
 /** EISDIR is libuv's name of “Incorrect function” on Windows. */
 const WITHOUT_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EISDIR']);
 
-function beside(file: string): string {
+function temporaryBeside(file: string): string {
   return path.join(path.dirname(file), `.codex-image-${randomUUID()}.tmp`);
 }
 

@@ -8,7 +8,7 @@ import { adviceOn, type Failure } from './failure.mjs';
 import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
-import { offer } from './streams.mjs';
+import { printIfRead } from './streams.mjs';
 
 export interface Reporter {
   progress(event: ProgressEvent): void;
@@ -24,10 +24,11 @@ export function forPrograms(): Reporter {
   return {
     // Ignores errors of stdout: writing the last line reports them.
     progress: (event) => void process.stdout.write(line('progress', event)),
-    done: ({ png, ...image }, path) => offer(line('result', { path, bytes: png.length, ...image })),
-    readiness: (readiness) => offer(line('readiness', readiness)),
+    done: ({ png, ...image }, path) =>
+      printIfRead(line('result', { path, bytes: png.length, ...image })),
+    readiness: (readiness) => printIfRead(line('readiness', readiness)),
     failed: ({ code, message, detail, members }) =>
-      offer(line('error', { code, message, ...members, detail })),
+      printIfRead(line('error', { code, message, ...members, detail })),
   };
 }
 
@@ -58,11 +59,11 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
       if (!quiet) printLine(summary(image));
       if (verbose) printLine(provenance(image));
       for (const warning of image.warnings) printLine(`Warning: ${warning}`);
-      if (file !== undefined) await offer(`${file}\n`);
+      if (file !== undefined) await printIfRead(`${file}\n`);
     },
 
     async readiness(readiness) {
-      await offer(printable(`${describe(readiness).join('\n')}\n`));
+      await printIfRead(printable(`${describe(readiness).join('\n')}\n`));
     },
 
     async failed({ code, message, detail, members }) {
@@ -71,7 +72,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
       if (detail !== undefined && verbose) printLine(detail.replaceAll(/^/gm, '  '));
       else if (detail !== undefined) printLine('--verbose shows more.');
       if (Object.hasOwn(members, 'path') && 'path' in members)
-        await offer(`${String(members.path)}\n`);
+        await printIfRead(`${String(members.path)}\n`);
     },
   };
 }

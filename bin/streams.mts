@@ -15,7 +15,7 @@ export async function print(data: string | Uint8Array): Promise<void> {
 }
 
 /** Writes optional output to stdout: a closed stream is no failure. */
-export async function offer(data: string): Promise<void> {
+export async function printIfRead(data: string): Promise<void> {
   await write(data).catch((error: NodeJS.ErrnoException) => {
     if (!READER_GONE.has(error.code ?? '')) throw unwritable('stdout', error);
   });

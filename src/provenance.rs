@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_in_the_record_is_verified_unless_confinement_failed() {
+    fn an_image_in_the_rollout_is_verified_unless_confinement_failed() {
         let turn = Turn::new().stores(&picture(1)).writes_rollout(&[], &[&picture(2), &picture(1)]);
         let only_recorded = Turn::new().writes_rollout(&[], &[b"no PNG", &picture(3)]);
         for (confinement, verified) in [(EXPECTED, true), (Confinement::Waived, true), (BROKEN, false)] {
@@ -611,7 +611,7 @@ mod tests {
     }
 
     #[test]
-    fn recovers_the_image_of_an_earlier_thread_and_verifies_it_by_its_record() {
+    fn recovers_the_image_of_an_earlier_thread_and_verifies_it_by_its_rollout() {
         let recovered = |turn: &Turn, limit| recover(&turn.home(), &thread(), limit);
         let stored = Turn::new().stores(&picture(1));
         let found = recovered(&stored, 1000).unwrap();

@@ -133,7 +133,7 @@ impl RunDir {
         self.open.as_ref().map(|open| Arc::clone(&open.workspace))
     }
 
-    /// Path that the agent is asked to copy the picture to.
+    /// Path that the agent is asked to copy the image to.
     #[must_use]
     pub fn image_path(&self) -> PathBuf {
         self.workspace_path().join(IMAGE_NAME)

@@ -27,7 +27,7 @@ impl Sandbox {
         }
     }
 
-    /// Whether the agent has a shell, with which it can copy the picture into the workspace.
+    /// Whether the agent has a shell, with which it can copy the image into the workspace.
     #[must_use]
     pub const fn has_shell(self) -> bool {
         !matches!(self, Self::ReadOnly)

@@ -22,8 +22,6 @@ import type { StubScript, Step } from '../support/stub/stub-script.js';
 /** Waits as long as a busy machine needs. */
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
-/** Windows has no signals: any of them ends the process at once, like SIGKILL. */
-
 /** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
   { do: 'tool', ownSession: true },

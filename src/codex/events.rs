@@ -153,7 +153,7 @@ impl Transcript {
     }
 
     /// Records one event. Keeps the first thread only, so that neither the agent's sub-threads nor
-    /// a line that it made Codex print can redirect the search for the picture.
+    /// a line that it made Codex print can redirect the search for the image.
     pub fn note(&mut self, event: &ExecEvent) {
         match event {
             ExecEvent::ThreadStarted(thread) => _ = self.thread.get_or_insert_with(|| thread.clone()),

@@ -65,7 +65,7 @@ const SETTINGS: [(&str, &str); 18] = [
 ];
 
 /// Disables sub-agents. The model's catalogue entry may enable them in spite of
-/// `features.multi_agent*` (0.144.6 to 0.171.0). Their pictures go to other threads, and their
+/// `features.multi_agent*` (0.144.6 to 0.171.0). Their images go to other threads, and their
 /// description takes 6 to 7 KB of the request.
 const AGENTS: (&str, &str) = ("agents.enabled", "false");
 
@@ -82,7 +82,7 @@ const fn excluded(has_shell: bool) -> (&'static str, &'static str) {
 /// The first request of 0.171.0 then has 40 KB: the base instructions (21.5 KB, one text of the
 /// model's catalogue entry), code mode's tool `exec` with the tools that it describes (13 KB), two
 /// more tools (2.3 KB; the catalogue enables one of them), the prompt, and metadata. Excluding the
-/// shell from code mode as well would save 5 KB, but the agent could not copy the picture.
+/// shell from code mode as well would save 5 KB, but the agent could not copy the image.
 ///
 /// No setting of any version keeps `$CODEX_HOME/AGENTS.md` out of the request, so the prompt asks
 /// the agent to ignore it. (A temporary home with links to all other files of the user's home works
@@ -99,7 +99,7 @@ pub fn settings(config: &Config, has_shell: bool, version: Option<Version>) -> V
 }
 
 /// Disables each of the user's MCP servers by its name: an empty `mcp_servers` does not remove
-/// those of the files. Codex would start them for every picture, outside the sandbox.
+/// those of the files. Codex would start them for every image, outside the sandbox.
 fn without_servers(config: &Config) -> Option<Setting> {
     let off = Table::from_iter([("enabled".to_owned(), Value::from(false))]);
     // One inline table, because `-c` splits its key at every dot, even in a server's name.

@@ -18,7 +18,7 @@ pub struct Brief<'a> {
     pub references: &'a [PathBuf],
     /// Whether the agent is to ignore the user's standing instructions, such as an AGENTS.md.
     pub ignore_instructions: bool,
-    /// Path to which the agent is to copy the picture. If absent, it is to call the tool only.
+    /// Path to which the agent is to copy the image. If absent, it is to call the tool only.
     pub copy_to: Option<&'a Path>,
 }
 
@@ -26,7 +26,7 @@ pub struct Brief<'a> {
 ///
 /// # The fence
 /// The user's prompt comes last, unchanged, between two tags that contain `nonce`. The text before
-/// it declares that everything between the tags describes a picture and is no instruction. `nonce`
+/// it declares that everything between the tags describes an image and is no instruction. `nonce`
 /// is random, so the user's prompt cannot contain the closing tag.
 #[must_use]
 pub fn prompt(brief: &Brief<'_>, nonce: &str) -> String {

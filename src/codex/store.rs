@@ -26,7 +26,7 @@ pub struct ValidPng {
     pub info: ImageInfo,
 }
 
-/// Reason why a file is not an acceptable picture.
+/// Reason why a file is not an acceptable image.
 #[derive(Debug)]
 pub enum ImageError {
     /// The file is larger than allowed.
@@ -39,7 +39,7 @@ pub enum ImageError {
 /// not exist, or if on Windows another process holds it open without sharing.
 ///
 /// # Errors
-/// The reason why the file is not an acceptable picture.
+/// The reason why the file is not an acceptable image.
 pub fn read_image(
     dir: &Dir,
     name: &OsStr,
@@ -61,9 +61,9 @@ pub fn read_image(
 pub enum Scan {
     /// Nothing new.
     Nothing,
-    /// A complete picture.
+    /// A complete image.
     Image(ValidPng),
-    /// A file that is not an acceptable picture. A truncated one may still be growing.
+    /// A file that is not an acceptable image. A truncated one may still be growing.
     Refused(ImageError),
 }
 
@@ -82,7 +82,7 @@ pub struct Store {
 ///
 /// The modification time alone is not reliable: a network disk has its own clock, and a clock may
 /// be set back during a turn. Codex gives each thread a new id and creates its directory with the
-/// first picture (all versions), so a directory that did not exist before holds no older file.
+/// first image (all versions), so a directory that did not exist before holds no older file.
 #[derive(Debug)]
 pub struct Baseline {
     taken: SystemTime,
@@ -126,8 +126,8 @@ fn list(path: &Path) -> io::Result<HashSet<String>> {
 }
 
 /// Pause between scans. A scan is usually one `open` of a directory that does not exist yet. Codex
-/// takes some tens of milliseconds from writing the picture to its next request, which uploads the
-/// whole picture (0.169.0).
+/// takes some tens of milliseconds from writing the image to its next request, which uploads the
+/// whole image (0.169.0).
 pub const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 /// Coarsest rounding of modification times by a file system.
 const TIMESTAMP_ROUNDING: Duration = Duration::from_secs(2);
@@ -148,10 +148,10 @@ impl Store {
         Self { path, limit, since, dir: None, seen: HashMap::new() }
     }
 
-    /// Searches for a picture in the files that are new or have changed since the last scan, oldest
+    /// Searches for an image in the files that are new or have changed since the last scan, oldest
     /// first. Blocks on the disk. Stops before the next file once `given_up` is cancelled.
     pub fn scan(&mut self, given_up: &CancellationToken) -> Scan {
-        // Codex creates the directory with the first picture.
+        // Codex creates the directory with the first image.
         if self.dir.is_none() {
             self.dir = Dir::open(&self.path).ok();
         }

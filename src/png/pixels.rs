@@ -47,7 +47,7 @@ pub fn validate(bytes: &[u8], walked: &Walked<'_>) -> Result<bool, PngError> {
     Ok(decoded.has_alpha)
 }
 
-/// Whether a picture of that size is decoded.
+/// Whether an image of that size is decoded.
 fn is_plausible(width: u32, height: u32) -> bool {
     width.max(height) <= MAX_SIDE_PIXELS && u64::from(width) * u64::from(height) <= MAX_PIXELS
 }

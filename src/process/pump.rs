@@ -6,7 +6,7 @@
 
 use std::io;
 
-/// Capacity of a pipe.
+/// Largest read: the usual capacity of a pipe.
 pub const READ_BYTES: usize = 64 << 10;
 
 /// Receives the bytes of a pipe.

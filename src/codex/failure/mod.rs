@@ -1,4 +1,4 @@
-//! Diagnoses from Codex's output why a turn delivered no picture.
+//! Diagnoses from Codex's output why a turn delivered no image.
 //!
 //! Uses the first of these reports: that of the image call on stderr, those of a missing image tool
 //! (stderr, or the agent's answer [`UNAVAILABLE`](super::prompt::UNAVAILABLE)), `turn.failed`, and

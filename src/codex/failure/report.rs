@@ -18,7 +18,7 @@ use crate::text::pattern::regex;
 /// Cause of a failed turn, and the reset time of a usage limit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// Reason for the missing picture.
+    /// Reason for the missing image.
     pub cause: Cause,
     /// Time at which the usage limit resets, if the cause is one.
     pub resets_at: Option<SystemTime>,

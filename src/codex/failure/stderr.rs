@@ -68,13 +68,14 @@ impl StderrDigest {
 /// (`RUST_LOG=trace`).
 fn reported(line: &str) -> Option<&str> {
     let Some(log) = LOG_LINE.captures(line) else { return Some(line) };
-    let is_failure = matches!(&log["level"], "ERROR" | "WARN");
+    if !matches!(&log["level"], "ERROR" | "WARN") {
+        return None;
+    }
     match (log.name("target"), log.name("report")) {
         (Some(target), Some(report)) if TURN_TARGETS.contains(&target.as_str()) => Some(report.as_str()),
         // "ERROR: …" without a time is not a log line.
         _ => log.name("time").is_none().then_some(line),
     }
-    .filter(|_| is_failure)
 }
 
 /// Log targets (crates of Codex) that report on the turn itself or the login.

@@ -26,14 +26,14 @@ pub struct RecordedImage {
     pub revised_prompt: Option<String>,
 }
 
-/// Upper limit for the JSON around a picture in its line, in bytes.
+/// Upper limit for the JSON around an image in its line, in bytes.
 const LINE_OVERHEAD: u64 = 64 << 10;
 /// Text in every line that records an image, and in few others.
 const IMAGE_MARKER: &[u8] = b"\"image_gen";
 
-/// Calls `each` for every picture in the thread's rollout of at most `limit` bytes, in order, until
-/// `each` breaks. A picture that is recorded twice is passed twice. Returns whether there was a
-/// larger picture. Keeps one line in memory at a time. Blocks on the disk until `given_up` is
+/// Calls `each` for every image in the thread's rollout of at most `limit` bytes, in order, until
+/// `each` breaks. An image that is recorded twice is passed twice. Returns whether there was a
+/// larger image. Keeps one line in memory at a time. Blocks on the disk until `given_up` is
 /// cancelled.
 pub fn images(
     codex_home: &Path,
@@ -83,7 +83,7 @@ pub fn images_in(mut rollout: impl Read, limit: u64, mut each: impl FnMut(Record
             Ok(count) => lines.push(&buffer[..count], |line| take(line, &mut flow)),
         }
     }
-    // Only a picture makes a line that long.
+    // Only an image makes a line that long.
     too_large || lines.dropped() > 0
 }
 
@@ -127,7 +127,7 @@ struct Item<'a> {
     revised_prompt: Option<String>,
 }
 
-/// Borrows from its line unless it has escapes, so that a picture's text is not copied.
+/// Borrows from its line unless it has escapes, so that an image's text is not copied.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

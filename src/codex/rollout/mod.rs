@@ -21,6 +21,7 @@ use std::time::Duration;
 /// Directory in Codex's home that contains the rollouts.
 pub const DIRECTORY: &str = "sessions";
 
-/// Longest wait for the rollout, if nothing else can verify a picture.
+/// Longest wait for the rollout, if nothing else can verify an image.
 pub const ROLLOUT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Largest read of a rollout.
 const READ_BYTES: usize = 64 << 10;

@@ -12,7 +12,7 @@ use crate::codex::ThreadId;
 
 const THREAD: &str = "01a202f5-609c-72c1-8213-7ba33eb17046";
 
-/// Returns a line as 0.132.0, 0.140.0 or 0.169.0 writes it, with a short picture.
+/// Returns a line as 0.132.0, 0.140.0 or 0.169.0 writes it, with a short image.
 fn line(kind: &str, picture: &[u8]) -> String {
     let result = BASE64.encode(picture);
     match kind {
@@ -162,7 +162,7 @@ fn neither_of_two_records_is_read() {
     assert_eq!(all(home.path(), 100), []);
 }
 
-/// Record with two pictures, compressed as Codex does it.
+/// Record with two images, compressed as Codex does it.
 const COMPRESSED: &[u8] = include_bytes!("../../../__test__/fixtures/rollout.jsonl.zst");
 
 #[test]

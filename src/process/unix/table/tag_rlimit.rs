@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_marker_has_its_own_unreachable_limit() {
+    fn each_tag_has_its_own_unreachable_limit() {
         let limits = ["", "0000000000000001", "0000000000000002", "ffffffffffffffff"]
             .map(|value| tag_rlimit(&RunTag { name: "X", value: value.into(), dir: None }));
         #[cfg(target_os = "linux")]
