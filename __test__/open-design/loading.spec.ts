@@ -106,9 +106,12 @@ describe('a bundle of esbuild', () => {
   });
 });
 
+/** The directory for temporary files, before the daemon gets one of its own. */
+const TEMPORARY = tmpdir();
+
 /** Installs the package without its native parts, which `add` adds. */
 async function installWith(add: (directory: string) => Promise<void>): Promise<string> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-package-'));
+  const directory = await mkdtemp(path.join(TEMPORARY, 'codex-image-package-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   for (const name of ['package.json', 'dist']) {
     await cp(path.join(root, name), path.join(directory, name), { recursive: true });

@@ -1,7 +1,7 @@
 // The cases of the first proposal of this provider: a Codex found through CODEX_BIN that is
 // controlled by the environment, names no thread and prints as the proposal's did.
 
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { deflateSync } from 'node:zlib';
 
@@ -66,6 +66,8 @@ const test = studioTest
           ...rest,
         });
       });
+      // It also saves one when it is asked for its version, in this directory.
+      await rm(path.join(codex.temporary, 'od-codex-image.png'), { force: true });
     },
   })
   .runIf(!WINDOWS);
