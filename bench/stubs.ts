@@ -22,23 +22,23 @@ export const COMPILED_STUB = await buildCompiledStub();
 export const PROMPT = 'a red fox';
 
 /** An environment for stubs that print `events`, spread evenly over `ms`. */
-export async function makeStubPlace(events: number, ms: number): Promise<CallEnvironment> {
+export async function makeStubEnvironment(events: number, ms: number): Promise<CallEnvironment> {
   // The addon needs a login; the stub opens no connection.
   const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
-  const place = await makeCallEnvironment(home);
-  const picture = path.join(place.directory, 'picture.png');
+  const callEnv = await makeCallEnvironment(home);
+  const picture = path.join(callEnv.directory, 'picture.png');
   await writeFile(picture, makePng({ width: 1, height: 1 }));
   return {
-    ...place,
+    ...callEnv,
     env: {
-      ...place.env,
+      ...callEnv.env,
       STUB_STEPS: 'thread events save',
       STUB_EVENTS: String(events),
       STUB_MS: String(ms),
       STUB_PICTURE: picture,
     },
     remove: async () => {
-      await Promise.all([place.remove(), home.remove()]);
+      await Promise.all([callEnv.remove(), home.remove()]);
     },
   };
 }

@@ -1,6 +1,6 @@
 //! The run directory: private to one run, and locked for as long as its owner lives.
 //!
-//! `od-codex-image-RUN` has two entries: the agent's directory `workspace`, and the proof file
+//! `od-codex-image-RUN` has two entries: the workspace `workspace`, and the proof file
 //! `run`. The proof is written last and removed last; nothing without it is ever deleted. The
 //! kernel releases the lock when the owner dies, so a proven directory without a lock is abandoned.
 
@@ -114,13 +114,13 @@ impl RunDir {
         self.parent.path.join(name_of(&self.run))
     }
 
-    /// Path of the agent's directory, absolute and without links, as Codex's sandbox needs it.
+    /// Path of the workspace, absolute and without links, as Codex's sandbox needs it.
     #[must_use]
     pub fn workspace_path(&self) -> PathBuf {
         self.path().join(WORKSPACE)
     }
 
-    /// Path of the agent's directory for starting a child in it. On Linux it leads to the open
+    /// Path of the workspace for starting a child in it. On Linux it leads to the open
     /// directory, even if another one has taken its place.
     #[must_use]
     pub fn working_dir(&self) -> PathBuf {

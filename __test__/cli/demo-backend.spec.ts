@@ -13,7 +13,7 @@ import { DemoBackend } from '../support/cli/demo-backend.js';
 import { makeCertificate } from '../support/loopback/certificate.js';
 import { WINDOWS } from '../support/platform.js';
 import { type RealCodex, test as realTest } from '../support/real/real.js';
-import { CODE, HOSTED } from '../support/real/variants.js';
+import { CODE, HOSTED } from '../support/real/ways.js';
 
 const COMMAND = fileURLToPath(new URL('../../dist/demo-backend.mjs', import.meta.url));
 

@@ -51,7 +51,7 @@ export class World {
   home = path.join(this.#root, 'codex home');
   temporary = path.join(this.#root, 'tmp');
   /** The directory in which the stub writes what it saw. */
-  controlDir = path.join(this.#root, 'controlDir');
+  controlDir = path.join(this.#root, 'control');
 
   /** @param {TestContext} test */
   constructor(test) {

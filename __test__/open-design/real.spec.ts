@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 
 import { draw, say, shell, talk, usageLimit } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
-import { CODE, HOSTED } from '../support/real/variants.js';
+import { CODE, HOSTED } from '../support/real/ways.js';
 import { installedEnv, testReal as test } from './support/studio.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });

@@ -118,7 +118,7 @@ export class Studio {
   private constructor(
     private readonly stub: string,
     private readonly home: Home,
-    private readonly place: CallEnvironment,
+    private readonly callEnv: CallEnvironment,
   ) {}
 
   static async create(): Promise<Studio> {
@@ -132,7 +132,7 @@ export class Studio {
   /** The environment of a call, with a new thread each time. */
   get env(): Record<string, string> {
     return {
-      ...this.place.env,
+      ...this.callEnv.env,
       CODEX_BIN: this.stub,
       STUB_STEPS: 'thread message save tool hang',
       STUB_THREAD: randomUUID(),
@@ -147,10 +147,10 @@ export class Studio {
 
   /** Returns how many processes and run directories the calls have left. */
   leftovers(): number {
-    return this.place.leftovers();
+    return this.callEnv.leftovers();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.place.remove(), this.home.remove()]);
+    await Promise.all([this.callEnv.remove(), this.home.remove()]);
   }
 }

@@ -119,7 +119,7 @@ describe('the end of a daemon, which is not reported', () => {
     ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
     ...(WINDOWS ? [] : POLITE_SIGNALS).map((signal): [string, End] => [signal, [null, signal]]),
   ])(
-    'leaves no process soon after, and no workspace after the next start: %s',
+    'leaves no process soon after, and no run directory after the next start: %s',
     async ([way, end], { codex }) => {
       const daemon = await busyDaemon(codex);
       expect(await daemon.die(way)).toEqual(end);
@@ -151,19 +151,19 @@ describe('the next daemon', () => {
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   };
-  /** Kills a daemon, and returns its workspace and the id of its run. */
-  const leave = async (codex: StubCodex): Promise<{ workspace: string; run: string }> => {
+  /** Kills a daemon, and returns its run directory and the id of its run. */
+  const leave = async (codex: StubCodex): Promise<{ runDir: string; run: string }> => {
     const daemon = await busyDaemon(codex);
     await daemon.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
     const [name = ''] = codex.runDirs();
-    return { workspace: path.join(codex.temporary, name), run: name.replace(RUN_DIR_PREFIX, '') };
+    return { runDir: path.join(codex.temporary, name), run: name.replace(RUN_DIR_PREFIX, '') };
   };
 
-  test('removes the workspace of a dead daemon', async ({ codex }) => {
-    const { workspace } = await leave(codex);
+  test('removes the run directory of a dead daemon', async ({ codex }) => {
+    const { runDir } = await leave(codex);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-    expect(existsSync(workspace)).toBe(false);
+    expect(existsSync(runDir)).toBe(false);
   });
 
   // On Windows no process can work in such a deep directory.
@@ -182,11 +182,11 @@ describe('the next daemon', () => {
   });
 
   // On Windows no process outlives its daemon.
-  test.skipIf(WINDOWS)('removes the workspace with its processes', async ({ codex }) => {
-    const { workspace, run } = await leave(codex);
-    await mkdir(path.join(workspace, 'deeper'));
+  test.skipIf(WINDOWS)('removes the run directory with its processes', async ({ codex }) => {
+    const { runDir, run } = await leave(codex);
+    await mkdir(path.join(runDir, 'deeper'));
     const marked = orphan('/', { OD_CODEX_IMAGE_RUN: run });
-    const inside = orphan(path.join(workspace, 'deeper'), {});
+    const inside = orphan(path.join(runDir, 'deeper'), {});
     const stranger = orphan('/', { OD_CODEX_IMAGE_RUN: 'fedcba9876543210' });
     const ends = Promise.all([once(marked, 'exit'), once(inside, 'exit')]);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
@@ -194,7 +194,7 @@ describe('the next daemon', () => {
       [null, 'SIGKILL'],
       [null, 'SIGKILL'],
     ]);
-    expect(existsSync(workspace)).toBe(false);
+    expect(existsSync(runDir)).toBe(false);
     expect(stranger).toMatchObject({ exitCode: null, signalCode: null });
     stranger.kill('SIGKILL');
     await once(stranger, 'exit');
@@ -216,26 +216,26 @@ describe('the next daemon', () => {
         'that was one and has another name',
         async (codex) => {
           const other = path.join(codex.temporary, `${RUN_DIR_PREFIX}0123456789abcdef`);
-          await rename((await leave(codex)).workspace, other);
+          await rename((await leave(codex)).runDir, other);
           return other;
         },
       ],
       [
         'that is a copy of one',
         async (codex) => {
-          const { workspace } = await leave(codex);
+          const { runDir } = await leave(codex);
           const aside = path.join(codex.scratch, 'original');
-          await rename(workspace, aside);
-          await cp(aside, workspace, { recursive: true });
-          return workspace;
+          await rename(runDir, aside);
+          await cp(aside, runDir, { recursive: true });
+          return runDir;
         },
       ],
       [
         'whose proof is gone',
         async (codex) => {
-          const { workspace } = await leave(codex);
-          await rm(path.join(workspace, 'run'));
-          return workspace;
+          const { runDir } = await leave(codex);
+          await rm(path.join(runDir, 'run'));
+          return runDir;
         },
       ],
     ])('is left alone with the processes in it: one %s', async ([, make], { codex }) => {
@@ -257,7 +257,7 @@ describe('the next daemon', () => {
     }
   });
 
-  test('leaves alone a workspace whose owner lives', async ({ codex }) => {
+  test('leaves alone a run directory whose owner lives', async ({ codex }) => {
     const daemon = await busyDaemon(codex);
     const theirs = codex.runDirs();
     await codex.play(turn(save('store', PICTURE)));

@@ -68,7 +68,7 @@ describe('a program at codexPath', () => {
     ['missing', NOT_FOUND, async () => {}],
     ['a directory', NOT_FOUND, (file) => mkdir(file)],
     ...(WINDOWS ? onWindows : onUnix),
-  ])('is refused before spawn: %s', async ([, expected, make], { codex }) => {
+  ])('starts no Codex: %s', async ([, expected, make], { codex }) => {
     const codexPath = path.join(codex.scratch, 'codex');
     await make(codexPath);
     // Another Codex must not be used instead.

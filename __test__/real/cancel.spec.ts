@@ -21,7 +21,7 @@ import {
   SANDBOXES_WITH_SHELL,
   type Way,
   WAYS,
-} from '../support/real/variants.js';
+} from '../support/real/ways.js';
 import { failure } from '../support/call/outcome.js';
 
 // vitest runs only a few of these at a time.

@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 import { Daemon, KILLED } from '../support/process/daemon.js';
 import { draw, say, shell } from '../support/loopback/backend.js';
 import { PICTURE, test } from '../support/real/real.js';
-import { CODE, HOSTED, SANDBOXES_WITH_SHELL } from '../support/real/variants.js';
+import { CODE, HOSTED, SANDBOXES_WITH_SHELL } from '../support/real/ways.js';
 
 const TOOL = 'sleep 600';
 /** Waits as long as a busy machine needs. */

@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { draw, talk, think } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test } from '../support/real/real.js';
-import { CODE, DIRECT } from '../support/real/variants.js';
+import { CODE, DIRECT } from '../support/real/ways.js';
 import { listener } from '../support/call/outcome.js';
 
 const TALK_MS = 6000;

@@ -26,7 +26,7 @@ import {
 import { ACCOUNT } from '../support/loopback/home.js';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE, type RealCodex, test } from '../support/real/real.js';
-import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/real/variants.js';
+import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/real/ways.js';
 import { failure } from '../support/call/outcome.js';
 
 // vitest runs only a few of these at a time.

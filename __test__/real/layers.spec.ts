@@ -20,7 +20,7 @@ import {
 import { draw, say, type Script, shell } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { type RealCodex, test } from '../support/real/real.js';
-import { CODE, type Way } from '../support/real/variants.js';
+import { CODE, type Way } from '../support/real/ways.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const PLANTED = makePng({ width: 96, height: 64, seed: 2 });

@@ -20,7 +20,7 @@ import { draw, say } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { TEMPORARY, WINDOWS } from '../support/platform.js';
 import { type RealCodex, test } from '../support/real/real.js';
-import { CODE, HOSTED, type Way } from '../support/real/variants.js';
+import { CODE, HOSTED, type Way } from '../support/real/ways.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const START = makePng({ width: 96, height: 64, seed: 2 });

@@ -21,7 +21,7 @@ import {
 import { draw, type HomeOptions, say } from '../support/loopback/backend.js';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE, type RealCodex, test } from '../support/real/real.js';
-import type { Way } from '../support/real/variants.js';
+import type { Way } from '../support/real/ways.js';
 import { failure } from '../support/call/outcome.js';
 
 const DRAWS = [draw({ image: PICTURE }), say('Done.')];

@@ -15,7 +15,7 @@ import {
   expectedWarnings,
   SANDBOXES_WITH_SHELL,
   WAYS,
-} from '../support/real/variants.js';
+} from '../support/real/ways.js';
 
 /** Secrets that a daemon may have: made up, and each recognisable. */
 const SECRETS: Record<string, string> = {

@@ -19,7 +19,7 @@ import {
   expectedWarnings,
   SANDBOXES_WITH_SHELL,
   WAYS,
-} from '../support/real/variants.js';
+} from '../support/real/ways.js';
 import { listener } from '../support/call/outcome.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });

@@ -4,13 +4,13 @@ import type { CallEnvironment } from '../../__test__/support/load/call-environme
 import { runBare } from '../stubs.js';
 
 export interface Order {
-  place: Pick<CallEnvironment, 'directory' | 'env'>;
+  callEnv: Pick<CallEnvironment, 'directory' | 'env'>;
   count: number;
 }
 
 export type Report = 'all have started' | 'all have ended';
 
-process.on('message', ({ place, count }: Order) => {
+process.on('message', ({ callEnv, count }: Order) => {
   const send = (report: Report): void => {
     process.send?.(report);
   };
@@ -19,7 +19,7 @@ process.on('message', ({ place, count }: Order) => {
     waiting -= 1;
     if (waiting === 0) send('all have started');
   };
-  void Promise.all(Array.from({ length: count }, () => runBare(place, started))).then(() =>
+  void Promise.all(Array.from({ length: count }, () => runBare(callEnv, started))).then(() =>
     send('all have ended'),
   );
 });

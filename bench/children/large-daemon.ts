@@ -3,7 +3,7 @@
 
 import { setMaxConcurrentRuns } from '../../index.js';
 import { delays, idle, inTypeScript, ours, type Stages, together } from '../delays.js';
-import { makeFifoStubs, makeStubPlace } from '../stubs.js';
+import { makeFifoStubs, makeStubEnvironment } from '../stubs.js';
 
 export interface Order {
   /** Size of the buffer. */
@@ -27,7 +27,7 @@ const { megabytes, generations, events, ms, apart, rounds }: Order = JSON.parse(
 // Not zero: a process owns only the pages that it has written to.
 const ballast = Buffer.alloc(megabytes * 1e6, 1);
 setMaxConcurrentRuns(generations);
-const place = await makeStubPlace(events, ms);
+const place = await makeStubEnvironment(events, ms);
 const { stubs, open, remove } = makeFifoStubs(place, { events, ms }, generations);
 try {
   const load = { stubs, events, open, apart };

@@ -11,7 +11,7 @@ import { assemble, chunk, header, type Picture } from '../../__test__/support/im
 import { type Outcome, recoverInChild } from '../recover-in-child.js';
 import type { Section } from '../report.js';
 import { median } from '../statistics.js';
-import { makeStubPlace } from '../stubs.js';
+import { makeStubEnvironment } from '../stubs.js';
 
 const RUNS = 3;
 const MOST_MB_BEYOND_THE_FILE = 16;
@@ -32,7 +32,7 @@ interface Bomb {
 }
 
 export async function decompressionBombs(): Promise<Section> {
-  const place = await makeStubPlace(0, 0);
+  const place = await makeStubEnvironment(0, 0);
   try {
     const rows: Section['rows'] = [];
     for (const { what, headline, bytes, outcome } of await makeBombs()) {

@@ -8,7 +8,7 @@ import { setMaxConcurrentRuns } from '../../index.js';
 import { type Delays, delays, idle, ours, rowsOf, together, type Work } from '../delays.js';
 import type { Order, Report } from '../children/bare-stubs.js';
 import type { Section } from '../report.js';
-import { makeGate, makeStubPlace, COMPILED_STUB } from '../stubs.js';
+import { makeGate, makeStubEnvironment, COMPILED_STUB } from '../stubs.js';
 
 const GENERATIONS = 16;
 const EVENTS = 1000;
@@ -44,9 +44,9 @@ export async function eventLoop(): Promise<Section> {
 }
 
 async function measure(ms: number): Promise<Round[]> {
-  const place = await makeStubPlace(EVENTS, ms);
-  const gate = makeGate(place.directory);
-  const env = { ...place.env, ...gate.env };
+  const callEnv = await makeStubEnvironment(EVENTS, ms);
+  const gate = makeGate(callEnv.directory);
+  const env = { ...callEnv.env, ...gate.env };
   const child = fork(fileURLToPath(new URL('../children/bare-stubs.ts', import.meta.url)));
   const died = new AbortController();
   child.once('exit', () => died.abort());
@@ -55,7 +55,10 @@ async function measure(ms: number): Promise<Round[]> {
     if (actual !== report) throw new Error(`the child reports: ${actual}`);
   };
   const beside: Work = async (underWay) => {
-    child.send({ place: { directory: place.directory, env }, count: GENERATIONS } satisfies Order);
+    child.send({
+      callEnv: { directory: callEnv.directory, env },
+      count: GENERATIONS,
+    } satisfies Order);
     await reported('all have started');
     underWay();
     gate.open(GENERATIONS);
@@ -79,6 +82,6 @@ async function measure(ms: number): Promise<Round[]> {
   } finally {
     child.kill();
     gate.remove();
-    await place.remove();
+    await callEnv.remove();
   }
 }

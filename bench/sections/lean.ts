@@ -120,31 +120,31 @@ async function measure(cli: CodexCli): Promise<Record<Way, Figures>> {
     Object.keys(WAYS).map((way) => [way, { runs: [], peakMB: [] }]),
   ) as unknown as Record<Way, Figures>;
   const ways = Object.keys(WAYS) as Way[];
-  const places = new Map<Way, CallEnvironment>();
+  const callEnvs = new Map<Way, CallEnvironment>();
   try {
     for (const way of ways) {
-      const place = await makeCallEnvironment(await backend.home());
-      places.set(way, place);
+      const callEnv = await makeCallEnvironment(await backend.home());
+      callEnvs.set(way, callEnv);
       // Warms up: Codex makes its databases and caches once for each home.
-      await call(cli, backend, place, way);
+      await call(cli, backend, callEnv, way);
     }
     for (let run = 0; run < RUNS; run += 1) {
-      for (const [way, place] of places) {
-        figures[way].runs.push(await call(cli, backend, place, way));
+      for (const [way, callEnv] of callEnvs) {
+        figures[way].runs.push(await call(cli, backend, callEnv, way));
       }
     }
     for (let run = 0; run < RUNS; run += 1) {
-      for (const [way, place] of places) {
+      for (const [way, callEnv] of callEnvs) {
         const ended = new AbortController();
-        const peak = peakOf(place, ended.signal);
-        await call(cli, backend, place, way);
+        const peak = peakOf(callEnv, ended.signal);
+        await call(cli, backend, callEnv, way);
         ended.abort();
         figures[way].peakMB.push(await peak);
       }
     }
     return figures;
   } finally {
-    await Promise.all([...places.values()].map((place) => place.remove()));
+    await Promise.all([...callEnvs.values()].map((callEnv) => callEnv.remove()));
     await backend.close();
   }
 }
@@ -171,10 +171,10 @@ async function call(
 }
 
 /** Samples the memory of all processes until `ended`. */
-async function peakOf(place: CallEnvironment, ended: AbortSignal): Promise<number> {
+async function peakOf(callEnv: CallEnvironment, ended: AbortSignal): Promise<number> {
   let peak = 0;
   while (!ended.aborted) {
-    const sizes = place.processes().map(({ pid }) => proportionalKB(pid));
+    const sizes = callEnv.processes().map(({ pid }) => proportionalKB(pid));
     peak = Math.max(
       peak,
       sizes.reduce((sum, size) => sum + size, 0),

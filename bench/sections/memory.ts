@@ -51,13 +51,13 @@ const run = promisify(execFile);
 
 export async function memory(): Promise<Section> {
   const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
-  const place = await makeCallEnvironment(home);
+  const callEnv = await makeCallEnvironment(home);
   try {
-    const inFlight = await measured(place, 'thread save', LARGE, { calls: IN_FLIGHT });
-    const many = await measured(place, 'thread save', SMALL, { calls: MANY, warmUp: 100 });
-    const line = await measured(place, 'thread long_line save', SMALL, { calls: 1 });
-    const flood = await measured(place, 'thread flood save', SMALL, { calls: 1 }, FLOODS);
-    const plain = await measured(place, 'thread save', SMALL, { calls: 1 });
+    const inFlight = await measured(callEnv, 'thread save', LARGE, { calls: IN_FLIGHT });
+    const many = await measured(callEnv, 'thread save', SMALL, { calls: MANY, warmUp: 100 });
+    const line = await measured(callEnv, 'thread long_line save', SMALL, { calls: 1 });
+    const flood = await measured(callEnv, 'thread flood save', SMALL, { calls: 1 }, FLOODS);
+    const plain = await measured(callEnv, 'thread save', SMALL, { calls: 1 });
     const row = (
       what: string,
       outcomes: Outcome[],
@@ -104,25 +104,25 @@ export async function memory(): Promise<Section> {
       ],
     };
   } finally {
-    await Promise.all([place.remove(), home.remove()]);
+    await Promise.all([callEnv.remove(), home.remove()]);
   }
 }
 
 async function measured(
-  place: CallEnvironment,
+  callEnv: CallEnvironment,
   steps: string,
   picture: Buffer,
   plan: Partial<Plan>,
   runs = RUNS,
 ): Promise<Outcome[]> {
-  const file = path.join(place.directory, 'picture.png');
+  const file = path.join(callEnv.directory, 'picture.png');
   await writeFile(file, picture);
   const outcomes: Outcome[] = [];
   for (let n = 0; n < runs; n += 1) {
     const options = {
       prompt: 'a red fox',
       codexPath: COMPILED_STUB,
-      env: { ...place.env, STUB_STEPS: steps, STUB_PICTURE: file },
+      env: { ...callEnv.env, STUB_STEPS: steps, STUB_PICTURE: file },
     };
     const whole: Plan = { options, warmUp: 1, calls: 1, atOnce: IN_FLIGHT, ...plan };
     const { stdout } = await run(process.execPath, [SCRIPT, JSON.stringify(whole)]);

@@ -3,7 +3,7 @@
 import { generateCodexImage, setMaxConcurrentRuns } from '../../index.js';
 import type { Row, Section } from '../report.js';
 import { median, timed } from '../statistics.js';
-import { makeStubPlace, PROMPT, runBare, COMPILED_STUB } from '../stubs.js';
+import { makeStubEnvironment, PROMPT, runBare, COMPILED_STUB } from '../stubs.js';
 
 const RUNS = 30;
 const MOST_MS = 10;
@@ -17,17 +17,17 @@ type Way = 'ours' | 'bare';
 type Ways = Record<Way, () => Promise<unknown>>;
 
 export async function overhead(): Promise<Section> {
-  const place = await makeStubPlace(10, 0);
+  const callEnv = await makeStubEnvironment(10, 0);
   const ways: Ways = {
     // Both wait for the exit of the stub.
     ours: () =>
       generateCodexImage({
         prompt: PROMPT,
         codexPath: COMPILED_STUB,
-        env: place.env,
+        env: callEnv.env,
         completion: 'exit',
       }),
-    bare: () => runBare(place),
+    bare: () => runBare(callEnv),
   };
   const times: Record<Way, number[]> = { ours: [], bare: [] };
   const rates: Row[] = [];
@@ -40,7 +40,7 @@ export async function overhead(): Promise<Section> {
     }
     for (const concurrency of CONCURRENCIES) rates.push(await rateOf(ways, concurrency));
   } finally {
-    await place.remove();
+    await callEnv.remove();
   }
   return {
     title: 'Overhead of a call',

@@ -8,7 +8,7 @@ import { makePng } from '../../__test__/support/image/picture.js';
 import { recoverInChild, type Recovered } from '../recover-in-child.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
-import { makeStubPlace } from '../stubs.js';
+import { makeStubEnvironment } from '../stubs.js';
 
 const RUNS = 5;
 /** Noise, so that the pixels take as much memory as the file. */
@@ -19,7 +19,7 @@ const SIZES = [
 ];
 
 export async function pngCheck(): Promise<Section> {
-  const place = await makeStubPlace(0, 0);
+  const place = await makeStubEnvironment(0, 0);
   try {
     const measured: { bytes: number; runs: Recovered[] }[] = [];
     for (const { width, height } of SIZES) {

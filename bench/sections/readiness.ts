@@ -39,9 +39,9 @@ async function rowsOf(
   headline: Pick<Row, 'headline'> = {},
 ): Promise<Row[]> {
   const backend = await startBackend([]);
-  const place = await makeCallEnvironment(await backend.home());
+  const callEnv = await makeCallEnvironment(await backend.home());
   try {
-    const { env } = place;
+    const { env } = callEnv;
     const times = async (codexPath: string): Promise<number[]> => {
       const all: number[] = [];
       for (let run = 0; run < RUNS; run += 1) {
@@ -64,7 +64,7 @@ async function rowsOf(
       },
     ];
   } finally {
-    await place.remove();
+    await callEnv.remove();
     await backend.close();
   }
 }

@@ -215,14 +215,14 @@ async function call(
   home: Home,
   watched: { completeAt: Promise<number> },
 ): Promise<Run> {
-  const place = await makeCallEnvironment(home);
+  const callEnv = await makeCallEnvironment(home);
   try {
     backend.play(SCRIPT);
     const began = performance.now();
-    const order = { prompt: 'a red fox', codexPath: cli.binary, env: place.env };
+    const order = { prompt: 'a red fox', codexPath: cli.binary, env: callEnv.env };
     const png = await WAYS[way](order);
     const settled = performance.now();
-    const leftovers = place.leftovers();
+    const leftovers = callEnv.leftovers();
     if (!png.equals(PICTURE)) throw new Error('this is not the picture that was drawn');
     const answered = backend.imageAnsweredAt ?? NaN;
     // Waits for uploads that were sent before the promise settled.
@@ -238,7 +238,7 @@ async function call(
       leftovers,
     };
   } finally {
-    await place.remove();
+    await callEnv.remove();
   }
 }
 

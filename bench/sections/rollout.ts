@@ -10,7 +10,7 @@ import type { CallEnvironment } from '../../__test__/support/load/call-environme
 import { recoverInChild } from '../recover-in-child.js';
 import type { Row, Section } from '../report.js';
 import { median } from '../statistics.js';
-import { makeStubPlace, PROMPT, COMPILED_STUB } from '../stubs.js';
+import { makeStubEnvironment, PROMPT, COMPILED_STUB } from '../stubs.js';
 
 const RUNS = 5;
 const MOST_MB = 40;
@@ -22,13 +22,13 @@ const MOST_MS = 10;
 const PICTURE = makePng({ width: 1600, height: 1300, minBytes: 6_000_000 });
 
 export async function rollout(): Promise<Section> {
-  const place = await makeStubPlace(0, 0);
+  const callEnv = await makeStubEnvironment(0, 0);
   const thread = randomUUID();
   try {
-    const bytes = await leaveRecord(place.env['CODEX_HOME'] ?? '', thread);
+    const bytes = await leaveRecord(callEnv.env['CODEX_HOME'] ?? '', thread);
     const peaks: number[] = [];
     for (let n = 0; n < RUNS; n += 1) {
-      peaks.push((await recoverInChild(place.env, thread)).peakMB);
+      peaks.push((await recoverInChild(callEnv.env, thread)).peakMB);
     }
     const megabytes = (length: number): string => (length / 1e6).toFixed(1);
     return {
@@ -43,7 +43,7 @@ export async function rollout(): Promise<Section> {
         'The memory is the peak of the resident set of a fresh process above its size before the ' +
         'call, the returned buffer included. It is compared with the size of the picture.',
       rows: [
-        await headRow(place),
+        await headRow(callEnv),
         {
           what: 'peak memory above the start',
           unit: 'MB',
@@ -56,7 +56,7 @@ export async function rollout(): Promise<Section> {
       ],
     };
   } finally {
-    await place.remove();
+    await callEnv.remove();
   }
 }
 

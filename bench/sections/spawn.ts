@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import type { Row, Section } from '../report.js';
-import { makeStubPlace, COMPILED_STUB } from '../stubs.js';
+import { makeStubEnvironment, COMPILED_STUB } from '../stubs.js';
 
 const SCRIPT = fileURLToPath(new URL('../children/spawn.mjs', import.meta.url));
 
@@ -45,12 +45,12 @@ interface Calls {
 }
 
 async function traced(way: 'ours' | 'node'): Promise<Calls> {
-  const place = await makeStubPlace(1, 0);
+  const callEnv = await makeStubEnvironment(1, 0);
   try {
-    const file = path.join(place.directory, 'trace');
+    const file = path.join(callEnv.directory, 'trace');
     // One file for each thread, so that their lines do not mix.
     const trace = ['-ff', '-qq', '-e', 'trace=clone,clone3,fork,vfork', '-o', file];
-    const env = { ...process.env, ...place.env };
+    const env = { ...process.env, ...callEnv.env };
     const { stdout } = await run(
       'strace',
       [...trace, process.execPath, SCRIPT, way, COMPILED_STUB],
@@ -60,7 +60,7 @@ async function traced(way: 'ours' | 'node'): Promise<Calls> {
     );
     return await callsOf(stdout.trim(), (thread) => readFile(`${file}.${thread}`, 'utf8'));
   } finally {
-    await place.remove();
+    await callEnv.remove();
   }
 }
 

@@ -1,7 +1,7 @@
 // Known facts of each version.
 
 import { type CodexCli, installCodex, SUPPORTED } from '../../support/real/codex-cli.js';
-import type { Way } from '../../support/real/variants.js';
+import type { Way } from '../../support/real/ways.js';
 
 export interface Version extends Way {
   /** Draws with OpenAI's hosted tool (to 0.142). Later versions request the image themselves. */

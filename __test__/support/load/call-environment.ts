@@ -24,7 +24,7 @@ export interface CallEnvironment {
 }
 
 export async function makeCallEnvironment(home: Home): Promise<CallEnvironment> {
-  const directory = await mkdtemp(path.join(await realpath(tmpdir()), 'codex-image-place-'));
+  const directory = await mkdtemp(path.join(await realpath(tmpdir()), 'codex-image-call-'));
   const temporary = path.join(directory, 'tmp');
   await mkdir(temporary);
   const marker = randomUUID();
@@ -36,7 +36,7 @@ export async function makeCallEnvironment(home: Home): Promise<CallEnvironment> 
       // First, as in the addon: a stub started without it has to run in the same Node.
       PATH: [path.dirname(process.execPath), process.env['PATH']].join(path.delimiter),
       ...directories(directory, temporary),
-      CODEX_IMAGE_PLACE: marker,
+      CODEX_IMAGE_TEST_RUN: marker,
       ...home.env,
     },
     processes,

@@ -99,7 +99,7 @@ export class Mixture {
   private constructor(
     private readonly stub: string,
     private readonly home: Home,
-    private readonly place: CallEnvironment,
+    private readonly callEnv: CallEnvironment,
   ) {}
 
   static async create(): Promise<Mixture> {
@@ -122,16 +122,16 @@ export class Mixture {
 
   /** The entries of the directory for temporary files. */
   temporary(): string[] {
-    return readdirSync(this.place.temporary);
+    return readdirSync(this.callEnv.temporary);
   }
 
   /** Live processes of all calls. */
   processes(): string[] {
-    return this.place.processes().map(({ command }) => command);
+    return this.callEnv.processes().map(({ command }) => command);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.place.remove(), this.home.remove()]);
+    await Promise.all([this.callEnv.remove(), this.home.remove()]);
   }
 
   #callOf(n: number): Call {
@@ -166,7 +166,7 @@ export class Mixture {
           prompt: 'a red fox',
           codexPath: this.stub,
           env: {
-            ...this.place.env,
+            ...this.callEnv.env,
             STUB_STEPS: steps,
             STUB_THREAD: thread,
             STUB_PICTURE: file,

@@ -22,7 +22,7 @@ export interface Survivor {
  * Windows those that hold a file in its `controlDir`.
  */
 export function survivors(marker: string, directory: string): Survivor[] {
-  if (WINDOWS) return holders(path.join(directory, 'controlDir'));
+  if (WINDOWS) return holders(path.join(directory, 'control'));
   return processes()
     .filter(({ pid, state }) => pid !== process.pid && state !== 'Z')
     .filter((candidate) => candidate.carries(marker) || worksBelow(candidate, directory))

@@ -30,7 +30,7 @@ import { directories, WINDOWS } from '../platform.js';
 import { Family, look, type RunningProcess } from './real-processes.js';
 import { isImageCall, isModelCall, toolOutputsIn } from './recorded-requests.js';
 import { type Survivor, survivors } from '../process/survivors.js';
-import type { Way } from './variants.js';
+import type { Way } from './ways.js';
 
 /** The picture of specs to which its size does not matter. */
 export const PICTURE = makePng({ width: 96, height: 64, seed: 1 });

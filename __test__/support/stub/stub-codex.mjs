@@ -64,7 +64,7 @@ const recording = {
 setTimeout(() => process.exit(99), LIFETIME_MS);
 
 if (script.behindLauncher && process.env['STUB_IS_INNER'] === undefined) {
-  runBehindShim();
+  runBehindLauncher();
 } else {
   record();
   if (recording.command === 'login') answerLoginStatus();
@@ -97,7 +97,7 @@ function hold(fs, directory) {
   );
 }
 
-function runBehindShim() {
+function runBehindLauncher() {
   const inner = spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], {
     stdio: 'inherit',
     env: { ...process.env, STUB_IS_INNER: '1' },

@@ -48,7 +48,7 @@ export class StubCodex {
     this.home = path.join(root, 'codex-home');
     this.user = path.join(root, 'user');
     this.temporary = path.join(root, 'tmp');
-    this.controlDir = path.join(root, 'controlDir');
+    this.controlDir = path.join(root, 'control');
     this.scratch = path.join(root, 'scratch');
   }
 
@@ -182,7 +182,7 @@ export class StubCodex {
     return leftIn(this.temporary).filter((name) => name !== OF_THE_SPEC);
   }
 
-  /** Asserts that no process and no workspace is left. */
+  /** Asserts that no process and no run directory is left. */
   async expectNothingLeft(): Promise<void> {
     expect(this.survivors(), 'processes left').toEqual([]);
     expect(this.runDirs(), 'run directories left').toEqual([]);

@@ -33,11 +33,14 @@ impl Default for StderrDigest {
     }
 }
 
+/// Texts of which a line must contain one to be parsed. A new kind of report needs its own.
+const KNOWN_TEXTS: [&str; 3] = [IMAGE_CALL_FAILED, UNSUPPORTED, code_mode::REPORT_MARKER];
+
 impl StderrDigest {
     /// Checks one line for a failure report.
     pub fn note(&mut self, line: &[u8]) {
         let contains = |text: &str| memchr::memmem::find(line, text.as_bytes()).is_some();
-        if ![IMAGE_CALL_FAILED, UNSUPPORTED, code_mode::REPORT_MARKER].into_iter().any(contains) {
+        if !KNOWN_TEXTS.into_iter().any(contains) {
             return;
         }
         let line = String::from_utf8_lossy(line);

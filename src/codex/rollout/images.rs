@@ -17,7 +17,7 @@ use super::locate::find;
 use crate::codex::ThreadId;
 use crate::text::lines::Lines;
 
-/// Picture in the rollout that image_gen returned.
+/// Image in the rollout that image_gen returned.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RecordedImage {
     /// Decoded bytes, not checked.

@@ -90,7 +90,7 @@ fn a_picture_over_the_limit_is_skipped_and_reported() {
 /// The lines are shortened; their relevant parts are as 0.132.0, 0.150.1 and 0.171.0 wrote
 /// them.
 #[test]
-fn the_sandbox_is_read_from_the_head_of_the_record() {
+fn the_sandbox_is_read_from_the_head_of_the_rollout() {
     let context = |rest: &str| {
         format!(
             r#"{{"timestamp":"2026-11-26T20:17:13.976Z","type":"turn_context","payload":{{"turn_id":"t","cwd":"/w","approval_policy":"never",{rest},"model":"m"}}}}"#
@@ -154,7 +154,7 @@ fn a_rollout_that_is_not_a_regular_file_is_not_opened() {
 }
 
 #[test]
-fn neither_of_two_records_is_read() {
+fn neither_of_two_rollouts_is_read() {
     let home = home_with(&[line("end", b"one")]);
     let planted = home.path().join("sessions/9999/12/31");
     std::fs::create_dir_all(&planted).unwrap();
@@ -162,7 +162,7 @@ fn neither_of_two_records_is_read() {
     assert_eq!(all(home.path(), 100), []);
 }
 
-/// Record with two images, compressed as Codex does it.
+/// Rollout with two images, compressed as Codex does it.
 const COMPRESSED: &[u8] = include_bytes!("../../../__test__/fixtures/rollout.jsonl.zst");
 
 #[test]
@@ -267,7 +267,7 @@ fn reading_stops_when_the_callback_breaks() {
 }
 
 #[test]
-fn a_thread_without_a_record_has_no_picture() {
+fn a_thread_without_a_rollout_has_no_image() {
     let home = tempfile::tempdir().unwrap();
     assert_eq!(all(home.path(), 100), []);
 }

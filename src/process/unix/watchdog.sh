@@ -1,10 +1,10 @@
-# Arguments: the marker as NAME=value, and the resource limit that stands for it.
-# Input: the pid of the group's leader on the first line; it ends when the daemon dies.
-marker=$1
+# Arguments: the tag as NAME=value, and the resource limit that stands for it.
+# Input: the pid of the group's leader on the first line; it ends when the host process dies.
+tag=$1
 limit=$2
 read -r leader
 read -r _
-# Without /proc no marker is visible, but ps shows the leader's descendants while it lives.
+# Without /proc no tag is visible, but ps shows the leader's descendants while it lives.
 descendants=
 if [ -n "$leader" ] && [ ! -d /proc/self ]; then
   descendants=$(ps -ax -o pid= -o ppid= | awk -v leader="$leader" '
@@ -17,14 +17,14 @@ if [ -n "$leader" ] && [ ! -d /proc/self ]; then
     }')
 fi
 signal_all() {
-  # Checks the marker, because the pid may have been reused.
-  if [ -n "$leader" ] && { [ ! -d /proc/self ] || grep -qaFe "$marker" -e "$limit" "/proc/$leader/environ" "/proc/$leader/limits"; }; then
+  # Checks the tag, because the pid may have been reused.
+  if [ -n "$leader" ] && { [ ! -d /proc/self ] || grep -qaFe "$tag" -e "$limit" "/proc/$leader/environ" "/proc/$leader/limits"; }; then
     kill -s "$1" -- "-$leader"
   fi
   for process in $descendants; do
     kill -s "$1" "$process"
   done
-  for process in $(grep -laFe "$marker" -e "$limit" /proc/[0-9]*/environ /proc/[0-9]*/limits); do
+  for process in $(grep -laFe "$tag" -e "$limit" /proc/[0-9]*/environ /proc/[0-9]*/limits); do
     process=${process#/proc/}
     kill -s "$1" "${process%/*}"
   done

@@ -19,7 +19,7 @@ pub use tree::Tree;
 
 /// Does nothing: the host process's death closed the last handle of its job, which killed the
 /// processes.
-pub const fn kill_orphans(_marker: &RunTag) {}
+pub const fn kill_orphans(_tag: &RunTag) {}
 
 /// Whether the process with this id runs.
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub fn processes() -> Vec<Process> {
 }
 
 /// Does nothing: macOS has no attribute that children inherit and other processes can read.
-pub const fn set_tag_rlimit(_pid: Pid, _marker: &RunTag) {}
+pub const fn set_tag_rlimit(_pid: Pid, _tag: &RunTag) {}
 
 /// Whether the process has the tag in its environment or works in the marked directory. False if
 /// this user may not inspect the process.
