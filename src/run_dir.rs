@@ -1,6 +1,6 @@
 //! The run directory: private to one run, and locked for as long as its owner lives.
 //!
-//! `od-codex-image-RUN` has two entries: the workspace `workspace`, and the proof file
+//! `od-codex-image-RUN` has two entries: the workspace (`workspace`) and the proof file
 //! `run`. The proof is written last and removed last; nothing without it is ever deleted. The
 //! kernel releases the lock when the owner dies, so a proven directory without a lock is abandoned.
 
