@@ -25,8 +25,8 @@ async function needs(...versions: string[]): Promise<void> {
 const DOCUMENTS = ['README.md', 'CHANGELOG.md', 'docs/platforms.md', 'docs/releasing.md'];
 const promises = DOCUMENTS.flatMap((name) => {
   const text = readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
-  const all = [...text.matchAll(/glibc (\d+\.\d+)|refuses\s+more\s+than (\d+\.\d+)/g)];
-  return all.map(([, floor, most]): [string, string] => [name, floor ?? most ?? '']);
+  const all = [...text.matchAll(/glibc\s+(?:newer\s+than\s+)?(\d+\.\d+)/g)];
+  return all.map(([, version = '']): [string, string] => [name, version]);
 });
 
 test('every document promises the same version', () => {
