@@ -314,7 +314,7 @@ export declare function setMaxConcurrentRuns(maxConcurrentRuns: number): void
 export interface Timings {
   /** Waiting in the queue. */
   queueMs: number
-  /** Finding the CLI, checking its login, making the workspace. */
+  /** Finding the CLI, checking its login, creating the run directory. */
   preflightMs: number
   /** Copying the reference images, reading the state of the store, starting the process. */
   startMs: number
@@ -324,8 +324,8 @@ export interface Timings {
    */
   imageMs?: number
   /**
-   * Stopping the process tree and removing the workspace, without the search between the two for
-   * an image that was found only after Codex had ended.
+   * Stopping the process tree and removing the run directory, without the search between the two
+   * for an image that was found only after Codex had ended.
    */
   stopMs: number
   /** The whole call. */
