@@ -133,6 +133,8 @@ export class Studio {
   get env(): Record<string, string> {
     return {
       ...this.callEnv.env,
+      // npm of Node 22 and newer keeps compiled code in the directory for temporary files.
+      NODE_DISABLE_COMPILE_CACHE: '1',
       CODEX_BIN: this.stub,
       STUB_STEPS: 'thread message save tool hang',
       STUB_THREAD: randomUUID(),
