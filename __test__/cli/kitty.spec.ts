@@ -45,7 +45,12 @@ describe.skipIf(missing !== '')(`a square picture in kitty${reason}`, () => {
     const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
     const session = { command, env: world.env, cwd: world.scratch, ...window };
     const screenshot = await inKitty(session, (kitty) =>
-      kitty.shows((shown) => shown.boxAround(isLike(INSIDE)) !== undefined),
+      // Until the last row is there: kitty may show a part of the picture first.
+      kitty.shows((shown) => {
+        const inside = shown.boxAround(isLike(INSIDE));
+        const frame = shown.boxAround(isLike(FRAME));
+        return inside !== undefined && frame !== undefined && frame.bottom > inside.bottom;
+      }),
     );
     const frame = screenshot.boxAround(isLike(FRAME)) ?? expect.unreachable('it has no frame');
     const inside = screenshot.boxAround(isLike(INSIDE)) ?? expect.unreachable('it is empty');
