@@ -61,7 +61,7 @@ describe.for(PLACES)('what is no regular file of its own (%s)', (where) => {
     ? (['hardlink', 'directory'] as const)
     : (['symlink', 'hardlink', 'fifo', 'directory', 'socket'] as const);
   test.for(kinds)('is refused without hanging: %s', async (what, { codex }) => {
-    const to = path.join(codex.scratch, 'a-picture-of-somebody-else.png');
+    const to = path.join(codex.scratch, 'a-foreign-picture.png');
     await writeFile(to, PICTURE);
     const error = await failure(codex.generate(turn({ do: 'plant', what, where, to })));
     expect(error).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
