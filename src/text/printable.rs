@@ -8,18 +8,18 @@ use regex::Regex;
 
 use super::pattern::regex;
 
-/// Terminal sequences (ECMA-48), in their 7-bit and 8-bit forms.
+/// One or more terminal sequences (ECMA-48), in their 7-bit and 8-bit forms.
 ///
 /// Matches only sequences with a known final byte. Of an unfinished sequence only the escape
 /// character is removed later, so that the match cannot swallow the beginning of a secret.
-static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
+pub(super) static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
     regex(concat!(
         // OSC, DCS, SOS, PM, APC: titles, links, pictures. On one line, up to BEL or ST.
-        r"(?:\x1b[\]PX^_]|[\x{90}\x{98}\x{9d}-\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})",
+        r"(?:(?:\x1b[\]PX^_]|[\x{90}\x{98}\x{9d}-\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})",
         // CSI: colours, cursor movements, modes.
         r#"|(?:\x1b\[|\x{9b})[0-?]*(?:[@-~]|[ "]q|!p|[$'*][@-~])"#,
         // Character sets, cursor and keypad.
-        r"|\x1b(?:\([0B]|[78=>DEHMNOZ\\])",
+        r"|\x1b(?:\([0B]|[78=>DEHMNOZ\\]))+",
     ))
 });
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use regex::{Captures, Regex};
 
 use super::pattern::regex;
-use super::printable::printable;
+use super::printable::{SEQUENCES, printable};
 
 /// Replacement for a secret.
 const HIDDEN: &str = "[redacted]";
@@ -247,11 +247,11 @@ impl Redactor {
     /// Returns the text printable, without secrets, and with the directories replaced.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let text = without_escaped_sequences(text);
+        let text = without_sequences(without_sequences(text.into(), &SEQUENCES), &ESCAPED_SEQUENCES);
         let text = match printable(&text) {
             Cow::Borrowed(text) => Cow::Borrowed(text),
-            // Redacts before and after: the removed characters may have split a secret, or stood
-            // directly before one.
+            // Redacts before and after: the removed characters may have split a secret, or have
+            // been all that was between a word and a secret.
             Cow::Owned(_) => Cow::Owned(printable(&hide(text)).into_owned()),
         };
         hide(self.without_directories(text)).into_owned()
@@ -266,11 +266,22 @@ impl Redactor {
 }
 
 /// Colours and other CSI sequences in which the escape character is itself escaped, as JSON, Rust's
-/// Debug and both together write it. One can split a secret, or stand directly before it.
-static ESCAPED_SEQUENCES: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\\+(?:u001b|u\{1b\}|x1b)\[[0-?]*[@-~]"));
+/// Debug and both together write it.
+static ESCAPED_SEQUENCES: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)(?:\\+(?:u001b|u\{1b\}|x1b)\[[0-?]*[@-~])+"));
 
-fn without_escaped_sequences(text: &str) -> Cow<'_, str> {
-    if text.contains('\\') { ESCAPED_SEQUENCES.replace_all(text, "") } else { text.into() }
+/// Removes terminal sequences. Leaves a NUL, which [`printable`] removes, for one between two words:
+/// without it a secret would be taken for the end of the word before.
+fn without_sequences<'t>(text: Cow<'t, str>, sequences: &Regex) -> Cow<'t, str> {
+    let replaced = sequences.replace_all(&text, |found: &Captures<'_>| {
+        let found = found.get_match();
+        let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+        let (before, after) = (&text[..found.start()], &text[found.end()..]);
+        if before.ends_with(is_of_word) && after.starts_with(is_of_word) { "\0" } else { "" }
+    });
+    match replaced {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(replaced) => replaced.into(),
+    }
 }
 
 /// Whether any rule could apply: every match holds one of these characters, or a word of at least
@@ -589,7 +600,7 @@ mod tests {
     }
 
     /// Text before and after a secret.
-    const AROUND: [(&str, &str); 12] = [
+    const AROUND: [(&str, &str); 17] = [
         ("", ""),
         ("before ", " after"),
         ("(", ")"),
@@ -599,6 +610,12 @@ mod tests {
         ("\u{1b}[31m", "\u{1b}[0m"),
         ("\u{1b}[ ", "\u{1b}["),
         ("\\u001b[31m", "\\u001b[0m"),
+        // A word that ends where the colour begins.
+        ("Using\u{1b}[32m", "\u{1b}[0m"),
+        ("Using\u{9b}32m", "\u{9b}0m"),
+        ("Using\u{1b}]0;title\u{7}", "\u{7}"),
+        ("Using\\u001b[32m", "\\u001b[0mand"),
+        ("Using\\x1b[32m", "\\u{1b}[0mand"),
         // As JSON and Rust's Debug write line breaks and tabs.
         ("a\\n", "\\nb"),
         ("\\t", "\\r\\n"),
