@@ -6,7 +6,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
-import { Daemon } from '../support/process/daemon.js';
+import { HostProcess } from '../support/process/host-process.js';
 import { png } from '../support/image/small-png.js';
 import { failure, listener } from '../support/call/outcome.js';
 import {
@@ -472,14 +472,14 @@ describe('recoverCodexImage', () => {
     expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 
-  test('returns the image after the daemon was killed', async ({ codex }) => {
+  test('returns the image after the host process was killed', async ({ codex }) => {
     await codex.play(turn(record('end', DRAWN), RUNNING, HANG));
-    const daemon = new Daemon(codex.options());
+    const host = new HostProcess(codex.options());
     await codex.reached('running');
-    await daemon.die('SIGKILL');
+    await host.die('SIGKILL');
     await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
     const { threadId = '', cwd } = await codex.turn();
-    // It is removed when the next daemon starts.
+    // It is removed when the next host process starts.
     await rm(path.dirname(cwd), { recursive: true, maxRetries: 3 });
 
     expect(await recover(codex, threadId)).toMatchObject({ png: DRAWN, source: 'rollout' });

@@ -14,7 +14,7 @@ import { copy, draw, talk, think } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test as realTest } from '../support/real/real.js';
 import { HANG, save, turn } from '../support/stub/steps.js';
-import { CODE } from '../support/real/ways.js';
+import { CODE } from '../support/real/variants.js';
 
 const missing = missingForKitty();
 const reason = missing === '' ? '' : ` (skipped: no ${missing})`;

@@ -222,8 +222,8 @@ async function perform(step) {
         });
       }
       return;
-    case 'daemon':
-      return startDaemon(step.knownBy);
+    case 'doubleFork':
+      return doubleFork(step.knownBy);
     case 'killLauncher':
       if (process.env['STUB_IS_INNER'] === undefined) throw new Error('there is no launcher');
       process.kill(process.ppid, 'SIGKILL');
@@ -300,11 +300,11 @@ async function startTool(step) {
   });
 }
 
-/** @param {Extract<Step, { do: 'daemon' }>['knownBy']} knownBy */
-async function startDaemon(knownBy) {
-  const daemon = tool({ defies: POLITE_SIGNALS });
+/** @param {Extract<Step, { do: 'doubleFork' }>['knownBy']} knownBy */
+async function doubleFork(knownBy) {
+  const program = tool({ defies: POLITE_SIGNALS });
   const options = `{ detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] }`;
-  const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], ${options})`;
+  const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(program)}], ${options})`;
   const parent = `require('node:child_process').${spawned}.unref()`;
   const { child, pid } = await spawnTool(parent, {
     detached: true,
@@ -314,7 +314,7 @@ async function startDaemon(knownBy) {
   });
   // It runs before its parent has ended.
   if (child.exitCode === null) await once(child, 'exit');
-  if (knownBy === 'nothing') writeFileSync(path.join(controlDir, 'daemon.pid'), pid);
+  if (knownBy === 'nothing') writeFileSync(path.join(controlDir, 'double-forked.pid'), pid);
 }
 
 /**

@@ -87,10 +87,10 @@ export type Step =
    */
   | { do: 'forkOn'; signals: NodeJS.Signals[] }
   /**
-   * Forks twice to lose its parents, and keeps only this trace. With `nothing` the stub writes its
-   * process id to a file.
+   * Forks twice: starts a process without parents, known only by this trace. With `nothing` the
+   * stub writes its process id to a file.
    */
-  | { do: 'daemon'; knownBy: 'environment' | 'directory' | 'nothing' }
+  | { do: 'doubleFork'; knownBy: 'environment' | 'directory' | 'nothing' }
   /** Kills the launcher that started it. */
   | { do: 'killLauncher' }
   | { do: 'exit'; code: number }
