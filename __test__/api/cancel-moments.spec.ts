@@ -105,10 +105,10 @@ describe('an abort', () => {
 // On Windows the file would occupy as much of the disk as it claims.
 describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
   const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
-  /** The agent's copy is looked up in a record of 1 TiB. */
+  /** The agent's copy is looked up in a rollout of 1 TiB. */
   const STEPS: Step[] = [{ do: 'thread', id: ID, states: null }, save('workspace', PICTURE)];
 
-  async function leaveGiantRecord(codex: StubCodex): Promise<void> {
+  async function leaveGiantRollout(codex: StubCodex): Promise<void> {
     const directory = path.join(codex.home, 'sessions/2026/03/09');
     await mkdir(directory, { recursive: true });
     const file = path.join(directory, `rollout-2026-03-09T10-11-12-${ID}.jsonl`);
@@ -119,7 +119,7 @@ describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
   test.for(['image', 'exit'] as const)(
     "ends with the abort, completion '%s'",
     async (completion, { codex }) => {
-      await leaveGiantRecord(codex);
+      await leaveGiantRollout(codex);
       const controller = new AbortController();
       const { signal } = controller;
       const call = codex.generate(STEPS, { signal, completion }, (_message, { phase }) => {
@@ -132,7 +132,7 @@ describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
   test.for(['image', 'exit'] as const)(
     "ends with the timeout, completion '%s'",
     async (completion, { codex }) => {
-      await leaveGiantRecord(codex);
+      await leaveGiantRollout(codex);
       const call = codex.generate(STEPS, { timeoutMs: 5000, completion });
       expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', threadId: ID });
       await codex.expectNothingLeft();

@@ -72,12 +72,12 @@ const UNCONFINED = [
   '":danger-full-access" = true',
 ].join('\n');
 
-/** Puts an image into the store of every thread that has a record. */
+/** Puts an image into the store of every thread that has a rollout. */
 function plant(real: RealCodex): Script {
   const { path: home } = real.home;
-  const thread = '$(basename "$record" .jsonl | tail -c 37)';
+  const thread = '$(basename "$rollout" .jsonl | tail -c 37)';
   const command = [
-    `for record in '${home}'/sessions/*/*/*/*.jsonl`,
+    `for rollout in '${home}'/sessions/*/*/*/*.jsonl`,
     `do store='${home}'/generated_images/${thread}`,
     'mkdir -p "$store"',
     `echo ${PLANTED.toString('base64')} | base64 -d > "$store/planted.png"`,
@@ -142,7 +142,7 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   );
 
   test.for(VARIANTS)(
-    'are seen in the record if they enforce another sandbox: $name',
+    'are seen in the rollout if they enforce another sandbox: $name',
     async (variant, { real }) => {
       const wrapper = await administered(real, { 'requirements.toml': UNCONFINED });
       const planted = await generate(real, variant, plant(real), wrapper, { completion: 'exit' });
