@@ -55,12 +55,12 @@ describe('an abort', () => {
       { exec: turn(RUNNING, { do: 'messages', count: 5000 }, HANG) },
     ],
     [
-      'running, and the picture is being written',
+      'running, and the image is being written',
       'running',
       { exec: turn(save('store', PICTURE.subarray(0, 50)), RUNNING, HANG) },
     ],
     [
-      "running, and the picture is there, completion 'exit'",
+      "running, and the image is there, completion 'exit'",
       'running',
       { exec: turn(save('store', PICTURE), RUNNING, HANG) },
       { completion: 'exit' },
@@ -78,9 +78,9 @@ describe('an abort', () => {
   test.for<[when: string, phase: ProgressEvent['phase'], steps: Step[]]>([
     ['looking for Codex', 'preflight', turn(HANG)],
     ['spawning', 'starting', turn(HANG)],
-    ['cleaning, after the picture', 'stopping', turn(save('store', PICTURE), HANG)],
+    ['cleaning up, after the image', 'stopping', turn(save('store', PICTURE), HANG)],
     ['checking', 'checking', turn(save('workspace', PICTURE))],
-    ['checking what is no picture', 'checking', turn(save('workspace', Buffer.from('no')))],
+    ['checking what is no image', 'checking', turn(save('workspace', Buffer.from('no')))],
   ])('ends a call that is %s', async ([, phase, steps], { codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
@@ -90,7 +90,7 @@ describe('an abort', () => {
     await expectAborted(codex, call, signal);
   });
 
-  test('ends a call that is cleaning after its timeout', async ({ codex }) => {
+  test('ends a call that is cleaning up after its timeout', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const steps = turn({ do: 'defy', signals: ['SIGTERM'] }, HANG);
@@ -141,7 +141,7 @@ describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
 });
 
 describe('a late abort', () => {
-  test('leaves the first reason', async ({ codex }) => {
+  test('does not replace the first reason', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const call = codex.generate(turn(RUNNING, HANG), { signal });

@@ -186,7 +186,7 @@ describe('a second `thread.started`', () => {
   });
 
   test.for(['image', 'exit'] as const)(
-    "does not hide this thread's picture, completion '%s'",
+    "does not hide this thread's image, completion '%s'",
     async (completion, { codex }) => {
       const image = await codex.generateDetailed(turn(another, save('store', DRAWN)), {
         completion,
@@ -300,21 +300,25 @@ describe('a store that the agent can write to', () => {
     const codexHome = await homeAt(await codex.ownTemporary('home'));
     await expectUnverified(codex, planted, 'store', { codexHome });
   });
+});
 
-  test('is not one in a home around the temporary directory', async ({ codex }) => {
+describe('a store that the agent cannot write to', () => {
+  test('verifies an image in a home around the temporary directory', async ({ codex }) => {
     const temporary = path.join(codex.home, 'tmp');
     await mkdir(temporary);
     const env = { ...codex.env, [TEMPORARY]: temporary };
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', { env });
   });
 
-  test('is not one under read-only', async ({ codex }) => {
+  test('verifies an image under read-only in a home below the temporary directory', async ({
+    codex,
+  }) => {
     const env = { ...codex.env, CODEX_HOME: await homeAt(await codex.ownTemporary('home')) };
     const options = { env, sandbox: 'read-only' } as const;
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', options);
   });
 
-  test('is not read through a link', async ({ codex }) => {
+  test('has no image behind a link', async ({ codex }) => {
     const outside = path.join(codex.scratch, 'outside');
     await mkdir(outside);
     await writeFile(path.join(outside, 'ig_1.png'), FAKED);
@@ -383,14 +387,14 @@ describe('a setting that may widen the sandbox', () => {
   test('leaves an image unverified: lean false', async ({ codex }) => {
     await expectUnverified(codex, planted, 'store', { lean: false });
   });
+});
 
-  test('is none of the other settings', async ({ codex }) => {
-    await expectVerified(codex, turn(save('store', DRAWN)), 'store', {
-      config: { model_reasoning_effort: '"high"', service_tier: '"flex"' },
-      disableFeatures: ['plugins'],
-      model: 'gpt-5',
-      networkAccess: true,
-    });
+test('a setting that cannot widen the sandbox leaves an image verified', async ({ codex }) => {
+  await expectVerified(codex, turn(save('store', DRAWN)), 'store', {
+    config: { model_reasoning_effort: '"high"', service_tier: '"flex"' },
+    disableFeatures: ['plugins'],
+    model: 'gpt-5',
+    networkAccess: true,
   });
 });
 
@@ -469,26 +473,29 @@ describe('the sandbox that the rollout states', () => {
 });
 
 // On other systems root is confined like every user.
-describe.skipIf(!LINUX)('an agent that runs as root', () => {
+describe.skipIf(!LINUX)('the user whom the agent runs as', () => {
   const steps = turn(addToRollout('item', DRAWN), save('store', DRAWN));
   const NATIVE = path.join(PLATFORM_PACKAGE, VENDOR, 'bin', 'codex');
 
   test.for([
     { version: '0.150.1', holds: false },
     { version: '0.153.4', holds: true },
-  ])('makes images unverified up to 0.153.3: $version', async ({ version, holds }, { codex }) => {
-    const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
-    await codex.play(steps);
-    const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_MOUNTER);
-    const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
-    expect(image).toMatchObject({ verified: holds, warnings });
-    // Without a shell the agent cannot mount.
-    const readOnly = codex.options({ codexPath, sandbox: 'read-only' });
-    const { image: unshelled } = await generateInOwnProcess(readOnly, AS_MOUNTER);
-    expect(unshelled).toMatchObject({ verified: true, warnings: [] });
-  });
+  ])(
+    'makes images unverified if it is root, up to 0.153.3: $version',
+    async ({ version, holds }, { codex }) => {
+      const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
+      await codex.play(steps);
+      const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_MOUNTER);
+      const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
+      expect(image).toMatchObject({ verified: holds, warnings });
+      // Without a shell the agent cannot mount.
+      const readOnly = codex.options({ codexPath, sandbox: 'read-only' });
+      const { image: unshelled } = await generateInOwnProcess(readOnly, AS_MOUNTER);
+      expect(unshelled).toMatchObject({ verified: true, warnings: [] });
+    },
+  );
 
-  test.skipIf(!mayBeCounted())('is one only if the user is root', async ({ codex }) => {
+  test.skipIf(!mayBeCounted())('leaves images verified if it is another', async ({ codex }) => {
     const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', NATIVE);
     await codex.play(steps);
     codex.giveTo(COUNTED_USER);

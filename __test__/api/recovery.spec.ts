@@ -78,7 +78,7 @@ async function leaveStored(codex: StubCodex, bytes: Uint8Array): Promise<void> {
 }
 
 describe.for(['image', 'exit'] as const)(
-  "a picture that Codex did not save, completion '%s'",
+  "an image that Codex did not save, completion '%s'",
   (completion) => {
     test.for(FORMS)('is taken from the rollout: %s (%s)', async ([form], { codex }) => {
       const revisedPrompt = 'a "red" fox, studio light';
@@ -283,8 +283,8 @@ describe('recoverCodexImage', () => {
     ['JSON that is no entry', 'null\n[]\n5\n"image_generation_end"\n{"payload":5}\n'],
     ['CRLF', '{}\r\n'],
     ['a line of two megabytes', `${JSON.stringify({ text: 'x'.repeat(2 << 20) })}\n`],
-    ['a picture that is no base64', line(DRAWN).replace('iVBOR', '!!!!!')],
-    ['an empty picture', line(Buffer.alloc(0))],
+    ['an image that is no base64', line(DRAWN).replace('iVBOR', '!!!!!')],
+    ['an empty image', line(Buffer.alloc(0))],
   ])('reads a rollout with %s', async ([, before], { codex }) => {
     await leaveRollout(codex, before + line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
@@ -326,7 +326,7 @@ describe('a compressed rollout', () => {
     ['a frame for each byte', Buffer.concat([...lines].map((byte) => frame(Buffer.of(byte))))],
     ['skippable frames', Buffer.concat([skippable(lines), frame(lines), skippable(lines)])],
     ['the largest window', frame(lines, { window: WINDOW.largest })],
-    ['no end', frame(lines, { isWhole: false })],
+    ['a frame without an end', frame(lines, { isWhole: false })],
     ['something else behind it', Buffer.concat([frame(lines), Buffer.from('{}\n')])],
     ['a cut frame behind it', Buffer.concat([frame(lines), frame(lines).subarray(0, 50)])],
     ['a bomb behind it', Buffer.concat([frame(lines), bomb('x', 2 ** 31)])],
@@ -341,7 +341,7 @@ describe('a compressed rollout', () => {
     expect(await recover(codex, ID)).toMatchObject({ ...found, source: 'store' });
   });
 
-  test('is not read where there is a plain one', async ({ codex }) => {
+  test('is not read where there is an uncompressed one', async ({ codex }) => {
     await leaveCompressed(codex, frame(Buffer.from(line(STORED))));
     await leaveRollout(codex, line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject(found);
@@ -354,7 +354,7 @@ describe('a compressed rollout', () => {
   });
 
   test.for<[what: string, stream: Buffer]>([
-    ['nothing', Buffer.alloc(0)],
+    ['an empty file', Buffer.alloc(0)],
     ['what is not compressed', lines],
     ['a frame that is cut', frame(lines).subarray(0, -30)],
     ['a larger window than is read', frame(lines, { window: WINDOW.larger })],
@@ -526,7 +526,7 @@ describe('recoverCodexImage without an image', () => {
     ['no home', (codex) => rm(codex.home, { recursive: true })],
     ['an empty home', async () => {}],
     ['an empty rollout', (codex) => leaveRollout(codex, '')],
-    ['a rollout without a picture', (codex) => leaveRollout(codex, '{"type":"session_meta"}\n')],
+    ['a rollout without an image', (codex) => leaveRollout(codex, '{"type":"session_meta"}\n')],
     [
       'a directory instead of the rollout',
       (codex) =>

@@ -15,7 +15,7 @@ const ENDLESS = talk(600_000);
 const TOOL = 'sleep 600';
 
 describe.for([HOSTED, CODE])('Open Design with Codex $name', (variant) => {
-  test('draws a picture into the project', async ({ real, studio }) => {
+  test('draws an image into the project', async ({ real, studio }) => {
     studio.resolve(installedEnv(real, variant));
     real.backend.play([draw({ image: PICTURE }), ENDLESS]);
     const prompt = 'a red fox, flat design';

@@ -31,7 +31,7 @@ import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 const ELF = Buffer.from('\x7fELF');
 const MACH_O = Buffer.from('cffaedfe', 'hex');
 
-describe('a program at codexPath', () => {
+describe('codexPath', () => {
   const NOT_FOUND = { code: 'CODEX_NOT_FOUND', status: 424, retryable: false };
   const NOT_STARTED = { code: 'SPAWN_FAILED', status: 500, retryable: true };
 
@@ -47,7 +47,7 @@ describe('a program at codexPath', () => {
       },
     ],
     [
-      'bad interpreter',
+      'a script with a missing interpreter',
       NOT_STARTED,
       (file) => writeFile(file, '#!/nowhere/interpreter\n', { mode: 0o755 }),
     ],
@@ -68,7 +68,7 @@ describe('a program at codexPath', () => {
     ['missing', NOT_FOUND, async () => {}],
     ['a directory', NOT_FOUND, (file) => mkdir(file)],
     ...(WINDOWS ? onWindows : onUnix),
-  ])('starts no Codex: %s', async ([, expected, make], { codex }) => {
+  ])('starts no file that is %s', async ([, expected, make], { codex }) => {
     const codexPath = path.join(codex.scratch, 'codex');
     await make(codexPath);
     // Another Codex must not be used instead.
@@ -187,14 +187,14 @@ describe('the directory for temporary files', () => {
   describe.skipIf(!mayMount())(
     'a full directory for temporary files (takes the right to mount)',
     () => {
-      test('is refused before spawn if it has no entry left', async ({ codex }) => {
+      test('is refused before spawn if it has no room for an entry', async ({ codex }) => {
         const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
         const { error } = await generateInOwnProcess(codex.options(), full);
         expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
         expect(await codex.recordings()).toEqual([]);
       });
 
-      test('is refused before spawn if it has no byte left for a reference', async ({ codex }) => {
+      test('is refused before spawn if it has no room for a reference', async ({ codex }) => {
         const reference = path.join(codex.scratch, 'reference.png');
         await writeFile(reference, png({ width: 100, height: 100 }));
         const full = withSmallDisk(codex.temporary, 'size=8k');

@@ -47,7 +47,7 @@ const THINKING: Stage = {
   reached: (real) => real.modelCalled(),
 };
 const DRAWING: Stage = {
-  when: 'while the picture is drawn',
+  when: 'while the image is drawn',
   script: [draw({ ms: ENDLESS_MS, image: PICTURE })],
   reached: (real) => real.imageCalled(),
 };
@@ -59,7 +59,7 @@ const DRAWING_HOSTED: Stage = {
 };
 /** Two model calls come before: the one that draws and the one that copies. */
 const TALKING: Stage = {
-  when: 'while the model talks about its picture',
+  when: 'while the model talks about its image',
   script: [draw({ image: PICTURE }), copy(), ENDLESS],
   reached: (real) => real.modelCalled(3),
 };

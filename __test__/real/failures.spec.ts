@@ -243,19 +243,19 @@ const CASES: Case[] = [
     evidence: /IMAGE_GEN_UNAVAILABLE/,
   },
   {
-    what: 'a web page instead of a picture',
+    what: 'a web page instead of an image',
     variants: VARIANTS,
     script: [draw({ image: Buffer.from('<!doctype html>\n<h1>502 Bad Gateway</h1>\n') }), copy()],
     expected: notPng('HTML'),
   },
   {
-    what: 'half a picture',
+    what: 'half an image',
     variants: VARIANTS,
     script: [draw({ image: PICTURE.subarray(0, PICTURE.length / 2) }), copy()],
     expected: notPng('ends too early'),
   },
   {
-    what: 'a picture that is larger than allowed',
+    what: 'an image that is larger than allowed',
     variants: [HOSTED, CODE],
     script: [draw({ image: PICTURE }), copy()],
     options: { maxImageBytes: 1000 },
@@ -267,7 +267,7 @@ const CASES: Case[] = [
     },
   },
   {
-    what: 'something broken that the agent left instead of a picture',
+    what: 'something broken that the agent left instead of an image',
     variants: [HOSTED, CODE],
     script: [shell(writing('iVBORw0KGgo=', 'od-codex-image.png')), say('Done.')],
     expected: notPng('ends too early'),

@@ -105,7 +105,7 @@ const OTHER_SANDBOX = expect.stringMatching(
 // Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   describe.for(['config.toml', 'managed_config.toml'])('in %s', (file) => {
-    test.for(VARIANTS)('start no MCP server for a picture: $name', async (variant, { real }) => {
+    test.for(VARIANTS)('start no MCP server for an image: $name', async (variant, { real }) => {
       const wrapper = await administered(real, { [file]: server(real) });
       const { image } = await generate(real, variant, DRAWS, wrapper);
       expect(image).toMatchObject({ verified: true, warnings: [] });

@@ -151,7 +151,7 @@ describe('an obstacle for Codex', () => {
       message: /signed in with ChatGPT/,
     },
     {
-      what: 'a login to another workspace',
+      what: 'a login to another ChatGPT workspace',
       config: 'forced_chatgpt_workspace_id = ["theirs", "ours"]',
       message: /another ChatGPT workspace/,
     },
@@ -270,9 +270,9 @@ describe.skipIf(!mayOverlay())("a requirement of this machine's administrator", 
       '[features]\nimagegenext = false',
       'IMAGE_GEN_UNAVAILABLE',
     ],
-    ['another method', 'allowed_login_methods = ["api"]', 'NOT_SIGNED_IN'],
-    ['another workspace', 'allowed_chatgpt_workspaces = ["theirs"]', 'NOT_SIGNED_IN'],
-    ['another store', 'cli_auth_credentials_store = "keyring"', 'NOT_SIGNED_IN'],
+    ['another login method', 'allowed_login_methods = ["api"]', 'NOT_SIGNED_IN'],
+    ['another ChatGPT workspace', 'allowed_chatgpt_workspaces = ["theirs"]', 'NOT_SIGNED_IN'],
+    ['another store of credentials', 'cli_auth_credentials_store = "keyring"', 'NOT_SIGNED_IN'],
   ])('is seen: %s', async ([, requirements, code], { real }) => {
     const etc = path.join(real.scratch, 'etc');
     await mkdir(path.join(etc, 'codex'), { recursive: true });
