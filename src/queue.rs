@@ -94,7 +94,8 @@ impl State {
         }
     }
 
-    /// Removes the waiter from the queue. Wakes it and the waiters behind it that reach a milestone.
+    /// Removes the waiter from the queue. Wakes it, and the waiters behind it that reach a
+    /// milestone.
     fn remove(&mut self, index: usize) {
         let first = self.waiting.position(index);
         let Some(waiter) = self.waiting.remove(index) else { return };
