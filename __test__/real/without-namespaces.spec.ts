@@ -11,14 +11,14 @@ import {
 } from '../support/process/own-process.js';
 import { PICTURE, test } from '../support/real/real.js';
 import { toolOutputsIn } from '../support/real/recorded-requests.js';
-import { WAYS } from '../support/real/ways.js';
+import { VARIANTS } from '../support/real/variants.js';
 
-describe.skipIf(!mayForbidNamespaces()).for(WAYS)(
+describe.skipIf(!mayForbidNamespaces()).for(VARIANTS)(
   'Codex $name where its sandbox cannot start',
-  (way) => {
+  (variant) => {
     test("draws, though the agent's shell fails", async ({ real }) => {
       real.backend.play([draw({ image: PICTURE }), copy(), say('Done.')]);
-      const options = real.options(way, { sandbox: 'workspace-write', completion: 'exit' });
+      const options = real.options(variant, { sandbox: 'workspace-write', completion: 'exit' });
       const outcome = await generateInOwnProcess(options, WITHOUT_NAMESPACES);
       expect(outcome).toMatchObject({ image: { source: 'store' } });
       expect(toolOutputsIn(real.modelCalls().at(-1)).at(-1)).toMatch(/namespace/);
