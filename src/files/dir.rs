@@ -145,13 +145,12 @@ impl Dir {
 fn read_bounded(file: File, size: u64, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
     // One byte more than the limit shows that the file is larger.
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(max_bytes)).unwrap_or(0) + 1);
-    RequestCountingReader(file)
-        .take(max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error| match error {
+    RequestCountingReader(file).take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(
+        |error| match error {
             error if is_in_use(&error) => ReadError::InUse,
             _ => ReadError::NotRegular("it cannot be read"),
-        })?;
+        },
+    )?;
     if bytes.len() as u64 > max_bytes { Err(ReadError::TooLarge) } else { Ok(bytes) }
 }
 

@@ -1,10 +1,8 @@
 //! Owners and access control lists of files on Windows.
 #![allow(unsafe_code, reason = "calls the Windows API")]
 
-use std::ffi::OsString;
 use std::io;
 use std::mem::offset_of;
-use std::os::windows::ffi::OsStringExt as _;
 use std::os::windows::io::AsRawHandle as _;
 use std::ptr;
 
@@ -20,7 +18,7 @@ use windows_sys::Win32::Security::{
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 use windows_sys::core::PWSTR;
 
-use crate::win32::{check, own, wide};
+use crate::win32::{check, copy_text, own, wide};
 
 /// Security descriptor of a private directory and of everything that will be made in it.
 #[derive(Debug)]
@@ -80,8 +78,7 @@ fn user_sid() -> io::Result<String> {
         ConvertSidToStringSidW(sid, &raw mut text)
     })?;
     // SAFETY: the call has made the text, which is not used after this.
-    let sid = unsafe { take_text(text) };
-    sid.into_string().map_err(|_| io::ErrorKind::InvalidData.into())
+    unsafe { take_text(text) }
 }
 
 /// Copies the text and frees it.
@@ -89,15 +86,14 @@ fn user_sid() -> io::Result<String> {
 /// # Safety
 /// The text ends with a NUL, was made by a call that leaves it to `LocalFree`, and is not used
 /// again.
-unsafe fn take_text(text: PWSTR) -> OsString {
-    // SAFETY: as the caller promises, up to the NUL.
-    let copy = unsafe {
-        let length = (0..).take_while(|&at| *text.add(at) != 0).count();
-        OsString::from_wide(std::slice::from_raw_parts(text, length))
-    };
+unsafe fn take_text(text: PWSTR) -> io::Result<String> {
     // SAFETY: as the caller promises.
-    unsafe { LocalFree(text.cast()) };
-    copy
+    let copy = unsafe {
+        let copy = copy_text(text);
+        LocalFree(text.cast());
+        copy
+    };
+    copy.into_string().map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Whether the file belongs to the user, or to the default owner of the user's new objects, which is
@@ -176,7 +172,7 @@ mod tests {
     fn text_of(descriptor: PSECURITY_DESCRIPTOR) -> String {
         let mut text: PWSTR = ptr::null_mut();
         // SAFETY: the descriptor is valid, and the text is written by the call and used once.
-        let text = unsafe {
+        unsafe {
             check(ConvertSecurityDescriptorToStringSecurityDescriptorW(
                 descriptor,
                 SDDL_REVISION_1,
@@ -185,9 +181,8 @@ mod tests {
                 ptr::null_mut(),
             ))
             .unwrap();
-            take_text(text)
-        };
-        text.into_string().unwrap()
+            take_text(text).unwrap()
+        }
     }
 
     /// Reads the access control list of a file.
