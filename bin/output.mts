@@ -121,7 +121,7 @@ async function moveIfFree(from: string, to: string): Promise<boolean> {
   return true;
 }
 
-/** Removes a file, if it exists. Resolves with false if that fails: the call's own result counts. */
+/** Removes a file, if it exists. Resolves with false if that fails. */
 async function remove(file: string): Promise<boolean> {
   try {
     await unlessHeld(() => rm(file, { force: true }));

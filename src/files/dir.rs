@@ -56,8 +56,8 @@ impl Dir {
         platform::create_dir(&self.0, name).map(Self)
     }
 
-    /// Creates the file `name` with this content, on Unix with mode 0600. On Windows it inherits the
-    /// access control list of the directory.
+    /// Creates the file `name` with this content, on Unix with mode 0600. On Windows it inherits
+    /// the access control list of the directory.
     ///
     /// # Errors
     /// Any error of the operating system, such as that the name is taken.
@@ -271,6 +271,21 @@ mod tests {
         let expected = Stamp { size: 5, modified: 1_700_000_000_000_000_000 };
         assert_eq!(dir.stamp("a".as_ref()), Some(expected));
         assert_eq!(dir.stamp("none".as_ref()), None);
+    }
+
+    /// wine reads the file in spite of the lock.
+    #[cfg(windows)]
+    #[test]
+    fn a_file_of_which_another_handle_has_locked_a_range_is_in_use() {
+        let (temp, dir) = temp_dir();
+        let path = temp.path().join("locked");
+        std::fs::write(&path, b"hello").unwrap();
+        let locked = File::open(&path).unwrap();
+        locked.lock().unwrap();
+        let expected = if std::fs::read(&path).is_ok() { "read" } else { "in use" };
+        assert_eq!(read_result(&dir, "locked"), expected);
+        drop(locked);
+        assert_eq!(read_result(&dir, "locked"), "read");
     }
 
     #[test]

@@ -29,8 +29,8 @@ const fn may_pass_on_windows(code: i32) -> bool {
     matches!(code, ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION | ERROR_DELETE_PENDING)
 }
 
-/// Repeats `attempt` until `is_final` holds for its result, or for [`RETRY_TIMEOUT`] after the first
-/// one. Blocks.
+/// Repeats `attempt` until `is_final` holds for its result, or for [`RETRY_TIMEOUT`] after the
+/// first one. Blocks.
 pub fn retry<T>(mut attempt: impl FnMut() -> T, is_final: impl Fn(&T) -> bool) -> T {
     let mut end = None;
     loop {

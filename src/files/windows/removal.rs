@@ -40,8 +40,8 @@ pub fn remove(parent: &Handle, name: &OsStr, dir: Handle, last: &OsStr, deadline
     retry(deadline, || delete(parent, name))
 }
 
-/// Repeats `attempt` after any failure: an entry that another process holds also shows as a directory
-/// that is not empty.
+/// Repeats `attempt` after any failure: an entry that another process holds also shows as a
+/// directory that is not empty.
 fn retry(deadline: Instant, attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     in_use::retry(attempt, |result| result.is_ok() || Instant::now() >= deadline)
 }

@@ -55,8 +55,8 @@ impl Drop for PrivateDescriptor {
 }
 
 /// Returns the access control list of a private directory, in Microsoft's text form: full access
-/// for the user, the owner of each object (`S-1-3-4`), SYSTEM and Administrators. It is inherited by
-/// everything below and inherits nothing itself (`P`).
+/// for the user, the owner of each object (`S-1-3-4`), SYSTEM and Administrators. Everything below
+/// inherits it, and it inherits nothing itself (`P`).
 ///
 /// The owner alone would not do. The objects of an elevated process belong to Administrators, and
 /// Codex's sandbox disables that group for its agent; another form of the sandbox runs the agent as
@@ -96,8 +96,8 @@ unsafe fn take_text(text: PWSTR) -> io::Result<String> {
     copy.into_string().map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// Whether the file belongs to the user, or to the default owner of the user's new objects, which is
-/// the administrators' group in an elevated process.
+/// Whether the file belongs to the user, or to the default owner of the user's new objects, which
+/// is the administrators' group in an elevated process.
 pub fn is_own(file: HANDLE) -> bool {
     let mut owner: PSID = ptr::null_mut();
     let mut descriptor = ptr::null_mut();
