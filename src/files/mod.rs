@@ -9,6 +9,7 @@ mod dir;
 mod exposure;
 mod fs_requests;
 mod read_error;
+mod real_path;
 mod regular;
 mod stamp;
 #[cfg(unix)]
@@ -26,6 +27,7 @@ pub use dir::Dir;
 pub use exposure::{Exposure, exposure};
 pub use fs_requests::{FsRequests, RequestCountingReader, fs_request};
 pub use read_error::ReadError;
+pub use real_path::{canonical, real_path};
 pub use regular::{open_regular, read_regular};
 pub use stamp::Stamp;
 pub use zstd::Inflated;
