@@ -33,8 +33,8 @@ pub fn searched(request: &Request) -> OsString {
 /// Finds the CLI. Blocks on the disk.
 ///
 /// Searches in the same order as the Open Design daemon: the option, `CODEX_BIN`, PATH, then the
-/// directories of the usual installers, because a desktop session gives its processes
-/// a minimal PATH. Ignores an unusable `CODEX_BIN`.
+/// directories of the usual installers and of the desktop app, because a desktop session gives its
+/// processes a minimal PATH. Ignores an unusable `CODEX_BIN`.
 ///
 /// The npm package's `codex` is a Node script that starts the native binary as its child (in
 /// 0.169.0 on recent Node it replaces itself with the binary). This package runs the binary
@@ -63,8 +63,7 @@ fn search(request: &Request) -> Result<Cli, Cause> {
         }
     }
     // Under WSL the PATH of Windows is appended to Linux's own.
-    is_for_windows |=
-        platform != Platform::Windows && dirs_on_path(env).any(|dir| dir.join("codex.exe").is_file());
+    is_for_windows |= platform != Platform::Windows && dirs_on_path(env).any(|dir| dir.join("codex.exe").is_file());
     Err(if is_for_windows { Cause::CodexForWindows } else { Cause::CodexNotFound })
 }
 
@@ -265,8 +264,8 @@ fn joined(mut base: PathBuf, below: &str) -> PathBuf {
     base
 }
 
-/// Returns the entries of `root`: versions by their numbers, other directories by their time. Hidden
-/// ones are left out, since installers prepare a version in them.
+/// Returns the entries of `root`: versions by their numbers, other directories by their time.
+/// Hidden ones are left out, since installers prepare a version in them.
 fn newest_first(root: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     let age = |entry: &std::fs::DirEntry| {
@@ -275,8 +274,7 @@ fn newest_first(root: &Path) -> impl Iterator<Item = PathBuf> {
         let version: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
         Reverse((version, entry.metadata().and_then(|metadata| metadata.modified()).ok()))
     };
-    let mut entries: Vec<_> =
-        entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")).collect();
+    let mut entries: Vec<_> = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")).collect();
     entries.sort_by_cached_key(age);
     entries.into_iter().map(|entry| entry.path())
 }
