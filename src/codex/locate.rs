@@ -459,7 +459,7 @@ mod tests {
 
     #[test]
     fn the_package_for_this_processor_is_the_first() {
-        let own = if cfg!(target_arch = "aarch64") { 0 } else { 1 };
+        let own = usize::from(!cfg!(target_arch = "aarch64"));
         for (platform, arm64, x64) in [
             (Platform::Linux, "linux-arm64", "linux-x64"),
             (Platform::MacOs, "darwin-arm64", "darwin-x64"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Returns `path` without links, for comparison. On Windows it may begin with `\\?\`.
 ///
-/// Some disks of Windows cannot resolve links, such as ImDisk's RAM disks, which do not support
+/// Some disks of Windows cannot resolve links, such as RAM disks of `ImDisk`, which do not support
 /// `GetFinalPathNameByHandleW` (rust-lang/rust#79449). There the path is only made absolute.
 ///
 /// # Errors
