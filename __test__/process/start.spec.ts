@@ -105,9 +105,7 @@ describe('the directory for temporary files', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('is refused where it is missing and Codex has to be asked for its login', async ({
-    codex,
-  }) => {
+  test('is refused if it is missing and Codex has to be asked for its login', async ({ codex }) => {
     await codex.config('cli_auth_credentials_store = "keyring"');
     const temporary = path.join(codex.scratch, 'tmp');
     const env = { ...codex.env, ...directories(codex.user, temporary) };
@@ -115,7 +113,7 @@ describe('the directory for temporary files', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('is not the reason why the next call does not know the version', async ({ codex }) => {
+  test('does not hide the version from the next call if it is missing', async ({ codex }) => {
     const script = turn(save('store', PICTURE));
     const temporary = path.join(codex.scratch, 'tmp');
     const env = { ...codex.env, ...directories(codex.user, temporary) };

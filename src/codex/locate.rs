@@ -203,8 +203,8 @@ const MACOS_APPS: &[&str] = &[
 /// The same as [`UNIX`] for Windows. Here OpenAI's installer changes only the PATH of programs that
 /// are started later.
 ///
-/// The last four are of the desktop app, which copies the CLI there from the Store's directory,
-/// since August 2026 into one whose name is a digest.
+/// The last four are of the desktop app, which copies the CLI there from the Store's directory. Its
+/// versions from 26.803 on, or earlier, name the new directory by a digest.
 const WINDOWS: &[&str] = &[
     "$CODEX_INSTALL_DIR",
     "$LOCALAPPDATA/Programs/OpenAI/Codex/bin",
