@@ -64,7 +64,7 @@ impl Configuration {
     #[must_use]
     pub fn read(request: &Request) -> Self {
         let home = request.home_path();
-        let config = Config::read(&ConfigFiles::here(&home, &request.env));
+        let config = Config::read(&ConfigFiles::of(&home, &request.env));
         let settings = callers_settings(request);
         Self {
             has_no_home: login::is_unusable_home(&request.codex_home),
