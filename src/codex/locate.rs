@@ -331,9 +331,9 @@ fn platform_packages(package: &Path, name: &str) -> Vec<PathBuf> {
     beside.into_iter().chain([package.join("node_modules").join(name)]).collect()
 }
 
-/// Returns the names of the platform packages, each with the directory of its binary. That for this
-/// build's processor is the first.
-fn targets(platform: Platform) -> [(String, String); 2] {
+/// Returns the names of the platform packages whose binary may run, each with the directory of the
+/// binary. That for this build's processor is the first; Linux runs no other.
+fn targets(platform: Platform) -> Vec<(String, String)> {
     let (system, of_triple) = match platform {
         Platform::Linux => ("linux", "unknown-linux-musl"),
         Platform::MacOs => ("darwin", "apple-darwin"),
@@ -342,7 +342,8 @@ fn targets(platform: Platform) -> [(String, String); 2] {
     let target = |(node, rust)| (format!("@openai/codex-{system}-{node}"), format!("{rust}-{of_triple}"));
     let mut processors = [("x64", "x86_64"), ("arm64", "aarch64")];
     processors.sort_by_key(|(_, rust)| *rust != std::env::consts::ARCH);
-    processors.map(target)
+    let runnable = if platform == Platform::Linux { 1 } else { 2 };
+    processors.into_iter().take(runnable).map(target).collect()
 }
 
 /// Returns the npm package's script, if `found` is a link to it (npm on Unix, Yarn 1 and Bun) or a
@@ -445,7 +446,7 @@ mod tests {
     /// A Codex for arm64 beside a Node for x64 under Rosetta, and the reverse.
     #[test]
     fn the_binary_for_the_other_processor_is_found_after_ones_own() {
-        for platform in PLATFORMS {
+        for platform in [Platform::MacOs, Platform::Windows] {
             let dir = tempfile::tempdir().unwrap();
             let modules = dir.path().join("node_modules");
             let own = install_package(&modules, platform);
@@ -458,16 +459,16 @@ mod tests {
     }
 
     #[test]
-    fn the_package_for_this_processor_is_the_first() {
-        let own = usize::from(!cfg!(target_arch = "aarch64"));
-        for (platform, arm64, x64) in [
-            (Platform::Linux, "linux-arm64", "linux-x64"),
-            (Platform::MacOs, "darwin-arm64", "darwin-x64"),
-            (Platform::Windows, "win32-arm64", "win32-x64"),
+    fn the_package_for_this_processor_is_the_first_and_on_linux_the_only_one() {
+        let (own, other) = if cfg!(target_arch = "aarch64") { ("arm64", "x64") } else { ("x64", "arm64") };
+        for (platform, system, processors) in [
+            (Platform::Linux, "linux", vec![own]),
+            (Platform::MacOs, "darwin", vec![own, other]),
+            (Platform::Windows, "win32", vec![own, other]),
         ] {
-            let expected = [arm64, x64].map(|name| format!("@openai/codex-{name}"));
-            let found = targets(platform).map(|(name, _)| name);
-            assert_eq!(found, [expected[own].clone(), expected[1 - own].clone()]);
+            let expected = processors.iter().map(|processor| format!("@openai/codex-{system}-{processor}"));
+            let found = targets(platform).into_iter().map(|(name, _)| name);
+            assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         }
     }
 
