@@ -51,7 +51,7 @@ const CHECKS = {
   },
   async package() {
     await tool('publint', '--strict');
-    await tool('@arethetypeswrong/cli', '--pack', '.', '--profile', 'node16');
+    await tool('@arethetypeswrong/cli', '--pack', '.');
   },
 };
 
