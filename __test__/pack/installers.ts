@@ -64,7 +64,7 @@ class Project {
       'package.json': '{ "private": true }',
       '.npmrc': `registry=${origin}\n`,
       'yarn.lock': '',
-      '.yarnrc.yml': `npmRegistryServer: "${origin}"\nunsafeHttpWhitelist: ["127.0.0.1"]\nenableTelemetry: false\n`,
+      '.yarnrc.yml': `npmRegistryServer: "${origin}"\nunsafeHttpWhitelist: ["127.0.0.1"]\nenableTelemetry: false\nnpmMinimalAgeGate: 0\n`,
       'deno.json': '{ "nodeModulesDir": "auto" }',
     };
     for (const [name, text] of Object.entries(files))
