@@ -18,28 +18,24 @@ const platform = platformOf(process);
 module.exports = load();
 
 function load() {
-  const built = path.join(__dirname, '..', `codex-image.${platform}.node`);
-  // napi-rs's own variable, with which tests name an addon.
-  const file =
-    process.env['NAPI_RS_NATIVE_LIBRARY_PATH'] || (existsSync(built) ? built : undefined);
-  if (file === undefined) return loadPackage(`codex-image-${platform}`);
-  try {
-    return require(file);
-  } catch (error) {
-    throw loadError(refused(path.basename(file), error, process.platform), error);
-  }
-}
-
-/** @param {string} name that of the package for this platform */
-function loadPackage(name) {
-  /** @type {string | undefined} */
-  let version;
+  const name = `codex-image-${platform}`;
+  let file = `codex-image.${platform}.node`;
+  /** Whether the platform's package was looked for, and has not been found. */
+  let isMissing = false;
+  let version = '';
   /** @param {{ version: string }} found the manifest of that package */
   const accepts = (found) => {
+    isMissing = false;
     version = found.version;
     return version === manifest.version;
   };
   try {
+    const own = ownFile(file);
+    if (own !== undefined) {
+      file = path.basename(own);
+      return require(own);
+    }
+    isMissing = true;
     // Bundlers and tracers look for whole names. Within `try`, a package may be missing.
     switch (platform) {
       case 'darwin-arm64':
@@ -68,21 +64,35 @@ function loadPackage(name) {
         return require('codex-image-win32-x64-msvc');
       default:
     }
-  } catch (error) {
-    if (version !== undefined) {
-      throw loadError(refused(`codex-image.${platform}.node`, error, process.platform), error);
-    }
-    const facts = {
-      node: process.versions.node,
-      range: manifest.engines.node,
-      others: Object.keys(manifest.optionalDependencies ?? {}).filter(isInstalled),
-      command: installCommand(__dirname),
-    };
-    throw loadError(notInstalled(name, facts));
+  } catch (refusal) {
+    if (isMissing) throw loadError(notInstalled(name, circumstances()));
+    throw loadError(refused(file, refusal, process.platform), refusal);
   }
-  if (version === undefined) throw loadError(unsupported(platform));
-  const facts = { version, expected: manifest.version, command: installCommand(__dirname) };
-  throw loadError(otherVersion(name, facts));
+  if (isMissing) throw loadError(unsupported(platform));
+  const { command } = circumstances();
+  throw loadError(otherVersion(name, { version, expected: manifest.version, command }));
+}
+
+/**
+ * Returns the file that a test names, or that a checkout has built.
+ *
+ * @param {string} name
+ */
+function ownFile(name) {
+  // napi-rs's own variable.
+  const given = process.env['NAPI_RS_NATIVE_LIBRARY_PATH'];
+  if (given) return given;
+  const built = path.join(__dirname, '..', name);
+  return existsSync(built) ? built : undefined;
+}
+
+function circumstances() {
+  return {
+    node: process.versions.node,
+    range: manifest.engines.node,
+    others: Object.keys(manifest.optionalDependencies ?? {}).filter(isInstalled),
+    command: installCommand(__dirname),
+  };
 }
 
 /** @param {string} name */

@@ -130,9 +130,9 @@ const REFUSALS = [
     fix: 'Allow it in System Settings, under Privacy & Security.',
   },
   {
-    words: /--allow-ffi\b/,
+    words: /\brun again with the --allow-\w+ flag\b/,
     problem: () => 'Deno does not allow codex-image to load its addon.',
-    fix: 'Run Deno with --allow-ffi.',
+    fix: 'Run Deno with --allow-ffi, --allow-env and --allow-read.',
   },
 ];
 

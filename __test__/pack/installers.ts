@@ -192,11 +192,15 @@ export function installers(
     Deno: async () => {
       const its = await project('deno');
       await its.run('deno', ['install', 'npm:codex-image']);
-      const allowed = ['--allow-read', '--allow-env'];
-      const failure: Loading = JSON.parse(await its.run('deno', ['run', ...allowed, 'main.cjs']));
-      equal(failure.fix, 'Run Deno with --allow-ffi.');
-      const outcome = await its.run('deno', ['run', ...allowed, '--allow-ffi', 'main.cjs']);
-      notEqual((JSON.parse(outcome) as Loading).loaded, undefined);
+      const load = async (...flags: string[]): Promise<Loading> =>
+        JSON.parse(await its.run('deno', ['run', '--no-prompt', ...flags, 'main.cjs']));
+      const flags = ['--allow-ffi', '--allow-env', '--allow-read'];
+      for (const missing of flags) {
+        const { code, fix } = await load(...flags.filter((flag) => flag !== missing));
+        equal(code, 'CODEX_IMAGE_ADDON_UNAVAILABLE', missing);
+        equal(fix, 'Run Deno with --allow-ffi, --allow-env and --allow-read.');
+      }
+      notEqual((await load(...flags)).loaded, undefined);
     },
     'jest, CommonJS': async () => {
       const its = await project('jest');
