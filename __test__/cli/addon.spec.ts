@@ -35,7 +35,7 @@ test('a call without the addon names what is missing', async ({ world }) => {
   expect(await readdir(world.scratch)).toEqual(['package']);
 });
 
-test("--verbose adds the system's own words", async ({ world }) => {
+test("a call without the addon gives the system's own words with --verbose", async ({ world }) => {
   const cli = await withoutAddon(world);
   const env = { NAPI_RS_NATIVE_LIBRARY_PATH: cli };
   const { stderr } = await run(world, ['a fox'], { cli, env });
@@ -44,7 +44,7 @@ test("--verbose adds the system's own words", async ({ world }) => {
   expect(more).toMatch(/\n {2}.*\bcli\.mjs\b/);
 });
 
-test('--json reports it as an object', async ({ world }) => {
+test('a call without the addon prints an object with --json', async ({ world }) => {
   const outcome = await run(world, ['a fox', '--json'], { cli: await withoutAddon(world) });
   expect(outcome).toMatchObject({ code: 69, stderr: '' });
   expect(events(outcome)).toMatchObject([

@@ -110,7 +110,7 @@ describe('a bundle of esbuild', () => {
     expect({ ...loaded }).toEqual({ ...models });
   });
 
-  test('leaves the addon as an import of the call for the daemon', async () => {
+  test('lets the daemon import the addon at the call', async () => {
     const { metafile } = await bundle({
       entryPoints: [path.join(root, 'dist/open-design.mjs')],
       platform: 'node',
@@ -168,13 +168,13 @@ describe('a call without the addon', () => {
       await cp(path.join(root, name), path.join(directory, name), { recursive: true });
   };
 
-  interface Way {
+  interface MissingPart {
     /** Adds what the package has of it. Undefined if the package itself is missing. */
     add?: (directory: string) => Promise<void>;
     problem: string;
   }
 
-  const WAYS: Record<string, Way> = {
+  const MISSING: Record<string, MissingPart> = {
     'the package': { problem: 'The Codex image addon is not installed.' },
     'its loader': { add: async () => {}, problem: 'The Codex image addon is not installed.' },
     'a binary for this system': {
@@ -191,7 +191,7 @@ describe('a call without the addon', () => {
     },
   };
 
-  studioTest.for(Object.entries(WAYS))(
+  studioTest.for(Object.entries(MISSING))(
     'fails without %s, and succeeds in a complete daemon',
     async ([, { add, problem }], { codex, daemon, studio }) => {
       const installed = add === undefined ? null : await installWith(add);
@@ -222,7 +222,7 @@ describe('a call without the addon', () => {
     },
   );
 
-  test.for(Object.values(WAYS).flatMap(({ add }) => add ?? []))(
+  test.for(Object.values(MISSING).flatMap(({ add }) => add ?? []))(
     "fails with an error like the addon's, in both formats",
     async (add) => {
       const dist = path.join(await installWith(add), 'dist');
