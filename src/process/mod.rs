@@ -3,6 +3,8 @@
 //! [`Child`] documents which processes belong to its tree and which are missed. Knows nothing of
 //! Codex. ARCHITECTURE.md explains the design.
 
+#[cfg(any(windows, test))]
+mod blocking_pump;
 mod exit;
 mod program;
 mod pump;
