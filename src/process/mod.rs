@@ -6,6 +6,7 @@
 #[cfg(any(windows, test))]
 mod blocking_pump;
 mod exit;
+mod job_start;
 mod program;
 mod pump;
 mod run_tag;
@@ -27,6 +28,7 @@ use unix as platform;
 use windows as platform;
 
 pub use exit::Exit;
+pub use job_start::JobRefused;
 pub use platform::{Output, Reader, kill_orphans, read};
 pub use program::Program;
 pub use pump::Sink;
