@@ -1,9 +1,9 @@
 //! Starts a child with three pipes, in its own process group, or on Windows in a job.
 //!
-//! On Unix std must take its fast path, `posix_spawn`: 0.4 ms for a host process of any size.
+//! On Linux std must take its fast path, `posix_spawn`: 0.4 ms for a host process of any size.
 //! `fork` copies the page tables, which takes 10 ms at 2 GB and stalls the JavaScript thread.
 //! `pre_exec`, a uid or gid change, or a bare program name with a changed PATH would lose the fast
-//! path.
+//! path. On macOS `posix_spawn` is called directly.
 
 use std::io;
 

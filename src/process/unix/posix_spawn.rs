@@ -70,7 +70,7 @@ impl Spawn {
         // SAFETY: all strings end with a NUL and all lists with a null pointer. With the actions
         // and the attributes, which are initialised, they outlive the call, which changes none.
         check(unsafe {
-            libc::posix_spawn(
+            libc::posix_spawnp(
                 &raw mut pid,
                 self.path.as_ptr(),
                 &raw const actions.value,

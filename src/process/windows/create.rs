@@ -2,8 +2,8 @@
 //!
 //! std cannot start a process in a job. Assigning it later would leave a moment in which the
 //! process and its children survive a host process that dies. `PROC_THREAD_ATTRIBUTE_JOB_LIST`
-//! (Windows 10) avoids it. If the system refuses that, the process is assigned while it is suspended:
-//! a host process that dies in this moment leaves a process that never runs.
+//! (Windows 10) avoids it. If the system refuses that, the process is assigned while it is
+//! suspended: a host process that dies in this moment leaves a process that never runs.
 #![allow(unsafe_code, reason = "calls the Windows API")]
 
 use std::fs::File;
