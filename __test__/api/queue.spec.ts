@@ -193,7 +193,7 @@ describe('the queue', () => {
     expect(all.map(positions)).toEqual([[], [1], [2, 1], [3, 2, 1]]);
   });
 
-  test('is passed before anything else is done', async () => {
+  test('is passed before a call does anything else', async () => {
     setMaxConcurrentRuns(1);
     const [first, second] = (await callers(2)) as [Caller, Caller];
     await told(second, 1);
@@ -275,20 +275,20 @@ describe('a call that ends while it is queued', () => {
     await finish(last);
     expect(positions(last)).toEqual([]);
   });
+});
 
-  test('lets the next one start when nothing of it is left if it was running', async () => {
-    setMaxConcurrentRuns(1);
-    const controller = new AbortController();
-    const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
-    await quitter.codex.reached('running');
-    const [next] = (await callers(1)) as [Caller];
-    await told(next, 1);
-    controller.abort('enough');
-    await next.codex.reached('running');
-    expect(quitter.codex.survivors()).toEqual([]);
-    await expect(quitter.outcome).rejects.toBe('enough');
-    await finish(next);
-  });
+test('a running call that is aborted lets the next one start when nothing of it is left', async () => {
+  setMaxConcurrentRuns(1);
+  const controller = new AbortController();
+  const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
+  await quitter.codex.reached('running');
+  const [next] = (await callers(1)) as [Caller];
+  await told(next, 1);
+  controller.abort('enough');
+  await next.codex.reached('running');
+  expect(quitter.codex.survivors()).toEqual([]);
+  await expect(quitter.outcome).rejects.toBe('enough');
+  await finish(next);
 });
 
 describe('a new limit', () => {

@@ -76,7 +76,8 @@ const SIGNALS: [signal: NodeJS.Signals, code: number][] = [
   ['SIGHUP', 129],
 ];
 
-// Windows has no signals: sending one ends the process. `process/daemon` tests what is left then.
+// Windows has no signals: sending one ends the process. `process/host-process` tests what is left
+// then.
 describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
   test('stops the call', async ({ codex, world }) => {
     await codex.play(turn(GRANDCHILD, RUNNING, HANG));

@@ -1,5 +1,6 @@
 // Faults that only one system has. What holds on every system is in `src/process/tests.rs`, and in
-// the other specs: that a tree dies after an abort (`tree`) and with its daemon (`daemon`).
+// the other specs: that a tree dies after an abort (`tree`), and with its host process
+// (`host-process`).
 
 import path from 'node:path';
 

@@ -30,7 +30,7 @@ import { directories, WINDOWS } from '../platform.js';
 import { Family, look, type RunningProcess } from './real-processes.js';
 import { isImageCall, isModelCall, toolOutputsIn } from './recorded-requests.js';
 import { type Survivor, survivors } from '../process/survivors.js';
-import type { Way } from './ways.js';
+import type { Variant } from './variants.js';
 
 /** The picture of specs to which its size does not matter. */
 export const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
@@ -86,7 +86,7 @@ export class RealCodex {
     };
   }
 
-  options({ cli, model }: Way, overrides: Partial<GenerateOptions> = {}): GenerateOptions {
+  options({ cli, model }: Variant, overrides: Partial<GenerateOptions> = {}): GenerateOptions {
     // Less than the limit of a test, so that a call that hangs fails with TIMEOUT.
     const timeoutMs = 120_000;
     return {
@@ -100,23 +100,23 @@ export class RealCodex {
   }
 
   generate(
-    way: Way,
+    variant: Variant,
     script: Script,
     overrides?: Partial<GenerateOptions>,
     onProgress?: OnProgress,
   ): Promise<Buffer> {
     this.backend.play(script);
-    return this.#follow(generateCodexImage(this.options(way, overrides), onProgress));
+    return this.#follow(generateCodexImage(this.options(variant, overrides), onProgress));
   }
 
   generateDetailed(
-    way: Way,
+    variant: Variant,
     script: Script,
     overrides?: Partial<GenerateOptions>,
     onProgress?: OnProgress,
   ): Promise<GeneratedImage> {
     this.backend.play(script);
-    return this.#follow(generateCodexImageDetailed(this.options(way, overrides), onProgress));
+    return this.#follow(generateCodexImageDetailed(this.options(variant, overrides), onProgress));
   }
 
   #follow<T>(call: Promise<T>): Promise<T> {

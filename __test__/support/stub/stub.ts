@@ -161,9 +161,9 @@ export class StubCodex {
     expect(spawnSync('chown', ['-R', String(user), this.root]).status).toBe(0);
   }
 
-  /** The process id of the step `daemon` that is known by `nothing` else. */
-  async daemon(): Promise<number> {
-    return Number(await readFile(path.join(this.controlDir, 'daemon.pid'), 'utf8'));
+  /** The process id of the step `doubleFork` that is known by `nothing`. */
+  async doubleForked(): Promise<number> {
+    return Number(await readFile(path.join(this.controlDir, 'double-forked.pid'), 'utf8'));
   }
 
   survivors(): Survivor[] {
