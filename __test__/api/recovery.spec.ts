@@ -22,6 +22,7 @@ import {
 import { type StubCodex, test } from '../support/stub/stub.js';
 import type { RolloutForm, Step } from '../support/stub/stub-script.js';
 import { bomb, frame, skippable, WINDOW } from '../support/image/zstd.js';
+import { POLLING } from '../support/process/survivors.js';
 
 const DRAWN = png({ seed: 1, width: 7, height: 5 });
 const STORED = png({ seed: 2 });
@@ -29,8 +30,6 @@ const COPIED = png({ seed: 3 });
 
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
 const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
-/** Waits as long as a busy machine needs. */
-const PATIENCE = { timeout: 30_000, interval: 20 };
 /** Long enough for the stub to reach its mark, which each test checks. */
 const TIMEOUT_MS = 2500;
 
@@ -447,7 +446,7 @@ describe('recoverCodexImage', () => {
     const steps = turn(addToRollout('item', DRAWN), RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal }, onProgress);
     await codex.reached('running');
-    await expect.poll(() => events.at(-1)?.threadId, PATIENCE).toBeDefined();
+    await expect.poll(() => events.at(-1)?.threadId, POLLING).toBeDefined();
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
     expect(await recover(codex, events.at(-1)?.threadId ?? '')).toMatchObject({ png: DRAWN });
@@ -477,7 +476,7 @@ describe('recoverCodexImage', () => {
     const host = new HostProcess(codex.options());
     await codex.reached('running');
     await host.die('SIGKILL');
-    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
     const { threadId = '', cwd } = await codex.turn();
     // It is removed when the next host process starts.
     await rm(path.dirname(cwd), { recursive: true, maxRetries: 3 });

@@ -18,9 +18,7 @@ import { PICTURE } from '../support/image/small-png.js';
 import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test, RUN_DIR_PREFIX } from '../support/stub/stub.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
-
-/** Waits as long as a busy machine needs. */
-const PATIENCE = { timeout: 20_000, interval: 20 };
+import { POLLING } from '../support/process/survivors.js';
 
 /** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
@@ -123,7 +121,7 @@ describe('the end of a host process that Node does not report', () => {
     async ([ending, end], { codex }) => {
       const host = await busyHost(codex);
       expect(await host.die(ending)).toEqual(end);
-      await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+      await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
       expect(codex.runDirs()).toEqual([]);
     },
@@ -155,7 +153,7 @@ describe('the next host process', () => {
   const leave = async (codex: StubCodex): Promise<{ runDir: string; run: string }> => {
     const host = await busyHost(codex);
     await host.die('SIGKILL');
-    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
     const [name = ''] = codex.runDirs();
     return { runDir: path.join(codex.temporary, name), run: name.replace(RUN_DIR_PREFIX, '') };
   };
@@ -173,7 +171,7 @@ describe('the next host process', () => {
     const host = new HostProcess(codex.options());
     await codex.reached('running');
     await host.die('SIGKILL');
-    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
     await codex.play(turn(save('store', PICTURE)));
     // In its own process, because a stack overflow would end it.
     const { image } = await generateInOwnProcess(codex.options());

@@ -29,7 +29,8 @@ import { type StubCodex, test } from '../support/stub/stub.js';
 import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const ELF = Buffer.from('\x7fELF');
-const MACH_O = Buffer.from('cffaedfe', 'hex');
+/** Of the other byte order, which the kernel refuses. Other broken files go to `/bin/sh`. */
+const MACH_O = Buffer.from('feedfacf', 'hex');
 
 describe('codexPath', () => {
   const NOT_FOUND = { code: 'CODEX_NOT_FOUND', status: 424, retryable: false };
@@ -54,7 +55,7 @@ describe('codexPath', () => {
     [
       'not a program',
       NOT_STARTED,
-      // In the system's own format: macOS passes unknown files to a shell.
+      // In the system's own format: an unknown one is a script for a shell.
       (file) => writeFile(file, MACOS ? MACH_O : ELF, { mode: 0o755 }),
     ],
   ];

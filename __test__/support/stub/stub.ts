@@ -183,16 +183,17 @@ export class StubCodex {
   }
 
   /** Asserts that no process and no run directory is left. */
-  async expectNothingLeft(): Promise<void> {
-    expect(this.survivors(), 'processes left').toEqual([]);
+  async expectNothingLeft(processes = this.survivors()): Promise<void> {
+    expect(processes, 'processes left').toEqual([]);
     expect(this.runDirs(), 'run directories left').toEqual([]);
   }
 
   async close(): Promise<void> {
+    const left = this.survivors();
     try {
-      await this.expectNothingLeft();
+      await this.expectNothingLeft(left);
     } finally {
-      for (const { pid } of this.survivors()) process.kill(pid, 'SIGKILL');
+      for (const { pid } of left) process.kill(pid, 'SIGKILL');
       // Windows closes a program's file a moment after its end. Tries so often at every level.
       await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
     }
