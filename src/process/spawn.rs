@@ -50,6 +50,8 @@ pub struct Pipes {
 ///   returns, so the child has received no input by then.
 /// - On macOS, which has no such limit, one that loses its parents, group, environment and
 ///   directory between two scans.
+/// - On Windows, a suspended child that has not run, if this process dies before it is in the job.
+///   That takes a system that refuses to create the child in the job.
 /// - One that a system service starts on the tree's behalf.
 ///
 /// If this process is killed, its scans are lost, and the watchdog goes by the tag, the group
