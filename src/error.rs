@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::png::PngError;
-use crate::process::Exit;
+use crate::process::{Exit, JobRefused};
 use crate::text::name;
 
 /// Cause of a failed call.
@@ -578,7 +578,11 @@ impl From<Cause> for Failure {
 pub fn os_error_text(error: &std::io::Error) -> String {
     // An `io::Error` made from an errno prints only that errno's text. One made from a message may
     // quote anything, so only its kind is returned.
-    if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<JobRefused>()) {
+        Some(refused) => refused.to_string(),
+        None if error.raw_os_error().is_some() => error.to_string(),
+        None => error.kind().to_string(),
+    }
 }
 
 /// Assertions on every message for end users.
@@ -617,6 +621,17 @@ pub(crate) mod sentences {
 mod tests {
     use super::sentences::{assert_names_no_option, assert_sentence};
     use super::*;
+
+    #[test]
+    fn os_errors_are_quoted_and_other_texts_are_not() {
+        use std::io::Error;
+
+        let denied = Error::from_raw_os_error(5);
+        assert_eq!(os_error_text(&denied), denied.to_string());
+        assert_eq!(os_error_text(&Error::other("/home/me")), "other error");
+        let expected = format!("Windows does not let a job object hold it: {denied}");
+        assert_eq!(os_error_text(&Error::other(JobRefused(denied))), expected);
+    }
 
     fn every_cause() -> Vec<Cause> {
         vec![
