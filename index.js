@@ -839,5 +839,6 @@ module.exports.checkCodex = nativeBinding.checkCodex
 module.exports.codexNeedsDangerFullAccessSandbox = nativeBinding.codexNeedsDangerFullAccessSandbox
 module.exports.generateCodexImage = nativeBinding.generateCodexImage
 module.exports.generateCodexImageDetailed = nativeBinding.generateCodexImageDetailed
+module.exports.isCodexImageError = nativeBinding.isCodexImageError
 module.exports.recoverCodexImage = nativeBinding.recoverCodexImage
 module.exports.setMaxConcurrentRuns = nativeBinding.setMaxConcurrentRuns

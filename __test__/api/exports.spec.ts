@@ -15,6 +15,7 @@ const NAMES = [
   'codexNeedsDangerFullAccessSandbox',
   'generateCodexImage',
   'generateCodexImageDetailed',
+  'isCodexImageError',
   'recoverCodexImage',
   'setMaxConcurrentRuns',
 ];
