@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { tool } from '../../scripts/bootstrap.mjs';
 import { installCodex, NEWEST } from '../support/real/codex-cli.js';
 import { Consumer, fetchNode, Studio } from './consumers.js';
+import { recipes } from './recipes.js';
 import { type Published, Registry } from './registry.js';
 import { host, npmEnvironment, PLATFORMS, release, work } from './release.js';
 
@@ -213,6 +214,22 @@ function uses(
   };
 }
 
+// ── The recipes of docs/using-it-with.md ────────────────────────────────────────────────────────
+
+async function checkRecipes(
+  env: NodeJS.ProcessEnv,
+  studio: Studio,
+  directory: string,
+): Promise<Row[]> {
+  const version = NODES.at(-1) ?? '';
+  const node = await fetchNode(version);
+  const rows: Row[] = [['Recipes', `Node ${version}`]];
+  const project = { directory: path.join(directory, 'recipes'), node, version };
+  const all = await recipes(project, env, studio);
+  for (const [what, body] of Object.entries(all)) rows.push([what, await check(what, body)]);
+  return rows;
+}
+
 // ── All of it ───────────────────────────────────────────────────────────────────────────────────
 
 function print(table: readonly Row[]): void {
@@ -233,6 +250,7 @@ try {
   await release(env);
   print(await checkPackages(registry.packages));
   print(await checkConsumers(env, studio, elsewhere));
+  print(await checkRecipes(env, studio, elsewhere));
 } finally {
   await rm(elsewhere, { recursive: true });
   await Promise.all([registry.close(), studio.close()]);
