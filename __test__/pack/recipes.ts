@@ -210,7 +210,8 @@ export async function recipes(
 ): Promise<Recipes> {
   const page = await readPage();
   const project = new Project(directory, node, page, studio);
-  const isPicture = (bytes: Uint8Array) => deepEqual(Buffer.from(bytes), studio.picture);
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+  const isPicture = (bytes: Uint8Array) => equal(base64(bytes), base64(studio.picture));
 
   /** Runs commands that draw to stdout. */
   const draws = async (commands: string): Promise<void> => {
@@ -284,6 +285,8 @@ export async function recipes(
     ),
     'Single executables': async () => {
       await project.write('fox.cjs', 'sea-config.json');
+      // macOS has another format of executables, and runs none without a signature.
+      if (process.platform === 'darwin') return;
       const before = studio.leftovers();
       await project.run(project.commands('Single executables'));
       isPicture(await project.read('fox.png'));
@@ -311,10 +314,8 @@ export async function recipes(
     Deno: async () => {
       const command = project.commands('Deno');
       await draws(`${command.trim()}; cat fox.png`);
-      await rejects(
-        project.run(command.replace(/--allow-ffi\S*/, '--no-prompt')),
-        /--allow-ffi|ffi/,
-      );
+      const forbidden = command.replace(/--allow-ffi\S*/, '--no-prompt');
+      await rejects(project.run(forbidden), /--allow-ffi/);
     },
     'Cluster and watchers': async () => {
       const before = studio.leftovers();
