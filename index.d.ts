@@ -176,7 +176,15 @@ export interface CodexImageError extends Error {
   resetsAt?: Date
   /** The end of Codex's output, with secrets removed. For logs, not for end users. */
   detail?: string
+  /**
+   * Returns the members above as a plain object. `JSON.stringify` calls it. Before `postMessage`
+   * call it yourself: the structured clone of an error loses them.
+   */
+  toJSON(): CodexImageErrorData
 }
+
+/** A `CodexImageError` as data. */
+export type CodexImageErrorData = Omit<CodexImageError, 'stack' | 'cause' | 'toJSON'>
 
 /**
  * The error that an `import` or `require` of this package throws if its native addon cannot be
@@ -262,6 +270,14 @@ export interface GeneratedImage {
   /** Problems that did not affect the image, as sentences. */
   warnings: Array<string>
 }
+
+/**
+ * Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also true
+ * for errors of another realm, where `instanceof Error` is false, and for what `toJSON` returned,
+ * after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`, its
+ * `resetsAt` is a string.
+ */
+export declare function isCodexImageError(value: unknown): value is CodexImageError
 
 /** A progress event, the second argument of `onProgress`. */
 export interface ProgressEvent {

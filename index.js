@@ -9,5 +9,6 @@ exports.checkCodex = addon.checkCodex;
 exports.codexNeedsDangerFullAccessSandbox = addon.codexNeedsDangerFullAccessSandbox;
 exports.generateCodexImage = addon.generateCodexImage;
 exports.generateCodexImageDetailed = addon.generateCodexImageDetailed;
+exports.isCodexImageError = addon.isCodexImageError;
 exports.recoverCodexImage = addon.recoverCodexImage;
 exports.setMaxConcurrentRuns = addon.setMaxConcurrentRuns;

@@ -211,6 +211,27 @@ const SIGN_IN: &str = "Run `codex login` and sign in with ChatGPT.";
 const UPDATE: &str = "Update Codex and try again. \
                       If that does not help, run `codex` in a terminal to see what it reports.";
 
+/// The codes that JavaScript sees: those of all causes except [`Cause::Aborted`].
+pub const CODES: [&str; 17] = [
+    "INVALID_OPTIONS",
+    "CODEX_NOT_FOUND",
+    "SPAWN_FAILED",
+    "NOT_SIGNED_IN",
+    "API_KEY_LOGIN",
+    "IMAGE_GEN_UNAVAILABLE",
+    "NO_IMAGE",
+    "INVALID_IMAGE",
+    "IMAGE_TOO_LARGE",
+    "USAGE_LIMIT",
+    "RATE_LIMITED",
+    "SAFETY_REJECTED",
+    "BACKEND_ERROR",
+    "CODEX_FAILED",
+    "TIMEOUT",
+    "WORKSPACE_FAILED",
+    "INTERNAL",
+];
+
 impl Cause {
     /// The message for end users.
     #[must_use]
@@ -619,6 +640,8 @@ pub(crate) mod sentences {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::sentences::{assert_names_no_option, assert_sentence};
     use super::*;
 
@@ -705,6 +728,13 @@ mod tests {
         assert_eq!(every_cause().iter().map(parts).collect::<String>(), pinned);
         let whole: Vec<_> = every_cause().iter().map(Cause::to_string).collect();
         assert_eq!(whole, pinned.replace("\n  ", " ").lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_codes_are_those_of_all_causes_but_the_abort() {
+        let causes = every_cause().into_iter().filter(|cause| *cause != Cause::Aborted);
+        let codes: BTreeSet<_> = causes.map(|cause| cause.code()).collect();
+        assert_eq!(codes, BTreeSet::from(CODES));
     }
 
     #[test]

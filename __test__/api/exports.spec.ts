@@ -17,6 +17,7 @@ const NAMES = [
   'codexNeedsDangerFullAccessSandbox',
   'generateCodexImage',
   'generateCodexImageDetailed',
+  'isCodexImageError',
   'recoverCodexImage',
   'setMaxConcurrentRuns',
 ];

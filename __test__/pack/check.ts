@@ -12,6 +12,7 @@ import { tool } from '../../scripts/bootstrap.mjs';
 import { installCodex, NEWEST } from '../support/real/codex-cli.js';
 import { Consumer, fetchNode, Studio } from './consumers.js';
 import { installers } from './installers.js';
+import { recipes } from './recipes.js';
 import { type Published, Registry } from './registry.js';
 import { host, npmEnvironment, PLATFORMS, release, root, work } from './release.js';
 
@@ -239,6 +240,22 @@ function uses(
   };
 }
 
+// ── The recipes of docs/using-it-with.md ────────────────────────────────────────────────────────
+
+async function checkRecipes(
+  env: NodeJS.ProcessEnv,
+  studio: Studio,
+  directory: string,
+): Promise<Row[]> {
+  const version = NODES.at(-1) ?? '';
+  const node = await fetchNode(version);
+  const rows: Row[] = [['Recipes', `Node ${version}`]];
+  const project = { directory: path.join(directory, 'recipes'), node, version };
+  const all = await recipes(project, env, studio);
+  for (const [what, body] of Object.entries(all)) rows.push([what, await check(what, body)]);
+  return rows;
+}
+
 // ── All of it ───────────────────────────────────────────────────────────────────────────────────
 
 function print(table: readonly Row[]): void {
@@ -263,6 +280,7 @@ try {
   for (const [what, body] of Object.entries(installers(elsewhere, registry.origin, env, studio)))
     rows.push([what, await check(what, body)]);
   print(rows);
+  print(await checkRecipes(env, studio, elsewhere));
 } finally {
   await rm(elsewhere, { recursive: true });
   await Promise.all([registry.close(), studio.close()]);

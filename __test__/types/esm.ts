@@ -5,12 +5,14 @@ import {
   type CheckOptions,
   type CodexImageError,
   type CodexImageErrorCode,
+  type CodexImageErrorData,
   type CodexImageLoadError,
   codexNeedsDangerFullAccessSandbox,
   generateCodexImage,
   generateCodexImageDetailed,
   type GeneratedImage,
   type GenerateOptions,
+  isCodexImageError,
   type OnProgress,
   type ProgressEvent,
   type Readiness,
@@ -178,6 +180,15 @@ export function answer(error: CodexImageError): string {
   const ended: number | string | undefined = error.exitCode ?? error.signal;
   const known: (string | undefined)[] = [error.option, error.threadId, error.detail];
   return [plain.message, error.status, error.retryable, retryAt, ended, ...known].join();
+}
+
+export function recognised(error: unknown): CodexImageErrorData | undefined {
+  if (!isCodexImageError(error)) return undefined;
+  const { code, resetsAt }: { code: CodexImageErrorCode; resetsAt?: Date } = error.toJSON();
+  void [code, resetsAt?.getTime()];
+  // @ts-expect-error the data has no stack
+  void error.toJSON().stack;
+  return error;
 }
 
 export const counter: OnProgress = (_message, event) => event.threadId?.length;

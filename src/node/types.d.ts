@@ -176,7 +176,15 @@ export interface CodexImageError extends Error {
   resetsAt?: Date
   /** The end of Codex's output, with secrets removed. For logs, not for end users. */
   detail?: string
+  /**
+   * Returns the members above as a plain object. `JSON.stringify` calls it. Before `postMessage`
+   * call it yourself: the structured clone of an error loses them.
+   */
+  toJSON(): CodexImageErrorData
 }
+
+/** A `CodexImageError` as data. */
+export type CodexImageErrorData = Omit<CodexImageError, 'stack' | 'cause' | 'toJSON'>
 
 /**
  * The error that an `import` or `require` of this package throws if its native addon cannot be
