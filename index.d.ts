@@ -272,10 +272,10 @@ export interface GeneratedImage {
 }
 
 /**
- * Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also true
- * for errors of another realm, where `instanceof Error` is false, and for what `toJSON` returned,
- * after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`, its
- * `resetsAt` is a string.
+ * Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also
+ * true for errors of another realm, where `instanceof Error` is false, and for what `toJSON`
+ * returned, after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`,
+ * its `resetsAt` is a string.
  */
 export declare function isCodexImageError(value: unknown): value is CodexImageError
 

@@ -76,8 +76,8 @@ pub fn to_throw(js: &Js<'_>, cause: Cause) -> Result<Error> {
     Ok(Error::from_unknown_without_coercion(error))
 }
 
-/// Returns whether a value is an error that [`Trace::into_error`] created, or the data of one. Reads
-/// only strings: prototypes differ between realms, and `toJSON` returns a plain object.
+/// Returns whether a value is an error that [`Trace::into_error`] created, or the data of one.
+/// Reads only strings: prototypes differ between realms, and `toJSON` returns a plain object.
 pub fn is_error<'env>(js: &Js<'env>, value: Unknown<'env>) -> bool {
     let member = |name| js.read(value, name).and_then(js::text).ok().flatten();
     member("name").as_deref() == Some(NAME) && member("code").is_some_and(|code| CODES.contains(&code.as_str()))
