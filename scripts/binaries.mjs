@@ -17,8 +17,8 @@ const GLIBC_LIBRARY = /^(?:lib(?:c|dl|m|pthread|rt)|ld-linux-[\w-]+)\.so\.\d$/;
 const MUSL_LIBRARY = /^libc\.so$/;
 const MACOS_LIBRARY = /^\/(?:usr\/lib|System\/Library)\//;
 /**
- * Parts of every Windows 10: API sets, and DLLs of the system directory. VCRUNTIME140.dll is none of
- * them. It comes with a redistributable, which a clean Windows lacks.
+ * Parts of every Windows 10: API sets, and DLLs of the system directory. VCRUNTIME140.dll is not:
+ * it comes with a redistributable, which a clean Windows lacks.
  */
 const WINDOWS_LIBRARY = new RegExp(
   '^(?:api-ms-win-[a-z0-9-]+|advapi32|bcrypt|bcryptprimitives|combase|kernel32|msvcrt|ntdll|ole32|' +

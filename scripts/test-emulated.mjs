@@ -1,6 +1,6 @@
 // `npm run test:emulated`: builds the addon and its tests for other platforms, and runs them in
-// emulators on Linux x64, with each platform's Node. There is none for macOS: its addon is linked and
-// read. `npm run test:emulated -- arm64 musl` names platforms. docs/platforms.md says what this
+// emulators on Linux x64, with each platform's Node. There is none for macOS, whose addon is only
+// linked. `npm run test:emulated -- arm64 musl` names platforms. docs/platforms.md says what this
 // shows, and what it cannot.
 
 import { spawn } from 'node:child_process';

@@ -160,7 +160,7 @@ test.for([
   const script = path.join(root, 'scripts', 'release.mjs');
   const packing = promisify(execFile)(process.execPath, [script, 'pack', copy]);
   // The last line. Those before it come from tools.
-  const line = new RegExp(`\ncodex-image\.${platform}\.node ${reason}.*\n$`);
+  const line = new RegExp(`\ncodex-image.${platform}.node ${reason}.*\n$`);
   const stderr: unknown = expect.stringMatching(line);
   await expect(packing).rejects.toMatchObject({ code: 1, stderr });
   expect(existsSync(path.join(copy, 'packages'))).toBe(false);
