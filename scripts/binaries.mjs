@@ -60,7 +60,7 @@ export function assertLoadable(file) {
     throw new UserError(`${name} needs ${foreign.join(', ')}, which a clean system may lack.`);
   }
   if (fault !== undefined) throw new UserError(`${name} ${fault}.`);
-  console.log(`${name} needs only ${libraries.join(', ')}`);
+  console.log(`${name} needs only ${[...new Set(libraries)].join(', ')}`);
 }
 
 // ── ELF ─────────────────────────────────────────────────────────────────────────────────────────
