@@ -38,7 +38,7 @@ export function missingRepository(manifest) {
 }
 
 /**
- * Fails unless the manifest is that of the release: npm refuses provenance for another repository
+ * Fails unless the manifest is that of the release. npm refuses provenance for another repository
  * than the one whose workflow publishes.
  *
  * @param {Manifest} manifest
@@ -49,10 +49,12 @@ export function assertReleasable(manifest, tag, workflow) {
   if (tag !== `v${manifest.version}`) {
     throw new UserError(`The tag is ${tag}, but package.json has the version ${manifest.version}.`);
   }
+  // Rehearsed on a machine of one's own.
+  if (workflow === undefined) return;
   const members = repositoryMembers(manifest);
   if (members === undefined) throw new UserError(MISSING);
   const { url } = members.repository;
-  if (workflow !== undefined && url !== `git+https://github.com/${workflow}.git`) {
+  if (url !== `git+https://github.com/${workflow}.git`) {
     throw new UserError(`package.json names ${url}, but this is ${workflow}.`);
   }
 }

@@ -37,7 +37,7 @@ describe('a wrong command line', () => {
     ['a blank prompt', [' \n'], /prompt is blank/],
     ['a prompt without quotes', ['a', 'red', 'fox'], /put it in quotes/],
     ['an unknown option', ['a fox', '--frame'], /'--frame'/],
-    ['another', ['a fox', '--frame.size=3'], /'--frame\.size'/],
+    ['an unknown option with a value', ['a fox', '--frame.size=3'], /'--frame\.size'/],
     ['an unknown short option', ['a fox', '-x'], /'-x'/],
     ['an option without its value', ['a fox', '--aspect'], /'-a, --aspect <value>'/],
     ['an option for another’s value', ['a fox', '-o', '--json'], /'-o'/],
@@ -66,7 +66,7 @@ describe('a wrong command line', () => {
     ['no thread', ['--recover', 'mine'], /`--recover`/],
     ['a check of a prompt', ['--check', 'a fox'], /--check takes no prompt: “a fox”/],
     ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
-    ['both JSON and the picture', ['a fox', '--json', '-o', '-'], /both want stdout/],
+    ['both JSON and the image', ['a fox', '--json', '-o', '-'], /both want stdout/],
   ])(
     'exits with 64 and the reason, and starts no turn: %s',
     async ([, args, reason], { codex, world }) => {
@@ -100,7 +100,7 @@ describe('a wrong command line', () => {
     ]);
   });
 
-  test('is none if the prompt only looks like an option', async ({ world }) => {
+  test('is reported as text if only the prompt is --json', async ({ world }) => {
     const outcome = await run(world, ['--frame', '--', '--json']);
     expect(outcome.code).toBe(64);
     expect(outcome.stderr).toContain("'--frame'");

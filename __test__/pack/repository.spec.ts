@@ -35,16 +35,22 @@ test('a package without a repository cannot be released, and says so', () => {
   const nowhere = { version: '1.0.0' };
   expect(missingRepository(nowhere)).toMatch(/names no `repository`/);
   expect(() => {
-    assertReleasable(nowhere, 'v1.0.0', undefined);
+    assertReleasable(nowhere, 'v1.0.0', 'OWNER/NAME');
   }).toThrow(/names no `repository`/);
 });
 
 const manifest = { version: '1.0.0', repository: 'OWNER/NAME' };
 
-test.for(['OWNER/NAME', undefined])('the tag of its version is released by %s', (workflow) => {
+test('the tag of its version is released by its repository', () => {
   expect(missingRepository(manifest)).toBeUndefined();
   expect(() => {
-    assertReleasable(manifest, 'v1.0.0', workflow);
+    assertReleasable(manifest, 'v1.0.0', 'OWNER/NAME');
+  }).not.toThrow();
+});
+
+test('outside of a workflow a package without a repository is tried', () => {
+  expect(() => {
+    assertReleasable({ version: '1.0.0' }, 'v1.0.0', undefined);
   }).not.toThrow();
 });
 
