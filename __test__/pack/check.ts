@@ -97,6 +97,13 @@ async function checkPackages(packages: ReadonlyMap<string, Published>): Promise<
       const { optionalDependencies } = manifestOf(NAME);
       deepEqual(optionalDependencies, Object.fromEntries(platforms.map((name) => [name, version])));
     },
+    'each leads to the repository': async () => {
+      for (const { manifest } of packages.values()) {
+        const repository = /^git\+(https:\/\/.*)\.git$/.exec(manifest.repository?.url ?? '')?.[1];
+        equal(manifest.homepage, `${repository}#readme`, manifest.name);
+        equal(manifest.bugs?.url, `${repository}/issues`, manifest.name);
+      }
+    },
     'nothing runs when they are installed': async () => {
       for (const { manifest } of packages.values()) {
         const scripts = Object.keys(manifest.scripts ?? {});
