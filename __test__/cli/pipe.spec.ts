@@ -205,20 +205,52 @@ describe('a reader that closes its end', () => {
   });
 });
 
-// Only Linux has a device that is always full.
-test.skipIf(!LINUX).for<[what: string, args: string]>([
-  ['path', ''],
-  ['last event', '--json'],
-])('a full disk is a failure for the %s', async ([, args], { codex, world }) => {
-  await codex.play(DRAWN);
-  const command = `"$0" "$1" 'a fox' -q -o fox.png ${args} > /dev/full`;
+/** Runs the command with that redirection of a shell. */
+async function redirected(
+  world: World,
+  args: string,
+  redirection: string,
+): Promise<{ code: number; stderr: string }> {
+  const command = `"$0" "$1" 'a fox' -q ${args} ${redirection}`;
   const shell = spawn('/bin/sh', ['-c', command, process.execPath, CLI], {
     cwd: world.scratch,
     env: world.env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const [[code], stderr] = await Promise.all([once(shell, 'close'), buffer(shell.stderr)]);
+  return { code, stderr: stderr.toString() };
+}
+
+// The shell of Windows cannot close a stream.
+describe.skipIf(WINDOWS)('a stdout that is closed', () => {
+  test.for(['>&-', '>/dev/null'])(
+    'fails before a turn is spent if it should get the image: %s',
+    async (redirection, { codex, world }) => {
+      await codex.play(DRAWN);
+      const { code, stderr } = await redirected(world, '-o -', redirection);
+      expect({ code, stderr }).toEqual({
+        code: 73,
+        stderr: 'codex-image: stdout is closed, so the picture would be lost. [OUTPUT_FAILED]\n',
+      });
+      expect(await codex.recordings()).toEqual([]);
+    },
+  );
+
+  test('is no failure for the path', async ({ codex, world }) => {
+    await codex.play(DRAWN);
+    expect(await redirected(world, '-o fox.png', '>&-')).toEqual({ code: 0, stderr: '' });
+    expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
+  });
+});
+
+// Only Linux has a device that is always full.
+test.skipIf(!LINUX).for<[what: string, args: string]>([
+  ['path', ''],
+  ['last event', '--json'],
+])('a full disk is a failure for the %s', async ([, args], { codex, world }) => {
+  await codex.play(DRAWN);
+  const { code, stderr } = await redirected(world, `-o fox.png ${args}`, '>/dev/full');
   expect(code).toBe(73);
-  expect(stderr.toString()).toContain('stdout cannot be written: no space left on device.');
+  expect(stderr).toContain('stdout cannot be written: no space left on device.');
   expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
 });
