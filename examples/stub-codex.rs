@@ -99,18 +99,18 @@ impl Exec {
         }
     }
 
-    /// Opens the thread, and writes its record: the file that `STUB_RECORD` names, or one that
+    /// Opens the thread, and writes its rollout: the file that `STUB_ROLLOUT` names, or one that
     /// states the sandbox of the command line. Without it no image is verified by its path.
     fn start_thread(&self) -> Fallible {
         let day = codex_home()?.join("sessions").join("2026").join("01").join("01");
         fs::create_dir_all(&day)?;
-        let record = day.join(format!("rollout-x-{}.jsonl", self.thread_id));
-        if let Some(prepared) = env::var_os("STUB_RECORD") {
-            fs::rename(prepared, record)?;
+        let rollout = day.join(format!("rollout-x-{}.jsonl", self.thread_id));
+        if let Some(prepared) = env::var_os("STUB_ROLLOUT") {
+            fs::rename(prepared, rollout)?;
         } else {
             let sandbox = env::args().skip_while(|arg| arg != "--sandbox").nth(1).unwrap_or_default();
             let policy = format!(r#"{{"sandbox_policy":{{"type":"{sandbox}"}}}}"#);
-            fs::write(record, format!("{{\"type\":\"turn_context\",\"payload\":{policy}}}\n"))?;
+            fs::write(rollout, format!("{{\"type\":\"turn_context\",\"payload\":{policy}}}\n"))?;
         }
         print_line(&format!(r#"{{"type":"thread.started","thread_id":"{}"}}"#, self.thread_id))
     }

@@ -58,11 +58,12 @@ export async function main(body) {
 }
 
 /**
- * Runs a program on this terminal, from the root of the package, and waits for it.
+ * Runs a program on this terminal, by default from the root of the package, and waits for it.
  *
  * @param {string} program
  * @param {readonly string[]} args
  * @param {object} [options]
+ * @param {string} [options.cwd]
  * @param {boolean} [options.shell]
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {import('node:child_process').StdioOptions} [options.stdio]
@@ -70,9 +71,9 @@ export async function main(body) {
 export async function run(
   program,
   args,
-  { shell = false, env = process.env, stdio = 'inherit' } = {},
+  { cwd = root, shell = false, env = process.env, stdio = 'inherit' } = {},
 ) {
-  const child = spawn(program, args, { cwd: root, stdio, shell, env });
+  const child = spawn(program, args, { cwd, stdio, shell, env });
   // Ctrl-C reaches the child as well. Ignored here, so that the shell's prompt comes back only
   // after the child's last output.
   const wait = () => {};

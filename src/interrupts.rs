@@ -110,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn a_call_may_go_on_until_its_time_is_up() {
+    fn a_call_may_continue_until_its_time_limit() {
         let now = Instant::now();
         assert_eq!(interrupts(now).check(), Ok(()));
         assert_eq!(interrupts(now.checked_sub(TIMEOUT).unwrap()).check(), Err(Cause::Timeout(TIMEOUT).into()));
     }
 
     #[test]
-    fn an_abort_and_a_shutdown_end_a_call_before_its_time_is_up() {
+    fn an_abort_and_a_shutdown_end_a_call_before_its_time_limit() {
         let aborted = interrupts(Instant::now());
         aborted.cancel.abort.cancel();
         assert_eq!(aborted.check(), Err(Cause::Aborted.into()));

@@ -30,7 +30,7 @@ pub enum Source {
     Store,
     /// The workspace.
     Workspace,
-    /// The thread's rollout: Codex's record of it.
+    /// The thread's rollout: Codex's file for it.
     Rollout,
 }
 

@@ -35,7 +35,7 @@ impl Default for Queue {
 #[derive(Debug)]
 pub struct Slot(Queue);
 
-/// Position in the waiting line. Dropping it leaves the line.
+/// Position in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
 pub struct Ticket {
     queue: Queue,
@@ -68,7 +68,7 @@ impl Queue {
         state.advance();
     }
 
-    /// Joins the end of the line.
+    /// Joins the end of the queue.
     #[must_use]
     pub fn join(&self) -> Ticket {
         let waiter = Arc::new(Waiter { index: AtomicUsize::new(ADMITTED), changed: Notify::new() });
@@ -94,7 +94,8 @@ impl State {
         }
     }
 
-    /// Removes the waiter from the line. Wakes it and the waiters behind it that reach a milestone.
+    /// Removes the waiter from the queue. Wakes it, and the waiters behind it that reach a
+    /// milestone.
     fn remove(&mut self, index: usize) {
         let first = self.waiting.position(index);
         let Some(waiter) = self.waiting.remove(index) else { return };
@@ -123,7 +124,7 @@ impl Ticket {
     /// Waits for a free slot.
     ///
     /// Passes the position, counted from 1, to `on_position` at the start and at each milestone.
-    /// Dropping the future leaves the line.
+    /// Dropping the future leaves the queue.
     pub async fn admitted(mut self, mut on_position: impl FnMut(usize)) -> Slot {
         let mut reported = 0;
         while let Some(waiter) = &self.waiter {
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn leaving_the_line_moves_the_others_up() {
+    fn leaving_the_queue_moves_the_others_up() {
         let queue = Queue::default();
         queue.set_limit(1);
         let slot = enter(&queue).unwrap();
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cost_of_a_call_grows_with_the_logarithm_of_the_length() {
+    fn the_cost_of_a_waiter_grows_with_the_logarithm_of_the_queue_length() {
         // Cost of leaving: the removal, and a search for each milestone.
         let most = |count: usize| (milestones(1).take_while(|&position| position <= count).count() + 4) * 20;
         for count in [100, 1000, 16_000] {
@@ -401,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_constant_length_is_seldom_compacted() {
+    fn a_queue_of_constant_length_is_seldom_compacted() {
         // A capacity of 1024 has room for it, but leaves few cells empty.
         let (queue, _slot, mut tickets) = long_queue(1022);
         let before = visits(&queue);
@@ -449,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn joining_and_leaving_for_ever_takes_bounded_memory() {
+    fn any_number_of_joins_and_leaves_takes_bounded_memory() {
         let (queue, _slot, tickets) = long_queue(10);
         for _ in 0..10_000 {
             drop((queue.join(), queue.join()));

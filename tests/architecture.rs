@@ -281,7 +281,7 @@ fn modules_use_only_what_the_table_allows_and_no_row_is_stale() {
 }
 
 #[test]
-fn modules_import_each_other_in_no_circle() {
+fn modules_have_no_import_cycle() {
     let tree = &*TREE;
     for parent in tree.modules.keys() {
         assert_eq!(circle(&tree.siblings(parent)), None, "a circle below `crate::{}`", parent.join("::"));

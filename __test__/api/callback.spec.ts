@@ -15,7 +15,7 @@ describe('onProgress', () => {
 
   test.for<[end: string, steps: Step[], options: Partial<GenerateOptions>, abortAt?: number]>([
     ['a success', turn(FLOOD, save('workspace', PICTURE)), {}],
-    ['a picture that ends the turn', turn(save('store', PICTURE), FLOOD, FLOOD, HANG), {}],
+    ['an image that ends the turn', turn(save('store', PICTURE), FLOOD, FLOOD, HANG), {}],
     ['a failure', [...turn(FLOOD), { do: 'exit', code: 1 }], {}],
     ['a timeout', turn(FLOOD, HANG), { timeoutMs: 1000 }],
     ['an abort', turn(FLOOD, FLOOD, HANG), {}, 100],

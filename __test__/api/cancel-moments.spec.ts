@@ -55,12 +55,12 @@ describe('an abort', () => {
       { exec: turn(RUNNING, { do: 'messages', count: 5000 }, HANG) },
     ],
     [
-      'running, and the picture is being written',
+      'running, and the image is being written',
       'running',
       { exec: turn(save('store', PICTURE.subarray(0, 50)), RUNNING, HANG) },
     ],
     [
-      "running, and the picture is there, completion 'exit'",
+      "running, and the image is there, completion 'exit'",
       'running',
       { exec: turn(save('store', PICTURE), RUNNING, HANG) },
       { completion: 'exit' },
@@ -78,9 +78,9 @@ describe('an abort', () => {
   test.for<[when: string, phase: ProgressEvent['phase'], steps: Step[]]>([
     ['looking for Codex', 'preflight', turn(HANG)],
     ['spawning', 'starting', turn(HANG)],
-    ['cleaning, after the picture', 'stopping', turn(save('store', PICTURE), HANG)],
+    ['cleaning up, after the image', 'stopping', turn(save('store', PICTURE), HANG)],
     ['checking', 'checking', turn(save('workspace', PICTURE))],
-    ['checking what is no picture', 'checking', turn(save('workspace', Buffer.from('no')))],
+    ['checking what is no image', 'checking', turn(save('workspace', Buffer.from('no')))],
   ])('ends a call that is %s', async ([, phase, steps], { codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
@@ -90,7 +90,7 @@ describe('an abort', () => {
     await expectAborted(codex, call, signal);
   });
 
-  test('ends a call that is cleaning after its timeout', async ({ codex }) => {
+  test('ends a call that is cleaning up after its timeout', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const steps = turn({ do: 'defy', signals: ['SIGTERM'] }, HANG);
@@ -105,10 +105,10 @@ describe('an abort', () => {
 // On Windows the file would occupy as much of the disk as it claims.
 describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
   const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
-  /** The agent's copy is looked up in a record of 1 TiB. */
+  /** The agent's copy is looked up in a rollout of 1 TiB. */
   const STEPS: Step[] = [{ do: 'thread', id: ID, states: null }, save('workspace', PICTURE)];
 
-  async function leaveGiantRecord(codex: StubCodex): Promise<void> {
+  async function leaveGiantRollout(codex: StubCodex): Promise<void> {
     const directory = path.join(codex.home, 'sessions/2026/03/09');
     await mkdir(directory, { recursive: true });
     const file = path.join(directory, `rollout-2026-03-09T10-11-12-${ID}.jsonl`);
@@ -119,7 +119,7 @@ describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
   test.for(['image', 'exit'] as const)(
     "ends with the abort, completion '%s'",
     async (completion, { codex }) => {
-      await leaveGiantRecord(codex);
+      await leaveGiantRollout(codex);
       const controller = new AbortController();
       const { signal } = controller;
       const call = codex.generate(STEPS, { signal, completion }, (_message, { phase }) => {
@@ -132,7 +132,7 @@ describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
   test.for(['image', 'exit'] as const)(
     "ends with the timeout, completion '%s'",
     async (completion, { codex }) => {
-      await leaveGiantRecord(codex);
+      await leaveGiantRollout(codex);
       const call = codex.generate(STEPS, { timeoutMs: 5000, completion });
       expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', threadId: ID });
       await codex.expectNothingLeft();
@@ -141,7 +141,7 @@ describe.skipIf(WINDOWS)('a provenance check that takes very long', () => {
 });
 
 describe('a late abort', () => {
-  test('leaves the first reason', async ({ codex }) => {
+  test('does not replace the first reason', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const call = codex.generate(turn(RUNNING, HANG), { signal });

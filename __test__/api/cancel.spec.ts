@@ -100,7 +100,7 @@ describe('an abort', () => {
 
     test.for<[end: string, steps: Step[], options: { codexPath?: string; aspect?: string }]>([
       ['a success', turn(save('workspace', PICTURE)), {}],
-      ['a picture that ends the turn', turn(save('store', PICTURE), HANG), {}],
+      ['an image that ends the turn', turn(save('store', PICTURE), HANG), {}],
       ['a failure', [{ do: 'exit', code: 1 }], {}],
       ['a CLI that is not there', [], { codexPath: path.join(NOWHERE, 'codex') }],
       ['bad options', [], { aspect: 'wide' }],
@@ -136,7 +136,7 @@ describe.concurrent('timeoutMs', () => {
   /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
 
-  test('includes the question for the login', async ({ codex, expect }) => {
+  test('includes the time of asking for the login', async ({ codex, expect }) => {
     await codex.login(null);
     const script: StubScript = { login: 'silent', exec: turn(save('store', PICTURE)) };
     const error = await failure(codex.generate(script, { timeoutMs }));
@@ -151,7 +151,7 @@ describe.concurrent('timeoutMs', () => {
     await codex.expectNothingLeft();
   });
 
-  test("includes the time after the picture, completion 'exit'", async ({ codex, expect }) => {
+  test("includes the time after the image, completion 'exit'", async ({ codex, expect }) => {
     const steps = turn(save('store', PICTURE), RUNNING, HANG);
     const error = await failure(codex.generate(steps, { timeoutMs, completion: 'exit' }));
     expect(error).toMatchObject({ code: 'TIMEOUT' });

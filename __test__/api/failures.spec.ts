@@ -104,7 +104,7 @@ const BACKEND: Expected = {
   message: /backend/,
 };
 
-describe('a failure gets its code and its message', () => {
+describe('a failure', () => {
   test.for<[title: string, steps: Step[], expected: Expected]>([
     [
       'from the body of an HTTP error that the tool reports',
@@ -220,7 +220,7 @@ describe('a failure gets its code and its message', () => {
             failedWith('signal SIGSEGV'),
           ] satisfies [string, Step[], Expected],
         ]),
-  ])('%s', async ([, steps, { message, ...expected }], { codex }) => {
+  ])('gets its code and its message %s', async ([, steps, { message, ...expected }], { codex }) => {
     const error = await failure(codex.generate(steps));
     expect(error).toMatchObject(expected);
     expect(error.message).toMatch(message);
@@ -231,7 +231,7 @@ describe('a failure gets its code and its message', () => {
     expect(error.message.length).toBeLessThanOrEqual(300);
   });
 
-  test('NO_IMAGE says that nothing was drawn', async ({ codex }) => {
+  test('says with NO_IMAGE that nothing was drawn', async ({ codex }) => {
     const text = 'What colour should the fox be?';
     const { code, message, detail } = await failure(codex.generate(turn(say(text))));
     expect(code).toBe('NO_IMAGE');
@@ -454,7 +454,7 @@ describe('no member of an error has a secret', () => {
     ['in JSON within a string of Rust', `Some("{\\"id_token\\":\\"${SECRET}\\"}")`],
     ['in colour', `\x1b[31mBearer\x1b[0m \x1b[1m${SECRET}\x1b[0m`],
   ];
-  const WAYS: [way: string, print: (text: string) => Step][] = [
+  const OUTPUTS: [where: string, print: (text: string) => Step][] = [
     ['on stderr', (text) => print('stderr', text)],
     // Some write ends within the secret.
     ['on stderr in several writes', (text) => print('stderr', text, 16)],
@@ -468,9 +468,9 @@ describe('no member of an error has a secret', () => {
   ];
   // A JSON body would hold the codes of a colour in another form.
   const CASES = TEXTS.flatMap(([what, text]) =>
-    WAYS.filter(([way]) => what !== 'in colour' || way !== 'in the body of an HTTP error').map(
-      ([way, step]) => [what, way, step(`before ${text} after\n`)] as const,
-    ),
+    OUTPUTS.filter(
+      ([where]) => what !== 'in colour' || where !== 'in the body of an HTTP error',
+    ).map(([where, step]) => [what, where, step(`before ${text} after\n`)] as const),
   );
 
   test.for(CASES)('that Codex prints %s, %s', async ([, , step], { codex }) => {

@@ -170,7 +170,7 @@ describe("validation 'signature' of the workspace", () => {
     ['reports the size of an image', PICTURE, 40, 30],
     ['reports the size in a header before broken pixels', broken, 3, 2],
     [
-      'reports the size in a header before nothing',
+      'reports the size in a header that nothing follows',
       Buffer.concat([PICTURE.subarray(0, 33), Buffer.alloc(95)]),
       40,
       30,
@@ -195,8 +195,8 @@ describe("validation 'signature' of the workspace", () => {
   });
 
   test.for<[what: string, bytes: Buffer]>([
-    ['127 bytes', broken.subarray(0, 127)],
-    ['no signature', Buffer.alloc(200, 'x')],
+    ['127 bytes with a signature', broken.subarray(0, 127)],
+    ['a file without a signature', Buffer.alloc(200, 'x')],
   ])('refuses %s', async ([, bytes], { codex }) => {
     const call = codex.generate(turn(save('workspace', bytes)), { validation });
     expect(await failure(call)).toMatchObject({ code: 'INVALID_IMAGE' });

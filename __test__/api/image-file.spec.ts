@@ -55,7 +55,7 @@ describe('a decompression bomb', () => {
   });
 });
 
-describe.for(PLACES)('what is no regular file of its own (%s)', (where) => {
+describe.for(PLACES)('an entry that is no plain file (%s)', (where) => {
   // Windows has no other kinds, and creates symbolic links only for some users.
   const kinds = WINDOWS
     ? (['hardlink', 'directory'] as const)

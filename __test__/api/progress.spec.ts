@@ -61,7 +61,7 @@ test('onProgress is called with the phases in order', async ({ codex }) => {
   expect(inOrder.indexOf('checking')).toBeGreaterThan(inOrder.indexOf('image'));
 });
 
-test('onProgress is told of the picture while Codex goes on', async ({ codex }) => {
+test('onProgress is told of the image while Codex goes on', async ({ codex }) => {
   const { events, onProgress } = listener();
   const steps = turn(save('store', PICTURE), { do: 'await', gate: 'end' });
   const call = codex.generate(steps, { completion: 'exit' }, (message, event) => {

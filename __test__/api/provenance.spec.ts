@@ -19,7 +19,7 @@ import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
 import { png } from '../support/image/small-png.js';
 import { CHATGPT_LOGIN } from '../support/call/login.js';
 import { failure } from '../support/call/outcome.js';
-import { HANG, record, save, turn } from '../support/stub/steps.js';
+import { addToRollout, HANG, save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test } from '../support/stub/stub.js';
 import type { Step } from '../support/stub/stub-script.js';
 
@@ -88,7 +88,7 @@ describe.for(['image', 'exit'] as const)(
 
     test("is not verified if it comes from another thread's store", async ({ codex }) => {
       await leaveStored(codex, { thread: ANOTHER_ID, since: new Date() });
-      const steps = turn(record('item', OLD, { thread: ANOTHER_ID }), save('workspace', OLD));
+      const steps = turn(addToRollout('item', OLD, { thread: ANOTHER_ID }), save('workspace', OLD));
       await expectUnverified(codex, steps, 'workspace', { completion });
     });
 
@@ -101,27 +101,27 @@ describe.for(['image', 'exit'] as const)(
     });
 
     test('is not verified if another tool of the agent returned it', async ({ codex }) => {
-      const steps = turn(record('output', FAKED), save('workspace', FAKED));
+      const steps = turn(addToRollout('output', FAKED), save('workspace', FAKED));
       await expectUnverified(codex, steps, 'workspace', { completion });
     });
 
     test('is not verified in a run without a thread', async ({ codex }) => {
-      const steps = [record('item', FAKED), save('workspace', FAKED)];
+      const steps = [addToRollout('item', FAKED), save('workspace', FAKED)];
       await expectUnverified(codex, steps, 'workspace', { completion });
     });
 
-    test('is passed over for the recorded image with requireVerified', async ({ codex }) => {
-      const steps = turn(record('end', DRAWN), save('workspace', FAKED));
+    test('is passed over for the image in the rollout with requireVerified', async ({ codex }) => {
+      const steps = turn(addToRollout('end', DRAWN), save('workspace', FAKED));
       const image = await codex.generateDetailed(steps, { completion });
       expect(image).toMatchObject({ png: FAKED, source: 'workspace', verified: false });
       const insisted = await codex.generateDetailed(steps, { completion, requireVerified: true });
       expect(insisted).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
     });
 
-    test('is verified if the record has the same image', async ({ codex }) => {
+    test('is verified if the rollout has the same image', async ({ codex }) => {
       const steps = turn(
-        record('end', FAKED, { revisedPrompt: 'the first' }),
-        record('end', DRAWN, { revisedPrompt: 'the second' }),
+        addToRollout('end', FAKED, { revisedPrompt: 'the first' }),
+        addToRollout('end', DRAWN, { revisedPrompt: 'the second' }),
         save('workspace', DRAWN),
       );
       await expectVerified(codex, steps, 'workspace', { completion });
@@ -186,7 +186,7 @@ describe('a second `thread.started`', () => {
   });
 
   test.for(['image', 'exit'] as const)(
-    "does not hide this thread's picture, completion '%s'",
+    "does not hide this thread's image, completion '%s'",
     async (completion, { codex }) => {
       const image = await codex.generateDetailed(turn(another, save('store', DRAWN)), {
         completion,
@@ -300,21 +300,25 @@ describe('a store that the agent can write to', () => {
     const codexHome = await homeAt(await codex.ownTemporary('home'));
     await expectUnverified(codex, planted, 'store', { codexHome });
   });
+});
 
-  test('is not one in a home around the temporary directory', async ({ codex }) => {
+describe('a store that the agent cannot write to', () => {
+  test('verifies an image in a home around the temporary directory', async ({ codex }) => {
     const temporary = path.join(codex.home, 'tmp');
     await mkdir(temporary);
     const env = { ...codex.env, [TEMPORARY]: temporary };
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', { env });
   });
 
-  test('is not one under read-only', async ({ codex }) => {
+  test('verifies an image under read-only in a home below the temporary directory', async ({
+    codex,
+  }) => {
     const env = { ...codex.env, CODEX_HOME: await homeAt(await codex.ownTemporary('home')) };
     const options = { env, sandbox: 'read-only' } as const;
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', options);
   });
 
-  test('is not read through a link', async ({ codex }) => {
+  test('has no image behind a link', async ({ codex }) => {
     const outside = path.join(codex.scratch, 'outside');
     await mkdir(outside);
     await writeFile(path.join(outside, 'ig_1.png'), FAKED);
@@ -344,8 +348,8 @@ describe("sandbox 'danger-full-access'", () => {
     await expectUnverified(codex, turn(save('store', FAKED)), 'store', options);
   });
 
-  test('leaves a recorded image verified', async ({ codex }) => {
-    const drawn = [record('item', DRAWN, { revisedPrompt: 'a fox' }), save('store', DRAWN)];
+  test('leaves an image in the rollout verified', async ({ codex }) => {
+    const drawn = [addToRollout('item', DRAWN, { revisedPrompt: 'a fox' }), save('store', DRAWN)];
     await expectVerified(codex, turn(...drawn), 'store', { sandbox });
     const image = await codex.generateDetailed(turn(...drawn), { sandbox });
     expect(image.revisedPrompt).toBe('a fox');
@@ -354,7 +358,7 @@ describe("sandbox 'danger-full-access'", () => {
   });
 
   test('leaves an image unverified that another tool returned', async ({ codex }) => {
-    const steps = turn(record('output', FAKED), save('store', FAKED));
+    const steps = turn(addToRollout('output', FAKED), save('store', FAKED));
     await expectUnverified(codex, steps, 'store', { sandbox });
   });
 });
@@ -383,18 +387,18 @@ describe('a setting that may widen the sandbox', () => {
   test('leaves an image unverified: lean false', async ({ codex }) => {
     await expectUnverified(codex, planted, 'store', { lean: false });
   });
+});
 
-  test('is none of the other settings', async ({ codex }) => {
-    await expectVerified(codex, turn(save('store', DRAWN)), 'store', {
-      config: { model_reasoning_effort: '"high"', service_tier: '"flex"' },
-      disableFeatures: ['plugins'],
-      model: 'gpt-5',
-      networkAccess: true,
-    });
+test('a setting that cannot widen the sandbox leaves an image verified', async ({ codex }) => {
+  await expectVerified(codex, turn(save('store', DRAWN)), 'store', {
+    config: { model_reasoning_effort: '"high"', service_tier: '"flex"' },
+    disableFeatures: ['plugins'],
+    model: 'gpt-5',
+    networkAccess: true,
   });
 });
 
-describe('the sandbox that the record states', () => {
+describe('the sandbox that the rollout states', () => {
   const drawnUnder = (states: Record<string, unknown> | null): Step[] => [
     { do: 'thread', states },
     save('store', DRAWN),
@@ -418,7 +422,7 @@ describe('the sandbox that the record states', () => {
       ({ home }) => policy('workspace-write', { writable_roots: [home] }),
     ],
     [
-      'a writable directory within the record',
+      'a writable directory around the rollout',
       ({ home }) => profile(writes({ type: 'path', path: path.join(home, 'sessions', '2026') })),
     ],
     [
@@ -438,20 +442,20 @@ describe('the sandbox that the record states', () => {
     expect(error).toMatchObject({ code: 'NO_IMAGE' });
   });
 
-  test('leaves a recorded image unverified if it contradicts', async ({ codex }) => {
+  test('leaves an image in the rollout unverified if it contradicts', async ({ codex }) => {
     const [thread, saved] = drawnUnder({ sandbox_policy: { type: 'danger-full-access' } });
-    const steps = [thread, record('item', DRAWN), saved] as Step[];
+    const steps = [thread, addToRollout('item', DRAWN), saved] as Step[];
     expect(await codex.generateDetailed(steps)).toMatchObject({ verified: false });
-    const inRecord = [thread, record('item', DRAWN)] as Step[];
-    const recorded = await codex.generateDetailed(inRecord);
-    expect(recorded).toMatchObject({ source: 'rollout', verified: false });
+    const inRollout = [thread, addToRollout('item', DRAWN)] as Step[];
+    const image = await codex.generateDetailed(inRollout);
+    expect(image).toMatchObject({ source: 'rollout', verified: false });
   });
 
-  test('leaves only recorded images verified if it is missing', async ({ codex }) => {
+  test('leaves only images in the rollout verified if it is missing', async ({ codex }) => {
     await expectUnverified(codex, drawnUnder(null), 'store');
     const [thread, saved] = drawnUnder(null);
-    const recorded = [thread, record('item', DRAWN), saved] as Step[];
-    await expectVerified(codex, recorded, 'store');
+    const steps = [thread, addToRollout('item', DRAWN), saved] as Step[];
+    await expectVerified(codex, steps, 'store');
   });
 
   test('leaves an image verified if other directories are writable as well', async ({ codex }) => {
@@ -469,26 +473,29 @@ describe('the sandbox that the record states', () => {
 });
 
 // On other systems root is confined like every user.
-describe.skipIf(!LINUX)('an agent that runs as root', () => {
-  const steps = turn(record('item', DRAWN), save('store', DRAWN));
+describe.skipIf(!LINUX)('the user whom the agent runs as', () => {
+  const steps = turn(addToRollout('item', DRAWN), save('store', DRAWN));
   const NATIVE = path.join(PLATFORM_PACKAGE, VENDOR, 'bin', 'codex');
 
   test.for([
     { version: '0.150.1', holds: false },
     { version: '0.153.4', holds: true },
-  ])('makes images unverified up to 0.153.3: $version', async ({ version, holds }, { codex }) => {
-    const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
-    await codex.play(steps);
-    const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_MOUNTER);
-    const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
-    expect(image).toMatchObject({ verified: holds, warnings });
-    // Without a shell the agent cannot mount.
-    const readOnly = codex.options({ codexPath, sandbox: 'read-only' });
-    const { image: unshelled } = await generateInOwnProcess(readOnly, AS_MOUNTER);
-    expect(unshelled).toMatchObject({ verified: true, warnings: [] });
-  });
+  ])(
+    'makes images unverified if it is root, up to 0.153.3: $version',
+    async ({ version, holds }, { codex }) => {
+      const { command: codexPath } = await installFromNpm(codex.scratch, version, NATIVE);
+      await codex.play(steps);
+      const { image } = await generateInOwnProcess(codex.options({ codexPath }), AS_MOUNTER);
+      const warnings = holds ? [] : [expect.stringMatching(/^The picture is not verified: .*root/)];
+      expect(image).toMatchObject({ verified: holds, warnings });
+      // Without a shell the agent cannot mount.
+      const readOnly = codex.options({ codexPath, sandbox: 'read-only' });
+      const { image: unshelled } = await generateInOwnProcess(readOnly, AS_MOUNTER);
+      expect(unshelled).toMatchObject({ verified: true, warnings: [] });
+    },
+  );
 
-  test.skipIf(!mayBeCounted())('is one only if the user is root', async ({ codex }) => {
+  test.skipIf(!mayBeCounted())('leaves images verified if it is another', async ({ codex }) => {
     const { command: codexPath } = await installFromNpm(codex.scratch, '0.150.1', NATIVE);
     await codex.play(steps);
     codex.giveTo(COUNTED_USER);

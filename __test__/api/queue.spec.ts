@@ -31,15 +31,15 @@ interface Caller {
   progress: ReturnType<typeof listener>;
 }
 
-/** Waits as long as a busy machine needs. */
-const PATIENCE = { timeout: 30_000, interval: 5 };
+/** For `expect.poll`: waits as long as a busy machine needs. */
+const POLLING = { timeout: 30_000, interval: 5 };
 
 /** Makes `count` calls, each after the first event of the one before. */
 async function callers(count: number, options: Partial<GenerateOptions> = {}): Promise<Caller[]> {
   const all: Caller[] = [];
   for (const caller of await prepare(count, options)) {
     all.push(caller());
-    await expect.poll(() => all.at(-1)?.progress.events.length, PATIENCE).toBeGreaterThan(0);
+    await expect.poll(() => all.at(-1)?.progress.events.length, POLLING).toBeGreaterThan(0);
   }
   return all;
 }
@@ -86,7 +86,7 @@ function positions({ progress }: Caller): number[] {
 
 /** Resolves when that position was reported. */
 async function told(caller: Caller, position: number): Promise<void> {
-  await expect.poll(() => positions(caller).at(-1), PATIENCE).toBe(position);
+  await expect.poll(() => positions(caller).at(-1), POLLING).toBe(position);
 }
 
 async function finish({ codex, outcome, picture }: Caller): Promise<void> {
@@ -154,7 +154,7 @@ describe('the limit', () => {
   test('lets twenty calls in one home each get its own image', async ({ codex }) => {
     const all = (await prepare(20, { codexHome: codex.home })).map((call) => call());
     // None ends before as many run as may.
-    await expect.poll(async () => (await started(all)).length, PATIENCE).toBe(DEFAULT_LIMIT);
+    await expect.poll(async () => (await started(all)).length, POLLING).toBe(DEFAULT_LIMIT);
     await Promise.all(all.map(finish));
     const recordings = await Promise.all(all.map((caller) => caller.codex.turn()));
     expect(mostAtATime(recordings)).toBe(DEFAULT_LIMIT);
@@ -193,7 +193,7 @@ describe('the queue', () => {
     expect(all.map(positions)).toEqual([[], [1], [2, 1], [3, 2, 1]]);
   });
 
-  test('is passed before anything else is done', async () => {
+  test('is passed before a call does anything else', async () => {
     setMaxConcurrentRuns(1);
     const [first, second] = (await callers(2)) as [Caller, Caller];
     await told(second, 1);
@@ -213,7 +213,7 @@ describe('the queue', () => {
     await codex.play(turn(save('store', first.picture)));
     const { onProgress, events } = listener();
     const second = generateCodexImageDetailed(codex.options(), onProgress);
-    await expect.poll(() => events.length, PATIENCE).toBeGreaterThan(0);
+    await expect.poll(() => events.length, POLLING).toBeGreaterThan(0);
     await finish(first);
     const { queueMs, totalMs } = (await second).timings;
     const left = events.find(({ phase }) => phase === 'preflight')?.elapsedMs ?? NaN;
@@ -275,20 +275,20 @@ describe('a call that ends while it is queued', () => {
     await finish(last);
     expect(positions(last)).toEqual([]);
   });
+});
 
-  test('lets the next one start when nothing of it is left if it was running', async () => {
-    setMaxConcurrentRuns(1);
-    const controller = new AbortController();
-    const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
-    await quitter.codex.reached('running');
-    const [next] = (await callers(1)) as [Caller];
-    await told(next, 1);
-    controller.abort('enough');
-    await next.codex.reached('running');
-    expect(quitter.codex.survivors()).toEqual([]);
-    await expect(quitter.outcome).rejects.toBe('enough');
-    await finish(next);
-  });
+test('a running call that is aborted lets the next one start when nothing of it is left', async () => {
+  setMaxConcurrentRuns(1);
+  const controller = new AbortController();
+  const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
+  await quitter.codex.reached('running');
+  const [next] = (await callers(1)) as [Caller];
+  await told(next, 1);
+  controller.abort('enough');
+  await next.codex.reached('running');
+  expect(quitter.codex.survivors()).toEqual([]);
+  await expect(quitter.outcome).rejects.toBe('enough');
+  await finish(next);
 });
 
 describe('a new limit', () => {

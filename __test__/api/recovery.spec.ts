@@ -6,12 +6,12 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
-import { Daemon } from '../support/process/daemon.js';
+import { HostProcess } from '../support/process/host-process.js';
 import { png } from '../support/image/small-png.js';
 import { failure, listener } from '../support/call/outcome.js';
 import {
+  addToRollout,
   HANG,
-  record,
   RUNNING,
   save,
   THREAD,
@@ -20,8 +20,9 @@ import {
   turnFailed,
 } from '../support/stub/steps.js';
 import { type StubCodex, test } from '../support/stub/stub.js';
-import type { RecordForm, Step } from '../support/stub/stub-script.js';
+import type { RolloutForm, Step } from '../support/stub/stub-script.js';
 import { bomb, frame, skippable, WINDOW } from '../support/image/zstd.js';
+import { POLLING } from '../support/process/survivors.js';
 
 const DRAWN = png({ seed: 1, width: 7, height: 5 });
 const STORED = png({ seed: 2 });
@@ -29,12 +30,10 @@ const COPIED = png({ seed: 3 });
 
 const ID = '0199d2c4-aaaa-7000-8000-0123456789ab';
 const ANOTHER_ID = '0199d2c4-bbbb-7000-8000-0123456789ab';
-/** Waits as long as a busy machine needs. */
-const PATIENCE = { timeout: 30_000, interval: 20 };
 /** Long enough for the stub to reach its mark, which each test checks. */
 const TIMEOUT_MS = 2500;
 
-const FORMS: [form: RecordForm, as: string][] = [
+const FORMS: [form: RolloutForm, as: string][] = [
   ['end', '`image_generation_end`, up to 0.150.1'],
   ['call', "`image_generation_call`, of the backend's hosted tool"],
   ['item', '`item_completed`, of 0.169.0'],
@@ -44,15 +43,15 @@ function recover(codex: StubCodex, threadId: string, options: Partial<RecoverOpt
   return recoverCodexImage({ threadId, env: codex.env, ...options });
 }
 
-/** Returns the line of a record with the image, as 0.169.0 writes it. */
+/** Returns the line of a rollout with the image, as 0.169.0 writes it. */
 function line(bytes: Uint8Array, write = (base64: string): string => base64): string {
   const result = write(Buffer.from(bytes).toString('base64'));
   const item = { type: 'Extension', kind: 'image_gen.generation', status: 'completed', result };
   return `${JSON.stringify({ type: 'event_msg', payload: { type: 'item_completed', item } })}\n`;
 }
 
-/** Writes a record of an earlier run. */
-async function leaveRecord(
+/** Writes the rollout of an earlier run. */
+async function leaveRollout(
   codex: StubCodex,
   content: string | Uint8Array,
   place = 'sessions/2026/03/09',
@@ -63,9 +62,9 @@ async function leaveRecord(
   await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${ID}${ending}`), content);
 }
 
-/** Writes a record that Codex has compressed since. */
+/** Writes a rollout that Codex has compressed since. */
 function leaveCompressed(codex: StubCodex, content: Uint8Array, place?: string): Promise<void> {
-  return leaveRecord(codex, content, place, '.jsonl.zst');
+  return leaveRollout(codex, content, place, '.jsonl.zst');
 }
 
 /** Writes an image from years ago into the thread's store. */
@@ -78,11 +77,11 @@ async function leaveStored(codex: StubCodex, bytes: Uint8Array): Promise<void> {
 }
 
 describe.for(['image', 'exit'] as const)(
-  "a picture that Codex did not save, completion '%s'",
+  "an image that Codex did not save, completion '%s'",
   (completion) => {
-    test.for(FORMS)('is taken from the record: %s (%s)', async ([form], { codex }) => {
+    test.for(FORMS)('is taken from the rollout: %s (%s)', async ([form], { codex }) => {
       const revisedPrompt = 'a "red" fox, studio light';
-      const steps = turn(record(form, DRAWN, { revisedPrompt }));
+      const steps = turn(addToRollout(form, DRAWN, { revisedPrompt }));
       const image = await codex.generateDetailed(steps, { completion });
       expect(image).toMatchObject({
         png: DRAWN,
@@ -97,43 +96,43 @@ describe.for(['image', 'exit'] as const)(
     });
 
     test.for(['read-only', 'workspace-write', 'danger-full-access'] as const)(
-      'is taken from the record in the sandbox %s',
+      'is taken from the rollout in the sandbox %s',
       async (sandbox, { codex }) => {
-        const steps = turn(record('end', DRAWN));
+        const steps = turn(addToRollout('end', DRAWN));
         const image = await codex.generateDetailed(steps, { completion, sandbox });
         expect(image).toMatchObject({ png: DRAWN, source: 'rollout', verified: true });
       },
     );
 
-    test('has no revisedPrompt where the record has none', async ({ codex }) => {
-      const image = await codex.generateDetailed(turn(record('item', DRAWN)), { completion });
+    test('has no revisedPrompt where the rollout has none', async ({ codex }) => {
+      const image = await codex.generateDetailed(turn(addToRollout('item', DRAWN)), { completion });
       expect(image).not.toHaveProperty('revisedPrompt');
     });
 
     test('is the first valid one', async ({ codex }) => {
       const steps = turn(
-        record('item', DRAWN.subarray(0, -20)),
-        record('item', Buffer.from('ffd8ffe000104a464946', 'hex')),
-        record('item', DRAWN),
-        record('item', STORED),
+        addToRollout('item', DRAWN.subarray(0, -20)),
+        addToRollout('item', Buffer.from('ffd8ffe000104a464946', 'hex')),
+        addToRollout('item', DRAWN),
+        addToRollout('item', STORED),
       );
       expect(await codex.generate(steps, { completion })).toEqual(DRAWN);
     });
 
-    test("is not taken from another thread's record", async ({ codex }) => {
-      const steps = turn(record('end', DRAWN, { thread: ANOTHER_ID }));
+    test("is not taken from another thread's rollout", async ({ codex }) => {
+      const steps = turn(addToRollout('end', DRAWN, { thread: ANOTHER_ID }));
       expect(await failure(codex.generate(steps, { completion }))).toMatchObject({
         code: 'NO_IMAGE',
       });
     });
 
     test('is not taken without a thread', async ({ codex }) => {
-      const error = await failure(codex.generate([record('end', DRAWN)], { completion }));
+      const error = await failure(codex.generate([addToRollout('end', DRAWN)], { completion }));
       expect(error).toMatchObject({ code: 'NO_IMAGE' });
     });
 
     test('may have maxImageBytes, and no more', async ({ codex }) => {
-      const steps = turn(record('end', DRAWN));
+      const steps = turn(addToRollout('end', DRAWN));
       const options = { completion, maxImageBytes: DRAWN.length };
       expect(await codex.generate(steps, options)).toEqual(DRAWN);
       await failure(codex.generate(steps, { completion, maxImageBytes: DRAWN.length - 1 }));
@@ -141,11 +140,11 @@ describe.for(['image', 'exit'] as const)(
   },
 );
 
-describe('a recorded image of a Codex that then fails', () => {
+describe('an image in the rollout of a Codex that then fails', () => {
   const steps: Step[] = [
     THREAD,
     TURN_STARTED,
-    record('end', DRAWN),
+    addToRollout('end', DRAWN),
     turnFailed('stream error'),
     { do: 'exit', code: 1 },
   ];
@@ -165,17 +164,17 @@ describe('a recorded image of a Codex that then fails', () => {
 describe('the order of the sources', () => {
   const IN_STORE = save('store', STORED);
   const IN_WORKSPACE = save('workspace', COPIED);
-  const IN_RECORD = record('item', DRAWN);
+  const IN_ROLLOUT = addToRollout('item', DRAWN);
 
   test.for<[completion: GenerateOptions['completion'], source: string, steps: Step[]]>([
-    ['image', 'store', [IN_RECORD, IN_WORKSPACE, IN_STORE]],
-    ['image', 'store', [IN_RECORD, IN_STORE]],
-    ['image', 'workspace', [IN_RECORD, IN_WORKSPACE]],
-    ['image', 'rollout', [IN_RECORD]],
-    ['exit', 'workspace', [IN_RECORD, IN_WORKSPACE, IN_STORE]],
-    ['exit', 'store', [IN_RECORD, IN_STORE]],
-    ['exit', 'workspace', [IN_RECORD, IN_WORKSPACE]],
-    ['exit', 'rollout', [IN_RECORD]],
+    ['image', 'store', [IN_ROLLOUT, IN_WORKSPACE, IN_STORE]],
+    ['image', 'store', [IN_ROLLOUT, IN_STORE]],
+    ['image', 'workspace', [IN_ROLLOUT, IN_WORKSPACE]],
+    ['image', 'rollout', [IN_ROLLOUT]],
+    ['exit', 'workspace', [IN_ROLLOUT, IN_WORKSPACE, IN_STORE]],
+    ['exit', 'store', [IN_ROLLOUT, IN_STORE]],
+    ['exit', 'workspace', [IN_ROLLOUT, IN_WORKSPACE]],
+    ['exit', 'rollout', [IN_ROLLOUT]],
   ])("is kept, completion '%s': %s", async ([completion, source, steps], { codex }) => {
     const image = await codex.generateDetailed(turn(...steps), { completion });
     expect(image.source).toBe(source);
@@ -185,7 +184,7 @@ describe('the order of the sources', () => {
 
   test('passes over broken files', async ({ codex }) => {
     const broken = DRAWN.subarray(0, 40);
-    const steps = turn(save('store', broken), save('workspace', broken), IN_RECORD);
+    const steps = turn(save('store', broken), save('workspace', broken), IN_ROLLOUT);
     for (const completion of ['image', 'exit'] as const) {
       const image = await codex.generateDetailed(steps, { completion });
       expect(image).toMatchObject({ png: DRAWN, source: 'rollout' });
@@ -200,13 +199,13 @@ describe('the order of the sources', () => {
         item: { id: 'item_1', type: 'agent_message', text: 'IMAGE_GEN_UNAVAILABLE' },
       },
     };
-    expect(await codex.generate(turn(IN_RECORD, said))).toEqual(DRAWN);
+    expect(await codex.generate(turn(IN_ROLLOUT, said))).toEqual(DRAWN);
   });
 });
 
 describe('recoverCodexImage', () => {
-  test('returns the image of a call from the record', async ({ codex }) => {
-    const steps = turn(record('end', DRAWN, { revisedPrompt: 'a fox' }));
+  test('returns the image of a call from the rollout', async ({ codex }) => {
+    const steps = turn(addToRollout('end', DRAWN, { revisedPrompt: 'a fox' }));
     const drawn = await codex.generateDetailed(steps);
     const recovered = await recover(codex, drawn.threadId ?? '');
     for (const image of [drawn, recovered]) {
@@ -233,14 +232,14 @@ describe('recoverCodexImage', () => {
   });
 
   test('returns the image any number of times', async ({ codex }) => {
-    await leaveRecord(codex, line(DRAWN));
+    await leaveRollout(codex, line(DRAWN));
     const images = await Promise.all([1, 2, 3].map(() => recover(codex, ID)));
     expect(images.map((image) => image.png)).toEqual([DRAWN, DRAWN, DRAWN]);
   });
 
   test('starts no process', async ({ codex }) => {
     await codex.play(turn(save('store', STORED)));
-    await leaveRecord(codex, line(DRAWN));
+    await leaveRollout(codex, line(DRAWN));
     expect((await recover(codex, ID)).png).toEqual(DRAWN);
     expect(await codex.recordings()).toEqual([]);
   });
@@ -250,59 +249,59 @@ describe('recoverCodexImage', () => {
     expect(await recover(codex, ID)).toMatchObject({ png: STORED, source: 'store' });
   });
 
-  test('prefers the store, and verifies by the record', async ({ codex }) => {
+  test('prefers the store, and verifies it by the rollout', async ({ codex }) => {
     await leaveStored(codex, STORED);
-    await leaveRecord(codex, line(DRAWN));
+    await leaveRollout(codex, line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject({ source: 'store', verified: false });
-    await leaveRecord(codex, line(DRAWN) + line(STORED));
+    await leaveRollout(codex, line(DRAWN) + line(STORED));
     expect(await recover(codex, ID)).toMatchObject({ source: 'store', verified: true });
   });
 
-  test('reads the record where the file in the store is broken', async ({ codex }) => {
+  test('reads the rollout where the file in the store is broken', async ({ codex }) => {
     await leaveStored(codex, STORED.subarray(0, -8));
-    await leaveRecord(codex, line(DRAWN));
+    await leaveRollout(codex, line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN, source: 'rollout' });
   });
 
-  test('reads an archived record', async ({ codex }) => {
-    await leaveRecord(codex, line(DRAWN), 'archived_sessions');
+  test('reads an archived rollout', async ({ codex }) => {
+    await leaveRollout(codex, line(DRAWN), 'archived_sessions');
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN, source: 'rollout' });
   });
 
-  test('reads a record of any day', async ({ codex }) => {
+  test('reads a rollout of any day', async ({ codex }) => {
     for (const day of ['2025/12/31', '2026/03/10', '2027/01/01']) {
       await mkdir(path.join(codex.home, 'sessions', day), { recursive: true });
     }
-    await leaveRecord(codex, line(DRAWN));
+    await leaveRollout(codex, line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
   });
 
   test.for<[what: string, before: string]>([
     ['blank lines', '\n\n'],
     ['cut JSON', '{"type":"event_msg","payload":{"type":"image_gener\n'],
-    ['JSON that is no record', 'null\n[]\n5\n"image_generation_end"\n{"payload":5}\n'],
+    ['JSON that is no entry', 'null\n[]\n5\n"image_generation_end"\n{"payload":5}\n'],
     ['CRLF', '{}\r\n'],
     ['a line of two megabytes', `${JSON.stringify({ text: 'x'.repeat(2 << 20) })}\n`],
-    ['a picture that is no base64', line(DRAWN).replace('iVBOR', '!!!!!')],
-    ['an empty picture', line(Buffer.alloc(0))],
-  ])('reads a record with %s', async ([, before], { codex }) => {
-    await leaveRecord(codex, before + line(DRAWN));
+    ['an image that is no base64', line(DRAWN).replace('iVBOR', '!!!!!')],
+    ['an empty image', line(Buffer.alloc(0))],
+  ])('reads a rollout with %s', async ([, before], { codex }) => {
+    await leaveRollout(codex, before + line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
   });
 
-  test('reads a record whose last line has no end', async ({ codex }) => {
-    await leaveRecord(codex, line(DRAWN).trimEnd());
+  test('reads a rollout whose last line has no end', async ({ codex }) => {
+    await leaveRollout(codex, line(DRAWN).trimEnd());
     expect(await recover(codex, ID)).toMatchObject({ png: DRAWN });
   });
 
   test('does not return what another tool of the agent returned', async ({ codex }) => {
-    const steps = turn(record('output', COPIED), { do: 'exit', code: 1 });
+    const steps = turn(addToRollout('output', COPIED), { do: 'exit', code: 1 });
     const { threadId = '' } = await failure(codex.generate(steps));
     expect(await failure(recover(codex, threadId))).toMatchObject({ code: 'NO_IMAGE' });
   });
 });
 
-describe('a compressed record', () => {
+describe('a compressed rollout', () => {
   const lines = Buffer.from(`{"type":"session_meta"}\n${line(DRAWN)}`);
   const found = { png: DRAWN, source: 'rollout', verified: true };
 
@@ -326,7 +325,7 @@ describe('a compressed record', () => {
     ['a frame for each byte', Buffer.concat([...lines].map((byte) => frame(Buffer.of(byte))))],
     ['skippable frames', Buffer.concat([skippable(lines), frame(lines), skippable(lines)])],
     ['the largest window', frame(lines, { window: WINDOW.largest })],
-    ['no end', frame(lines, { isWhole: false })],
+    ['a frame without an end', frame(lines, { isWhole: false })],
     ['something else behind it', Buffer.concat([frame(lines), Buffer.from('{}\n')])],
     ['a cut frame behind it', Buffer.concat([frame(lines), frame(lines).subarray(0, 50)])],
     ['a bomb behind it', Buffer.concat([frame(lines), bomb('x', 2 ** 31)])],
@@ -341,20 +340,20 @@ describe('a compressed record', () => {
     expect(await recover(codex, ID)).toMatchObject({ ...found, source: 'store' });
   });
 
-  test('is not read where there is a plain one', async ({ codex }) => {
+  test('is not read where there is an uncompressed one', async ({ codex }) => {
     await leaveCompressed(codex, frame(Buffer.from(line(STORED))));
-    await leaveRecord(codex, line(DRAWN));
+    await leaveRollout(codex, line(DRAWN));
     expect(await recover(codex, ID)).toMatchObject(found);
   });
 
-  test('is not believed where the thread has another record', async ({ codex }) => {
+  test('is not believed where the thread has another rollout', async ({ codex }) => {
     await leaveCompressed(codex, frame(lines), 'archived_sessions');
-    await leaveRecord(codex, line(DRAWN));
+    await leaveRollout(codex, line(DRAWN));
     expect(await failure(recover(codex, ID))).toMatchObject({ code: 'NO_IMAGE' });
   });
 
   test.for<[what: string, stream: Buffer]>([
-    ['nothing', Buffer.alloc(0)],
+    ['an empty file', Buffer.alloc(0)],
     ['what is not compressed', lines],
     ['a frame that is cut', frame(lines).subarray(0, -30)],
     ['a larger window than is read', frame(lines, { window: WINDOW.larger })],
@@ -381,7 +380,7 @@ describe('a compressed record', () => {
   });
 });
 
-describe('a recorded picture', () => {
+describe('an image in the rollout', () => {
   const wrap = (base64: string, width: number, end: string): string =>
     base64.replaceAll(new RegExp(`.{${width}}`, 'g'), `$&${end}`);
   // Its length is no multiple of three, so that the base64 is padded.
@@ -395,13 +394,13 @@ describe('a recorded picture', () => {
   ];
 
   test.for(WRITTEN)('is recovered %s', async ([, write], { codex }) => {
-    await leaveRecord(codex, line(PADDED, write));
+    await leaveRollout(codex, line(PADDED, write));
     expect(await recover(codex, ID)).toMatchObject({ png: PADDED, source: 'rollout' });
   });
 
   test.for(WRITTEN)("of the backend's hosted tool is taken %s", async ([, write], { codex }) => {
     const base64 = write(PADDED.toString('base64'));
-    const image = await codex.generateDetailed(turn({ do: 'record', form: 'call', base64 }));
+    const image = await codex.generateDetailed(turn({ do: 'addToRollout', form: 'call', base64 }));
     expect(image).toMatchObject({ png: PADDED, source: 'rollout', verified: true });
   });
 
@@ -411,9 +410,9 @@ describe('a recorded picture', () => {
     ['half a PNG', DRAWN.subarray(0, 50), /ends too early/],
     ['a text', Buffer.from('I am sorry, I cannot draw that.\n'), /text/],
   ])('that is %s is refused, and the error names it', async ([, bytes, named], { codex }) => {
-    const steps = turn(record('call', bytes));
+    const steps = turn(addToRollout('call', bytes));
     const error = await failure(codex.generate(steps));
-    await leaveRecord(codex, line(bytes));
+    await leaveRollout(codex, line(bytes));
     for (const refused of [error, await failure(recover(codex, ID))]) {
       expect(refused).toMatchObject({ code: 'INVALID_IMAGE', status: 502 });
       expect(refused.message).toMatch(named);
@@ -421,7 +420,7 @@ describe('a recorded picture', () => {
   });
 
   test('that is no base64 is refused, and the error names it', async ({ codex }) => {
-    await leaveRecord(
+    await leaveRollout(
       codex,
       line(DRAWN, () => 'https://example.com/a.png'),
     );
@@ -431,7 +430,7 @@ describe('a recorded picture', () => {
   });
 
   test('that is too large is reported before one that is invalid', async ({ codex }) => {
-    await leaveRecord(
+    await leaveRollout(
       codex,
       line(Buffer.from('GIF89a')) + line(DRAWN) + line(Buffer.from('GIF89a')),
     );
@@ -444,10 +443,10 @@ describe('recoverCodexImage', () => {
   test('returns the image after an abort', async ({ codex }) => {
     const controller = new AbortController();
     const { events, onProgress } = listener();
-    const steps = turn(record('item', DRAWN), RUNNING, HANG);
+    const steps = turn(addToRollout('item', DRAWN), RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal }, onProgress);
     await codex.reached('running');
-    await expect.poll(() => events.at(-1)?.threadId, PATIENCE).toBeDefined();
+    await expect.poll(() => events.at(-1)?.threadId, POLLING).toBeDefined();
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
     expect(await recover(codex, events.at(-1)?.threadId ?? '')).toMatchObject({ png: DRAWN });
@@ -465,21 +464,21 @@ describe('recoverCodexImage', () => {
   });
 
   test('returns the image after a timeout', async ({ codex }) => {
-    const steps = turn(record('item', DRAWN), RUNNING, HANG);
+    const steps = turn(addToRollout('item', DRAWN), RUNNING, HANG);
     const error = await failure(codex.generate(steps, { timeoutMs: TIMEOUT_MS }));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
     expect(codex.hasReached('running')).toBe(true);
     expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 
-  test('returns the image after the daemon was killed', async ({ codex }) => {
-    await codex.play(turn(record('end', DRAWN), RUNNING, HANG));
-    const daemon = new Daemon(codex.options());
+  test('returns the image after the host process was killed', async ({ codex }) => {
+    await codex.play(turn(addToRollout('end', DRAWN), RUNNING, HANG));
+    const host = new HostProcess(codex.options());
     await codex.reached('running');
-    await daemon.die('SIGKILL');
-    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    await host.die('SIGKILL');
+    await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
     const { threadId = '', cwd } = await codex.turn();
-    // It is removed when the next daemon starts.
+    // It is removed when the next host process starts.
     await rm(path.dirname(cwd), { recursive: true, maxRetries: 3 });
 
     expect(await recover(codex, threadId)).toMatchObject({ png: DRAWN, source: 'rollout' });
@@ -487,7 +486,7 @@ describe('recoverCodexImage', () => {
 });
 
 describe('a timeout', () => {
-  // The image counts only once it is recorded, and the store shows no change then.
+  // The image counts only once it is in the rollout, and the store shows no change then.
   const late: Partial<GenerateOptions> = {
     sandbox: 'danger-full-access',
     requireVerified: true,
@@ -496,7 +495,7 @@ describe('a timeout', () => {
   const steps = turn(
     save('store', STORED),
     { do: 'sleep', ms: 500 },
-    record('item', STORED),
+    addToRollout('item', STORED),
     RUNNING,
     HANG,
   );
@@ -525,10 +524,10 @@ describe('recoverCodexImage without an image', () => {
   test.for<[what: string, prepare: (codex: StubCodex) => Promise<unknown>]>([
     ['no home', (codex) => rm(codex.home, { recursive: true })],
     ['an empty home', async () => {}],
-    ['an empty record', (codex) => leaveRecord(codex, '')],
-    ['a record without a picture', (codex) => leaveRecord(codex, '{"type":"session_meta"}\n')],
+    ['an empty rollout', (codex) => leaveRollout(codex, '')],
+    ['a rollout without an image', (codex) => leaveRollout(codex, '{"type":"session_meta"}\n')],
     [
-      'a directory instead of the record',
+      'a directory instead of the rollout',
       (codex) =>
         mkdir(path.join(codex.home, `sessions/2026/03/09/rollout-x-${ID}.jsonl`), {
           recursive: true,
@@ -560,8 +559,8 @@ describe('recoverCodexImage without an image', () => {
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413, threadId: ID });
   });
 
-  test('keeps to maxImageBytes in the record', async ({ codex }) => {
-    await leaveRecord(codex, line(DRAWN));
+  test('keeps to maxImageBytes in the rollout', async ({ codex }) => {
+    await leaveRollout(codex, line(DRAWN));
     const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
     expect((await recoverUpTo(DRAWN.length)).png).toEqual(DRAWN);
     await failure(recoverUpTo(DRAWN.length - 1));
@@ -570,7 +569,7 @@ describe('recoverCodexImage without an image', () => {
 
 describe('the home of recoverCodexImage', () => {
   test('is codexHome before CODEX_HOME', async ({ codex }) => {
-    await leaveRecord(codex, line(DRAWN));
+    await leaveRollout(codex, line(DRAWN));
     const env = { ...codex.env, CODEX_HOME: codex.scratch };
     expect((await recover(codex, ID, { env, codexHome: codex.home })).png).toEqual(DRAWN);
     expect(await failure(recover(codex, ID, { env }))).toMatchObject({ code: 'NO_IMAGE' });
@@ -578,7 +577,7 @@ describe('the home of recoverCodexImage', () => {
 
   test('is ~/.codex where no home is named', async ({ codex }) => {
     const { CODEX_HOME: _, ...env } = codex.env;
-    await leaveRecord(codex, line(DRAWN), '../user/.codex/sessions/2026/03/09');
+    await leaveRollout(codex, line(DRAWN), '../user/.codex/sessions/2026/03/09');
     expect((await recover(codex, ID, { env })).png).toEqual(DRAWN);
   });
 });
@@ -623,7 +622,7 @@ describe('an invalid thread id', () => {
         await writeFile(path.join(directory, 'ig_1.png'), STORED);
       }
       await leaveStored(codex, STORED);
-      await leaveRecord(codex, line(DRAWN));
+      await leaveRollout(codex, line(DRAWN));
       const error = await failure(recover(codex, id));
       expect(error).toBeInstanceOf(TypeError);
       expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });

@@ -17,7 +17,7 @@ import { HELD_ALONE, LINUX, NOWHERE, WINDOWS } from '../support/platform.js';
 import { png } from '../support/image/small-png.js';
 import { valuesOf } from '../support/call/arguments.js';
 import { failure, listener } from '../support/call/outcome.js';
-import { record, RUNNING, save, turn } from '../support/stub/steps.js';
+import { addToRollout, RUNNING, save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test } from '../support/stub/stub.js';
 import type { Step } from '../support/stub/stub-script.js';
 
@@ -264,7 +264,7 @@ describe('a reference that comes back unchanged', () => {
   const PLACES: [place: string, step: Step][] = [
     ['at the handed path', save('workspace', PNG)],
     ['in the store', save('store', PNG)],
-    ['in the record', record('item', PNG)],
+    ['in the rollout', addToRollout('item', PNG)],
   ];
 
   test.for(PLACES)('is no image %s', async ([, step], { codex }) => {
@@ -283,7 +283,7 @@ describe('a reference that comes back unchanged', () => {
 
   test.for<[what: string, drawn: Step, source: string]>([
     ['the store', save('store', DRAWN), 'store'],
-    ['the record', record('end', DRAWN), 'rollout'],
+    ['the rollout', addToRollout('end', DRAWN), 'rollout'],
   ])('does not hide the image in %s', async ([, drawn, source], { codex }) => {
     const referenceImages = await files(codex, PNG);
     for (const completion of ['image', 'exit'] as const) {

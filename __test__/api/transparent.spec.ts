@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 
 import { assemble, chunk, header, pixels, png } from '../support/image/small-png.js';
 import { failure } from '../support/call/outcome.js';
-import { record, save, turn } from '../support/stub/steps.js';
+import { addToRollout, save, turn } from '../support/stub/steps.js';
 import { test } from '../support/stub/stub.js';
 
 const OPAQUE = png();
@@ -54,7 +54,7 @@ describe('the warning about transparency', () => {
   const PLACES = [
     ['store', save('store', OPAQUE), save('store', TRANSPARENT)],
     ['workspace', save('workspace', OPAQUE), save('workspace', TRANSPARENT)],
-    ['rollout', record('item', OPAQUE), record('item', TRANSPARENT)],
+    ['rollout', addToRollout('item', OPAQUE), addToRollout('item', TRANSPARENT)],
   ] as const;
 
   test.for(PLACES)(

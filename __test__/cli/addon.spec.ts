@@ -36,13 +36,13 @@ test('a call without the addon names what is missing', async ({ world }) => {
   expect(await readdir(world.scratch)).toEqual(['package']);
 });
 
-test('--verbose adds the reason', async ({ world }) => {
+test('a call without the addon gives the reason with --verbose', async ({ world }) => {
   const cli = await withoutAddon(world);
   const { stderr } = await run(world, ['a fox', '--verbose'], { cli });
   expect(stderr).toMatch(/\n {2}.*native binding/);
 });
 
-test('--json reports it as an object', async ({ world }) => {
+test('a call without the addon prints an object with --json', async ({ world }) => {
   const outcome = await run(world, ['a fox', '--json'], { cli: await withoutAddon(world) });
   expect(outcome).toMatchObject({ code: 69, stderr: '' });
   expect(events(outcome)).toMatchObject([

@@ -37,7 +37,7 @@ describe('a wrong command line', () => {
     ['a blank prompt', [' \n'], /prompt is blank/],
     ['a prompt without quotes', ['a', 'red', 'fox'], /put it in quotes/],
     ['an unknown option', ['a fox', '--frame'], /no option “--frame”\. `/],
-    ['another', ['a fox', '--frame.size=3'], /no option “--frame\.size”/],
+    ['an unknown option with a value', ['a fox', '--frame.size=3'], /no option “--frame\.size”/],
     ['a member of every object', ['a fox', '--constructor'], /no option “--constructor”/],
     ['an unknown short option', ['a fox', '-x'], /no option “-x”/],
     ['a letter too few', ['a fox', '--tranparent'], /Did you mean --transparent\? `/],
@@ -94,7 +94,7 @@ describe('a wrong command line', () => {
       /takes no prompt: “A fox.” `codex-image --help`/,
     ],
     ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
-    ['both JSON and the picture', ['a fox', '--json', '-o', '-'], /both want stdout/],
+    ['both JSON and the image', ['a fox', '--json', '-o', '-'], /both want stdout/],
   ])(
     'exits with 64 and the reason, and starts no turn: %s',
     async ([, args, reason], { codex, world }) => {
@@ -150,7 +150,7 @@ describe('a wrong command line', () => {
     expect(events(outcome).at(-1)).toMatchObject({ type: 'error', option });
   });
 
-  test('is none if the prompt only looks like an option', async ({ world }) => {
+  test('is reported as text if only the prompt is --json', async ({ world }) => {
     const outcome = await run(world, ['--frame', '--', '--json']);
     expect(outcome.code).toBe(64);
     expect(outcome.stderr).toContain('“--frame”');

@@ -13,7 +13,7 @@ import { DemoBackend } from '../support/cli/demo-backend.js';
 import { makeCertificate } from '../support/loopback/certificate.js';
 import { WINDOWS } from '../support/platform.js';
 import { type RealCodex, test as realTest } from '../support/real/real.js';
-import { CODE, HOSTED } from '../support/real/ways.js';
+import { CODE, HOSTED } from '../support/real/variants.js';
 
 const COMMAND = fileURLToPath(new URL('../../dist/demo-backend.mjs', import.meta.url));
 
@@ -31,17 +31,17 @@ function environment(real: RealCodex, demo: DemoBackend): Record<string, string>
   return { ...Object.fromEntries(inherited), CODEX_IMAGE_TEST_RUN: real.marker, ...demo.env };
 }
 
-describe.for([HOSTED, CODE])('the demo backend with Codex $name', (way) => {
+describe.for([HOSTED, CODE])('the demo backend with Codex $name', (variant) => {
   test('needs two variables for an image', async ({ demo, real }) => {
     expect(Object.keys(demo.env)).toEqual(['CODEX_HOME', 'CODEX_CA_CERTIFICATE']);
     const env = environment(real, demo);
-    expect(await checkCodex({ codexPath: way.cli.launcher, env })).toMatchObject({
+    expect(await checkCodex({ codexPath: variant.cli.launcher, env })).toMatchObject({
       ready: true,
       login: 'chatgpt',
     });
     const image = await generateCodexImageDetailed({
       prompt: 'an orange cat\non a blue cube',
-      codexPath: way.cli.launcher,
+      codexPath: variant.cli.launcher,
       env,
     });
     expect(image).toMatchObject({ width: 1254, height: 1254, source: 'store' });
@@ -52,7 +52,7 @@ describe.for([HOSTED, CODE])('the demo backend with Codex $name', (way) => {
     ['a fox, usage limit', 'USAGE_LIMIT'],
     ['a fox against the rules', 'SAFETY_REJECTED'],
   ])('fails as the prompt says: %s', async ([prompt = '', code], { demo, real }) => {
-    const options = { prompt, codexPath: way.cli.launcher, env: environment(real, demo) };
+    const options = { prompt, codexPath: variant.cli.launcher, env: environment(real, demo) };
     await expect(generateCodexImageDetailed(options)).rejects.toMatchObject({ code });
   });
 });

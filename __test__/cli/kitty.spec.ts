@@ -14,7 +14,7 @@ import { copy, draw, talk, think } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test as realTest } from '../support/real/real.js';
 import { HANG, save, turn } from '../support/stub/steps.js';
-import { CODE } from '../support/real/ways.js';
+import { CODE } from '../support/real/variants.js';
 
 const missing = missingForKitty();
 const reason = missing === '' ? '' : ` (skipped: no ${missing})`;
@@ -34,7 +34,7 @@ function isLike(wanted: Pixel): (pixel: Pixel) => boolean {
   return (pixel) => pixel.every((value, channel) => value === wanted[channel]);
 }
 
-describe.skipIf(missing !== '')(`a square picture in kitty${reason}`, () => {
+describe.skipIf(missing !== '')(`a square image in kitty${reason}`, () => {
   test.for<[where: string, window: Window]>([
     ['in cells of the usual shape', { width: 1280, height: 720 }],
     ['in high cells', { width: 1280, height: 900, settings: { adjust_line_height: '140%' } }],
@@ -84,7 +84,7 @@ interface Window {
  */
 const isAskedFor = process.env['CODEX_IMAGE_SCREENSHOT'] !== undefined;
 
-realTest.runIf(isAskedFor)('the command draws the picture of README', async ({ real }) => {
+realTest.runIf(isAskedFor)('the command draws the image of README.md', async ({ real }) => {
   // As the demo backend does.
   real.backend.play([think(800), draw({ ms: 2000 }), copy(), talk(3000)]);
   // The picture shows this path.

@@ -179,7 +179,7 @@ describe('an output that cannot be written', () => {
       async () => {},
     ],
     [
-      'a directory that is none',
+      'a parent that is no directory',
       ['-o', 'file/fox.png'],
       WINDOWS ? /no such file or directory/ : /not a directory/,
       (world) => writeFile(at(world, 'file'), MINE),

@@ -177,10 +177,10 @@ describe('a reader that closes its end', () => {
   const GATED: Step[] = turn({ do: 'await', gate: 'draw' }, save('store', PICTURE));
 
   test.for<[what: string, stream: 'stdout' | 'stderr', args: string[]]>([
-    ['of the path', 'stdout', []],
-    ['of the events', 'stdout', ['--json']],
-    ['of the progress', 'stderr', []],
-  ])('does not stop the call: %s', async ([, stream, args], { codex, world }) => {
+    ['the path', 'stdout', []],
+    ['the events', 'stdout', ['--json']],
+    ['the progress', 'stderr', []],
+  ])('does not stop the call if it reads %s', async ([, stream, args], { codex, world }) => {
     await codex.play(GATED);
     const command = ['a fox', '-o', 'fox.png', ...args];
     const { code, told } = await unread(world, stream, command, () => codex.open('draw'));
@@ -247,10 +247,13 @@ describe.skipIf(WINDOWS)('a stdout that is closed', () => {
 test.skipIf(!LINUX).for<[what: string, args: string]>([
   ['path', ''],
   ['last event', '--json'],
-])('a full disk is a failure for the %s', async ([, args], { codex, world }) => {
-  await codex.play(DRAWN);
-  const { code, stderr } = await redirected(world, `-o fox.png ${args}`, '>/dev/full');
-  expect(code).toBe(73);
-  expect(stderr).toContain('stdout cannot be written: no space left on device.');
-  expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
-});
+])(
+  'a call fails if its %s cannot be written to a full disk',
+  async ([, args], { codex, world }) => {
+    await codex.play(DRAWN);
+    const { code, stderr } = await redirected(world, `-o fox.png ${args}`, '>/dev/full');
+    expect(code).toBe(73);
+    expect(stderr).toContain('stdout cannot be written: no space left on device.');
+    expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
+  },
+);

@@ -58,7 +58,7 @@ function expectPicture(base64: string, picture = PICTURE): void {
 
 // The console of Windows renders for its terminals, and drops sequences that it does not know.
 describe.skipIf(WINDOWS)('kitty', () => {
-  test('gets the picture in chunks', async ({ codex, world }) => {
+  test('gets the image in chunks', async ({ codex, world }) => {
     const output = await sent(codex, world, { env: KITTY });
     const commands = kitty(output);
     expectPicture(commands.map(({ payload }) => payload).join(''));
@@ -72,7 +72,7 @@ describe.skipIf(WINDOWS)('kitty', () => {
     expect(output).toMatch(/\u001B\\\r\n1024 × 680 pixels, 2\.1 MB/);
   });
 
-  test('gets a small one at once', async ({ codex, world }) => {
+  test('gets a small image at once', async ({ codex, world }) => {
     const picture = png();
     const commands = kitty(await sent(codex, world, { env: KITTY, picture }));
     expect(commands).toMatchObject([{ control: 'a=T,f=100,q=2,c=60,r=20,m=0' }]);
@@ -85,7 +85,7 @@ describe.skipIf(WINDOWS)('kitty', () => {
     ['as many columns as a narrow one has', { columns: 30, rows: 60 }, 'c=30,r=10'],
     ['one row where there is no room for more', { columns: 200, rows: 2 }, 'c=3,r=1'],
     ['one column where there is one', { columns: 1, rows: 24 }, 'c=1,r=1'],
-  ])('gets a picture of 3 × 2 in %s', async ([, size, sides], { codex, world }) => {
+  ])('gets an image of 3 × 2 in %s', async ([, size, sides], { codex, world }) => {
     const [first] = kitty(await sent(codex, world, { env: KITTY, picture: png(), ...size }));
     expect(first?.control).toContain(`,${sides},`);
   });
@@ -101,7 +101,7 @@ describe.skipIf(WINDOWS)('kitty', () => {
     [2.4, 1672, 941, 'c=77,r=18'],
     [2, 100, 2400, 'c=2,r=20'],
   ])(
-    'gets a picture that keeps its shape in cells of 1:%d: %d × %d',
+    'gets an image that keeps its shape in cells of 1:%d: %d × %d',
     ([cellRatio, width, height, sides]) => {
       const picture = { png: png(), width, height };
       const sequence = preview('kitty', picture, { columns: 80, rows: 24, cellRatio });
@@ -111,7 +111,7 @@ describe.skipIf(WINDOWS)('kitty', () => {
 });
 
 describe.skipIf(WINDOWS)('iTerm2', () => {
-  test('gets the picture in parts, because one would be too long', async ({ codex, world }) => {
+  test('gets the image in parts, because one would be too long', async ({ codex, world }) => {
     const output = await sent(codex, world, { env: ITERM });
     const [head, ...rest] = iterm(output);
     expect(head).toBe(
@@ -127,11 +127,11 @@ describe.skipIf(WINDOWS)('iTerm2', () => {
   });
 
   test.for<[what: string, env: Record<string, string>]>([
-    ['before 3.5', { ...ITERM, TERM_PROGRAM_VERSION: '3.4.23' }],
-    ['of a version unknown', { TERM_PROGRAM: 'iTerm.app' }],
-    ['WezTerm, which knows no parts,', WEZTERM],
+    ['iTerm2 before 3.5', { ...ITERM, TERM_PROGRAM_VERSION: '3.4.23' }],
+    ['iTerm2 of an unknown version', { TERM_PROGRAM: 'iTerm.app' }],
+    ['WezTerm, which knows no parts', WEZTERM],
     ['mintty', { TERM_PROGRAM: 'mintty' }],
-  ])('gets it as a whole: %s', async ([, env], { codex, world }) => {
+  ])('gets the image as a whole: %s', async ([, env], { codex, world }) => {
     const [command = '', ...more] = iterm(await sent(codex, world, { env, columns: 20 }));
     expect(more).toEqual([]);
     const [options, base64 = ''] = command.split(':');

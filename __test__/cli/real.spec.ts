@@ -9,7 +9,7 @@ import { events, run } from '../support/cli/command.js';
 import { draw, talk } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test } from '../support/real/real.js';
-import { CODE } from '../support/real/ways.js';
+import { CODE } from '../support/real/variants.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 

@@ -9,6 +9,7 @@ import { WINDOWS } from '../support/platform.js';
 import { HANG, POLITE_SIGNALS, RUNNING, turn } from '../support/stub/steps.js';
 import type { StubCodex } from '../support/stub/stub.js';
 import type { Step } from '../support/stub/stub-script.js';
+import { POLLING } from '../support/process/survivors.js';
 
 const CTRL_C = '\u0003';
 const GRANDCHILD: Step = { do: 'tool', ownSession: true, defies: POLITE_SIGNALS };
@@ -66,7 +67,7 @@ test.skipIf(WINDOWS)('closing the window stops the call', async ({ codex, world 
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
   await codex.reached('running');
   await terminal.close();
-  await expect.poll(() => codex.survivors(), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
   await expectNothing(codex, world);
 });
 
@@ -76,7 +77,8 @@ const SIGNALS: [signal: NodeJS.Signals, code: number][] = [
   ['SIGHUP', 129],
 ];
 
-// Windows has no signals: sending one ends the process. `process/daemon` tests what is left then.
+// Windows has no signals: sending one ends the process. `process/host-process` tests what is left
+// then.
 describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
   test('stops the call', async ({ codex, world }) => {
     await codex.play(turn(GRANDCHILD, RUNNING, HANG));

@@ -69,7 +69,7 @@ describe('the program that is started', () => {
     expect(await chosen(codex, { PATH })).toBe(first);
   });
 
-  test('is none on PATH that cannot be run', async ({ codex }) => {
+  test('is not one on PATH that cannot be run', async ({ codex }) => {
     const name = WINDOWS ? 'codex.exe' : 'codex';
     await mkdir(path.join(codex.scratch, 'a directory', name), { recursive: true });
     await mkdir(path.join(codex.scratch, 'a text'));

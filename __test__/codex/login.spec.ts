@@ -78,7 +78,7 @@ describe('`codex login status`', () => {
   });
 
   test.for(['Logged in using an API key - sk-made***up', 'API key configured - sk-made***up'])(
-    'refuses an API key by: %s',
+    'refuses the call if it prints: %s',
     async (text, { codex }) => {
       await codex.login(null);
       const error = await failure(codex.generate({ ...SCRIPT, login: { text, exitCode: 0 } }));
@@ -89,7 +89,7 @@ describe('`codex login status`', () => {
     },
   );
 
-  test('refuses the call by: Not logged in', async ({ codex }) => {
+  test('refuses the call if it prints: Not logged in', async ({ codex }) => {
     await codex.login(null);
     const script: StubScript = { ...SCRIPT, login: { text: 'Not logged in', exitCode: 1 } };
     const error = await failure(codex.generate(script));
@@ -103,7 +103,7 @@ describe('`codex login status`', () => {
     { text: 'You are certainly Not logged in anywhere', exitCode: 1 },
     { text: 'error: unrecognized subcommand', exitCode: 2 },
     { text: '', exitCode: 0 },
-  ])('lets the call pass by unknown text: $text', async (login, { codex }) => {
+  ])('lets the call pass if it prints unknown text: $text', async (login, { codex }) => {
     await codex.login(null);
     expect(await codex.generate({ ...SCRIPT, login })).toEqual(PICTURE);
     expect(await commands(codex)).toEqual(['login', 'exec']);

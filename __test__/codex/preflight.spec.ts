@@ -98,7 +98,7 @@ describe('a login that is not kept in auth.json', () => {
 });
 
 // On Windows no variable names it.
-describe.skipIf(WINDOWS)("a user's home in which Codex can have no directory", () => {
+describe.skipIf(WINDOWS)('the home of the user', () => {
   const EXPECTED = notSignedIn(/home directory.*cannot be opened.*codex login/i);
 
   test.for<[what: string, make: (user: string) => Promise<void>]>([
@@ -144,19 +144,22 @@ describe.skipIf(WINDOWS)("a user's home in which Codex can have no directory", (
 describe('a named home that is no directory', () => {
   const EXPECTED = notSignedIn(/home directory.*does not exist.*codex login/i);
 
-  test.for(['option', 'variable'] as const)('is refused, by the %s', async (by, { codex }) => {
-    const file = path.join(codex.scratch, 'file');
-    await writeFile(file, '');
-    for (const home of [path.join(codex.scratch, 'missing'), file, path.join(file, 'below')]) {
-      const asked =
-        by === 'option' ? { codexHome: home } : { env: { ...codex.env, CODEX_HOME: home } };
-      await expectRefused(codex, EXPECTED, { asked });
-    }
-    expect(await codex.recordings()).toEqual([]);
-  });
+  test.for(['option', 'variable'] as const)(
+    'is refused where the %s names it',
+    async (by, { codex }) => {
+      const file = path.join(codex.scratch, 'file');
+      await writeFile(file, '');
+      for (const home of [path.join(codex.scratch, 'missing'), file, path.join(file, 'below')]) {
+        const asked =
+          by === 'option' ? { codexHome: home } : { env: { ...codex.env, CODEX_HOME: home } };
+        await expectRefused(codex, EXPECTED, { asked });
+      }
+      expect(await codex.recordings()).toEqual([]);
+    },
+  );
 });
 
-describe('a login that the configuration does not accept', () => {
+describe('a login under a configuration that demands one', () => {
   test.for<[what: string, toml: string, auth: object, message: RegExp]>([
     [
       'an API key is demanded',
@@ -177,19 +180,19 @@ describe('a login that the configuration does not accept', () => {
       /demands to be signed in with ChatGPT.*codex login/,
     ],
     [
-      'another workspace is demanded',
+      'another ChatGPT workspace is demanded',
       'forced_chatgpt_workspace_id = "theirs"',
       loginTo('mine'),
       /another ChatGPT workspace.*codex login/,
     ],
     [
-      'other workspaces are demanded',
+      'other ChatGPT workspaces are demanded',
       'forced_chatgpt_workspace_id = ["theirs", "ours"]',
       loginTo('mine'),
       /another ChatGPT workspace.*codex login/,
     ],
     [
-      'a workspace is demanded, and the login names none',
+      'a ChatGPT workspace is demanded, and the login names none',
       'forced_chatgpt_workspace_id = "theirs"',
       loginTo(null),
       /another ChatGPT workspace.*codex login/,
@@ -214,9 +217,9 @@ describe('a login that the configuration does not accept', () => {
 
   test.for<[what: string, toml: string]>([
     ['ChatGPT', 'forced_login_method = "chatgpt"'],
-    ['its workspace', 'forced_chatgpt_workspace_id = "mine"'],
-    ['its workspace among others', 'forced_chatgpt_workspace_id = ["theirs", " mine "]'],
-    ['no workspace', 'forced_chatgpt_workspace_id = " "'],
+    ['its ChatGPT workspace', 'forced_chatgpt_workspace_id = "mine"'],
+    ['its ChatGPT workspace among others', 'forced_chatgpt_workspace_id = ["theirs", " mine "]'],
+    ['no ChatGPT workspace', 'forced_chatgpt_workspace_id = " "'],
   ])('passes if it is the demanded one: %s', async ([, toml], { codex }) => {
     await codex.login(loginTo('mine'));
     await codex.config(toml);

@@ -156,22 +156,26 @@ describe('a process tree with a live tool', () => {
     world.expectNothingLeft();
   });
 
-  test('is gone after the daemon has ended', LIMIT, async (t) => {
+  test('is gone after the host process has ended', LIMIT, async (t) => {
     const world = new World(t);
-    const daemon = await world.daemon(world.options(BUSY));
-    daemon.stdin?.write('process.exit\n');
-    assert.deepEqual(await once(daemon, 'exit'), [3, null]);
+    const host = await world.hostProcess(world.options(BUSY));
+    host.stdin?.write('process.exit\n');
+    assert.deepEqual(await once(host, 'exit'), [3, null]);
     world.expectNothingLeft();
   });
 
-  test('is gone after the daemon was killed and the next call has started', LIMIT, async (t) => {
-    const world = new World(t);
-    const daemon = await world.daemon(world.options(BUSY));
-    daemon.kill('SIGKILL');
-    const [, signal] = await once(daemon, 'exit');
-    assert.equal(signal, 'SIGKILL');
-    await world.dead();
-    assert.deepEqual(await generateCodexImage(world.options('thread save')), PICTURE);
-    world.expectNothingLeft();
-  });
+  test(
+    'is gone after the host process was killed and the next call has started',
+    LIMIT,
+    async (t) => {
+      const world = new World(t);
+      const host = await world.hostProcess(world.options(BUSY));
+      host.kill('SIGKILL');
+      const [, signal] = await once(host, 'exit');
+      assert.equal(signal, 'SIGKILL');
+      await world.dead();
+      assert.deepEqual(await generateCodexImage(world.options('thread save')), PICTURE);
+      world.expectNothingLeft();
+    },
+  );
 });

@@ -22,7 +22,7 @@ const STUB = needed('STUB_PROGRAM');
 const NODE = /** @type {[string, ...string[]]} */ (
   process.platform === 'win32' ? [process.execPath] : JSON.parse(needed('NODE_COMMAND'))
 );
-const DAEMON = fileURLToPath(new URL('../support/process/daemon.mjs', import.meta.url));
+const HOST_PROCESS = fileURLToPath(new URL('../support/process/host-process.mjs', import.meta.url));
 const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', import.meta.url));
 
 export const PICTURE = readFileSync(PICTURE_FILE);
@@ -102,7 +102,7 @@ export class World {
 
   /** Resolves when the stub's tool runs. */
   async running() {
-    // Unreferenced, so that waiting for a failed daemon does not keep this process.
+    // Unreferenced, so that waiting for a failed host process does not keep this process.
     while (this.pids().length === 0) await sleep(20, undefined, { ref: false });
     assert.equal(this.pids().filter(isAlive).length, 2, 'the stub and its tool live');
     assert.equal(this.runDirs().length, 1);
@@ -130,20 +130,20 @@ export class World {
   }
 
   /**
-   * Starts a daemon with such a call. A line on its stdin names the way in which it ends.
+   * Starts a host process with such a call. A line on its stdin names its ending.
    *
    * @param {GenerateOptions} options
    * @returns {Promise<ChildProcess>}
    */
-  async daemon(options) {
+  async hostProcess(options) {
     const order = JSON.stringify({ call: 'generateCodexImage', options, inWorker: false });
-    const [program, ...args] = [...NODE, DAEMON, order];
-    const daemon = spawn(program, args, { stdio: ['pipe', 'ignore', 'inherit'] });
+    const [program, ...args] = [...NODE, HOST_PROCESS, order];
+    const host = spawn(program, args, { stdio: ['pipe', 'ignore', 'inherit'] });
     await Promise.race([
       this.running(),
-      once(daemon, 'exit').then(() => assert.fail('the daemon has ended')),
+      once(host, 'exit').then(() => assert.fail('the host process has ended')),
     ]);
-    return daemon;
+    return host;
   }
 }
 

@@ -30,7 +30,7 @@ import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/poli
 const NOTE = `codex-cli/image_gen · 16:9 · ${PICTURE.length} bytes · ChatGPT subscription (no API key)`;
 const GATE: Step = { do: 'await', gate: 'end' };
 
-describe('a picture', () => {
+describe('an image', () => {
   test('reaches the project byte for byte', async ({ codex, studio }) => {
     await codex.play(turn(save('store', PICTURE), HANG));
     const task = await studio.client.draw({ aspect: '16:9', output: 'assets.v2/fox.png' });

@@ -95,7 +95,7 @@ describe('a bundle of esbuild', () => {
     expect({ ...loaded }).toEqual({ ...models });
   });
 
-  test('leaves the addon as an import of the call for the daemon', async () => {
+  test('lets the daemon import the addon at the call', async () => {
     const { metafile } = await bundle({
       entryPoints: [path.join(root, 'dist/open-design.mjs')],
       platform: 'node',
@@ -151,7 +151,7 @@ describe('a call without the addon', () => {
   const addLoader = (directory: string) =>
     cp(path.join(root, 'index.js'), path.join(directory, 'index.js'));
 
-  const WAYS = {
+  const MISSING = {
     'the package': undefined,
     'its loader': async () => {},
     'a binary for this system': addLoader,
@@ -164,10 +164,10 @@ describe('a call without the addon', () => {
     },
   };
 
-  studioTest.for(Object.keys(WAYS) as (keyof typeof WAYS)[])(
+  studioTest.for(Object.keys(MISSING) as (keyof typeof MISSING)[])(
     'fails without %s, and succeeds in a complete daemon',
     async (what, { codex, daemon, studio }) => {
-      const add = WAYS[what];
+      const add = MISSING[what];
       const installed = add === undefined ? null : await installWith(add);
       await codex.play(turn(save('store', png())));
       await studio.restart(await daemonWith(installed));
@@ -189,7 +189,7 @@ describe('a call without the addon', () => {
     },
   );
 
-  test.for(Object.values(WAYS).flatMap((add) => add ?? []))(
+  test.for(Object.values(MISSING).flatMap((add) => add ?? []))(
     "fails with an error like the addon's, in both formats",
     async (add) => {
       const dist = path.join(await installWith(add), 'dist');

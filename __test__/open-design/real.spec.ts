@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 
 import { draw, say, shell, talk, usageLimit } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
-import { CODE, HOSTED } from '../support/real/ways.js';
+import { CODE, HOSTED } from '../support/real/variants.js';
 import { installedEnv, testReal as test } from './support/studio.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
@@ -14,9 +14,9 @@ const REFERENCE = makePng({ width: 96, height: 64, seed: 2 });
 const ENDLESS = talk(600_000);
 const TOOL = 'sleep 600';
 
-describe.for([HOSTED, CODE])('Open Design with Codex $name', (way) => {
-  test('draws a picture into the project', async ({ real, studio }) => {
-    studio.resolve(installedEnv(real, way));
+describe.for([HOSTED, CODE])('Open Design with Codex $name', (variant) => {
+  test('draws an image into the project', async ({ real, studio }) => {
+    studio.resolve(installedEnv(real, variant));
     real.backend.play([draw({ image: PICTURE }), ENDLESS]);
     const prompt = 'a red fox, flat design';
     const task = await studio.client.draw({ prompt, aspect: '4:3', output: 'fox.png' });
@@ -31,7 +31,7 @@ describe.for([HOSTED, CODE])('Open Design with Codex $name', (way) => {
   });
 
   test('uses the reference images of the project', async ({ real, studio }) => {
-    studio.resolve(installedEnv(real, way));
+    studio.resolve(installedEnv(real, variant));
     await studio.add('first.png', REFERENCE);
     real.backend.play([draw({ image: PICTURE }), ENDLESS]);
     expect(await studio.client.draw({ image: 'first.png' })).toMatchObject({ status: 'done' });
@@ -41,7 +41,7 @@ describe.for([HOSTED, CODE])('Open Design with Codex $name', (way) => {
   });
 
   test('reports why there is no image', async ({ real, studio }) => {
-    studio.resolve(installedEnv(real, way));
+    studio.resolve(installedEnv(real, variant));
     real.backend.play([draw({ failure: usageLimit() }), say('I could not draw it.')]);
     const { error } = await studio.client.draw();
     expect(error).toMatchObject({ code: 'USAGE_LIMIT', status: 429, retryable: false });
@@ -50,7 +50,7 @@ describe.for([HOSTED, CODE])('Open Design with Codex $name', (way) => {
   });
 
   test('goes on when the client disconnects', async ({ real, studio }) => {
-    studio.resolve(installedEnv(real, way));
+    studio.resolve(installedEnv(real, variant));
     real.backend.play([draw({ image: PICTURE, ms: 1500 }), ENDLESS]);
     const taskId = await studio.client.start();
     const leaving = new AbortController();
@@ -63,7 +63,7 @@ describe.for([HOSTED, CODE])('Open Design with Codex $name', (way) => {
   });
 
   test("stops with the daemon, and with the agent's tool", async ({ real, studio }) => {
-    studio.resolve(installedEnv(real, way));
+    studio.resolve(installedEnv(real, variant));
     real.backend.play([shell(TOOL), say('Done.')]);
     const taskId = await studio.client.start();
     await real.runs(TOOL);

@@ -84,7 +84,7 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
       expect.stringMatching(/^The workspace could not be removed: .*busy/),
     ]);
     expect(await readdir(codex.controlDir)).toContain('script.json');
-    // The mount is gone with its namespace, and the next daemon may remove the rest.
+    // The mount is gone with its namespace, and the next host process may remove the rest.
     await codex.play(turn(save('store', PICTURE)));
     await generateInOwnProcess(options);
     expect(codex.runDirs()).toEqual([]);
@@ -102,7 +102,7 @@ describe.skipIf(WINDOWS)('a run directory that cannot be removed', () => {
     await chmod(codex.temporary, 0o700);
     for (const runDir of runDirs) {
       const directory = path.join(codex.temporary, runDir);
-      // The proof of origin, for the next daemon.
+      // The proof of origin, for the next host process.
       expect(await readdir(directory)).toEqual(['run']);
     }
     await codex.play(turn(save('store', PICTURE)));

@@ -1,5 +1,6 @@
 // Faults that only one system has. What holds on every system is in `src/process/tests.rs`, and in
-// the other specs: that a tree dies after an abort (`tree`) and with its daemon (`daemon`).
+// the other specs: that a tree dies after an abort (`tree`), and with its host process
+// (`host-process`).
 
 import path from 'node:path';
 
@@ -12,9 +13,7 @@ import { PICTURE } from '../support/image/small-png.js';
 import { failure } from '../support/call/outcome.js';
 import { HANG, RUNNING, save, turn } from '../support/stub/steps.js';
 import { StubCodex, test } from '../support/stub/stub.js';
-
-/** Waits as long as a busy machine needs. */
-const PATIENCE = { timeout: 20_000, interval: 20 };
+import { POLLING } from '../support/process/survivors.js';
 
 describe.skipIf(!WINDOWS)('a call on Windows', () => {
   test('removes its workspace as soon as no process works in it', async ({ codex }) => {
@@ -26,7 +25,7 @@ describe.skipIf(!WINDOWS)('a call on Windows', () => {
     const bystander = await workIn(path.join(codex.temporary, workspace));
     controller.abort('enough');
     const end = rejection(call);
-    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
     bystander.kill('SIGKILL');
     expect(await end).toEqual({ reason: 'enough' });
     await codex.expectNothingLeft();

@@ -29,9 +29,10 @@ import { type StubCodex, test } from '../support/stub/stub.js';
 import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const ELF = Buffer.from('\x7fELF');
-const MACH_O = Buffer.from('cffaedfe', 'hex');
+/** Of the other byte order, which the kernel refuses. Other broken files go to `/bin/sh`. */
+const MACH_O = Buffer.from('feedfacf', 'hex');
 
-describe('a program at codexPath', () => {
+describe('codexPath', () => {
   const NOT_FOUND = { code: 'CODEX_NOT_FOUND', status: 424, retryable: false };
   const NOT_STARTED = { code: 'SPAWN_FAILED', status: 500, retryable: true };
 
@@ -47,14 +48,14 @@ describe('a program at codexPath', () => {
       },
     ],
     [
-      'bad interpreter',
+      'a script with a missing interpreter',
       NOT_STARTED,
       (file) => writeFile(file, '#!/nowhere/interpreter\n', { mode: 0o755 }),
     ],
     [
       'not a program',
       NOT_STARTED,
-      // In the system's own format: macOS passes unknown files to a shell.
+      // In the system's own format: an unknown one is a script for a shell.
       (file) => writeFile(file, MACOS ? MACH_O : ELF, { mode: 0o755 }),
     ],
   ];
@@ -68,7 +69,7 @@ describe('a program at codexPath', () => {
     ['missing', NOT_FOUND, async () => {}],
     ['a directory', NOT_FOUND, (file) => mkdir(file)],
     ...(WINDOWS ? onWindows : onUnix),
-  ])('starts no Codex: %s', async ([, expected, make], { codex }) => {
+  ])('starts no file that is %s', async ([, expected, make], { codex }) => {
     const codexPath = path.join(codex.scratch, 'codex');
     await make(codexPath);
     // Another Codex must not be used instead.
@@ -113,98 +114,89 @@ describe('the directory for temporary files', () => {
   });
 
   // By its mode and its owner.
-  describe.skipIf(WINDOWS)(
-    'a directory for temporary files in which other users can exchange entries',
-    () => {
-      async function expectRefused(codex: StubCodex, temporary: string): Promise<void> {
-        const env = { ...codex.env, ...directories(codex.user, temporary) };
-        const error = await failure(codex.generate(turn(save('store', PICTURE)), { env }));
-        expect(error).toMatchObject(FAILED);
-        expect(error.message).toMatch(/other users can write|belongs to another user/);
-        expect(error.message).toMatch(/Check the directory for temporary files/);
-        expect(error.message).not.toMatch(/TMPDIR|chmod/);
-        expect(error.message).not.toContain(codex.scratch);
-        expect(await codex.recordings()).toEqual([]);
-        expect(await readdir(temporary)).toEqual([]);
-      }
+  describe.skipIf(WINDOWS)('in which other users can exchange entries', () => {
+    async function expectRefused(codex: StubCodex, temporary: string): Promise<void> {
+      const env = { ...codex.env, ...directories(codex.user, temporary) };
+      const error = await failure(codex.generate(turn(save('store', PICTURE)), { env }));
+      expect(error).toMatchObject(FAILED);
+      expect(error.message).toMatch(/other users can write|belongs to another user/);
+      expect(error.message).toMatch(/Check the directory for temporary files/);
+      expect(error.message).not.toMatch(/TMPDIR|chmod/);
+      expect(error.message).not.toContain(codex.scratch);
+      expect(await codex.recordings()).toEqual([]);
+      expect(await readdir(temporary)).toEqual([]);
+    }
 
-      test.for(['777', '707', '773'])(
-        'is refused before spawn: mode %s',
-        async (mode, { codex }) => {
-          await chmod(codex.temporary, Number.parseInt(mode, 8));
-          await expectRefused(codex, codex.temporary);
-        },
-      );
+    test.for(['777', '707', '773'])('is refused before spawn: mode %s', async (mode, { codex }) => {
+      await chmod(codex.temporary, Number.parseInt(mode, 8));
+      await expectRefused(codex, codex.temporary);
+    });
 
-      test('is refused before spawn where its parent is one', async ({ codex }) => {
-        const temporary = path.join(codex.scratch, 'a', 'b');
-        await mkdir(temporary, { recursive: true });
-        await chmod(path.join(codex.scratch, 'a'), 0o777);
-        await expectRefused(codex, temporary);
-      });
+    test('is refused before spawn where its parent is one', async ({ codex }) => {
+      const temporary = path.join(codex.scratch, 'a', 'b');
+      await mkdir(temporary, { recursive: true });
+      await chmod(path.join(codex.scratch, 'a'), 0o777);
+      await expectRefused(codex, temporary);
+    });
 
-      test('is refused before spawn where a link leads to it', async ({ codex }) => {
-        await mkdir(path.join(codex.scratch, 'tmp'), { mode: 0o777 });
-        await chmod(path.join(codex.scratch, 'tmp'), 0o777);
-        const link = path.join(codex.scratch, 'link');
-        await symlink('tmp', link);
-        await expectRefused(codex, link);
-      });
+    test('is refused before spawn where a link leads to it', async ({ codex }) => {
+      await mkdir(path.join(codex.scratch, 'tmp'), { mode: 0o777 });
+      await chmod(path.join(codex.scratch, 'tmp'), 0o777);
+      const link = path.join(codex.scratch, 'link');
+      await symlink('tmp', link);
+      await expectRefused(codex, link);
+    });
 
-      test.skipIf(!IS_ROOT)(
-        'is refused before spawn where another user or group owns it (takes root)',
-        async ({ codex }) => {
-          await chown(codex.temporary, COUNTED_USER, 0);
-          await expectRefused(codex, codex.temporary);
-          await chown(codex.temporary, 0, COUNTED_USER);
-          await chmod(codex.temporary, 0o770);
-          await expectRefused(codex, codex.temporary);
-        },
-      );
+    test.skipIf(!IS_ROOT)(
+      'is refused before spawn where another user or group owns it (takes root)',
+      async ({ codex }) => {
+        await chown(codex.temporary, COUNTED_USER, 0);
+        await expectRefused(codex, codex.temporary);
+        await chown(codex.temporary, 0, COUNTED_USER);
+        await chmod(codex.temporary, 0o770);
+        await expectRefused(codex, codex.temporary);
+      },
+    );
 
-      test.for(['1777', '1770', '755', '700'])(
-        'is accepted with mode %s',
-        async (mode, { codex }) => {
-          await chmod(codex.temporary, Number.parseInt(mode, 8));
-          expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
-        },
-      );
+    test.for(['1777', '1770', '755', '700'])(
+      'is accepted with mode %s',
+      async (mode, { codex }) => {
+        await chmod(codex.temporary, Number.parseInt(mode, 8));
+        expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
+      },
+    );
 
-      // In a namespace without root, the owner of `/` counts as root.
-      const namespace = namespaceWithoutRoot();
-      test.skipIf(namespace === undefined)(
-        'is accepted in a user namespace without root (takes a user other than root, on Linux)',
-        async ({ codex }) => {
-          codex.giveTo(COUNTED_USER);
-          await codex.play(turn(save('store', PICTURE)));
-          const { image } = await generateInOwnProcess(codex.options(), namespace);
-          expect(image?.source).toBe('store');
-        },
-      );
-    },
-  );
+    // In a namespace without root, the owner of `/` counts as root.
+    const namespace = namespaceWithoutRoot();
+    test.skipIf(namespace === undefined)(
+      'is accepted in a user namespace without root (takes a user other than root, on Linux)',
+      async ({ codex }) => {
+        codex.giveTo(COUNTED_USER);
+        await codex.play(turn(save('store', PICTURE)));
+        const { image } = await generateInOwnProcess(codex.options(), namespace);
+        expect(image?.source).toBe('store');
+      },
+    );
+  });
 
-  describe.skipIf(!mayMount())(
-    'a full directory for temporary files (takes the right to mount)',
-    () => {
-      test('is refused before spawn if it has no entry left', async ({ codex }) => {
-        const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
-        const { error } = await generateInOwnProcess(codex.options(), full);
-        expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
-        expect(await codex.recordings()).toEqual([]);
-      });
+  describe.skipIf(!mayMount())('that is full (takes the right to mount)', () => {
+    test('is refused before spawn if it has no room for an entry', async ({ codex }) => {
+      const full = withSmallDisk(codex.temporary, 'nr_inodes=1');
+      const { error } = await generateInOwnProcess(codex.options(), full);
+      expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+      expect(await codex.recordings()).toEqual([]);
+    });
 
-      test('is refused before spawn if it has no byte left for a reference', async ({ codex }) => {
-        const reference = path.join(codex.scratch, 'reference.png');
-        await writeFile(reference, png({ width: 100, height: 100 }));
-        const full = withSmallDisk(codex.temporary, 'size=8k');
-        const options = codex.options({ referenceImages: [reference] });
-        const { error } = await generateInOwnProcess(options, full);
-        expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
-        expect(await codex.recordings()).toEqual([]);
-      });
-    },
-  );
+    test('is refused before spawn if it has no room for a reference', async ({ codex }) => {
+      const reference = path.join(codex.scratch, 'reference.png');
+      await writeFile(reference, png({ width: 100, height: 100 }));
+      const full = withSmallDisk(codex.temporary, 'size=8k');
+      const options = codex.options({ referenceImages: [reference] });
+      const { error } = await generateInOwnProcess(options, full);
+      expect(error).toMatchObject({ code: 'WORKSPACE_FAILED', status: 507 });
+      expect(await codex.recordings()).toEqual([]);
+    });
+  });
 });
 
 describe('a failed spawn', () => {

@@ -134,7 +134,7 @@ describe.concurrent('a stubborn tree at the time limit', () => {
     await codex.expectNothingLeft();
   });
 
-  test('is killed when the grace period is over, and soon after', async ({ codex, expect }) => {
+  test('is killed soon after the grace period', async ({ codex, expect }) => {
     const killGraceMs = 700;
     const began = performance.now();
     const steps = turn({ do: 'defy', signals: POLITE_SIGNALS }, STUBBORN, RUNNING, HANG);
@@ -154,44 +154,44 @@ test('an abort kills a two-level tree in its own session', async ({ codex }) => 
 });
 
 test.for(['environment', 'directory'] as const)(
-  'an abort kills a double-forked daemon known by its %s alone',
+  'an abort kills a double-forked process known by its %s alone',
   async (knownBy, { codex }) => {
-    await stop(codex, { exec: turn({ do: 'daemon', knownBy }, RUNNING, HANG) }, 2);
+    await stop(codex, { exec: turn({ do: 'doubleFork', knownBy }, RUNNING, HANG) }, 2);
   },
 );
 
 test.for(['environment', 'directory'] as const)(
-  'the end of Codex kills a double-forked daemon known by its %s alone',
+  'the end of Codex kills a double-forked process known by its %s alone',
   async (knownBy, { codex }) => {
-    const steps = turn({ do: 'daemon', knownBy }, save('workspace', PICTURE));
+    const steps = turn({ do: 'doubleFork', knownBy }, save('workspace', PICTURE));
     expect(await codex.generate(steps)).toEqual(PICTURE);
     await codex.expectNothingLeft();
   },
 );
 
-// The stub ignores the sandbox. With the real CLI only this one lets a daemon hide. On macOS it
+// The stub ignores the sandbox. With the real CLI only this one lets a process hide. On macOS it
 // survives (SECURITY.md), and on Windows the job holds it.
-describe.skipIf(MACOS)('a double-forked daemon known by nothing', () => {
+describe.skipIf(MACOS)('a double-forked process known by nothing', () => {
   const sandbox = 'danger-full-access';
-  const HIDE: Step = { do: 'daemon', knownBy: 'nothing' };
+  const HIDE: Step = { do: 'doubleFork', knownBy: 'nothing' };
 
   test('is killed when the call is aborted', async ({ codex }) => {
     const controller = new AbortController();
     const options = { signal: controller.signal, killGraceMs: 500, sandbox } as const;
     const call = codex.generate(turn(HIDE, RUNNING, HANG), options);
     await codex.reached('running');
-    const daemon = await codex.daemon();
-    expect(isAlive(daemon)).toBe(true);
+    const pid = await codex.doubleForked();
+    expect(isAlive(pid)).toBe(true);
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
-    expect(isAlive(daemon)).toBe(false);
+    expect(isAlive(pid)).toBe(false);
   });
 
   test('is killed when Codex has ended by itself', async ({ codex }) => {
     const steps = turn(HIDE, save('store', PICTURE));
     const image = await codex.generateDetailed(steps, { sandbox, completion: 'exit' });
     expect(image).toMatchObject({ png: PICTURE, warnings: [] });
-    expect(isAlive(await codex.daemon())).toBe(false);
+    expect(isAlive(await codex.doubleForked())).toBe(false);
   });
 });
 
@@ -215,18 +215,21 @@ describe.skipIf(!LINUX || !mayMount())('a system that does not show its processe
 });
 
 // Windows has no grace.
-test.skipIf(WINDOWS)('an abort kills children forked during the grace', async ({ codex }) => {
-  const steps = turn({ do: 'forkOn', signals: ['SIGTERM'] }, RUNNING, HANG);
-  const controller = new AbortController();
-  const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 30_000 });
-  await codex.reached('running');
-  controller.abort('enough');
-  await expect(call).rejects.toBe('enough');
-  expect(codex.hasReached('forked on SIGTERM')).toBe(true);
-  await codex.expectNothingLeft();
-});
+test.skipIf(WINDOWS)(
+  'an abort kills children forked during the grace period',
+  async ({ codex }) => {
+    const steps = turn({ do: 'forkOn', signals: ['SIGTERM'] }, RUNNING, HANG);
+    const controller = new AbortController();
+    const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 30_000 });
+    await codex.reached('running');
+    controller.abort('enough');
+    await expect(call).rejects.toBe('enough');
+    expect(codex.hasReached('forked on SIGTERM')).toBe(true);
+    await codex.expectNothingLeft();
+  },
+);
 
-test('a launcher that dies takes the native binary with it', async ({ codex }) => {
+test('the death of a launcher ends the native binary', async ({ codex }) => {
   const script: StubScript = {
     behindLauncher: true,
     exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, { do: 'killLauncher' }, HANG),

@@ -19,9 +19,9 @@ import {
   DIRECT,
   HOSTED,
   SANDBOXES_WITH_SHELL,
-  type Way,
-  WAYS,
-} from '../support/real/ways.js';
+  type Variant,
+  VARIANTS,
+} from '../support/real/variants.js';
 import { failure } from '../support/call/outcome.js';
 
 // vitest runs only a few of these at a time.
@@ -47,7 +47,7 @@ const THINKING: Stage = {
   reached: (real) => real.modelCalled(),
 };
 const DRAWING: Stage = {
-  when: 'while the picture is drawn',
+  when: 'while the image is drawn',
   script: [draw({ ms: ENDLESS_MS, image: PICTURE })],
   reached: (real) => real.imageCalled(),
 };
@@ -59,18 +59,21 @@ const DRAWING_HOSTED: Stage = {
 };
 /** Two model calls come before: the one that draws and the one that copies. */
 const TALKING: Stage = {
-  when: 'while the model talks about its picture',
+  when: 'while the model talks about its image',
   script: [draw({ image: PICTURE }), copy(), ENDLESS],
   reached: (real) => real.modelCalled(3),
 };
 
 interface Case {
-  way: Way;
+  variant: Variant;
   stage: Stage;
 }
 
-const CASES: Case[] = WAYS.flatMap((way) =>
-  [THINKING, way === HOSTED ? DRAWING_HOSTED : DRAWING, TALKING].map((stage) => ({ way, stage })),
+const CASES: Case[] = VARIANTS.flatMap((variant) =>
+  [THINKING, variant === HOSTED ? DRAWING_HOSTED : DRAWING, TALKING].map((stage) => ({
+    variant,
+    stage,
+  })),
 );
 
 /** A promise that resolves with the first message. */
@@ -113,12 +116,12 @@ async function expectAbort(
 // Concurrent, because they mostly wait. vitest then needs each test's own `expect`.
 describe.concurrent('an abort', () => {
   test.for(CASES)(
-    'ends the call $stage.when: $way.name',
-    async ({ way, stage }, { real, expect }) => {
+    'ends the call $stage.when: $variant.name',
+    async ({ variant, stage }, { real, expect }) => {
       const controller = new AbortController();
       const { spoken, onProgress } = firstWords();
       const options = { signal: controller.signal, completion: 'exit' } as const;
-      const call = real.generate(way, stage.script, options, onProgress);
+      const call = real.generate(variant, stage.script, options, onProgress);
       await expectAbort(real, controller, call, stage.reached(real, spoken));
       expect(real.modelCalls()).not.toEqual([]);
     },
@@ -149,16 +152,16 @@ const timeoutMs = 30_000;
 
 describe.concurrent('timeoutMs', () => {
   test.for<Case>([
-    { way: HOSTED, stage: DRAWING_HOSTED },
-    { way: HOSTED, stage: TALKING },
-    { way: CODE, stage: THINKING },
-    { way: CODE, stage: DRAWING },
-    { way: DIRECT, stage: TALKING },
-  ])('ends the call $stage.when: $way.name', async ({ way, stage }, { real, expect }) => {
+    { variant: HOSTED, stage: DRAWING_HOSTED },
+    { variant: HOSTED, stage: TALKING },
+    { variant: CODE, stage: THINKING },
+    { variant: CODE, stage: DRAWING },
+    { variant: DIRECT, stage: TALKING },
+  ])('ends the call $stage.when: $variant.name', async ({ variant, stage }, { real, expect }) => {
     const { signal } = new AbortController();
     const { spoken, onProgress } = firstWords();
     const options = { signal, timeoutMs, completion: 'exit' } as const;
-    const call = failure(real.generate(way, stage.script, options, onProgress));
+    const call = failure(real.generate(variant, stage.script, options, onProgress));
     await stage.reached(real, spoken);
     const error = await call;
     await real.expectNothingLeft();
@@ -176,12 +179,12 @@ describe.concurrent('timeoutMs', () => {
 describe.concurrent('the process tree', () => {
   test.for([HOSTED, CODE])(
     'is stopped with the native binary: $name',
-    async (way, { real, expect }) => {
+    async (variant, { real, expect }) => {
       const controller = new AbortController();
-      const options = { signal: controller.signal, codexPath: way.cli.binary };
-      const call = real.generate(way, THINKING.script, options);
+      const options = { signal: controller.signal, codexPath: variant.cli.binary };
+      const call = real.generate(variant, THINKING.script, options);
       await real.modelCalled();
-      expect(real.processes().map(({ program }) => program)).toContain(way.cli.binary);
+      expect(real.processes().map(({ program }) => program)).toContain(variant.cli.binary);
       await expectAbort(real, controller, call, Promise.resolve());
     },
   );
@@ -192,16 +195,16 @@ describe.concurrent('the process tree', () => {
   describe.for([2000, 0])(
     'behind a launcher that passes no signal on, killGraceMs %d',
     (killGraceMs) => {
-      testLauncher.for([HOSTED, CODE])('is stopped: $name', async (way, { real, expect }) => {
+      testLauncher.for([HOSTED, CODE])('is stopped: $name', async (variant, { real, expect }) => {
         const controller = new AbortController();
-        const codexPath = await launcher(real, way.cli);
+        const codexPath = await launcher(real, variant.cli);
         const options = { signal: controller.signal, codexPath, killGraceMs };
-        const call = real.generate(way, THINKING.script, options);
+        const call = real.generate(variant, THINKING.script, options);
         await real.modelCalled();
         // The script above, npm's launcher (which on a recent Node is replaced by Codex) and Codex.
         const programs = real.processes().map(({ program }) => program);
         expect(programs.length).toBeGreaterThan(1);
-        expect(programs).toContain(way.cli.binary);
+        expect(programs).toContain(variant.cli.binary);
         await expectAbort(real, controller, call, Promise.resolve());
       });
     },
@@ -209,9 +212,9 @@ describe.concurrent('the process tree', () => {
 
   testLauncher.for([HOSTED, CODE])(
     'is stopped at the image behind a launcher that passes no signal on: $name',
-    async (way, { real, expect }) => {
-      const codexPath = await launcher(real, way.cli);
-      const image = await real.generate(way, TALKING.script, { codexPath });
+    async (variant, { real, expect }) => {
+      const codexPath = await launcher(real, variant.cli);
+      const image = await real.generate(variant, TALKING.script, { codexPath });
       await real.expectNothingLeft();
       expect(Buffer.compare(image, PICTURE)).toBe(0);
     },
@@ -222,10 +225,10 @@ describe.concurrent("a tool of the agent's that still runs", () => {
   const SLEEP = 'sleep 86400';
 
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
-    test.for(WAYS)('is stopped by an abort, $name', async (way, { real, expect }) => {
+    test.for(VARIANTS)('is stopped by an abort, $name', async (variant, { real, expect }) => {
       const controller = new AbortController();
       const script = [shell(SLEEP), draw({ image: PICTURE })];
-      const call = real.generate(way, script, { sandbox, signal: controller.signal });
+      const call = real.generate(variant, script, { sandbox, signal: controller.signal });
       await expectAbort(real, controller, call, real.runs(SLEEP));
       expect(real.modelCalls()).toHaveLength(1);
     });
@@ -241,10 +244,10 @@ describe.concurrent("a tool of the agent's that still runs", () => {
 
   // Codex goes on without a command after ten seconds.
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
-    test.for(WAYS)(
+    test.for(VARIANTS)(
       'is stopped when the image is complete, $name',
-      async (way, { real, expect }) => {
-        const call = real.generate(way, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
+      async (variant, { real, expect }) => {
+        const call = real.generate(variant, [shell(SLEEP), draw({ image: PICTURE }), ENDLESS], {
           sandbox,
         });
         await real.runs(SLEEP);
@@ -265,14 +268,14 @@ describe.concurrent("a tool of the agent's that still runs", () => {
           `: $(${setsid} sh -c 'trap "" TERM INT HUP; exec >/dev/null 2>&1; ${SLEEP}' &)`,
     );
 
-    test.for(WAYS)('is stopped by an abort, $name', async (way, { real, expect }) => {
+    test.for(VARIANTS)('is stopped by an abort, $name', async (variant, { real, expect }) => {
       const controller = new AbortController();
       const options = {
         sandbox: 'danger-full-access',
         signal: controller.signal,
         killGraceMs: 100,
       } as const;
-      const call = real.generate(way, [BACKGROUND, think(ENDLESS_MS)], options);
+      const call = real.generate(variant, [BACKGROUND, think(ENDLESS_MS)], options);
       await expectAbort(
         real,
         controller,

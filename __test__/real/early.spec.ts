@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { draw, talk, think } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test } from '../support/real/real.js';
-import { CODE, DIRECT } from '../support/real/ways.js';
+import { CODE, DIRECT } from '../support/real/variants.js';
 import { listener } from '../support/call/outcome.js';
 
 const TALK_MS = 6000;
@@ -14,9 +14,9 @@ const TALK_MS = 6000;
 const PICTURE = makePng({ width: 1254, height: 1254, minBytes: 3_000_000 });
 const SCRIPT = [think(1000), draw({ ms: 3000, image: PICTURE }), talk(TALK_MS)];
 
-test.for([CODE, DIRECT])('the image ends the turn: $name', async (way, { real }) => {
+test.for([CODE, DIRECT])('the image ends the turn: $name', async (variant, { real }) => {
   const { events, onProgress } = listener();
-  const image = await real.generate(way, SCRIPT, {}, onProgress);
+  const image = await real.generate(variant, SCRIPT, {}, onProgress);
   const settledAt = performance.now();
   await real.expectNothingLeft();
   await real.caughtUp();

@@ -26,7 +26,7 @@ import {
 import { ACCOUNT } from '../support/loopback/home.js';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE, type RealCodex, test } from '../support/real/real.js';
-import { CODE, DIRECT, HOSTED, type Way, WAYS } from '../support/real/ways.js';
+import { CODE, DIRECT, HOSTED, type Variant, VARIANTS } from '../support/real/variants.js';
 import { failure } from '../support/call/outcome.js';
 
 // vitest runs only a few of these at a time.
@@ -142,7 +142,7 @@ function writing(base64: string, file: string): string {
 
 interface Case {
   what: string;
-  ways: readonly Way[];
+  variants: readonly Variant[];
   script: Script;
   expected: Expected;
   options?: Partial<GenerateOptions>;
@@ -153,110 +153,110 @@ interface Case {
 const CASES: Case[] = [
   {
     what: 'usage limit of the image call',
-    ways: WAYS,
+    variants: VARIANTS,
     script: [draw({ failure: usageLimit() }), SORRY],
     expected: USAGE_LIMIT,
     evidence: /usage limit has been reached/,
   },
   {
     what: 'usage limit of the model call',
-    ways: [HOSTED, CODE],
+    variants: [HOSTED, CODE],
     script: [fail(usageLimit())],
     expected: USAGE_LIMIT,
     evidence: /hit your usage limit/,
   },
   {
     what: 'too many image calls',
-    ways: WAYS,
+    variants: VARIANTS,
     script: [draw({ failure: rateLimited }), SORRY],
     expected: RATE_LIMITED,
     evidence: /Rate limit reached/,
   },
   {
     what: 'too many model calls',
-    ways: [HOSTED, CODE],
+    variants: [HOSTED, CODE],
     script: [fail(rateLimited)],
     expected: RATE_LIMITED,
     evidence: /429 Too Many Requests/,
   },
   {
     what: 'moderation of the image call',
-    ways: WAYS,
+    variants: VARIANTS,
     script: [draw({ failure: moderationBlocked }), SORRY],
     expected: SAFETY,
     evidence: /rejected by the safety system/,
   },
   {
     what: 'moderation of the model call',
-    ways: [HOSTED, CODE],
+    variants: [HOSTED, CODE],
     script: [fail(moderationBlocked)],
     expected: SAFETY,
     evidence: /moderation_blocked/,
   },
   {
     what: 'moderation in the middle of what the model says',
-    ways: [HOSTED, CODE],
+    variants: [HOSTED, CODE],
     script: [say('I draw it now.'), fail(moderationBlocked)],
     expected: SAFETY,
     evidence: /I draw it now\./,
   },
   {
     what: 'HTTP 500 of the image call',
-    ways: WAYS,
+    variants: VARIANTS,
     script: [draw({ failure: serverError }), SORRY],
     expected: BACKEND,
     evidence: /server had an error/,
   },
   {
     what: 'an image call that is cut off',
-    ways: [CODE],
+    variants: [CODE],
     script: [draw({ failure: 'disconnect' }), SORRY],
     expected: BACKEND,
     evidence: /network error/,
   },
   {
     what: 'a login that has expired and is not renewed',
-    ways: [HOSTED, CODE],
+    variants: [HOSTED, CODE],
     script: [fail(unauthorized)],
     expected: NOT_SIGNED_IN,
     evidence: /refresh token has expired/,
   },
   {
     what: 'a login that the image call alone refuses',
-    ways: [CODE, DIRECT],
+    variants: [CODE, DIRECT],
     script: [draw({ failure: unauthorized }), SORRY],
     expected: NOT_SIGNED_IN,
     evidence: /token is expired/,
   },
   {
     what: 'an agent that only talks',
-    ways: WAYS,
+    variants: VARIANTS,
     script: [say('Here is your picture: imagine a red fox.')],
     expected: NO_IMAGE,
     evidence: /imagine a red fox/,
   },
   {
     what: 'an agent that says it has no tool',
-    ways: WAYS,
+    variants: VARIANTS,
     script: [unavailable()],
     expected: UNAVAILABLE,
     evidence: /IMAGE_GEN_UNAVAILABLE/,
   },
   {
-    what: 'a web page instead of a picture',
-    ways: WAYS,
+    what: 'a web page instead of an image',
+    variants: VARIANTS,
     script: [draw({ image: Buffer.from('<!doctype html>\n<h1>502 Bad Gateway</h1>\n') }), copy()],
     expected: notPng('HTML'),
   },
   {
-    what: 'half a picture',
-    ways: WAYS,
+    what: 'half an image',
+    variants: VARIANTS,
     script: [draw({ image: PICTURE.subarray(0, PICTURE.length / 2) }), copy()],
     expected: notPng('ends too early'),
   },
   {
-    what: 'a picture that is larger than allowed',
-    ways: [HOSTED, CODE],
+    what: 'an image that is larger than allowed',
+    variants: [HOSTED, CODE],
     script: [draw({ image: PICTURE }), copy()],
     options: { maxImageBytes: 1000 },
     expected: {
@@ -267,14 +267,14 @@ const CASES: Case[] = [
     },
   },
   {
-    what: 'something broken that the agent left instead of a picture',
-    ways: [HOSTED, CODE],
+    what: 'something broken that the agent left instead of an image',
+    variants: [HOSTED, CODE],
     script: [shell(writing('iVBORw0KGgo=', 'od-codex-image.png')), say('Done.')],
     expected: notPng('ends too early'),
   },
   {
     what: 'a feature that the CLI does not know',
-    ways: [HOSTED, CODE],
+    variants: [HOSTED, CODE],
     script: [],
     options: { disableFeatures: ['flux_capacitor'] },
     expected: codexFailed('exit [12]'),
@@ -285,11 +285,13 @@ const CASES: Case[] = [
 // Concurrent, because Codex mostly waits before it tries again. vitest then needs each test's own
 // `expect`.
 describe.concurrent('a cause', () => {
-  const each = CASES.flatMap(({ ways, ...rest }) => ways.map((way) => ({ way, ...rest })));
+  const each = CASES.flatMap(({ variants, ...rest }) =>
+    variants.map((variant) => ({ variant, ...rest })),
+  );
   test.for(each)(
-    'has its own code: $what, $way.name',
-    async ({ way, script, options, expected, evidence }, { real, expect }) => {
-      const error = await failure(real.generate(way, script, options));
+    'has its own code: $what, $variant.name',
+    async ({ variant, script, options, expected, evidence }, { real, expect }) => {
+      const error = await failure(real.generate(variant, script, options));
       await real.expectNothingLeft();
       expectError(error, expected);
       expect(error.threadId).toBe(real.threadId());
@@ -301,15 +303,18 @@ describe.concurrent('a cause', () => {
 });
 
 describe.concurrent('the reset of a usage limit', () => {
-  test.for([CODE, DIRECT])('is known from the image call: $name', async (way, { real, expect }) => {
-    const before = Math.floor(Date.now() / 1000);
-    const script = [draw({ failure: usageLimit(5400) }), SORRY];
-    const error = await failure(real.generate(way, script));
-    const resetsAt = (error.resetsAt?.getTime() ?? NaN) / 1000;
-    expect(resetsAt).toBeGreaterThanOrEqual(before + 5400);
-    expect(resetsAt).toBeLessThanOrEqual(Date.now() / 1000 + 5400);
-    expect(error.message).toContain('in about 1 h 30 min');
-  });
+  test.for([CODE, DIRECT])(
+    'is known from the image call: $name',
+    async (variant, { real, expect }) => {
+      const before = Math.floor(Date.now() / 1000);
+      const script = [draw({ failure: usageLimit(5400) }), SORRY];
+      const error = await failure(real.generate(variant, script));
+      const resetsAt = (error.resetsAt?.getTime() ?? NaN) / 1000;
+      expect(resetsAt).toBeGreaterThanOrEqual(before + 5400);
+      expect(resetsAt).toBeLessThanOrEqual(Date.now() / 1000 + 5400);
+      expect(error.message).toContain('in about 1 h 30 min');
+    },
+  );
 
   test('is known to the minute from the model call', async ({ real, expect }) => {
     const before = Date.now();
@@ -323,8 +328,12 @@ describe.concurrent('the reset of a usage limit', () => {
 
 describe('a login or provider that cannot generate images', () => {
   /** Asserts that the backend received no request. */
-  async function expectRefused(real: RealCodex, way: Way, expected: Expected): Promise<void> {
-    const error = await failure(real.generate(way, [draw({ image: PICTURE }), copy()]));
+  async function expectRefused(
+    real: RealCodex,
+    variant: Variant,
+    expected: Expected,
+  ): Promise<void> {
+    const error = await failure(real.generate(variant, [draw({ image: PICTURE }), copy()]));
     await real.expectNothingLeft();
     expectError(error, expected);
     expect(error).not.toHaveProperty('threadId');
@@ -333,17 +342,17 @@ describe('a login or provider that cannot generate images', () => {
 
   test.for([HOSTED, CODE])(
     'is refused before a turn is spent: no login, $name',
-    async (way, { real }) => {
+    async (variant, { real }) => {
       await real.moveTo({ login: 'none' });
-      await expectRefused(real, way, NOT_SIGNED_IN);
+      await expectRefused(real, variant, NOT_SIGNED_IN);
     },
   );
 
   test.for([HOSTED, CODE])(
     'is refused before a turn is spent: an API key, $name',
-    async (way, { real }) => {
+    async (variant, { real }) => {
       await real.moveTo({ login: 'api-key' });
-      await expectRefused(real, way, API_KEY_LOGIN);
+      await expectRefused(real, variant, API_KEY_LOGIN);
     },
   );
 
@@ -357,9 +366,9 @@ describe('a login or provider that cannot generate images', () => {
 
   test.for([HOSTED, CODE])(
     'is refused before a turn is spent: a relay without the tool, $name',
-    async (way, { real }) => {
+    async (variant, { real }) => {
       await real.moveTo({ relay: true });
-      await expectRefused(real, way, {
+      await expectRefused(real, variant, {
         ...UNAVAILABLE,
         message: /image_gen tool is unavailable.*`relay`.*requires_openai_auth/,
       });
@@ -369,27 +378,27 @@ describe('a login or provider that cannot generate images', () => {
 
 test.for([HOSTED, CODE])(
   'a login that only the CLI itself knows to be a ChatGPT login draws: $name',
-  async (way, { real }) => {
+  async (variant, { real }) => {
     // Like a login in the system's keyring: the file alone does not show it.
     const file = path.join(real.home.path, 'auth.json');
     const auth = JSON.parse(await readFile(file, 'utf8')) as object;
     await writeFile(file, JSON.stringify({ ...auth, auth_mode: 'chatgptAuthTokens' }));
-    const image = await real.generate(way, [draw({ image: PICTURE }), copy()]);
+    const image = await real.generate(variant, [draw({ image: PICTURE }), copy()]);
     expect(Buffer.compare(image, PICTURE)).toBe(0);
   },
 );
 
-describe.for(WAYS)('an image before the model fails: $name', (way) => {
+describe.for(VARIANTS)('an image before the model fails: $name', (variant) => {
   const script = [draw({ image: PICTURE }), fail(usageLimit())];
 
   test("is returned with completion 'image'", async ({ real }) => {
-    const image = await real.generateDetailed(way, script);
+    const image = await real.generateDetailed(variant, script);
     expect(image.source).toBe('store');
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);
   });
 
   test("is not returned with completion 'exit'", async ({ real }) => {
-    const error = await failure(real.generate(way, script, { completion: 'exit' }));
+    const error = await failure(real.generate(variant, script, { completion: 'exit' }));
     expectError(error, USAGE_LIMIT);
     expect(error).toMatchObject({ exitCode: 1, threadId: real.threadId() });
     expect(real.backend.images).toHaveLength(1);
@@ -400,9 +409,9 @@ describe('an agent that draws without the tool', () => {
   const base64 = PICTURE.toString('base64');
   const fake = (file: string): string => writing(base64, file);
 
-  test.for(WAYS)('has no shell under read-only: $name', async (way, { real }) => {
+  test.for(VARIANTS)('has no shell under read-only: $name', async (variant, { real }) => {
     const script = [shell(fake('od-codex-image.png')), say('Done.')];
-    const error = await failure(real.generate(way, script, { sandbox: 'read-only' }));
+    const error = await failure(real.generate(variant, script, { sandbox: 'read-only' }));
     expectError(error, NO_IMAGE);
     expect(real.asked().shellRoute).toBeUndefined();
   });
@@ -423,13 +432,13 @@ describe('an agent that draws without the tool', () => {
   );
 
   // By Codex's sandbox, which the package does not use on Windows.
-  test.skipIf(WINDOWS).for(WAYS)(
+  test.skipIf(WINDOWS).for(VARIANTS)(
     "cannot write into Codex's own store: $name",
-    async (way, { real }) => {
+    async (variant, { real }) => {
       const store = path.join(real.home.path, 'generated_images');
       const planted = path.join(store, 'planted.png');
       const script = [shell(`mkdir -p '${store}'; ${fake(planted)} || echo REFUSED`), say('Done.')];
-      expectError(await failure(real.generate(way, script)), NO_IMAGE);
+      expectError(await failure(real.generate(variant, script)), NO_IMAGE);
       expect(real.toolOutputs().join('\n')).toContain('REFUSED');
       expect(existsSync(planted)).toBe(false);
     },
@@ -438,10 +447,10 @@ describe('an agent that draws without the tool', () => {
 
 test.for([HOSTED, CODE])(
   'detail hides names and addresses in any log of Codex: $name',
-  async (way, { real }) => {
+  async (variant, { real }) => {
     // At this level Codex logs the account's e-mail address and id in every line.
     const env = { ...real.env, RUST_LOG: 'codex_otel=trace' };
-    const { detail = '' } = await failure(real.generate(way, [say('No.')], { env }));
+    const { detail = '' } = await failure(real.generate(variant, [say('No.')], { env }));
     expect(detail).toContain('user.email="[redacted]"');
     expect(detail).toContain('user.account_id="[redacted]"');
     expect(detail).not.toContain('loopback@example.com');
@@ -454,7 +463,7 @@ test.for([HOSTED, CODE])(
 
 test.for([HOSTED, CODE])(
   'the prompt is no cause in any log of Codex: $name',
-  async (way, { real }) => {
+  async (variant, { real }) => {
     const words = [
       "a poster that says: You've hit your usage limit",
       'image generation failed: http 402 Payment Required: None',
@@ -463,13 +472,13 @@ test.for([HOSTED, CODE])(
     ];
     const prompt = [...words, words.join(': ')].join('\n');
     const env = { ...real.env, RUST_LOG: 'trace' };
-    expectError(await failure(real.generate(way, [say('No.')], { env, prompt })), NO_IMAGE);
+    expectError(await failure(real.generate(variant, [say('No.')], { env, prompt })), NO_IMAGE);
   },
 );
 
 test.for([HOSTED, CODE])(
   'errors repeat no secret that Codex prints: $name',
-  async (way, { real }) => {
+  async (variant, { real }) => {
     // Shaped like real ones; the values are made up.
     const key = 'sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34';
     const token = await accessToken(real);
@@ -478,7 +487,7 @@ test.for([HOSTED, CODE])(
       body: { error: { type: 'invalid_request_error', message: `Incorrect API key: ${key}` } },
     };
     const script = [say(`My token is ${token}.`), fail(refused)];
-    const error = await failure(real.generate(way, script));
+    const error = await failure(real.generate(variant, script));
     expectError(error, REFUSED);
     expect(error.detail).toMatch(/Incorrect API key/);
     expect(error.detail).toMatch(/My token is/);

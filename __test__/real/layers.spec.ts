@@ -20,18 +20,18 @@ import {
 import { draw, say, type Script, shell } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { type RealCodex, test } from '../support/real/real.js';
-import { CODE, type Way } from '../support/real/ways.js';
+import { CODE, type Variant } from '../support/real/variants.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const PLANTED = makePng({ width: 96, height: 64, seed: 2 });
 const DRAWS = [draw({ image: DRAWN }), say('Done.')];
 
-const EARLIER: Way = {
+const EARLIER: Variant = {
   name: '0.169.0, code mode',
   route: 'code',
   cli: await installCodex('0.169.0'),
 };
-const WAYS = [EARLIER, CODE];
+const VARIANTS = [EARLIER, CODE];
 
 /** Shows these files in /etc/codex. */
 async function administered(
@@ -72,12 +72,12 @@ const UNCONFINED = [
   '":danger-full-access" = true',
 ].join('\n');
 
-/** Puts an image into the store of every thread that has a record. */
+/** Puts an image into the store of every thread that has a rollout. */
 function plant(real: RealCodex): Script {
   const { path: home } = real.home;
-  const thread = '$(basename "$record" .jsonl | tail -c 37)';
+  const thread = '$(basename "$rollout" .jsonl | tail -c 37)';
   const command = [
-    `for record in '${home}'/sessions/*/*/*/*.jsonl`,
+    `for rollout in '${home}'/sessions/*/*/*/*.jsonl`,
     `do store='${home}'/generated_images/${thread}`,
     'mkdir -p "$store"',
     `echo ${PLANTED.toString('base64')} | base64 -d > "$store/planted.png"`,
@@ -88,13 +88,13 @@ function plant(real: RealCodex): Script {
 
 async function generate(
   real: RealCodex,
-  way: Way,
+  variant: Variant,
   script: Script,
   wrapper: Wrapper,
   options: Partial<GenerateOptions> = {},
 ): Promise<Outcome> {
   real.backend.play(script);
-  return generateInOwnProcess(real.options(way, options), wrapper);
+  return generateInOwnProcess(real.options(variant, options), wrapper);
 }
 
 const BY_ADMINISTRATOR = expect.stringMatching(/^The picture is not verified: .*administrator/);
@@ -105,13 +105,13 @@ const OTHER_SANDBOX = expect.stringMatching(
 // Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())("an administrator's settings", () => {
   describe.for(['config.toml', 'managed_config.toml'])('in %s', (file) => {
-    test.for(WAYS)('start no MCP server for a picture: $name', async (way, { real }) => {
+    test.for(VARIANTS)('start no MCP server for an image: $name', async (variant, { real }) => {
       const wrapper = await administered(real, { [file]: server(real) });
-      const { image } = await generate(real, way, DRAWS, wrapper);
+      const { image } = await generate(real, variant, DRAWS, wrapper);
       expect(image).toMatchObject({ verified: true, warnings: [] });
       expect(existsSync(trace(real))).toBe(false);
 
-      await generate(real, way, DRAWS, wrapper, { lean: false });
+      await generate(real, variant, DRAWS, wrapper, { lean: false });
       expect(existsSync(trace(real)), 'started where it is wanted').toBe(true);
     });
 
@@ -128,31 +128,31 @@ describe.skipIf(!mayOverlay())("an administrator's settings", () => {
     });
   });
 
-  test.for(WAYS)(
+  test.for(VARIANTS)(
     'leave images unverified with a warning if they outrank the call: $name',
-    async (way, { real }) => {
+    async (variant, { real }) => {
       const managed = { 'managed_config.toml': server(real, 'enabled = true\n') };
       const wrapper = await administered(real, managed);
-      const { image } = await generate(real, way, DRAWS, wrapper);
+      const { image } = await generate(real, variant, DRAWS, wrapper);
       expect(image).toMatchObject({ verified: false, warnings: [BY_ADMINISTRATOR] });
       expect(existsSync(trace(real)), 'they do outrank it').toBe(true);
-      const { error } = await generate(real, way, DRAWS, wrapper, { requireVerified: true });
+      const { error } = await generate(real, variant, DRAWS, wrapper, { requireVerified: true });
       expect(error).toMatchObject({ code: 'NO_IMAGE' });
     },
   );
 
-  test.for(WAYS)(
-    'are seen in the record if they enforce another sandbox: $name',
-    async (way, { real }) => {
+  test.for(VARIANTS)(
+    'are seen in the rollout if they enforce another sandbox: $name',
+    async (variant, { real }) => {
       const wrapper = await administered(real, { 'requirements.toml': UNCONFINED });
-      const planted = await generate(real, way, plant(real), wrapper, { completion: 'exit' });
+      const planted = await generate(real, variant, plant(real), wrapper, { completion: 'exit' });
       expect(planted.image, 'the agent does get out').toMatchObject({
         source: 'store',
         verified: false,
         warnings: [OTHER_SANDBOX],
       });
       const options = { sandbox: 'read-only' } as const;
-      const { image } = await generate(real, way, DRAWS, wrapper, options);
+      const { image } = await generate(real, variant, DRAWS, wrapper, options);
       expect(image).toMatchObject({ verified: false, warnings: [OTHER_SANDBOX] });
     },
   );

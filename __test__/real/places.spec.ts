@@ -20,18 +20,18 @@ import { draw, say } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { TEMPORARY, WINDOWS } from '../support/platform.js';
 import { type RealCodex, test } from '../support/real/real.js';
-import { CODE, HOSTED, type Way } from '../support/real/ways.js';
+import { CODE, HOSTED, type Variant } from '../support/real/variants.js';
 
 const DRAWN = makePng({ width: 96, height: 64, seed: 1 });
 const START = makePng({ width: 96, height: 64, seed: 2 });
 const DRAWS = [draw({ image: DRAWN }), say('Done.')];
 
-const NEWEST: Way = {
+const NEWEST: Variant = {
   name: '0.171.0, code mode',
   route: 'code',
   cli: await installCodex('0.171.0'),
 };
-const WAYS = [HOSTED, CODE, NEWEST];
+const VARIANTS = [HOSTED, CODE, NEWEST];
 
 /** Shows a user database with this home for the user, or without the user. */
 async function withHome({ scratch }: RealCodex, home: string | null): Promise<Wrapper> {
@@ -51,11 +51,11 @@ function homeless(real: RealCodex): Record<string, string> {
 
 // Replacing /etc needs Linux and the right to mount.
 describe.skipIf(!mayOverlay())('a call without a variable for the home (takes overlays)', () => {
-  test.for(WAYS)('uses the home in the user database: $name', async (way, { real }) => {
+  test.for(VARIANTS)('uses the home in the user database: $name', async (variant, { real }) => {
     const wrapper = await withHome(real, real.user);
     await symlink(real.home.path, path.join(real.user, '.codex'));
     real.backend.play(DRAWS);
-    const options = real.options(way, { env: homeless(real) });
+    const options = real.options(variant, { env: homeless(real) });
     const { codexPath, env } = options;
     const readiness = await checkInOwnProcess({ codexPath, env }, wrapper);
     expect(readiness).toMatchObject({ ready: true, login: 'chatgpt' });
@@ -111,14 +111,14 @@ describe.skipIf(WINDOWS)('a directory for temporary files of any name', () => {
     `${String.fromCodePoint(...CONTROLS)}x`,
   ];
 
-  test.for(NAMES.flatMap((name) => WAYS.map((way) => ({ name, way }))))(
-    'allows reference images: $name, $way.name',
-    async ({ name, way }, { real }) => {
+  test.for(NAMES.flatMap((name) => VARIANTS.map((variant) => ({ name, variant }))))(
+    'allows reference images: $name, $variant.name',
+    async ({ name, variant }, { real }) => {
       const temporary = path.join(real.temporary, name);
       await mkdir(temporary);
       const reference = path.join(real.scratch, 'reference.png');
       await writeFile(reference, START);
-      const image = await real.generateDetailed(way, DRAWS, {
+      const image = await real.generateDetailed(variant, DRAWS, {
         env: { ...real.env, [TEMPORARY]: temporary },
         referenceImages: [reference],
       });

@@ -21,25 +21,25 @@ import {
 import { draw, type HomeOptions, say } from '../support/loopback/backend.js';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE, type RealCodex, test } from '../support/real/real.js';
-import type { Way } from '../support/real/ways.js';
+import type { Variant } from '../support/real/variants.js';
 import { failure } from '../support/call/outcome.js';
 
 const DRAWS = [draw({ image: PICTURE }), say('Done.')];
 const HOST = `codex-code-mode-host${WINDOWS ? '.exe' : ''}`;
 
 const [OLDEST, IN_PROCESS, EARLY, NEWEST] = await Promise.all([
-  way('0.132.0'),
-  way('0.144.6'),
-  way('0.150.1'),
-  way('0.171.0'),
+  variantOf('0.132.0'),
+  variantOf('0.144.6'),
+  variantOf('0.150.1'),
+  variantOf('0.171.0'),
 ]);
 
-async function way(version: string): Promise<Way> {
+async function variantOf(version: string): Promise<Variant> {
   const cli = await installCodex(version);
   return { name: version, route: version === '0.132.0' ? 'hosted' : 'code', cli };
 }
 
-function check(real: RealCodex, { cli }: Way, options: CheckOptions = {}): Promise<Readiness> {
+function check(real: RealCodex, { cli }: Variant, options: CheckOptions = {}): Promise<Readiness> {
   return checkCodex({ codexPath: cli.launcher, env: real.env, ...options });
 }
 
@@ -49,14 +49,14 @@ function check(real: RealCodex, { cli }: Way, options: CheckOptions = {}): Promi
  */
 async function expectRefused(
   real: RealCodex,
-  one: Way,
+  variant: Variant,
   expected: { code: string; message: RegExp },
   options: Partial<GenerateOptions> & CheckOptions = {},
 ): Promise<void> {
-  const error = await failure(real.generate(one, DRAWS, options));
+  const error = await failure(real.generate(variant, DRAWS, options));
   expect(error).toMatchObject({ code: expected.code, retryable: false });
   expect(error.message).toMatch(expected.message);
-  const { problems } = await check(real, one, options);
+  const { problems } = await check(real, variant, options);
   expect(problems.filter(({ blocking }) => blocking)).toEqual([
     expect.objectContaining({ code: expected.code }),
   ]);
@@ -65,7 +65,7 @@ async function expectRefused(
 }
 
 /** Makes an installation of links to the cached one, without the host. */
-async function withoutHost({ scratch }: RealCodex, { cli, ...rest }: Way): Promise<Way> {
+async function withoutHost({ scratch }: RealCodex, { cli, ...rest }: Variant): Promise<Variant> {
   const modules = path.resolve(cli.launcher, '../../../..');
   const place = path.join(scratch, 'node_modules');
   for (const entry of await readdir(modules, { recursive: true, withFileTypes: true })) {
@@ -86,21 +86,24 @@ const INCOMPLETE = {
 };
 
 describe('a Codex without its codex-code-mode-host', () => {
-  test.for([EARLY, NEWEST])('is seen, as npm installs it: $name', async (one, { real }) => {
-    await expectRefused(real, await withoutHost(real, one), INCOMPLETE);
+  test.for([EARLY, NEWEST])('is seen, as npm installs it: $name', async (variant, { real }) => {
+    await expectRefused(real, await withoutHost(real, variant), INCOMPLETE);
   });
 
-  test.for([EARLY, NEWEST])('is seen, as its program alone: $name', async (one, { real }) => {
-    const { cli, ...rest } = await withoutHost(real, one);
+  test.for([EARLY, NEWEST])('is seen, as its program alone: $name', async (variant, { real }) => {
+    const { cli, ...rest } = await withoutHost(real, variant);
     await expectRefused(real, { ...rest, cli: { ...cli, launcher: cli.binary } }, INCOMPLETE);
   });
 
-  test.for([EARLY, NEWEST])('draws by a model without code mode: $name', async (one, { real }) => {
-    const incomplete = await withoutHost(real, one);
-    const options = { model: 'gpt-5.5', sandbox: 'read-only' } as const;
-    const direct = { ...incomplete, route: 'direct' } as const;
-    expect(await real.generate(direct, DRAWS, options)).toEqual(PICTURE);
-  });
+  test.for([EARLY, NEWEST])(
+    'draws by a model without code mode: $name',
+    async (variant, { real }) => {
+      const incomplete = await withoutHost(real, variant);
+      const options = { model: 'gpt-5.5', sandbox: 'read-only' } as const;
+      const direct = { ...incomplete, route: 'direct' } as const;
+      expect(await real.generate(direct, DRAWS, options)).toEqual(PICTURE);
+    },
+  );
 
   test('is reported by Codex where the model is named', async ({ real }) => {
     const incomplete = await withoutHost(real, NEWEST);
@@ -134,7 +137,7 @@ describe('a Codex without its codex-code-mode-host', () => {
 });
 
 describe('an obstacle for Codex', () => {
-  const WAYS = [OLDEST, IN_PROCESS, NEWEST];
+  const VARIANTS = [OLDEST, IN_PROCESS, NEWEST];
   const CASES: readonly (HomeOptions & { what: string; code?: string; message: RegExp })[] = [
     {
       what: 'a login that another method is demanded of',
@@ -148,7 +151,7 @@ describe('an obstacle for Codex', () => {
       message: /signed in with ChatGPT/,
     },
     {
-      what: 'a login to another workspace',
+      what: 'a login to another ChatGPT workspace',
       config: 'forced_chatgpt_workspace_id = ["theirs", "ours"]',
       message: /another ChatGPT workspace/,
     },
@@ -175,41 +178,43 @@ describe('an obstacle for Codex', () => {
       message: /feature image_generation is switched off/,
     },
   ];
-  const each = CASES.flatMap((one) => WAYS.map((by) => ({ ...one, by, name: by.name })));
+  const each = CASES.flatMap((one) =>
+    VARIANTS.map((variant) => ({ ...one, variant, name: variant.name })),
+  );
   // A keyring that can be reached has no login for this home either.
   test.for(each)('is seen and left unchanged: $what, $name', async (one, { real }) => {
-    const { by, what: _, code = 'NOT_SIGNED_IN', message, name: __, ...home } = one;
+    const { variant, what: _, code = 'NOT_SIGNED_IN', message, name: __, ...home } = one;
     await real.moveTo(home);
     const file = path.join(real.home.path, 'auth.json');
     const login = await readFile(file, 'utf8');
-    await expectRefused(real, by, { code, message });
+    await expectRefused(real, variant, { code, message });
     expect(await readFile(file, 'utf8'), 'the login is unchanged').toBe(login);
   });
 
-  test.for(WAYS)('is seen: a home that does not exist, $name', async (by, { real }) => {
+  test.for(VARIANTS)('is seen: a home that does not exist, $name', async (variant, { real }) => {
     const codexHome = path.join(real.scratch, 'missing');
     const expected = { code: 'NOT_SIGNED_IN', message: /home directory.*does not exist/ };
-    await expectRefused(real, by, expected, { codexHome });
+    await expectRefused(real, variant, expected, { codexHome });
     const env = { ...real.env, CODEX_HOME: codexHome };
-    await expectRefused(real, by, expected, { env });
+    await expectRefused(real, variant, expected, { env });
   });
 
   // On Windows no variable names it.
-  test.skipIf(WINDOWS).for(WAYS)(
+  test.skipIf(WINDOWS).for(VARIANTS)(
     "is seen: a user's home that is a file, $name",
-    async (by, { real }) => {
+    async (variant, { real }) => {
       const HOME = path.join(real.scratch, 'file');
       await writeFile(HOME, '');
       const { CODEX_HOME: _, ...rest } = real.env;
       const env = { ...rest, HOME };
       const expected = { code: 'NOT_SIGNED_IN', message: /home directory.*cannot be opened/ };
-      await expectRefused(real, by, expected, { env });
+      await expectRefused(real, variant, expected, { env });
     },
   );
 });
 
 describe('a configuration that Codex can draw with', () => {
-  test.for([OLDEST, IN_PROCESS, NEWEST])('passes: $name', async (by, { real }) => {
+  test.for([OLDEST, IN_PROCESS, NEWEST])('passes: $name', async (variant, { real }) => {
     const config = [
       'forced_login_method = "chatgpt"',
       'forced_chatgpt_workspace_id = ["theirs", "loopback-account"]',
@@ -218,8 +223,8 @@ describe('a configuration that Codex can draw with', () => {
     ];
     await real.moveTo({ config: config.join('\n') });
     const options = { config: { 'features.image_generation': 'true' } };
-    expect(await check(real, by, options)).toMatchObject({ ready: true, problems: [] });
-    expect(await real.generate(by, DRAWS, options)).toEqual(PICTURE);
+    expect(await check(real, variant, options)).toMatchObject({ ready: true, problems: [] });
+    expect(await real.generate(variant, DRAWS, options)).toEqual(PICTURE);
   });
 });
 
@@ -232,14 +237,17 @@ describe('a tool switched off by its earlier name', () => {
     await expectRefused(real, NEWEST, { code: 'IMAGE_GEN_UNAVAILABLE', message });
   });
 
-  test.for([OLDEST, NEWEST])('draws where its present name is on: $name', async (by, { real }) => {
-    await real.moveTo({ config: `${config}\nfeatures.image_generation = true` });
-    expect(await check(real, by)).toMatchObject({ ready: true, problems: [] });
-    expect(await real.generate(by, DRAWS)).toEqual(PICTURE);
-  });
+  test.for([OLDEST, NEWEST])(
+    'draws where its present name is on: $name',
+    async (variant, { real }) => {
+      await real.moveTo({ config: `${config}\nfeatures.image_generation = true` });
+      expect(await check(real, variant)).toMatchObject({ ready: true, problems: [] });
+      expect(await real.generate(variant, DRAWS)).toEqual(PICTURE);
+    },
+  );
 
   test('was another tool in 0.142.5, which draws', async ({ real }) => {
-    const earlier = await way('0.142.5');
+    const earlier = await variantOf('0.142.5');
     await real.moveTo({
       config: 'features.image_generation = false\nfeatures.imagegenext = true',
     });
@@ -262,9 +270,9 @@ describe.skipIf(!mayOverlay())("a requirement of this machine's administrator", 
       '[features]\nimagegenext = false',
       'IMAGE_GEN_UNAVAILABLE',
     ],
-    ['another method', 'allowed_login_methods = ["api"]', 'NOT_SIGNED_IN'],
-    ['another workspace', 'allowed_chatgpt_workspaces = ["theirs"]', 'NOT_SIGNED_IN'],
-    ['another store', 'cli_auth_credentials_store = "keyring"', 'NOT_SIGNED_IN'],
+    ['another login method', 'allowed_login_methods = ["api"]', 'NOT_SIGNED_IN'],
+    ['another ChatGPT workspace', 'allowed_chatgpt_workspaces = ["theirs"]', 'NOT_SIGNED_IN'],
+    ['another store of credentials', 'cli_auth_credentials_store = "keyring"', 'NOT_SIGNED_IN'],
   ])('is seen: %s', async ([, requirements, code], { real }) => {
     const etc = path.join(real.scratch, 'etc');
     await mkdir(path.join(etc, 'codex'), { recursive: true });

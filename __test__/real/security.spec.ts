@@ -1,5 +1,5 @@
-// What the agent of the real Codex CLI can reach: no secret of the daemon, the network only if
-// allowed, and nothing outside of the fence around the prompt.
+// What the agent of the real Codex CLI can reach: no secret of the host process, the network only
+// if allowed, and nothing outside of the fence around the prompt.
 
 import { describe, expect } from 'vitest';
 
@@ -14,10 +14,10 @@ import {
   HOSTED,
   expectedWarnings,
   SANDBOXES_WITH_SHELL,
-  WAYS,
-} from '../support/real/ways.js';
+  VARIANTS,
+} from '../support/real/variants.js';
 
-/** Secrets that a daemon may have: made up, and each recognisable. */
+/** Secrets that a host process may have: made up, and each recognisable. */
 const SECRETS: Record<string, string> = {
   OPENAI_API_KEY: 'sk-hush-openai',
   CODEX_API_KEY: 'sk-hush-codex',
@@ -38,15 +38,15 @@ function environments(real: RealCodex): string[] {
 /** Variables that would bill a key or take the image tool away. */
 const BILLING = new Set(['OPENAI_API_KEY', 'CODEX_API_KEY', 'CODEX_ACCESS_TOKEN']);
 
-describe("the daemon's secrets", () => {
+describe("the host process's secrets", () => {
   describe.for(SANDBOXES_WITH_SHELL)('%s', (sandbox) => {
-    test.for(WAYS)("are not in the shell's environment: $name", async (way, { real }) => {
+    test.for(VARIANTS)("are not in the shell's environment: $name", async (variant, { real }) => {
       // Several commands: some versions show a shell what an earlier one saw of Codex's
       // environment.
       const script = [LOOK, LOOK, LOOK, draw({ image: PICTURE }), say('Done.')];
       const env = { ...real.env, ...SECRETS };
       const options = { sandbox, env, completion: 'exit' } as const;
-      expect(Buffer.compare(await real.generate(way, script, options), PICTURE)).toBe(0);
+      expect(Buffer.compare(await real.generate(variant, script, options), PICTURE)).toBe(0);
 
       const outputs = environments(real);
       expect(outputs).toHaveLength(3);
@@ -59,9 +59,9 @@ describe("the daemon's secrets", () => {
   });
 
   // Codex's sandbox for Linux shows the agent its own processes alone.
-  test.skipIf(!LINUX).for(WAYS)(
+  test.skipIf(!LINUX).for(VARIANTS)(
     'are not in a process that the sandbox shows: $name',
-    async (way, { real }) => {
+    async (variant, { real }) => {
       const script = [
         shell(`cat /proc/[0-9]*/environ | tr '\\0' '\\n'; echo LOOKED`),
         draw({ image: PICTURE }),
@@ -69,7 +69,7 @@ describe("the daemon's secrets", () => {
       ];
       const env = { ...real.env, ...SECRETS };
       const options = { env, completion: 'exit' } as const;
-      expect(Buffer.compare(await real.generate(way, script, options), PICTURE)).toBe(0);
+      expect(Buffer.compare(await real.generate(variant, script, options), PICTURE)).toBe(0);
       const [output] = real.toolOutputs();
       expect(output).toContain('LOOKED');
       expect(output).not.toContain('hush');
@@ -78,9 +78,9 @@ describe("the daemon's secrets", () => {
 
   test.for([HOSTED, CODE])(
     'do not reach Codex if they are API keys: $name',
-    async (way, { real }) => {
+    async (variant, { real }) => {
       const env = { ...real.env, ...SECRETS };
-      const call = real.generate(way, [think(300), draw({ image: PICTURE })], { env });
+      const call = real.generate(variant, [think(300), draw({ image: PICTURE })], { env });
       await real.modelCalled();
       const processes = real.processes();
       expect(Buffer.compare(await call, PICTURE)).toBe(0);
@@ -104,19 +104,19 @@ describe("the daemon's secrets", () => {
 // By Codex's sandbox, which the package does not use on Windows.
 describe.skipIf(WINDOWS)('networkAccess', () => {
   test.for(
-    WAYS.flatMap((way) => [
-      { way, networkAccess: true, expected: 'OPEN' },
-      { way, networkAccess: false, expected: 'SHUT' },
+    VARIANTS.flatMap((variant) => [
+      { variant, networkAccess: true, expected: 'OPEN' },
+      { variant, networkAccess: false, expected: 'SHUT' },
     ]),
   )(
-    'is applied to the shell: $networkAccess, $way.name',
-    async ({ way, networkAccess, expected }, { real }) => {
+    'is applied to the shell: $networkAccess, $variant.name',
+    async ({ variant, networkAccess, expected }, { real }) => {
       const { port } = new URL(real.backend.origin);
       const knock = `bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port}' && echo OPEN || echo SHUT`;
       const script = [shell(knock), draw({ image: PICTURE }), say('Done.')];
       const options = { networkAccess, completion: 'exit' } as const;
       // Codex itself has network access in any case.
-      expect(Buffer.compare(await real.generate(way, script, options), PICTURE)).toBe(0);
+      expect(Buffer.compare(await real.generate(variant, script, options), PICTURE)).toBe(0);
       const [output = ''] = real.toolOutputs();
       expect(/OPEN|SHUT/.exec(output)?.[0]).toBe(expected);
     },
@@ -176,7 +176,7 @@ describe('a profile of the user, which 0.132.0 prefers to the command line', () 
 describe.skipIf(WINDOWS)("the agent's workspace", () => {
   test.for([HOSTED, CODE])(
     'is removed with 30,000 nested directories: $name',
-    async (way, { real }) => {
+    async (variant, { real }) => {
       // Node, because not every machine has perl.
       const nest = `for (let n = 0; n < 30_000; n += 1) { fs.mkdirSync("a"); process.chdir("a"); }`;
       real.backend.play([
@@ -185,8 +185,8 @@ describe.skipIf(WINDOWS)("the agent's workspace", () => {
         say('Done.'),
       ]);
       // In its own process, because a stack overflow would end it.
-      const { image } = await generateInOwnProcess(real.options(way));
-      const { warnings } = expectedWarnings(way.cli);
+      const { image } = await generateInOwnProcess(real.options(variant));
+      const { warnings } = expectedWarnings(variant.cli);
       expect(image).toMatchObject({ source: 'store', warnings });
       // On a busy machine it may not have finished when the image is there, and is stopped.
       expect(real.toolOutputs()[0]).not.toMatch(/error|denied|not found/i);
@@ -196,14 +196,14 @@ describe.skipIf(WINDOWS)("the agent's workspace", () => {
 
   test.skipIf(!LINUX).for([HOSTED, CODE])(
     'has a proof of origin that the agent cannot reach: $name',
-    async (way, { real }) => {
+    async (variant, { real }) => {
       const script = [
         shell('cat ../run; unlink ../run; test -f ../run && echo KEPT'),
         draw({ image: PICTURE }),
         say('Done.'),
       ];
       const options = { completion: 'exit' } as const;
-      expect(Buffer.compare(await real.generate(way, script, options), PICTURE)).toBe(0);
+      expect(Buffer.compare(await real.generate(variant, script, options), PICTURE)).toBe(0);
       expect(real.toolOutputs()[0]).toMatch(/codex-image run [0-9a-f]{16}[^]*KEPT/);
     },
   );

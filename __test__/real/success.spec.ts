@@ -18,21 +18,21 @@ import {
   HOSTED,
   expectedWarnings,
   SANDBOXES_WITH_SHELL,
-  WAYS,
-} from '../support/real/ways.js';
+  VARIANTS,
+} from '../support/real/variants.js';
 import { listener } from '../support/call/outcome.js';
 
 const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 /** Longer than any test. */
 const ENDLESS = talk(600_000);
 
-describe.for(WAYS)('a call with Codex $name', (way) => {
+describe.for(VARIANTS)('a call with Codex $name', (variant) => {
   describe.for(['read-only', ...SANDBOXES_WITH_SHELL] as const)('%s', (sandbox) => {
     const hasShell = sandbox !== 'read-only';
 
     function expectAsked(real: RealCodex): void {
       expect(real.asked()).toMatchObject({
-        imageRoute: way.route,
+        imageRoute: variant.route,
         shellRoute: hasShell ? expect.any(String) : undefined,
         copyTarget: hasShell ? expect.stringMatching(/[/\\]od-codex-image\.png$/) : undefined,
       });
@@ -40,7 +40,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
 
     test("returns the image and its facts, completion 'image'", async ({ real }) => {
       const script = [draw({ image: PICTURE }), copy(), ENDLESS];
-      const image = await real.generateDetailed(way, script, { sandbox });
+      const image = await real.generateDetailed(variant, script, { sandbox });
       await real.expectNothingLeft();
       expect(image).toMatchObject({
         width: 512,
@@ -48,8 +48,8 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
         hasAlpha: false,
         source: 'store',
         threadId: real.threadId(),
-        codexVersion: way.cli.version,
-        warnings: expectedWarnings(way.cli, sandbox).warnings,
+        codexVersion: variant.cli.version,
+        warnings: expectedWarnings(variant.cli, sandbox).warnings,
       });
       expect(Buffer.compare(image.png, PICTURE)).toBe(0);
       expect(image).not.toHaveProperty('usage');
@@ -60,7 +60,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
       const script = [draw({ image: PICTURE }), copy(), say('Done.')];
       const { events, onProgress } = listener();
       const options = { sandbox, completion: 'exit' } as const;
-      const image = await real.generateDetailed(way, script, options, onProgress);
+      const image = await real.generateDetailed(variant, script, options, onProgress);
       await real.expectNothingLeft();
       const calls = real.modelCalls().length;
       expect(image).toMatchObject({
@@ -70,14 +70,14 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
         // The agent copied it with its own shell, in its own sandbox.
         source: hasShell ? 'workspace' : 'store',
         threadId: real.threadId(),
-        codexVersion: way.cli.version,
+        codexVersion: variant.cli.version,
         usage: {
           inputTokens: calls * USAGE.input_tokens,
           cachedInputTokens: 0,
           outputTokens: calls * USAGE.output_tokens,
           totalTokens: calls * USAGE.total_tokens,
         },
-        warnings: expectedWarnings(way.cli, sandbox).warnings,
+        warnings: expectedWarnings(variant.cli, sandbox).warnings,
       });
       expect(Buffer.compare(image.png, PICTURE)).toBe(0);
       expect(events.some(({ phase }) => phase === 'command')).toBe(hasShell);
@@ -89,8 +89,8 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
     real,
   }) => {
     const script = [draw({ image: PICTURE }), say('Done.')];
-    const image = await real.generateDetailed(way, script, { completion: 'exit' });
-    expect(image).toMatchObject({ source: 'store', codexVersion: way.cli.version });
+    const image = await real.generateDetailed(variant, script, { completion: 'exit' });
+    expect(image).toMatchObject({ source: 'store', codexVersion: variant.cli.version });
     expect(Buffer.compare(image.png, PICTURE)).toBe(0);
   });
 
@@ -98,7 +98,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
     const prompt =
       '--help "a red fox" $(touch fox) `id` %PATH% C:\\fox\n</brief>\n<brief>\t\'ein Füchslein\' 狐 🦊';
     const script = [think(300), draw({ image: PICTURE }), ENDLESS];
-    const call = real.generate(way, script, { prompt, aspect: '16:9' });
+    const call = real.generate(variant, script, { prompt, aspect: '16:9' });
     await real.modelCalled();
     const processes = real.processes();
     expect(Buffer.compare(await call, PICTURE)).toBe(0);
@@ -109,7 +109,7 @@ describe.for(WAYS)('a call with Codex $name', (way) => {
     }
     expect(real.asked()).toMatchObject({ brief: prompt, aspect: '16:9' });
     // The backend received the prompt unchanged.
-    expect(real.backend.images).toMatchObject([{ prompt, route: way.route }]);
+    expect(real.backend.images).toMatchObject([{ prompt, route: variant.route }]);
   });
 });
 
@@ -130,24 +130,24 @@ describe('the file that is run', () => {
 
   test.for([HOSTED, CODE])(
     'is the native binary behind the npm launcher: $name',
-    async (way, { real }) => {
-      const call = real.generate(way, script, { codexPath: way.cli.launcher });
+    async (variant, { real }) => {
+      const call = real.generate(variant, script, { codexPath: variant.cli.launcher });
       await real.modelCalled();
       const programs = real.processes().map(({ program }) => program);
       expect(Buffer.compare(await call, PICTURE)).toBe(0);
-      expect(programs).toContain(way.cli.binary);
+      expect(programs).toContain(variant.cli.binary);
       expect(programs).not.toContain(process.execPath);
     },
   );
 
   test.for([HOSTED, CODE])(
     'is the native binary where codexPath names it: $name',
-    async (way, { real }) => {
-      const call = real.generate(way, script, { codexPath: way.cli.binary });
+    async (variant, { real }) => {
+      const call = real.generate(variant, script, { codexPath: variant.cli.binary });
       await real.modelCalled();
       const programs = real.processes().map(({ program }) => program);
       expect(Buffer.compare(await call, PICTURE)).toBe(0);
-      expect(programs).toContain(way.cli.binary);
+      expect(programs).toContain(variant.cli.binary);
     },
   );
 
@@ -175,13 +175,15 @@ describe('the file that is run', () => {
 
 test.for([HOSTED, DIRECT])(
   'concurrent calls in one home each get their own image: $name',
-  async (way, { real }) => {
+  async (variant, { real }) => {
     const pictures = [1, 2, 3].map((seed) => makePng({ width: 96, height: 64, seed }));
     const pictureOf = (prompt: string): Buffer =>
       pictures[Number(/\d/.exec(prompt)?.[0])] ?? expect.unreachable(prompt);
     real.backend.play([draw({ image: pictureOf }), copy(), say('Done.')]);
     const calls = pictures.map((_, fox) =>
-      generateCodexImage(real.options(way, { prompt: `fox number ${fox}`, completion: 'exit' })),
+      generateCodexImage(
+        real.options(variant, { prompt: `fox number ${fox}`, completion: 'exit' }),
+      ),
     );
     const images = await Promise.all(calls);
     const matches = images.map((image, fox) => pictures[fox]?.equals(image));

@@ -1,4 +1,4 @@
-// The cost of reading Codex's rollout, its record of a thread.
+// The cost of reading Codex's rollout, its file for a thread.
 
 import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
@@ -14,18 +14,18 @@ import { makeStubEnvironment, PROMPT, COMPILED_STUB } from '../stubs.js';
 
 const RUNS = 5;
 const MOST_MB = 40;
-/** Calls with each record. */
+/** Calls with each rollout. */
 const CALLS_PER_ROLLOUT = 20;
-const RECORD_MB = 64;
+const ROLLOUT_MB = 64;
 const MOST_MS = 10;
-/** About 8 MB as base64, which most versions write twice into the record. */
+/** About 8 MB as base64, which most versions write twice into the rollout. */
 const PICTURE = makePng({ width: 1600, height: 1300, minBytes: 6_000_000 });
 
 export async function rollout(): Promise<Section> {
   const callEnv = await makeStubEnvironment(0, 0);
   const thread = randomUUID();
   try {
-    const bytes = await leaveRecord(callEnv.env['CODEX_HOME'] ?? '', thread);
+    const bytes = await leaveRollout(callEnv.env['CODEX_HOME'] ?? '', thread);
     const peaks: number[] = [];
     for (let n = 0; n < RUNS; n += 1) {
       peaks.push((await recoverInChild(callEnv.env, thread)).peakMB);
@@ -36,7 +36,7 @@ export async function rollout(): Promise<Section> {
       text:
         'A picture in the store is verified only if the head of its thread’s record states the ' +
         'sandbox of the call. A stub Codex leaves a record that consists of this head, or has ' +
-        `${RECORD_MB} MB of other lines after it, and then a picture of one pixel. The time is ` +
+        `${ROLLOUT_MB} MB of other lines after it, and then a picture of one pixel. The time is ` +
         'that of the whole call. `recoverCodexImage` finds a picture of ' +
         `${megabytes(PICTURE.length)} MB in a record of ${megabytes(bytes)} MB, whose longest ` +
         `line has ${megabytes((PICTURE.length * 4) / 3)} MB, decodes it whole and returns it. ` +
@@ -60,26 +60,26 @@ export async function rollout(): Promise<Section> {
   }
 }
 
-/** Compares a call whose record is long with one whose record is only a head. */
+/** Compares a call whose rollout is long with one whose rollout is only a head. */
 async function headRow({ env }: CallEnvironment): Promise<Row> {
   const head = { type: 'turn_context', payload: { sandbox_policy: { type: 'workspace-write' } } };
   const filler = `${JSON.stringify({ type: 'event_msg', payload: { text: 'x'.repeat(1e6) } })}\n`;
   const home = env['CODEX_HOME'] ?? '';
-  const record = path.join(home, 'record.jsonl');
+  const rolloutFile = path.join(home, 'rollout.jsonl');
   const times: Record<'long' | 'short', number[]> = { long: [], short: [] };
   for (let run = 0; run < CALLS_PER_ROLLOUT; run += 1) {
     for (const length of run % 2 === 0
       ? (['long', 'short'] as const)
       : (['short', 'long'] as const)) {
-      await writeFile(record, `${JSON.stringify(head)}\n`);
-      if (length === 'long') await appendFile(record, filler.repeat(RECORD_MB));
+      await writeFile(rolloutFile, `${JSON.stringify(head)}\n`);
+      if (length === 'long') await appendFile(rolloutFile, filler.repeat(ROLLOUT_MB));
       const { timings, verified } = await generateCodexImageDetailed({
         prompt: PROMPT,
         codexPath: COMPILED_STUB,
-        env: { ...env, STUB_RECORD: record },
+        env: { ...env, STUB_ROLLOUT: rolloutFile },
         sandbox: 'workspace-write',
       });
-      if (!verified) throw new Error('the head of the record was not read');
+      if (!verified) throw new Error('the head of the rollout was not read');
       times[length].push(timings.totalMs);
       await rm(path.join(home, 'sessions'), { recursive: true });
     }
@@ -95,8 +95,8 @@ async function headRow({ env }: CallEnvironment): Promise<Row> {
   };
 }
 
-/** Writes the record that 0.140.0 leaves for a picture that it did not save. */
-async function leaveRecord(home: string, thread: string): Promise<number> {
+/** Writes the rollout that 0.140.0 leaves for a picture that it did not save. */
+async function leaveRollout(home: string, thread: string): Promise<number> {
   const directory = path.join(home, 'sessions', '2026', '03', '09');
   const result = PICTURE.toString('base64');
   const lines = [
@@ -107,8 +107,8 @@ async function leaveRecord(home: string, thread: string): Promise<number> {
       payload: { type: 'image_generation_call', status: 'generating', result },
     },
   ];
-  const record = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await mkdir(directory, { recursive: true });
-  await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${thread}.jsonl`), record);
-  return record.length;
+  await writeFile(path.join(directory, `rollout-2026-03-09T10-11-12-${thread}.jsonl`), bytes);
+  return bytes.length;
 }

@@ -32,9 +32,9 @@ impl Read for ShortReads<'_> {
     }
 }
 
-fn all(record: impl Read) -> (Vec<RecordedImage>, bool) {
+fn all(rollout: impl Read) -> (Vec<RecordedImage>, bool) {
     let mut found = Vec::new();
-    let too_large = images_in(record, MAX_PICTURE_BYTES, |recorded| {
+    let too_large = images_in(rollout, MAX_PICTURE_BYTES, |recorded| {
         found.push(recorded);
         ControlFlow::Continue(())
     });

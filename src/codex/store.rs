@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_growing_file_of_any_name_becomes_a_picture() {
+    fn a_growing_file_of_any_name_becomes_an_image() {
         let (_home, path, mut store) = store();
         std::fs::create_dir_all(&path).unwrap();
         let bytes = picture(7);
@@ -276,7 +276,7 @@ mod tests {
 
     #[cfg(windows)]
     #[test]
-    fn a_picture_that_another_process_locks_is_found_after_its_release() {
+    fn an_image_that_another_process_locks_is_found_after_its_release() {
         use std::io::Write as _;
         use std::os::windows::fs::OpenOptionsExt as _;
         let (_home, path, mut store) = store();

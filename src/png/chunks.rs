@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_chunks_that_cannot_be_and_tells_them_from_a_beginning() {
+    fn rejects_impossible_chunks_and_tells_them_from_a_truncated_image() {
         let header = &sample()[..33];
         let of = |rest: &[u8]| validate(&[header, rest].concat());
         let long = |length: u32| [&length.to_be_bytes(), b"IDAT".as_slice(), &[0; 20]].concat();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_a_header_that_cannot_be() {
+    fn rejects_an_impossible_header() {
         let of = |width: u32, height: u32, rest: &[u8]| {
             let content = [&width.to_be_bytes(), &height.to_be_bytes(), rest].concat();
             validate(&[&SIGNATURE[..], &chunk(b"IHDR", &content), &sample()[33..]].concat())
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_header_tells_the_size() {
+    fn reads_the_size_only_from_a_header() {
         let content = [&48_u32.to_be_bytes(), &32_u32.to_be_bytes(), &[8, 2, 0, 0, 0][..]].concat();
         let size = |kind| first_header(&[&SIGNATURE[..], &chunk(kind, &content)].concat());
         assert_eq!(size(b"IHDR").map(|header| (header.width, header.height)), Some((48, 32)));

@@ -269,8 +269,8 @@ impl Redactor {
 /// Debug and both together write it.
 static ESCAPED_SEQUENCES: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)(?:\\+(?:u001b|u\{1b\}|x1b)\[[0-?]*[@-~])+"));
 
-/// Removes terminal sequences. Leaves a NUL, which [`printable`] removes, for one between two words:
-/// without it a secret would be taken for the end of the word before.
+/// Removes terminal sequences. Leaves a NUL, which [`printable`] removes, for one between two
+/// words: without it a secret would be taken for the end of the word before.
 fn without_sequences<'t>(text: Cow<'t, str>, sequences: &Regex) -> Cow<'t, str> {
     let replaced = sequences.replace_all(&text, |found: &Captures<'_>| {
         let found = found.get_match();

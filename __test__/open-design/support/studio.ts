@@ -9,7 +9,7 @@ import { expect, vi } from 'vitest';
 
 import type { RenderOverrides } from '../../../dist/open-design.mjs';
 import { type RealCodex, test as realTest } from '../../support/real/real.js';
-import type { Way } from '../../support/real/ways.js';
+import type { Variant } from '../../support/real/variants.js';
 import { type StubCodex, test as stubTest } from '../../support/stub/stub.js';
 import { SCRIPT_STUB } from '../../support/stub/stub-program.js';
 import type { MediaExecutionPolicy } from '../upstream/apps/daemon/src/media/policy.js';
@@ -158,8 +158,8 @@ export function stubbedEnv(codex: StubCodex): Environment {
 }
 
 /** The same for the real CLI. */
-export function installedEnv(real: RealCodex, way: Way): Environment {
-  return { ...real.env, CODEX_BIN: way.cli.launcher };
+export function installedEnv(real: RealCodex, variant: Variant): Environment {
+  return { ...real.env, CODEX_BIN: variant.cli.launcher };
 }
 
 /** Composed and built once for all tests of a file. */

@@ -416,17 +416,17 @@ const CAUSES: readonly Cause[] = [
     expected: { code: 'NO_IMAGE', retryable: true, told: /^agent: Imagine a red fox\./m },
   },
   {
-    what: 'a web page instead of a picture',
+    what: 'a web page instead of an image',
     script: [draw({ image: Buffer.from('<!doctype html>\n<h1>502 Bad Gateway</h1>\n') }), copy()],
     expected: { code: 'INVALID_IMAGE', retryable: true },
   },
   {
-    what: 'a broken picture from the agent itself',
+    what: 'a broken image from the agent itself',
     script: [shell(String.raw`printf '\211PNG\r\n\032\n' > od-codex-image.png`), say('There.')],
     expected: { code: 'INVALID_IMAGE', retryable: true, told: /^agent: There\./m },
   },
   {
-    what: 'a picture that is larger than allowed',
+    what: 'an image that is larger than allowed',
     script: [draw({ image: PICTURE }), copy()],
     options: { maxImageBytes: 1000 },
     expected: { code: 'IMAGE_TOO_LARGE', retryable: false },

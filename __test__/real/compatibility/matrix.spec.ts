@@ -7,7 +7,7 @@ import { afterAll, describe, expect, type ExpectStatic } from 'vitest';
 
 import type { GeneratedImage, OnProgress } from '../../../index.js';
 import { type RealCodex, test } from '../../support/real/real.js';
-import { expectedWarnings } from '../../support/real/ways.js';
+import { expectedWarnings } from '../../support/real/variants.js';
 import { failure } from '../../support/call/outcome.js';
 import { CASES, type Delivered, type Outcome, type Refused, type Run, storeOf } from './cases.js';
 import { compatibility, FILE, inWords, table } from './document.js';

@@ -1,9 +1,9 @@
 // Known facts of each version.
 
 import { type CodexCli, installCodex, SUPPORTED } from '../../support/real/codex-cli.js';
-import type { Way } from '../../support/real/ways.js';
+import type { Variant } from '../../support/real/variants.js';
 
-export interface Version extends Way {
+export interface Version extends Variant {
   /** Draws with OpenAI's hosted tool (to 0.142). Later versions request the image themselves. */
   hosted: boolean;
   /** Saves a hosted image whose status stayed `generating` (0.140 and 0.141 do not). */

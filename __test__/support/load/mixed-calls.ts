@@ -185,11 +185,11 @@ export class Mixture {
         (error: unknown) => (error === reason ? 'abort' : codeOf(error)),
       );
       const listeners = getEventListeners(signal, 'abort').length;
-      // Codex's own store and record stay after a call.
+      // Codex's own store and rollout stay after a call.
       const store = path.join(this.home.path, 'generated_images', thread);
-      const record = path.join(this.home.path, 'sessions/2026/01/01', `rollout-x-${thread}.jsonl`);
+      const rollout = path.join(this.home.path, 'sessions/2026/01/01', `rollout-x-${thread}.jsonl`);
       await Promise.all(
-        [file, store, record].map((left) => rm(left, { recursive: true, force: true })),
+        [file, store, rollout].map((left) => rm(left, { recursive: true, force: true })),
       );
 
       const wrong: string[] = [];

@@ -234,3 +234,20 @@ export function mayMount(): boolean {
   const [program = '', ...args] = [...withSmallDisk('/mnt', 'size=4k'), 'true'];
   return spawnSync(program, args).status === 0;
 }
+
+/** Forbids user namespaces, as some systems do: Codex's sandbox cannot start there. */
+export const WITHOUT_NAMESPACES: Wrapper = [
+  'unshare',
+  '--map-root-user',
+  'sh',
+  '-c',
+  'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" "$@"',
+];
+
+/** Whether namespaces can be forbidden here. */
+export function mayForbidNamespaces(): boolean {
+  if (!LINUX) return false;
+  const [program = '', ...args] = [...WITHOUT_NAMESPACES, 'unshare', '--user', 'true'];
+  const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  return status === 1 && stderr.includes('unshare failed: No space left');
+}

@@ -6,7 +6,7 @@
 import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
-import { WINDOWS } from '../platform.js';
+import { MACOS, WINDOWS } from '../platform.js';
 import { type Process, processes } from './processes.js';
 
 export interface Survivor {
@@ -16,6 +16,12 @@ export interface Survivor {
   /** As in {@link Process}. */
   state: string;
 }
+
+/**
+ * Waits with `expect.poll` for the end of processes, as long as a busy machine needs. On macOS every
+ * look starts three programs, which read the table of all processes.
+ */
+export const POLLING = { timeout: 30_000, interval: MACOS ? 500 : 20 };
 
 /**
  * Returns live processes that have `marker` in their environment or work below `directory`, on

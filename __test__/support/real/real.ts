@@ -29,8 +29,8 @@ import { makePng } from '../image/picture.js';
 import { directories, WINDOWS } from '../platform.js';
 import { Family, look, type RunningProcess } from './real-processes.js';
 import { isImageCall, isModelCall, toolOutputsIn } from './recorded-requests.js';
-import { type Survivor, survivors } from '../process/survivors.js';
-import type { Way } from './ways.js';
+import { POLLING, type Survivor, survivors } from '../process/survivors.js';
+import type { Variant } from './variants.js';
 
 /** The picture of specs to which its size does not matter. */
 export const PICTURE = makePng({ width: 96, height: 64, seed: 1 });
@@ -86,7 +86,7 @@ export class RealCodex {
     };
   }
 
-  options({ cli, model }: Way, overrides: Partial<GenerateOptions> = {}): GenerateOptions {
+  options({ cli, model }: Variant, overrides: Partial<GenerateOptions> = {}): GenerateOptions {
     // Less than the limit of a test, so that a call that hangs fails with TIMEOUT.
     const timeoutMs = 120_000;
     return {
@@ -100,23 +100,23 @@ export class RealCodex {
   }
 
   generate(
-    way: Way,
+    variant: Variant,
     script: Script,
     overrides?: Partial<GenerateOptions>,
     onProgress?: OnProgress,
   ): Promise<Buffer> {
     this.backend.play(script);
-    return this.#follow(generateCodexImage(this.options(way, overrides), onProgress));
+    return this.#follow(generateCodexImage(this.options(variant, overrides), onProgress));
   }
 
   generateDetailed(
-    way: Way,
+    variant: Variant,
     script: Script,
     overrides?: Partial<GenerateOptions>,
     onProgress?: OnProgress,
   ): Promise<GeneratedImage> {
     this.backend.play(script);
-    return this.#follow(generateCodexImageDetailed(this.options(way, overrides), onProgress));
+    return this.#follow(generateCodexImageDetailed(this.options(variant, overrides), onProgress));
   }
 
   #follow<T>(call: Promise<T>): Promise<T> {
@@ -193,8 +193,8 @@ export class RealCodex {
     const isIt = (running: Survivor): boolean =>
       WINDOWS ? running.command.includes(command) : running.command === command;
     while (!this.#closed && !(await this.#scan()).some(isIt)) {
-      // A scan takes milliseconds, and the backend shares this thread.
-      await sleep(50);
+      // The backend shares this thread.
+      await sleep(POLLING.interval);
     }
   }
 
@@ -213,18 +213,19 @@ export class RealCodex {
   }
 
   /** Asserts that no process and no file is left. */
-  async expectNothingLeft(): Promise<void> {
-    expect(await this.#scan(), 'processes left').toEqual([]);
+  async expectNothingLeft(processes?: Survivor[]): Promise<void> {
+    expect(processes ?? (await this.#scan()), 'processes left').toEqual([]);
     expect(this.leftovers(), 'files left').toEqual([]);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    // Before the backend closes, which would end a CLI that is still connected.
+    const left = await this.#scan();
     try {
-      // Before the backend closes, which would end a CLI that is still connected.
-      await this.expectNothingLeft();
+      await this.expectNothingLeft(left);
     } finally {
-      for (const { pid } of this.survivors()) process.kill(pid, 'SIGKILL');
+      for (const { pid } of left) process.kill(pid, 'SIGKILL');
       await this.backend.close();
       await rm(this.root, { recursive: true, force: true });
     }

@@ -1,6 +1,6 @@
 // Builders of the steps of the stub that many specs use.
 
-import type { RecordForm, Step } from './stub-script.js';
+import type { RolloutForm, Step } from './stub-script.js';
 
 export function save(
   where: 'store' | 'workspace',
@@ -16,13 +16,13 @@ export function save(
   return { do: 'save', where, base64: Buffer.from(bytes).toString('base64'), ...rest };
 }
 
-/** Writes an image into the thread's record. */
-export function record(
-  form: RecordForm,
+/** Writes an image into the thread's rollout. */
+export function addToRollout(
+  form: RolloutForm,
   bytes: Uint8Array,
   rest: { revisedPrompt?: string; thread?: string } = {},
 ): Step {
-  return { do: 'record', form, base64: Buffer.from(bytes).toString('base64'), ...rest };
+  return { do: 'addToRollout', form, base64: Buffer.from(bytes).toString('base64'), ...rest };
 }
 
 export function print(to: 'stdout' | 'stderr', data: string | Uint8Array, pieces?: number): Step {

@@ -66,7 +66,7 @@ setTimeout(() => process.exit(99), LIFETIME_MS);
 if (script.behindLauncher && process.env['STUB_IS_INNER'] === undefined) {
   runBehindLauncher();
 } else {
-  record();
+  saveRecording();
   if (recording.command === 'login') answerLoginStatus();
   else if (recording.command === 'exec') await exec();
   else answerVersion();
@@ -128,7 +128,7 @@ async function exec() {
   if (script.stdin === 'close') closeSync(0);
   else if (script.stdin !== 'ignore') {
     recording.stdin = await readStdin(script.stdin === 'read slowly');
-    record();
+    saveRecording();
   }
   for (const step of script.exec) await perform(step);
   end(0);
@@ -139,7 +139,7 @@ async function perform(step) {
   switch (step.do) {
     case 'thread':
       recording.threadId = step.id ?? randomUUID();
-      record();
+      saveRecording();
       if (step.states !== null) beginRollout({ ...inForce(), ...step.states });
       return emit({ type: 'thread.started', thread_id: recording.threadId });
     case 'emit':
@@ -180,8 +180,8 @@ async function perform(step) {
       }
       return;
     }
-    case 'record':
-      return recordImage(step);
+    case 'addToRollout':
+      return addToRollout(step);
     case 'plant':
       return plant(step);
     case 'leave':
@@ -222,8 +222,8 @@ async function perform(step) {
         });
       }
       return;
-    case 'daemon':
-      return startDaemon(step.knownBy);
+    case 'doubleFork':
+      return doubleFork(step.knownBy);
     case 'killLauncher':
       if (process.env['STUB_IS_INNER'] === undefined) throw new Error('there is no launcher');
       process.kill(process.ppid, 'SIGKILL');
@@ -300,11 +300,11 @@ async function startTool(step) {
   });
 }
 
-/** @param {Extract<Step, { do: 'daemon' }>['knownBy']} knownBy */
-async function startDaemon(knownBy) {
-  const daemon = tool({ defies: POLITE_SIGNALS });
+/** @param {Extract<Step, { do: 'doubleFork' }>['knownBy']} knownBy */
+async function doubleFork(knownBy) {
+  const program = tool({ defies: POLITE_SIGNALS });
   const options = `{ detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] }`;
-  const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(daemon)}], ${options})`;
+  const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(program)}], ${options})`;
   const parent = `require('node:child_process').${spawned}.unref()`;
   const { child, pid } = await spawnTool(parent, {
     detached: true,
@@ -314,7 +314,7 @@ async function startDaemon(knownBy) {
   });
   // It runs before its parent has ended.
   if (child.exitCode === null) await once(child, 'exit');
-  if (knownBy === 'nothing') writeFileSync(path.join(controlDir, 'daemon.pid'), pid);
+  if (knownBy === 'nothing') writeFileSync(path.join(controlDir, 'double-forked.pid'), pid);
 }
 
 /**
@@ -423,7 +423,7 @@ function nest(levels, furnish) {
   }
 }
 
-/** What Codex states at the beginning of the record: the sandbox of the command line. */
+/** What Codex states at the beginning of the rollout: the sandbox of the command line. */
 function inForce() {
   const sandbox = args[args.indexOf('--sandbox') + 1];
   const policies = args.flatMap((arg) => /^approval_policy="(.*)"$/.exec(arg)?.[1] ?? []);
@@ -434,7 +434,7 @@ function inForce() {
   };
 }
 
-/** The record of a thread, and whether it is new. */
+/** The rollout of a thread, and whether it is new. */
 function rolloutOf(thread = recording.threadId ?? 'no-thread') {
   const time = new Date().toISOString();
   const day = path.join(codexHome(), 'sessions', ...time.slice(0, 10).split('-'));
@@ -444,7 +444,7 @@ function rolloutOf(thread = recording.threadId ?? 'no-thread') {
   return { file: path.join(day, known ?? `rollout-${started}-${thread}.jsonl`), isNew: !known };
 }
 
-/** A line of a record. @param {string} type @param {object} payload */
+/** A line of a rollout. @param {string} type @param {object} payload */
 function entry(type, payload) {
   return `${JSON.stringify({ timestamp: new Date().toISOString(), type, payload })}\n`;
 }
@@ -459,8 +459,8 @@ function beginRollout(context) {
   writeFileSync(rolloutOf().file, entry('session_meta', meta) + entry('turn_context', context));
 }
 
-/** @param {Extract<Step, { do: 'record' }>} step */
-function recordImage({ form, base64, revisedPrompt, thread }) {
+/** @param {Extract<Step, { do: 'addToRollout' }>} step */
+function addToRollout({ form, base64, revisedPrompt, thread }) {
   const { file, isNew } = rolloutOf(thread);
   if (isNew) writeFileSync(file, entry('session_meta', { id: thread, cwd: process.cwd() }));
   /** @param {string} type @param {object} payload */
@@ -577,7 +577,7 @@ function split(bytes, pieces) {
  */
 function end(code) {
   recording.endedAt = now();
-  record();
+  saveRecording();
   process.exit(code);
 }
 
@@ -587,7 +587,7 @@ function now() {
 }
 
 /** Written atomically, because a spec may read meanwhile. */
-function record() {
+function saveRecording() {
   const file = path.join(controlDir, `${process.pid}.recording.json`);
   writeFileSync(`${file}.new`, JSON.stringify(recording));
   for (;;) {

@@ -1,10 +1,10 @@
-// What a spec tells the stub to do, and what the stub records.
+// What a spec tells the stub to do, and what the stub saw.
 
 /** A step of one `codex exec`. It exits with 0 after the last one. */
 export type Step =
   /**
-   * Prints `thread.started`, and begins the thread's record, which states the sandbox of the
-   * command line, changed by `states`. null writes no record. The thread's id is a new UUID by
+   * Prints `thread.started`, and begins the thread's rollout, which states the sandbox of the
+   * command line, changed by `states`. null writes no rollout. The thread's id is a new UUID by
    * default.
    */
   | { do: 'thread'; id?: string; states?: Record<string, unknown> | null }
@@ -28,13 +28,13 @@ export type Step =
       everyMs?: number;
       modified?: string;
     } & Destination)
-  /** Writes an image into the thread's record, the rollout, in this kind of line. */
+  /** Writes an image into the thread's rollout, in this kind of line. */
   | {
-      do: 'record';
-      form: RecordForm;
+      do: 'addToRollout';
+      form: RolloutForm;
       base64: string;
       revisedPrompt?: string;
-      /** The thread of the record, if not this call's. */
+      /** The thread of the rollout, if not this call's. */
       thread?: string;
     }
   /** Makes an entry in the image's place that is no regular file of its own. */
@@ -87,10 +87,10 @@ export type Step =
    */
   | { do: 'forkOn'; signals: NodeJS.Signals[] }
   /**
-   * Forks twice to lose its parents, and keeps only this trace. With `nothing` the stub writes its
-   * process id to a file.
+   * Forks twice: starts a process without parents, known only by this trace. With `nothing` the
+   * stub writes its process id to a file.
    */
-  | { do: 'daemon'; knownBy: 'environment' | 'directory' | 'nothing' }
+  | { do: 'doubleFork'; knownBy: 'environment' | 'directory' | 'nothing' }
   /** Kills the launcher that started it. */
   | { do: 'killLauncher' }
   | { do: 'exit'; code: number }
@@ -113,10 +113,10 @@ export type Leftover =
   | 'locked parent';
 
 /**
- * The lines in which Codex records an image: `end` (up to 0.150.1), `call` (the backend's hosted
- * tool), `item` (0.169.0). `output` is what another tool of the agent returned.
+ * The lines of a rollout in which Codex writes an image: `end` (up to 0.150.1), `call` (the
+ * backend's hosted tool), `item` (0.169.0). `output` is what another tool of the agent returned.
  */
-export type RecordForm = 'end' | 'call' | 'item' | 'output';
+export type RolloutForm = 'end' | 'call' | 'item' | 'output';
 
 interface Destination {
   where: 'store' | 'workspace';

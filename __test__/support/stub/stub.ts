@@ -161,9 +161,9 @@ export class StubCodex {
     expect(spawnSync('chown', ['-R', String(user), this.root]).status).toBe(0);
   }
 
-  /** The process id of the step `daemon` that is known by `nothing` else. */
-  async daemon(): Promise<number> {
-    return Number(await readFile(path.join(this.controlDir, 'daemon.pid'), 'utf8'));
+  /** The process id of the step `doubleFork` that is known by `nothing`. */
+  async doubleForked(): Promise<number> {
+    return Number(await readFile(path.join(this.controlDir, 'double-forked.pid'), 'utf8'));
   }
 
   survivors(): Survivor[] {
@@ -183,16 +183,17 @@ export class StubCodex {
   }
 
   /** Asserts that no process and no run directory is left. */
-  async expectNothingLeft(): Promise<void> {
-    expect(this.survivors(), 'processes left').toEqual([]);
+  async expectNothingLeft(processes = this.survivors()): Promise<void> {
+    expect(processes, 'processes left').toEqual([]);
     expect(this.runDirs(), 'run directories left').toEqual([]);
   }
 
   async close(): Promise<void> {
+    const left = this.survivors();
     try {
-      await this.expectNothingLeft();
+      await this.expectNothingLeft(left);
     } finally {
-      for (const { pid } of this.survivors()) process.kill(pid, 'SIGKILL');
+      for (const { pid } of left) process.kill(pid, 'SIGKILL');
       // Windows closes a program's file a moment after its end. Tries so often at every level.
       await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
     }

@@ -63,7 +63,7 @@ fn every_kind_of_image_line_is_read() {
 }
 
 #[test]
-fn a_picture_in_the_output_of_a_tool_is_ignored() {
+fn an_image_in_the_output_of_a_tool_is_ignored() {
     let home = home_with(&[line("output", b"looked at"), line("item", b"drawn")]);
     assert_eq!(all(home.path(), 100).len(), 1);
 }
@@ -77,7 +77,7 @@ fn an_item_of_another_kind_or_without_a_result_is_ignored() {
 }
 
 #[test]
-fn a_picture_over_the_limit_is_skipped_and_reported() {
+fn an_image_over_the_limit_is_skipped_and_reported() {
     let home = home_with(&[line("end", &vec![7; 200_000]), line("end", &[7; 50])]);
     assert_eq!(all(home.path(), 50).len(), 1);
     assert_eq!(all(home.path(), 49).len(), 0);
@@ -217,7 +217,7 @@ fn a_result_is_decoded_from_every_form_of_base64() {
 }
 
 #[test]
-fn a_picture_of_the_limit_is_read_despite_its_line_breaks() {
+fn an_image_at_the_limit_is_read_despite_its_line_breaks() {
     let picture = vec![7; 2 << 20];
     let whole = BASE64.encode(&picture);
     let wrapped: Vec<_> = whole.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();

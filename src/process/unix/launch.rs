@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_up_in_the_end_and_on_another_error() {
+    fn gives_up_when_no_poll_is_left_and_on_another_error() {
         let mut polls_left = 3;
         let wait = || {
             polls_left -= 1;

@@ -1,7 +1,7 @@
 //! Child process and its descendants on Unix.
 //!
 //! A process group does not hold a tree together: Codex starts its tools in their own sessions, and
-//! a daemon forks twice to lose its parents. So `members` finds the tree in the process table. A
+//! a tool that forks twice loses its parents. So `members` finds the tree in the process table. A
 //! process is identified by its pid and start time, since pids are reused. The child is reaped
 //! last, which keeps its group id reserved and makes signals to the group safe.
 

@@ -1,5 +1,5 @@
-// A daemon with a running call, which then ends in a given way. Its argument has the function, its
-// options and whether a worker calls it. A line on stdin names the way to end.
+// A host process with a running call. Its argument has the function, its options and whether a
+// worker calls it. A line on stdin names how the process or its worker ends.
 
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
@@ -9,11 +9,11 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 const addon = createRequire(import.meta.url)('../../../index.js');
 
 /** @type {Record<string, () => void>} */
-const WAYS = {
+const ENDINGS = {
   'process.exit': () => process.exit(3),
   'an uncaught throw': () => {
     setImmediate(() => {
-      throw new Error('the daemon is broken');
+      throw new Error('the host process is broken');
     });
   },
   'an unhandled rejection': () => void Promise.reject(new Error('nobody cares')),
@@ -58,13 +58,13 @@ async function live({ call, options, inWorker }) {
     });
   }
   const [line] = await once(process.stdin, 'data');
-  const way = String(line).trim();
-  if (way === 'a worker terminated') await worker?.terminate();
-  else if (way === 'a worker exiting') {
+  const ending = String(line).trim();
+  if (ending === 'a worker is terminated') await worker?.terminate();
+  else if (ending === 'a worker exits') {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread is no window.
     worker?.postMessage('exit');
     await once(/** @type {Worker} */ (worker), 'exit');
-  } else WAYS[way]?.();
+  } else ENDINGS[ending]?.();
   if (!inWorker) return;
   // The process lives on, and may start the next worker.
   console.log('the worker has ended');

@@ -1,4 +1,4 @@
-// The ways in which the real CLI generates an image, and what differs between them.
+// The versions and routes on which the real CLI generates an image, and what differs between them.
 
 import { expect } from 'vitest';
 
@@ -8,7 +8,7 @@ import type { Route } from '../loopback/backend.js';
 import { LINUX, WINDOWS } from '../platform.js';
 
 /** A version of the CLI, and the route on which it generates images. */
-export interface Way {
+export interface Variant {
   name: string;
   route: Route;
   cli: CodexCli;
@@ -19,15 +19,15 @@ export interface Way {
 // Installed before the time limit of any test starts: npm may have to download them.
 const [HOSTED_CLI, OWN_CLI] = await Promise.all([installCodex(OLDEST), installCodex(NEWEST)]);
 
-export const HOSTED: Way = { name: `${OLDEST}, hosted tool`, route: 'hosted', cli: HOSTED_CLI };
-export const CODE: Way = { name: `${NEWEST}, code mode`, route: 'code', cli: OWN_CLI };
-export const DIRECT: Way = {
+export const HOSTED: Variant = { name: `${OLDEST}, hosted tool`, route: 'hosted', cli: HOSTED_CLI };
+export const CODE: Variant = { name: `${NEWEST}, code mode`, route: 'code', cli: OWN_CLI };
+export const DIRECT: Variant = {
   name: `${NEWEST}, direct tool`,
   route: 'direct',
   cli: OWN_CLI,
   model: 'gpt-5.5',
 };
-export const WAYS: readonly Way[] = [HOSTED, CODE, DIRECT];
+export const VARIANTS: readonly Variant[] = [HOSTED, CODE, DIRECT];
 
 /** The sandboxes in which an agent has a shell. Codex's sandbox for Windows is never used. */
 export const SANDBOXES_WITH_SHELL = WINDOWS

@@ -1,5 +1,5 @@
-// The daemon ends in every possible way. Where it has time it stops its calls, and otherwise the
-// watchdog does.
+// The host process ends in every possible way. Where it has time it stops its calls, and otherwise
+// the watchdog does.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 
 import type { GenerateOptions } from '../../index.js';
-import { Daemon, type End, KILLED } from '../support/process/daemon.js';
+import { HostProcess, type End, KILLED } from '../support/process/host-process.js';
 import { generateInOwnProcess } from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/process/processes.js';
@@ -18,9 +18,7 @@ import { PICTURE } from '../support/image/small-png.js';
 import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test, RUN_DIR_PREFIX } from '../support/stub/stub.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
-
-/** Waits as long as a busy machine needs. */
-const PATIENCE = { timeout: 20_000, interval: 20 };
+import { POLLING } from '../support/process/survivors.js';
 
 /** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
@@ -31,45 +29,45 @@ const BUSY: Step[] = turn(
   HANG,
 );
 
-/** Starts a daemon and resolves when its call is running. */
-async function busyDaemon(
+/** Starts a host process and resolves when its call is running. */
+async function busyHost(
   codex: StubCodex,
   where?: { inWorker: boolean },
   options?: Partial<GenerateOptions>,
-): Promise<Daemon> {
+): Promise<HostProcess> {
   await codex.play(BUSY);
-  const daemon = new Daemon(codex.options({ timeoutMs: 60_000, ...options }), where);
+  const host = new HostProcess(codex.options({ timeoutMs: 60_000, ...options }), where);
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(4);
   expect(codex.runDirs()).toHaveLength(1);
-  return daemon;
+  return host;
 }
 
-describe('the end of an environment, as Node reports it', () => {
+describe('the end of an environment that Node reports', () => {
   test.for([
     'process.exit',
     'an uncaught throw',
     'an unhandled rejection',
     ...(WINDOWS ? [] : ['SIGTERM, handled']),
-  ])('leaves nothing when the daemon is gone: %s', async (way, { codex }) => {
-    const daemon = await busyDaemon(codex);
-    await daemon.die(way);
+  ])('leaves nothing when the host process is gone: %s', async (ending, { codex }) => {
+    const host = await busyHost(codex);
+    await host.die(ending);
     await codex.expectNothingLeft();
   });
 
-  test('ends the grace of a call that is being stopped', async ({ codex }) => {
-    const daemon = await busyDaemon(codex, undefined, { killGraceMs: 60_000 });
-    await daemon.die('process.exit while the call is being stopped');
+  test('ends the grace period of a call that is being stopped', async ({ codex }) => {
+    const host = await busyHost(codex, undefined, { killGraceMs: 60_000 });
+    await host.die('process.exit while the call is being stopped');
     await codex.expectNothingLeft();
   });
 
-  test.for(['a worker terminated', 'a worker exiting'])(
-    'leaves nothing, and the daemon lives: %s',
-    async (way, { codex }) => {
-      const daemon = await busyDaemon(codex, { inWorker: true });
-      await daemon.endWorker(way);
+  test.for(['a worker is terminated', 'a worker exits'])(
+    'leaves nothing, and the host process lives: %s',
+    async (ending, { codex }) => {
+      const host = await busyHost(codex, { inWorker: true });
+      await host.endWorker(ending);
       await codex.expectNothingLeft();
-      expect(await daemon.leave()).toEqual([0, null]);
+      expect(await host.leave()).toEqual([0, null]);
     },
   );
 });
@@ -80,69 +78,69 @@ describe('a readiness check that waits for the CLI', () => {
     ['--version', 'asked for its version', { version: 'silent', exec: [] }],
   ];
 
-  async function checkingDaemon(
+  async function checkingHost(
     codex: StubCodex,
     mark: string,
     script: StubScript,
     inWorker: boolean,
-  ): Promise<Daemon> {
+  ): Promise<HostProcess> {
     await codex.login(null);
     await codex.play(script);
-    const daemon = new Daemon(codex.options(), { inWorker, call: 'checkCodex' });
+    const host = new HostProcess(codex.options(), { inWorker, call: 'checkCodex' });
     await codex.reached(mark);
-    return daemon;
+    return host;
   }
 
   test.for(QUESTIONS)(
     'leaves nothing after process.exit during %s',
     async (question, { codex }) => {
       const [, mark, script] = question;
-      const daemon = await checkingDaemon(codex, mark, script, false);
-      expect(await daemon.die('process.exit')).toEqual([3, null]);
+      const host = await checkingHost(codex, mark, script, false);
+      expect(await host.die('process.exit')).toEqual([3, null]);
       await codex.expectNothingLeft();
     },
   );
 
-  describe.each(['a worker terminated', 'a worker exiting'])('after %s', (way) => {
+  describe.each(['a worker is terminated', 'a worker exits'])('when %s', (ending) => {
     test.for(QUESTIONS)('leaves nothing during %s', async ([, mark, script], { codex }) => {
-      const daemon = await checkingDaemon(codex, mark, script, true);
-      await daemon.endWorker(way);
+      const host = await checkingHost(codex, mark, script, true);
+      await host.endWorker(ending);
       await codex.expectNothingLeft();
-      expect(await daemon.leave()).toEqual([0, null]);
+      expect(await host.leave()).toEqual([0, null]);
     });
   });
 });
 
-describe('the end of a daemon, which is not reported', () => {
-  test.for<[way: string, end: End]>([
+describe('the end of a host process that Node does not report', () => {
+  test.for<[ending: string, end: End]>([
     ['SIGKILL', KILLED],
     ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
     ...(WINDOWS ? [] : POLITE_SIGNALS).map((signal): [string, End] => [signal, [null, signal]]),
   ])(
     'leaves no process soon after, and no run directory after the next start: %s',
-    async ([way, end], { codex }) => {
-      const daemon = await busyDaemon(codex);
-      expect(await daemon.die(way)).toEqual(end);
-      await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    async ([ending, end], { codex }) => {
+      const host = await busyHost(codex);
+      expect(await host.die(ending)).toEqual(end);
+      await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
       expect(codex.runDirs()).toEqual([]);
     },
   );
-
-  // On Windows there is no watchdog: the system ends the job with its last handle.
-  test.skipIf(WINDOWS)('a watchdog that is killed does not affect the call', async ({ codex }) => {
-    const steps = turn(RUNNING, { do: 'await', gate: 'go' }, save('store', PICTURE));
-    const call = codex.generate(steps, { completion: 'exit' });
-    await codex.reached('running');
-    const [watchdog = NaN, ...others] = watchdogs();
-    expect(others).toEqual([]);
-    process.kill(watchdog, 'SIGKILL');
-    await codex.open('go');
-    expect(await call).toEqual(PICTURE);
-  });
 });
 
-describe('the next daemon', () => {
+// On Windows there is no watchdog: the system ends the job with its last handle.
+test.skipIf(WINDOWS)('the killing of the watchdog does not affect the call', async ({ codex }) => {
+  const steps = turn(RUNNING, { do: 'await', gate: 'go' }, save('store', PICTURE));
+  const call = codex.generate(steps, { completion: 'exit' });
+  await codex.reached('running');
+  const [watchdog = NaN, ...others] = watchdogs();
+  expect(others).toEqual([]);
+  process.kill(watchdog, 'SIGKILL');
+  await codex.open('go');
+  expect(await call).toEqual(PICTURE);
+});
+
+describe('the next host process', () => {
   /** Starts a process without the marker of the test, which lives until it is stopped. */
   const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
     // Not `sleep`, whose environment macOS hides.
@@ -151,16 +149,16 @@ describe('the next daemon', () => {
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   };
-  /** Kills a daemon, and returns its run directory and the id of its run. */
+  /** Kills a host process, and returns its run directory and the id of its run. */
   const leave = async (codex: StubCodex): Promise<{ runDir: string; run: string }> => {
-    const daemon = await busyDaemon(codex);
-    await daemon.die('SIGKILL');
-    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    const host = await busyHost(codex);
+    await host.die('SIGKILL');
+    await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
     const [name = ''] = codex.runDirs();
     return { runDir: path.join(codex.temporary, name), run: name.replace(RUN_DIR_PREFIX, '') };
   };
 
-  test('removes the run directory of a dead daemon', async ({ codex }) => {
+  test('removes the run directory of a dead one', async ({ codex }) => {
     const { runDir } = await leave(codex);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(existsSync(runDir)).toBe(false);
@@ -170,10 +168,10 @@ describe('the next daemon', () => {
   test.skipIf(WINDOWS)('removes a workspace of 30,000 levels', async ({ codex }) => {
     const left = { do: 'leave', what: 'deep directories' } as const;
     await codex.play(turn(left, RUNNING, HANG));
-    const daemon = new Daemon(codex.options());
+    const host = new HostProcess(codex.options());
     await codex.reached('running');
-    await daemon.die('SIGKILL');
-    await expect.poll(() => codex.survivors(), PATIENCE).toEqual([]);
+    await host.die('SIGKILL');
+    await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
     await codex.play(turn(save('store', PICTURE)));
     // In its own process, because a stack overflow would end it.
     const { image } = await generateInOwnProcess(codex.options());
@@ -181,7 +179,7 @@ describe('the next daemon', () => {
     expect(codex.runDirs()).toEqual([]);
   });
 
-  // On Windows no process outlives its daemon.
+  // On Windows no process outlives its host process.
   test.skipIf(WINDOWS)('removes the run directory with its processes', async ({ codex }) => {
     const { runDir, run } = await leave(codex);
     await mkdir(path.join(runDir, 'deeper'));
@@ -258,14 +256,14 @@ describe('the next daemon', () => {
   });
 
   test('leaves alone a run directory whose owner lives', async ({ codex }) => {
-    const daemon = await busyDaemon(codex);
+    const host = await busyHost(codex);
     const theirs = codex.runDirs();
     await codex.play(turn(save('store', PICTURE)));
     // In the same temporary directory, with other steps.
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(codex.runDirs()).toEqual(theirs);
     expect(codex.survivors()).toHaveLength(4);
-    await daemon.die('process.exit');
+    await host.die('process.exit');
   });
 });
 

@@ -1,4 +1,4 @@
-// Starts `daemon.mjs`: a process that makes a call, and ends when told to.
+// Starts `host-process.mjs`: a process that makes a call, and ends when told to.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,9 +9,9 @@ import { onTestFinished } from 'vitest';
 import type { GenerateOptions } from '../../../index.js';
 import { WINDOWS } from '../platform.js';
 
-const SCRIPT = fileURLToPath(new URL('daemon.mjs', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('host-process.mjs', import.meta.url));
 
-export class Daemon {
+export class HostProcess {
   readonly #process: ChildProcess;
   readonly #ended: Promise<End>;
 
@@ -23,19 +23,19 @@ export class Daemon {
     onTestFinished(() => void this.#process.kill('SIGKILL'));
   }
 
-  /** Resolves when the daemon has ended. */
-  die(way: string): Promise<End> {
-    this.#process.stdin?.write(`${way}\n`);
+  /** Resolves when the host process has ended. */
+  die(ending: string): Promise<End> {
+    this.#process.stdin?.write(`${ending}\n`);
     return this.#ended;
   }
 
-  /** Resolves when the worker with the call has ended. The daemon lives on. */
-  async endWorker(way: string): Promise<void> {
-    this.#process.stdin?.write(`${way}\n`);
+  /** Resolves when the worker with the call has ended. The host process lives on. */
+  async endWorker(ending: string): Promise<void> {
+    this.#process.stdin?.write(`${ending}\n`);
     if (this.#process.stdout) await once(this.#process.stdout, 'data');
   }
 
-  /** Resolves when the daemon has ended by itself. */
+  /** Resolves when the host process has ended by itself. */
   leave(): Promise<End> {
     this.#process.stdin?.end();
     return this.#ended;
