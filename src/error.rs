@@ -479,10 +479,9 @@ impl Cause {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidOption { .. } => "INVALID_OPTIONS",
-            Self::CodexNotFound
-            | Self::CodexForWindows
-            | Self::CodexUnusable(_)
-            | Self::CodexBinUnusable(_) => "CODEX_NOT_FOUND",
+            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) | Self::CodexBinUnusable(_) => {
+                "CODEX_NOT_FOUND"
+            }
             Self::SpawnFailed(_) => "SPAWN_FAILED",
             Self::NotSignedIn | Self::HomeUnknown | Self::HomeUnusable | Self::LoginRefused(_) | Self::Deactivated => {
                 "NOT_SIGNED_IN"

@@ -66,7 +66,7 @@ describe('a name of another format', () => {
     `The picture is a PNG file, although its name ends with ${extension}.`;
 
   test.for(['.jpg', '.JPEG', '.webp', '.svg'])(
-    'is a warning: %s',
+    'adds a warning: %s',
     async (extension, { codex, world }) => {
       await codex.play(DRAWN);
       const name = `fox${extension}`;
@@ -76,16 +76,19 @@ describe('a name of another format', () => {
     },
   );
 
-  test('is a warning with --json', async ({ codex, world }) => {
+  test('adds a warning to the result with --json', async ({ codex, world }) => {
     await codex.play(DRAWN);
     const outcome = await run(world, ['a fox', '--json', '-o', 'fox.gif']);
     expect(events(outcome).at(-1)).toMatchObject({ type: 'result', warnings: [WARNING('.gif')] });
   });
 
-  test.for(['fox', 'fox.PNG', 'fox.v2', '.jpg'])('is none: %s', async (name, { codex, world }) => {
-    await codex.play(DRAWN);
-    expect(await run(world, ['a fox', '-q', '-o', name])).toMatchObject({ code: 0, stderr: '' });
-  });
+  test.for(['fox', 'fox.PNG', 'fox.v2', '.jpg'])(
+    'adds no warning for another extension: %s',
+    async (name, { codex, world }) => {
+      await codex.play(DRAWN);
+      expect(await run(world, ['a fox', '-q', '-o', name])).toMatchObject({ code: 0, stderr: '' });
+    },
+  );
 });
 
 describe('the name of a file without -o', () => {

@@ -224,7 +224,7 @@ async function redirected(
 // The shell of Windows cannot close a stream.
 describe.skipIf(WINDOWS)('a stdout that is closed', () => {
   test.for(['>&-', '>/dev/null'])(
-    'fails before a turn is spent if it should get the image: %s',
+    'fails a call whose image it should get, before a turn is spent: %s',
     async (redirection, { codex, world }) => {
       await codex.play(DRAWN);
       const { code, stderr } = await redirected(world, '-o -', redirection);
@@ -236,7 +236,7 @@ describe.skipIf(WINDOWS)('a stdout that is closed', () => {
     },
   );
 
-  test('is no failure for the path', async ({ codex, world }) => {
+  test('does not fail a call whose image goes to a file', async ({ codex, world }) => {
     await codex.play(DRAWN);
     expect(await redirected(world, '-o fox.png', '>&-')).toEqual({ code: 0, stderr: '' });
     expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);

@@ -155,7 +155,9 @@ test('-o - is refused on a terminal before a turn is spent', async ({ codex, wor
   expect(await codex.recordings()).toEqual([]);
 });
 
-test('a missing prompt is not expected on a terminal', async ({ world }) => {
+test('the message about a missing prompt does not mention stdin on a terminal', async ({
+  world,
+}) => {
   const terminal = new Terminal(world, [], { columns: 200 });
   expect(await terminal.exited()).toBe(64);
   expect(terminal.output).toContain('There is no prompt. `codex-image --help` tells');
