@@ -160,8 +160,8 @@ const FLAGS = new Map([
 ]);
 
 /**
- * Returns a sentence to append to the message of `code`, or nothing: the path that the user has set,
- * which the API's messages do not contain, or advice that needs this command's flags.
+ * Returns a sentence to append to the message of `code`, or nothing: the path that the user has
+ * set, which the API's messages do not contain, or advice that needs this command's flags.
  */
 export function adviceOn(code: string, command: Command | undefined): string {
   if (command === undefined || !('options' in command)) return '';
