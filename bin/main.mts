@@ -9,7 +9,7 @@ import type { GeneratedImage } from 'codex-image';
 
 import { loadAddon } from './addon.mjs';
 import { type Command, type OutputMode, parse, type Target, wantsJson } from './arguments.mjs';
-import { CommandError, EXIT, explain } from './failure.mjs';
+import { CommandError, EXIT, explain, sentence } from './failure.mjs';
 import { HELP, version } from './help.mjs';
 import { type Destination, prepare, save } from './output.mjs';
 import { printable } from './printable.mjs';
@@ -114,8 +114,8 @@ async function deliver(
     const report = `${destination.file} appeared meanwhile, and was left alone. The picture is in ${file}`;
     throw new CommandError('OUTPUT_EXISTS', report, { path: file });
   }
-  const warnings = [...image.warnings, ...warningsOn(file)];
-  await reporter.done({ ...image, warnings }, file);
+  image.warnings.push(...warningsOn(file));
+  await reporter.done(image, file);
 }
 
 function warningsOn(file: string | undefined): string[] {
@@ -140,7 +140,7 @@ async function write(
   } catch (error) {
     if (!(error instanceof CommandError) || threadId === undefined) throw error;
     const advice = `codex-image --recover ${threadId} -o FILE`;
-    const report = `${error.message}. Codex has kept the picture: \`${advice}\``;
+    const report = `${sentence(error.message)} Codex has kept the picture: \`${advice}\``;
     throw new CommandError(error.code, report, { threadId });
   }
 }
