@@ -23,7 +23,7 @@ export interface GenerateOptions {
   aspect?: string | null | undefined
   /**
    * Absolute path of the Codex CLI; by default `CODEX_BIN`, then PATH, then the directories of the
-   * usual installers.
+   * usual installers and of the desktop app.
    */
   codexPath?: string | null | undefined
   /**
@@ -282,7 +282,7 @@ export interface Readiness {
 /** A problem that keeps this machine from drawing, or a hint. */
 export interface ReadinessProblem {
   /** The code with which a generation would fail, or that of a hint. */
-  code: 'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'
+  code: 'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'WORKSPACE_FAILED' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'
   /** The problem, in one line for end users. */
   message: string
   /** The fix, in one line for end users. */

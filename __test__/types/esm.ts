@@ -68,6 +68,7 @@ export const problems: Record<ReadinessProblem['code'], boolean> = {
   NOT_SIGNED_IN: true,
   API_KEY_LOGIN: true,
   IMAGE_GEN_UNAVAILABLE: true,
+  WORKSPACE_FAILED: true,
   LOGIN_UNKNOWN: false,
   CUSTOM_PROVIDER: false,
 };

@@ -23,7 +23,7 @@ export interface GenerateOptions {
   aspect?: string | null | undefined
   /**
    * Absolute path of the Codex CLI; by default `CODEX_BIN`, then PATH, then the directories of the
-   * usual installers.
+   * usual installers and of the desktop app.
    */
   codexPath?: string | null | undefined
   /**

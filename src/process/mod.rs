@@ -1,7 +1,7 @@
 //! Starts, awaits and stops a child process together with all of its descendants.
 //!
-//! [`Child`] documents which processes belong to its tree and which are missed. Knows nothing of
-//! Codex. ARCHITECTURE.md explains the design.
+//! [`Child`] documents which processes belong to its tree and which are missed. ARCHITECTURE.md
+//! explains the design.
 
 mod exit;
 mod program;
