@@ -179,12 +179,24 @@ export interface CodexImageError extends Error {
 }
 
 /**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
+ * The error that an `import` or `require` of this package throws if its native addon cannot be
+ * loaded. Its members are those of a `CodexImageError`, and `problem` and `fix`.
  */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
+export interface CodexImageLoadError extends Error {
+  name: 'CodexImageError'
+  code: 'CODEX_IMAGE_ADDON_UNAVAILABLE'
+  /** `problem` and `fix`. */
+  message: string
+  /** An HTTP-like number, that of a missing Codex. */
+  status: 424
+  retryable: false
+  /** What is wrong, in one sentence without a path. */
+  problem: string
+  /** What to do about it, for the person who installs or packages your product. */
+  fix: string
+  /** The words of Node or of the system, if one of them refused to load the addon. For logs. */
+  detail?: string
+}
 
 /**
  * Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,

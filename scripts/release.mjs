@@ -47,7 +47,7 @@ async function buildForTarget(target = hostTarget()) {
   if (!napi.targets.includes(target)) {
     throw new UserError(`${target} is not published. What is: ${napi.targets.join(', ')}`);
   }
-  // `--no-js`: the committed loader and types serve every target.
+  // `--no-js`: `loader/` serves every target.
   const build = ['build', '--platform', '--release', '--no-js', '--output-dir', ARTIFACTS];
   if (!target.includes('linux')) {
     await tool('@napi-rs/cli', ...build, '--target', target);

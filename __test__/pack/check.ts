@@ -1,9 +1,9 @@
 // `npm run pack:check`: checks what a release would publish, as installed.
 
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -11,8 +11,9 @@ import { promisify } from 'node:util';
 import { tool } from '../../scripts/bootstrap.mjs';
 import { installCodex, NEWEST } from '../support/real/codex-cli.js';
 import { Consumer, fetchNode, Studio } from './consumers.js';
+import { installers } from './installers.js';
 import { type Published, Registry } from './registry.js';
-import { host, npmEnvironment, PLATFORMS, release, work } from './release.js';
+import { host, npmEnvironment, PLATFORMS, release, root, work } from './release.js';
 
 const run = promisify(execFile);
 const NAME = 'codex-image';
@@ -20,8 +21,14 @@ const NODES = ['20.20.2', '22.23.3', '24.21.0'];
 /** Scripts that npm would run when the package is installed. */
 const INSTALL_SCRIPTS = new Set(['preinstall', 'install', 'postinstall', 'prepare']);
 const FILES = [
+  'BENCHMARKS.md',
+  'CHANGELOG.md',
+  'COMPATIBILITY.md',
+  'CONTRIBUTING.md',
   'LICENSE',
   'README.md',
+  'SECURITY.md',
+  'SOAK.md',
   'dist/cli.mjs',
   'dist/demo-backend.mjs',
   'dist/models.d.mts',
@@ -34,8 +41,14 @@ const FILES = [
   'dist/open-design.mjs',
   'index.d.ts',
   'index.js',
+  'loader/addon.js',
+  'loader/installer.js',
+  'loader/load-error.js',
+  'loader/platform.js',
   'package.json',
 ];
+/** Besides these, every page of docs/ and its pictures. */
+const DOCUMENT = /^docs\/.*\.(?:md|png)$/;
 const IDS = ['codex-cli', 'codex-image-gen'];
 
 const failures: string[] = [];
@@ -97,15 +110,28 @@ async function checkPackages(packages: ReadonlyMap<string, Published>): Promise<
       for (const [name, { tarball }] of packages) {
         const platform = name.slice(`${NAME}-`.length);
         const addon = [`codex-image.${platform}.node`, 'LICENSE', 'README.md', 'package.json'];
-        deepEqual(await filesOf(tarball), name === NAME ? FILES : addon.toSorted(), name);
+        const files = (await filesOf(tarball)).filter((file) => !DOCUMENT.test(file));
+        deepEqual(files, name === NAME ? FILES : addon.toSorted(), name);
       }
+    },
+    'the links of README.md lead to files in it': async () => {
+      const files = await filesOf(Buffer.from(packages.get(NAME)?.tarball ?? ''));
+      const readme = await readFile(path.join(root, 'README.md'), 'utf8');
+      const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(
+        ([, link = '']) => link,
+      );
+      notEqual(links.length, 0);
+      deepEqual(
+        links.filter((link) => !files.includes(link)),
+        [],
+      );
     },
     publint: async () => {
       await tool('publint', await keep(packages.get(NAME)), '--strict');
     },
     attw: async () => {
       const file = await keep(packages.get(NAME));
-      await tool('@arethetypeswrong/cli', file, '--profile', 'node16');
+      await tool('@arethetypeswrong/cli', file);
     },
   };
   const rows: Row[] = [['Packages']];
@@ -233,6 +259,10 @@ try {
   await release(env);
   print(await checkPackages(registry.packages));
   print(await checkConsumers(env, studio, elsewhere));
+  const rows: Row[] = [['Installers']];
+  for (const [what, body] of Object.entries(installers(elsewhere, registry.origin, env, studio)))
+    rows.push([what, await check(what, body)]);
+  print(rows);
 } finally {
   await rm(elsewhere, { recursive: true });
   await Promise.all([registry.close(), studio.close()]);

@@ -51,7 +51,8 @@ export async function release(env: NodeJS.ProcessEnv): Promise<void> {
   const copy = path.join(work, 'release');
   await rm(copy, { recursive: true, force: true });
   const { files } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
-  for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
+  const included = (files as string[]).filter((name) => !name.startsWith('!'));
+  for (const name of ['package.json', 'README.md', 'LICENSE', ...included]) {
     await cp(path.join(root, name), path.join(copy, name), { recursive: true });
   }
   const artifacts = path.join(copy, 'artifacts');

@@ -5,6 +5,7 @@ import {
   type CheckOptions,
   type CodexImageError,
   type CodexImageErrorCode,
+  type CodexImageLoadError,
   codexNeedsDangerFullAccessSandbox,
   generateCodexImage,
   generateCodexImageDetailed,
@@ -234,4 +235,13 @@ export function misuses(): void {
   void generateCodexImage({ prompt: 'a red fox' }).length;
   // @ts-expect-error bytes and facts come from different calls
   void generateCodexImage({ prompt: 'a red fox' }).then((image) => image.png);
+}
+
+/** The import itself fails. */
+export function unavailable(error: CodexImageLoadError): string {
+  const plain: Error = error;
+  const code: 'CODEX_IMAGE_ADDON_UNAVAILABLE' = error.code;
+  // @ts-expect-error it is none of the codes of a call
+  const called: CodexImageErrorCode = error.code;
+  return [plain.message, code, called, error.status, error.problem, error.fix, error.detail].join();
 }

@@ -177,3 +177,23 @@ export interface CodexImageError extends Error {
   /** The end of Codex's output, with secrets removed. For logs, not for end users. */
   detail?: string
 }
+
+/**
+ * The error that an `import` or `require` of this package throws if its native addon cannot be
+ * loaded. Its members are those of a `CodexImageError`, and `problem` and `fix`.
+ */
+export interface CodexImageLoadError extends Error {
+  name: 'CodexImageError'
+  code: 'CODEX_IMAGE_ADDON_UNAVAILABLE'
+  /** `problem` and `fix`. */
+  message: string
+  /** An HTTP-like number, that of a missing Codex. */
+  status: 424
+  retryable: false
+  /** What is wrong, in one sentence without a path. */
+  problem: string
+  /** What to do about it, for the person who installs or packages your product. */
+  fix: string
+  /** The words of Node or of the system, if one of them refused to load the addon. For logs. */
+  detail?: string
+}
