@@ -20,6 +20,9 @@ import { type StubCodex, test, RUN_DIR_PREFIX } from '../support/stub/stub.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
 import { POLLING } from '../support/process/survivors.js';
 
+/** The addon's limit for a removal. A large directory takes a minute on a busy machine. */
+const REMOVAL_MS = 300_000;
+
 /** A turn with tools in sessions of their own and tools that ignore every polite signal. */
 const BUSY: Step[] = turn(
   { do: 'tool', ownSession: true },
@@ -165,19 +168,24 @@ describe('the next host process', () => {
   });
 
   // On Windows no process can work in such a deep directory.
-  test.skipIf(WINDOWS)('removes a workspace of 30,000 levels', async ({ codex }) => {
-    const left = { do: 'leave', what: 'deep directories' } as const;
-    await codex.play(turn(left, RUNNING, HANG));
-    const host = new HostProcess(codex.options());
-    await codex.reached('running');
-    await host.die('SIGKILL');
-    await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
-    await codex.play(turn(save('store', PICTURE)));
-    // In its own process, because a stack overflow would end it.
-    const { image } = await generateInOwnProcess(codex.options());
-    expect(image).toMatchObject({ source: 'store' });
-    expect(codex.runDirs()).toEqual([]);
-  });
+  test.skipIf(WINDOWS)(
+    'removes a workspace of 30,000 levels',
+    { timeout: 2 * REMOVAL_MS },
+    async ({ codex }) => {
+      const left = { do: 'leave', what: 'deep directories' } as const;
+      await codex.play(turn(left, RUNNING, HANG));
+      const host = new HostProcess(codex.options());
+      await codex.reached('running');
+      await host.die('SIGKILL');
+      await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
+      await codex.play(turn(save('store', PICTURE)));
+      // In its own process, because a stack overflow would end it. A call that ends before the removal
+      // does not wait for it.
+      const { image } = await generateInOwnProcess(codex.options({ timeoutMs: REMOVAL_MS }));
+      expect(image).toMatchObject({ source: 'store' });
+      expect(codex.runDirs()).toEqual([]);
+    },
+  );
 
   // On Windows no process outlives its host process.
   test.skipIf(WINDOWS)('removes the run directory with its processes', async ({ codex }) => {
