@@ -66,11 +66,11 @@ if (!(minutes > 0)) throw new RangeError(`--minutes ${values.minutes}`);
 
 const where = circumstances();
 const { samples, ends, wrong } = await soak(minutes);
-const verdicts = FIGURES.map((figure) => judge(figure, samples));
+const verdicts = FIGURES.map((figure) => check(figure, samples));
 const report = await formatted(toMarkdown(), FILE);
 await writeFile(FILE, report);
 console.log(report);
-for (const complaint of wrong.slice(0, 20)) console.error(complaint);
+for (const outcome of wrong.slice(0, 20)) console.error(outcome);
 const broken = verdicts.filter((verdict) => !verdict.kept);
 for (const { what } of broken) console.error(`A limit is broken: ${what}`);
 process.exitCode = wrong.length === 0 && broken.length === 0 ? 0 : 1;
@@ -83,7 +83,7 @@ async function soak(
   const began = performance.now();
   const took: Sample[] = [];
   const all = new Map<string, number>();
-  const complaints: string[] = [];
+  const unexpected: string[] = [];
   let calls = 0;
   const sample = async (): Promise<void> => {
     if (performance.now() - began < took.length * SAMPLE_EVERY_MS) return;
@@ -106,11 +106,11 @@ async function soak(
       for (const [end, count] of Object.entries(round.ends)) {
         all.set(end, (all.get(end) ?? 0) + count);
       }
-      complaints.push(...round.wrong);
+      unexpected.push(...round.wrong);
       await sample();
     }
-    complaints.push(...mixture.processes().map((command) => `still running: ${command}`));
-    return { samples: took, ends: all, wrong: complaints };
+    unexpected.push(...mixture.processes().map((command) => `still running: ${command}`));
+    return { samples: took, ends: all, wrong: unexpected };
   } finally {
     await mixture.close();
   }
@@ -137,7 +137,7 @@ interface Verdict {
   kept: boolean;
 }
 
-function judge({ key, what, unit, limit }: Figure, all: readonly Sample[]): Verdict {
+function check({ key, what, unit, limit }: Figure, all: readonly Sample[]): Verdict {
   const [start, end] = [all.at(0), all.at(-1)];
   const after = all.filter((sample) => sample.minutes >= minutes * WARM_UP);
   const [warm] = after;
@@ -146,17 +146,17 @@ function judge({ key, what, unit, limit }: Figure, all: readonly Sample[]): Verd
   const growth = trend(after.map((sample) => ({ x: sample.calls / 1000, y: sample[key] })));
   const amount = (value: number): string =>
     `${number(value)}${unit === undefined ? '' : ` ${unit}`}`;
-  const judged = {
+  const checked = {
     growth: { text: 'growth', value: growth.slope + 2 * growth.error },
     samples: { text: 'of any', value: Math.max(...after.map((sample) => sample[key])) },
   }[limit.of];
   // Not `value > most`: NaN breaks a limit.
-  const kept = judged.value <= limit.most;
+  const kept = checked.value <= limit.most;
   const cells = [
     what,
     ...[start, warm, end].map((sample) => amount(sample[key])),
     `${amount(growth.slope)} ± ${amount(2 * growth.error)}`,
-    `${judged.text} ≤ ${amount(limit.most)}, ${kept ? 'kept' : '**broken**'}`,
+    `${checked.text} ≤ ${amount(limit.most)}, ${kept ? 'kept' : '**broken**'}`,
   ];
   return { what, cells, kept };
 }

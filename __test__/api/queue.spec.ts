@@ -228,33 +228,33 @@ describe('a call that ends while it is queued', () => {
     setMaxConcurrentRuns(1);
     const controller = new AbortController();
     const [first] = (await callers(1)) as [Caller];
-    const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
-    await told(quitter, 1);
+    const [cancelled] = (await callers(1, { signal: controller.signal })) as [Caller];
+    await told(cancelled, 1);
     const [third] = (await callers(1)) as [Caller];
     await told(third, 2);
 
     controller.abort('enough');
-    await expect(quitter.outcome).rejects.toBe('enough');
-    expect(await quitter.codex.recordings()).toEqual([]);
+    await expect(cancelled.outcome).rejects.toBe('enough');
+    expect(await cancelled.codex.recordings()).toEqual([]);
     await told(third, 1);
 
     await finish(first);
     await finish(third);
-    expect(await quitter.codex.recordings()).toEqual([]);
+    expect(await cancelled.codex.recordings()).toEqual([]);
   });
 
   test('starts nothing and lets the others move up after a timeout', async () => {
     setMaxConcurrentRuns(1);
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
-    const [quitter] = (await callers(1, { timeoutMs: 1500 })) as [Caller];
+    const [timedOut] = (await callers(1, { timeoutMs: 1500 })) as [Caller];
     const [third] = (await callers(1)) as [Caller];
-    expect(await failure(quitter.outcome)).toMatchObject({
+    expect(await failure(timedOut.outcome)).toMatchObject({
       code: 'TIMEOUT',
       status: 504,
       retryable: true,
     });
-    expect(await quitter.codex.recordings()).toEqual([]);
+    expect(await timedOut.codex.recordings()).toEqual([]);
     await told(third, 1);
     await finish(first);
     await finish(third);
@@ -265,11 +265,11 @@ describe('a call that ends while it is queued', () => {
     const controller = new AbortController();
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
-    const quitters = await callers(5, { signal: controller.signal });
-    await told(quitters[4] as Caller, 5);
+    const cancelled = await callers(5, { signal: controller.signal });
+    await told(cancelled[4] as Caller, 5);
     controller.abort('enough');
-    const outcomes = await Promise.allSettled(quitters.map(({ outcome }) => outcome));
-    expect(outcomes).toEqual(quitters.map(() => ({ status: 'rejected', reason: 'enough' })));
+    const outcomes = await Promise.allSettled(cancelled.map(({ outcome }) => outcome));
+    expect(outcomes).toEqual(cancelled.map(() => ({ status: 'rejected', reason: 'enough' })));
     await finish(first);
     const [last] = (await callers(1)) as [Caller];
     await finish(last);
@@ -280,14 +280,14 @@ describe('a call that ends while it is queued', () => {
 test('a running call that is aborted lets the next one start when nothing of it is left', async () => {
   setMaxConcurrentRuns(1);
   const controller = new AbortController();
-  const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
-  await quitter.codex.reached('running');
+  const [cancelled] = (await callers(1, { signal: controller.signal })) as [Caller];
+  await cancelled.codex.reached('running');
   const [next] = (await callers(1)) as [Caller];
   await told(next, 1);
   controller.abort('enough');
   await next.codex.reached('running');
-  expect(quitter.codex.survivors()).toEqual([]);
-  await expect(quitter.outcome).rejects.toBe('enough');
+  expect(cancelled.codex.survivors()).toEqual([]);
+  await expect(cancelled.outcome).rejects.toBe('enough');
   await finish(next);
 });
 

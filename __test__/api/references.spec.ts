@@ -57,7 +57,7 @@ async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () =
 }
 
 describe('references', () => {
-  const LOOK: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
+  const WAIT: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
 
   test.for<[count: number, contents: Buffer[], names: string[]]>([
     [1, [PNG], ['reference-1.png']],
@@ -75,7 +75,7 @@ describe('references', () => {
     ],
   ])('reach Codex as copies in the workspace: %i', async ([, contents, names], { codex }) => {
     const referenceImages = await files(codex, ...contents);
-    const steps = turn(...LOOK, save('store', DRAWN));
+    const steps = turn(...WAIT, save('store', DRAWN));
     const call = codex.generate(steps, { referenceImages });
     await codex.reached('running');
     const { args, cwd, cwdEntries, stdin = '' } = await codex.turn();

@@ -6,15 +6,20 @@ import { describe, expect } from 'vitest';
 
 import { events, Piped, Terminal, test, type World } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
-import { HANG, POLITE_SIGNALS, RUNNING, turn } from '../support/stub/steps.js';
+import { HANG, TERMINATION_SIGNALS, RUNNING, turn } from '../support/stub/steps.js';
 import type { StubCodex } from '../support/stub/stub.js';
 import type { Step } from '../support/stub/stub-script.js';
 import { POLLING } from '../support/process/survivors.js';
 
 const CTRL_C = '\u0003';
-const GRANDCHILD: Step = { do: 'tool', ownSession: true, defies: POLITE_SIGNALS };
+const GRANDCHILD: Step = { do: 'tool', ownSession: true, ignores: TERMINATION_SIGNALS };
 /** A Codex that runs until it is stopped, with a tool in another process group. */
-const OBSTINATE = turn({ do: 'defy', signals: POLITE_SIGNALS }, GRANDCHILD, RUNNING, HANG);
+const IGNORING_TREE = turn(
+  { do: 'ignore', signals: TERMINATION_SIGNALS },
+  GRANDCHILD,
+  RUNNING,
+  HANG,
+);
 
 async function expectNothing(codex: StubCodex, world: World): Promise<void> {
   await codex.expectNothingLeft();
@@ -41,7 +46,7 @@ describe('Ctrl-C in a terminal', () => {
   });
 
   test('changes nothing the second time', async ({ codex, world }) => {
-    await codex.play(OBSTINATE);
+    await codex.play(IGNORING_TREE);
     const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
     await codex.reached('running');
     terminal.type(CTRL_C);
@@ -63,7 +68,7 @@ describe('Ctrl-C in a terminal', () => {
 
 // On Windows node-pty ends the processes of its terminal without notice.
 test.skipIf(WINDOWS)('closing the window stops the call', async ({ codex, world }) => {
-  await codex.play(OBSTINATE);
+  await codex.play(IGNORING_TREE);
   const terminal = new Terminal(world, ['a fox', '-o', 'fox.png']);
   await codex.reached('running');
   await terminal.close();
@@ -97,7 +102,7 @@ describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
   });
 
   test('changes nothing the second time', async ({ codex, world }) => {
-    await codex.play(OBSTINATE);
+    await codex.play(IGNORING_TREE);
     const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json']);
     await codex.reached('running');
     command.child.kill(signal);

@@ -15,16 +15,16 @@ import { generateInOwnProcess } from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/process/processes.js';
 import { PICTURE } from '../support/image/small-png.js';
-import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
+import { HANG, TERMINATION_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test, RUN_DIR_PREFIX } from '../support/stub/stub.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
 import { POLLING } from '../support/process/survivors.js';
 
-/** A turn with tools in sessions of their own and tools that ignore every polite signal. */
+/** A turn with tools in sessions of their own and tools that ignore every termination signal. */
 const BUSY: Step[] = turn(
   { do: 'tool', ownSession: true },
-  { do: 'tool', ownSession: true, defies: POLITE_SIGNALS },
-  { do: 'tool', defies: ['SIGTERM'] },
+  { do: 'tool', ownSession: true, ignores: TERMINATION_SIGNALS },
+  { do: 'tool', ignores: ['SIGTERM'] },
   RUNNING,
   HANG,
 );
@@ -115,7 +115,10 @@ describe('the end of a host process that Node does not report', () => {
   test.for<[ending: string, end: End]>([
     ['SIGKILL', KILLED],
     ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
-    ...(WINDOWS ? [] : POLITE_SIGNALS).map((signal): [string, End] => [signal, [null, signal]]),
+    ...(WINDOWS ? [] : TERMINATION_SIGNALS).map((signal): [string, End] => [
+      signal,
+      [null, signal],
+    ]),
   ])(
     'leaves no process soon after, and no run directory after the next start: %s',
     async ([ending, end], { codex }) => {
@@ -142,7 +145,7 @@ test.skipIf(WINDOWS)('the killing of the watchdog does not affect the call', asy
 
 describe('the next host process', () => {
   /** Starts a process without the marker of the test, which lives until it is stopped. */
-  const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
+  const startUnmarked = (cwd: string, env: Record<string, string>): ChildProcess => {
     // Not `sleep`, whose environment macOS hides.
     const args = ['--eval', 'setTimeout(() => {}, 600_000)'];
     const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: 'ignore' });
@@ -183,9 +186,9 @@ describe('the next host process', () => {
   test.skipIf(WINDOWS)('removes the run directory with its processes', async ({ codex }) => {
     const { runDir, run } = await leave(codex);
     await mkdir(path.join(runDir, 'deeper'));
-    const marked = orphan('/', { OD_CODEX_IMAGE_RUN: run });
-    const inside = orphan(path.join(runDir, 'deeper'), {});
-    const stranger = orphan('/', { OD_CODEX_IMAGE_RUN: 'fedcba9876543210' });
+    const marked = startUnmarked('/', { OD_CODEX_IMAGE_RUN: run });
+    const inside = startUnmarked(path.join(runDir, 'deeper'), {});
+    const ofAnotherRun = startUnmarked('/', { OD_CODEX_IMAGE_RUN: 'fedcba9876543210' });
     const ends = Promise.all([once(marked, 'exit'), once(inside, 'exit')]);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(await ends).toEqual([
@@ -193,9 +196,9 @@ describe('the next host process', () => {
       [null, 'SIGKILL'],
     ]);
     expect(existsSync(runDir)).toBe(false);
-    expect(stranger).toMatchObject({ exitCode: null, signalCode: null });
-    stranger.kill('SIGKILL');
-    await once(stranger, 'exit');
+    expect(ofAnotherRun).toMatchObject({ exitCode: null, signalCode: null });
+    ofAnotherRun.kill('SIGKILL');
+    await once(ofAnotherRun, 'exit');
   });
 
   describe('a directory that this package did not make', () => {
@@ -240,12 +243,12 @@ describe('the next host process', () => {
       const directory = await make(codex);
       const file = path.join(directory, 'file');
       await writeFile(file, 'of value');
-      const bystander = orphan(directory, {});
+      const unrelated = startUnmarked(directory, {});
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
       expect(existsSync(file)).toBe(true);
-      expect(bystander).toMatchObject({ exitCode: null, signalCode: null });
-      bystander.kill('SIGKILL');
-      await once(bystander, 'exit');
+      expect(unrelated).toMatchObject({ exitCode: null, signalCode: null });
+      unrelated.kill('SIGKILL');
+      await once(unrelated, 'exit');
       await rm(directory, { recursive: true });
     });
 
