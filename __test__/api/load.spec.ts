@@ -35,7 +35,7 @@ test.skipIf(WINDOWS)(
 
     expect([warmUp, ...rounds].flatMap(({ wrong }) => wrong)).toEqual([]);
     const ends = rounds.at(-1)?.ends ?? {};
-    expect(ends).toMatchObject({ picture: 700, 'TIMEOUT in queued': expect.any(Number) });
+    expect(ends).toMatchObject({ image: 700, 'TIMEOUT in queued': expect.any(Number) });
     for (const phase of ['queued', 'preflight', 'starting', 'started', 'message', 'image']) {
       expect(ends).toHaveProperty(`abort in ${phase}`);
     }

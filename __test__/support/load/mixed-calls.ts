@@ -25,7 +25,7 @@ type Phase = ProgressEvent['phase'];
 
 /** A call and its outcome: the image, the reason of its abort, or the code of an error. */
 interface Call {
-  ends: 'picture' | 'abort' | CodexImageErrorCode;
+  ends: 'image' | 'abort' | CodexImageErrorCode;
   /** The steps of the compiled stub. */
   steps?: string;
   options?: Partial<GenerateOptions>;
@@ -37,11 +37,11 @@ interface Call {
 const TO_THE_END = { completion: 'exit' } as const;
 
 const SUCCESSES: Call[] = [
-  { ends: 'picture', steps: 'thread message save tool hang' },
-  { ends: 'picture', steps: 'thread message save', options: TO_THE_END },
-  { ends: 'picture', steps: 'thread message copy' },
-  { ends: 'picture', steps: 'ignore_signals thread message save tool hang' },
-  { ends: 'picture', steps: 'thread save exit:1' },
+  { ends: 'image', steps: 'thread message save tool hang' },
+  { ends: 'image', steps: 'thread message save', options: TO_THE_END },
+  { ends: 'image', steps: 'thread message copy' },
+  { ends: 'image', steps: 'ignore_signals thread message save tool hang' },
+  { ends: 'image', steps: 'thread save exit:1' },
 ];
 
 // The first calls find a free slot and are not queued.
@@ -182,7 +182,7 @@ export class Mixture {
           if (event.phase === abortedIn) abort();
         },
       ).then(
-        (png) => (png.equals(picture) ? 'picture' : 'the image of another call'),
+        (png) => (png.equals(picture) ? 'image' : 'the image of another call'),
         (error: unknown) => (error === reason ? 'abort' : codeOf(error)),
       );
       const listeners = getEventListeners(signal, 'abort').length;
