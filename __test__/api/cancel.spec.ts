@@ -42,7 +42,7 @@ describe('an abort', () => {
       ['a bigint', 10n],
       ['an object', Object.freeze({ because: 'enough' })],
       ['a function', () => 'enough'],
-    ])('has the very reason: %s', async ([, reason], { codex }) => {
+    ])('is the given reason itself: %s', async ([, reason], { codex }) => {
       const before = AbortSignal.abort(reason);
       expect((await rejection(codex.generate(turn(), { signal: before }))).reason).toBe(reason);
 

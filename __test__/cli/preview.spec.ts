@@ -154,9 +154,7 @@ describe.skipIf(WINDOWS)('the preview', () => {
     expect(kitty(output).length > 0).toBe(protocol === 'kitty');
     expect(iterm(output).length > 0).toBe(protocol === 'iterm');
   });
-});
 
-describe.skipIf(WINDOWS)('the preview', () => {
   test.for<[what: string, setting: Setting]>([
     ['by a terminal that is not known', { env: {} }],
     ['by one that is known for not doing it', { env: { TERM_PROGRAM: 'Apple_Terminal' } }],

@@ -161,7 +161,7 @@ describe('the next host process', () => {
     return { runDir: path.join(codex.temporary, name), run: name.replace(RUN_DIR_PREFIX, '') };
   };
 
-  test('removes the run directory of a dead one', async ({ codex }) => {
+  test('removes the run directory of a killed one', async ({ codex }) => {
     const { runDir } = await leave(codex);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(existsSync(runDir)).toBe(false);
@@ -203,18 +203,21 @@ describe('the next host process', () => {
 
   describe('a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
-      ['of another name', async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}notes`)],
+      ['with another name', async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}notes`)],
       [
-        'of a longer name',
+        'with a longer name',
         async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}${'0'.repeat(17)}`),
       ],
       [
-        'of such a name',
+        'with the name of a run directory',
         async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}0123456789abcdef`),
       ],
-      ['of the name it once began with', ({ temporary }) => made(temporary, `.${RUN_DIR_PREFIX}x`)],
       [
-        'that was one and has another name',
+        'with the prefix of earlier versions',
+        ({ temporary }) => made(temporary, `.${RUN_DIR_PREFIX}x`),
+      ],
+      [
+        'that is a run directory under another name',
         async (codex) => {
           const other = path.join(codex.temporary, `${RUN_DIR_PREFIX}0123456789abcdef`);
           await rename((await leave(codex)).runDir, other);
@@ -222,7 +225,7 @@ describe('the next host process', () => {
         },
       ],
       [
-        'that is a copy of one',
+        'that is a copy of a run directory',
         async (codex) => {
           const { runDir } = await leave(codex);
           const aside = path.join(codex.scratch, 'original');
@@ -232,7 +235,7 @@ describe('the next host process', () => {
         },
       ],
       [
-        'whose proof is gone',
+        'that is a run directory without its proof of origin',
         async (codex) => {
           const { runDir } = await leave(codex);
           await rm(path.join(runDir, 'run'));
@@ -258,7 +261,7 @@ describe('the next host process', () => {
     }
   });
 
-  test('leaves alone a run directory whose owner lives', async ({ codex }) => {
+  test('leaves alone a run directory whose host process is alive', async ({ codex }) => {
     const host = await busyHost(codex);
     const theirs = codex.runDirs();
     await codex.play(turn(save('store', PICTURE)));
