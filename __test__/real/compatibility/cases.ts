@@ -60,7 +60,7 @@ const FIRST = makePng({ width: 96, height: 64, seed: 1 });
 const HALF = FIRST.subarray(0, FIRST.length / 2);
 const SECOND = makePng({ width: 96, height: 64, seed: 2 });
 const CUT_OUT = makePng({ width: 96, height: 64, alpha: true });
-const STARTS = [3, 4].map((seed) => makePng({ width: 48, height: 32, seed }));
+const REFERENCES = [3, 4].map((seed) => makePng({ width: 48, height: 32, seed }));
 /** Longer than any test. */
 const ENDLESS_MS = 600_000;
 
@@ -72,7 +72,7 @@ const SORRY = say('I tried to draw it with the built-in tool, but the call faile
 const inStore = (png: Buffer): Delivered => ({ png, source: 'store', verified: true });
 const inRollout = (png: Buffer): Delivered => ({ png, source: 'rollout', verified: true });
 const copied = (png: Buffer): Delivered => ({ png, source: 'workspace', verified: true });
-const foisted = (png: Buffer): Delivered => ({ png, source: 'workspace', verified: false });
+const unverified = (png: Buffer): Delivered => ({ png, source: 'workspace', verified: false });
 const refused = (code: CodexImageErrorCode, because?: string): Refused => ({
   code,
   ...(because !== undefined && { because }),
@@ -81,9 +81,9 @@ const refused = (code: CodexImageErrorCode, because?: string): Refused => ({
 /**
  * An agent that leaves an image which is not from image_gen, with and without `requireVerified`.
  */
-function foisting(script: Run['script']): Run[] {
+function unverifiedThenRefused(script: Run['script']): Run[] {
   return [
-    { script, expected: () => foisted(FIRST) },
+    { script, expected: () => unverified(FIRST) },
     { script, options: { requireVerified: true }, expected: () => refused('NO_IMAGE') },
   ];
 }
@@ -124,16 +124,16 @@ async function grow(real: RealCodex, arriving: Promise<void>): Promise<void> {
 }
 
 /** The caller's reference images. */
-async function starts(real: RealCodex): Promise<Partial<GenerateOptions>> {
-  const referenceImages = STARTS.map((_, n) => path.join(real.scratch, `mine ${n}.png`));
-  await Promise.all(referenceImages.map((file, n) => writeFile(file, STARTS[n] ?? '')));
+async function withReferences(real: RealCodex): Promise<Partial<GenerateOptions>> {
+  const referenceImages = REFERENCES.map((_, n) => path.join(real.scratch, `mine ${n}.png`));
+  await Promise.all(referenceImages.map((file, n) => writeFile(file, REFERENCES[n] ?? '')));
   return { referenceImages };
 }
 
 /** Each of them once, in order. */
-function carriesStarts(body: unknown, expect: ExpectStatic): void {
+function carriesReferences(body: unknown, expect: ExpectStatic): void {
   const sent = [...JSON.stringify(body).matchAll(/"data:image\/png;base64,([^"]+)"/g)];
-  expect(sent.map(([, base64]) => base64)).toEqual(STARTS.map((png) => png.toString('base64')));
+  expect(sent.map(([, base64]) => base64)).toEqual(REFERENCES.map((png) => png.toString('base64')));
 }
 
 export const CASES: readonly Case[] = [
@@ -236,7 +236,7 @@ export const CASES: readonly Case[] = [
     name: 'faked by the shell',
     description:
       'The agent writes an image with its shell instead of calling the tool. The image is returned as unverified, and refused with `requireVerified: true`.',
-    runs: foisting([
+    runs: unverifiedThenRefused([
       shell(`echo ${FIRST.toString('base64')} | base64 -d > od-codex-image.png`),
       DONE,
     ]),
@@ -245,7 +245,7 @@ export const CASES: readonly Case[] = [
     name: 'older image',
     description:
       "The agent copies an earlier thread's image, with its date. The outcomes are the same: unverified, and refused with `requireVerified: true`.",
-    runs: foisting(reuse),
+    runs: unverifiedThenRefused(reuse),
   },
   {
     name: 'asks to leave the sandbox',
@@ -273,13 +273,13 @@ export const CASES: readonly Case[] = [
     runs: [
       {
         script: [draw({ image: FIRST }), copy(), DONE],
-        options: starts,
+        options: withReferences,
         asked: (real, { hosted }, expect) => {
-          carriesStarts(real.modelCalls()[0]?.body, expect);
+          carriesReferences(real.modelCalls()[0]?.body, expect);
           expect(real.imageCalls().map((request) => path.basename(request.path))).toEqual(
             hosted ? [] : ['edits'],
           );
-          for (const { body } of real.imageCalls()) carriesStarts(body, expect);
+          for (const { body } of real.imageCalls()) carriesReferences(body, expect);
         },
         expected: () => inStore(FIRST),
       },
