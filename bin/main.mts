@@ -115,9 +115,10 @@ async function write(
   image: GeneratedImage,
   destination: Destination | undefined,
 ): Promise<string | undefined> {
-  const { png, threadId } = image;
+  const { png, threadId, warnings } = image;
   try {
-    if (destination !== undefined) return await save(png, destination);
+    if (destination !== undefined)
+      return await save(png, destination, (warning) => warnings.push(warning));
     await print(png);
     return undefined;
   } catch (error) {

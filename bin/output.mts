@@ -3,8 +3,9 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { link, lstat, open, rename, rm } from 'node:fs/promises';
+import { copyFile, link, lstat, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Target } from './arguments.mjs';
 import { CommandError, unwritable } from './failure.mjs';
@@ -26,27 +27,34 @@ export async function prepare({ file, force }: Target, title: string): Promise<D
   const probe = temporaryBeside(destination.file);
   try {
     await (await open(probe, 'wx')).close();
-    await rm(probe);
+    await unlessHeld(() => rm(probe));
   } catch (error) {
     throw unwritable(path.dirname(destination.file), error);
   }
   return destination;
 }
 
-/** Writes the image whole or not at all, and returns its path. */
-export async function save(png: Uint8Array, destination: Destination): Promise<string> {
+/**
+ * Writes the image whole or not at all, and returns its path. `warn` gets a sentence if a temporary
+ * file cannot be removed.
+ */
+export async function save(
+  png: Uint8Array,
+  destination: Destination,
+  warn: (warning: string) => void,
+): Promise<string> {
   const temporary = temporaryBeside(destination.file);
   try {
     await writeThrough(temporary, png);
     if (!destination.force || destination.anyName)
       return await moveToFree(temporary, destination.file);
     await refuseToReplace(destination);
-    await rename(temporary, destination.file);
+    await unlessHeld(() => rename(temporary, destination.file));
     return destination.file;
   } catch (error) {
     throw error instanceof CommandError ? error : unwritable(destination.file, error);
   } finally {
-    await rm(temporary, { force: true });
+    if (!(await remove(temporary))) warn(`${temporary} could not be removed.`);
   }
 }
 
@@ -95,9 +103,9 @@ async function moveIfFree(from: string, to: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
-    if (!WITHOUT_LINKS.has(codeOf(error))) throw error;
   }
-  // FAT and some network file systems have no links. There an empty file reserves the name.
+  // FAT, network file systems and sandboxes refuse links with about ten different codes. There an
+  // empty file reserves the name.
   try {
     await (await open(to, 'wx')).close();
   } catch (error) {
@@ -105,16 +113,46 @@ async function moveIfFree(from: string, to: string): Promise<boolean> {
     throw error;
   }
   try {
-    await rename(from, to);
+    await unlessHeld(() => rename(from, to)).catch(() => copyFile(from, to));
   } catch (error) {
-    await rm(to);
+    await remove(to);
     throw error;
   }
   return true;
 }
 
-/** EISDIR is libuv's name of “Incorrect function” on Windows. */
-const WITHOUT_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EISDIR']);
+/** Removes a file, if it exists. Resolves with false if that fails. */
+async function remove(file: string): Promise<boolean> {
+  try {
+    await unlessHeld(() => rm(file, { force: true }));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Repeats an operation on a file for about a second while another program holds the file. */
+async function unlessHeld(operation: () => Promise<void>): Promise<void> {
+  const end = performance.now() + RETRY_MS;
+  for (;;) {
+    try {
+      await operation();
+      return;
+    } catch (error) {
+      if (!HELD.has(codeOf(error)) || performance.now() >= end) throw error;
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+const RETRY_MS = 1000;
+const POLL_MS = 20;
+
+/**
+ * What Windows answers while a virus scanner or an indexer holds a file, as libuv 1.52 translates
+ * it: access denied, sharing and lock violations, and the untranslated “delete pending”.
+ */
+const HELD = new Set(['EPERM', 'EACCES', 'EBUSY', 'UNKNOWN']);
 
 function temporaryBeside(file: string): string {
   return path.join(path.dirname(file), `.codex-image-${randomUUID()}.tmp`);

@@ -17,7 +17,7 @@ use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES,
 use crate::codex::rollout::{self, RecordedImage};
 use crate::codex::store::{Baseline, ImageError, Scan, Store, ValidPng, read_image};
 use crate::error::NoImageReason;
-use crate::files::Dir;
+use crate::files::{Dir, retry};
 use crate::png::{self, ImageInfo};
 use crate::reference::Fingerprint;
 use crate::request::{Completion, Request, Validation};
@@ -77,6 +77,11 @@ pub enum Rejection {
 
 impl Rejection {
     const NOTHING: Self = Self::NoImage(NoImageReason::NotDrawn);
+
+    /// Whether another program uses the image, so that a later attempt may succeed.
+    const fn is_in_use(&self) -> bool {
+        matches!(self, Self::Refused(ImageError::InUse))
+    }
 
     /// Returns the more informative one.
     fn or(self, other: Self) -> Self {
@@ -216,11 +221,21 @@ impl ProvenanceCheck {
     /// Searches for the image that the finished turn of `thread` left. Blocks on the disk.
     ///
     /// Searches the store, then the workspace, then the rollout. With `completion: 'exit'`, the
-    /// workspace comes first.
+    /// workspace comes first. Waits up to a second for an image that another program uses.
     ///
     /// # Errors
     /// The reason why no image is returned.
     pub fn final_image(
+        &self,
+        workspace: Option<&Dir>,
+        thread: Option<&ThreadId>,
+        succeeded: bool,
+    ) -> Result<FoundImage, Rejection> {
+        let search = || self.search(workspace, thread, succeeded);
+        retry(search, |found| !found.as_ref().is_err_and(Rejection::is_in_use) || self.given_up.is_cancelled())
+    }
+
+    fn search(
         &self,
         workspace: Option<&Dir>,
         thread: Option<&ThreadId>,
@@ -313,14 +328,16 @@ impl ProvenanceCheck {
 }
 
 /// Finds the image of an earlier thread. Only the rollout can verify it, since the confinement of
-/// that agent is unknown. Blocks on the disk.
+/// that agent is unknown. Blocks on the disk, and up to a second for an image that another program
+/// uses.
 ///
 /// # Errors
 /// The reason why no image is returned.
 pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<FoundImage, Rejection> {
     let mut store = Store::new(codex_home, thread, limit, None);
     let never = CancellationToken::new();
-    let rejection = match store.scan(&never) {
+    let scanned = retry(|| store.scan(&never), |scan| !matches!(scan, Scan::Refused(ImageError::InUse)));
+    let rejection = match scanned {
         Scan::Image(ValidPng { bytes, info }) => {
             let entry = find_in_rollout(codex_home, thread, &bytes, &never);
             return Ok(FoundImage {
@@ -624,5 +641,30 @@ mod tests {
         assert_eq!((found.source, found.png, found.verified), (Source::Rollout, picture(2), true));
         assert!(matches!(recovered(&only_recorded, 10), Err(Rejection::Refused(ImageError::TooLarge))));
         assert_eq!(reason(recovered(&Turn::new(), 1000)), NoImageReason::NotKept);
+    }
+
+    /// An open file can be read on other systems.
+    #[cfg(windows)]
+    #[test]
+    fn waits_a_second_for_an_image_that_another_program_uses() {
+        use std::os::windows::fs::OpenOptionsExt as _;
+        use std::time::{Duration, Instant};
+
+        let turn = Turn::new().stores(&picture(1));
+        let check = turn.check(EXPECTED, &[], |_| {});
+        let file = turn.home().join("generated_images").join(THREAD).join("ig_1.png");
+        let searches: [&(dyn Fn() -> Result<FoundImage, Rejection> + Sync); 2] =
+            [&|| turn.image(&check, true), &|| recover(&turn.home(), &thread(), 1000)];
+        for search in searches {
+            let in_use = std::fs::OpenOptions::new().read(true).share_mode(0).open(&file).unwrap();
+            let began = Instant::now();
+            assert!(search().is_err_and(|rejection| rejection.is_in_use()));
+            assert!(began.elapsed() >= Duration::from_secs(1));
+            std::thread::scope(|scope| {
+                let searching = scope.spawn(search);
+                drop(in_use);
+                assert_eq!(searching.join().unwrap().unwrap().png, picture(1));
+            });
+        }
     }
 }

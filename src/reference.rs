@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Cause, os_error_text};
-use crate::files::{Dir, read_regular};
+use crate::files::{Dir, is_in_use, read_regular, retry};
 
 /// Most reference images that Codex accepts with one prompt.
 pub const MAX_COUNT: usize = 5;
@@ -60,7 +60,9 @@ fn stage_one(index: usize, path: &Path, dir: &Dir, workspace: &Path) -> Result<S
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, &'static str> {
-    match read_regular(path, MAX_BYTES) {
+    // A virus scanner may still hold a file that was just uploaded.
+    let read = retry(|| read_regular(path, MAX_BYTES), |read| !read.as_ref().is_err_and(is_in_use));
+    match read {
         Ok(bytes) if bytes.is_empty() => Err("it is empty"),
         Ok(bytes) => Ok(bytes),
         Err(error) => Err(match error.kind() {

@@ -90,7 +90,7 @@ impl RunDir {
     pub fn create(parent: Parent, run: &str) -> io::Result<Self> {
         let dir = parent.dir.create_dir(&name_of(run))?;
         // On a file system without locks no directory ever counts as abandoned.
-        let _ = dir.lock();
+        let _ = dir.lock(run);
         let workspace = dir.create_dir(OsStr::new(WORKSPACE)).and_then(|workspace| {
             write_proof(&dir, run)?;
             Ok(workspace)
@@ -179,7 +179,7 @@ impl Abandoned {
             let dir = parent.dir.open_dir(&entry.file_name()).ok()?;
             // Checks the proof before the lock: the owner takes the lock before it writes the
             // proof.
-            let is_abandoned = dir.is_own() && is_proven(&dir, &run) && dir.lock().is_ok();
+            let is_abandoned = dir.is_own() && is_proven(&dir, &run) && dir.lock(&run).is_ok();
             is_abandoned.then(|| Self { run, path: entry.path(), dir })
         })
     }

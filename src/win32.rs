@@ -42,19 +42,25 @@ pub fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
     Ok(wide)
 }
 
+/// Copies a text that Windows has made.
+///
+/// # Safety
+/// The text ends with a NUL. It has fewer than 65,536 units, as paths and security descriptors do.
+pub unsafe fn copy_text(text: PWSTR) -> OsString {
+    // SAFETY: valid up to the NUL, as the caller promises.
+    unsafe {
+        let length = (0..usize::from(u16::MAX)).take_while(|&at| *text.add(at) != 0).count();
+        OsString::from_wide(slice::from_raw_parts(text, length))
+    }
+}
+
 /// Returns the profile directory of this process's user, ignoring `USERPROFILE`.
 pub fn profile_dir() -> Option<PathBuf> {
     let (folder, mut path): (_, PWSTR) = (FOLDERID_Profile, ptr::null_mut());
     // SAFETY: both pointers are valid for the call; no token stands for the process's own user.
     let result = unsafe { SHGetKnownFolderPath(&raw const folder, 0, ptr::null_mut(), &raw mut path) };
-    let found = (result == 0).then(|| {
-        // SAFETY: after a success it points to a text that ends with a NUL. No path is this long.
-        let text = unsafe {
-            let length = (0..usize::from(u16::MAX)).take_while(|&at| *path.add(at) != 0).count();
-            slice::from_raw_parts(path, length)
-        };
-        OsString::from_wide(text).into()
-    });
+    // SAFETY: after a success it points to a text that ends with a NUL.
+    let found = (result == 0).then(|| unsafe { copy_text(path) }.into());
     // SAFETY: to be freed once, after a failure as well; the text has been copied.
     unsafe { CoTaskMemFree(path.cast()) };
     found

@@ -240,6 +240,28 @@ describe('an output that changes during the call', () => {
   });
 });
 
+test('a temporary file that cannot be removed is a warning', async ({ codex, world }) => {
+  await codex.play(DRAWN);
+  // Node's function fails for the image, and not for the empty file of the check.
+  const preload = `
+    import fs from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const { rm } = fs.promises;
+    fs.promises.rm = async (file, ...rest) => {
+      if (!file.endsWith('.tmp') || fs.statSync(file).size === 0) return rm(file, ...rest);
+      throw Object.assign(new Error('held'), { code: 'EBUSY' });
+    };
+    syncBuiltinESMExports();`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` };
+  const { code, stdout, stderr } = await run(world, ['a fox', '-o', 'fox.png'], { env });
+  expect({ code, stdout: stdout.toString() }).toEqual({
+    code: 0,
+    stdout: `${at(world, 'fox.png')}\n`,
+  });
+  expect(stderr).toMatch(/^Warning: .*\.codex-image-.*\.tmp could not be removed\.$/m);
+  expect(await readFile(at(world, 'fox.png'))).toEqual(PICTURE);
+});
+
 describe('--force', () => {
   test('replaces the file as a whole', async ({ codex, world }) => {
     await codex.play(GATED);

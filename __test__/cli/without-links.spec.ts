@@ -16,8 +16,22 @@ vi.mock('node:fs/promises', async (original) => ({
   link: () => Promise.reject(Object.assign(new Error('not supported'), refusal)),
 }));
 
-/** The error codes of Linux, of macOS, and of libuv on Windows. */
-const REFUSALS = ['EPERM', 'ENOTSUP', 'EISDIR'];
+/** The error codes of Linux, of macOS, and of libuv on Windows, with one that nobody expects. */
+const REFUSALS = [
+  'EPERM',
+  'EACCES',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EXDEV',
+  'EMLINK',
+  'EINVAL',
+  'EISDIR',
+  'UNKNOWN',
+  'EOTHER',
+];
+
+const unexpected = (warning: string) => expect.unreachable(warning);
 
 const test = base.extend<{ directory: string }>({
   // vitest reads a fixture's needs off its first parameter.
@@ -32,7 +46,7 @@ const test = base.extend<{ directory: string }>({
 test.for(REFUSALS)('an image gets its name without hard links: %s', async (code, { directory }) => {
   refusal.code = code;
   const file = path.join(directory, 'fox.png');
-  expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(file);
+  expect(await save(PICTURE, { file, force: false, anyName: false }, unexpected)).toBe(file);
   expect(await readFile(file)).toEqual(PICTURE);
   expect(await readdir(directory)).toEqual(['fox.png']);
 });
@@ -44,7 +58,7 @@ test.for(REFUSALS)(
     const file = path.join(directory, 'fox.png');
     await writeFile(file, 'mine');
     const beside = path.join(directory, 'fox-2.png');
-    expect(await save(PICTURE, { file, force: false, anyName: false })).toBe(beside);
+    expect(await save(PICTURE, { file, force: false, anyName: false }, unexpected)).toBe(beside);
     expect(await readFile(file, 'utf8')).toBe('mine');
     expect(await readFile(beside)).toEqual(PICTURE);
     expect((await readdir(directory)).toSorted()).toEqual(['fox-2.png', 'fox.png']);

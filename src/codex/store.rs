@@ -31,12 +31,14 @@ pub struct ValidPng {
 pub enum ImageError {
     /// The file is larger than allowed.
     TooLarge,
+    /// Another program uses the file, so that a later attempt may succeed. Windows only.
+    InUse,
     /// The file is not a PNG, is incomplete, or is not a regular file.
     Invalid(PngError),
 }
 
 /// Reads the file `name` in `dir` and checks it with `validate`. Returns `None` if the file does
-/// not exist, or if on Windows another process holds it open without sharing.
+/// not exist.
 ///
 /// # Errors
 /// The reason why the file is not an acceptable image.
@@ -49,6 +51,7 @@ pub fn read_image(
     let bytes = match dir.read(name, limit) {
         Ok(bytes) => bytes,
         Err(ReadError::Absent) => return Ok(None),
+        Err(ReadError::InUse) => return Err(ImageError::InUse),
         Err(ReadError::TooLarge) => return Err(ImageError::TooLarge),
         Err(ReadError::NotRegular(what)) => return Err(ImageError::Invalid(PngError::NotRegular(what))),
     };
@@ -63,7 +66,8 @@ pub enum Scan {
     Nothing,
     /// A complete image.
     Image(ValidPng),
-    /// A file that is not an acceptable image. A truncated one may still be growing.
+    /// A file that is not an acceptable image. A truncated one may still be growing, and one in use
+    /// may be read later.
     Refused(ImageError),
 }
 
@@ -171,7 +175,7 @@ impl Store {
             let read = read_image(dir, &name, self.limit, png::validate);
             match &read {
                 // The next scan tries again.
-                Ok(None) => self.seen.remove(&name),
+                Ok(None) | Err(ImageError::InUse) => self.seen.remove(&name),
                 // The stamp was taken before reading, so a change during reading counts as new.
                 Ok(Some(_)) | Err(_) => self.seen.insert(name, stamp),
             };
@@ -284,7 +288,9 @@ mod tests {
         let mut alone = std::fs::OpenOptions::new();
         let mut held = alone.write(true).create_new(true).share_mode(0).open(path.join("a")).unwrap();
         held.write_all(&picture(1)).unwrap();
-        assert!(matches!(scan(&mut store), Scan::Nothing));
+        for _ in 0..2 {
+            assert!(matches!(scan(&mut store), Scan::Refused(ImageError::InUse)));
+        }
         drop(held);
         assert!(matches!(scan(&mut store), Scan::Image(_)));
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::fs_requests::{RequestCountingReader, fs_request};
+use super::in_use::is_in_use;
 use super::platform;
 use super::read_error::ReadError;
 use super::stamp::Stamp;
@@ -46,7 +47,8 @@ impl Dir {
         platform::open_dir_at(&self.0, name).map(Self)
     }
 
-    /// Creates the directory `name` in this one, on Unix with mode 0700.
+    /// Creates the directory `name` in this one, which only the user may use: on Unix with mode
+    /// 0700, on Windows with an access control list that inherits nothing.
     ///
     /// # Errors
     /// Any error of the operating system, such as that the name is taken.
@@ -54,7 +56,8 @@ impl Dir {
         platform::create_dir(&self.0, name).map(Self)
     }
 
-    /// Creates the file `name` with this content, on Unix with mode 0600.
+    /// Creates the file `name` with this content, on Unix with mode 0600. On Windows it inherits
+    /// the access control list of the directory.
     ///
     /// # Errors
     /// Any error of the operating system, such as that the name is taken.
@@ -88,12 +91,13 @@ impl Dir {
         platform::remove(&self.0, name, dir.0, last, Instant::now() + REMOVAL_TIMEOUT)
     }
 
-    /// Takes the directory's advisory lock until this handle is dropped.
+    /// Takes the directory's advisory lock until this handle is dropped. On Windows, which has no
+    /// locks on directories, it is a lock of the machine with this name.
     ///
     /// # Errors
     /// If another handle holds the lock, or the file system has none.
-    pub fn lock(&self) -> io::Result<()> {
-        platform::lock(&self.0)
+    pub fn lock(&self, name: &str) -> io::Result<()> {
+        platform::lock(&self.0, name)
     }
 
     /// Whether the directory belongs to the user.
@@ -141,10 +145,12 @@ impl Dir {
 fn read_bounded(file: File, size: u64, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
     // One byte more than the limit shows that the file is larger.
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(max_bytes)).unwrap_or(0) + 1);
-    RequestCountingReader(file)
-        .take(max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|_| ReadError::NotRegular("it cannot be read"))?;
+    RequestCountingReader(file).take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(
+        |error| match error {
+            error if is_in_use(&error) => ReadError::InUse,
+            _ => ReadError::NotRegular("it cannot be read"),
+        },
+    )?;
     if bytes.len() as u64 > max_bytes { Err(ReadError::TooLarge) } else { Ok(bytes) }
 }
 
@@ -162,6 +168,7 @@ mod tests {
         match dir.read(name.as_ref(), 1000) {
             Ok(_) => "read".into(),
             Err(ReadError::Absent) => "absent".into(),
+            Err(ReadError::InUse) => "in use".into(),
             Err(ReadError::TooLarge) => "too large".into(),
             Err(ReadError::NotRegular(what)) => what.into(),
         }
@@ -266,15 +273,31 @@ mod tests {
         assert_eq!(dir.stamp("none".as_ref()), None);
     }
 
+    /// wine reads the file in spite of the lock.
+    #[cfg(windows)]
+    #[test]
+    fn a_file_of_which_another_handle_has_locked_a_range_is_in_use() {
+        let (temp, dir) = temp_dir();
+        let path = temp.path().join("locked");
+        std::fs::write(&path, b"hello").unwrap();
+        let locked = File::open(&path).unwrap();
+        locked.lock().unwrap();
+        let expected = if std::fs::read(&path).is_ok() { "read" } else { "in use" };
+        assert_eq!(read_result(&dir, "locked"), expected);
+        drop(locked);
+        assert_eq!(read_result(&dir, "locked"), "read");
+    }
+
     #[test]
     fn a_lock_is_exclusive_until_its_handle_is_closed() {
         let (temp, dir) = temp_dir();
         assert!(dir.is_own());
-        dir.lock().unwrap();
+        let name = temp.path().file_name().unwrap().to_str().unwrap();
+        dir.lock(name).unwrap();
         let another = Dir::open(temp.path()).unwrap();
-        assert!(another.lock().is_err());
+        assert!(another.lock(name).is_err());
         drop(dir);
-        another.lock().unwrap();
+        another.lock(name).unwrap();
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
     Ok(None)
 }
 
-/// Always None: the access control list decides who can write in a directory, and a user's
-/// temporary directory inherits it from the profile.
+/// Always None: a user's temporary directory inherits its access control list from the profile, and
+/// a run directory in any other has a list of its own.
 ///
 /// # Errors
 /// None on Windows; any error of the operating system on Unix.

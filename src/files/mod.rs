@@ -8,6 +8,7 @@
 mod dir;
 mod exposure;
 mod fs_requests;
+mod in_use;
 mod read_error;
 mod regular;
 mod stamp;
@@ -25,6 +26,7 @@ use windows as platform;
 pub use dir::Dir;
 pub use exposure::{Exposure, exposure};
 pub use fs_requests::{FsRequests, RequestCountingReader, fs_request};
+pub use in_use::{is_in_use, retry};
 pub use read_error::ReadError;
 pub use regular::{open_regular, read_regular};
 pub use stamp::Stamp;

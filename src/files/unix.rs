@@ -82,7 +82,8 @@ pub fn open_followed(path: &Path) -> io::Result<File> {
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }
 
-pub fn lock(dir: &Handle) -> io::Result<()> {
+/// The lock is on the directory itself and needs no name.
+pub fn lock(dir: &Handle, _name: &str) -> io::Result<()> {
     Ok(rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive)?)
 }
 

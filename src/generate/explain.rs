@@ -6,6 +6,7 @@ use crate::codex::failure::{self, Diagnosis, detail, diagnose};
 use crate::codex::store::ImageError;
 use crate::codex::turn::{FinishedTurn, TurnOutput};
 use crate::error::{Cause, Evidence, Failure};
+use crate::png::PngError;
 use crate::process::Exit;
 use crate::provenance::Rejection;
 use crate::request::Request;
@@ -33,6 +34,7 @@ pub fn without_image(rejection: Rejection, request: &Request, finished: &Finishe
 pub const fn cause_of(rejection: Rejection, limit: u64) -> Cause {
     match rejection {
         Rejection::Refused(ImageError::TooLarge) => Cause::ImageTooLarge { limit },
+        Rejection::Refused(ImageError::InUse) => Cause::InvalidImage(PngError::NotRegular("it cannot be opened")),
         Rejection::Refused(ImageError::Invalid(error)) => Cause::InvalidImage(error),
         Rejection::NoImage(reason) => Cause::NoImage(reason),
     }

@@ -18,14 +18,10 @@ use windows_sys::Wdk::Storage::FileSystem::{
     FILE_SYNCHRONOUS_IO_NONALERT, NTCREATEFILE_CREATE_DISPOSITION, NTCREATEFILE_CREATE_OPTIONS, NtCreateFile,
 };
 use windows_sys::Win32::Foundation::{
-    ERROR_ALREADY_EXISTS, ERROR_NO_MORE_FILES, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, LocalFree, NTSTATUS,
-    RtlNtStatusToDosError, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SHARING_VIOLATION, UNICODE_STRING,
+    ERROR_ALREADY_EXISTS, ERROR_NO_MORE_FILES, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, NTSTATUS,
+    RtlNtStatusToDosError, STATUS_OBJECT_NAME_NOT_FOUND, UNICODE_STRING,
 };
-use windows_sys::Win32::Security::Authorization::{GetSecurityInfo, SE_FILE_OBJECT};
-use windows_sys::Win32::Security::{
-    EqualSid, GetTokenInformation, OWNER_SECURITY_INFORMATION, PSID, TOKEN_INFORMATION_CLASS, TOKEN_OWNER, TOKEN_QUERY,
-    TOKEN_USER, TokenOwner, TokenUser,
-};
+use windows_sys::Win32::Security::SECURITY_DESCRIPTOR;
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS,
     FILE_FLAG_OPEN_REPARSE_POINT, FILE_ID_BOTH_DIR_INFO, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
@@ -33,8 +29,10 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetFileInformationByHandleEx, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
-use windows_sys::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, OpenProcessToken};
+use windows_sys::Win32::System::Threading::CreateMutexW;
 
+use super::security::{self, PrivateDescriptor};
+use crate::files::in_use::is_in_use;
 use crate::files::read_error::ReadError;
 use crate::files::stamp::Stamp;
 use crate::win32::{check, own, wide};
@@ -69,11 +67,14 @@ pub fn open_dir_at(handle: &Handle, name: &OsStr) -> io::Result<Handle> {
 }
 
 pub fn create_dir(handle: &Handle, name: &OsStr) -> io::Result<Handle> {
-    directory(create_at(handle, name, GENERIC_READ, FILE_CREATE, FILE_DIRECTORY_FILE).map_err(error_of)?.into())
+    let descriptor = PrivateDescriptor::new()?;
+    let kind = (FILE_CREATE, FILE_DIRECTORY_FILE);
+    directory(create_at(handle, name, GENERIC_READ, kind, descriptor.as_ptr()).map_err(error_of)?.into())
 }
 
 pub fn create_file(handle: &Handle, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
-    let file = create_at(handle, name, GENERIC_WRITE, FILE_CREATE, FILE_NON_DIRECTORY_FILE).map_err(error_of)?;
+    let kind = (FILE_CREATE, FILE_NON_DIRECTORY_FILE);
+    let file = create_at(handle, name, GENERIC_WRITE, kind, ptr::null()).map_err(error_of)?;
     File::from(file).write_all(bytes)
 }
 
@@ -91,14 +92,11 @@ pub fn open_followed(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
-/// Windows has no locks on directories. A named mutex serves as one: its name is made from the
-/// directory's volume and file index, and it exists while a handle to it is open.
-pub fn lock(handle: &Handle) -> io::Result<()> {
-    let information = information(handle.dir.as_raw_handle())?;
-    let name = format!(
-        r"Global\codex-image-{:08x}-{:08x}{:08x}",
-        information.dwVolumeSerialNumber, information.nFileIndexHigh, information.nFileIndexLow
-    );
+/// Windows has no locks on directories. A named mutex serves as one: it exists while a handle to it
+/// is open. Its name does not depend on the directory's file index, which a rename changes on FAT
+/// and which another directory may then get.
+pub fn lock(handle: &Handle, name: &str) -> io::Result<()> {
+    let name = format!(r"Global\codex-image-{name}");
     // SAFETY: no attributes, and a name that ends with a NUL; the result has no other owner. For an
     // existing mutex the call returns a valid handle and sets the last error.
     let (lock, error) = unsafe { (own(CreateMutexW(ptr::null(), 0, wide(&name)?.as_ptr())), GetLastError()) };
@@ -111,65 +109,8 @@ pub fn lock(handle: &Handle) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the directory belongs to the user, or to the default owner of the user's new objects,
-/// which is the administrators' group in an elevated process.
 pub fn is_own(handle: &Handle) -> bool {
-    let mut owner: PSID = ptr::null_mut();
-    let mut descriptor = ptr::null_mut();
-    // SAFETY: the handle may read the owner. The owner points into the descriptor, which is freed
-    // below.
-    let result = unsafe {
-        GetSecurityInfo(
-            handle.dir.as_raw_handle(),
-            SE_FILE_OBJECT,
-            OWNER_SECURITY_INFORMATION,
-            &raw mut owner,
-            ptr::null_mut(),
-            ptr::null_mut(),
-            ptr::null_mut(),
-            &raw mut descriptor,
-        )
-    };
-    if result != 0 {
-        return false;
-    }
-    let is_owner = |kind, offset| {
-        token_information(kind).is_ok_and(|words| {
-            // SAFETY: the structure holds a pointer to a valid SID at this offset; the owner is a
-            // valid SID too.
-            unsafe { EqualSid(owner, words.as_ptr().byte_add(offset).cast::<PSID>().read()) != 0 }
-        })
-    };
-    let is_own =
-        is_owner(TokenUser, offset_of!(TOKEN_USER, User.Sid)) || is_owner(TokenOwner, offset_of!(TOKEN_OWNER, Owner));
-    // SAFETY: the caller has to free the descriptor, and nothing uses it after this.
-    unsafe { LocalFree(descriptor) };
-    is_own
-}
-
-/// Reads information of this process's token.
-fn token_information(kind: TOKEN_INFORMATION_CLASS) -> io::Result<Vec<usize>> {
-    let mut token = ptr::null_mut();
-    // SAFETY: the pseudo handle of this process is always valid, the token is written by the call,
-    // and it has no other owner.
-    let token = unsafe {
-        check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token))?;
-        own(token)?
-    };
-    // A SID has at most 68 bytes.
-    let mut words = vec![0_usize; 16];
-    let mut length = 0;
-    // SAFETY: the buffer is as long as stated, and aligned for pointers.
-    check(unsafe {
-        GetTokenInformation(
-            token.as_raw_handle(),
-            kind,
-            words.as_mut_ptr().cast(),
-            u32::try_from(size_of_val(words.as_slice())).unwrap_or(u32::MAX),
-            &raw mut length,
-        )
-    })?;
-    Ok(words)
+    security::is_own(handle.dir.as_raw_handle())
 }
 
 pub fn names(handle: &Handle) -> io::Result<Vec<OsString>> {
@@ -238,9 +179,8 @@ fn join(high: u32, low: u32) -> u64 {
 pub fn open_file(handle: &Handle, name: &OsStr) -> Result<(File, u64), ReadError> {
     let file = match open_at(handle, name, GENERIC_READ) {
         Ok(file) => File::from(file),
-        // A file that another process has opened without sharing counts as absent until it is
-        // closed.
-        Err(STATUS_OBJECT_NAME_NOT_FOUND | STATUS_SHARING_VIOLATION) => return Err(ReadError::Absent),
+        Err(STATUS_OBJECT_NAME_NOT_FOUND) => return Err(ReadError::Absent),
+        Err(status) if is_in_use(&error_of(status)) => return Err(ReadError::InUse),
         Err(_) => return refuse("it cannot be opened"),
     };
     let Ok(information) = information(file.as_raw_handle()) else { return refuse("it cannot be examined") };
@@ -263,16 +203,17 @@ fn refuse<T>(what: &'static str) -> Result<T, ReadError> {
 /// Opens an entry of the directory with full sharing. Opens a link itself, not its target, and the
 /// directory again if the name is empty.
 pub fn open_at(handle: &Handle, name: &OsStr, access: u32) -> Result<OwnedHandle, NTSTATUS> {
-    create_at(handle, name, access, FILE_OPEN, FILE_OPEN_REPARSE_POINT)
+    create_at(handle, name, access, (FILE_OPEN, FILE_OPEN_REPARSE_POINT), ptr::null())
 }
 
-/// Opens or creates an entry of the directory.
+/// Opens or creates an entry of the directory. Without a descriptor it inherits its access control
+/// list.
 fn create_at(
     handle: &Handle,
     name: &OsStr,
     access: u32,
-    disposition: NTCREATEFILE_CREATE_DISPOSITION,
-    options: NTCREATEFILE_CREATE_OPTIONS,
+    (disposition, options): (NTCREATEFILE_CREATE_DISPOSITION, NTCREATEFILE_CREATE_OPTIONS),
+    descriptor: *const SECURITY_DESCRIPTOR,
 ) -> Result<OwnedHandle, NTSTATUS> {
     let units: Vec<u16> = name.encode_wide().collect();
     let length = u16::try_from(size_of_val(units.as_slice())).unwrap_or(u16::MAX);
@@ -281,6 +222,7 @@ fn create_at(
         Length: u32::try_from(size_of::<OBJECT_ATTRIBUTES>()).unwrap_or(u32::MAX),
         RootDirectory: handle.dir.as_raw_handle(),
         ObjectName: &raw const name,
+        SecurityDescriptor: descriptor,
         ..OBJECT_ATTRIBUTES::default()
     };
     let mut file: HANDLE = ptr::null_mut();
@@ -331,12 +273,26 @@ mod tests {
     }
 
     #[test]
-    fn an_unshared_file_is_absent_until_it_is_closed() {
+    fn an_unshared_file_is_in_use_until_it_is_closed() {
         let temp = tempfile::tempdir().unwrap();
         let unshared = create_unshared(&temp.path().join("unshared"));
         let dir = open_dir(temp.path()).unwrap();
-        assert!(matches!(open_file(&dir, OsStr::new("unshared")), Err(ReadError::Absent)));
+        assert!(matches!(open_file(&dir, OsStr::new("unshared")), Err(ReadError::InUse)));
         drop(unshared);
         assert!(open_file(&dir, OsStr::new("unshared")).is_ok());
+    }
+
+    #[test]
+    fn a_lock_belongs_to_its_name() {
+        let temp = tempfile::tempdir().unwrap();
+        let name = temp.path().file_name().unwrap().to_str().unwrap();
+        let open = || open_dir(temp.path()).unwrap();
+        let (first, second) = (open(), open());
+        lock(&first, name).unwrap();
+        lock(&second, &format!("{name}-other")).unwrap();
+        let beside = create_dir(&first, OsStr::new("beside")).unwrap();
+        assert!(lock(&beside, name).is_err(), "another directory does not matter");
+        drop(first);
+        lock(&beside, name).unwrap();
     }
 }

@@ -10,8 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
 use std::ptr;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use windows_sys::Wdk::Storage::FileSystem::{
     FILE_BASIC_INFORMATION, FILE_DISPOSITION_DELETE, FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE,
@@ -24,12 +23,7 @@ use windows_sys::Win32::Storage::FileSystem::{DELETE, FILE_ATTRIBUTE_NORMAL, FIL
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
 use super::handle::{Handle, error_of, names, open_at, open_dir_at};
-
-/// Time limit for retries while other processes hold an entry: scanners and indexers open
-/// every new file.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
-/// Poll interval: Windows does not notify when a handle closes.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
+use crate::files::in_use;
 
 /// Removes the directory `name` of `parent`, which is open as `dir`. Removes the entry `last` after
 /// all others.
@@ -46,17 +40,10 @@ pub fn remove(parent: &Handle, name: &OsStr, dir: Handle, last: &OsStr, deadline
     retry(deadline, || delete(parent, name))
 }
 
-/// Repeats `attempt` until it succeeds, or for [`RETRY_TIMEOUT`] after its first failure.
-fn retry(deadline: Instant, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    let mut end = None;
-    loop {
-        let result = attempt();
-        let now = Instant::now();
-        if result.is_ok() || now >= *end.get_or_insert(deadline.min(now + RETRY_TIMEOUT)) {
-            return result;
-        }
-        thread::sleep(POLL_INTERVAL);
-    }
+/// Repeats `attempt` after any failure: an entry that another process holds also shows as a
+/// directory that is not empty.
+fn retry(deadline: Instant, attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    in_use::retry(attempt, |result| result.is_ok() || Instant::now() >= deadline)
 }
 
 struct Removal<'a> {
@@ -224,6 +211,8 @@ mod tests {
     use std::fs::{self, File, OpenOptions};
     use std::os::windows::fs::OpenOptionsExt as _;
     use std::path::Path;
+    use std::thread;
+    use std::time::Duration;
 
     use windows_sys::Win32::Foundation::ERROR_SHARING_VIOLATION;
 
