@@ -23,7 +23,7 @@ export interface GenerateOptions {
   aspect?: string | null | undefined
   /**
    * Absolute path of the Codex CLI; by default `CODEX_BIN`, then PATH, then the directories of the
-   * usual installers.
+   * usual installers and of the desktop app.
    */
   codexPath?: string | null | undefined
   /**
@@ -176,15 +176,35 @@ export interface CodexImageError extends Error {
   resetsAt?: Date
   /** The end of Codex's output, with secrets removed. For logs, not for end users. */
   detail?: string
+  /**
+   * Returns the members above as a plain object. `JSON.stringify` calls it. Before `postMessage`
+   * call it yourself: the structured clone of an error loses them.
+   */
+  toJSON(): CodexImageErrorData
 }
 
+/** A `CodexImageError` as data. */
+export type CodexImageErrorData = Omit<CodexImageError, 'stack' | 'cause' | 'toJSON'>
+
 /**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
+ * The error that an `import` or `require` of this package throws if its native addon cannot be
+ * loaded. Its members are those of a `CodexImageError`, and `problem` and `fix`.
  */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
+export interface CodexImageLoadError extends Error {
+  name: 'CodexImageError'
+  code: 'CODEX_IMAGE_ADDON_UNAVAILABLE'
+  /** `problem` and `fix`. */
+  message: string
+  /** An HTTP-like number, that of a missing Codex. */
+  status: 424
+  retryable: false
+  /** What is wrong, in one sentence without a path. */
+  problem: string
+  /** What to do about it, for the person who installs or packages your product. */
+  fix: string
+  /** The words of Node or of the system, if one of them refused to load the addon. For logs. */
+  detail?: string
+}
 
 /**
  * Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
@@ -251,6 +271,14 @@ export interface GeneratedImage {
   warnings: Array<string>
 }
 
+/**
+ * Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also
+ * true for errors of another realm, where `instanceof Error` is false, and for what `toJSON`
+ * returned, after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`,
+ * its `resetsAt` is a string.
+ */
+export declare function isCodexImageError(value: unknown): value is CodexImageError
+
 /** A progress event, the second argument of `onProgress`. */
 export interface ProgressEvent {
   /** The step that the generation has reached. */
@@ -282,7 +310,7 @@ export interface Readiness {
 /** A problem that keeps this machine from drawing, or a hint. */
 export interface ReadinessProblem {
   /** The code with which a generation would fail, or that of a hint. */
-  code: 'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'
+  code: 'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'WORKSPACE_FAILED' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'
   /** The problem, in one line for end users. */
   message: string
   /** The fix, in one line for end users. */

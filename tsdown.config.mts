@@ -6,7 +6,7 @@ const common: UserConfig = {
   outDir: 'dist',
   target: 'node20',
   // The addon is always reached by the package's own name, so that bundlers can leave it out.
-  deps: { neverBundle: ['codex-image'] },
+  deps: { neverBundle: ['codex-image', '#addon'] },
 };
 
 export default defineConfig([
@@ -16,6 +16,8 @@ export default defineConfig([
     format: ['esm', 'cjs'],
     platform: 'neutral',
     dts: true,
+    // jest and `vm` have no `import()`.
+    outputOptions: { dynamicImportInCjs: false },
   },
   { ...common, entry: { cli: 'bin/codex-image.mts' }, format: 'esm', dts: false },
   // Alone, so that the command line shares no file with it.

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Entry point of the command line, which uses only the public API.
+// Entry point of the command line.
 
 import { main } from './main.mjs';
 

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { copyFile, link, lstat, open, rename, rm } from 'node:fs/promises';
+import { copyFile, link, lstat, open, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -45,7 +45,8 @@ export async function save(
 ): Promise<string> {
   const temporary = temporaryBeside(destination.file);
   try {
-    await writeThrough(temporary, png);
+    // Not by a `FileHandle`: that of Yarn's Plug'n'Play has no `sync`.
+    await writeFile(temporary, png, { flag: 'wx', flush: true });
     if (!destination.force || destination.anyName)
       return await moveToFree(temporary, destination.file);
     await refuseToReplace(destination);
@@ -74,16 +75,6 @@ async function statusOf(file: string): Promise<Stats | undefined> {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw unwritable(file, error);
-  }
-}
-
-async function writeThrough(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file, 'wx');
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { ReadinessProblem } from 'codex-image';
 
-import { ADDON_UNAVAILABLE, loadAddon } from './addon.mjs';
+import { loadAddon, problemOf } from './addon.mjs';
 import { type CodexOverrides, environmentOf } from './environment.mjs';
 import type { CodexCliImageError } from './errors.mjs';
 import { read } from './read.mjs';
@@ -56,7 +56,8 @@ async function check(options: object): Promise<CodexCliReadiness> {
     const { ready, problems } = await checkCodex(options);
     return { ready, problems };
   } catch (error) {
-    if ((error as CodexCliImageError).code !== ADDON_UNAVAILABLE.code) throw error;
-    return { ready: false, problems: [{ ...ADDON_UNAVAILABLE, blocking: true }] };
+    const { code, cause } = error as CodexCliImageError;
+    if (code !== 'CODEX_IMAGE_ADDON_UNAVAILABLE') throw error;
+    return { ready: false, problems: [{ ...problemOf(cause), blocking: true }] };
   }
 }

@@ -138,13 +138,14 @@ export async function ensureDist() {
 }
 
 /**
- * Builds the addon and writes `index.js` and `index.d.ts`.
+ * Builds the addon and writes `index.d.ts`.
  *
  * @param {...string} args of `napi build`
  */
 export async function buildAddon(...args) {
+  // `--no-js`: `loader/` has the names of the addons, and says why one cannot be loaded.
   // TypeScript's `isolatedModules` cannot use const enums.
-  await tool('@napi-rs/cli', 'build', '--platform', '--no-const-enum', ...args);
+  await tool('@napi-rs/cli', 'build', '--platform', '--no-js', '--no-const-enum', ...args);
 }
 
 /** Builds the published TypeScript: `open-design/` and the command line. */

@@ -94,8 +94,8 @@ async function rehearse(job, directory, passed) {
 
 /** @param {Job} job */
 function requireSystemOf({ runner, container, publishes }) {
-  if (publishes) throw new NotHere('it publishes');
   if (runner !== LINUX_X64) throw new NotHere(`it needs ${runner}`);
+  if (publishes) throw new NotHere('it publishes');
   if (container === undefined) return;
   // `node:22-bookworm` is Debian 12.
   const codename = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];

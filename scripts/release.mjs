@@ -1,28 +1,43 @@
-// What a release builds and publishes. The workflow runs the first two, `npm run pack:check` the
+// What a release builds and publishes. The workflow runs the first three, `npm run pack:check` the
 // last.
 //
+//   node scripts/release.mjs tag NAME          compares package.json with the tag of the release
 //   node scripts/release.mjs addon [TARGET]    builds the addon for a target, into `artifacts/`
 //   node scripts/release.mjs pack [DIRECTORY]  packs the package and one for each platform
 //   node scripts/release.mjs check             installs and tries this machine's packages
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 
 import { ensureDependencies, ensureDist, main, npm, root, tool, UserError } from './bootstrap.mjs';
-import { assertGlibcFloor, PROMISED_GLIBC } from './glibc.mjs';
+import { assertLoadable, PLACEHOLDER, PROMISED_GLIBC } from './binaries.mjs';
 import { ensurePython, ZIG } from './python.mjs';
+import { assertReleasable, missingRepository, repositoryMembers } from './repository.mjs';
 
 const ARTIFACTS = 'artifacts';
 
 /** @type {Record<string, (argument?: string) => Promise<void>>} */
 const COMMANDS = {
+  async tag(name = '') {
+    assertReleasable(manifestIn(root), name, process.env['GITHUB_REPOSITORY']);
+  },
   addon: buildForTarget,
   pack,
   async check() {
     await ensureDist();
     await buildForTarget();
     await tool('tsx', '__test__/pack/check.ts');
+    const missing = missingRepository(manifestIn(root));
+    if (missing !== undefined) console.log(`\n${missing}`);
   },
 };
 
@@ -36,6 +51,11 @@ await main(async () => {
   await command(argument);
 });
 
+/** @param {string} directory */
+function manifestIn(directory) {
+  return JSON.parse(readFileSync(path.join(directory, 'package.json'), 'utf8'));
+}
+
 /**
  * Builds the addon as it is published. zig links it for Linux, because zig knows every version of
  * glibc and musl; macOS and Windows use their own linkers.
@@ -43,30 +63,28 @@ await main(async () => {
  * @param {string} target
  */
 async function buildForTarget(target = hostTarget()) {
-  const { napi } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  const { napi } = manifestIn(root);
   if (!napi.targets.includes(target)) {
     throw new UserError(`${target} is not published. What is: ${napi.targets.join(', ')}`);
   }
-  // `--no-js`: the committed loader and types serve every target.
+  // `--no-js`: `loader/` serves every target.
   const build = ['build', '--platform', '--release', '--no-js', '--output-dir', ARTIFACTS];
-  if (!target.includes('linux')) {
+  if (target.includes('linux')) {
+    const bin = await ensurePython(ZIG);
+    const cache = path.join(root, '.cache', 'zig');
+    Object.assign(process.env, {
+      PATH: [bin, process.env['PATH']].join(path.delimiter),
+      CARGO_ZIGBUILD_CACHE_DIR: cache,
+      ZIG_GLOBAL_CACHE_DIR: cache,
+    });
+    const linked = target.endsWith('-gnu') ? `${target}.${PROMISED_GLIBC}` : target;
+    await tool('@napi-rs/cli', ...build, '--cross-compile', '--target', linked);
+  } else {
     await tool('@napi-rs/cli', ...build, '--target', target);
-    return;
   }
-  const bin = await ensurePython(ZIG);
-  const cache = path.join(root, '.cache', 'zig');
-  Object.assign(process.env, {
-    PATH: [bin, process.env['PATH']].join(path.delimiter),
-    CARGO_ZIGBUILD_CACHE_DIR: cache,
-    ZIG_GLOBAL_CACHE_DIR: cache,
-  });
-  const gnu = target.endsWith('-gnu');
-  const linked = gnu ? `${target}.${PROMISED_GLIBC}` : target;
-  await tool('@napi-rs/cli', ...build, '--cross-compile', '--target', linked);
-  if (gnu) {
-    const arch = target.startsWith('x86_64') ? 'x64' : 'arm64';
-    assertGlibcFloor(path.join(root, ARTIFACTS, `${napi.binaryName}.linux-${arch}-gnu.node`));
-  }
+  const { parseTriple } = await import('@napi-rs/cli');
+  const { platformArchABI } = parseTriple(target);
+  assertLoadable(path.join(root, ARTIFACTS, `${napi.binaryName}.${platformArchABI}.node`));
 }
 
 /** The target that this machine's Rust builds for by default. */
@@ -79,7 +97,7 @@ function hostTarget() {
  * Packs into `packages/` the package itself, and into `packages/platforms/` one package for each
  * target. Every target needs its addon in `artifacts/`. Leaves package.json as it is published.
  *
- * @param {string} [where] a copy of the package
+ * @param {string} [where] a copy of the package, which may lack a repository and some addons
  */
 async function pack(where = root) {
   const directory = path.resolve(where);
@@ -88,12 +106,17 @@ async function pack(where = root) {
   if (!existsSync(path.join(directory, 'package.json'))) {
     throw new UserError(`There is no package.json in ${directory}.`);
   }
-  await ensureDist();
+  const manifest = manifestIn(directory);
+  const missing = missingRepository(manifest);
+  if (missing !== undefined && directory === path.resolve(root)) throw new UserError(missing);
+  const published = JSON.stringify({ ...manifest, ...repositoryMembers(manifest) }, undefined, 2);
+  writeFileSync(path.join(directory, 'package.json'), `${published}\n`);
 
   await napi('create-npm-dirs');
   const npmDirectory = path.join(directory, 'npm');
   const names = readdirSync(npmDirectory);
   assertAddons(directory, names);
+  await ensureDist();
   await napi('artifacts');
   const platforms = names.map((name) => path.join(npmDirectory, name));
   for (const platform of platforms) {
@@ -115,8 +138,7 @@ async function pack(where = root) {
  * @param {readonly string[]} platforms
  */
 function assertAddons(directory, platforms) {
-  const manifest = readFileSync(path.join(directory, 'package.json'), 'utf8');
-  const { binaryName } = JSON.parse(manifest).napi;
+  const { binaryName } = manifestIn(directory).napi;
   const addons = platforms.map((platform) => `${binaryName}.${platform}.node`);
   const missing = addons.filter((addon) => !existsSync(path.join(directory, ARTIFACTS, addon)));
   if (missing.length > 0) {
@@ -124,5 +146,10 @@ function assertAddons(directory, platforms) {
       `artifacts/ lacks ${missing.join(', ')}: a release takes them from its jobs, and ` +
         '`node scripts/release.mjs addon TARGET` builds one of them.',
     );
+  }
+  for (const addon of addons) {
+    const file = path.join(directory, ARTIFACTS, addon);
+    const isPlaceholder = readFileSync(file).equals(Buffer.from(PLACEHOLDER));
+    if (directory === path.resolve(root) || !isPlaceholder) assertLoadable(file);
   }
 }

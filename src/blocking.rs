@@ -25,6 +25,8 @@ pub enum DiskWork {
     ThreadFiles,
     /// A search of directories for the CLI.
     ProgramSearch,
+    /// A look at the directory for temporary files.
+    TempDir,
     /// A query of the user database, which may be on another machine. It has no path.
     UserDatabase,
 }
@@ -33,7 +35,7 @@ impl DiskWork {
     /// The number of threads for one path.
     const fn threads(self) -> usize {
         match self {
-            Self::HomeFiles | Self::ProgramSearch | Self::UserDatabase => 4,
+            Self::HomeFiles | Self::ProgramSearch | Self::TempDir | Self::UserDatabase => 4,
             // More threads than most machines have processors, so decoding loses no time by
             // waiting.
             Self::ThreadFiles => 16,

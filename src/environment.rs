@@ -1,13 +1,37 @@
 //! Environment variables of the Codex process, and the directories that they name.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::files::fs_request;
 
+/// Operating system. A rule that takes it as a parameter is tested for all of them on each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// Linux, and every other Unix except macOS.
+    Linux,
+    /// macOS.
+    MacOs,
+    /// Windows.
+    Windows,
+}
+
+impl Platform {
+    /// The system that this crate is compiled for.
+    pub const HERE: Self = if cfg!(windows) {
+        Self::Windows
+    } else if cfg!(target_os = "macos") {
+        Self::MacOs
+    } else {
+        Self::Linux
+    };
+}
+
 /// Environment variables of the child: names and values, each name once.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Environment {
+    platform: Platform,
     entries: Vec<(String, String)>,
     /// Looked up on first use: the user database may be on another machine.
     home: OnceLock<Option<PathBuf>>,
@@ -16,16 +40,43 @@ pub struct Environment {
 impl Environment {
     /// Creates an environment of these names and values.
     #[must_use]
-    pub const fn new(entries: Vec<(String, String)>) -> Self {
-        Self { entries, home: OnceLock::new() }
+    pub fn new(entries: Vec<(String, String)>) -> Self {
+        Self::on(Platform::HERE, entries)
     }
 
-    /// Returns the value of `name` if it is set and not blank. On Windows names ignore the case.
+    /// Creates an environment with the rules of `platform`.
+    ///
+    /// Windows ignores the case of names. Of those that differ in nothing else, the first in
+    /// lexicographic order counts, as for Node's own children (`normalizeSpawnArguments` in
+    /// `lib/child_process.js`, and its documentation): `PATH` before `Path`, which a caller adds
+    /// by `{ ...process.env, PATH }`.
+    #[must_use]
+    pub fn on(platform: Platform, mut entries: Vec<(String, String)>) -> Self {
+        if platform == Platform::Windows {
+            entries.sort();
+            let mut known = HashSet::new();
+            entries.retain(|(name, _)| known.insert(name.to_uppercase()));
+        }
+        Self { platform, entries, home: OnceLock::new() }
+    }
+
+    /// The system whose rules apply.
+    #[must_use]
+    pub const fn platform(&self) -> Platform {
+        self.platform
+    }
+
+    /// Whether both names stand for the same variable.
+    #[must_use]
+    pub fn is_same(&self, name: &str, other: &str) -> bool {
+        if self.platform == Platform::Windows { name.eq_ignore_ascii_case(other) } else { name == other }
+    }
+
+    /// Returns the value of `name` if it is set and not blank.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let is_name =
-            |(key, _): &&(String, String)| if cfg!(windows) { key.eq_ignore_ascii_case(name) } else { key == name };
-        self.entries.iter().find(is_name).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
+        let found = self.entries.iter().find(|(known, _)| self.is_same(known, name));
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
     }
 
     /// Adds the variables of `other` that programs on Windows need, unless they are set here. Node
@@ -71,7 +122,7 @@ impl Environment {
     /// user database.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
-        let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        let name = if self.platform == Platform::Windows { "USERPROFILE" } else { "HOME" };
         let find = || self.get(name).map(PathBuf::from).or_else(home_of_account);
         self.home.get_or_init(|| std::path::absolute(find()?).ok()).clone()
     }
@@ -90,7 +141,7 @@ impl Environment {
     /// Returns the directory for temporary files.
     #[must_use]
     pub fn temp_dir(&self) -> PathBuf {
-        let names: &[&str] = if cfg!(windows) { &["TEMP", "TMP"] } else { &["TMPDIR"] };
+        let names: &[&str] = if self.platform == Platform::Windows { &["TEMP", "TMP"] } else { &["TMPDIR"] };
         names.iter().find_map(|name| self.get(name)).map_or_else(std::env::temp_dir, PathBuf::from)
     }
 }
@@ -123,6 +174,26 @@ mod tests {
             completed.iter().collect::<Vec<_>>(),
             [("Path", "mine"), ("TEMP", ""), ("OTHER", "x"), ("SystemRoot", "C:\\Windows")]
         );
+    }
+
+    #[test]
+    fn on_windows_the_first_of_two_names_that_differ_only_in_case_counts() {
+        let entries = [("Path", "inherited"), ("PATHEXT", ".EXE"), ("PATH", "own"), ("temp", "b"), ("Temp", "a")];
+        let on = |platform| {
+            let entries = entries.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            Environment::on(platform, entries)
+        };
+        let windows = on(Platform::Windows);
+        assert_eq!(windows.iter().collect::<Vec<_>>(), [("PATH", "own"), ("PATHEXT", ".EXE"), ("Temp", "a")]);
+        for name in ["PATH", "Path", "path"] {
+            assert_eq!(windows.get(name), Some("own"));
+        }
+        assert_eq!(windows.temp_dir(), PathBuf::from("a"));
+        for platform in [Platform::Linux, Platform::MacOs] {
+            assert_eq!(on(platform).iter().collect::<Vec<_>>(), entries);
+            assert_eq!(on(platform).get("Path"), Some("inherited"));
+            assert_eq!(on(platform).get("path"), None);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::png::PngError;
-use crate::process::Exit;
+use crate::process::{Exit, JobRefused};
 use crate::text::name;
 
 /// Cause of a failed call.
@@ -210,6 +210,27 @@ impl fmt::Display for Message {
 const SIGN_IN: &str = "Run `codex login` and sign in with ChatGPT.";
 const UPDATE: &str = "Update Codex and try again. \
                       If that does not help, run `codex` in a terminal to see what it reports.";
+
+/// The codes that JavaScript sees: those of all causes except [`Cause::Aborted`].
+pub const CODES: [&str; 17] = [
+    "INVALID_OPTIONS",
+    "CODEX_NOT_FOUND",
+    "SPAWN_FAILED",
+    "NOT_SIGNED_IN",
+    "API_KEY_LOGIN",
+    "IMAGE_GEN_UNAVAILABLE",
+    "NO_IMAGE",
+    "INVALID_IMAGE",
+    "IMAGE_TOO_LARGE",
+    "USAGE_LIMIT",
+    "RATE_LIMITED",
+    "SAFETY_REJECTED",
+    "BACKEND_ERROR",
+    "CODEX_FAILED",
+    "TIMEOUT",
+    "WORKSPACE_FAILED",
+    "INTERNAL",
+];
 
 impl Cause {
     /// The message for end users.
@@ -578,7 +599,11 @@ impl From<Cause> for Failure {
 pub fn os_error_text(error: &std::io::Error) -> String {
     // An `io::Error` made from an errno prints only that errno's text. One made from a message may
     // quote anything, so only its kind is returned.
-    if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<JobRefused>()) {
+        Some(refused) => refused.to_string(),
+        None if error.raw_os_error().is_some() => error.to_string(),
+        None => error.kind().to_string(),
+    }
 }
 
 /// Assertions on every message for end users.
@@ -615,8 +640,21 @@ pub(crate) mod sentences {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::sentences::{assert_names_no_option, assert_sentence};
     use super::*;
+
+    #[test]
+    fn os_errors_are_quoted_and_other_texts_are_not() {
+        use std::io::Error;
+
+        let denied = Error::from_raw_os_error(5);
+        assert_eq!(os_error_text(&denied), denied.to_string());
+        assert_eq!(os_error_text(&Error::other("/home/me")), "other error");
+        let expected = format!("Windows does not let a job object hold it: {denied}");
+        assert_eq!(os_error_text(&Error::other(JobRefused(denied))), expected);
+    }
 
     fn every_cause() -> Vec<Cause> {
         vec![
@@ -690,6 +728,13 @@ mod tests {
         assert_eq!(every_cause().iter().map(parts).collect::<String>(), pinned);
         let whole: Vec<_> = every_cause().iter().map(Cause::to_string).collect();
         assert_eq!(whole, pinned.replace("\n  ", " ").lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_codes_are_those_of_all_causes_but_the_abort() {
+        let causes = every_cause().into_iter().filter(|cause| *cause != Cause::Aborted);
+        let codes: BTreeSet<_> = causes.map(|cause| cause.code()).collect();
+        assert_eq!(codes, BTreeSet::from(CODES));
     }
 
     #[test]

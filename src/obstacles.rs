@@ -3,12 +3,12 @@
 //! A call fails with the first obstacle; a readiness check reports all of them. If drawing may
 //! succeed, there is no obstacle, and Codex decides.
 
-use crate::codex::code_mode;
 use crate::codex::command::callers_settings;
 use crate::codex::config::{Config, ConfigFiles, LoginRules, Provider, Setting};
 use crate::codex::locate::{Cli, locate};
 use crate::codex::login::{self, Account, AccountWorkspace, Login};
 use crate::codex::version::Version;
+use crate::codex::{code_mode, image_tool};
 use crate::error::{Cause, Demand, ToolUnavailable};
 use crate::files;
 use crate::request::Request;
@@ -47,11 +47,6 @@ impl Installation {
     }
 }
 
-/// The feature that offers the image tool to the model (0.132.0 to 0.171.0).
-const IMAGE_GENERATION: &str = "image_generation";
-/// Its earlier name: see [`Version::RENAMES_IMAGE_FEATURE`].
-const IMAGEGENEXT: &str = "imagegenext";
-
 /// The configuration of the user, the administrator and the call, with the login.
 #[derive(Debug, Clone)]
 pub struct Configuration {
@@ -69,7 +64,7 @@ impl Configuration {
     #[must_use]
     pub fn read(request: &Request) -> Self {
         let home = request.home_path();
-        let config = Config::read(&ConfigFiles::here(&home, &request.env));
+        let config = Config::read(&ConfigFiles::of(&home, &request.env));
         let settings = callers_settings(request);
         Self {
             has_no_home: login::is_unusable_home(&request.codex_home),
@@ -108,19 +103,6 @@ impl Configuration {
         self.config.feature(name, &self.settings)
     }
 
-    /// The switched-off feature that disables the image tool, if there is one.
-    fn switched_off(&self, version: Option<Version>) -> Option<&'static str> {
-        let is_renamed = version >= Some(Version::RENAMES_IMAGE_FEATURE);
-        match (self.feature(IMAGE_GENERATION), self.feature(IMAGEGENEXT)) {
-            // A feature that is forbidden by either name stays off (0.144.6 and 0.171.0).
-            _ if is_renamed && self.config.required_feature(IMAGEGENEXT) == Some(false) => Some(IMAGEGENEXT),
-            (Some(false), Some(true)) if !is_renamed => None,
-            (Some(false), _) => Some(IMAGE_GENERATION),
-            (None, Some(false)) if is_renamed => Some(IMAGEGENEXT),
-            _ => None,
-        }
-    }
-
     /// Returns everything that keeps Codex from drawing, given its login and its version, if known.
     #[must_use]
     pub fn obstacles(&self, login: Login, version: Option<Version>) -> Vec<Cause> {
@@ -132,7 +114,7 @@ impl Configuration {
             Provider::Undefined(name) => Some(ToolUnavailable::Undefined(name)),
             Provider::OpenAi | Provider::Relay(_) => None,
         };
-        let feature = self.switched_off(version).map(ToolUnavailable::SwitchedOff);
+        let feature = image_tool::switched_off(&self.config, &self.settings, version).map(ToolUnavailable::SwitchedOff);
         let unavailable = provider.into_iter().chain(feature).map(Cause::ImageGenUnavailable);
         self.login_obstacle(login).into_iter().chain(unavailable).collect()
     }

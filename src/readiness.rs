@@ -15,8 +15,10 @@ use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::version::Version;
 use crate::error::{Cause, Failure, Message};
+use crate::files::fs_request;
 use crate::obstacles::{Configuration, Installation};
 use crate::request::{Draft, Request};
+use crate::run_dir::Parent;
 use crate::run_id::new_tag;
 use crate::text::name;
 
@@ -109,19 +111,17 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
         Some(Err(cause)) => return Ok(without_home(Login::None, Problem::blocking(&cause))),
         None => return Ok(without_home(Login::Unknown, Problem::home_unanswered())),
     };
-    let reading = async { tokio::try_join!(find(&request), read_configuration(&request)) };
-    let (installation, configuration) = tokio::select! {
+    let reading = async { tokio::try_join!(find(&request), read_configuration(&request), open_temp_dir(&request)) };
+    let (installation, configuration, temp_dir) = tokio::select! {
         found = reading => found?,
-        () = given_up.cancelled() => (Err(Cause::CodexNotFound), None),
+        () = given_up.cancelled() => (Err(Cause::CodexNotFound), None, Ok(())),
     };
 
     let mut problems = Vec::new();
     let mut version = None;
     let mut login = configuration.as_ref().map_or(Login::Unknown, Configuration::login);
     match (&installation, &configuration) {
-        // Codex reads its home at every start, so starting it would hang as well.
-        (Ok(installation), None) => version.clone_from(&installation.cli.version),
-        (Ok(Installation { cli, .. }), Some(_)) => {
+        (Ok(Installation { cli, .. }), Some(_)) if temp_dir.is_ok() => {
             // Each takes as long as the CLI takes to start.
             let (cli_version, cli_login) = tokio::join!(
                 version_of(cli, &request, new_tag()?, given_up.cancelled()),
@@ -130,6 +130,9 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
             version = cli_version;
             login = cli_login?;
         }
+        // Codex reads its home at every start, so starting it would hang as well. Without a
+        // directory for temporary files, in which it runs, it cannot be started.
+        (Ok(installation), _) => version.clone_from(&installation.cli.version),
         (Err(cause), _) => problems.push(Problem::blocking(cause)),
     }
     let mut image_tool = false;
@@ -145,7 +148,7 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
         image_tool = obstacles.is_empty();
         problems.extend(obstacles.iter().map(Problem::blocking));
         problems.extend(hint.as_ref().map(Problem::hint));
-        if login == Login::Unknown && installation.is_ok() {
+        if login == Login::Unknown && installation.is_ok() && temp_dir.is_ok() {
             problems.push(Problem::login_unknown());
         }
         if let Provider::Relay(relay) = configuration.provider() {
@@ -154,6 +157,7 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
     } else {
         problems.push(Problem::home_unanswered());
     }
+    problems.extend(temp_dir.err().as_ref().map(Problem::blocking));
     let codex_path = installation.ok().map(|found| found.cli.program);
     Ok(Readiness { codex_path, version, login, image_tool, problems })
 }
@@ -175,6 +179,17 @@ async fn find(request: &Arc<Request>) -> Result<Result<Installation, Cause>, Fai
 async fn read_configuration(request: &Arc<Request>) -> Result<Option<Configuration>, Failure> {
     let (home, request) = (request.home_path(), Arc::clone(request));
     blocking::on_disk_unless_stalled(DiskWork::HomeFiles, home, move || Configuration::read(&request)).await
+}
+
+/// Opens the directory for temporary files as a generation does. Succeeds if its disk does not
+/// answer.
+async fn open_temp_dir(request: &Request) -> Result<Result<(), Cause>, Failure> {
+    let path = request.env.temp_dir();
+    let open = {
+        let path = path.clone();
+        move || fs_request(|| Parent::open(&path)).map(drop)
+    };
+    Ok(blocking::on_disk_unless_stalled(DiskWork::TempDir, path, open).await?.unwrap_or(Ok(())))
 }
 
 /// Returns the login of `auth.json`, otherwise that of `codex login status`.

@@ -220,7 +220,7 @@ impl Request {
             aspect: "1:1".to_owned(),
             codex_path: None,
             codex_home: CodexHome::named(PathBuf::new()),
-            env: Environment::default(),
+            env: Environment::new(Vec::new()),
             node_dir: None,
             model: None,
             sandbox: Sandbox::WorkspaceWrite { network: NETWORK_ACCESS.default },

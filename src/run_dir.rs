@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Cause, os_error_text};
-use crate::files::{Dir, Exposure, exposure};
+use crate::files::{Dir, Exposure, exposure, real_path};
 
 /// Name of the file that the agent is asked to copy the image to. Open Design's original proposal
 /// names it: do not rename it.
@@ -25,7 +25,7 @@ const PROOF: &str = "run";
 /// Open directory for temporary files in which no other user can replace entries.
 #[derive(Debug)]
 pub struct Parent {
-    /// Without links, and on Windows without the prefix `\\?\`.
+    /// Without the prefix `\\?\` of Windows, and without links if that is possible.
     path: PathBuf,
     dir: Dir,
 }
@@ -37,7 +37,7 @@ impl Parent {
     /// [`Cause::WorkspaceFailed`] if it cannot be opened, or if other users could replace entries.
     pub fn open(path: &Path) -> Result<Self, Cause> {
         let failed = |error: io::Error| Cause::WorkspaceFailed(os_error_text(&error));
-        let path = dunce::canonicalize(path).map_err(failed)?;
+        let path = real_path(path).map_err(failed)?;
         let problem = match exposure(&path).map_err(failed)? {
             None => return Ok(Self { dir: Dir::open_unlisted(&path).map_err(failed)?, path }),
             Some(Exposure::ForeignOwner) => {

@@ -101,6 +101,12 @@ impl ManualResetEvent {
         wait(&self.0, Some(Duration::ZERO))
     }
 
+    /// Returns the handle, to be used as that of another object.
+    #[cfg(test)]
+    pub fn into_handle(self) -> OwnedHandle {
+        self.0
+    }
+
     /// Returns the handle for system calls that wait for the event or set it.
     pub fn raw(&self) -> HANDLE {
         self.0.as_raw_handle()

@@ -5,6 +5,8 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, test } from 'vitest';
 
+import { isCodexImageError } from '../../index.js';
+
 function read(file: string): string {
   return readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 }
@@ -23,6 +25,10 @@ function names(text: string, pattern: RegExp): string[] {
 const TYPES = read('src/node/types.d.ts');
 const OPTIONS = names(between(TYPES, 'interface GenerateOptions {', '\n}'), /^ {2}(\w+)\??:/gm);
 const CODES = names(between(TYPES, 'type CodexImageErrorCode =', '\n\n'), /'(\w+)'/g);
+const MEMBERS = names(
+  between(TYPES, 'interface CodexImageError extends Error {', 'toJSON()'),
+  /^ {2}(\w+)\??:/gm,
+);
 
 test('the declarations have options and codes', () => {
   expect(OPTIONS).toContain('prompt');
@@ -63,6 +69,11 @@ describe('every option', () => {
 });
 
 describe('every error code', () => {
+  test('is recognised by isCodexImageError', () => {
+    const known = CODES.filter((code) => isCodexImageError({ name: 'CodexImageError', code }));
+    expect(known).toEqual(CODES);
+  });
+
   test('has a row in docs/errors.md', () => {
     expect(names(read('docs/errors.md'), /^\| `([A-Z_]+)`/gm)).toEqual(CODES);
   });
@@ -71,4 +82,9 @@ describe('every error code', () => {
     const table = between(read('docs/command-line.md'), '## Exit codes', '## ');
     expect(CODES.filter((code) => !table.includes(`\`${code}\``))).toEqual([]);
   });
+});
+
+test("every member of an error has a row in docs/errors.md, in the members' table", () => {
+  const table = between(read('docs/errors.md'), '## Members', '\n## ');
+  expect(names(table, /^\| `(\w+)`/gm)).toEqual(MEMBERS);
 });

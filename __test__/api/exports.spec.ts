@@ -2,6 +2,8 @@
 // effects.
 
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -15,6 +17,7 @@ const NAMES = [
   'codexNeedsDangerFullAccessSandbox',
   'generateCodexImage',
   'generateCodexImageDetailed',
+  'isCodexImageError',
   'recoverCodexImage',
   'setMaxConcurrentRuns',
 ];
@@ -54,6 +57,14 @@ describe('every name', () => {
   });
 });
 
+test('no other name is exported, and each is declared', async () => {
+  const program = "console.log(JSON.stringify(Object.keys(require('codex-image')).sort()))";
+  expect(await node('commonjs', program)).toEqual(NAMES);
+  const declared = readFileSync(path.join(root, 'index.d.ts'), 'utf8');
+  const names = [...declared.matchAll(/^export declare \w+ (\w+)/gm)].map(([, name]) => name);
+  expect(names).toEqual(NAMES);
+});
+
 test('ESM and CommonJS get the same functions', async () => {
   const program = `
     import { createRequire } from 'node:module';
@@ -68,7 +79,7 @@ test('nothing else of the package but its manifest can be imported', async () =>
     const reach = (path) => {
       try { return Boolean(require('codex-image/' + path)); } catch (error) { return error.code; }
     };
-    console.log(JSON.stringify([reach('package.json'), reach('index.js'), reach('scripts/dev.mjs')]));`;
+    console.log(JSON.stringify([reach('package.json'), reach('index.js'), reach('loader/addon.js')]));`;
   const closed = 'ERR_PACKAGE_PATH_NOT_EXPORTED';
   expect(await node('commonjs', program)).toEqual([true, closed, closed]);
 });

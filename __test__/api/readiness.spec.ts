@@ -15,7 +15,7 @@ import {
   type ReadinessProblem,
 } from '../../index.js';
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm/npm-layout.js';
-import { NOWHERE, WINDOWS } from '../support/platform.js';
+import { directories, NOWHERE, WINDOWS } from '../support/platform.js';
 import { CHATGPT_LOGIN } from '../support/call/login.js';
 import { failure } from '../support/call/outcome.js';
 import { type StubCodex, test } from '../support/stub/stub.js';
@@ -127,6 +127,21 @@ describe('a missing CLI', () => {
     const found = await check(codex, { codexPath: UNFOUND });
     expect(found).toMatchObject({ ready: false, login: 'unknown' });
     expect(codes(found)).toEqual([['CODEX_NOT_FOUND', true]]);
+  });
+});
+
+describe('a missing directory for temporary files', () => {
+  test.for<[what: string, store: string]>([
+    ['known', 'file'],
+    ['not known', 'keyring'],
+  ])('is the problem that a call has: login %s', async ([, store], { codex }) => {
+    const config = { cli_auth_credentials_store: store };
+    const env = { ...codex.env, ...directories(codex.user, path.join(codex.scratch, 'missing')) };
+    const found = await check(codex, { config, env });
+    expect(codes(found)).toEqual([['WORKSPACE_FAILED', true]]);
+    const error = await failure(codex.generate([], { config, env }));
+    expect(sentences(found)).toEqual([error.message]);
+    expect(await codex.recordings()).toEqual([]);
   });
 });
 

@@ -159,7 +159,7 @@ describe('a damaged realm', () => {
   /** Members of the objects that this package makes. */
   const MEMBERS =
     // CodexImageError
-    'name message stack code status retryable option exitCode signal detail threadId resetsAt ' +
+    'name message stack code status retryable option exitCode signal detail threadId resetsAt toJSON ' +
     // GeneratedImage, its Usage and Timings
     'png width height hasAlpha source verified codexVersion revisedPrompt usage timings warnings ' +
     'inputTokens cachedInputTokens outputTokens reasoningOutputTokens totalTokens ' +

@@ -1,6 +1,6 @@
 // Without the native addon, commands that do not need it work, and the others name it.
 
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { cp, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,12 +10,11 @@ import { events, run, test, type World } from '../support/cli/command.js';
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Makes a copy of the package without an addon, as npm leaves it on an unsupported platform. */
+/** Makes a copy of the package without an addon. `loading.spec.ts` has the other reasons. */
 async function withoutAddon({ scratch }: World): Promise<string> {
   const home = path.join(scratch, 'package');
-  await mkdir(path.join(home, 'dist'), { recursive: true });
-  for (const file of ['package.json', 'index.js', 'dist/cli.mjs']) {
-    await copyFile(path.join(PACKAGE, file), path.join(home, file));
+  for (const name of ['package.json', 'index.js', 'loader', 'dist/cli.mjs']) {
+    await cp(path.join(PACKAGE, name), path.join(home, name), { recursive: true });
   }
   return path.join(home, 'dist', 'cli.mjs');
 }
@@ -30,23 +29,31 @@ test('a call without the addon names what is missing', async ({ world }) => {
     const { code, stdout, stderr } = await run(world, args, { cli });
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 69, stdout: '' });
     expect(stderr).toMatch(
-      /^codex-image: The native addon of codex-image for \w+-\w+ cannot be loaded\. .*\. \[CODEX_IMAGE_ADDON_UNAVAILABLE\]\n--verbose shows more\.\n$/,
+      /^codex-image: The package codex-image-[\w-]+, which codex-image needs here, is not installed: .*\. \[CODEX_IMAGE_ADDON_UNAVAILABLE\]\n$/,
     );
   }
   expect(await readdir(world.scratch)).toEqual(['package']);
 });
 
-test('a call without the addon gives the reason with --verbose', async ({ world }) => {
+test("a call without the addon gives the system's own words with --verbose", async ({ world }) => {
   const cli = await withoutAddon(world);
-  const { stderr } = await run(world, ['a fox', '--verbose'], { cli });
-  expect(stderr).toMatch(/\n {2}.*native binding/);
+  const env = { NAPI_RS_NATIVE_LIBRARY_PATH: cli };
+  const { stderr } = await run(world, ['a fox'], { cli, env });
+  expect(stderr).toMatch(/^codex-image: The addon cli\.mjs cannot be loaded: .*\n--verbose shows/);
+  const { stderr: more } = await run(world, ['a fox', '--verbose'], { cli, env });
+  expect(more).toMatch(/\n {2}.*\bcli\.mjs\b/);
 });
 
 test('a call without the addon prints an object with --json', async ({ world }) => {
   const outcome = await run(world, ['a fox', '--json'], { cli: await withoutAddon(world) });
   expect(outcome).toMatchObject({ code: 69, stderr: '' });
   expect(events(outcome)).toMatchObject([
-    { type: 'error', code: 'CODEX_IMAGE_ADDON_UNAVAILABLE', detail: expect.any(String) },
+    {
+      type: 'error',
+      code: 'CODEX_IMAGE_ADDON_UNAVAILABLE',
+      message: expect.stringContaining('is not installed'),
+      fix: expect.stringMatching(/^Install codex-image again/),
+    },
   ]);
 });
 

@@ -1,6 +1,6 @@
 // Which program is started as Codex.
 
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,10 +14,11 @@ import {
   installPackage,
   launcher,
   launchers,
+  OTHER_PROCESSOR,
   PLATFORM_PACKAGE,
   VENDOR,
 } from '../support/npm/npm-layout.js';
-import { CODEX_IS_INSTALLED, NOWHERE, WINDOWS } from '../support/platform.js';
+import { CODEX_IS_INSTALLED, LINUX, MACOS, NOWHERE, WINDOWS } from '../support/platform.js';
 import { PICTURE } from '../support/image/small-png.js';
 import { failure } from '../support/call/outcome.js';
 import { save, turn } from '../support/stub/steps.js';
@@ -106,13 +107,18 @@ describe('CODEX_BIN', () => {
 describe('a usual directory that is not on PATH', () => {
   const PLACES = WINDOWS
     ? [
+        'AppData/Local/Programs/OpenAI/Codex/bin',
         'AppData/Roaming/npm',
         'AppData/Local/pnpm',
         'AppData/Local/pnpm/bin',
+        'AppData/Local/Microsoft/WinGet/Links',
         'scoop/shims',
         '.bun/bin',
         'AppData/Local/Volta/bin',
         '.cargo/bin',
+        'AppData/Roaming/fnm/node-versions/v22.1.0/installation',
+        'AppData/Local/OpenAI/Codex/bin',
+        'AppData/Local/OpenAI/Codex/bin/7ac07f4ce733f89a',
       ]
     : [
         '.local/bin',
@@ -133,15 +139,22 @@ describe('a usual directory that is not on PATH', () => {
               '.nvm/versions/node/v22.1.0/bin',
               '.local/share/fnm/node-versions/v22.1.0/installation/bin',
               '.fnm/node-versions/v22.1.0/installation/bin',
+              'Library/Application Support/fnm/node-versions/v22.1.0/installation/bin',
             ]),
       ];
 
   /** Variables that name an installer's directory, and where it has launchers. */
   const VARIABLES_OF_WINDOWS = [
     ['APPDATA', 'npm'],
+    ['LOCALAPPDATA', 'Programs/OpenAI/Codex/bin'],
     ['LOCALAPPDATA', 'pnpm'],
     ['LOCALAPPDATA', 'pnpm/bin'],
     ['LOCALAPPDATA', 'Volta/bin'],
+    ['VOLTA_HOME', 'bin'],
+    ['BUN_INSTALL', 'bin'],
+    ['NVM_SYMLINK', ''],
+    ['ProgramFiles', 'nodejs'],
+    ['FNM_DIR', 'node-versions/v22.1.0/installation'],
   ] as const;
   const OTHER_VARIABLES = [
     ['npm_config_prefix', 'bin'],
@@ -169,6 +182,7 @@ describe('a usual directory that is not on PATH', () => {
   });
 
   test.for<readonly [variable: string, below: string]>([
+    ['CODEX_INSTALL_DIR', ''],
     ['PNPM_HOME', ''],
     ['PNPM_HOME', 'bin'],
     ...(WINDOWS ? VARIABLES_OF_WINDOWS : OTHER_VARIABLES),
@@ -191,18 +205,36 @@ describe('a usual directory that is not on PATH', () => {
     },
   );
 
-  // On Windows none has a directory for each version.
-  test.skipIf(WINDOWS || CODEX_IS_INSTALLED)(
+  test.skipIf(CODEX_IS_INSTALLED)(
     'is searched for the newest of several versions',
     async ({ codex }) => {
       const place = (version: string) =>
-        path.join(codex.user, `.nvm/versions/node/${version}/bin/codex`);
+        WINDOWS
+          ? path.join(codex.user, `.fnm/node-versions/${version}/installation/codex`)
+          : path.join(codex.user, `.nvm/versions/node/${version}/bin/codex`);
       await install(codex, place('v9.11.2'));
       const newest = await install(codex, place('v22.1.0'));
       await install(codex, place('v20.19.0'));
       expect(await chosen(codex, { PATH: codex.scratch })).toBe(newest);
     },
   );
+});
+
+describe.skipIf(!MACOS)('an application of macOS', () => {
+  const inside = (codex: StubCodex, app: string) =>
+    path.join(codex.user, 'Applications', `${app}.app`, 'Contents/Resources/codex');
+
+  test.skipIf(CODEX_IS_INSTALLED)('is searched: ChatGPT before Codex', async ({ codex }) => {
+    await install(codex, inside(codex, 'Codex'));
+    const current = await install(codex, inside(codex, 'ChatGPT'));
+    expect(await chosen(codex, { PATH: codex.scratch })).toBe(current);
+  });
+
+  test('is run by its own path where a link on PATH leads to it', async ({ codex }) => {
+    const program = await install(codex, inside(codex, 'ChatGPT'));
+    await symlink(program, path.join(codex.scratch, 'codex'));
+    expect(await chosen(codex, { PATH: codex.scratch })).toBe(await realpath(program));
+  });
 });
 
 // Replacing /etc needs Linux and the right to mount.
@@ -236,6 +268,24 @@ describe("npm's launcher", () => {
   ])('leads to the native binary: %s', async (binary, { codex }) => {
     const { command, native } = await installed(codex, binary);
     expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(native);
+  });
+
+  // As with Node for x64 under Rosetta, or on Windows for arm64.
+  describe('with a binary for the other processor', () => {
+    const { package: name, vendor } = OTHER_PROCESSOR;
+    const ofOther = (codex: StubCodex) => installed(codex, `${name}/${vendor}/bin/codex`);
+
+    test('leads to it if it is the only one, but not on Linux', async ({ codex }) => {
+      const { command, native } = await ofOther(codex);
+      expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(LINUX ? command : native);
+    });
+
+    test('leads to the one for this processor if there is one', async ({ codex }) => {
+      const { command, native } = await ofOther(codex);
+      const modules = native.slice(0, native.indexOf(name));
+      const own = await install(codex, path.join(modules, BINARY));
+      expect(await chosen(codex, { PATH: path.dirname(command) })).toBe(own);
+    });
   });
 
   test('leads to the native binary where codexPath names it', async ({ codex }) => {

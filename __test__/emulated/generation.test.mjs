@@ -13,17 +13,24 @@ import {
   generateCodexImageDetailed,
   recoverCodexImage,
 } from '../../index.js';
+import { platformOf } from '../../loader/platform.js';
 import { EmulatedCodex, PICTURE, TIMEOUT_MS } from './fixture.mjs';
 
 /** The time limit of a test that hangs. */
 const LIMIT = { timeout: TIMEOUT_MS };
+const EMULATED = process.env['EMULATED_NAME'];
 /** qemu does not share the memory by which glibc learns that a program could not be started. */
-const IN_QEMU_WITH_GLIBC = process.env['EMULATED_NAME'] === 'arm64';
+const IN_QEMU_WITH_GLIBC = EMULATED === 'arm64';
 
 /** @import { CodexImageErrorCode } from '../../index.js' */
 
 test('the platform is the expected one', () => {
   assert.equal(`${process.platform}-${process.arch}`, process.env['EXPECTED_PLATFORM']);
+});
+
+// A workflow's container has no such name.
+test('the C library is recognised', { skip: EMULATED === undefined }, () => {
+  assert.equal(platformOf(process).endsWith('-musl'), EMULATED?.startsWith('musl'));
 });
 
 describe('an image', () => {

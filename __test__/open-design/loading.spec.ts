@@ -2,7 +2,7 @@
 // calls alone.
 
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,6 +14,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import * as models from '../../dist/models.mjs';
 import * as openDesign from '../../dist/open-design.mjs';
+import { platformOf } from '../../loader/platform.js';
 import { png } from '../support/image/small-png.js';
 import { save, turn } from '../support/stub/steps.js';
 import { buildDaemon, compose, discard, readBlocks } from './support/compose.js';
@@ -74,6 +75,20 @@ describe('an import', () => {
       call,
     ];
     expect(await loadedAfter('commonjs', ...steps)).toEqual([false, false, true]);
+  });
+
+  // As jest does, and other programs that run modules themselves. They have no `import()`.
+  test('of CommonJS by a script of `vm` does not load the addon, and a call does', async () => {
+    const steps = [
+      `const { compileFunction } = require('node:vm');
+       const file = require.resolve('${NAME}/open-design');
+       const code = require('node:fs').readFileSync(file, 'utf8');
+       const openDesign = {};
+       const inDist = require('node:module').createRequire(file);
+       compileFunction(code, ['exports', 'require'])(openDesign, inDist)`,
+      call,
+    ];
+    expect(await loadedAfter('commonjs', ...steps)).toEqual([false, true]);
   });
 });
 
@@ -148,31 +163,43 @@ daemonTest('a defect of the addon is reported with its own message', async ({ da
 });
 
 describe('a call without the addon', () => {
-  const addLoader = (directory: string) =>
-    cp(path.join(root, 'index.js'), path.join(directory, 'index.js'));
+  const addLoader = async (directory: string) => {
+    for (const name of ['index.js', 'loader'])
+      await cp(path.join(root, name), path.join(directory, name), { recursive: true });
+  };
 
-  const MISSING = {
-    'the package': undefined,
-    'its loader': async () => {},
-    'a binary for this system': addLoader,
-    'a binary that can be loaded': async (directory: string) => {
-      await addLoader(directory);
-      const binaries = (await readdir(root)).filter((name) => name.endsWith('.node'));
-      expect(binaries).not.toEqual([]);
-      for (const name of binaries)
-        await writeFile(path.join(directory, name), 'for another system');
+  interface MissingPart {
+    /** Adds what the package has of it. Undefined if the package itself is missing. */
+    add?: (directory: string) => Promise<void>;
+    problem: string;
+  }
+
+  const MISSING: Record<string, MissingPart> = {
+    'the package': { problem: 'The Codex image addon is not installed.' },
+    'its loader': { add: async () => {}, problem: 'The Codex image addon is not installed.' },
+    'a binary for this system': {
+      add: addLoader,
+      problem: `The package ${NAME}-${platformOf(process)}, which ${NAME} needs here, is not installed:`,
+    },
+    'a binary that can be loaded': {
+      async add(directory) {
+        await addLoader(directory);
+        const file = `${NAME}.${platformOf(process)}.node`;
+        await writeFile(path.join(directory, file), 'for another system');
+      },
+      problem: `The addon ${NAME}.${platformOf(process)}.node cannot be loaded:`,
     },
   };
 
-  daemonTest.for(Object.keys(MISSING) as (keyof typeof MISSING)[])(
+  daemonTest.for(Object.entries(MISSING))(
     'fails without %s, and succeeds in a complete daemon',
-    async (what, { codex, daemonBuild, daemon }) => {
-      const add = MISSING[what];
+    async ([, { add, problem }], { codex, daemonBuild, daemon }) => {
       const installed = add === undefined ? null : await installWith(add);
       await codex.play(turn(save('store', png())));
       await daemon.restart(await daemonWith(installed));
       const task = await daemon.client.draw();
       expect(task).toMatchObject({ status: 'failed', error: UNAVAILABLE });
+      expect(task.error?.message).toContain(problem);
       expect(task.error?.message).not.toMatch(/node_modules|[/\\]/);
       expect(await daemon.files()).toEqual([]);
       expect(await codex.recordings()).toEqual([]);
@@ -181,7 +208,13 @@ describe('a call without the addon', () => {
       expect(status).toBe(200);
       expect(body).toMatchObject({
         ready: false,
-        problems: [{ code: UNAVAILABLE.code, fix: expect.stringMatching(/^Reinstall /) }],
+        problems: [
+          {
+            code: UNAVAILABLE.code,
+            message: expect.stringContaining(problem),
+            fix: expect.stringMatching(/^Reinstall /),
+          },
+        ],
       });
 
       await daemon.restart(daemonBuild);
@@ -189,7 +222,7 @@ describe('a call without the addon', () => {
     },
   );
 
-  test.for(Object.values(MISSING).flatMap((add) => add ?? []))(
+  test.for(Object.values(MISSING).flatMap(({ add }) => add ?? []))(
     "fails with an error like the addon's, in both formats",
     async (add) => {
       const dist = path.join(await installWith(add), 'dist');

@@ -9,6 +9,9 @@ export interface Manifest {
   name: string;
   version: string;
   engines?: Record<string, string>;
+  repository?: { url: string };
+  homepage?: string;
+  bugs?: { url: string };
   os?: string[];
   cpu?: string[];
   libc?: string[];

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import { PLACEHOLDER } from '../../scripts/binaries.mjs';
 import { npm } from '../support/npm/npm.js';
 import type { Registry } from './registry.js';
 
@@ -44,23 +45,29 @@ export async function npmEnvironment({ origin }: Registry): Promise<NodeJS.Proce
   };
 }
 
+/** Stands for the repository until package.json names one. */
+const SOME_REPOSITORY = 'github:OWNER/NAME';
+
 /**
  * Publishes the package and its platform packages. A file replaces the addons that were not built.
  */
 export async function release(env: NodeJS.ProcessEnv): Promise<void> {
   const copy = path.join(work, 'release');
   await rm(copy, { recursive: true, force: true });
-  const { files } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
-  for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
+  const manifest = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+  const included = (manifest.files as string[]).filter((name) => !name.startsWith('!'));
+  for (const name of ['README.md', 'LICENSE', ...included]) {
     await cp(path.join(root, name), path.join(copy, name), { recursive: true });
   }
+  const whole = JSON.stringify({ repository: SOME_REPOSITORY, ...manifest });
+  await writeFile(path.join(copy, 'package.json'), whole);
   const artifacts = path.join(copy, 'artifacts');
   await mkdir(artifacts);
   for (const platform of Object.keys(PLATFORMS)) {
     const addon = `codex-image.${platform}.node`;
     if (platform === host)
       await cp(path.join(root, 'artifacts', addon), path.join(artifacts, addon));
-    else await writeFile(path.join(artifacts, addon), 'not built on this machine\n');
+    else await writeFile(path.join(artifacts, addon), PLACEHOLDER);
   }
   await promisify(execFile)(process.execPath, [
     path.join(root, 'scripts', 'release.mjs'),

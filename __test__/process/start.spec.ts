@@ -105,6 +105,23 @@ describe('the directory for temporary files', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
+  test('is refused if it is missing and Codex has to be asked for its login', async ({ codex }) => {
+    await codex.config('cli_auth_credentials_store = "keyring"');
+    const temporary = path.join(codex.scratch, 'tmp');
+    const env = { ...codex.env, ...directories(codex.user, temporary) };
+    expect(await failure(codex.generate(turn(), { env }))).toMatchObject(FAILED);
+    expect(await codex.recordings()).toEqual([]);
+  });
+
+  test('does not hide the version from the next call if it is missing', async ({ codex }) => {
+    const script = turn(save('store', PICTURE));
+    const temporary = path.join(codex.scratch, 'tmp');
+    const env = { ...codex.env, ...directories(codex.user, temporary) };
+    expect(await failure(codex.generate(script, { env }))).toMatchObject(FAILED);
+    const { codexVersion } = await codex.generateDetailed(script);
+    expect(codexVersion).toBeDefined();
+  });
+
   // By its mode, which Windows does not have.
   test.skipIf(WINDOWS)('is refused before spawn: unwritable', async ({ codex }) => {
     await chmod(codex.temporary, 0o555);

@@ -17,8 +17,8 @@ export const NOWHERE = path.resolve('/nowhere');
 export const HELD_ALONE = WINDOWS ? 0x1000_0000 : 0;
 
 /**
- * Whether this machine has a Codex outside of all homes, where every search finds it (`usual_dirs`
- * and `in_apps` in src/codex/locate.rs): no search then reaches the later directories, or fails.
+ * Whether this machine has a Codex outside of all homes, where every search finds it (`UNIX`
+ * and `MACOS_APPS` in src/codex/locate.rs): no search then reaches the later directories, or fails.
  */
 export const CODEX_IS_INSTALLED =
   !WINDOWS &&
@@ -26,6 +26,7 @@ export const CODEX_IS_INSTALLED =
     ...['/opt/homebrew', '/usr/local', '/home/linuxbrew/.linuxbrew', '/usr'].map(
       (at) => `${at}/bin`,
     ),
+    '/Applications/ChatGPT.app/Contents/Resources',
     '/Applications/Codex.app/Contents/Resources',
   ].some((directory) => existsSync(`${directory}/codex`));
 

@@ -5,11 +5,14 @@ import {
   type CheckOptions,
   type CodexImageError,
   type CodexImageErrorCode,
+  type CodexImageErrorData,
+  type CodexImageLoadError,
   codexNeedsDangerFullAccessSandbox,
   generateCodexImage,
   generateCodexImageDetailed,
   type GeneratedImage,
   type GenerateOptions,
+  isCodexImageError,
   type OnProgress,
   type ProgressEvent,
   type Readiness,
@@ -68,6 +71,7 @@ export const problems: Record<ReadinessProblem['code'], boolean> = {
   NOT_SIGNED_IN: true,
   API_KEY_LOGIN: true,
   IMAGE_GEN_UNAVAILABLE: true,
+  WORKSPACE_FAILED: true,
   LOGIN_UNKNOWN: false,
   CUSTOM_PROVIDER: false,
 };
@@ -178,6 +182,15 @@ export function answer(error: CodexImageError): string {
   return [plain.message, error.status, error.retryable, retryAt, ended, ...known].join();
 }
 
+export function recognised(error: unknown): CodexImageErrorData | undefined {
+  if (!isCodexImageError(error)) return undefined;
+  const { code, resetsAt }: { code: CodexImageErrorCode; resetsAt?: Date } = error.toJSON();
+  void [code, resetsAt?.getTime()];
+  // @ts-expect-error the data has no stack
+  void error.toJSON().stack;
+  return error;
+}
+
 export const counter: OnProgress = (_message, event) => event.threadId?.length;
 
 export function misuses(): void {
@@ -233,4 +246,13 @@ export function misuses(): void {
   void generateCodexImage({ prompt: 'a red fox' }).length;
   // @ts-expect-error bytes and facts come from different calls
   void generateCodexImage({ prompt: 'a red fox' }).then((image) => image.png);
+}
+
+/** The import itself fails. */
+export function unavailable(error: CodexImageLoadError): string {
+  const plain: Error = error;
+  const code: 'CODEX_IMAGE_ADDON_UNAVAILABLE' = error.code;
+  // @ts-expect-error it is none of the codes of a call
+  const called: CodexImageErrorCode = error.code;
+  return [plain.message, code, called, error.status, error.problem, error.fix, error.detail].join();
 }

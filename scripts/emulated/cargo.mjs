@@ -20,7 +20,7 @@ const INFLATING = ['crc32fast', 'fdeflate', 'png', 'simd-adler32'];
  * Runs `cargo build`, or `cargo test` with the platform's emulator.
  *
  * @param {Platform} platform
- * @param {Host} host
+ * @param {Pick<Host, 'runner' | 'env'>} host
  * @param {'build' | 'test'} command
  * @param {...string} args
  */
@@ -52,12 +52,13 @@ export async function cargoFor({ triple }, { runner, env }, command, ...args) {
  * Paths of what was built.
  *
  * @param {Platform} platform
+ * @param {'debug' | 'release'} profile
  */
-export function built({ triple }) {
-  const directory = path.join(TARGET, triple, 'debug');
+export function built({ triple }, profile = 'debug') {
+  const directory = path.join(TARGET, triple, profile);
   const [library, program] = triple.includes('windows')
     ? ['codex_image.dll', '.exe']
-    : ['libcodex_image.so', ''];
+    : [`libcodex_image.${triple.includes('apple') ? 'dylib' : 'so'}`, ''];
   return {
     library: path.join(directory, library),
     stub: path.join(directory, 'examples', `stub-codex${program}`),

@@ -13,7 +13,7 @@ import { stop, WINE, WINE_PIPED, windows, windowsPath } from './wine.mjs';
  * @property {string} triple as Rust names it
  * @property {string} name as Node names it
  * @property {string[]} debian packages that have to be installed
- * @property {() => Promise<Host>} prepare
+ * @property {() => Promise<Host>} [prepare] unless no emulator runs it here
  * @property {Codex[]} codex real ones that run here
  *
  * @typedef {object} Codex
@@ -99,6 +99,13 @@ export const PLATFORMS = {
         close: () => stop(env),
       };
     },
+  },
+  // zig has what linking takes of the system.
+  macos: {
+    triple: 'aarch64-apple-darwin',
+    name: 'darwin-arm64',
+    debian: ['python3-venv'],
+    codex: [],
   },
 };
 

@@ -15,6 +15,7 @@ use super::command;
 use super::line_sink::LineSink;
 use super::locate::Cli;
 use crate::blocking::{self, DiskWork};
+use crate::error::{Cause, os_error_text};
 use crate::files;
 use crate::process::{RunTag, StopMode, read, spawn};
 use crate::request::Request;
@@ -29,20 +30,26 @@ const ANSWER_BYTES: usize = 4 << 10;
 /// on both its streams.
 ///
 /// # Errors
-/// The operating system's error if the CLI cannot be started.
+/// [`Cause::SpawnFailed`], or [`Cause::WorkspaceFailed`] if the CLI cannot be started because the
+/// directory for temporary files, in which it is to run, does not exist.
 pub async fn ask(
     cli: &Cli,
     request: &Request,
     args: Vec<OsString>,
     tag: RunTag,
     given_up: impl Future,
-) -> io::Result<String> {
+) -> Result<String, Cause> {
+    let failed = |error: io::Error| Cause::SpawnFailed(os_error_text(&error));
     let program = command::program(cli, request, args, request.env.temp_dir());
     // If the disk stalls, the program starts late or never. A child that starts after the timeout
     // is dropped, which kills it.
-    let starting = spawn_blocking(move || spawn(&program, tag));
-    let started = tokio::time::timeout(TIMEOUT, starting).await?;
-    let (mut child, pipes) = started.map_err(io::Error::from).flatten()?;
+    let starting = spawn_blocking(move || {
+        spawn(&program, tag).map_err(|error| {
+            if program.cwd.is_dir() { failed(error) } else { Cause::WorkspaceFailed(os_error_text(&error)) }
+        })
+    });
+    let started = tokio::time::timeout(TIMEOUT, starting).await.map_err(|elapsed| failed(elapsed.into()))?;
+    let (mut child, pipes) = started.map_err(|error| failed(error.into())).flatten()?;
     drop(pipes.stdin);
     let printed = Arc::new(Mutex::new(Tail::new(ANSWER_BYTES)));
     let sink = || {
@@ -53,7 +60,7 @@ pub async fn ask(
             printed.push(b"\n");
         })
     };
-    let readers = [read(pipes.stdout, sink())?, read(pipes.stderr, sink())?];
+    let readers = [read(pipes.stdout, sink()).map_err(failed)?, read(pipes.stderr, sink()).map_err(failed)?];
     tokio::select! {
         _ = child.exited() => {}
         () = tokio::time::sleep(TIMEOUT) => {}
@@ -97,7 +104,11 @@ pub async fn version_of(cli: &Cli, request: &Request, tag: RunTag, given_up: imp
         is_given_up = true;
     };
     // If the CLI cannot be started, the turn reports the error.
-    let answer = ask(cli, request, vec!["--version".into()], tag, given_up).await.unwrap_or_default();
+    let answer = match ask(cli, request, vec!["--version".into()], tag, given_up).await {
+        // Not cached: the next call may have another directory.
+        Err(Cause::WorkspaceFailed(_)) => return None,
+        answer => answer.unwrap_or_default(),
+    };
     let version = answer.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned);
     if !is_given_up {
         answers.insert(program, (version.clone(), Instant::now()));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::locate::Cli;
 use crate::error::ToolUnavailable;
+use crate::files;
 
 const HOST: &str = if cfg!(windows) { "codex-code-mode-host.exe" } else { "codex-code-mode-host" };
 
@@ -19,7 +20,7 @@ pub const FEATURE: &str = "code_mode_host";
 /// the disk.
 #[must_use]
 pub fn lacks_host(cli: &Cli) -> bool {
-    let Ok(real) = cli.program.canonicalize() else { return false };
+    let Ok(real) = files::canonical(&cli.program) else { return false };
     let is_codex = real.file_name().is_some_and(|name| name.to_string_lossy().starts_with("codex"))
         && real.metadata().is_ok_and(|metadata| metadata.len() >= CODEX_BYTES);
     // If the program is a link, Codex searches the target's directory on Linux, and the link's own

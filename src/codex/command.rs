@@ -32,7 +32,7 @@ pub fn program(cli: &Cli, request: &Request, args: Vec<OsString>, cwd: PathBuf) 
     let mut env: Vec<(OsString, OsString)> =
         without_billing(&request.env).map(|(name, value)| (name.into(), value.into())).collect();
     let mut set = |name: &str, value: Option<OsString>| {
-        env.retain(|(known, _)| if cfg!(windows) { !known.eq_ignore_ascii_case(name) } else { known != name });
+        env.retain(|(known, _)| !known.to_str().is_some_and(|known| request.env.is_same(known, name)));
         env.extend(value.map(|value| (name.into(), value)));
     };
     set("PATH", Some(path(request, cli.tools.as_deref())));
@@ -168,6 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::environment::Platform;
 
     fn env(entries: &[(&str, &str)]) -> Environment {
         Environment::new(entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
@@ -216,6 +217,19 @@ mod tests {
             prop_assert_eq!(only("mcp_servers", &server, "enabled")?, Some(Value::from(false)));
             prop_assert_eq!(only("profiles", &profile, "approval_policy")?, Some(Value::from("never")));
         }
+    }
+
+    #[test]
+    fn the_child_gets_the_path_that_is_searched_and_no_other() {
+        let variables = [("Path", "/inherited"), ("PATH", "/own")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let env = Environment::on(Platform::Windows, variables);
+        assert_eq!(env.get("Path"), Some("/own"));
+        let request = Request { env, ..Request::example("/h") };
+        let cli = Cli { program: "/codex".into(), tools: None, version: None };
+        let env = program(&cli, &request, Vec::new(), PathBuf::from("/")).env;
+        let paths = env.iter().filter(|(name, _)| name.eq_ignore_ascii_case("path"));
+        assert_eq!(paths.map(|(_, value)| value.as_os_str()).collect::<Vec<_>>(), ["/own"]);
     }
 
     #[test]

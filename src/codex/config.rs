@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Platform};
 use crate::files::read_regular;
 
 /// `-c` setting: its dotted key and its value.
@@ -36,11 +36,11 @@ pub struct ConfigFiles {
 }
 
 impl ConfigFiles {
-    /// Returns the paths on `platform`, a name as in Node (codex-rs `config/src/loader`).
+    /// Returns the paths on the environment's platform (codex-rs `config/src/loader`).
     #[must_use]
-    pub fn on(platform: &str, codex_home: &Path, env: &Environment) -> Self {
+    pub fn of(codex_home: &Path, env: &Environment) -> Self {
         let user = codex_home.join("config.toml");
-        if platform == "win32" {
+        if env.platform() == Platform::Windows {
             let data = env.get("ProgramData").unwrap_or(r"C:\ProgramData");
             let system = PathBuf::from(data).join("OpenAI").join("Codex");
             return Self {
@@ -53,9 +53,9 @@ impl ConfigFiles {
         }
         let system = Path::new("/etc/codex");
         let preferences = Path::new("/Library/Managed Preferences");
-        let preferences = match (platform, env.get("USER")) {
-            ("darwin", Some(user)) => vec![preferences.join(user), preferences.to_path_buf()],
-            ("darwin", None) => vec![preferences.to_path_buf()],
+        let preferences = match (env.platform(), env.get("USER")) {
+            (Platform::MacOs, Some(user)) => vec![preferences.join(user), preferences.to_path_buf()],
+            (Platform::MacOs, None) => vec![preferences.to_path_buf()],
             _ => Vec::new(),
         };
         Self {
@@ -65,17 +65,6 @@ impl ConfigFiles {
             requirements: system.join("requirements.toml"),
             preferences: preferences.into_iter().map(|dir| dir.join("com.openai.codex.plist")).collect(),
         }
-    }
-
-    /// Returns the paths on this machine.
-    #[must_use]
-    pub fn here(codex_home: &Path, env: &Environment) -> Self {
-        let platform = match std::env::consts::OS {
-            "windows" => "win32",
-            "macos" => "darwin",
-            other => other,
-        };
-        Self::on(platform, codex_home, env)
     }
 }
 
@@ -543,19 +532,22 @@ mod tests {
 
     #[test]
     fn each_platform_has_the_paths_that_codex_reads() {
-        let env = Environment::new(vec![("USER".into(), "u".into()), ("ProgramData".into(), "D:\\Data".into())]);
-        let on = |platform| ConfigFiles::on(platform, Path::new("/home/u/.codex"), &env);
-        let linux = on("linux");
+        let variables = [("USER", "u"), ("ProgramData", "D:\\Data")];
+        let on = |platform| {
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            ConfigFiles::of(Path::new("/home/u/.codex"), &Environment::on(platform, variables))
+        };
+        let linux = on(Platform::Linux);
         assert_eq!(linux.user, Path::new("/home/u/.codex/config.toml"));
         assert_eq!(linux.system, Path::new("/etc/codex/config.toml"));
         assert_eq!(linux.managed, Path::new("/etc/codex/managed_config.toml"));
         assert_eq!(linux.requirements, Path::new("/etc/codex/requirements.toml"));
         assert!(linux.preferences.is_empty());
-        let mac = on("darwin");
+        let mac = on(Platform::MacOs);
         assert_eq!(mac.managed, linux.managed);
         assert_eq!(mac.preferences[0], Path::new("/Library/Managed Preferences/u/com.openai.codex.plist"));
         assert_eq!(mac.preferences[1], Path::new("/Library/Managed Preferences/com.openai.codex.plist"));
-        let windows = on("win32");
+        let windows = on(Platform::Windows);
         assert_eq!(windows.system, PathBuf::from("D:\\Data").join("OpenAI").join("Codex").join("config.toml"));
         assert_eq!(windows.managed, Path::new("/home/u/.codex/managed_config.toml"));
     }

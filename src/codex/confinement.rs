@@ -10,6 +10,7 @@ use super::config::{Config, Setting};
 use super::rollout::{self, RecordedSandbox};
 use super::store::Store;
 use super::version::Version;
+use crate::files;
 use crate::request::Request;
 use crate::sandbox::Sandbox;
 
@@ -116,7 +117,7 @@ fn is_within(path: &Path, root: &Path) -> bool {
 /// Resolves the links in `path`. If it does not exist, resolves its nearest existing ancestor.
 fn resolved(path: &Path) -> Option<PathBuf> {
     path.ancestors().find_map(|ancestor| {
-        let resolved = ancestor.canonicalize().ok()?;
+        let resolved = files::canonical(ancestor).ok()?;
         Some(path.strip_prefix(ancestor).map_or_else(|_| resolved.clone(), |rest| resolved.join(rest)))
     })
 }

@@ -1,9 +1,9 @@
-//! Recognises the launcher scripts of npm and pnpm, and finds the script that they start.
+//! Recognises the launcher scripts of npm, pnpm and Volta, and finds the script that they start.
 //!
 //! A launcher has to match a known one line by line. A script with any other line, be it one
 //! `export`, is the user's own and is run unchanged. So is the launcher of an unknown version,
 //! which works but needs `node` on the PATH. (Yarn 1, Bun, and npm on Unix create links instead.
-//! The launchers of Volta, asdf and mise select a version at run time.)
+//! The launchers of asdf, mise, and Volta on Unix select a version at run time.)
 
 /// Heads of known launchers: the number of lines, and their CRC-32.
 /// `__test__/fixtures/launchers/` has a launcher with each of them, as written by its tool.
@@ -116,10 +116,20 @@ endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%"  "%dp0%\…" 
 )"#,
 ];
 
+/// Launcher of Volta 2 for cmd.exe, and the script that it starts if npm installed the package.
+/// Volta 1 makes links to its own program, which Windows can start.
+const VOLTA: (&[&str], &str) = (
+    &["@echo off", "volta run %~n0 %*"],
+    "../tools/image/packages/@openai/codex/node_modules/@openai/codex/bin/codex.js",
+);
+
 /// Returns the path of the script that a launcher starts, relative to the launcher's directory and
-/// with `/` between its parts. `None` if the text is not exactly a known launcher of npm or pnpm.
+/// with `/` between its parts. `None` if the text is not exactly a known launcher.
 pub fn target(text: &str) -> Option<String> {
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    if lines == VOLTA.0 {
+        return Some(VOLTA.1.to_owned());
+    }
     // From version 11 on pnpm repeats the target in a comment.
     lines.pop_if(|last| last.starts_with("# cmd-shim-target="));
     let (mut rest, target) = TAILS.iter().find_map(|tail| strip(&lines, tail))?;
@@ -158,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads the launchers that were written by npm and pnpm, with their file names.
+    /// Reads the launchers that were written by their tools, with their file names.
     fn launchers() -> Vec<(String, String)> {
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/__test__/fixtures/launchers");
         let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
@@ -253,7 +263,8 @@ mod tests {
 
     #[test]
     fn a_path_with_a_shell_command_is_refused() {
-        for (name, text) in launchers() {
+        // Volta's launcher contains no path.
+        for (name, text) in launchers().into_iter().filter(|(name, _)| !name.starts_with("volta")) {
             for command in ["$(curl)", "`curl`", "$HOME", "%HOME%", "\" x \""] {
                 let mutated = text.replace("node_modules/@openai", &format!("node_modules/{command}/@openai"));
                 let mutated = mutated.replace("node_modules\\@openai", &format!("node_modules\\{command}\\@openai"));

@@ -11,6 +11,7 @@ pub mod confinement;
 pub mod events;
 pub mod failure;
 pub mod home;
+pub mod image_tool;
 pub mod launcher;
 pub mod lean;
 mod line_sink;

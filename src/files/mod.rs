@@ -10,6 +10,7 @@ mod exposure;
 mod fs_requests;
 mod in_use;
 mod read_error;
+mod real_path;
 mod regular;
 mod stamp;
 #[cfg(unix)]
@@ -28,6 +29,7 @@ pub use exposure::{Exposure, exposure};
 pub use fs_requests::{FsRequests, RequestCountingReader, fs_request};
 pub use in_use::{is_in_use, retry};
 pub use read_error::ReadError;
+pub use real_path::{canonical, real_path};
 pub use regular::{open_regular, read_regular};
 pub use stamp::Stamp;
 pub use zstd::Inflated;

@@ -20,7 +20,7 @@ use crate::codex::prompt::{Brief, prompt};
 use crate::codex::store::Baseline;
 use crate::codex::turn::{FinishedTurn, Turn, TurnStatus};
 use crate::codex::version::Version;
-use crate::codex::{ThreadId, command};
+use crate::codex::{ThreadId, command, turn};
 use crate::error::{Cause, Failure, os_error_text};
 use crate::interrupts::{Interrupt, Interrupts};
 use crate::process::{Exit, RunTag, StopMode};
@@ -32,13 +32,6 @@ use crate::run_dir::RunDir;
 use crate::run_id::random_hex;
 use crate::text::redact::Redactor;
 
-/// Grace period of the stop after the image. SIGTERM ends Codex within 36 ms. After SIGINT it first
-/// finishes its work on the image, which takes up to 311 ms (0.169.0, 3 MB). This package stops
-/// Codex's descendants in either case.
-const IMAGE_GRACE: Duration = Duration::from_millis(500);
-/// Longest wait for Codex's exit after it has reported the end of the turn. It exits within 336 ms
-/// (0.132.0) or 86 ms (0.144.6, 0.171.0; five measurements each).
-const TURN_END_GRACE: Duration = Duration::from_secs(3);
 /// Maximum grace period when the JavaScript environment is ending.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 /// Time limit for a check of an image that is still running at the call's time limit.
@@ -299,13 +292,13 @@ async fn disconnection(mut status: watch::Receiver<TurnStatus>, limit: u64) {
     }
 }
 
-/// Resolves [`TURN_END_GRACE`] after Codex reported the end of the turn.
+/// Resolves [`turn::END_GRACE`] after Codex reported the end of the turn.
 async fn turn_end(mut status: watch::Receiver<TurnStatus>) {
     if status.wait_for(|status| status.has_ended).await.is_err() {
         // The sender is gone: stdout has ended. The `exited()` branch waits for Codex.
         std::future::pending::<()>().await;
     }
-    tokio::time::sleep(TURN_END_GRACE).await;
+    tokio::time::sleep(turn::END_GRACE).await;
 }
 
 /// Returns how to stop the process tree. `shutdown` skips the rest of a grace period, since an
@@ -313,7 +306,7 @@ async fn turn_end(mut status: watch::Receiver<TurnStatus>) {
 fn stop_mode(wait_end: &WaitEnd, grace: Duration, shutdown: CancellationToken) -> StopMode {
     let graceful = |grace| StopMode::Graceful { grace, skip_grace: shutdown };
     match wait_end {
-        WaitEnd::Image(_) => graceful(grace.min(IMAGE_GRACE)),
+        WaitEnd::Image(_) => graceful(grace.min(turn::IMAGE_GRACE)),
         WaitEnd::Exited => StopMode::Kill,
         WaitEnd::Interrupted(Interrupt::Shutdown) => {
             StopMode::Graceful { grace: grace.min(SHUTDOWN_GRACE), skip_grace: CancellationToken::new() }

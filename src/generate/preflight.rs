@@ -8,7 +8,7 @@ use crate::codex::config::Config;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
 use crate::codex::version::Version;
-use crate::error::{Cause, Failure, os_error_text};
+use crate::error::Failure;
 use crate::interrupts::Interrupts;
 use crate::obstacles::{Configuration, Installation};
 use crate::process::RunTag;
@@ -68,8 +68,7 @@ async fn read_login(
     if login != Login::Unknown {
         return Ok(login);
     }
-    let answer = ask(cli, request, login::status_args(&request.config), tag.clone(), interrupts.interrupted()).await;
-    let answer = answer.map_err(|error| Cause::SpawnFailed(os_error_text(&error)))?;
+    let answer = ask(cli, request, login::status_args(&request.config), tag.clone(), interrupts.interrupted()).await?;
     interrupts.check()?;
     Ok(login::from_status(&answer))
 }

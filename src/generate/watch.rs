@@ -50,7 +50,7 @@ pub async fn first_image(
         }
         if let Some((image, _)) = candidate.take_if(|(image, deadline)| image.verified || Instant::now() >= *deadline) {
             let ImageInfo { width, height, .. } = image.info;
-            progress.report(Phase::Checking, &format!("The picture is proven: {width} × {height} pixels"));
+            progress.report(Phase::Checking, &format!("The picture is complete: {width} × {height} pixels"));
             return image;
         }
         tokio::time::sleep(SCAN_INTERVAL).await;

@@ -1,4 +1,4 @@
-//! Converts a failure to a JavaScript error.
+//! Converts a failure to a JavaScript error, and recognises such errors.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{JsObjectValue as _, ObjectRef, Result, Unknown};
 use napi::{Env, Error, JsValue as _, PropertyAttributes};
 
 use super::js::{self, Js, define, property};
-use crate::error::{Cause, Failure};
+use crate::error::{CODES, Cause, Failure};
 use crate::process::{Exit, signal_name};
 
 const NAME: &str = "CodexImageError";
@@ -74,6 +74,13 @@ impl Trace {
 pub fn to_throw(js: &Js<'_>, cause: Cause) -> Result<Error> {
     let error = Trace::capture(js)?.into_error(js, &cause.into())?;
     Ok(Error::from_unknown_without_coercion(error))
+}
+
+/// Returns whether a value is an error that [`Trace::into_error`] created, or the data of one.
+/// Reads only strings: prototypes differ between realms, and `toJSON` returns a plain object.
+pub fn is_error<'env>(js: &Js<'env>, value: Unknown<'env>) -> bool {
+    let member = |name| js.read(value, name).and_then(js::text).ok().flatten();
+    member("name").as_deref() == Some(NAME) && member("code").is_some_and(|code| CODES.contains(&code.as_str()))
 }
 
 fn milliseconds_since_1970(at: SystemTime) -> f64 {

@@ -115,6 +115,16 @@ pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
     }
 }
 
+/// Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also
+/// true for errors of another realm, where `instanceof Error` is false, and for what `toJSON`
+/// returned, after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`,
+/// its `resetsAt` is a string.
+#[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
+#[napi(catch_unwind, ts_args_type = "value: unknown", ts_return_type = "value is CodexImageError")]
+pub fn is_codex_image_error(env: &Env, value: Unknown<'_>) -> Result<bool> {
+    Ok(errors::is_error(&Js::new(env)?, value))
+}
+
 /// One queue for all environments of the process: they share one machine and one login.
 static QUEUE: LazyLock<Queue> = LazyLock::new(Queue::default);
 

@@ -32,7 +32,7 @@ pub struct Readiness {
 pub struct ReadinessProblem {
     /// The code with which a generation would fail, or that of a hint.
     #[napi(
-        ts_type = "'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'"
+        ts_type = "'CODEX_NOT_FOUND' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'IMAGE_GEN_UNAVAILABLE' | 'WORKSPACE_FAILED' | 'LOGIN_UNKNOWN' | 'CUSTOM_PROVIDER'"
     )]
     pub code: &'static str,
     /// The problem, in one line for end users.

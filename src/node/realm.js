@@ -6,7 +6,7 @@
 (() => {
   'use strict';
   const { apply, getPrototypeOf } = Reflect;
-  const { hasOwn, keys, prototype: objectPrototype } = Object;
+  const { defineProperty, hasOwn, keys, prototype: objectPrototype } = Object;
   const { Error, Promise, TypeError, process } = globalThis;
   const { captureStackTrace } = Error;
   const { then } = Promise.prototype;
@@ -63,6 +63,12 @@
     return made;
   };
 
+  /** `toJSON` of an error: its members but the stack, as data. */
+  function toJSON() {
+    const { name, message } = this;
+    return { name, message, ...this };
+  }
+
   /** Returns an error without a stack: V8 calls `Error.prepareStackTrace` to format one. */
   const error = (isUsageError) => {
     const made = isUsageError ? new TypeError() : new Error();
@@ -71,7 +77,9 @@
     } catch {
       // The error has no own stack, so there is none to format.
     }
-    return made;
+    // Not enumerable, as a method of a class.
+    const hidden = { __proto__: null, value: toJSON, writable: true, configurable: true };
+    return defineProperty(made, 'toJSON', hidden);
   };
 
   return {

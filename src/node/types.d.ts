@@ -23,7 +23,7 @@ export interface GenerateOptions {
   aspect?: string | null | undefined
   /**
    * Absolute path of the Codex CLI; by default `CODEX_BIN`, then PATH, then the directories of the
-   * usual installers.
+   * usual installers and of the desktop app.
    */
   codexPath?: string | null | undefined
   /**
@@ -175,5 +175,33 @@ export interface CodexImageError extends Error {
   /** The time at which a usage limit resets, if the backend reported it. */
   resetsAt?: Date
   /** The end of Codex's output, with secrets removed. For logs, not for end users. */
+  detail?: string
+  /**
+   * Returns the members above as a plain object. `JSON.stringify` calls it. Before `postMessage`
+   * call it yourself: the structured clone of an error loses them.
+   */
+  toJSON(): CodexImageErrorData
+}
+
+/** A `CodexImageError` as data. */
+export type CodexImageErrorData = Omit<CodexImageError, 'stack' | 'cause' | 'toJSON'>
+
+/**
+ * The error that an `import` or `require` of this package throws if its native addon cannot be
+ * loaded. Its members are those of a `CodexImageError`, and `problem` and `fix`.
+ */
+export interface CodexImageLoadError extends Error {
+  name: 'CodexImageError'
+  code: 'CODEX_IMAGE_ADDON_UNAVAILABLE'
+  /** `problem` and `fix`. */
+  message: string
+  /** An HTTP-like number, that of a missing Codex. */
+  status: 424
+  retryable: false
+  /** What is wrong, in one sentence without a path. */
+  problem: string
+  /** What to do about it, for the person who installs or packages your product. */
+  fix: string
+  /** The words of Node or of the system, if one of them refused to load the addon. For logs. */
   detail?: string
 }

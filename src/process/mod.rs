@@ -1,9 +1,12 @@
 //! Starts, awaits and stops a child process together with all of its descendants.
 //!
-//! [`Child`] documents which processes belong to its tree and which are missed. Knows nothing of
-//! Codex. ARCHITECTURE.md explains the design.
+//! [`Child`] documents which processes belong to its tree and which are missed. ARCHITECTURE.md
+//! explains the design.
 
+#[cfg(any(windows, test))]
+mod blocking_pump;
 mod exit;
+mod job_start;
 mod program;
 mod pump;
 mod run_tag;
@@ -25,6 +28,7 @@ use unix as platform;
 use windows as platform;
 
 pub use exit::Exit;
+pub use job_start::JobRefused;
 pub use platform::{Output, Reader, kill_orphans, read};
 pub use program::Program;
 pub use pump::Sink;

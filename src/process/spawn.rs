@@ -1,9 +1,9 @@
 //! Starts a child with three pipes, in its own process group, or on Windows in a job.
 //!
-//! On Unix std must take its fast path, `posix_spawn`: 0.4 ms for a host process of any size.
+//! On Linux std must take its fast path, `posix_spawn`: 0.4 ms for a host process of any size.
 //! `fork` copies the page tables, which takes 10 ms at 2 GB and stalls the JavaScript thread.
 //! `pre_exec`, a uid or gid change, or a bare program name with a changed PATH would lose the fast
-//! path.
+//! path. On macOS `posix_spawn` is called directly.
 
 use std::io;
 
@@ -50,6 +50,8 @@ pub struct Pipes {
 ///   returns, so the child has received no input by then.
 /// - On macOS, which has no such limit, one that loses its parents, group, environment and
 ///   directory between two scans.
+/// - On Windows, a suspended child that has not run, if this process dies before it is in the job.
+///   That takes a system that refuses to create the child in the job.
 /// - One that a system service starts on the tree's behalf.
 ///
 /// If this process is killed, its scans are lost, and the watchdog goes by the tag, the group

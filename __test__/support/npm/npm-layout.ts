@@ -21,6 +21,11 @@ const platform = `${process.platform}-${process.arch}`;
 export const PLATFORM_PACKAGE = `codex-${platform}`;
 export const VENDOR = `vendor/${TRIPLES[platform]}`;
 
+const other = `${process.platform}-${process.arch === 'x64' ? 'arm64' : 'x64'}`;
+
+/** The same for the other processor that this system runs on. */
+export const OTHER_PROCESSOR = { package: `codex-${other}`, vendor: `vendor/${TRIPLES[other]}` };
+
 export interface Installation {
   /**
    * The entry of PATH: a link to the package's script, or on Windows a batch file that names it.

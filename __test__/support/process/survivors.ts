@@ -18,8 +18,8 @@ export interface Survivor {
 }
 
 /**
- * Waits with `expect.poll` for the end of processes, as long as a busy machine needs. On macOS
- * every scan starts three programs, which read the table of all processes.
+ * Waits with `expect.poll` for the end of processes, as long as a busy machine needs. On macOS each
+ * scan starts three programs, which read the table of all processes.
  */
 export const POLLING = { timeout: 30_000, interval: MACOS ? 500 : 20 };
 

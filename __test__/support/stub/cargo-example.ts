@@ -1,4 +1,4 @@
-// Programs in `examples/` that tests and benchmarks run.
+// Programs in Rust that tests and benchmarks run: the examples of Cargo.toml.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ export async function buildExample(name: string): Promise<string> {
   return JSON.parse(executable) as string;
 }
 
-/** The compiled stub, for what needs a fast one: `examples/stub-codex.rs`. */
+/** The compiled stub, for what needs a fast one: `stub-codex.rs`. */
 export function buildCompiledStub(): Promise<string> {
   return buildExample('stub-codex');
 }

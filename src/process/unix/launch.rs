@@ -1,23 +1,60 @@
-//! Starts a program, so that no other child inherits its pipes.
+//! Starts a program with three files as its standard streams, as the leader of a new group.
 
+use std::fs::File;
 use std::io;
-use std::process::{Child, Command};
+use std::os::fd::OwnedFd;
+
+use rustix::process::Pid;
 
 use super::poll_budget::PollBudget;
+#[cfg(target_os = "macos")]
+use super::posix_spawn::Spawn;
+use crate::process::program::Program;
+use crate::process::run_tag::RunTag;
 
-/// Starts the command. Retries while the executable is open for writing.
+/// Starts the program, with the tag in its environment. Retries while the executable is open for
+/// writing. The caller has to reap the child.
 ///
 /// # Errors
 /// Any error of the operating system.
-pub fn launch(command: &mut Command) -> io::Result<Child> {
+pub fn launch(program: &Program, tag: Option<&RunTag>, standard: [OwnedFd; 3]) -> io::Result<Pid> {
+    let mut spawn = Spawn::new(program, tag, standard)?;
     let mut budget = PollBudget::new();
-    retry_while_busy(|| start(command), || budget.wait())
+    retry_while_busy(|| spawn.start(), || budget.wait())
 }
 
-fn start(command: &mut Command) -> io::Result<Child> {
-    #[cfg(target_os = "macos")]
-    let _guard = serialize_spawns();
-    command.spawn()
+/// Opens the file that is empty and takes everything.
+pub fn null() -> io::Result<OwnedFd> {
+    Ok(File::options().read(true).write(true).open("/dev/null")?.into())
+}
+
+/// Program that is ready to be started, by std.
+#[cfg(not(target_os = "macos"))]
+struct Spawn(std::process::Command);
+
+#[cfg(not(target_os = "macos"))]
+impl Spawn {
+    #[allow(clippy::unnecessary_wraps, reason = "on macOS it can fail")]
+    fn new(program: &Program, tag: Option<&RunTag>, [stdin, stdout, stderr]: [OwnedFd; 3]) -> io::Result<Self> {
+        use std::os::unix::process::CommandExt as _;
+
+        let mut command = std::process::Command::new(&program.path);
+        command
+            .args(&program.args)
+            .env_clear()
+            .envs(program.env.iter().map(|(name, value)| (name, value)))
+            .envs(tag.map(|tag| (tag.name, &tag.value)))
+            .current_dir(&program.cwd)
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr)
+            .process_group(0);
+        Ok(Self(command))
+    }
+
+    fn start(&mut self) -> io::Result<Pid> {
+        self.0.spawn().map(|child| Pid::from_child(&child))
+    }
 }
 
 /// Retries while the executable is open for writing (`ETXTBSY`).
@@ -32,19 +69,6 @@ fn retry_while_busy<T>(mut start: impl FnMut() -> io::Result<T>, mut wait: impl 
             result => return result,
         }
     }
-}
-
-/// Starts children one after the other on macOS.
-///
-/// macOS cannot create a pipe and mark it close-on-exec in one step, as Linux can with `pipe2`. A
-/// child that another thread starts in between inherits the pipe, which then ends only with both
-/// children (rust-lang/rust#95584). JavaScript's own children inherit nothing: libuv starts them
-/// with `POSIX_SPAWN_CLOEXEC_DEFAULT` (libuv, `src/unix/process.c`).
-#[cfg(target_os = "macos")]
-fn serialize_spawns() -> std::sync::MutexGuard<'static, ()> {
-    use std::sync::{Mutex, PoisonError};
-    static SPAWNING: Mutex<()> = Mutex::new(());
-    SPAWNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

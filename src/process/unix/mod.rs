@@ -5,6 +5,8 @@ mod launch;
 mod members;
 mod orphans;
 mod poll_budget;
+#[cfg(any(target_os = "macos", test))]
+mod posix_spawn;
 mod pump;
 mod scanner;
 mod table;
@@ -16,7 +18,7 @@ pub use orphans::kill_orphans;
 #[cfg(test)]
 pub use pump::output_pipe;
 pub use pump::{Output, Reader, read};
-pub use tokio::process::ChildStdin as Input;
+pub use tokio::net::unix::pipe::Sender as Input;
 pub use tree::Tree;
 
 /// Whether the process with this id runs.

@@ -6,14 +6,12 @@
 //! last, which keeps its group id reserved and makes signals to the group safe.
 
 use std::io;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
-use tokio::process::ChildStdin as Input;
+use tokio::net::unix::pipe::Sender as Input;
 use tokio::sync::watch;
 
 use super::exit::wait_for_exit;
@@ -34,7 +32,6 @@ use crate::process::wait::{ExitWaiter, STACK_BYTES};
 #[derive(Debug)]
 pub struct Tree {
     leader: Pid,
-    child: std::process::Child,
     /// Members at the start of the tree. While it runs, the scanner has a newer copy.
     members: Members,
     /// Exit status of the leader, once it has exited.
@@ -52,35 +49,21 @@ impl Tree {
         let exit_waiter = ExitWaiter::start(wait_for_exit)?;
         // Started before the child, so that the child is guarded from its start.
         let mut watchdog = Watchdog::start(&tag).ok();
-        let mut child = launch(
-            Command::new(&program.path)
-                .args(&program.args)
-                .env_clear()
-                .envs(program.env.iter().map(|(name, value)| (name, value)))
-                .env(tag.name, &tag.value)
-                .current_dir(&program.cwd)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .process_group(0),
-        )?;
-        let leader = Pid::from_child(&child);
+        let (child_stdin, stdin) = io::pipe()?;
+        let (stdout, child_stdout) = io::pipe()?;
+        let (stderr, child_stderr) = io::pipe()?;
+        let stdin = Input::from_owned_fd(stdin.into())?;
+        let stdout = Output::from_owned_fd(stdout.into())?;
+        let stderr = Output::from_owned_fd(stderr.into())?;
+        let standard = [child_stdin.into(), child_stdout.into(), child_stderr.into()];
+        let leader = launch(program, Some(&tag), standard)?;
         let members = Members::new(leader, tag);
         if let Some(watchdog) = &mut watchdog {
             watchdog.guard(leader);
         }
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let exit = exit_waiter.watch(leader);
         scanner::register(members.clone());
-        // From here on the tree owns the process: an error below drops and kills it.
-        let tree =
-            Self { leader, child, members, exit, is_reaped: false, may_have_survivors: false, _watchdog: watchdog };
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-            return Err(io::Error::other("the child has no pipes"));
-        };
-        let stdin = Input::from_std(stdin)?;
-        let stdout = Output::from_owned_fd(stdout.into())?;
-        let stderr = Output::from_owned_fd(stderr.into())?;
+        let tree = Self { leader, members, exit, is_reaped: false, may_have_survivors: false, _watchdog: watchdog };
         Ok((tree, (stdin, stdout, stderr)))
     }
 
@@ -136,7 +119,7 @@ impl Tree {
             }
         }
         self.is_reaped = true;
-        if matches!(self.child.try_wait(), Ok(None)) {
+        if matches!(waitpid(Some(self.leader), WaitOptions::NOHANG), Ok(None)) {
             reap_later(self.leader);
         }
     }
@@ -208,6 +191,9 @@ fn wait_until(timeout: Duration, done: &mut dyn FnMut() -> bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::Stdio;
+
     use rustix::io::Errno;
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 

@@ -5,21 +5,21 @@
 //! descendants): SIGTERM, and SIGKILL a second later. `PR_SET_PDEATHSIG` would fire when the
 //! *thread* that started the child ends. Without the shell a call works the same.
 
-use std::io::{self, Write as _};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{self, PipeWriter, Write as _};
 
-use rustix::process::Pid;
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::launch::launch;
+use super::launch::{launch, null};
 use super::table::tag_rlimit;
+use crate::process::program::Program;
 use crate::process::run_tag::RunTag;
 
 /// Shell that waits for the death of this process. Dropping it kills the shell.
 #[derive(Debug)]
 pub struct Watchdog {
-    shell: Child,
-    stdin: Option<ChildStdin>,
+    shell: Pid,
+    stdin: PipeWriter,
 }
 
 const SCRIPT: &str = include_str!("watchdog.sh");
@@ -27,29 +27,25 @@ const SCRIPT: &str = include_str!("watchdog.sh");
 impl Watchdog {
     /// Starts the shell. It guards nothing until [`Self::guard`].
     pub fn start(tag: &RunTag) -> io::Result<Self> {
-        let mut shell = launch(
-            Command::new("/bin/sh")
-                .args(["-c", SCRIPT, "codex-image-watchdog"])
-                .arg(format!("{}={}", tag.name, tag.value))
-                .arg(tag_rlimit(tag).to_string())
-                // The shell needs nothing of the environment, and must not carry the tag itself.
-                .env_clear()
-                .env("PATH", "/usr/bin:/bin")
-                .current_dir("/")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                // Signals to the host process's group must not reach the shell.
-                .process_group(0),
-        )?;
-        let stdin = shell.stdin.take();
+        let tag_variable = format!("{}={}", tag.name, tag.value);
+        let args = ["-c", SCRIPT, "codex-image-watchdog"].map(Into::into);
+        let program = Program {
+            path: "/bin/sh".into(),
+            args: args.into_iter().chain([tag_variable.into(), tag_rlimit(tag).to_string().into()]).collect(),
+            // The shell needs nothing of the environment, and must not carry the tag itself.
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            cwd: "/".into(),
+        };
+        let (shell_stdin, stdin) = io::pipe()?;
+        // In a group of its own, which signals to that of the host process do not reach.
+        let shell = launch(&program, None, [shell_stdin.into(), null()?, null()?])?;
         Ok(Self { shell, stdin })
     }
 
     /// Passes the group's leader to the shell.
     pub fn guard(&mut self, leader: Pid) {
         // Fails only if the shell is dead. Then the call goes on without a watchdog.
-        let _ = self.stdin.as_mut().map(|stdin| writeln!(stdin, "{}", leader.as_raw_nonzero()));
+        let _ = writeln!(self.stdin, "{}", leader.as_raw_nonzero());
     }
 }
 
@@ -57,13 +53,16 @@ impl Drop for Watchdog {
     fn drop(&mut self) {
         // Kills the shell before the pipe is closed, since its end would make the shell kill the
         // tree.
-        let _ = self.shell.kill();
-        let _ = self.shell.wait();
+        let _ = kill_process(self.shell, Signal::KILL);
+        let _ = retry_on_intr(|| waitpid(Some(self.shell), WaitOptions::empty()));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Command, Stdio};
+
     use super::*;
     use crate::process::tests::{command, pid_in, temp_dir};
     use crate::process::unix::runs;

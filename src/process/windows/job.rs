@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, HANDLE};
 use windows_sys::Win32::System::JobObjects::{
-    CreateJobObjectW, IsProcessInJob, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOBOBJECT_BASIC_PROCESS_ID_LIST, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectBasicProcessIdList,
-    JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
+    AssignProcessToJobObject, CreateJobObjectW, IsProcessInJob, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION,
+    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_BASIC_PROCESS_ID_LIST, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
+    TerminateJobObject,
 };
 use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE};
 
@@ -50,9 +51,29 @@ impl Job {
         Ok(job)
     }
 
+    /// Uses another object as a job.
+    #[cfg(test)]
+    pub fn of(object: crate::win32::ManualResetEvent) -> Self {
+        Self(object.into_handle())
+    }
+
     /// Returns the handle for starting a process in the job.
     pub fn raw(&self) -> HANDLE {
         self.0.as_raw_handle()
+    }
+
+    /// Puts a process into the job, with all that it starts from now on.
+    pub fn assign(&self, process: &OwnedHandle) -> io::Result<()> {
+        // SAFETY: both handles are valid.
+        check(unsafe { AssignProcessToJobObject(self.raw(), process.as_raw_handle()) })
+    }
+
+    /// Whether the process is in the job.
+    pub fn contains(&self, process: &OwnedHandle) -> bool {
+        let mut is_in_job = 0;
+        // SAFETY: both handles are valid, and the result is written by the call.
+        check(unsafe { IsProcessInJob(process.as_raw_handle(), self.raw(), &raw mut is_in_job) }).is_ok()
+            && is_in_job != 0
     }
 
     /// Terminates every process of the job. Blocks until they have exited and released their
@@ -122,11 +143,8 @@ impl Job {
         // SAFETY: the result has no other owner.
         let process =
             unsafe { own(OpenProcess(PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, 0, id)) }.ok()?;
-        let mut is_in_job = 0;
-        // SAFETY: both handles are valid, and the result is written by the call.
-        check(unsafe { IsProcessInJob(process.as_raw_handle(), self.raw(), &raw mut is_in_job) }).ok()?;
         // The id may have been reused by a process outside of the job.
-        (is_in_job != 0).then_some(process)
+        self.contains(&process).then_some(process)
     }
 }
 

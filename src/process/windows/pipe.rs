@@ -23,6 +23,7 @@ use windows_sys::Win32::System::Pipes::{
 use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
 use windows_sys::core::BOOL;
 
+use crate::process::blocking_pump::{Chunk, WaitFor};
 use crate::process::pump::READ_BYTES;
 use crate::win32::{ManualResetEvent, check, own, wide};
 
@@ -85,9 +86,12 @@ fn pair(direction: FILE_FLAGS_AND_ATTRIBUTES, access: u32) -> io::Result<(OwnedH
 const WAIT: BOOL = 1;
 
 impl Output {
-    /// Waits for bytes and reads them. Returns 0 if the stream has ended, or if `stop` was set
-    /// before bytes arrived.
-    pub(super) fn read(&self, buffer: &mut [u8], stop: &ManualResetEvent) -> io::Result<usize> {
+    /// Waits for bytes and reads them. `tree_dead` is set when the tree is dead.
+    pub(super) fn read(&self, buffer: &mut [u8], wait_for: WaitFor, tree_dead: &ManualResetEvent) -> io::Result<Chunk> {
+        let may_stop = wait_for == WaitFor::BytesOrDeath;
+        if may_stop && tree_dead.is_set() {
+            return Ok(Chunk::TreeIsDead);
+        }
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let mut reading = OVERLAPPED { hEvent: self.ready.raw(), ..OVERLAPPED::default() };
         // SAFETY: the pipe is overlapped. The buffer and the structure outlive the operation,
@@ -97,8 +101,8 @@ impl Output {
         };
         if started == 0 {
             match last_error() {
-                ERROR_IO_PENDING => {
-                    let either = [self.ready.raw(), stop.raw()];
+                ERROR_IO_PENDING if may_stop => {
+                    let either = [self.ready.raw(), tree_dead.raw()];
                     // SAFETY: two valid handles. The call returns the index of the first one that
                     // is set.
                     let first = unsafe { WaitForMultipleObjects(2, either.as_ptr(), 0, INFINITE) };
@@ -107,7 +111,8 @@ impl Output {
                         unsafe { CancelIoEx(self.pipe.as_raw_handle(), &raw const reading) };
                     }
                 }
-                ERROR_BROKEN_PIPE => return Ok(0),
+                ERROR_IO_PENDING => {}
+                ERROR_BROKEN_PIPE => return Ok(Chunk::End),
                 error => return Err(io::Error::from_raw_os_error(error.cast_signed())),
             }
         }
@@ -117,9 +122,10 @@ impl Output {
         let result =
             unsafe { GetOverlappedResult(self.pipe.as_raw_handle(), &raw const reading, &raw mut count, WAIT) };
         match (result, last_error()) {
-            (0, ERROR_BROKEN_PIPE | ERROR_OPERATION_ABORTED) => Ok(0),
+            (0, ERROR_BROKEN_PIPE) => Ok(Chunk::End),
+            (0, ERROR_OPERATION_ABORTED) if may_stop => Ok(Chunk::TreeIsDead),
             (0, error) => Err(io::Error::from_raw_os_error(error.cast_signed())),
-            _ => Ok(count as usize),
+            _ => Ok(Chunk::Bytes(count as usize)),
         }
     }
 

@@ -10,7 +10,8 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::pipe::Output;
-use crate::process::pump::{READ_BYTES, Sink, drain};
+use crate::process::blocking_pump::read_all;
+use crate::process::pump::Sink;
 use crate::win32::ManualResetEvent;
 
 /// Thread that reads one pipe. Dropping it ends the thread.
@@ -33,8 +34,9 @@ pub fn read(pipe: Output, mut sink: impl Sink) -> io::Result<Reader> {
     let is_dead = Arc::clone(&tree_dead);
     let (done_sender, done) = oneshot::channel();
     thread::Builder::new().name("codex-image-read".into()).stack_size(STACK_BYTES).spawn(move || {
+        let read = |buffer: &mut [u8], wait_for| pipe.read(buffer, wait_for, &is_dead);
         // An error ends the stream.
-        let _ = read_all(&pipe, &is_dead, |bytes| sink.take(bytes));
+        let _ = read_all(read, || pipe.held(), |bytes| sink.take(bytes));
         sink.end();
         // Fails if the reader has been dropped.
         let _ = done_sender.send(());
@@ -55,22 +57,6 @@ impl Drop for Reader {
     fn drop(&mut self) {
         self.tree_dead.set();
     }
-}
-
-/// Reads to the end of the stream or until the tree is dead, then the bytes that are left in the
-/// pipe.
-fn read_all(pipe: &Output, tree_dead: &ManualResetEvent, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        match pipe.read(&mut buffer, tree_dead)? {
-            0 => break,
-            count => take(&buffer[..count]),
-        }
-        if tree_dead.is_set() {
-            break;
-        }
-    }
-    drain(pipe.held()?, &mut buffer, |buffer| pipe.read(buffer, tree_dead), take)
 }
 
 /// Creates a pipe such as a child's, and returns its writing end as well.

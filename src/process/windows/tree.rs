@@ -14,6 +14,7 @@ use super::exit::wait_for_exit;
 use super::job::{Job, TERMINATED_EXIT_CODE};
 use super::pipe::{Input, Output, input, output};
 use crate::process::exit::Exit;
+use crate::process::job_start::start_in_job;
 use crate::process::program::Program;
 use crate::process::run_tag::RunTag;
 use crate::process::stop::{StopMode, Stopped};
@@ -35,11 +36,16 @@ impl Tree {
     #[allow(clippy::needless_pass_by_value, reason = "on Unix the tree keeps the tag")]
     pub fn spawn(program: &Program, tag: RunTag) -> io::Result<(Self, (Input, Output, Output))> {
         let exit_waiter = ExitWaiter::start(wait_for_exit)?;
-        let job = Job::new()?;
         let (stdin, child_stdin) = input()?;
         let (stdout, child_stdout) = output()?;
         let (stderr, child_stderr) = output()?;
-        let process = create(program, &tag, &job, [&child_stdin, &child_stdout, &child_stderr])?;
+        let standard = [&child_stdin, &child_stdout, &child_stderr];
+        let (process, job) = start_in_job(|way| {
+            // Not the job of the attempt before: one that could not take a program from the Store
+            // takes no other process (libuv, `src/win/process.c`).
+            let job = Job::new()?;
+            Ok((create(program, &tag, &job, way, standard)?, job))
+        })?;
         Ok((Self { job, exit: exit_waiter.watch(process) }, (stdin, stdout, stderr)))
     }
 

@@ -1,0 +1,216 @@
+// Projects of other package managers, of Deno and of jest. Where the addon is missing, the command
+// that the error advises is run, and has to install it.
+
+import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { npm, npmInstall } from '../support/npm/npm.js';
+import { fetchNode, type DrawingStub } from './consumers.js';
+import { host, work } from './release.js';
+
+const run = promisify(execFile);
+const PROGRAMS = fileURLToPath(new URL('consumers/', import.meta.url));
+const NEEDED = `codex-image-${host}`;
+const FOREIGN = 'codex-image-win32-x64-msvc';
+const BUN = `bun-${process.platform}-${process.arch === 'arm64' ? 'aarch64' : process.arch}`;
+
+/** The npm package of each tool, and its program. */
+const TOOLS = {
+  pnpm: ['pnpm@10.34.9', 'bin/pnpm.cjs'],
+  yarn1: ['yarn@1.22.22', 'bin/yarn.js'],
+  yarn4: ['@yarnpkg/cli-dist@4.18.1', 'bin/yarn.js'],
+  bun: [`@oven/${BUN}@1.4.5`, 'bin/bun'],
+  deno: ['deno@2.9.6', 'bin.cjs'],
+  jest: ['jest@30.4.2', 'bin/jest.js'],
+} as const;
+
+/** What `consumers/loading/main.cjs` prints. */
+interface Loading {
+  loaded?: string[];
+  code?: string;
+  problem?: string;
+  fix?: string;
+}
+
+/** Returns the program of a tool, which is kept for the next time. */
+async function fetchTool(tool: keyof typeof TOOLS): Promise<string> {
+  const [spec, program] = TOOLS[tool];
+  const name = spec.slice(0, spec.lastIndexOf('@'));
+  const home = path.join(work, spec.replaceAll('/', '+'));
+  const installed = path.join(home, 'node_modules', name);
+  const manifest = await readFile(path.join(installed, 'package.json'), 'utf8').catch(() => '{}');
+  if (JSON.parse(manifest).version === undefined) {
+    await mkdir(home, { recursive: true });
+    await npmInstall(home, spec);
+  }
+  return path.join(installed, program);
+}
+
+/** An empty project, whose registry is the one with the release. */
+class Project {
+  private constructor(
+    readonly directory: string,
+    private readonly env: NodeJS.ProcessEnv,
+  ) {}
+
+  static async create(directory: string, origin: string, npmEnv: NodeJS.ProcessEnv) {
+    await mkdir(directory);
+    await cp(path.join(PROGRAMS, 'loading'), directory, { recursive: true });
+    const files = {
+      'package.json': '{ "private": true }',
+      '.npmrc': `registry=${origin}\n`,
+      'yarn.lock': '',
+      '.yarnrc.yml': `npmRegistryServer: "${origin}"\nunsafeHttpWhitelist: ["127.0.0.1"]\nenableTelemetry: false\nnpmMinimalAgeGate: 0\n`,
+      'deno.json': '{ "nodeModulesDir": "auto" }',
+    };
+    for (const [name, text] of Object.entries(files))
+      await writeFile(path.join(directory, name), text);
+    // A package of the same version that was published earlier must not be found in a cache.
+    const caches = path.join(directory, '.caches');
+    return new Project(directory, {
+      ...npmEnv,
+      npm_config_store_dir: path.join(caches, 'pnpm'),
+      YARN_CACHE_FOLDER: path.join(caches, 'yarn'),
+      YARN_GLOBAL_FOLDER: path.join(caches, 'berry'),
+      BUN_INSTALL_CACHE_DIR: path.join(caches, 'bun'),
+      DENO_DIR: path.join(caches, 'deno'),
+    });
+  }
+
+  /** Runs a tool, and returns what it prints. */
+  async run(tool: keyof typeof TOOLS, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    const program = await fetchTool(tool);
+    const [file, ...rest] = program.endsWith('js') ? [process.execPath, program] : [program];
+    const options = { cwd: this.directory, env: { ...this.env, ...env } };
+    try {
+      return (await run(file, [...rest, ...args], options)).stdout;
+    } catch (error) {
+      const { stdout, stderr } = error as { stdout: string; stderr: string };
+      throw new Error(`${tool} ${args.join(' ')} failed\n${stdout}${stderr}`, { cause: error });
+    }
+  }
+
+  async npm(...args: string[]): Promise<string> {
+    return npm(args, { cwd: this.directory, env: this.env });
+  }
+
+  /** Loads the package with Node. */
+  async load(node = process.execPath): Promise<Loading> {
+    const { stdout } = await run(node, ['main.cjs'], { cwd: this.directory });
+    return JSON.parse(stdout);
+  }
+
+  async read(name: string): Promise<Buffer> {
+    return readFile(path.join(this.directory, name));
+  }
+}
+
+/** The command in the advice of an error, as arguments of the tool that it names. */
+function advised({ fix }: Loading, tool: string): string[] {
+  const [, command = ''] = /`(.*)`/.exec(fix ?? '') ?? [];
+  const [name, ...args] = command.split(' ');
+  equal(name, tool);
+  return args;
+}
+
+/** Each check by its name. */
+export function installers(
+  directory: string,
+  origin: string,
+  npmEnv: NodeJS.ProcessEnv,
+  stub: DrawingStub,
+): Record<string, () => Promise<void>> {
+  const project = (name: string) =>
+    Project.create(path.join(directory, `installer-${name}`), origin, npmEnv);
+
+  /** Installs without the addon, then with what the error advises. */
+  const repairs =
+    (tool: 'pnpm' | 'yarn1' | 'bun', ...omitting: string[]) =>
+    async () => {
+      const its = await project(tool);
+      await its.run(tool, omitting);
+      const failure = await its.load();
+      match(failure.problem ?? '', new RegExp(`^The package ${NEEDED}, .* is not installed`));
+      await its.run(tool, advised(failure, tool.replace(/\d$/, '')));
+      await assertLoads(its);
+    };
+
+  const assertLoads = async (its: Project, node?: string) => {
+    const { loaded, problem } = await its.load(node);
+    equal(problem, undefined);
+    equal(loaded?.includes('generateCodexImage'), true);
+  };
+
+  return {
+    'npm, --omit=optional': async () => {
+      const its = await project('npm');
+      await its.npm('install', 'codex-image', '--omit=optional');
+      const failure = await its.load();
+      match(failure.problem ?? '', new RegExp(`^The package ${NEEDED}, .* it was left out\\.$`));
+      // Package managers leave it out for an old Node as well.
+      const { problem } = await its.load(await fetchNode('18.20.8'));
+      match(problem ?? '', /: it needs Node 20 or newer, and this is Node 18\.20\.8\.$/);
+      await its.npm(...advised(failure, 'npm'));
+      await assertLoads(its);
+    },
+    'npm, node_modules of another system': async () => {
+      const its = await project('npm-foreign');
+      await its.npm('install', 'codex-image', '--os=win32', '--cpu=x64');
+      const failure = await its.load();
+      match(failure.problem ?? '', new RegExp(`comes from another system, with ${FOREIGN}\\.$`));
+      await its.npm(...advised(failure, 'npm'));
+      await assertLoads(its);
+    },
+    'npm, an addon of another version': async () => {
+      const its = await project('npm-version');
+      await its.npm('install', 'codex-image');
+      const manifest = path.join(its.directory, 'node_modules', NEEDED, 'package.json');
+      const { version, ...rest } = JSON.parse(await readFile(manifest, 'utf8'));
+      await writeFile(manifest, JSON.stringify({ ...rest, version: '0.0.9' }));
+      const { problem, code } = await its.load();
+      equal(
+        problem,
+        `The package ${NEEDED} has version 0.0.9, but codex-image has version ${version}.`,
+      );
+      equal(code, 'CODEX_IMAGE_ADDON_UNAVAILABLE');
+    },
+    'pnpm, --no-optional': repairs('pnpm', 'add', '--no-optional', 'codex-image'),
+    'Yarn 1, --ignore-optional': repairs('yarn1', 'add', '--ignore-optional', 'codex-image'),
+    'Bun, --omit optional': repairs('bun', 'add', '--omit', 'optional', 'codex-image'),
+    "Yarn, Plug'n'Play": async () => {
+      const its = await project('yarn4');
+      await its.run('yarn4', ['add', 'codex-image']);
+      const drawing = ['codex-image', 'a red fox', '--output', 'fox.png'];
+      await its.run('yarn4', drawing, stub.env);
+      deepEqual(await its.read('fox.png'), stub.picture);
+      equal(stub.leftovers(), 0);
+    },
+    Deno: async () => {
+      const its = await project('deno');
+      await its.run('deno', ['install', 'npm:codex-image']);
+      const load = async (...flags: string[]): Promise<Loading> =>
+        JSON.parse(await its.run('deno', ['run', '--no-prompt', ...flags, 'main.cjs']));
+      const flags = ['--allow-ffi', '--allow-env', '--allow-read'];
+      for (const missing of flags) {
+        const { code, fix } = await load(...flags.filter((flag) => flag !== missing));
+        equal(code, 'CODEX_IMAGE_ADDON_UNAVAILABLE', missing);
+        equal(fix, 'Run Deno with --allow-ffi, --allow-env and --allow-read.');
+      }
+      notEqual((await load(...flags)).loaded, undefined);
+    },
+    'jest, CommonJS': async () => {
+      const its = await project('jest');
+      await cp(path.join(PROGRAMS, 'jest'), its.directory, { recursive: true });
+      await its.npm('install', 'codex-image');
+      const png = stub.picture.toString('base64');
+      const CALL = JSON.stringify({ ...JSON.parse(stub.options), png });
+      const config = JSON.stringify({ testMatch: ['**/*.test.cjs'], cacheDirectory: '.caches' });
+      await its.run('jest', ['--config', config], { CALL });
+      equal(stub.leftovers(), 0);
+    },
+  };
+}

@@ -1,0 +1,2 @@
+// The packages of the platforms, which `loader/addon.js` requires: no checkout has them.
+declare module 'codex-image-*';
