@@ -5,7 +5,8 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 
 import type { CheckOptions, GenerateOptions, RecoverOptions } from 'codex-image';
 
-import { CommandError } from './failure.mjs';
+import { CommandError, sentence } from './failure.mjs';
+import { nearest } from './nearest.mjs';
 
 /** Selects what is printed, and in which form. */
 export interface OutputMode {
@@ -67,9 +68,12 @@ export function wantsJson(args: readonly string[]): boolean {
   return args.slice(0, end === -1 ? undefined : end).includes('--json');
 }
 
-/** Parses the arguments. Throws a {@link CommandError} if they are invalid. */
-export function parse(args: string[]): Command {
-  const { values, positionals } = read(args);
+/**
+ * Parses the arguments. Throws a {@link CommandError} if they are invalid. `hasInput` tells whether
+ * stdin may hold the prompt.
+ */
+export function parse(args: string[], hasInput: boolean): Command {
+  const { values, positionals, tokens } = read(args);
   if (values.help === true) return { do: 'help' };
   if (values.version === true) return { do: 'version' };
 
@@ -85,24 +89,34 @@ export function parse(args: string[]): Command {
   };
   const [prompt, ...more] = positionals;
   if (prompt !== undefined && (values.check === true || values.recover !== undefined)) {
-    throw usage(`${values.check === true ? '--check' : '--recover'} takes no prompt: “${prompt}”`);
+    const flag = values.check === true ? '--check' : '--recover';
+    throw usage(`${flag} takes no prompt: “${prompt}”`, flag);
   }
   if (values.check === true) return { do: 'check', mode, options: where };
 
   const target: Target = {
-    file: values.output === '-' ? undefined : filled('--output', values.output),
+    file: values.output === '-' ? undefined : fileName('--output', values.output),
     toStdout: values.output === '-',
     force: values.force === true,
   };
-  if (target.toStdout && mode.json) throw usage('--json and “-o -” both want stdout');
+  if (target.toStdout && mode.json) throw usage('--json and “-o -” both want stdout', '--output');
   if (values.recover !== undefined) {
     const options = { threadId: values.recover, codexHome: where.codexHome };
     return { do: 'recover', mode, target, options };
   }
 
-  if (prompt === undefined) throw usage('There is no prompt');
+  if (prompt === undefined) {
+    const from = hasInput ? '. `-` reads it from stdin' : '';
+    const dash = args.some((arg) => /^-.*\s/.test(arg)) ? `. ${AFTER_DASHES}` : '';
+    throw usage(`There is no prompt${from}${dash}`);
+  }
   if (more.length > 0) throw usage('The prompt is one argument: put it in quotes');
   if (prompt.trim() === '') throw usage('The prompt is blank');
+  const meant = COMMANDS.get(prompt);
+  if (meant !== undefined && !tokens.some(({ kind }) => kind === 'option-terminator')) {
+    const advice = `Did you mean \`${meant}\`? To draw the word, put -- before it`;
+    throw usage(`“${prompt}” is not taken for a prompt. ${advice}`);
+  }
   const references = values.ref ?? [];
   const options = {
     ...where,
@@ -116,14 +130,42 @@ export function parse(args: string[]): Command {
   return { do: 'draw', mode, target, prompt, references, options };
 }
 
+/** Words that other tools have as commands. A picture of one would count against the plan. */
+const COMMANDS = new Map([
+  ['check', 'codex-image --check'],
+  ['help', 'codex-image --help'],
+  ['login', 'codex login'],
+]);
+
+const AFTER_DASHES = 'If the prompt begins with “-”, put -- before it';
+
 function read(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    // The first sentence of Node's message names the option.
-    if (!(error instanceof TypeError)) throw error;
-    throw usage(error.message.replace(/\.\s[^]*/, ''));
+  const config = { args, options: OPTIONS, allowPositionals: true, tokens: true } as const;
+  const { tokens } = parseArgs({ ...config, strict: false });
+  const hasPrompt = tokens.some(({ kind }) => kind === 'positional');
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue;
+    const { name, rawName, value, inlineValue } = token;
+    const written = (args[token.index] ?? '').replace(/=[^]*/, '');
+    // `-force` would be `-f -o rce`, and its picture paid for.
+    if (!Object.hasOwn(OPTIONS, name) || Object.hasOwn(OPTIONS, written.slice(1))) {
+      const isPhrase = /\s/.test(written);
+      const meant = isPhrase
+        ? undefined
+        : nearest(written.replace(/^-+/, ''), Object.keys(OPTIONS));
+      let advice = meant === undefined ? '' : `. Did you mean --${meant}?`;
+      if (meant === undefined && !hasPrompt) advice = `. ${AFTER_DASHES}`;
+      throw usage(`There is no option “${written}”${advice}`, written);
+    }
+    const { type } = OPTIONS[name as keyof typeof OPTIONS];
+    if (type === 'boolean' && value !== undefined)
+      throw usage(`${rawName} takes no value`, rawName);
+    if (type === 'string' && value === undefined) throw usage(`${rawName} needs a value`, rawName);
+    if (!inlineValue && value !== undefined && /^-./.test(value)) {
+      throw usage(`${rawName} needs a value, and “${value}” looks like an option`, rawName);
+    }
   }
+  return parseArgs(config);
 }
 
 /** Converts a time such as `90s` to milliseconds. */
@@ -131,7 +173,9 @@ function milliseconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
   const time = Math.round(Number(number) * (UNITS[unit] ?? NaN));
-  if (Number.isNaN(time)) throw usage(`--timeout must be a time like 90s, 5m or 1h, not “${text}”`);
+  if (Number.isNaN(time)) {
+    throw usage(`--timeout must be a time like 90s, 5m or 1h, not “${text}”`, '--timeout');
+  }
   return time;
 }
 
@@ -141,11 +185,22 @@ function absolute(flag: string, file: string | undefined): string | undefined {
   return file === undefined ? undefined : path.resolve(filled(flag, file));
 }
 
+/** Refuses names that can only be those of directories. */
+function fileName<T extends string | undefined>(flag: string, name: T): T {
+  filled(flag, name);
+  const last = name?.split(path.sep === '/' ? '/' : /[\\/]/).at(-1);
+  if (last === '' || last === '.' || last === '..') {
+    throw usage(`${flag} names a directory, not a file: “${name}”`, flag);
+  }
+  return name;
+}
+
 function filled<T extends string | undefined>(flag: string, text: T): T {
-  if (text === '') throw usage(`${flag} is empty`);
+  if (text === '') throw usage(`${flag} is empty`, flag);
   return text;
 }
 
-function usage(problem: string): CommandError {
-  return new CommandError('USAGE', `${problem}. \`codex-image --help\` tells how it is used`);
+function usage(problem: string, option?: string): CommandError {
+  const message = `${sentence(problem)} \`codex-image --help\` tells how it is used`;
+  return new CommandError('USAGE', message, option === undefined ? {} : { option });
 }

@@ -18,7 +18,7 @@ import {
   usageLimit,
 } from '../__test__/support/loopback/backend.js';
 import { briefOf } from '../__test__/support/loopback/request.js';
-import { EXIT } from './failure.mjs';
+import { EXIT, SIGNAL_EXITS } from './failure.mjs';
 import { ignoreStreamErrors } from './streams.mjs';
 
 const HELP = `Plays OpenAI's part on 127.0.0.1: a real Codex CLI draws without an account, at no cost.
@@ -99,7 +99,6 @@ function assignment(name: string, value: string): string {
 
 function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => resolve());
+    for (const signal of Object.keys(SIGNAL_EXITS)) process.on(signal, () => resolve());
   });
 }

@@ -1,8 +1,10 @@
 // Converts every error to one shape, with its exit code.
 
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 
-import type { CodexImageError, CodexImageErrorCode } from 'codex-image';
+import type { CheckOptions, CodexImageError, CodexImageErrorCode } from 'codex-image';
 
 import type { Command } from './arguments.mjs';
 
@@ -17,7 +19,8 @@ export const EXIT = {
   later: 75,
 } as const;
 
-export const SIGNAL_EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+/** SIGBREAK is Ctrl-Break on Windows. Other systems do not have it. */
+export const SIGNAL_EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGBREAK: 149 } as const;
 
 export type StopSignal = keyof typeof SIGNAL_EXITS;
 
@@ -73,7 +76,7 @@ export class CommandError extends Error {
     /** Without its full stop. */
     message: string,
     /** Further members for `--json`. */
-    readonly members: { path?: string; threadId?: string } = {},
+    readonly members: { option?: string; path?: string; threadId?: string } = {},
     /** Printed with `--verbose`. */
     readonly detail?: string,
   ) {
@@ -83,7 +86,12 @@ export class CommandError extends Error {
 
 /** The error for an output that the system refuses to write. */
 export function unwritable(file: string, error: unknown): CommandError {
-  const { errno, message } = error as NodeJS.ErrnoException;
+  const { code, errno, message } = error as NodeJS.ErrnoException;
+  const directory = path.dirname(file);
+  // Some directories refuse every file with ENOENT, such as /proc.
+  if (code === 'ENOENT' && !existsSync(directory)) {
+    return new CommandError('OUTPUT_FAILED', `The directory ${directory} does not exist`);
+  }
   const [, reason = message] = getSystemErrorMap().get(errno ?? NaN) ?? [];
   return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${reason}`);
 }
@@ -108,7 +116,7 @@ export function explain(error: unknown, command?: Command): Failure {
   }
   if (error instanceof CommandError) {
     const { code, message, members, detail } = error;
-    return { code, message: `${message}.`, exit: EXIT_CODES[code], detail, members };
+    return { code, message: sentence(message), exit: EXIT_CODES[code], detail, members };
   }
   if (error instanceof Error && error.name === 'CodexImageError') {
     const own: Pick<CodexImageError, 'code' | 'option' | 'detail'> = Object.assign(
@@ -116,18 +124,26 @@ export function explain(error: unknown, command?: Command): Failure {
       error,
     );
     const { code, option, detail, ...members } = own;
-    const drawing = command?.do === 'draw';
-    const flag = option && flagOf(option, drawing ? command.references : []);
-    const named = flag
-      ? error.message.replace(`\`${option}\``, () => `\`${flag}\``)
-      : error.message;
-    // The other commands have no such flags, or print the advice themselves.
-    const message = `${named}${drawing ? adviceOn(code) : ''}`;
-    return { code, message, exit: EXIT_CODES[code], detail, members };
+    if (option === undefined) {
+      const text = `${error.message}${adviceOn(code, command)}`;
+      return { code, message: text, exit: EXIT_CODES[code], detail, members };
+    }
+    const flag = FLAGS.get(option.replace(/\[.*/, '')) ?? option;
+    const references = command?.do === 'draw' ? command.references : [];
+    const reference = references.find((_, index) => option === `referenceImages[${index}]`);
+    const written = reference === undefined ? flag : `${flag} ${reference}`;
+    const text = error.message.replace(`\`${option}\``, () => `\`${written}\``);
+    const all = { option: flag, ...members };
+    return { code, message: text, exit: EXIT_CODES[code], detail, members: all };
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  const report = `codex-image failed internally: ${message}. Please report this.`;
+  const report = `codex-image failed internally: ${sentence(message)} Please report this.`;
   return { code: 'INTERNAL', message: report, exit: EXIT.failed, detail: stack, members: {} };
+}
+
+/** Adds a full stop unless the text has one. */
+export function sentence(text: string): string {
+  return /[.?!]”?$/.test(text) ? text : `${text}.`;
 }
 
 /** The flags of the API's options. A map, because an object would inherit `constructor`. */
@@ -136,26 +152,35 @@ const FLAGS = new Map([
   ['codexHome', '--codex-home'],
   ['codexPath', '--codex'],
   ['model', '--model'],
+  ['prompt', 'PROMPT'],
   ['referenceImages', '--ref'],
   ['sandbox', '--sandbox'],
   ['threadId', '--recover'],
   ['timeoutMs', '--timeout'],
 ]);
 
-/** The flag of an option, if it has one. `references` are the values of `--ref`. */
-function flagOf(option: string, references: readonly string[]): string | undefined {
-  const reference = references.find((_, index) => option === `referenceImages[${index}]`);
-  return reference === undefined ? FLAGS.get(option) : `--ref ${reference}`;
+/**
+ * Returns a sentence to append to the message of `code`, or nothing: the path that the user has
+ * set, which the API's messages do not contain, or advice that needs this command's flags.
+ */
+export function adviceOn(code: string, command: Command | undefined): string {
+  if (command === undefined || !('options' in command)) return '';
+  const { codexPath, codexHome }: CheckOptions = command.options;
+  if (code === 'CODEX_NOT_FOUND') {
+    return setting('--codex', codexPath, 'CODEX_BIN') ?? ' Or say where it is with --codex.';
+  }
+  if (code === 'NOT_SIGNED_IN' || (code === 'NO_IMAGE' && command.do === 'recover')) {
+    return setting('--codex-home', codexHome, 'CODEX_HOME') ?? '';
+  }
+  return code === 'TIMEOUT' && command.do === 'draw' ? ' Allow more time with --timeout.' : '';
 }
 
-/** Advice that needs this command's flags, which the API's messages cannot name. */
-const ADVICE = new Map([
-  ['CODEX_NOT_FOUND', 'Or say where it is with --codex.'],
-  ['TIMEOUT', 'Allow more time with --timeout.'],
-]);
-
-/** A sentence to append to the message of `code`, or nothing. */
-export function adviceOn(code: string): string {
-  const advice = ADVICE.get(code);
-  return advice === undefined ? '' : ` ${advice}`;
+function setting(
+  flag: string,
+  value: string | null | undefined,
+  variable: string,
+): string | undefined {
+  if (value != null) return ` ${flag} is “${value}”.`;
+  const text = process.env[variable]?.trim();
+  return text ? ` ${variable} is “${text}”.` : undefined;
 }

@@ -4,33 +4,44 @@ import { readFileSync } from 'node:fs';
 
 export const HELP = `Draws a picture with your own signed-in Codex CLI, and writes it as a PNG file.
 
-Usage: codex-image [options] PROMPT        PROMPT is one argument; - reads it from stdin
-       codex-image --check                 whether this machine can draw, and what to do if not
-       codex-image --recover THREAD        the picture of an earlier run, once more
+Usage: codex-image [options] PROMPT   PROMPT is one argument, or - to read stdin
+       codex-image --check            whether this machine can draw; what to do
+       codex-image --recover THREAD   the picture of an earlier run, once more
+
+You need the Codex CLI (\`npm install -g @openai/codex\`), signed in with ChatGPT
+(\`codex login\`). Pictures count against your ChatGPT plan.
+
+Examples
+  codex-image "a red fox, flat design" -o fox.png --aspect 16:9
+  codex-image "the same fox in the snow" --ref fox.png
 
 Picture
-  -o, --output FILE    the file to write, or - for stdout; by default named after the prompt
-  -f, --force          replace FILE if it exists
-  -a, --aspect W:H     width to height, 1:1 by default
-  -r, --ref FILE       a picture to start from; up to 5 times
-  -t, --transparent    ask for a transparent background
-      --timeout TIME   such as 90s, 5m or 1h; a plain number is seconds; 10m by default
+  -o, --output FILE     the file to write, or - for stdout; by default named
+                        after the prompt
+  -f, --force           replace FILE if it exists
+  -a, --aspect W:H      width to height, 1:1 by default
+  -r, --ref FILE        a picture to start from; up to 5 times
+  -t, --transparent     ask for a transparent background
+      --timeout TIME    such as 90s, 5m or 1h; a plain number is seconds; 10m by
+                        default
 
 Codex
-      --codex FILE     the Codex CLI, if not the one of CODEX_BIN or PATH
-      --codex-home DIR its home, if not CODEX_HOME or ~/.codex
-      --model NAME     the model, if not Codex's own choice
-      --sandbox MODE   auto, read-only, workspace-write or danger-full-access
+      --codex FILE      the Codex CLI, if not the one of CODEX_BIN or PATH
+      --codex-home DIR  its home, if not CODEX_HOME or ~/.codex
+      --model NAME      the model, if not Codex's own choice
+      --sandbox MODE    auto, read-only, workspace-write or danger-full-access
 
 Output
-      --json           one JSON object a line on stdout: progress, then one result or error
-  -q, --quiet          nothing on stderr but warnings and errors
-  -v, --verbose        more about the result, or about what went wrong
-      --no-preview     do not show the picture in terminals that could
-  -h, --help           this text
-  -V, --version        the version
+      --json            one JSON object a line on stdout: progress, then one
+                        result or error
+  -q, --quiet           nothing on stderr but warnings and errors
+  -v, --verbose         more about the result, or about what went wrong
+      --no-preview      do not show the picture in terminals that could
+  -h, --help            this text
+  -V, --version         the version
 
-stdout has the path of the written file, and nothing else.
+stdout has the path of the written file, and nothing else. A prompt that begins
+with - needs -- before it.
 
 Exit codes
     0  the picture is written; or --check found nothing in the way
@@ -40,7 +51,7 @@ Exit codes
    70  something failed: --verbose says more
    73  the output exists, or cannot be written
    75  not now: a limit, a timeout, trouble on OpenAI's side
-  129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM
+  129, 130, 143, 149  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM, SIGBREAK
 `;
 
 /** The version in package.json, which is one level above both `bin/` and `dist/`. */

@@ -1,19 +1,21 @@
 // Runs a command, from its arguments to its exit code.
 
 import { isUtf8 } from 'node:buffer';
+import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { isatty } from 'node:tty';
 
 import type { GeneratedImage } from 'codex-image';
 
 import { loadAddon } from './addon.mjs';
 import { type Command, type OutputMode, parse, type Target, wantsJson } from './arguments.mjs';
-import { CommandError, EXIT, explain } from './failure.mjs';
+import { CommandError, EXIT, explain, sentence } from './failure.mjs';
 import { HELP, version } from './help.mjs';
 import { type Destination, prepare, save } from './output.mjs';
 import { printable } from './printable.mjs';
 import { forPeople, forPrograms, type Reporter } from './reporter.mjs';
 import { stopOnSignal } from './stop.mjs';
-import { ignoreStreamErrors, printIfRead, print } from './streams.mjs';
+import { discardsStdout, ignoreStreamErrors, printIfRead, print } from './streams.mjs';
 
 /** Resolves with the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -26,7 +28,7 @@ export async function main(args: string[]): Promise<number> {
   });
   let command: Command | undefined;
   try {
-    command = parse(args);
+    command = parse(args, !isatty(0));
     if (command.do !== 'help' && command.do !== 'version') reporter = reporterFor(command.mode);
     return await perform(command, reporter);
   } catch (error) {
@@ -53,7 +55,7 @@ async function perform(command: Command, reporter: Reporter): Promise<number> {
     case 'check': {
       const { checkCodex } = await loadAddon();
       const readiness = await checkCodex(command.options);
-      await reporter.readiness(readiness);
+      await reporter.readiness(readiness, command);
       return readiness.ready ? EXIT.ok : EXIT.notReady;
     }
     case 'recover': {
@@ -88,8 +90,13 @@ async function readPrompt(): Promise<string> {
 /** Checks that the image can be written. Undefined stands for stdout. */
 async function destinationFor(target: Target, title: string): Promise<Destination | undefined> {
   if (!target.toStdout) return prepare(target, title);
-  if (!process.stdout.isTTY) return undefined;
-  throw new CommandError('USAGE', 'stdout is a terminal, on which a PNG file is of no use');
+  if (process.stdout.isTTY) {
+    throw new CommandError('USAGE', 'stdout is a terminal, on which a PNG file is of no use');
+  }
+  if (discardsStdout()) {
+    throw new CommandError('OUTPUT_FAILED', 'stdout is closed, so the picture would be lost');
+  }
+  return undefined;
 }
 
 async function deliver(
@@ -107,8 +114,17 @@ async function deliver(
     const report = `${destination.file} appeared meanwhile, and was left alone. The picture is in ${file}`;
     throw new CommandError('OUTPUT_EXISTS', report, { path: file });
   }
+  image.warnings.push(...warningsOn(file));
   await reporter.done(image, file);
 }
+
+function warningsOn(file: string | undefined): string[] {
+  const extension = path.extname(file ?? '');
+  if (!OTHER_FORMATS.test(extension)) return [];
+  return [`The picture is a PNG file, although its name ends with ${extension}.`];
+}
+
+const OTHER_FORMATS = /^\.(?:avif|bmp|gif|heic|ico|jfif|jpe?g|pdf|svg|tiff?|webp)$/i;
 
 /** Writes the image, and returns its file. Undefined stands for stdout. */
 async function write(
@@ -124,7 +140,7 @@ async function write(
   } catch (error) {
     if (!(error instanceof CommandError) || threadId === undefined) throw error;
     const advice = `codex-image --recover ${threadId} -o FILE`;
-    const report = `${error.message}. Codex has kept the picture: \`${advice}\``;
+    const report = `${sentence(error.message)} Codex has kept the picture: \`${advice}\``;
     throw new CommandError(error.code, report, { threadId });
   }
 }

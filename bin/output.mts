@@ -29,7 +29,7 @@ export async function prepare({ file, force }: Target, title: string): Promise<D
     await (await open(probe, 'wx')).close();
     await unlessHeld(() => rm(probe));
   } catch (error) {
-    throw unwritable(path.dirname(destination.file), error);
+    throw unwritable(destination.file, error);
   }
   return destination;
 }

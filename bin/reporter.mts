@@ -3,7 +3,7 @@
 import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
 import { terminalCellRatio } from './addon.mjs';
-import type { OutputMode } from './arguments.mjs';
+import type { Command, OutputMode } from './arguments.mjs';
 import { adviceOn, type Failure } from './failure.mjs';
 import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
@@ -14,7 +14,7 @@ export interface Reporter {
   progress(event: ProgressEvent): void;
   /** Reports an image that was written to `file`, or to stdout if that is undefined. */
   done(image: GeneratedImage, file: string | undefined): Promise<void>;
-  readiness(readiness: Readiness): Promise<void>;
+  readiness(readiness: Readiness, command: Command): Promise<void>;
   failed(failure: Failure): Promise<void>;
 }
 
@@ -62,8 +62,8 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
       if (file !== undefined) await printIfRead(`${file}\n`);
     },
 
-    async readiness(readiness) {
-      await printIfRead(printable(`${describe(readiness).join('\n')}\n`));
+    async readiness(readiness, command) {
+      await printIfRead(printable(`${describe(readiness, command).join('\n')}\n`));
     },
 
     async failed({ code, message, detail, members }) {
@@ -100,16 +100,18 @@ const LOGINS: Record<Readiness['login'], string> = {
   unknown: 'unknown',
 };
 
-function describe({ ready, codexPath, version, login, imageTool, problems }: Readiness): string[] {
+function describe(readiness: Readiness, command: Command): string[] {
+  const { ready, codexPath, version, login, imageTool, problems } = readiness;
   return [
     ready ? 'Ready to draw.' : 'Not ready to draw.',
     `  Codex CLI   ${codexPath ?? 'not found'}${version === undefined ? '' : `, ${version}`}`,
     `  Login       ${LOGINS[login]}`,
-    `  Image tool  ${imageTool}`,
+    // The tool is a part of Codex.
+    ...(codexPath === undefined ? [] : [`  Image tool  ${imageTool}`]),
     ...problems.flatMap(({ code, message, fix, blocking }) => [
       '',
       `${blocking ? 'Problem' : 'Hint'}: ${message} [${code}]`,
-      `  To do: ${fix}${adviceOn(code)}`,
+      `  To do: ${fix}${adviceOn(code, command)}`,
     ]),
   ];
 }

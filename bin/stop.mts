@@ -3,7 +3,7 @@
 import { SIGNAL_EXITS, Stopped, type StopSignal } from './failure.mjs';
 
 /**
- * Returns a signal that the first SIGINT, SIGTERM or SIGHUP aborts. Later ones are ignored: the run
+ * Returns a signal that the first of {@link SIGNAL_EXITS} aborts. Later ones are ignored: the run
  * ends within two seconds, and an earlier exit would leave processes and files behind.
  */
 export function stopOnSignal(): AbortSignal {

@@ -28,6 +28,8 @@ pub enum Cause {
     CodexForWindows,
     /// `codexPath` names a file that cannot be run as the CLI.
     CodexUnusable(CliFault),
+    /// `CODEX_BIN` names a file that cannot be run as the CLI.
+    CodexBinUnusable(CliFault),
     /// The operating system could not start the CLI, for this reason.
     SpawnFailed(String),
     /// There is no login.
@@ -86,6 +88,9 @@ pub enum Cause {
 /// Reason why a file cannot be run as the CLI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CliFault {
+    /// The path is relative. Only the variable may be: the option is refused earlier.
+    #[error("it is not an absolute path")]
+    Relative,
     /// The path names nothing.
     #[error("there is no such file")]
     Absent,
@@ -252,6 +257,10 @@ impl Cause {
             Self::CodexUnusable(fault) => Message::new(
                 format!("The chosen Codex CLI cannot be run: {fault}."),
                 "Choose another, or install it with `npm install -g @openai/codex`.",
+            ),
+            Self::CodexBinUnusable(fault) => Message::new(
+                format!("The Codex CLI that the variable CODEX_BIN names cannot be run: {fault}."),
+                "Correct the variable, or remove it to have Codex searched for.",
             ),
             Self::SpawnFailed(reason) => {
                 Message::new(format!("Codex could not be started: {reason}."), "Try again in a minute.")
@@ -491,7 +500,9 @@ impl Cause {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidOption { .. } => "INVALID_OPTIONS",
-            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => "CODEX_NOT_FOUND",
+            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) | Self::CodexBinUnusable(_) => {
+                "CODEX_NOT_FOUND"
+            }
             Self::SpawnFailed(_) => "SPAWN_FAILED",
             Self::NotSignedIn | Self::HomeUnknown | Self::HomeUnusable | Self::LoginRefused(_) | Self::Deactivated => {
                 "NOT_SIGNED_IN"
@@ -525,7 +536,7 @@ impl Cause {
             Self::ApiKeyLogin => 403,
             Self::ImageTooLarge { .. } => 413,
             Self::SafetyRejected => 422,
-            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) => 424,
+            Self::CodexNotFound | Self::CodexForWindows | Self::CodexUnusable(_) | Self::CodexBinUnusable(_) => 424,
             Self::UsageLimit { .. } | Self::Exhausted(_) | Self::RateLimited => 429,
             Self::Aborted => 499,
             Self::SpawnFailed(_) | Self::Internal => 500,
@@ -668,6 +679,7 @@ mod tests {
             Cause::CodexUnusable(CliFault::ForWindows),
             Cause::CodexUnusable(CliFault::ScriptAbsent),
             Cause::CodexUnusable(CliFault::OnlyScript),
+            Cause::CodexBinUnusable(CliFault::Relative),
             Cause::SpawnFailed("Permission denied (os error 13)".into()),
             Cause::NotSignedIn,
             Cause::HomeUnknown,

@@ -33,15 +33,38 @@ async function recorded(
 
 describe('a wrong command line', () => {
   test.for<[what: string, args: string[], reason: RegExp]>([
-    ['no prompt', [], /no prompt/],
+    ['no prompt', [], /There is no prompt\. `-` reads it from stdin\. `codex-image --help` tells/],
     ['a blank prompt', [' \n'], /prompt is blank/],
     ['a prompt without quotes', ['a', 'red', 'fox'], /put it in quotes/],
-    ['an unknown option', ['a fox', '--frame'], /'--frame'/],
-    ['an unknown option with a value', ['a fox', '--frame.size=3'], /'--frame\.size'/],
-    ['an unknown short option', ['a fox', '-x'], /'-x'/],
-    ['an option without its value', ['a fox', '--aspect'], /'-a, --aspect <value>'/],
-    ['an option for another’s value', ['a fox', '-o', '--json'], /'-o'/],
-    ['a value for a switch', ['a fox', '--transparent=no'], /'-t, --transparent'/],
+    ['an unknown option', ['a fox', '--frame'], /no option “--frame”\. `/],
+    ['an unknown option with a value', ['a fox', '--frame.size=3'], /no option “--frame\.size”/],
+    ['a member of every object', ['a fox', '--constructor'], /no option “--constructor”/],
+    ['an unknown short option', ['a fox', '-x'], /no option “-x”/],
+    ['a letter too few', ['a fox', '--tranparent'], /Did you mean --transparent\? `/],
+    ['a letter too many', ['a fox', '--forrce'], /Did you mean --force\?/],
+    ['two letters swapped', ['a fox', '--aspetc=1:1'], /“--aspetc”\. Did you mean --aspect\?/],
+    ['the beginning of an option', ['a fox', '--out', 'fox.png'], /Did you mean --output\?/],
+    ['more than an option', ['a fox', '--reference', 'fox.png'], /Did you mean --ref\?/],
+    ['a single dash', ['a fox', '-force'], /no option “-force”\. Did you mean --force\?/],
+    ['a single dash with a value', ['a fox', '-output=x'], /Did you mean --output\?/],
+    ['an option without its value', ['a fox', '--aspect'], /--aspect needs a value/],
+    ['an option for another’s value', ['a fox', '-o', '--json'], /-o needs .* “--json” looks like/],
+    ['a value for a switch', ['a fox', '--transparent=no'], /--transparent takes no value/],
+    [
+      'a prompt that begins with a dash',
+      ['--a fox'],
+      /“--a fox”\. If the .* “-”, put -- before it/,
+    ],
+    ['a prompt like a bullet', ['- a fox'], /If the prompt begins with “-”, put -- before it/],
+    ['a prompt like short options', ['-red fox'], /no prompt\. .* “-”, put -- before it/],
+    ['a prompt like two words', ['-model railway'], /“-model railway”\. If the prompt begins/],
+    ['a prompt like one option', ['--frame'], /If the prompt begins with “-”, put -- before it/],
+    ['the word help', ['help'], /Did you mean `codex-image --help`\? .* put -- before it/],
+    ['the word check', ['check', '--json'], /Did you mean `codex-image --check`\?/],
+    ['the word login', ['login', '-o', 'x.png'], /Did you mean `codex login`\?/],
+    ['a directory for the file', ['a fox', '-o', 'pictures/'], /names a directory.*: “pictures\/”/],
+    ['this directory', ['a fox', '-o', '.'], /--output names a directory, not a file: “\.”/],
+    ['the one above', ['a fox', '-f', '-o', 'nowhere/..'], /--output names a directory/],
     ['an empty file name', ['a fox', '-o', ''], /--output is empty/],
     ['an empty reference', ['a fox', '-r', ''], /--ref is empty/],
     ['an empty path of Codex', ['a fox', '--codex', ''], /--codex is empty/],
@@ -65,6 +88,11 @@ describe('a wrong command line', () => {
     ['a reference that is not there', ['a fox', '-r', 'b.png'], /`--ref b.png`: .*no such file/],
     ['no thread', ['--recover', 'mine'], /`--recover`/],
     ['a check of a prompt', ['--check', 'a fox'], /--check takes no prompt: “a fox”/],
+    [
+      'a check of a sentence',
+      ['--check', 'A fox.'],
+      /takes no prompt: “A fox.” `codex-image --help`/,
+    ],
     ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
     ['both JSON and the image', ['a fox', '--json', '-o', '-'], /both want stdout/],
   ])(
@@ -76,6 +104,7 @@ describe('a wrong command line', () => {
       expect(code).toBe(64);
       const told = stderr.split('\n').find((line) => line.startsWith('codex-image: '));
       expect(json ? stdout.toString() : told).toMatch(reason);
+      expect(told ?? '').not.toMatch(/[.?!]\. /);
       const turns = (await codex.recordings()).filter(({ command }) => command === 'exec');
       expect(turns).toEqual([]);
     },
@@ -96,20 +125,52 @@ describe('a wrong command line', () => {
     const outcome = await run(world, ['a fox', '--frame', '--json']);
     expect(outcome).toMatchObject({ code: 64, stderr: '' });
     expect(events(outcome)).toEqual([
-      { type: 'error', code: 'USAGE', message: expect.stringContaining("'--frame'") },
+      {
+        type: 'error',
+        code: 'USAGE',
+        option: '--frame',
+        message: expect.stringContaining('“--frame”'),
+      },
     ]);
+  });
+
+  test.for<[option: string, args: string[]]>([
+    ['--aspect', ['a fox', '--aspect', 'wide']],
+    ['--model', ['a fox', '--model=']],
+    ['--ref', ['a fox', '-r', 'b.png']],
+    ['--recover', ['--recover', 'mine']],
+    ['--timeout', ['a fox', '--timeout', '0']],
+    ['--timeout', ['a fox', '--timeout', 'soon']],
+    ['--output', ['a fox', '-o', 'pictures/']],
+    ['--check', ['--check', 'a fox']],
+    ['-t', ['a fox', '-t=no']],
+  ])('names the option %s with --json: %j', async ([option, args], { world }) => {
+    const outcome = await run(world, [...args, '--json']);
+    expect(outcome).toMatchObject({ code: 64, stderr: '' });
+    expect(events(outcome).at(-1)).toMatchObject({ type: 'error', option });
   });
 
   test('is reported as text if only the prompt is --json', async ({ world }) => {
     const outcome = await run(world, ['--frame', '--', '--json']);
     expect(outcome.code).toBe(64);
-    expect(outcome.stderr).toContain("'--frame'");
+    expect(outcome.stderr).toContain('“--frame”');
   });
 });
 
 describe('the prompt', () => {
   test('may look like an option after --', async ({ codex, world }) => {
     expect((await recorded(codex, world, ['-q', '--', '--json'])).stdin).toContain('\n--json\n');
+  });
+
+  test.for(['help', 'check', 'login'])(
+    'may be the word %s after --',
+    async (word, { codex, world }) => {
+      expect((await recorded(codex, world, ['-q', '--', word])).stdin).toContain(`\n${word}\n`);
+    },
+  );
+
+  test('may begin with such a word', async ({ codex, world }) => {
+    expect((await recorded(codex, world, ['help me'])).stdin).toContain('\nhelp me\n');
   });
 
   test('comes from stdin as a whole', async ({ codex, world }) => {
@@ -171,7 +232,10 @@ test.for(['--help', '-h'])('%s prints the usage', async (flag, { codex, world })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const text = stdout.toString();
   expect(text).toContain('Usage: codex-image [options] PROMPT');
-  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  expect(text.match(/^ {2}codex-image "/gm)).toHaveLength(2);
+  expect(text).toContain('npm install -g @openai/codex');
+  expect(text).toContain('codex login');
   expect(await codex.recordings()).toEqual([]);
 });
 

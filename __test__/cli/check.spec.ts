@@ -1,9 +1,11 @@
 // `--check` prints whether this machine can generate images, and how to fix what is missing.
 
+import path from 'node:path';
+
 import { describe, expect } from 'vitest';
 
 import { events, run, test } from '../support/cli/command.js';
-import { CODEX_IS_INSTALLED } from '../support/platform.js';
+import { CODEX_IS_INSTALLED, NOWHERE } from '../support/platform.js';
 import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 
 const MISSING = { CODEX_BIN: '', PATH: '/nowhere' };
@@ -51,6 +53,31 @@ describe('--check on a machine that is not ready', () => {
       /\nProblem: The Codex CLI was not found.* \[CODEX_NOT_FOUND\]\n {2}To do: /,
     );
     expect(text).not.toContain('codexPath');
+    expect(text).not.toContain('Image tool');
+  });
+
+  test.for<[what: string, args: string[], env: Record<string, string>, told: string]>([
+    ['--codex', ['--codex', NOWHERE], {}, `--codex is “${NOWHERE}”.`],
+    [
+      '--codex with a relative path',
+      ['--codex', 'nowhere/codex'],
+      {},
+      `${path.join('nowhere', 'codex')}”.`,
+    ],
+    ['CODEX_BIN', [], { CODEX_BIN: NOWHERE }, `CODEX_BIN is “${NOWHERE}”.`],
+    ['a relative CODEX_BIN', [], { CODEX_BIN: 'codex' }, 'CODEX_BIN is “codex”.'],
+    ['--codex-home', ['--codex-home', NOWHERE], {}, `--codex-home is “${NOWHERE}”.`],
+    ['CODEX_HOME', [], { CODEX_HOME: NOWHERE }, `CODEX_HOME is “${NOWHERE}”.`],
+  ])('names the wrong setting and its path: %s', async ([, args, env, told], { codex, world }) => {
+    const { code, stdout, stderr } = await run(world, ['--check', ...args], { env });
+    expect({ code, stderr }).toEqual({ code: 69, stderr: '' });
+    expect(stdout.toString()).toMatch(/^Not ready to draw\.\n/);
+    expect(stdout.toString()).toContain(told);
+    expect(stdout.toString()).not.toContain('Or say where it is');
+    const drawn = await run(world, ['a fox', '-q', ...args], { env });
+    expect(drawn.code).toBe(69);
+    expect(drawn.stderr).toContain(told);
+    expect((await codex.recordings()).filter(({ command }) => command === 'exec')).toEqual([]);
   });
 
   test('prints an object with --json', async ({ codex, world }) => {

@@ -2,8 +2,9 @@
 
 import { describe, expect } from 'vitest';
 
+import { explain, unwritable } from '../../bin/failure.mjs';
 import { run, test } from '../support/cli/command.js';
-import { CODEX_IS_INSTALLED, directories } from '../support/platform.js';
+import { CODEX_IS_INSTALLED, directories, NOWHERE } from '../support/platform.js';
 import { png } from '../support/image/small-png.js';
 import { HANG, print, save, say, turn, turnFailed } from '../support/stub/steps.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
@@ -110,6 +111,20 @@ test.skipIf(CODEX_IS_INSTALLED)(
     ).toContain('The chosen Codex CLI cannot be run');
   },
 );
+
+test('a message has one full stop, even if its reason has one', () => {
+  const { message } = explain(new Error('It broke.'));
+  expect(message).toBe('codex-image failed internally: It broke. Please report this.');
+  const refused = explain(unwritable('fox.png', new Error('The stream was closed.')));
+  expect(refused.message).toBe('fox.png cannot be written: The stream was closed.');
+});
+
+test('a recovery without an image names the home in which it looked', async ({ world }) => {
+  const args = ['--recover', '0199d2c4-aaaa-7000-8000-0123456789ab', '--codex-home', NOWHERE];
+  const { code, stderr } = await run(world, args);
+  expect(code).toBe(65);
+  expect(stderr).toContain(`--codex-home is “${NOWHERE}”. [NO_IMAGE]`);
+});
 
 describe('the output of a failure', () => {
   const DISGUISE =

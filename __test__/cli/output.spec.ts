@@ -61,6 +61,36 @@ test('-o - writes the image to stdout', async ({ codex, world }) => {
   expect(await readdir(world.scratch)).toEqual([]);
 });
 
+describe('a name of another format', () => {
+  const WARNING = (extension: string) =>
+    `The picture is a PNG file, although its name ends with ${extension}.`;
+
+  test.for(['.jpg', '.JPEG', '.webp', '.svg'])(
+    'adds a warning: %s',
+    async (extension, { codex, world }) => {
+      await codex.play(DRAWN);
+      const name = `fox${extension}`;
+      const { code, stderr } = await run(world, ['a fox', '-q', '-o', name]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: `Warning: ${WARNING(extension)}\n` });
+      expect(await readFile(at(world, name))).toEqual(PICTURE);
+    },
+  );
+
+  test('adds a warning to the result with --json', async ({ codex, world }) => {
+    await codex.play(DRAWN);
+    const outcome = await run(world, ['a fox', '--json', '-o', 'fox.gif']);
+    expect(events(outcome).at(-1)).toMatchObject({ type: 'result', warnings: [WARNING('.gif')] });
+  });
+
+  test.for(['fox', 'fox.PNG', 'fox.v2', '.jpg'])(
+    'adds no warning for another extension: %s',
+    async (name, { codex, world }) => {
+      await codex.play(DRAWN);
+      expect(await run(world, ['a fox', '-q', '-o', name])).toMatchObject({ code: 0, stderr: '' });
+    },
+  );
+});
+
 describe('the name of a file without -o', () => {
   test.for<[prompt: string, name: string]>([
     ['a red fox, flat design', 'a-red-fox-flat-design.png'],
@@ -148,7 +178,7 @@ describe('an output that cannot be written', () => {
     [
       'a directory that is not there',
       ['-o', 'nowhere/fox.png'],
-      /nowhere cannot be written: no such file or directory\. \[OUTPUT_FAILED\]/,
+      /The directory .*nowhere does not exist\. \[OUTPUT_FAILED\]/,
       async () => {},
     ],
     [
@@ -228,7 +258,7 @@ describe('an output that changes during the call', () => {
     await codex.open('draw');
     const { code, stderr } = await ended;
     expect(code).toBe(73);
-    expect(stderr).toContain('no such file or directory');
+    expect(stderr).toMatch(/The directory .*pictures does not exist\. Codex has kept/);
     const { threadId = '' } = await codex.turn();
     const [, advice] = /Codex has kept the picture: `codex-image (.*) FILE`/.exec(stderr) ?? [];
     expect(advice).toBe(`--recover ${threadId} -o`);

@@ -205,6 +205,44 @@ describe('a reader that closes its end', () => {
   });
 });
 
+/** Runs the command with that redirection of a shell. */
+async function redirected(
+  world: World,
+  args: string,
+  redirection: string,
+): Promise<{ code: number; stderr: string }> {
+  const command = `"$0" "$1" 'a fox' -q ${args} ${redirection}`;
+  const shell = spawn('/bin/sh', ['-c', command, process.execPath, CLI], {
+    cwd: world.scratch,
+    env: world.env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const [[code], stderr] = await Promise.all([once(shell, 'close'), buffer(shell.stderr)]);
+  return { code, stderr: stderr.toString() };
+}
+
+// The shell of Windows cannot close a stream.
+describe.skipIf(WINDOWS)('a stdout that is closed', () => {
+  test.for(['>&-', '>/dev/null'])(
+    'fails a call whose image it should get, before a turn is spent: %s',
+    async (redirection, { codex, world }) => {
+      await codex.play(DRAWN);
+      const { code, stderr } = await redirected(world, '-o -', redirection);
+      expect({ code, stderr }).toEqual({
+        code: 73,
+        stderr: 'codex-image: stdout is closed, so the picture would be lost. [OUTPUT_FAILED]\n',
+      });
+      expect(await codex.recordings()).toEqual([]);
+    },
+  );
+
+  test('does not fail a call whose image goes to a file', async ({ codex, world }) => {
+    await codex.play(DRAWN);
+    expect(await redirected(world, '-o fox.png', '>&-')).toEqual({ code: 0, stderr: '' });
+    expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
+  });
+});
+
 // Only Linux has a device that is always full.
 test.skipIf(!LINUX).for<[what: string, args: string]>([
   ['path', ''],
@@ -213,15 +251,9 @@ test.skipIf(!LINUX).for<[what: string, args: string]>([
   'a call fails if its %s cannot be written to a full disk',
   async ([, args], { codex, world }) => {
     await codex.play(DRAWN);
-    const command = `"$0" "$1" 'a fox' -q -o fox.png ${args} > /dev/full`;
-    const shell = spawn('/bin/sh', ['-c', command, process.execPath, CLI], {
-      cwd: world.scratch,
-      env: world.env,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const [[code], stderr] = await Promise.all([once(shell, 'close'), buffer(shell.stderr)]);
+    const { code, stderr } = await redirected(world, `-o fox.png ${args}`, '>/dev/full');
     expect(code).toBe(73);
-    expect(stderr.toString()).toContain('stdout cannot be written: no space left on device.');
+    expect(stderr).toContain('stdout cannot be written: no space left on device.');
     expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
   },
 );

@@ -115,3 +115,18 @@ describe.skipIf(WINDOWS).for(SIGNALS)('%s', ([signal, code]) => {
     expect(events(outcome).at(-1)).toMatchObject({ type: 'error', code: 'STOPPED', signal });
   });
 });
+
+// Windows sends Ctrl-Break to all processes of a console, the tests included. Here another signal
+// stands in for it, and Node's event is the same.
+test.skipIf(WINDOWS)('SIGBREAK stops the call', async ({ codex, world }) => {
+  await codex.play(turn(GRANDCHILD, RUNNING, HANG));
+  const standIn = "process.once('SIGUSR2',()=>process.emit('SIGBREAK','SIGBREAK'))";
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(standIn)}` };
+  const command = new Piped(world, ['a fox', '-o', 'fox.png', '--json'], { env });
+  await codex.reached('running');
+  command.child.kill('SIGUSR2');
+  const outcome = await command.ended;
+  expect(outcome).toMatchObject({ code: 149, signal: null, stderr: '' });
+  await expectNothing(codex, world);
+  expect(events(outcome).at(-1)).toMatchObject({ code: 'STOPPED', signal: 'SIGBREAK' });
+});

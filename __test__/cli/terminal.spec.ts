@@ -154,3 +154,11 @@ test('-o - is refused on a terminal before a turn is spent', async ({ codex, wor
   expect(terminal.output).toContain('stdout is a terminal');
   expect(await codex.recordings()).toEqual([]);
 });
+
+test('the message about a missing prompt does not mention stdin on a terminal', async ({
+  world,
+}) => {
+  const terminal = new Terminal(world, [], { columns: 200 });
+  expect(await terminal.exited()).toBe(64);
+  expect(terminal.output).toContain('There is no prompt. `codex-image --help` tells');
+});

@@ -92,16 +92,34 @@ describe('CODEX_BIN', () => {
     expect(await chosen(codex, { CODEX_BIN })).toBe(atHome);
   });
 
-  test.for<[what: string, value: string]>([
-    ['relative', 'codex'],
-    ['blank', '  '],
-    ['missing', path.join(NOWHERE, 'codex')],
-    ['a directory', path.resolve('/')],
-    ['not executable', fileURLToPath(import.meta.url)],
-  ])('is ignored when it is %s', async ([, CODEX_BIN], { codex }) => {
+  test('is ignored when it is blank', async ({ codex }) => {
     const onPath = await install(codex, 'path/codex');
-    expect(await chosen(codex, { CODEX_BIN, PATH: path.dirname(onPath) })).toBe(onPath);
+    expect(await chosen(codex, { CODEX_BIN: '  ', PATH: path.dirname(onPath) })).toBe(onPath);
   });
+
+  test.for<[value: string, reason: string]>([
+    ['codex', 'it is not an absolute path'],
+    [path.join(NOWHERE, 'codex'), 'there is no such file'],
+    [path.resolve('/'), 'it is a directory'],
+    [
+      fileURLToPath(import.meta.url),
+      WINDOWS ? 'it is a script, and leads to no native Codex' : 'it is not executable',
+    ],
+  ])(
+    'is refused by its name when it is unusable, although PATH has a Codex: %s',
+    async ([CODEX_BIN, reason], { codex }) => {
+      const PATH = path.dirname(await install(codex, 'path/codex'));
+      const env = { ...codex.env, CODEX_BIN, PATH };
+      const error = await failure(codex.generate(turn(), { codexPath: null, env }));
+      expect(error).toMatchObject({ code: 'CODEX_NOT_FOUND', status: 424, retryable: false });
+      const problem = `The Codex CLI that the variable CODEX_BIN names cannot be run: ${reason}.`;
+      expect(error.message.startsWith(problem)).toBe(true);
+      const { ready, problems } = await checkCodex({ env });
+      expect(ready).toBe(false);
+      expect(problems).toMatchObject([{ code: 'CODEX_NOT_FOUND', message: problem }]);
+      expect(await codex.recordings()).toEqual([]);
+    },
+  );
 });
 
 describe('a usual directory that is not on PATH', () => {

@@ -23,18 +23,24 @@ pub struct Cli {
     pub version: Option<String>,
 }
 
-/// Returns the variable part of what [`locate`] searches: the request's path, or else the PATH.
+/// Variable that names the CLI.
+const VARIABLE: &str = "CODEX_BIN";
+
+/// Returns the variable part of what [`locate`] searches: the path of the request or of
+/// `CODEX_BIN`, or else the PATH.
 #[must_use]
 pub fn searched(request: &Request) -> OsString {
     let named = request.codex_path.as_ref().map(|path| path.as_os_str().to_owned());
-    named.unwrap_or_else(|| request.env.get("PATH").unwrap_or_default().into())
+    let of_env = || request.env.get(VARIABLE).or_else(|| request.env.get("PATH")).unwrap_or_default();
+    named.unwrap_or_else(|| of_env().into())
 }
 
 /// Finds the CLI. Blocks on the disk.
 ///
 /// Searches in the same order as the Open Design daemon: the option, `CODEX_BIN`, PATH, then the
 /// directories of the usual installers and of the desktop app, because a desktop session gives its
-/// processes a minimal PATH. Ignores an unusable `CODEX_BIN`.
+/// processes a minimal PATH. Unlike the daemon, it does not replace an unusable `CODEX_BIN` by
+/// another CLI.
 ///
 /// The npm package's `codex` is a Node script that starts the native binary as its child (in
 /// 0.169.0 on recent Node it replaces itself with the binary). This package runs the binary
@@ -42,9 +48,9 @@ pub fn searched(request: &Request) -> OsString {
 /// leave Codex running. Any other script is the user's own and is run unchanged.
 ///
 /// # Errors
-/// [`Cause::CodexUnusable`] if the request names a CLI that cannot be run. Otherwise
-/// [`Cause::CodexForWindows`] if only Windows's CLI was found under WSL, or
-/// [`Cause::CodexNotFound`].
+/// [`Cause::CodexUnusable`] if the request names a CLI that cannot be run, and
+/// [`Cause::CodexBinUnusable`] if `CODEX_BIN` does. Otherwise [`Cause::CodexForWindows`] if only
+/// Windows's CLI was found under WSL, or [`Cause::CodexNotFound`].
 pub fn locate(request: &Request) -> Result<Cli, Cause> {
     files::fs_request(|| search(request))
 }
@@ -54,6 +60,10 @@ fn search(request: &Request) -> Result<Cli, Cause> {
     let platform = env.platform();
     if let Some(path) = &request.codex_path {
         return examine(path, platform).map_err(Cause::CodexUnusable);
+    }
+    if let Some(value) = env.get(VARIABLE) {
+        let path = env.expand(value.trim()).filter(|path| path.is_absolute()).ok_or(CliFault::Relative);
+        return path.and_then(|path| examine(&path, platform)).map_err(Cause::CodexBinUnusable);
     }
     let mut is_for_windows = false;
     for path in candidates(env) {
@@ -123,11 +133,9 @@ fn in_bundle(path: &Path) -> Option<PathBuf> {
 
 /// Returns every possible path of the CLI in the order of the search.
 fn candidates(env: &Environment) -> impl Iterator<Item = PathBuf> {
-    let given = env.get("CODEX_BIN").and_then(|path| env.expand(path.trim())).filter(|path| path.is_absolute());
     let usual = places(env.platform()).flat_map(|place| dirs_at(place, env));
     let names = names(env.platform());
-    let in_dirs = dirs_on_path(env).chain(usual).flat_map(|dir| names.iter().map(move |name| dir.join(name)));
-    given.into_iter().chain(in_dirs)
+    dirs_on_path(env).chain(usual).flat_map(|dir| names.iter().map(move |name| dir.join(name)))
 }
 
 /// Returns the directories on the PATH. Those of the Microsoft Store are left out: Windows denies
