@@ -85,22 +85,22 @@ describe('an image', () => {
   test('can be drawn twice at once', async ({ codex, daemon }) => {
     const other = await StubCodex.create();
     onTestFinished(() => other.close());
-    const worlds = [codex, other].map((world, n) => ({ world, picture: png({ seed: n + 1 }) }));
+    const stubs = [codex, other].map((stub, n) => ({ stub, picture: png({ seed: n + 1 }) }));
 
     const tasks: string[] = [];
-    for (const [n, { world, picture }] of worlds.entries()) {
-      await world.play(turn(RUNNING, GATE, save('store', picture)));
-      daemon.resolve(stubbedEnv(world));
+    for (const [n, { stub, picture }] of stubs.entries()) {
+      await stub.play(turn(RUNNING, GATE, save('store', picture)));
+      daemon.resolve(stubbedEnv(stub));
       tasks.push(await daemon.client.start({ output: `${n}.png` }));
       // The daemon reads its environment after it has answered.
-      await world.reached('running');
+      await stub.reached('running');
     }
-    await Promise.all(worlds.map(({ world }) => world.open('end')));
+    await Promise.all(stubs.map(({ stub }) => stub.open('end')));
 
     const views = await Promise.all(tasks.map((taskId) => daemon.client.follow(taskId)));
     expect(views.map(({ status }) => status)).toEqual(['done', 'done']);
     const drawn = await Promise.all(['0.png', '1.png'].map((name) => daemon.read(name)));
-    expect(drawn).toEqual(worlds.map(({ picture }) => picture));
+    expect(drawn).toEqual(stubs.map(({ picture }) => picture));
   });
 
   test('is drawn by the CLI of the first proposal', async ({ codex, daemon }) => {
