@@ -1,5 +1,7 @@
 // Finds the name that a mistyped one was meant to be.
 
+import { distance } from 'fastest-levenshtein';
+
 /** Returns the known name that is at most two letters away, or that shares its whole beginning. */
 export function nearest(typed: string, known: readonly string[]): string | undefined {
   const [best] = known
@@ -11,21 +13,4 @@ export function nearest(typed: string, known: readonly string[]): string | undef
     })
     .toSorted((one, other) => one.letters - other.letters);
   return best?.name;
-}
-
-/** Number of letters to insert, remove or replace (Levenshtein). */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
-  for (const letter of from) {
-    let [left = 0] = row;
-    left += 1;
-    const next = [left];
-    for (const [at, other] of [...to].entries()) {
-      const [above = 0, beside = 0] = row.slice(at, at + 2);
-      left = Math.min(above + Number(letter !== other), beside + 1, left + 1);
-      next.push(left);
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }
