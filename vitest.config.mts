@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['__test__/**/*.spec.ts'],
-    // `npm run test:codex`: many versions of the real CLI, and minutes of its patience.
+    // `npm run test:codex`: many versions of the real CLI, with minutes of its retries.
     exclude: [...configDefaults.exclude, '__test__/real/compatibility/**'],
     // The addon makes errors of the main realm: a pool that runs tests in a `vm` context would not
     // recognise them, and only a process of its own can be left clean.

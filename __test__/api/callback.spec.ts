@@ -23,10 +23,10 @@ describe('onProgress', () => {
     const controller = new AbortController();
     let settled = false;
     let late = 0;
-    let heard = 0;
+    let calls = 0;
     const call = codex.generate(steps, { ...options, signal: controller.signal }, () => {
-      heard += 1;
-      if (heard === abortAt) controller.abort();
+      calls += 1;
+      if (calls === abortAt) controller.abort();
       if (settled) late += 1;
     });
     const settle = () => (settled = true);
@@ -34,7 +34,7 @@ describe('onProgress', () => {
     // Queued events would arrive within the next turns of the event loop.
     for (let n = 0; n < 20; n += 1) await turnOfTheLoop();
     expect(late).toBe(0);
-    expect(heard).toBeGreaterThan(0);
+    expect(calls).toBeGreaterThan(0);
   });
 });
 
@@ -78,22 +78,22 @@ describe('a callback', () => {
   });
 
   test('is called again after it has thrown', async ({ codex }) => {
-    let heard = 0;
+    let messages = 0;
     const steps = turn({ do: 'messages', count: 10 }, save('workspace', PICTURE));
     await codex.generate(steps, {}, (_message, { phase }) => {
-      if (phase === 'message') heard += 1;
+      if (phase === 'message') messages += 1;
       throw new Error('boom');
     });
-    expect(heard).toBe(10);
+    expect(messages).toBe(10);
   });
 
   test('may abort its own call', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
     const call = codex.generate(turn(say('hello'), HANG), { signal }, (_message, { phase }) => {
-      if (phase === 'message') controller.abort('heard enough');
+      if (phase === 'message') controller.abort('enough');
     });
-    await expect(call).rejects.toBe('heard enough');
+    await expect(call).rejects.toBe('enough');
   });
 
   test('may start another call', async ({ codex }) => {

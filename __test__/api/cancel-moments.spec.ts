@@ -93,7 +93,7 @@ describe('an abort', () => {
   test('ends a call that is cleaning up after its timeout', async ({ codex }) => {
     const controller = new AbortController();
     const { signal } = controller;
-    const steps = turn({ do: 'defy', signals: ['SIGTERM'] }, HANG);
+    const steps = turn({ do: 'ignore', signals: ['SIGTERM'] }, HANG);
     const options = { signal, timeoutMs: 1000, killGraceMs: 300 };
     const call = codex.generate(steps, options, (_message, { phase }) => {
       if (phase === 'stopping') controller.abort('enough');

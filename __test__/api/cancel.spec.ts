@@ -11,7 +11,7 @@ import { listenersOf, rejection } from '../support/call/abort.js';
 import { NOWHERE, WINDOWS } from '../support/platform.js';
 import { PICTURE } from '../support/image/small-png.js';
 import { failure } from '../support/call/outcome.js';
-import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
+import { HANG, TERMINATION_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
 import { test } from '../support/stub/stub.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
 
@@ -31,7 +31,7 @@ describe('an abort', () => {
 
   describe('the rejection', () => {
     test.for<[what: string, reason: unknown]>([
-      ['an error', new RangeError('out of patience')],
+      ['an error', new RangeError('out of time')],
       ['a string', 'enough'],
       ['an empty string', ''],
       ['a number', 0],
@@ -42,7 +42,7 @@ describe('an abort', () => {
       ['a bigint', 10n],
       ['an object', Object.freeze({ because: 'enough' })],
       ['a function', () => 'enough'],
-    ])('has the very reason: %s', async ([, reason], { codex }) => {
+    ])('is the given reason itself: %s', async ([, reason], { codex }) => {
       const before = AbortSignal.abort(reason);
       expect((await rejection(codex.generate(turn(), { signal: before }))).reason).toBe(reason);
 
@@ -171,10 +171,10 @@ describe.concurrent('timeoutMs', () => {
 });
 
 describe('killGraceMs', () => {
-  // Windows has no polite signal.
+  // Windows has no signal that asks a process to end.
   test.skipIf(WINDOWS)('gives Codex the time to clean up', async ({ codex }) => {
     const controller = new AbortController();
-    const steps = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
+    const steps = turn({ do: 'exitOn', signals: ['SIGTERM'] }, RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 30_000 });
     await codex.reached('running');
     controller.abort('enough');
@@ -184,7 +184,7 @@ describe('killGraceMs', () => {
 
   test('gives no time if it is 0', async ({ codex }) => {
     const controller = new AbortController();
-    const steps = turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG);
+    const steps = turn({ do: 'ignore', signals: TERMINATION_SIGNALS }, RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal, killGraceMs: 0 });
     await codex.reached('running');
     controller.abort('enough');

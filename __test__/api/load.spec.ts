@@ -22,7 +22,7 @@ const MOST_MB = 20;
 // The limit is for a test that hangs: it takes about 20 s. Not on Windows: some calls are of a stub
 // that ignores signals, and others of a script.
 test.skipIf(WINDOWS)(
-  '1,000 calls, 16 at a time, end as they must and leave nothing',
+  '1,000 calls, 16 at a time, have their expected outcomes and leave nothing',
   { timeout: 600_000 },
   async ({ signal }) => {
     const { stdout } = await promisify(execFile)(
@@ -35,7 +35,7 @@ test.skipIf(WINDOWS)(
 
     expect([warmUp, ...rounds].flatMap(({ wrong }) => wrong)).toEqual([]);
     const ends = rounds.at(-1)?.ends ?? {};
-    expect(ends).toMatchObject({ picture: 700, 'TIMEOUT in queued': expect.any(Number) });
+    expect(ends).toMatchObject({ image: 700, 'TIMEOUT in queued': expect.any(Number) });
     for (const phase of ['queued', 'preflight', 'starting', 'started', 'message', 'image']) {
       expect(ends).toHaveProperty(`abort in ${phase}`);
     }

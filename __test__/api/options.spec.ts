@@ -349,15 +349,38 @@ describe('a function that returns no promise', () => {
     throw new Error('boom');
   };
 
-  test.each(titled([undefined, null, 0, 1001, 1.5, NaN, -1, '2', 2n, {}, [2]]))(
-    'throws: setMaxConcurrentRuns of %s',
-    (_title, value) => {
-      const call = () => setMaxConcurrentRuns(value as number);
-      expect(call).toThrow(TypeError);
-      const refusal = { code: 'INVALID_OPTIONS', status: 400, option: 'maxConcurrentRuns' };
-      expect(call).toThrow(expect.objectContaining(refusal));
-    },
-  );
+  test.for<[what: string, args: unknown[]]>([
+    ['nothing', []],
+    ['undefined', [undefined]],
+    ['null', [null]],
+    ['0', [0]],
+    ['-0', [-0]],
+    ['-1', [-1]],
+    ['1.5', [1.5]],
+    ['NaN', [NaN]],
+    ['Infinity', [Infinity]],
+    ['1001', [1001]],
+    ['2^32 + 1', [2 ** 32 + 1]],
+    ['a string', ['2']],
+    ['a bigint', [2n]],
+    ['true', [true]],
+    ['an object', [{}]],
+    ['an object with valueOf', [{ valueOf: () => 2 }]],
+    ['an array', [[2]]],
+    ['a symbol', [Symbol('2')]],
+  ])('throws: setMaxConcurrentRuns of %s', ([, args]) => {
+    const call = () => (setMaxConcurrentRuns as (...limit: unknown[]) => void)(...args);
+    expect(call).toThrow(TypeError);
+    const refusal = {
+      name: 'CodexImageError',
+      code: 'INVALID_OPTIONS',
+      status: 400,
+      retryable: false,
+      option: 'maxConcurrentRuns',
+      message: expect.stringContaining('maxConcurrentRuns'),
+    };
+    expect(call).toThrow(expect.objectContaining(refusal));
+  });
 
   test('throws: codexNeedsDangerFullAccessSandbox of an environment that throws', () => {
     const env = Object.defineProperty({}, 'OD_CODEX_SANDBOX', { get: boom, enumerable: true });

@@ -38,11 +38,11 @@ test('onProgress is called with the phases in order', async ({ codex }) => {
   const { events, onProgress } = listener();
   // Events and files are noticed in different ways: without the gate, the image might be seen
   // before the earlier messages.
-  const drawing: Step[] = [{ do: 'await', gate: 'heard' }, save('store', PICTURE), HANG];
+  const drawing: Step[] = [{ do: 'await', gate: 'seen' }, save('store', PICTURE), HANG];
   const steps = turn(say('I am drawing.'), RECONNECTING, COMMAND, ...drawing);
   await codex.generate(steps, {}, (message, event) => {
     onProgress(message, event);
-    if (event.phase === 'command') void codex.open('heard');
+    if (event.phase === 'command') void codex.open('seen');
   });
 
   const phases = events.map(({ phase }) => phase);

@@ -318,7 +318,7 @@ describe('a store that the agent cannot write to', () => {
     await expectVerified(codex, turn(save('store', DRAWN)), 'store', options);
   });
 
-  test('has no image behind a link', async ({ codex }) => {
+  test('returns no image behind a link', async ({ codex }) => {
     const outside = path.join(codex.scratch, 'outside');
     await mkdir(outside);
     await writeFile(path.join(outside, 'ig_1.png'), FAKED);

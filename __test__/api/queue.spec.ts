@@ -122,7 +122,7 @@ describe('the limit', () => {
     await Promise.all(all.map(finish));
   });
 
-  test.for([1, 2, 3])('is kept: %i', async (limit) => {
+  test.for([1, 2, 3])('is not exceeded: %i', async (limit) => {
     setMaxConcurrentRuns(limit);
     const all = await callers(7);
     await Promise.all(all.slice(0, limit).map(({ codex }) => codex.reached('running')));
@@ -193,7 +193,7 @@ describe('the queue', () => {
     expect(all.map(positions)).toEqual([[], [1], [2, 1], [3, 2, 1]]);
   });
 
-  test('is passed before a call does anything else', async () => {
+  test('is left before a call does anything else', async () => {
     setMaxConcurrentRuns(1);
     const [first, second] = (await callers(2)) as [Caller, Caller];
     await told(second, 1);
@@ -228,33 +228,33 @@ describe('a call that ends while it is queued', () => {
     setMaxConcurrentRuns(1);
     const controller = new AbortController();
     const [first] = (await callers(1)) as [Caller];
-    const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
-    await told(quitter, 1);
+    const [cancelled] = (await callers(1, { signal: controller.signal })) as [Caller];
+    await told(cancelled, 1);
     const [third] = (await callers(1)) as [Caller];
     await told(third, 2);
 
     controller.abort('enough');
-    await expect(quitter.outcome).rejects.toBe('enough');
-    expect(await quitter.codex.recordings()).toEqual([]);
+    await expect(cancelled.outcome).rejects.toBe('enough');
+    expect(await cancelled.codex.recordings()).toEqual([]);
     await told(third, 1);
 
     await finish(first);
     await finish(third);
-    expect(await quitter.codex.recordings()).toEqual([]);
+    expect(await cancelled.codex.recordings()).toEqual([]);
   });
 
   test('starts nothing and lets the others move up after a timeout', async () => {
     setMaxConcurrentRuns(1);
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
-    const [quitter] = (await callers(1, { timeoutMs: 1500 })) as [Caller];
+    const [timedOut] = (await callers(1, { timeoutMs: 1500 })) as [Caller];
     const [third] = (await callers(1)) as [Caller];
-    expect(await failure(quitter.outcome)).toMatchObject({
+    expect(await failure(timedOut.outcome)).toMatchObject({
       code: 'TIMEOUT',
       status: 504,
       retryable: true,
     });
-    expect(await quitter.codex.recordings()).toEqual([]);
+    expect(await timedOut.codex.recordings()).toEqual([]);
     await told(third, 1);
     await finish(first);
     await finish(third);
@@ -265,11 +265,11 @@ describe('a call that ends while it is queued', () => {
     const controller = new AbortController();
     const [first] = (await callers(1)) as [Caller];
     await first.codex.reached('running');
-    const quitters = await callers(5, { signal: controller.signal });
-    await told(quitters[4] as Caller, 5);
+    const cancelled = await callers(5, { signal: controller.signal });
+    await told(cancelled[4] as Caller, 5);
     controller.abort('enough');
-    const outcomes = await Promise.allSettled(quitters.map(({ outcome }) => outcome));
-    expect(outcomes).toEqual(quitters.map(() => ({ status: 'rejected', reason: 'enough' })));
+    const outcomes = await Promise.allSettled(cancelled.map(({ outcome }) => outcome));
+    expect(outcomes).toEqual(cancelled.map(() => ({ status: 'rejected', reason: 'enough' })));
     await finish(first);
     const [last] = (await callers(1)) as [Caller];
     await finish(last);
@@ -280,14 +280,14 @@ describe('a call that ends while it is queued', () => {
 test('a running call that is aborted lets the next one start when nothing of it is left', async () => {
   setMaxConcurrentRuns(1);
   const controller = new AbortController();
-  const [quitter] = (await callers(1, { signal: controller.signal })) as [Caller];
-  await quitter.codex.reached('running');
+  const [cancelled] = (await callers(1, { signal: controller.signal })) as [Caller];
+  await cancelled.codex.reached('running');
   const [next] = (await callers(1)) as [Caller];
   await told(next, 1);
   controller.abort('enough');
   await next.codex.reached('running');
-  expect(quitter.codex.survivors()).toEqual([]);
-  await expect(quitter.outcome).rejects.toBe('enough');
+  expect(cancelled.codex.survivors()).toEqual([]);
+  await expect(cancelled.outcome).rejects.toBe('enough');
   await finish(next);
 });
 
@@ -324,48 +324,9 @@ describe('a new limit', () => {
     expect(setMaxConcurrentRuns(limit)).toBeUndefined();
   });
 
-  /** The function as JavaScript sees it: any argument can be passed. */
-  const set = setMaxConcurrentRuns as (...limit: unknown[]) => void;
-
-  test.for<[title: string, limit: unknown[]]>([
-    ['nothing', []],
-    ['undefined', [undefined]],
-    ['null', [null]],
-    ['0', [0]],
-    ['-0', [-0]],
-    ['-1', [-1]],
-    ['1.5', [1.5]],
-    ['NaN', [NaN]],
-    ['Infinity', [Infinity]],
-    ['1001', [1001]],
-    ['2^32 + 1', [2 ** 32 + 1]],
-    ['a string', ['2']],
-    ['a bigint', [2n]],
-    ['true', [true]],
-    ['an object', [{ valueOf: () => 2 }]],
-    ['an array', [[2]]],
-    ['a symbol', [Symbol('2')]],
-  ])('is refused: %s', async ([, limit]) => {
-    setMaxConcurrentRuns(1);
-    let thrown: unknown;
-    try {
-      set(...limit);
-    } catch (error) {
-      thrown = error;
-    }
-    expect(thrown).toBeInstanceOf(TypeError);
-    expect(thrown).toMatchObject({
-      name: 'CodexImageError',
-      code: 'INVALID_OPTIONS',
-      status: 400,
-      retryable: false,
-      message: expect.stringContaining('maxConcurrentRuns'),
-    });
-  });
-
   test('changes nothing if it is refused', async () => {
     setMaxConcurrentRuns(1);
-    expect(() => set(5.5)).toThrow(TypeError);
+    expect(() => setMaxConcurrentRuns(5.5)).toThrow(TypeError);
     const all = await callers(2);
     await told(all[1] as Caller, 1);
     expect((await started(all)).length).toBeLessThanOrEqual(1);

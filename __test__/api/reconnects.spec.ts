@@ -8,7 +8,7 @@ import { failure, listener } from '../support/call/outcome.js';
 import {
   HANG,
   item,
-  POLITE_SIGNALS,
+  TERMINATION_SIGNALS,
   print,
   reconnecting,
   save,
@@ -90,8 +90,8 @@ describe('one reconnect too many', () => {
 
   test('stops the whole process tree', async ({ codex }) => {
     const resisting: Step[] = [
-      { do: 'defy', signals: POLITE_SIGNALS },
-      { do: 'tool', ownSession: true, defies: POLITE_SIGNALS },
+      { do: 'ignore', signals: TERMINATION_SIGNALS },
+      { do: 'tool', ownSession: true, ignores: TERMINATION_SIGNALS },
     ];
     const steps = [THREAD, ...resisting, ...reconnects(3), HANG];
     const error = await failure(codex.generate(steps, { maxReconnects: 2, killGraceMs: 100 }));

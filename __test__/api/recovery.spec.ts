@@ -131,7 +131,7 @@ describe.for(['image', 'exit'] as const)(
       expect(error).toMatchObject({ code: 'NO_IMAGE' });
     });
 
-    test('may have maxImageBytes, and no more', async ({ codex }) => {
+    test('may be as large as maxImageBytes, and no larger', async ({ codex }) => {
       const steps = turn(addToRollout('end', DRAWN));
       const options = { completion, maxImageBytes: DRAWN.length };
       expect(await codex.generate(steps, options)).toEqual(DRAWN);
@@ -346,7 +346,7 @@ describe('a compressed rollout', () => {
     expect(await recover(codex, ID)).toMatchObject(found);
   });
 
-  test('is not believed where the thread has another rollout', async ({ codex }) => {
+  test('is ignored where the thread has an uncompressed rollout elsewhere', async ({ codex }) => {
     await leaveCompressed(codex, frame(lines), 'archived_sessions');
     await leaveRollout(codex, line(DRAWN));
     expect(await failure(recover(codex, ID))).toMatchObject({ code: 'NO_IMAGE' });
@@ -371,7 +371,7 @@ describe('a compressed rollout', () => {
     expect(await failure(recover(codex, ID))).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
   });
 
-  test('keeps to maxImageBytes', async ({ codex }) => {
+  test('is limited by maxImageBytes', async ({ codex }) => {
     await leaveCompressed(codex, frame(lines));
     const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
     expect(await recoverUpTo(DRAWN.length)).toMatchObject(found);
@@ -439,8 +439,8 @@ describe('an image in the rollout', () => {
   });
 });
 
-describe('recoverCodexImage', () => {
-  test('returns the image after an abort', async ({ codex }) => {
+describe('the image of a call that was stopped', () => {
+  test('is recovered after an abort', async ({ codex }) => {
     const controller = new AbortController();
     const { events, onProgress } = listener();
     const steps = turn(addToRollout('item', DRAWN), RUNNING, HANG);
@@ -452,7 +452,7 @@ describe('recoverCodexImage', () => {
     expect(await recover(codex, events.at(-1)?.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 
-  test("returns the image after an abort with completion 'exit'", async ({ codex }) => {
+  test("is recovered after an abort with completion 'exit'", async ({ codex }) => {
     const controller = new AbortController();
     const steps = turn(save('store', STORED), RUNNING, HANG);
     const call = codex.generate(steps, { signal: controller.signal, completion: 'exit' });
@@ -463,7 +463,7 @@ describe('recoverCodexImage', () => {
     expect(await recover(codex, threadId)).toMatchObject({ png: STORED });
   });
 
-  test('returns the image after a timeout', async ({ codex }) => {
+  test('is recovered after a timeout', async ({ codex }) => {
     const steps = turn(addToRollout('item', DRAWN), RUNNING, HANG);
     const error = await failure(codex.generate(steps, { timeoutMs: TIMEOUT_MS }));
     expect(error).toMatchObject({ code: 'TIMEOUT' });
@@ -471,7 +471,7 @@ describe('recoverCodexImage', () => {
     expect(await recover(codex, error.threadId ?? '')).toMatchObject({ png: DRAWN });
   });
 
-  test('returns the image after the host process was killed', async ({ codex }) => {
+  test('is recovered after the host process was killed', async ({ codex }) => {
     await codex.play(turn(addToRollout('end', DRAWN), RUNNING, HANG));
     const host = new HostProcess(codex.options());
     await codex.reached('running');
@@ -551,7 +551,7 @@ describe('recoverCodexImage without an image', () => {
     expect(error.message).toMatch(/HTML/);
   });
 
-  test('keeps to maxImageBytes in the store', async ({ codex }) => {
+  test('refuses an image in the store that is larger than maxImageBytes', async ({ codex }) => {
     await leaveStored(codex, STORED);
     const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
     expect((await recoverUpTo(STORED.length)).png).toEqual(STORED);
@@ -559,7 +559,7 @@ describe('recoverCodexImage without an image', () => {
     expect(error).toMatchObject({ code: 'IMAGE_TOO_LARGE', status: 413, threadId: ID });
   });
 
-  test('keeps to maxImageBytes in the rollout', async ({ codex }) => {
+  test('refuses an image in the rollout that is larger than maxImageBytes', async ({ codex }) => {
     await leaveRollout(codex, line(DRAWN));
     const recoverUpTo = (maxImageBytes: number) => recover(codex, ID, { maxImageBytes });
     expect((await recoverUpTo(DRAWN.length)).png).toEqual(DRAWN);

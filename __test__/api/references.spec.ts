@@ -57,7 +57,7 @@ async function unreadable(codex: StubCodex): Promise<{ file: string; letGo: () =
 }
 
 describe('references', () => {
-  const LOOK: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
+  const WAIT: Step[] = [RUNNING, { do: 'await', gate: 'end' }];
 
   test.for<[count: number, contents: Buffer[], names: string[]]>([
     [1, [PNG], ['reference-1.png']],
@@ -75,7 +75,7 @@ describe('references', () => {
     ],
   ])('reach Codex as copies in the workspace: %i', async ([, contents, names], { codex }) => {
     const referenceImages = await files(codex, ...contents);
-    const steps = turn(...LOOK, save('store', DRAWN));
+    const steps = turn(...WAIT, save('store', DRAWN));
     const call = codex.generate(steps, { referenceImages });
     await codex.reached('running');
     const { args, cwd, cwdEntries, stdin = '' } = await codex.turn();
@@ -102,7 +102,7 @@ describe('references', () => {
   });
 
   test.for([[], null, undefined])(
-    'leave no trace where there are none: %s',
+    'are not mentioned to Codex if there are none: %s',
     async (referenceImages, { codex }) => {
       await codex.generate(turn(save('store', DRAWN)), { referenceImages });
       const { args, cwdEntries, stdin } = await codex.turn();
@@ -143,7 +143,7 @@ describe('references', () => {
     expect(recording.args.join('\n') + recording.stdin).not.toContain('$(id)');
   });
 
-  test('may have 16 MiB', async ({ codex }) => {
+  test('may have a size of 16 MiB', async ({ codex }) => {
     const referenceImages = [await fileOf(codex, MOST_BYTES)];
     expect(await codex.generate(turn(save('store', DRAWN)), { referenceImages })).toEqual(DRAWN);
   });
@@ -214,11 +214,14 @@ describe('an invalid reference', () => {
   });
 
   // Windows would occupy the whole terabyte.
-  test.skipIf(WINDOWS)('is refused before a turn is spent: a terabyte', async ({ codex }) => {
-    await refuses(codex, [await fileOf(codex, 2 ** 40)], 'referenceImages[0]');
-  });
+  test.skipIf(WINDOWS)(
+    'is refused before a turn is spent: a file of a terabyte',
+    async ({ codex }) => {
+      await refuses(codex, [await fileOf(codex, 2 ** 40)], 'referenceImages[0]');
+    },
+  );
 
-  test('is named among valid ones', async ({ codex }) => {
+  test('is named by its index among valid ones', async ({ codex }) => {
     const good = path.join(codex.scratch, 'good');
     await writeFile(good, PNG);
     await refuses(codex, [good, good, path.join(codex.scratch, 'nothing')], 'referenceImages[2]');
@@ -226,7 +229,7 @@ describe('an invalid reference', () => {
     await refuses(codex, [good, path.join(codex.scratch, 'directory')], 'referenceImages[1]');
   });
 
-  test('is the sixth of six', async ({ codex }) => {
+  test('is refused as the sixth', async ({ codex }) => {
     const six = await files(codex, PNG, PNG, PNG, PNG, PNG, PNG);
     await refuses(codex, six, 'referenceImages');
   });
@@ -262,12 +265,12 @@ describe.skipIf(!mayHaveDeadDisk())('a reference on a dead disk (takes the right
 
 describe('a reference that comes back unchanged', () => {
   const PLACES: [place: string, step: Step][] = [
-    ['at the handed path', save('workspace', PNG)],
+    ['in the workspace', save('workspace', PNG)],
     ['in the store', save('store', PNG)],
     ['in the rollout', addToRollout('item', PNG)],
   ];
 
-  test.for(PLACES)('is no image %s', async ([, step], { codex }) => {
+  test.for(PLACES)('does not count as the image: %s', async ([, step], { codex }) => {
     const referenceImages = await files(codex, JPEG, PNG);
     for (const completion of ['image', 'exit'] as const) {
       const error = await failure(codex.generate(turn(step), { referenceImages, completion }));
@@ -276,7 +279,7 @@ describe('a reference that comes back unchanged', () => {
     }
   });
 
-  test.for(PLACES)('is an image %s where it was no reference', async ([, step], { codex }) => {
+  test.for(PLACES)('counts as the image if it is no reference: %s', async ([, step], { codex }) => {
     const referenceImages = await files(codex, JPEG, DRAWN);
     expect(await codex.generate(turn(step), { referenceImages })).toEqual(PNG);
   });
@@ -293,7 +296,7 @@ describe('a reference that comes back unchanged', () => {
     }
   });
 
-  test('is an image if its last byte differs', async ({ codex }) => {
+  test('counts as the image if its last byte differs', async ({ codex }) => {
     const [a, b] = [Buffer.concat([PNG, Buffer.of(1)]), Buffer.concat([PNG, Buffer.of(2)])];
     const referenceImages = await files(codex, a);
     expect(await codex.generate(turn(save('store', b)), { referenceImages })).toEqual(b);

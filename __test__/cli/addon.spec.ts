@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 import { expect } from 'vitest';
 
-import { events, run, test, type World } from '../support/cli/command.js';
+import { events, run, test, type CommandEnvironment } from '../support/cli/command.js';
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Makes a copy of the package without an addon. `loading.spec.ts` has the other reasons. */
-async function withoutAddon({ scratch }: World): Promise<string> {
+async function withoutAddon({ scratch }: CommandEnvironment): Promise<string> {
   const home = path.join(scratch, 'package');
   for (const name of ['package.json', 'index.js', 'loader', 'dist/cli.mjs']) {
     await cp(path.join(PACKAGE, name), path.join(home, name), { recursive: true });
@@ -19,33 +19,37 @@ async function withoutAddon({ scratch }: World): Promise<string> {
   return path.join(home, 'dist', 'cli.mjs');
 }
 
-test('a call without the addon names what is missing', async ({ world }) => {
-  const cli = await withoutAddon(world);
+test('a call without the addon names what is missing', async ({ commandEnv }) => {
+  const cli = await withoutAddon(commandEnv);
   for (const args of [
     ['a fox'],
     ['--check'],
     ['--recover', '0199d2c4-aaaa-7000-8000-0123456789ab'],
   ]) {
-    const { code, stdout, stderr } = await run(world, args, { cli });
+    const { code, stdout, stderr } = await run(commandEnv, args, { cli });
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 69, stdout: '' });
     expect(stderr).toMatch(
       /^codex-image: The package codex-image-[\w-]+, which codex-image needs here, is not installed: .*\. \[CODEX_IMAGE_ADDON_UNAVAILABLE\]\n$/,
     );
   }
-  expect(await readdir(world.scratch)).toEqual(['package']);
+  expect(await readdir(commandEnv.scratch)).toEqual(['package']);
 });
 
-test("a call without the addon gives the system's own words with --verbose", async ({ world }) => {
-  const cli = await withoutAddon(world);
+test("a call without the addon gives the system's own words with --verbose", async ({
+  commandEnv,
+}) => {
+  const cli = await withoutAddon(commandEnv);
   const env = { NAPI_RS_NATIVE_LIBRARY_PATH: cli };
-  const { stderr } = await run(world, ['a fox'], { cli, env });
+  const { stderr } = await run(commandEnv, ['a fox'], { cli, env });
   expect(stderr).toMatch(/^codex-image: The addon cli\.mjs cannot be loaded: .*\n--verbose shows/);
-  const { stderr: more } = await run(world, ['a fox', '--verbose'], { cli, env });
+  const { stderr: more } = await run(commandEnv, ['a fox', '--verbose'], { cli, env });
   expect(more).toMatch(/\n {2}.*\bcli\.mjs\b/);
 });
 
-test('a call without the addon prints an object with --json', async ({ world }) => {
-  const outcome = await run(world, ['a fox', '--json'], { cli: await withoutAddon(world) });
+test('a call without the addon prints an object with --json', async ({ commandEnv }) => {
+  const outcome = await run(commandEnv, ['a fox', '--json'], {
+    cli: await withoutAddon(commandEnv),
+  });
   expect(outcome).toMatchObject({ code: 69, stderr: '' });
   expect(events(outcome)).toMatchObject([
     {
@@ -57,9 +61,9 @@ test('a call without the addon prints an object with --json', async ({ world }) 
   ]);
 });
 
-test('help, version and wrong arguments work without the addon', async ({ world }) => {
-  const cli = await withoutAddon(world);
-  expect(await run(world, ['--help'], { cli })).toMatchObject({ code: 0, stderr: '' });
-  expect(await run(world, ['--version'], { cli })).toMatchObject({ code: 0, stderr: '' });
-  expect(await run(world, ['--frame'], { cli })).toMatchObject({ code: 64 });
+test('help, version and wrong arguments work without the addon', async ({ commandEnv }) => {
+  const cli = await withoutAddon(commandEnv);
+  expect(await run(commandEnv, ['--help'], { cli })).toMatchObject({ code: 0, stderr: '' });
+  expect(await run(commandEnv, ['--version'], { cli })).toMatchObject({ code: 0, stderr: '' });
+  expect(await run(commandEnv, ['--frame'], { cli })).toMatchObject({ code: 64 });
 });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import manifest from '../../package.json' with { type: 'json' };
-import { events, run, test, type World } from '../support/cli/command.js';
+import { events, run, test, type CommandEnvironment } from '../support/cli/command.js';
 import { png } from '../support/image/small-png.js';
 import { valuesOf } from '../support/call/arguments.js';
 import { HANG, save, turn } from '../support/stub/steps.js';
@@ -19,12 +19,12 @@ const DRAWN = turn(save('store', png()));
 /** What Codex was started with. */
 async function recorded(
   codex: StubCodex,
-  world: World,
+  commandEnv: CommandEnvironment,
   args: string[],
   stdin?: string | Uint8Array,
 ): Promise<Recording & { stdin: string }> {
   await codex.play(DRAWN);
-  const { code, stderr } = await run(world, args, stdin === undefined ? {} : { stdin });
+  const { code, stderr } = await run(commandEnv, args, stdin === undefined ? {} : { stdin });
   expect(stderr).not.toContain('codex-image:');
   expect(code).toBe(0);
   const recording = await codex.turn();
@@ -97,10 +97,10 @@ describe('a wrong command line', () => {
     ['both JSON and the image', ['a fox', '--json', '-o', '-'], /both want stdout/],
   ])(
     'exits with 64 and the reason, and starts no turn: %s',
-    async ([, args, reason], { codex, world }) => {
+    async ([, args, reason], { codex, commandEnv }) => {
       await codex.play(DRAWN);
       const json = args.includes('--json');
-      const { code, stdout, stderr } = await run(world, args);
+      const { code, stdout, stderr } = await run(commandEnv, args);
       expect(code).toBe(64);
       const told = stderr.split('\n').find((line) => line.startsWith('codex-image: '));
       expect(json ? stdout.toString() : told).toMatch(reason);
@@ -114,15 +114,15 @@ describe('a wrong command line', () => {
     ['nothing', ''],
     ['a blank prompt', ' \n'],
     ['what is no text', Uint8Array.of(0x66, 0xff, 0x6f)],
-  ])('exits with 64: %s on stdin', async ([, stdin], { codex, world }) => {
-    const { code, stderr } = await run(world, ['-'], { stdin });
+  ])('exits with 64: %s on stdin', async ([, stdin], { codex, commandEnv }) => {
+    const { code, stderr } = await run(commandEnv, ['-'], { stdin });
     expect(code).toBe(64);
     expect(stderr).toMatch(/^codex-image: The prompt on stdin is (blank|not UTF-8)\. \[USAGE\]\n$/);
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('is reported as an object with --json', async ({ world }) => {
-    const outcome = await run(world, ['a fox', '--frame', '--json']);
+  test('is reported as an object with --json', async ({ commandEnv }) => {
+    const outcome = await run(commandEnv, ['a fox', '--frame', '--json']);
     expect(outcome).toMatchObject({ code: 64, stderr: '' });
     expect(events(outcome)).toEqual([
       {
@@ -144,52 +144,56 @@ describe('a wrong command line', () => {
     ['--output', ['a fox', '-o', 'pictures/']],
     ['--check', ['--check', 'a fox']],
     ['-t', ['a fox', '-t=no']],
-  ])('names the option %s with --json: %j', async ([option, args], { world }) => {
-    const outcome = await run(world, [...args, '--json']);
+  ])('names the option %s with --json: %j', async ([option, args], { commandEnv }) => {
+    const outcome = await run(commandEnv, [...args, '--json']);
     expect(outcome).toMatchObject({ code: 64, stderr: '' });
     expect(events(outcome).at(-1)).toMatchObject({ type: 'error', option });
   });
 
-  test('is reported as text if only the prompt is --json', async ({ world }) => {
-    const outcome = await run(world, ['--frame', '--', '--json']);
+  test('is reported as text if only the prompt is --json', async ({ commandEnv }) => {
+    const outcome = await run(commandEnv, ['--frame', '--', '--json']);
     expect(outcome.code).toBe(64);
     expect(outcome.stderr).toContain('“--frame”');
   });
 });
 
 describe('the prompt', () => {
-  test('may look like an option after --', async ({ codex, world }) => {
-    expect((await recorded(codex, world, ['-q', '--', '--json'])).stdin).toContain('\n--json\n');
+  test('may look like an option after --', async ({ codex, commandEnv }) => {
+    expect((await recorded(codex, commandEnv, ['-q', '--', '--json'])).stdin).toContain(
+      '\n--json\n',
+    );
   });
 
   test.for(['help', 'check', 'login'])(
     'may be the word %s after --',
-    async (word, { codex, world }) => {
-      expect((await recorded(codex, world, ['-q', '--', word])).stdin).toContain(`\n${word}\n`);
+    async (word, { codex, commandEnv }) => {
+      expect((await recorded(codex, commandEnv, ['-q', '--', word])).stdin).toContain(
+        `\n${word}\n`,
+      );
     },
   );
 
-  test('may begin with such a word', async ({ codex, world }) => {
-    expect((await recorded(codex, world, ['help me'])).stdin).toContain('\nhelp me\n');
+  test('may begin with such a word', async ({ codex, commandEnv }) => {
+    expect((await recorded(codex, commandEnv, ['help me'])).stdin).toContain('\nhelp me\n');
   });
 
-  test('comes from stdin as a whole', async ({ codex, world }) => {
+  test('comes from stdin as a whole', async ({ codex, commandEnv }) => {
     const prompt = `two lines\nof "text" $HOME 狐 ${'x'.repeat(200_000)}`;
-    const { stdin } = await recorded(codex, world, ['-', '-o', 'fox.png'], `${prompt}\n`);
+    const { stdin } = await recorded(codex, commandEnv, ['-', '-o', 'fox.png'], `${prompt}\n`);
     expect(stdin).toContain(`\n${prompt}\n`);
   });
 });
 
-test('all options reach Codex', async ({ codex, world }) => {
-  await writeFile(path.join(world.scratch, 'a.png'), png({ seed: 2 }));
-  await writeFile(path.join(world.scratch, 'b.png'), png({ seed: 3 }));
-  const { args, stdin, cwdEntries } = await recorded(codex, world, [
+test('all options reach Codex', async ({ codex, commandEnv }) => {
+  await writeFile(path.join(commandEnv.scratch, 'a.png'), png({ seed: 2 }));
+  await writeFile(path.join(commandEnv.scratch, 'b.png'), png({ seed: 3 }));
+  const { args, stdin, cwdEntries } = await recorded(codex, commandEnv, [
     'a red fox',
     '--output=fox.png',
     '--aspect=16:9',
     '--transparent',
     '--ref=a.png',
-    `--ref=${path.join(world.scratch, 'b.png')}`,
+    `--ref=${path.join(commandEnv.scratch, 'b.png')}`,
     '--model=gpt-5.5',
     '--sandbox=read-only',
   ]);
@@ -201,13 +205,13 @@ test('all options reach Codex', async ({ codex, world }) => {
   expect(cwdEntries).toEqual(expect.arrayContaining(['reference-1.png', 'reference-2.png']));
 });
 
-test('the paths of Codex and of its home may be relative', async ({ codex, world }) => {
-  await installStub(path.join(world.scratch, 'my-codex'));
-  await cp(codex.home, path.join(world.scratch, 'my-home'), { recursive: true });
-  const { CODEX_BIN: _, CODEX_HOME: __, ...env } = world.env;
+test('the paths of Codex and of its home may be relative', async ({ codex, commandEnv }) => {
+  await installStub(path.join(commandEnv.scratch, 'my-codex'));
+  await cp(codex.home, path.join(commandEnv.scratch, 'my-home'), { recursive: true });
+  const { CODEX_BIN: _, CODEX_HOME: __, ...env } = commandEnv.env;
   const args = ['a fox', '--codex', './my-codex', '--codex-home', 'my-home', '-o', 'fox.png'];
-  const recording = await recorded(codex, { ...world, env }, args);
-  expect(recording.env['CODEX_HOME']).toBe(path.join(world.scratch, 'my-home'));
+  const recording = await recorded(codex, { ...commandEnv, env }, args);
+  expect(recording.env['CODEX_HOME']).toBe(path.join(commandEnv.scratch, 'my-home'));
 });
 
 describe('--timeout', () => {
@@ -217,9 +221,9 @@ describe('--timeout', () => {
     ['1s', '1'],
     ['0.02m', '1.2'],
     ['0.0003h', '1.08'],
-  ])('accepts %s', async ([time, seconds], { codex, world }) => {
+  ])('accepts %s', async ([time, seconds], { codex, commandEnv }) => {
     await codex.play(turn(HANG));
-    const { code, stderr } = await run(world, ['a fox', '--timeout', time]);
+    const { code, stderr } = await run(commandEnv, ['a fox', '--timeout', time]);
     expect(code).toBe(75);
     expect(stderr).toContain(`within ${seconds} s.`);
     expect(stderr).toContain('Allow more time with --timeout. [TIMEOUT]');
@@ -227,8 +231,8 @@ describe('--timeout', () => {
   });
 });
 
-test.for(['--help', '-h'])('%s prints the usage', async (flag, { codex, world }) => {
-  const { code, stdout, stderr } = await run(world, ['a fox', flag, '--no-preview']);
+test.for(['--help', '-h'])('%s prints the usage', async (flag, { codex, commandEnv }) => {
+  const { code, stdout, stderr } = await run(commandEnv, ['a fox', flag, '--no-preview']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const text = stdout.toString();
   expect(text).toContain('Usage: codex-image [options] PROMPT');
@@ -239,7 +243,7 @@ test.for(['--help', '-h'])('%s prints the usage', async (flag, { codex, world })
   expect(await codex.recordings()).toEqual([]);
 });
 
-test.for(['--version', '-V'])('%s prints the version', async (flag, { world }) => {
-  const { code, stdout } = await run(world, [flag]);
+test.for(['--version', '-V'])('%s prints the version', async (flag, { commandEnv }) => {
+  const { code, stdout } = await run(commandEnv, [flag]);
   expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: `${manifest.version}\n` });
 });

@@ -11,8 +11,8 @@ import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 const MISSING = { CODEX_BIN: '', PATH: '/nowhere' };
 
 describe('--check on a machine that is ready', () => {
-  test('prints that it is', async ({ world }) => {
-    const { code, stdout, stderr } = await run(world, ['--check']);
+  test('prints that it is', async ({ commandEnv }) => {
+    const { code, stdout, stderr } = await run(commandEnv, ['--check']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.toString().split('\n')).toEqual([
       'Ready to draw.',
@@ -23,18 +23,18 @@ describe('--check on a machine that is ready', () => {
     ]);
   });
 
-  test('prints an object with --json', async ({ world }) => {
-    const outcome = await run(world, ['--check', '--json']);
+  test('prints an object with --json', async ({ commandEnv }) => {
+    const outcome = await run(commandEnv, ['--check', '--json']);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     expect(events(outcome)).toMatchObject([
       { type: 'readiness', ready: true, codexPath: SCRIPT_STUB, login: 'chatgpt', problems: [] },
     ]);
   });
 
-  test('prints hints', async ({ codex, world }) => {
+  test('prints hints', async ({ codex, commandEnv }) => {
     await codex.login({ some: 'login of tomorrow' });
     await codex.play({ login: { text: 'Logged in in a new way', exitCode: 0 }, exec: [] });
-    const { code, stdout } = await run(world, ['--check']);
+    const { code, stdout } = await run(commandEnv, ['--check']);
     expect(code).toBe(0);
     expect(stdout.toString()).toMatch(
       /^Ready to draw\.\n[^]*\nHint: .*\[LOGIN_UNKNOWN\]\n {2}To do: /,
@@ -43,18 +43,21 @@ describe('--check on a machine that is ready', () => {
 });
 
 describe('--check on a machine that is not ready', () => {
-  test.skipIf(CODEX_IS_INSTALLED)('prints each problem with its fix', async ({ codex, world }) => {
-    await codex.login(null);
-    const { code, stdout, stderr } = await run(world, ['--check'], { env: MISSING });
-    expect({ code, stderr }).toEqual({ code: 69, stderr: '' });
-    const text = stdout.toString();
-    expect(text).toMatch(/^Not ready to draw\.\n {2}Codex CLI {3}not found\n/);
-    expect(text).toMatch(
-      /\nProblem: The Codex CLI was not found.* \[CODEX_NOT_FOUND\]\n {2}To do: /,
-    );
-    expect(text).not.toContain('codexPath');
-    expect(text).not.toContain('Image tool');
-  });
+  test.skipIf(CODEX_IS_INSTALLED)(
+    'prints each problem with its fix',
+    async ({ codex, commandEnv }) => {
+      await codex.login(null);
+      const { code, stdout, stderr } = await run(commandEnv, ['--check'], { env: MISSING });
+      expect({ code, stderr }).toEqual({ code: 69, stderr: '' });
+      const text = stdout.toString();
+      expect(text).toMatch(/^Not ready to draw\.\n {2}Codex CLI {3}not found\n/);
+      expect(text).toMatch(
+        /\nProblem: The Codex CLI was not found.* \[CODEX_NOT_FOUND\]\n {2}To do: /,
+      );
+      expect(text).not.toContain('codexPath');
+      expect(text).not.toContain('Image tool');
+    },
+  );
 
   test.for<[what: string, args: string[], env: Record<string, string>, told: string]>([
     ['--codex', ['--codex', NOWHERE], {}, `--codex is “${NOWHERE}”.`],
@@ -68,21 +71,24 @@ describe('--check on a machine that is not ready', () => {
     ['a relative CODEX_BIN', [], { CODEX_BIN: 'codex' }, 'CODEX_BIN is “codex”.'],
     ['--codex-home', ['--codex-home', NOWHERE], {}, `--codex-home is “${NOWHERE}”.`],
     ['CODEX_HOME', [], { CODEX_HOME: NOWHERE }, `CODEX_HOME is “${NOWHERE}”.`],
-  ])('names the wrong setting and its path: %s', async ([, args, env, told], { codex, world }) => {
-    const { code, stdout, stderr } = await run(world, ['--check', ...args], { env });
-    expect({ code, stderr }).toEqual({ code: 69, stderr: '' });
-    expect(stdout.toString()).toMatch(/^Not ready to draw\.\n/);
-    expect(stdout.toString()).toContain(told);
-    expect(stdout.toString()).not.toContain('Or say where it is');
-    const drawn = await run(world, ['a fox', '-q', ...args], { env });
-    expect(drawn.code).toBe(69);
-    expect(drawn.stderr).toContain(told);
-    expect((await codex.recordings()).filter(({ command }) => command === 'exec')).toEqual([]);
-  });
+  ])(
+    'names the wrong setting and its path: %s',
+    async ([, args, env, told], { codex, commandEnv }) => {
+      const { code, stdout, stderr } = await run(commandEnv, ['--check', ...args], { env });
+      expect({ code, stderr }).toEqual({ code: 69, stderr: '' });
+      expect(stdout.toString()).toMatch(/^Not ready to draw\.\n/);
+      expect(stdout.toString()).toContain(told);
+      expect(stdout.toString()).not.toContain('Or say where it is');
+      const drawn = await run(commandEnv, ['a fox', '-q', ...args], { env });
+      expect(drawn.code).toBe(69);
+      expect(drawn.stderr).toContain(told);
+      expect((await codex.recordings()).filter(({ command }) => command === 'exec')).toEqual([]);
+    },
+  );
 
-  test('prints an object with --json', async ({ codex, world }) => {
+  test('prints an object with --json', async ({ codex, commandEnv }) => {
     await codex.login({ auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' });
-    const outcome = await run(world, ['--check', '--json']);
+    const outcome = await run(commandEnv, ['--check', '--json']);
     expect(outcome.code).toBe(69);
     expect(events(outcome)).toMatchObject([
       { type: 'readiness', ready: false, problems: [{ code: 'API_KEY_LOGIN', blocking: true }] },
@@ -90,19 +96,19 @@ describe('--check on a machine that is not ready', () => {
   });
 });
 
-test('--check examines the named Codex and home', async ({ codex, world }) => {
+test('--check examines the named Codex and home', async ({ codex, commandEnv }) => {
   const args = ['--check', '--codex', SCRIPT_STUB, '--codex-home', codex.home];
-  const env = { ...MISSING, CODEX_HOME: '/nowhere', PATH: world.env['PATH'] ?? '' };
-  expect(await run(world, args, { env })).toMatchObject({ code: 0 });
+  const env = { ...MISSING, CODEX_HOME: '/nowhere', PATH: commandEnv.env['PATH'] ?? '' };
+  expect(await run(commandEnv, args, { env })).toMatchObject({ code: 0 });
 });
 
 describe('the name of a provider', () => {
   test.for([
     ['a property of every object', 'constructor'],
     ['an option of the API', 'model'],
-  ])('is printed unchanged if it is that of %s', async ([, name], { codex, world }) => {
+  ])('is printed unchanged if it is that of %s', async ([, name], { codex, commandEnv }) => {
     await codex.config(`model_provider = "${name}"\n[model_providers.${name}]\nname = "x"\n`);
-    const { stdout } = await run(world, ['--check']);
+    const { stdout } = await run(commandEnv, ['--check']);
     expect(stdout.toString()).toContain(`the model provider \`${name}\``);
   });
 });

@@ -76,12 +76,12 @@ describe.for<Case>([
 ])(
   'a call that fails with $code',
   ({ code, exit, script = turn(save('store', png())), ...rest }) => {
-    test('exits with its code and prints one sentence', async ({ codex, world }) => {
+    test('exits with its code and prints one sentence', async ({ codex, commandEnv }) => {
       await codex.play(script);
       if (rest.login !== undefined) await codex.login(rest.login);
       if (rest.config !== undefined) await codex.config(rest.config);
       // The stub is found by PATH.
-      const outcome = await run(world, ['a fox', '-q', ...(rest.args ?? [])], {
+      const outcome = await run(commandEnv, ['a fox', '-q', ...(rest.args ?? [])], {
         env: rest.env ?? {},
       });
       expect(outcome).toMatchObject({ code: exit, signal: null });
@@ -100,14 +100,15 @@ describe.for<Case>([
 
 test.skipIf(CODEX_IS_INSTALLED)(
   'CODEX_NOT_FOUND names the option for the path',
-  async ({ world }) => {
+  async ({ commandEnv }) => {
     const env = { CODEX_BIN: '', PATH: '/nowhere' };
-    expect((await run(world, ['a fox'], { env })).stderr).toContain(
+    expect((await run(commandEnv, ['a fox'], { env })).stderr).toContain(
       'say where it is with --codex.',
     );
     const args = ['a fox', '--codex', '/nowhere'];
     expect(
-      (await run({ ...world, env: { ...world.env, CODEX_BIN: SCRIPT_STUB } }, args)).stderr,
+      (await run({ ...commandEnv, env: { ...commandEnv.env, CODEX_BIN: SCRIPT_STUB } }, args))
+        .stderr,
     ).toContain('The chosen Codex CLI cannot be run');
   },
 );
@@ -119,9 +120,9 @@ test('a message has one full stop, even if its reason has one', () => {
   expect(refused.message).toBe('fox.png cannot be written: The stream was closed.');
 });
 
-test('a recovery without an image names the home in which it looked', async ({ world }) => {
+test('a recovery without an image names the home in which it looked', async ({ commandEnv }) => {
   const args = ['--recover', '0199d2c4-aaaa-7000-8000-0123456789ab', '--codex-home', NOWHERE];
-  const { code, stderr } = await run(world, args);
+  const { code, stderr } = await run(commandEnv, args);
   expect(code).toBe(65);
   expect(stderr).toContain(`--codex-home is “${NOWHERE}”. [NO_IMAGE]`);
 });
@@ -132,21 +133,21 @@ describe('the output of a failure', () => {
     /[\0-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]|[\u{e0000}-\u{e007f}]/u;
   const disguised = 'a\u202e\x1b[31mb\x9b32m\u200b\u{e0041}\u2066c';
 
-  test('has no terminal codes of Codex', async ({ codex, world }) => {
+  test('has no terminal codes of Codex', async ({ codex, commandEnv }) => {
     await codex.play([...turn(say(disguised), turnFailed(disguised)), { do: 'exit', code: 1 }]);
-    const { stderr } = await run(world, ['a fox', '--verbose']);
+    const { stderr } = await run(commandEnv, ['a fox', '--verbose']);
     expect(stderr).toMatch(/codex: abc\n/);
     expect(stderr).not.toMatch(DISGUISE);
   });
 
-  test('has no terminal codes of the arguments', async ({ world }) => {
-    const { stderr } = await run(world, ['--check', disguised]);
+  test('has no terminal codes of the arguments', async ({ commandEnv }) => {
+    const { stderr } = await run(commandEnv, ['--check', disguised]);
     expect(stderr).toContain('takes no prompt');
     expect(stderr).not.toMatch(DISGUISE);
   });
 
-  test('has the same text as JSON', async ({ world }) => {
-    const { stdout } = await run(world, ['--json', '--check', disguised]);
+  test('has the same text as JSON', async ({ commandEnv }) => {
+    const { stdout } = await run(commandEnv, ['--json', '--check', disguised]);
     const text = stdout.toString();
     expect(text).not.toMatch(DISGUISE);
     expect((JSON.parse(text) as { message: string }).message).toContain(disguised);

@@ -40,10 +40,10 @@ describe.skipIf(missing !== '')(`a square image in kitty${reason}`, () => {
     ['in high cells', { width: 1280, height: 900, settings: { adjust_line_height: '140%' } }],
     ['in a narrow window', { width: 300, height: 720 }],
     ['in a low window', { width: 1280, height: 200 }],
-  ])('is shown as a whole square %s', async ([, window], { codex, world }) => {
+  ])('is shown as a whole square %s', async ([, window], { codex, commandEnv }) => {
     await codex.play(turn(save('store', PICTURE), HANG));
     const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
-    const session = { command, env: world.env, cwd: world.scratch, ...window };
+    const session = { command, env: commandEnv.env, cwd: commandEnv.scratch, ...window };
     const screenshot = await inKitty(session, (kitty) =>
       // Until the last row is there: kitty may show a part of the picture first.
       kitty.shows((shown) => {

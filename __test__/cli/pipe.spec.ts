@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 
 import { describe, expect, onTestFinished } from 'vitest';
 
-import { CLI, events, run, test, type World } from '../support/cli/command.js';
+import { CLI, events, run, test, type CommandEnvironment } from '../support/cli/command.js';
 import { LINUX, WINDOWS } from '../support/platform.js';
 import { png } from '../support/image/small-png.js';
 import { HANG, save, say, turn, turnFailed } from '../support/stub/steps.js';
@@ -18,11 +18,11 @@ const PICTURE = png({ width: 8, height: 4, seed: 3 });
 const DRAWN = turn(say('I am mixing the colours.'), save('store', PICTURE));
 
 describe('plain output', () => {
-  test('has a line for each event, and a summary', async ({ codex, world }) => {
+  test('has a line for each event, and a summary', async ({ codex, commandEnv }) => {
     await codex.play(DRAWN);
-    const { code, stdout, stderr } = await run(world, ['a fox', '-o', 'fox.png']);
+    const { code, stdout, stderr } = await run(commandEnv, ['a fox', '-o', 'fox.png']);
     expect(code).toBe(0);
-    expect(stdout.toString()).toBe(`${path.join(world.scratch, 'fox.png')}\n`);
+    expect(stdout.toString()).toBe(`${path.join(commandEnv.scratch, 'fox.png')}\n`);
     const lines = stderr.split('\n').slice(0, -1);
     expect(lines.at(-1)).toMatch(/^8 × 4 pixels, 1 kB, in \d+:\d\d$/);
     for (const line of lines.slice(0, -1)) expect(line).toMatch(/^\d+:\d\d {2}\S/);
@@ -31,50 +31,50 @@ describe('plain output', () => {
     expect(stderr).not.toContain('\u001B');
   });
 
-  test('is empty on stderr with --quiet', async ({ codex, world }) => {
+  test('is empty on stderr with --quiet', async ({ codex, commandEnv }) => {
     await codex.play(DRAWN);
-    expect(await run(world, ['a fox', '-q'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await run(commandEnv, ['a fox', '-q'])).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('has warnings with --quiet', async ({ codex, world }) => {
+  test('has warnings with --quiet', async ({ codex, commandEnv }) => {
     await codex.play(DRAWN);
-    const { code, stderr } = await run(world, ['a fox', '-q', '--transparent']);
+    const { code, stderr } = await run(commandEnv, ['a fox', '-q', '--transparent']);
     expect({ code, stderr }).toEqual({
       code: 0,
       stderr: 'Warning: The picture has no transparent pixels.\n',
     });
   });
 
-  test('tells the source and the thread with --verbose', async ({ codex, world }) => {
+  test('tells the source and the thread with --verbose', async ({ codex, commandEnv }) => {
     await codex.play(DRAWN);
-    const { stderr } = await run(world, ['a fox', '-v']);
+    const { stderr } = await run(commandEnv, ['a fox', '-v']);
     expect(stderr).toMatch(/^source store, .*thread [\da-f-]{36}/m);
     const { threadId } = await codex.turn();
     expect(stderr).toContain(threadId);
   });
 
-  test("has Codex's messages with --verbose alone", async ({ codex, world }) => {
+  test("has Codex's messages with --verbose alone", async ({ codex, commandEnv }) => {
     await codex.play([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
-    const silent = await run(world, ['a fox']);
+    const silent = await run(commandEnv, ['a fox']);
     expect(silent.stderr).not.toContain('the dog ate it');
     expect(silent.stderr).toMatch(/--verbose shows more\.\n$/);
-    const verbose = await run(world, ['a fox', '--verbose']);
+    const verbose = await run(commandEnv, ['a fox', '--verbose']);
     expect(verbose.stderr).toMatch(/^ {2}.*the dog ate it/m);
     expect(verbose.stderr).not.toContain('--verbose');
   });
 });
 
 describe('--json', () => {
-  test('prints an object a line, and the result last', async ({ codex, world }) => {
+  test('prints an object a line, and the result last', async ({ codex, commandEnv }) => {
     // Stopped at its image, Codex does not report the tokens.
     await codex.play([...DRAWN.slice(0, -1), HANG]);
-    const outcome = await run(world, ['a fox', '-o', 'fox.png', '--json']);
+    const outcome = await run(commandEnv, ['a fox', '-o', 'fox.png', '--json']);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     const all = events(outcome);
     const { threadId } = await codex.turn();
     expect(all.at(-1)).toEqual({
       type: 'result',
-      path: path.join(world.scratch, 'fox.png'),
+      path: path.join(commandEnv.scratch, 'fox.png'),
       bytes: PICTURE.length,
       width: 8,
       height: 4,
@@ -104,9 +104,9 @@ describe('--json', () => {
     expect(new Set(progress.map(({ type }) => type))).toEqual(new Set(['progress']));
   });
 
-  test('prints the error last, with all its members', async ({ codex, world }) => {
+  test('prints the error last, with all its members', async ({ codex, commandEnv }) => {
     await codex.play([...turn(turnFailed('the dog ate it')), { do: 'exit', code: 1 }]);
-    const outcome = await run(world, ['a fox', '--json']);
+    const outcome = await run(commandEnv, ['a fox', '--json']);
     expect(outcome).toMatchObject({ code: 70, stderr: '' });
     expect(events(outcome).at(-1)).toEqual({
       type: 'error',
@@ -132,7 +132,7 @@ const unread = WINDOWS ? unreadInNode : unreadInShell;
 
 /** With pipes like those of a shell. */
 async function unreadInShell(
-  world: World,
+  commandEnv: CommandEnvironment,
   stream: 'stdout' | 'stderr',
   args: string[],
   ready: () => Promise<void>,
@@ -143,8 +143,8 @@ async function unreadInShell(
     `exec 3>&1 4>&2; { "$@" ${redirection} 3>&- 4>&-; echo "[exit $?]" >&3; } | ` +
     `{ exec <&-; echo '[closed]' >&3; }`;
   const shell = spawn('/bin/sh', ['-c', script, 'sh', process.execPath, CLI, ...args], {
-    cwd: world.scratch,
-    env: world.env,
+    cwd: commandEnv.scratch,
+    env: commandEnv.env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void shell.kill('SIGKILL'));
@@ -156,12 +156,15 @@ async function unreadInShell(
 }
 
 async function unreadInNode(
-  world: World,
+  commandEnv: CommandEnvironment,
   stream: 'stdout' | 'stderr',
   args: string[],
   ready: () => Promise<void>,
 ): Promise<Unread> {
-  const command = spawn(process.execPath, [CLI, ...args], { cwd: world.scratch, env: world.env });
+  const command = spawn(process.execPath, [CLI, ...args], {
+    cwd: commandEnv.scratch,
+    env: commandEnv.env,
+  });
   onTestFinished(() => void command.kill('SIGKILL'));
   const exited = once(command, 'exit');
   const told = buffer(stream === 'stdout' ? command.stderr : command.stdout);
@@ -180,41 +183,41 @@ describe('a reader that closes its end', () => {
     ['the path', 'stdout', []],
     ['the events', 'stdout', ['--json']],
     ['the progress', 'stderr', []],
-  ])('does not stop the call if it reads %s', async ([, stream, args], { codex, world }) => {
+  ])('does not stop the call if it reads %s', async ([, stream, args], { codex, commandEnv }) => {
     await codex.play(GATED);
     const command = ['a fox', '-o', 'fox.png', ...args];
-    const { code, told } = await unread(world, stream, command, () => codex.open('draw'));
+    const { code, told } = await unread(commandEnv, stream, command, () => codex.open('draw'));
     expect({ code, told }).toMatchObject({ code: 0 });
     expect(told).not.toContain('codex-image:');
-    expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
+    expect(await readFile(path.join(commandEnv.scratch, 'fox.png'))).toEqual(PICTURE);
   });
 
-  test('makes the call fail if it reads the image', async ({ codex, world }) => {
+  test('makes the call fail if it reads the image', async ({ codex, commandEnv }) => {
     await codex.play(GATED);
     const command = ['a fox', '-o', '-'];
-    const { code, told } = await unread(world, 'stdout', command, () => codex.open('draw'));
+    const { code, told } = await unread(commandEnv, 'stdout', command, () => codex.open('draw'));
     expect({ code, told }).toMatchObject({ code: 73 });
     expect(told).toMatch(/stdout cannot be written: broken pipe\. Codex has kept the picture/);
-    expect(await readdir(world.scratch)).toEqual([]);
+    expect(await readdir(commandEnv.scratch)).toEqual([]);
   });
 
-  test('does not change the exit code of a failure', async ({ codex, world }) => {
+  test('does not change the exit code of a failure', async ({ codex, commandEnv }) => {
     await codex.play(turn({ do: 'await', gate: 'draw' }));
-    const { code } = await unread(world, 'stderr', ['a fox'], () => codex.open('draw'));
+    const { code } = await unread(commandEnv, 'stderr', ['a fox'], () => codex.open('draw'));
     expect(code).toBe(65);
   });
 });
 
 /** Runs the command with that redirection of a shell. */
 async function redirected(
-  world: World,
+  commandEnv: CommandEnvironment,
   args: string,
   redirection: string,
 ): Promise<{ code: number; stderr: string }> {
   const command = `"$0" "$1" 'a fox' -q ${args} ${redirection}`;
   const shell = spawn('/bin/sh', ['-c', command, process.execPath, CLI], {
-    cwd: world.scratch,
-    env: world.env,
+    cwd: commandEnv.scratch,
+    env: commandEnv.env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const [[code], stderr] = await Promise.all([once(shell, 'close'), buffer(shell.stderr)]);
@@ -225,9 +228,9 @@ async function redirected(
 describe.skipIf(WINDOWS)('a stdout that is closed', () => {
   test.for(['>&-', '>/dev/null'])(
     'fails a call whose image it should get, before a turn is spent: %s',
-    async (redirection, { codex, world }) => {
+    async (redirection, { codex, commandEnv }) => {
       await codex.play(DRAWN);
-      const { code, stderr } = await redirected(world, '-o -', redirection);
+      const { code, stderr } = await redirected(commandEnv, '-o -', redirection);
       expect({ code, stderr }).toEqual({
         code: 73,
         stderr: 'codex-image: stdout is closed, so the picture would be lost. [OUTPUT_FAILED]\n',
@@ -236,10 +239,10 @@ describe.skipIf(WINDOWS)('a stdout that is closed', () => {
     },
   );
 
-  test('does not fail a call whose image goes to a file', async ({ codex, world }) => {
+  test('does not fail a call whose image goes to a file', async ({ codex, commandEnv }) => {
     await codex.play(DRAWN);
-    expect(await redirected(world, '-o fox.png', '>&-')).toEqual({ code: 0, stderr: '' });
-    expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
+    expect(await redirected(commandEnv, '-o fox.png', '>&-')).toEqual({ code: 0, stderr: '' });
+    expect(await readFile(path.join(commandEnv.scratch, 'fox.png'))).toEqual(PICTURE);
   });
 });
 
@@ -249,11 +252,11 @@ test.skipIf(!LINUX).for<[what: string, args: string]>([
   ['last event', '--json'],
 ])(
   'a call fails if its %s cannot be written to a full disk',
-  async ([, args], { codex, world }) => {
+  async ([, args], { codex, commandEnv }) => {
     await codex.play(DRAWN);
-    const { code, stderr } = await redirected(world, `-o fox.png ${args}`, '>/dev/full');
+    const { code, stderr } = await redirected(commandEnv, `-o fox.png ${args}`, '>/dev/full');
     expect(code).toBe(73);
     expect(stderr).toContain('stdout cannot be written: no space left on device.');
-    expect(await readFile(path.join(world.scratch, 'fox.png'))).toEqual(PICTURE);
+    expect(await readFile(path.join(commandEnv.scratch, 'fox.png'))).toEqual(PICTURE);
   },
 );

@@ -6,7 +6,7 @@
 import { describe, expect } from 'vitest';
 
 import { preview } from '../../bin/preview.mjs';
-import { run, Terminal, test, type World } from '../support/cli/command.js';
+import { run, Terminal, test, type CommandEnvironment } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { png } from '../support/image/small-png.js';
 import { HANG, save, turn } from '../support/stub/steps.js';
@@ -29,11 +29,11 @@ interface Setting {
 /** What was sent to a terminal for one image. */
 async function sent(
   codex: StubCodex,
-  world: World,
+  commandEnv: CommandEnvironment,
   { args = [], picture = PICTURE, ...setting }: Setting,
 ): Promise<string> {
   await codex.play(turn(save('store', picture), HANG));
-  const terminal = new Terminal(world, ['a fox', ...args], setting);
+  const terminal = new Terminal(commandEnv, ['a fox', ...args], setting);
   expect(await terminal.exited()).toBe(0);
   return terminal.output;
 }
@@ -58,8 +58,8 @@ function expectPicture(base64: string, picture = PICTURE): void {
 
 // The console of Windows renders for its terminals, and drops sequences that it does not know.
 describe.skipIf(WINDOWS)('kitty', () => {
-  test('gets the image in chunks', async ({ codex, world }) => {
-    const output = await sent(codex, world, { env: KITTY });
+  test('gets the image in chunks', async ({ codex, commandEnv }) => {
+    const output = await sent(codex, commandEnv, { env: KITTY });
     const commands = kitty(output);
     expectPicture(commands.map(({ payload }) => payload).join(''));
     const [first, ...rest] = commands;
@@ -72,9 +72,9 @@ describe.skipIf(WINDOWS)('kitty', () => {
     expect(output).toMatch(/\u001B\\\r\n1024 × 680 pixels, 2\.1 MB/);
   });
 
-  test('gets a small image at once', async ({ codex, world }) => {
+  test('gets a small image at once', async ({ codex, commandEnv }) => {
     const picture = png();
-    const commands = kitty(await sent(codex, world, { env: KITTY, picture }));
+    const commands = kitty(await sent(codex, commandEnv, { env: KITTY, picture }));
     expect(commands).toMatchObject([{ control: 'a=T,f=100,q=2,c=60,r=20,m=0' }]);
     expectPicture(commands[0]?.payload ?? '', picture);
   });
@@ -85,8 +85,8 @@ describe.skipIf(WINDOWS)('kitty', () => {
     ['as many columns as a narrow one has', { columns: 30, rows: 60 }, 'c=30,r=10'],
     ['one row where there is no room for more', { columns: 200, rows: 2 }, 'c=3,r=1'],
     ['one column where there is one', { columns: 1, rows: 24 }, 'c=1,r=1'],
-  ])('gets an image of 3 × 2 in %s', async ([, size, sides], { codex, world }) => {
-    const [first] = kitty(await sent(codex, world, { env: KITTY, picture: png(), ...size }));
+  ])('gets an image of 3 × 2 in %s', async ([, size, sides], { codex, commandEnv }) => {
+    const [first] = kitty(await sent(codex, commandEnv, { env: KITTY, picture: png(), ...size }));
     expect(first?.control).toContain(`,${sides},`);
   });
 
@@ -111,8 +111,8 @@ describe.skipIf(WINDOWS)('kitty', () => {
 });
 
 describe.skipIf(WINDOWS)('iTerm2', () => {
-  test('gets the image in parts, because one would be too long', async ({ codex, world }) => {
-    const output = await sent(codex, world, { env: ITERM });
+  test('gets the image in parts, because one would be too long', async ({ codex, commandEnv }) => {
+    const output = await sent(codex, commandEnv, { env: ITERM });
     const [head, ...rest] = iterm(output);
     expect(head).toBe(
       `MultipartFile=inline=1;size=${PICTURE.length};width=auto;height=20;preserveAspectRatio=1`,
@@ -131,8 +131,8 @@ describe.skipIf(WINDOWS)('iTerm2', () => {
     ['iTerm2 of an unknown version', { TERM_PROGRAM: 'iTerm.app' }],
     ['WezTerm, which knows no parts', WEZTERM],
     ['mintty', { TERM_PROGRAM: 'mintty' }],
-  ])('gets the image as a whole: %s', async ([, env], { codex, world }) => {
-    const [command = '', ...more] = iterm(await sent(codex, world, { env, columns: 20 }));
+  ])('gets the image as a whole: %s', async ([, env], { codex, commandEnv }) => {
+    const [command = '', ...more] = iterm(await sent(codex, commandEnv, { env, columns: 20 }));
     expect(more).toEqual([]);
     const [options, base64 = ''] = command.split(':');
     expect(options).toBe(
@@ -149,14 +149,12 @@ describe.skipIf(WINDOWS)('the preview', () => {
     ['kitty under another TERM', 'kitty', { KITTY_WINDOW_ID: '1' }],
     ['kitty that was started from iTerm2', 'kitty', { ...KITTY, ...ITERM }],
     ['iTerm2 through ssh', 'iterm', { LC_TERMINAL: 'iTerm2', LC_TERMINAL_VERSION: '3.5.0' }],
-  ])('is shown by %s', async ([, protocol, env], { codex, world }) => {
-    const output = await sent(codex, world, { env, picture: png() });
+  ])('is shown by %s', async ([, protocol, env], { codex, commandEnv }) => {
+    const output = await sent(codex, commandEnv, { env, picture: png() });
     expect(kitty(output).length > 0).toBe(protocol === 'kitty');
     expect(iterm(output).length > 0).toBe(protocol === 'iterm');
   });
-});
 
-describe.skipIf(WINDOWS)('the preview', () => {
   test.for<[what: string, setting: Setting]>([
     ['by a terminal that is not known', { env: {} }],
     ['by one that is known for not doing it', { env: { TERM_PROGRAM: 'Apple_Terminal' } }],
@@ -169,16 +167,19 @@ describe.skipIf(WINDOWS)('the preview', () => {
     ['with --no-preview', { env: KITTY, args: ['--no-preview'] }],
     ['with --quiet', { env: KITTY, args: ['--quiet'] }],
     ['with --json', { env: KITTY, args: ['--json'] }],
-  ])('is not shown %s', async ([, setting], { codex, world }) => {
-    const output = await sent(codex, world, { ...setting, picture: png() });
+  ])('is not shown %s', async ([, setting], { codex, commandEnv }) => {
+    const output = await sent(codex, commandEnv, { ...setting, picture: png() });
     expect(kitty(output)).toEqual([]);
     expect(iterm(output)).toEqual([]);
   });
 });
 
-test.for([KITTY, ITERM])('the preview is not shown in a pipe', async (env, { codex, world }) => {
-  await codex.play(turn(save('store', png())));
-  const { code, stderr, stdout } = await run(world, ['a fox'], { env });
-  expect(code).toBe(0);
-  expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');
-});
+test.for([KITTY, ITERM])(
+  'the preview is not shown in a pipe',
+  async (env, { codex, commandEnv }) => {
+    await codex.play(turn(save('store', png())));
+    const { code, stderr, stdout } = await run(commandEnv, ['a fox'], { env });
+    expect(code).toBe(0);
+    expect(`${stdout.toString()}${stderr}`).not.toContain('\u001B');
+  },
+);

@@ -15,9 +15,9 @@ const PICTURE = makePng({ width: 512, height: 384, seed: 1 });
 
 test('the command draws with the real CLI', async ({ real }) => {
   real.backend.play([draw({ image: PICTURE }), talk(600_000)]);
-  const world = { scratch: real.scratch, env: { ...real.env, CODEX_BIN: CODE.cli.launcher } };
+  const commandEnv = { scratch: real.scratch, env: { ...real.env, CODEX_BIN: CODE.cli.launcher } };
   const prompt = 'a red fox, "flat" design';
-  const outcome = await run(world, ['-', '-o', 'fox.png', '-a', '4:3', '--json'], {
+  const outcome = await run(commandEnv, ['-', '-o', 'fox.png', '-a', '4:3', '--json'], {
     stdin: prompt,
   });
   expect(outcome).toMatchObject({ code: 0, stderr: '' });

@@ -6,7 +6,7 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { Terminal, test, type World } from '../support/cli/command.js';
+import { Terminal, test, type CommandEnvironment } from '../support/cli/command.js';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE } from '../support/image/small-png.js';
 import { save, say, turn } from '../support/stub/steps.js';
@@ -35,30 +35,33 @@ interface Setting {
 /** Starts the command, and resolves when it has shown Codex's message as `shown`. */
 async function drawing(
   codex: StubCodex,
-  world: World,
+  commandEnv: CommandEnvironment,
   { said = SAID, args = [], ...setting }: Setting = {},
   shown = /mixing/,
 ): Promise<Terminal> {
   await codex.play(steps(said));
-  const terminal = new Terminal(world, ['a fox', '-o', 'fox.png', ...args], setting);
+  const terminal = new Terminal(commandEnv, ['a fox', '-o', 'fox.png', ...args], setting);
   await terminal.sent(shown);
   return terminal;
 }
 
-test('the progress line is redrawn in place, and removed at the end', async ({ codex, world }) => {
-  const terminal = await drawing(codex, world, { columns: 200 });
+test('the progress line is redrawn in place, and removed at the end', async ({
+  codex,
+  commandEnv,
+}) => {
+  const terminal = await drawing(codex, commandEnv, { columns: 200 });
   expect(await terminal.lines()).toEqual([expect.stringMatching(/^\d+:\d\d {2}I am mixing/)]);
   await codex.open('draw');
   expect(await terminal.exited()).toBe(0);
   expect(await terminal.lines()).toEqual([
     expect.stringMatching(/^3 × 2 pixels, 1 kB, in \d+:\d\d$/),
-    path.join(world.scratch, 'fox.png'),
+    path.join(commandEnv.scratch, 'fox.png'),
     '[exit 0]',
   ]);
 });
 
-testBytes('all earlier messages are shown as well', async ({ codex, world }) => {
-  const terminal = await drawing(codex, world, { columns: 200 });
+testBytes('all earlier messages are shown as well', async ({ codex, commandEnv }) => {
+  const terminal = await drawing(codex, commandEnv, { columns: 200 });
   await codex.open('draw');
   expect(await terminal.exited()).toBe(0);
   for (const phase of ['Looking for Codex', 'Starting Codex', 'Codex has started']) {
@@ -66,8 +69,8 @@ testBytes('all earlier messages are shown as well', async ({ codex, world }) => 
   }
 });
 
-testBytes('the elapsed time advances without events', async ({ codex, world }) => {
-  const terminal = await drawing(codex, world);
+testBytes('the elapsed time advances without events', async ({ codex, commandEnv }) => {
+  const terminal = await drawing(codex, commandEnv);
   await terminal.sent(/(\d+:\d\d) {2}I am mixing[^]*(?!\1)\d+:\d\d {2}I am mixing/);
   expect(await terminal.lines()).toEqual([expect.stringMatching(/mixing/)]);
   await codex.open('draw');
@@ -82,18 +85,18 @@ describe('the progress line', () => {
     ['with letters as wide as two', 20, `Long ${'狐狸'.repeat(30)}`],
     ['with emoji', 20, `Long ${'🦊👨‍👩‍👧‍👦'.repeat(15)}`],
     ['with letters of two marks', 20, `Long ${'e\u0301'.repeat(60)}`],
-  ])('never wraps %s', async ([, columns, said], { codex, world }) => {
+  ])('never wraps %s', async ([, columns, said], { codex, commandEnv }) => {
     // The narrowest terminal cannot hold a word.
     const shown = columns === 1 ? /(\u001B\[\?7h[^]*){4}/ : /Long/;
-    const terminal = await drawing(codex, world, { said, columns }, shown);
+    const terminal = await drawing(codex, commandEnv, { said, columns }, shown);
     expect((await terminal.lines()).length).toBeLessThanOrEqual(1);
     await codex.open('draw');
     expect(await terminal.exited()).toBe(0);
     expect((await terminal.lines()).join('')).not.toContain('Long');
   });
 
-  testBytes('never wraps in a terminal that becomes narrow', async ({ codex, world }) => {
-    const terminal = await drawing(codex, world, { columns: 120 });
+  testBytes('never wraps in a terminal that becomes narrow', async ({ codex, commandEnv }) => {
+    const terminal = await drawing(codex, commandEnv, { columns: 120 });
     terminal.resize(10, 24);
     await terminal.sent(/\d:\d\d {2}I a\u001B/);
     await codex.open('draw');
@@ -105,8 +108,8 @@ describe('the progress', () => {
   testBytes.for<[what: string, env: Record<string, string>]>([
     ['TERM=dumb', { TERM: 'dumb' }],
     ['CI', { CI: 'true' }],
-  ])('is printed line by line with %s', async ([, env], { codex, world }) => {
-    const terminal = await drawing(codex, world, { env, columns: 200 });
+  ])('is printed line by line with %s', async ([, env], { codex, commandEnv }) => {
+    const terminal = await drawing(codex, commandEnv, { env, columns: 200 });
     await codex.open('draw');
     expect(await terminal.exited()).toBe(0);
     expect(terminal.output).not.toContain('\u001B');
@@ -114,7 +117,7 @@ describe('the progress', () => {
       expect.arrayContaining([
         expect.stringMatching(/^\d+:\d\d {2}Starting Codex$/),
         expect.stringMatching(/^\d+:\d\d {2}I am mixing the colours\.$/),
-        path.join(world.scratch, 'fox.png'),
+        path.join(commandEnv.scratch, 'fox.png'),
       ]),
     );
   });
@@ -122,24 +125,24 @@ describe('the progress', () => {
 
 testBytes.for<Record<string, string>>([{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1' }])(
   'the progress has no colours: %o',
-  async (env, { codex, world }) => {
-    const terminal = await drawing(codex, world, { env });
+  async (env, { codex, commandEnv }) => {
+    const terminal = await drawing(codex, commandEnv, { env });
     await codex.open('draw');
     expect(await terminal.exited()).toBe(0);
     expect(terminal.output).not.toMatch(/\u001B\[[\d;]*m/);
   },
 );
 
-test('--quiet prints nothing but the path', async ({ codex, world }) => {
+test('--quiet prints nothing but the path', async ({ codex, commandEnv }) => {
   await codex.play(turn(save('store', PICTURE)));
-  const terminal = new Terminal(world, ['a fox', '-o', 'fox.png', '-q'], { columns: 200 });
+  const terminal = new Terminal(commandEnv, ['a fox', '-o', 'fox.png', '-q'], { columns: 200 });
   expect(await terminal.exited()).toBe(0);
-  expect(await terminal.lines()).toEqual([path.join(world.scratch, 'fox.png'), '[exit 0]']);
+  expect(await terminal.lines()).toEqual([path.join(commandEnv.scratch, 'fox.png'), '[exit 0]']);
 });
 
-test('a failure replaces the progress line', async ({ codex, world }) => {
+test('a failure replaces the progress line', async ({ codex, commandEnv }) => {
   await codex.play([...turn(say(SAID)), { do: 'exit', code: 7 }]);
-  const terminal = new Terminal(world, ['a fox'], { columns: 200 });
+  const terminal = new Terminal(commandEnv, ['a fox'], { columns: 200 });
   expect(await terminal.exited()).toBe(70);
   expect(await terminal.lines()).toEqual([
     expect.stringMatching(/^codex-image: codex image_gen exited exit 7\..* \[CODEX_FAILED\]$/),
@@ -148,17 +151,17 @@ test('a failure replaces the progress line', async ({ codex, world }) => {
   ]);
 });
 
-test('-o - is refused on a terminal before a turn is spent', async ({ codex, world }) => {
-  const terminal = new Terminal(world, ['a fox', '-o', '-'], { columns: 200 });
+test('-o - is refused on a terminal before a turn is spent', async ({ codex, commandEnv }) => {
+  const terminal = new Terminal(commandEnv, ['a fox', '-o', '-'], { columns: 200 });
   expect(await terminal.exited()).toBe(64);
   expect(terminal.output).toContain('stdout is a terminal');
   expect(await codex.recordings()).toEqual([]);
 });
 
 test('the message about a missing prompt does not mention stdin on a terminal', async ({
-  world,
+  commandEnv,
 }) => {
-  const terminal = new Terminal(world, [], { columns: 200 });
+  const terminal = new Terminal(commandEnv, [], { columns: 200 });
   expect(await terminal.exited()).toBe(64);
   expect(terminal.output).toContain('There is no prompt. `codex-image --help` tells');
 });

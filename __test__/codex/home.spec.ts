@@ -128,7 +128,7 @@ describe.skipIf(!mayOverlay())('a user database that does not answer (takes over
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test('ends a check and a recovery as well', async ({ codex }) => {
+  test('does not keep a check and a recovery from ending', async ({ codex }) => {
     const [env, wrapper] = await homeless(codex);
     expect(await checkInOwnProcess({ codexPath: SCRIPT_STUB, env }, wrapper)).toMatchObject({
       ready: false,

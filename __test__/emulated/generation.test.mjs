@@ -14,10 +14,10 @@ import {
   recoverCodexImage,
 } from '../../index.js';
 import { platformOf } from '../../loader/platform.js';
-import { PATIENCE_MS, PICTURE, World } from './world.mjs';
+import { EmulatedCodex, PICTURE, TIMEOUT_MS } from './fixture.mjs';
 
 /** The time limit of a test that hangs. */
-const LIMIT = { timeout: PATIENCE_MS };
+const LIMIT = { timeout: TIMEOUT_MS };
 const EMULATED = process.env['EMULATED_NAME'];
 /** qemu does not share the memory by which glibc learns that a program could not be started. */
 const IN_QEMU_WITH_GLIBC = EMULATED === 'arm64';
@@ -35,15 +35,15 @@ test('the C library is recognised', { skip: EMULATED === undefined }, () => {
 
 describe('an image', () => {
   test('is returned byte for byte while Codex runs', LIMIT, async (t) => {
-    const world = new World(t);
-    const png = await generateCodexImage(world.options('thread message save tool hang'));
+    const codex = new EmulatedCodex(t);
+    const png = await generateCodexImage(codex.options('thread message save tool hang'));
     assert.deepEqual(png, PICTURE);
-    world.expectNothingLeft();
+    codex.expectNothingLeft();
   });
 
   test('comes with its facts', LIMIT, async (t) => {
-    const world = new World(t);
-    const options = world.options('thread message save', { completion: 'exit' });
+    const codex = new EmulatedCodex(t);
+    const options = codex.options('thread message save', { completion: 'exit' });
     /** @type {string[]} */
     const phases = [];
     const image = await generateCodexImageDetailed(options, (_message, { phase }) => {
@@ -55,26 +55,26 @@ describe('an image', () => {
     assert.ok(phases.includes('message') && phases.includes('checking'), phases.join());
     const recovered = await recoverCodexImage({
       threadId: image.threadId ?? '',
-      codexHome: world.home,
+      codexHome: codex.home,
     });
     assert.deepEqual(recovered.png, PICTURE);
   });
 
   test('is taken from the workspace', LIMIT, async (t) => {
-    const world = new World(t);
-    const image = await generateCodexImageDetailed(world.options('thread copy'));
+    const codex = new EmulatedCodex(t);
+    const image = await generateCodexImageDetailed(codex.options('thread copy'));
     assert.deepEqual([image.png, image.source], [PICTURE, 'workspace']);
   });
 
   test('is requested with the prompt and the settings unchanged', LIMIT, async (t) => {
-    const world = new World(t);
+    const codex = new EmulatedCodex(t);
     const prompt = 'a "fox" \\ %PATH% $(x) `y` ^& 🦊\r\n\t-- and\na second line';
     const config = { plain: 'true', quoted: String.raw`"C:\\a \"b\" c\\"`, empty: '""' };
-    await generateCodexImage(world.options('thread save', { prompt, config }));
-    assert.ok(world.saw('stdin').includes(prompt));
-    const args = world.saw('args').split('\0');
+    await generateCodexImage(codex.options('thread save', { prompt, config }));
+    assert.ok(codex.saw('stdin').includes(prompt));
+    const args = codex.saw('args').split('\0');
     for (const [key, value] of Object.entries(config)) assert.ok(args.includes(`${key}=${value}`));
-    const workspace = world.saw('cwd');
+    const workspace = codex.saw('cwd');
     assert.equal(path.basename(workspace), 'workspace');
   });
 
@@ -85,18 +85,18 @@ describe('an image', () => {
       skip: process.platform !== 'win32',
     },
     async (t) => {
-      const world = new World(t);
-      const options = world.options('thread save');
+      const codex = new EmulatedCodex(t);
+      const options = codex.options('thread save');
       assert.ok(!('SYSTEMROOT' in (options.env ?? {})));
       await generateCodexImage(options);
-      const names = world.saw('variables').toUpperCase().split('\0');
+      const names = codex.saw('variables').toUpperCase().split('\0');
       for (const name of ['SYSTEMROOT', 'COMSPEC', 'PATHEXT'])
         assert.ok(names.includes(name), name);
     },
   );
 
   test('is announced by checkCodex', LIMIT, async (t) => {
-    const { codexPath, env } = new World(t).options('');
+    const { codexPath, env } = new EmulatedCodex(t).options('');
     assert.equal((await checkCodex({ codexPath, env })).ready, true);
   });
 });
@@ -109,15 +109,15 @@ describe('a call', () => {
   ];
   for (const [what, steps, error] of cases) {
     test(`fails ${what}`, LIMIT, async (t) => {
-      const options = new World(t).options(steps);
+      const options = new EmulatedCodex(t).options(steps);
       await assert.rejects(generateCodexImage(options), { name: 'CodexImageError', ...error });
     });
   }
 
   test('fails without a Codex', LIMIT, async (t) => {
-    const world = new World(t);
-    const codexPath = path.join(world.controlDir, 'no-codex');
-    await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
+    const codex = new EmulatedCodex(t);
+    const codexPath = path.join(codex.controlDir, 'no-codex');
+    await assert.rejects(generateCodexImage(codex.options('', { codexPath })), {
       code: 'CODEX_NOT_FOUND',
     });
   });
@@ -126,13 +126,13 @@ describe('a call', () => {
     'fails with a Codex that is no program',
     { ...LIMIT, skip: IN_QEMU_WITH_GLIBC },
     async (t) => {
-      const world = new World(t);
+      const codex = new EmulatedCodex(t);
       const codexPath = path.join(
-        world.controlDir,
+        codex.controlDir,
         process.platform === 'win32' ? 'codex.exe' : 'codex',
       );
       await writeFile(codexPath, '#!/nowhere/sh\n', { mode: 0o755 });
-      await assert.rejects(generateCodexImage(world.options('', { codexPath })), {
+      await assert.rejects(generateCodexImage(codex.options('', { codexPath })), {
         code: 'SPAWN_FAILED',
       });
     },
@@ -143,46 +143,46 @@ describe('a process tree with a live tool', () => {
   const BUSY = 'thread message tool hang';
 
   test('is gone after a timeout', LIMIT, async (t) => {
-    const world = new World(t);
-    const call = generateCodexImage(world.options(BUSY, { timeoutMs: 30_000 }));
+    const codex = new EmulatedCodex(t);
+    const call = generateCodexImage(codex.options(BUSY, { timeoutMs: 30_000 }));
     const rejected = assert.rejects(call, { code: 'TIMEOUT' });
-    await world.running();
+    await codex.running();
     await rejected;
-    world.expectNothingLeft();
+    codex.expectNothingLeft();
   });
 
   test('is gone after an abort', LIMIT, async (t) => {
-    const world = new World(t);
+    const codex = new EmulatedCodex(t);
     const controller = new AbortController();
     const { signal } = controller;
-    const call = generateCodexImage(world.options(BUSY, { signal }));
+    const call = generateCodexImage(codex.options(BUSY, { signal }));
     const rejected = assert.rejects(call, (reason) => reason === signal.reason);
-    await world.running();
+    await codex.running();
     controller.abort();
     await rejected;
-    world.expectNothingLeft();
+    codex.expectNothingLeft();
   });
 
   test('is gone after the host process has ended', LIMIT, async (t) => {
-    const world = new World(t);
-    const host = await world.hostProcess(world.options(BUSY));
+    const codex = new EmulatedCodex(t);
+    const host = await codex.hostProcess(codex.options(BUSY));
     host.stdin?.write('process.exit\n');
     assert.deepEqual(await once(host, 'exit'), [3, null]);
-    world.expectNothingLeft();
+    codex.expectNothingLeft();
   });
 
   test(
     'is gone after the host process was killed and the next call has started',
     LIMIT,
     async (t) => {
-      const world = new World(t);
-      const host = await world.hostProcess(world.options(BUSY));
+      const codex = new EmulatedCodex(t);
+      const host = await codex.hostProcess(codex.options(BUSY));
       host.kill('SIGKILL');
       const [, signal] = await once(host, 'exit');
       assert.equal(signal, 'SIGKILL');
-      await world.dead();
-      assert.deepEqual(await generateCodexImage(world.options('thread save')), PICTURE);
-      world.expectNothingLeft();
+      await codex.dead();
+      assert.deepEqual(await generateCodexImage(codex.options('thread save')), PICTURE);
+      codex.expectNothingLeft();
     },
   );
 });

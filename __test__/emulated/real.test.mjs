@@ -6,19 +6,19 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { generateCodexImage } from '../../index.js';
-import { needed, PATIENCE_MS, World } from './world.mjs';
+import { EmulatedCodex, needed, TIMEOUT_MS } from './fixture.mjs';
 
 const REAL_ENV = JSON.parse(needed('REAL_CODEX_ENV'));
 const PICTURE = readFileSync(needed('REAL_CODEX_PICTURE'));
 
 describe('an image of the real Codex', () => {
   for (const sandbox of /** @type {const} */ (['read-only', 'danger-full-access'])) {
-    test(`is handed over byte for byte: ${sandbox}`, { timeout: 3 * PATIENCE_MS }, async (t) => {
-      const world = new World(t);
-      const options = world.options('', { sandbox, timeoutMs: 2 * PATIENCE_MS });
+    test(`is handed over byte for byte: ${sandbox}`, { timeout: 3 * TIMEOUT_MS }, async (t) => {
+      const codex = new EmulatedCodex(t);
+      const options = codex.options('', { sandbox, timeoutMs: 2 * TIMEOUT_MS });
       const env = { ...options.env, ...REAL_ENV };
       assert.deepEqual(await generateCodexImage({ ...options, env }), PICTURE);
-      world.expectNothingLeft();
+      codex.expectNothingLeft();
     });
   }
 });

@@ -24,16 +24,16 @@ import { StubCodex } from '../support/stub/stub.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
 import { SCRIPT_STUB } from '../support/stub/stub-program.js';
 import type { MediaRequest } from './support/client.js';
-import { type Environment, type Studio, stubbedEnv, test } from './support/studio.js';
+import { type Environment, type Daemon, stubbedEnv, test } from './support/daemon.js';
 import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/policy.js';
 
 const NOTE = `codex-cli/image_gen · 16:9 · ${PICTURE.length} bytes · ChatGPT subscription (no API key)`;
 const GATE: Step = { do: 'await', gate: 'end' };
 
 describe('an image', () => {
-  test('reaches the project byte for byte', async ({ codex, studio }) => {
+  test('reaches the project byte for byte', async ({ codex, daemon }) => {
     await codex.play(turn(save('store', PICTURE), HANG));
-    const task = await studio.client.draw({ aspect: '16:9', output: 'assets.v2/fox.png' });
+    const task = await daemon.client.draw({ aspect: '16:9', output: 'assets.v2/fox.png' });
     expect(task).toMatchObject({
       status: 'done',
       file: {
@@ -45,24 +45,24 @@ describe('an image', () => {
         providerNote: NOTE,
       },
     });
-    expect(await studio.read('assets.v2/fox.png')).toEqual(PICTURE);
+    expect(await daemon.read('assets.v2/fox.png')).toEqual(PICTURE);
     await codex.expectNothingLeft();
   });
 
   test.for(['fox.webp', 'fox', 'fox.tar.gz'])(
     'is a PNG, also as %s',
-    async (output, { codex, studio }) => {
+    async (output, { codex, daemon }) => {
       await codex.play(turn(save('store', PICTURE)));
-      const { file } = await studio.client.draw({ output });
+      const { file } = await daemon.client.draw({ output });
       expect(file).toMatchObject({ name: expect.stringMatching(/\.png$/), mime: 'image/png' });
-      expect(await studio.files()).toEqual([file?.name]);
+      expect(await daemon.files()).toEqual([file?.name]);
     },
   );
 
-  test('is drawn by the prompt and the aspect of the request', async ({ codex, studio }) => {
+  test('is drawn by the prompt and the aspect of the request', async ({ codex, daemon }) => {
     await codex.play(turn(save('store', PICTURE)));
     const prompt = 'ein Füchslein\n狐 🦊 $(id) --help';
-    await studio.client.draw({ prompt, aspect: '9:16' });
+    await daemon.client.draw({ prompt, aspect: '9:16' });
     const { stdin, args } = await codex.turn();
     expect(stdin).toContain(`\n${prompt}\n`);
     expect(stdin).toContain('9:16');
@@ -71,58 +71,58 @@ describe('an image', () => {
     expect(args.join(' ')).not.toContain('codex-image-gen');
   });
 
-  test('is reported while it is drawn', async ({ codex, studio }) => {
+  test('is reported while it is drawn', async ({ codex, daemon }) => {
     await codex.play(turn(RUNNING, GATE, save('store', PICTURE)));
-    const taskId = await studio.client.start();
+    const taskId = await daemon.client.start();
     await codex.reached('running');
-    const view = await studio.client.wait(taskId, 0);
+    const view = await daemon.client.wait(taskId, 0);
     expect(view).toMatchObject({ status: 'running', progress: expect.any(Array) });
     expect(view.progress[0]).toMatch(/\S/);
     await codex.open('end');
-    expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
+    expect(await daemon.client.follow(taskId)).toMatchObject({ status: 'done' });
   });
 
-  test('can be drawn twice at once', async ({ codex, studio }) => {
+  test('can be drawn twice at once', async ({ codex, daemon }) => {
     const other = await StubCodex.create();
     onTestFinished(() => other.close());
-    const worlds = [codex, other].map((world, n) => ({ world, picture: png({ seed: n + 1 }) }));
+    const stubs = [codex, other].map((stub, n) => ({ stub, picture: png({ seed: n + 1 }) }));
 
     const tasks: string[] = [];
-    for (const [n, { world, picture }] of worlds.entries()) {
-      await world.play(turn(RUNNING, GATE, save('store', picture)));
-      studio.resolve(stubbedEnv(world));
-      tasks.push(await studio.client.start({ output: `${n}.png` }));
+    for (const [n, { stub, picture }] of stubs.entries()) {
+      await stub.play(turn(RUNNING, GATE, save('store', picture)));
+      daemon.resolve(stubbedEnv(stub));
+      tasks.push(await daemon.client.start({ output: `${n}.png` }));
       // The daemon reads its environment after it has answered.
-      await world.reached('running');
+      await stub.reached('running');
     }
-    await Promise.all(worlds.map(({ world }) => world.open('end')));
+    await Promise.all(stubs.map(({ stub }) => stub.open('end')));
 
-    const views = await Promise.all(tasks.map((taskId) => studio.client.follow(taskId)));
+    const views = await Promise.all(tasks.map((taskId) => daemon.client.follow(taskId)));
     expect(views.map(({ status }) => status)).toEqual(['done', 'done']);
-    const drawn = await Promise.all(['0.png', '1.png'].map((name) => studio.read(name)));
-    expect(drawn).toEqual(worlds.map(({ picture }) => picture));
+    const drawn = await Promise.all(['0.png', '1.png'].map((name) => daemon.read(name)));
+    expect(drawn).toEqual(stubs.map(({ picture }) => picture));
   });
 
-  test('is drawn by the CLI of the first proposal', async ({ codex, studio }) => {
+  test('is drawn by the CLI of the first proposal', async ({ codex, daemon }) => {
     // It names no thread, is found by CODEX_BIN, and leaves one pixel with more bytes behind in the
     // workspace.
     const tiny = Buffer.concat([png({ width: 1, height: 1 }), Buffer.from('more')]);
     await codex.play([save('workspace', tiny)]);
-    expect(await studio.client.draw({ output: 'dot.png' })).toMatchObject({ status: 'done' });
-    expect(await studio.read('dot.png')).toEqual(tiny);
+    expect(await daemon.client.draw({ output: 'dot.png' })).toMatchObject({ status: 'done' });
+    expect(await daemon.read('dot.png')).toEqual(tiny);
   });
 });
 
-test("the user's saved settings win, except for an API key", async ({ codex, studio }) => {
+test("the user's saved settings win, except for an API key", async ({ codex, daemon }) => {
   await codex.play(turn(save('store', PICTURE)));
-  studio.resolve({ CODEX_HOME: codex.scratch, CODEX_BIN: undefined });
-  await studio.save({
+  daemon.resolve({ CODEX_HOME: codex.scratch, CODEX_BIN: undefined });
+  await daemon.save({
     CODEX_HOME: codex.home,
     CODEX_BIN: SCRIPT_STUB,
     OPENAI_API_KEY: 'sk-made-up',
   });
-  expect((await studio.client.readiness()).body).toMatchObject({ ready: true });
-  expect(await studio.client.draw()).toMatchObject({ status: 'done' });
+  expect((await daemon.client.readiness()).body).toMatchObject({ ready: true });
+  expect(await daemon.client.draw()).toMatchObject({ status: 'done' });
   const { env } = await codex.turn();
   expect(env).toMatchObject({ CODEX_HOME: codex.home });
   expect(env).not.toHaveProperty('OPENAI_API_KEY');
@@ -132,12 +132,12 @@ describe('reference images', () => {
   const FIRST = png({ seed: 2 });
   const SECOND = png({ seed: 3 });
 
-  test('reach Codex in order, each once', async ({ codex, studio }) => {
-    await studio.add('first.png', FIRST);
-    await studio.add('second.png', SECOND);
+  test('reach Codex in order, each once', async ({ codex, daemon }) => {
+    await daemon.add('first.png', FIRST);
+    await daemon.add('second.png', SECOND);
     await codex.play(turn(save('store', PICTURE)));
     const images = ['first.png', 'second.png', './first.png'];
-    const task = await studio.client.draw({ image: 'first.png', images });
+    const task = await daemon.client.draw({ image: 'first.png', images });
     expect(task).toMatchObject({ status: 'done' });
     const { args, cwdEntries } = await codex.turn();
     expect(cwdEntries.toSorted()).toEqual(['reference-1.png', 'reference-2.png']);
@@ -145,7 +145,7 @@ describe('reference images', () => {
       'reference-1.png',
       'reference-2.png',
     ]);
-    expect(await studio.files()).toEqual(['first.png', 'image.png', 'second.png']);
+    expect(await daemon.files()).toEqual(['first.png', 'image.png', 'second.png']);
   });
 
   test.for<[what: string, names: string[], bytes: number, message: RegExp]>([
@@ -156,21 +156,21 @@ describe('reference images', () => {
       /more than 5 entries/,
     ],
     ['more than 16 MiB', ['0.png'], 16 * 1024 * 1024 + 1, /larger than 16 MiB/],
-  ])('are refused: %s', async ([, names, bytes, message], { codex, studio }) => {
+  ])('are refused: %s', async ([, names, bytes, message], { codex, daemon }) => {
     for (const name of names) {
-      await truncate(await studio.add(name, FIRST), bytes);
+      await truncate(await daemon.add(name, FIRST), bytes);
     }
-    const { status, error } = await studio.client.draw({ images: names });
+    const { status, error } = await daemon.client.draw({ images: names });
     expect(status).toBe('failed');
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400, retryable: false });
     expect(error?.message).toMatch(message);
     expect(await codex.recordings()).toEqual([]);
-    expect(await studio.files()).toEqual(names);
+    expect(await daemon.files()).toEqual(names);
   });
 
-  test('are refused if their bytes are no image', async ({ codex, studio }) => {
-    await studio.add('fox.png', Buffer.from('<svg/>'));
-    const { error } = await studio.client.draw({ image: 'fox.png' });
+  test('are refused if their bytes are no image', async ({ codex, daemon }) => {
+    await daemon.add('fox.png', Buffer.from('<svg/>'));
+    const { error } = await daemon.client.draw({ image: 'fox.png' });
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS', status: 400 });
     expect(error?.message).toMatch(/referenceImages\[0\].*PNG, JPEG, WebP or GIF/);
     expect(await codex.recordings()).toEqual([]);
@@ -182,40 +182,40 @@ describe('the media policy', () => {
     ['MEDIA_EXECUTION_DISABLED', { mode: 'disabled' }],
     ['MEDIA_SURFACE_DENIED', { mode: 'enabled', allowedSurfaces: ['video'] }],
     ['MEDIA_MODEL_DENIED', { mode: 'enabled', allowedModels: ['gpt-image-2'] }],
-  ])('is asked first: %s', async ([code, policy], { codex, studio }) => {
+  ])('is asked first: %s', async ([code, policy], { codex, daemon }) => {
     await codex.play(turn(save('store', PICTURE)));
-    studio.allow(policy);
-    expect(await studio.client.generate()).toMatchObject({
+    daemon.allow(policy);
+    expect(await daemon.client.generate()).toMatchObject({
       status: 403,
       body: { error: { code } },
     });
 
     // A process of the refused request would have started before those of the allowed one.
-    studio.allow({ mode: 'enabled', allowedModels: ['codex-image-gen'] });
-    expect(await studio.client.draw()).toMatchObject({ status: 'done' });
+    daemon.allow({ mode: 'enabled', allowedModels: ['codex-image-gen'] });
+    expect(await daemon.client.draw()).toMatchObject({ status: 'done' });
     expect(await codex.recordings()).toHaveLength(1);
   });
 });
 
 describe("the user's choice", () => {
-  test('leaves the default image model unchanged', async ({ studio }) => {
-    const { body } = await studio.client.models();
+  test('leaves the default image model unchanged', async ({ daemon }) => {
+    const { body } = await daemon.client.models();
     const defaults = body.image.filter((model) => model.default).map(({ id }) => id);
     expect(defaults).toEqual(['vela/gpt-image-2']);
     const ours = body.image.find(({ id }) => id === 'codex-image-gen');
     expect(ours).not.toHaveProperty('default');
   });
 
-  test('leaves other models to their own providers', async ({ codex, studio }) => {
+  test('leaves other models to their own providers', async ({ codex, daemon }) => {
     await codex.play(turn(save('store', PICTURE)));
-    studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1' });
-    const { file } = await studio.client.draw({ model: 'gpt-image-2' });
+    daemon.resolve({ OD_MEDIA_ALLOW_STUBS: '1' });
+    const { file } = await daemon.client.draw({ model: 'gpt-image-2' });
     expect(file).toMatchObject({ providerId: 'openai', usedStubFallback: true });
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test.for(['video', 'audio'])('excludes the surface %s', async (surface, { codex, studio }) => {
-    const { error } = await studio.client.draw({ surface });
+  test.for(['video', 'audio'])('excludes the surface %s', async (surface, { codex, daemon }) => {
+    const { error } = await daemon.client.draw({ surface });
     expect(error?.message).toContain('is not registered for surface');
     expect(await codex.recordings()).toEqual([]);
   });
@@ -421,24 +421,24 @@ describe('a failure', () => {
 
   test.for(all)(
     'reaches the user unchanged: $code, $what',
-    async ({ code, one }, { codex, studio }) => {
+    async ({ code, one }, { codex, daemon }) => {
       await codex.play(one.script ?? turn(save('store', PICTURE)));
       await one.prepare?.(codex);
-      studio.resolve({ OD_MEDIA_ALLOW_STUBS: '1', ...one.environment?.(codex) });
-      const task = await studio.client.draw(one.request);
+      daemon.resolve({ OD_MEDIA_ALLOW_STUBS: '1', ...one.environment?.(codex) });
+      const task = await daemon.client.draw(one.request);
 
       const { status, retryable } = one;
       expect(task).toMatchObject({ status: 'failed', error: { code, status, retryable } });
       expect(task.error?.message).toMatch(one.message);
-      await expectHarmless(task.error?.message ?? '', codex, studio);
+      await expectHarmless(task.error?.message ?? '', codex, daemon);
       // `od` exits with it, and it must differ from the codes of a success and of wrong arguments.
       expect([0, 2]).not.toContain(status % 256);
     },
   );
 
   /** Asserts that no placeholder is written, no secret or path is named, and nothing is left. */
-  async function expectHarmless(message: string, codex: StubCodex, studio: Studio): Promise<void> {
-    expect(await studio.files()).toEqual([]);
+  async function expectHarmless(message: string, codex: StubCodex, daemon: Daemon): Promise<void> {
+    expect(await daemon.files()).toEqual([]);
     expect(message).not.toMatch(/[\n\r]/);
     expect(message).not.toMatch(/(^|[\s('"`])(\/|~\/|[A-Z]:\\)/);
     for (const secret of [codex.home, codex.scratch, 'sk-made-up', 'ERROR']) {
@@ -451,31 +451,31 @@ describe('a failure', () => {
 describe('the end of a task', () => {
   const RESISTING: Step = { do: 'tool', ownSession: true };
 
-  test('is not caused by a client that disconnects', async ({ codex, studio }) => {
+  test('is not caused by a client that disconnects', async ({ codex, daemon }) => {
     await codex.play(turn(RUNNING, GATE, save('store', PICTURE)));
-    const taskId = await studio.client.start();
+    const taskId = await daemon.client.start();
     await codex.reached('running');
     const leaving = new AbortController();
-    const waiting = studio.client.follow(taskId, leaving.signal);
-    await studio.followed(taskId, 1);
+    const waiting = daemon.client.follow(taskId, leaving.signal);
+    await daemon.followed(taskId, 1);
     leaving.abort();
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
-    await studio.followed(taskId, 0);
+    await daemon.followed(taskId, 0);
 
     await codex.open('end');
-    expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
-    expect(await studio.read('image.png')).toEqual(PICTURE);
+    expect(await daemon.client.follow(taskId)).toMatchObject({ status: 'done' });
+    expect(await daemon.read('image.png')).toEqual(PICTURE);
   });
 
-  test('is awaited and written when the daemon ends', async ({ codex, studio }) => {
+  test('is awaited and written when the daemon ends', async ({ codex, daemon }) => {
     await codex.play(turn(RESISTING, RUNNING, HANG));
-    const tasks = [await studio.client.start(), await studio.client.start()];
+    const tasks = [await daemon.client.start(), await daemon.client.start()];
     const running = async () =>
       (await codex.recordings()).filter(({ threadId }) => threadId !== undefined).length;
     await expect.poll(running, { timeout: 30_000 }).toBe(2);
     await codex.reached('running');
 
-    await studio.stop();
+    await daemon.stop();
     await codex.expectNothingLeft();
     const error = {
       code: 'DAEMON_STOPPING',
@@ -484,47 +484,47 @@ describe('the end of a task', () => {
       message: 'OpenDesign is shutting down.',
     };
     for (const taskId of tasks) {
-      expect(await studio.row(taskId)).toMatchObject({ status: 'failed', error });
+      expect(await daemon.row(taskId)).toMatchObject({ status: 'failed', error });
     }
     // The next daemon knows the result.
-    await studio.start();
+    await daemon.start();
     for (const taskId of tasks) {
-      expect(await studio.client.wait(taskId, 0)).toMatchObject({ status: 'failed', error });
+      expect(await daemon.client.wait(taskId, 0)).toMatchObject({ status: 'failed', error });
     }
-    expect(await studio.files()).toEqual([]);
+    expect(await daemon.files()).toEqual([]);
   });
 
-  test('is `interrupted` after the daemon died', async ({ codex, studio }) => {
+  test('is `interrupted` after the daemon died', async ({ codex, daemon }) => {
     await codex.play(turn(RUNNING, GATE, save('store', PICTURE)));
-    const taskId = await studio.client.start();
+    const taskId = await daemon.client.start();
     await codex.reached('running');
-    const rows = await studio.rows();
+    const rows = await daemon.rows();
     await codex.open('end');
-    await studio.client.follow(taskId);
+    await daemon.client.follow(taskId);
 
-    await studio.startAfter(rows);
-    expect(await studio.client.wait(taskId, 0)).toMatchObject({
+    await daemon.startAfter(rows);
+    expect(await daemon.client.wait(taskId, 0)).toMatchObject({
       status: 'interrupted',
       error: { code: 'DAEMON_RESTART' },
     });
   });
 
-  test('is kept when the daemon restarts', async ({ codex, studio }) => {
+  test('is kept when the daemon restarts', async ({ codex, daemon }) => {
     await codex.play(turn(save('store', PICTURE)));
-    const taskId = await studio.client.start();
-    expect(await studio.client.follow(taskId)).toMatchObject({ status: 'done' });
-    await studio.stop();
-    await studio.start();
-    expect(await studio.client.wait(taskId, 0)).toMatchObject({ status: 'done' });
+    const taskId = await daemon.client.start();
+    expect(await daemon.client.follow(taskId)).toMatchObject({ status: 'done' });
+    await daemon.stop();
+    await daemon.start();
+    expect(await daemon.client.wait(taskId, 0)).toMatchObject({ status: 'done' });
   });
 });
 
-test("the log has Codex's messages, which the user does not see", async ({ codex, studio }) => {
+test("the log has Codex's messages, which the user does not see", async ({ codex, daemon }) => {
   const said = 'the disk of this machine is upside down';
   await codex.play([THREAD, print('stderr', `${said}\n`), { do: 'exit', code: 7 }]);
-  const { error } = await studio.client.draw();
+  const { error } = await daemon.client.draw();
   expect(error?.message).toMatch(/exited exit 7/);
   expect(error?.message).not.toContain(said);
-  expect(studio.log.at(-1)).toMatch(/"event":"failed".*exited exit 7/);
-  expect(studio.log.at(-1)).toContain(said);
+  expect(daemon.log.at(-1)).toMatch(/"event":"failed".*exited exit 7/);
+  expect(daemon.log.at(-1)).toContain(said);
 });

@@ -18,7 +18,7 @@ import { platformOf } from '../../loader/platform.js';
 import { png } from '../support/image/small-png.js';
 import { save, turn } from '../support/stub/steps.js';
 import { buildDaemon, compose, discard, readBlocks } from './support/compose.js';
-import { test as studioTest } from './support/studio.js';
+import { test as daemonTest } from './support/daemon.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const NAME = 'codex-image';
@@ -135,16 +135,16 @@ async function installWith(add: (directory: string) => Promise<void>): Promise<s
   return directory;
 }
 
-/** Starts a daemon that has this package, or none. */
+/** Builds a daemon that has this package, or none. */
 async function daemonWith(codexImage: string | null): Promise<string> {
-  const daemon = await compose(await readBlocks(), { codexImage });
-  onTestFinished(() => discard(daemon));
-  await buildDaemon(daemon);
-  return daemon;
+  const built = await compose(await readBlocks(), { codexImage });
+  onTestFinished(() => discard(built));
+  await buildDaemon(built);
+  return built;
 }
 
 // The addon cannot be made to fail this way from outside, so another one replaces it.
-studioTest('a defect of the addon is reported with its own message', async ({ studio }) => {
+daemonTest('a defect of the addon is reported with its own message', async ({ daemon }) => {
   const told = { code: 'INTERNAL', status: 500, retryable: false };
   const message = 'codex-image failed internally';
   const members = JSON.stringify({ name: 'CodexImageError', ...told });
@@ -154,12 +154,12 @@ studioTest('a defect of the addon is reported with its own message', async ({ st
   const installed = await installWith((directory) =>
     writeFile(path.join(directory, 'index.js'), addon),
   );
-  await studio.restart(await daemonWith(installed));
-  expect(await studio.client.draw()).toMatchObject({
+  await daemon.restart(await daemonWith(installed));
+  expect(await daemon.client.draw()).toMatchObject({
     status: 'failed',
     error: { ...told, message },
   });
-  expect(await studio.files()).toEqual([]);
+  expect(await daemon.files()).toEqual([]);
 });
 
 describe('a call without the addon', () => {
@@ -191,20 +191,20 @@ describe('a call without the addon', () => {
     },
   };
 
-  studioTest.for(Object.entries(MISSING))(
+  daemonTest.for(Object.entries(MISSING))(
     'fails without %s, and succeeds in a complete daemon',
-    async ([, { add, problem }], { codex, daemon, studio }) => {
+    async ([, { add, problem }], { codex, daemonBuild, daemon }) => {
       const installed = add === undefined ? null : await installWith(add);
       await codex.play(turn(save('store', png())));
-      await studio.restart(await daemonWith(installed));
-      const task = await studio.client.draw();
+      await daemon.restart(await daemonWith(installed));
+      const task = await daemon.client.draw();
       expect(task).toMatchObject({ status: 'failed', error: UNAVAILABLE });
       expect(task.error?.message).toContain(problem);
       expect(task.error?.message).not.toMatch(/node_modules|[/\\]/);
-      expect(await studio.files()).toEqual([]);
+      expect(await daemon.files()).toEqual([]);
       expect(await codex.recordings()).toEqual([]);
       // The picker shows the problem with its fix.
-      const { status, body } = await studio.client.readiness();
+      const { status, body } = await daemon.client.readiness();
       expect(status).toBe(200);
       expect(body).toMatchObject({
         ready: false,
@@ -217,8 +217,8 @@ describe('a call without the addon', () => {
         ],
       });
 
-      await studio.restart(daemon);
-      expect(await studio.client.draw()).toMatchObject({ status: 'done' });
+      await daemon.restart(daemonBuild);
+      expect(await daemon.client.draw()).toMatchObject({ status: 'done' });
     },
   );
 

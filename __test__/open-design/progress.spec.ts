@@ -7,7 +7,7 @@ import { Throttle } from '../../open-design/progress.mjs';
 import { PICTURE } from '../support/image/small-png.js';
 import { save, say, turn } from '../support/stub/steps.js';
 import type { Step } from '../support/stub/stub-script.js';
-import { stubbed, test } from './support/studio.js';
+import { stubbed, test } from './support/daemon.js';
 
 const CONTEXT = { surface: 'image', prompt: 'a red fox' };
 
@@ -16,36 +16,36 @@ function stopTheClock(): void {
 }
 
 describe('the throttle, by a clock of the test', () => {
-  const heard: string[] = [];
+  const lines: string[] = [];
   let throttle: Throttle;
   beforeEach(() => {
     stopTheClock();
-    heard.length = 0;
-    throttle = new Throttle((line) => void heard.push(line));
+    lines.length = 0;
+    throttle = new Throttle((line) => void lines.push(line));
   });
   afterEach(() => void vi.useRealTimers());
 
   test('passes the first line at once', () => {
     throttle.add('a');
-    expect(heard).toEqual(['a']);
+    expect(lines).toEqual(['a']);
   });
 
   test('passes the latest line once a second', () => {
     for (const line of ['a', 'b', 'c']) throttle.add(line);
     vi.advanceTimersByTime(999);
-    expect(heard).toEqual(['a']);
+    expect(lines).toEqual(['a']);
     vi.advanceTimersByTime(1);
-    expect(heard).toEqual(['a', 'c']);
+    expect(lines).toEqual(['a', 'c']);
     for (const line of ['d', 'e']) throttle.add(line);
     vi.advanceTimersByTime(1000);
-    expect(heard).toEqual(['a', 'c', 'e']);
+    expect(lines).toEqual(['a', 'c', 'e']);
   });
 
   test('passes the next line at once after a silence', () => {
     throttle.add('a');
     vi.advanceTimersByTime(1000);
     throttle.add('b');
-    expect(heard).toEqual(['a', 'b']);
+    expect(lines).toEqual(['a', 'b']);
   });
 
   test('drops the waiting line at the end, and leaves no timer', () => {
@@ -53,7 +53,7 @@ describe('the throttle, by a clock of the test', () => {
     throttle.stop();
     expect(vi.getTimerCount()).toBe(0);
     vi.advanceTimersByTime(10_000);
-    expect(heard).toEqual(['a']);
+    expect(lines).toEqual(['a']);
   });
 
   test.for<[what: string, listener: (line: string) => unknown]>([
@@ -78,39 +78,39 @@ test('a flood of messages is one line within a second', async ({ codex }) => {
   stopTheClock();
   try {
     await codex.play(turn({ do: 'messages', count: 1000 }, save('store', PICTURE)));
-    const heard: string[] = [];
-    await renderCodexCliImage(CONTEXT, (line) => void heard.push(line), stubbed(codex));
-    expect(heard).toEqual([expect.stringMatching(/\S/)]);
+    const lines: string[] = [];
+    await renderCodexCliImage(CONTEXT, (line) => void lines.push(line), stubbed(codex));
+    expect(lines).toEqual([expect.stringMatching(/\S/)]);
     expect(vi.getTimerCount()).toBe(0);
   } finally {
     vi.useRealTimers();
   }
 });
 
-test('lines reach their clients single, short and a second apart', async ({ codex, studio }) => {
+test('lines reach their clients single, short and a second apart', async ({ codex, daemon }) => {
   const long = `the last words:\n\n${'very '.repeat(100)}long`;
-  const gate: Step = { do: 'await', gate: 'heard' };
+  const gate: Step = { do: 'await', gate: 'seen' };
   const words: Step[] = [{ do: 'messages', count: 100 }, say(long), gate];
   await codex.play(turn(...words, save('store', PICTURE)));
 
-  const taskId = await studio.client.start();
+  const taskId = await daemon.client.start();
   const times: number[] = [];
-  studio.task(taskId).waiters.add(() => times.push(performance.now()));
+  daemon.task(taskId).waiters.add(() => times.push(performance.now()));
   const lines: string[] = [];
   // The last line is always the latest.
   while (!lines.at(-1)?.startsWith('the last words')) {
-    lines.push(...(await studio.client.wait(taskId, lines.length)).progress);
+    lines.push(...(await daemon.client.wait(taskId, lines.length)).progress);
   }
-  await codex.open('heard');
-  const { status, progress } = await studio.client.follow(taskId);
+  await codex.open('seen');
+  const { status, progress } = await daemon.client.follow(taskId);
   expect(status).toBe('done');
   for (const line of progress) {
     expect(line.length).toBeLessThanOrEqual(200);
     expect(line).toMatch(/^\S[^\n\r]*$/);
   }
   // A timer may be a millisecond early.
-  const heard = times.slice(0, -1);
-  const gaps = heard.slice(1).map((time, at) => time - (heard[at] ?? NaN));
+  const lineTimes = times.slice(0, -1);
+  const gaps = lineTimes.slice(1).map((time, at) => time - (lineTimes[at] ?? NaN));
   expect(Math.min(...gaps)).toBeGreaterThan(990);
 });
 

@@ -12,7 +12,7 @@ import { WINDOWS } from '../support/platform.js';
 import { assemble, chunk, header, png } from '../support/image/small-png.js';
 import { CHATGPT_LOGIN } from '../support/call/login.js';
 import type { StubCodex } from '../support/stub/stub.js';
-import { type Studio, test as studioTest } from './support/studio.js';
+import { type Daemon, test as daemonTest } from './support/daemon.js';
 
 /** Valid, with bytes behind it: images of stubs need more than 128 bytes. */
 const SOUND = Buffer.concat([png({ width: 1, height: 1, alpha: true }), Buffer.alloc(160)]);
@@ -50,15 +50,15 @@ switch (PLAYED) {
 `;
 
 /** The program of this test, and its mode. */
-const test = studioTest
+const test = daemonTest
   .extend<{ play: (what: string, rest?: object) => Promise<void> }>({
-    play: async ({ codex, studio }, use) => {
+    play: async ({ codex, daemon }, use) => {
       const program = programOf(codex);
       await writeFile(program, PROGRAM);
       await chmod(program, 0o755);
       await use(async (what, rest) => {
         const PICTURE = SOUND.toString('base64');
-        studio.resolve({
+        daemon.resolve({
           OD_MEDIA_ALLOW_STUBS: '1',
           CODEX_BIN: program,
           PICTURE,
@@ -72,20 +72,20 @@ const test = studioTest
   })
   .runIf(!WINDOWS);
 
-async function expectPicture(studio: Studio): Promise<void> {
-  const { file } = await studio.client.draw({ output: 'concept.png' });
+async function expectPicture(daemon: Daemon): Promise<void> {
+  const { file } = await daemon.client.draw({ output: 'concept.png' });
   expect(file).toMatchObject({
     name: 'concept.png',
     providerId: 'codex-cli',
     usedStubFallback: false,
   });
   expect(file?.providerNote).toMatch(/^codex-cli\/image_gen · /);
-  expect(await studio.read('concept.png')).toEqual(SOUND);
+  expect(await daemon.read('concept.png')).toEqual(SOUND);
 }
 
-test('an image arrives unchanged', async ({ play, studio }) => {
+test('an image arrives unchanged', async ({ play, daemon }) => {
   await play('draws');
-  await expectPicture(studio);
+  await expectPicture(daemon);
 });
 
 test.for<[played: string, message: RegExp]>([
@@ -96,26 +96,26 @@ test.for<[played: string, message: RegExp]>([
   ['is at its limit', /resets on a rolling window/],
 ])(
   'a Codex that %s is a failure, and no placeholder is written',
-  async ([played, message], { play, studio }) => {
+  async ([played, message], { play, daemon }) => {
     await play(played);
-    const { status, error } = await studio.client.draw();
+    const { status, error } = await daemon.client.draw();
     expect(status).toBe('failed');
     expect(error?.message).toMatch(message);
-    expect(await studio.files()).toEqual([]);
+    expect(await daemon.files()).toEqual([]);
   },
 );
 
-test('a script starts without a node on PATH', async ({ codex, play, studio }) => {
+test('a script starts without a node on PATH', async ({ codex, play, daemon }) => {
   const empty = path.join(codex.scratch, 'empty');
   await mkdir(empty);
   await play('draws', { PATH: empty });
-  await expectPicture(studio);
+  await expectPicture(daemon);
 });
 
 test.for<[what: string, auth: object | null, message: RegExp]>([
   ['an API key', { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-made-up' }, /API key.*codex login/],
   ['no home at all', null, /not signed in.*codex login/],
-])('%s is reported before a turn is spent', async ([, auth, message], { codex, play, studio }) => {
+])('%s is reported before a turn is spent', async ([, auth, message], { codex, play, daemon }) => {
   const home = path.join(codex.scratch, 'another-home');
   const seen = path.join(codex.scratch, 'arguments.json');
   if (auth !== null) {
@@ -123,7 +123,7 @@ test.for<[what: string, auth: object | null, message: RegExp]>([
     await writeFile(path.join(home, 'auth.json'), JSON.stringify(auth));
   }
   await play('draws', { CODEX_HOME: home, ARGUMENTS: seen });
-  const { error } = await studio.client.draw();
+  const { error } = await daemon.client.draw();
   expect(error?.message).toMatch(message);
   const started = await readFile(seen, 'utf8').catch(() => '');
   expect(started).not.toContain('exec');
@@ -132,10 +132,10 @@ test.for<[what: string, auth: object | null, message: RegExp]>([
 test.for<[value: string | undefined, disables: string[]]>([
   ['1', ['--disable', 'plugins']],
   [undefined, []],
-])('OD_CODEX_DISABLE_PLUGINS=%s is applied', async ([value, disables], { codex, play, studio }) => {
+])('OD_CODEX_DISABLE_PLUGINS=%s is applied', async ([value, disables], { codex, play, daemon }) => {
   const seen = path.join(codex.scratch, 'arguments.json');
   await play('draws', { OD_CODEX_DISABLE_PLUGINS: value, ARGUMENTS: seen });
-  await expectPicture(studio);
+  await expectPicture(daemon);
   const args = JSON.parse(await readFile(seen, 'utf8')) as string[];
   const at = args.indexOf('--disable');
   expect(at === -1 ? [] : args.slice(at, at + 2)).toEqual(disables);

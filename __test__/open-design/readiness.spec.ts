@@ -7,7 +7,7 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { checkCodexCli } from '../../dist/open-design.mjs';
 import { CHATGPT_LOGIN } from '../support/call/login.js';
 import type { StubCodex } from '../support/stub/stub.js';
-import { stubbed, test } from './support/studio.js';
+import { stubbed, test } from './support/daemon.js';
 
 const NOT_SIGNED_IN = {
   ready: false,
@@ -31,37 +31,37 @@ async function signOut(codex: StubCodex): Promise<void> {
   await codex.play({ login: { text: 'Not logged in', exitCode: 1 }, exec: [] });
 }
 
-test('a machine that can generate images has no problem', async ({ studio }) => {
-  const { status, body } = await studio.client.readiness();
+test('a machine that can generate images has no problem', async ({ daemon }) => {
+  const { status, body } = await daemon.client.readiness();
   expect({ status, body }).toEqual({ status: 200, body: { ready: true, problems: [] } });
 });
 
-test('a problem comes with its fix, and names no path', async ({ codex, studio }) => {
+test('a problem comes with its fix, and names no path', async ({ codex, daemon }) => {
   await signOut(codex);
-  const { body } = await studio.client.readiness();
+  const { body } = await daemon.client.readiness();
   expect(body).toEqual(NOT_SIGNED_IN);
   expect(JSON.stringify(body)).not.toContain(path.dirname(codex.home));
 });
 
-test('the list of models starts no check', async ({ codex, studio }) => {
+test('the list of models starts no check', async ({ codex, daemon }) => {
   await signOut(codex);
-  expect((await studio.client.models()).status).toBe(200);
+  expect((await daemon.client.models()).status).toBe(200);
   expect(await codex.recordings()).toEqual([]);
 });
 
-test('requests within ten seconds share one answer', async ({ codex, studio }) => {
+test('requests within ten seconds share one answer', async ({ codex, daemon }) => {
   await signOut(codex);
-  const answers = await Promise.all([1, 2, 3].map(() => studio.client.readiness()));
+  const answers = await Promise.all([1, 2, 3].map(() => daemon.client.readiness()));
   expect(answers.map(({ body }) => body)).toEqual([NOT_SIGNED_IN, NOT_SIGNED_IN, NOT_SIGNED_IN]);
   expect(await asked(codex)).toBe(1);
 
   // A new login shows once the answer has expired.
   await codex.login(CHATGPT_LOGIN);
-  expect((await studio.client.readiness()).body).toEqual(NOT_SIGNED_IN);
+  expect((await daemon.client.readiness()).body).toEqual(NOT_SIGNED_IN);
   const now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 10_000);
   onTestFinished(() => clock.mockRestore());
-  expect((await studio.client.readiness()).body).toMatchObject({ ready: true });
+  expect((await daemon.client.readiness()).body).toMatchObject({ ready: true });
 });
 
 test('other settings start another check', async ({ codex }) => {

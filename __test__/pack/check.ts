@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 
 import { tool } from '../../scripts/bootstrap.mjs';
 import { installCodex, NEWEST } from '../support/real/codex-cli.js';
-import { Consumer, fetchNode, Studio } from './consumers.js';
+import { Consumer, fetchNode, DrawingStub } from './consumers.js';
 import { installers } from './installers.js';
 import { recipes } from './recipes.js';
 import { type Published, Registry } from './registry.js';
@@ -165,7 +165,7 @@ async function keep(published: Published | undefined): Promise<string> {
 
 async function checkConsumers(
   env: NodeJS.ProcessEnv,
-  studio: Studio,
+  stub: DrawingStub,
   directory: string,
 ): Promise<Row[]> {
   const rows = new Map<string, Row>();
@@ -173,7 +173,7 @@ async function checkConsumers(
     const node = await fetchNode(version);
     const whole = new Consumer(path.join(directory, version), node, env);
     const bare = new Consumer(path.join(directory, `${version}-bare`), node, env);
-    for (const [what, body] of Object.entries(uses(whole, bare, studio))) {
+    for (const [what, body] of Object.entries(uses(whole, bare, stub))) {
       const row: Row = rows.get(what) ?? [what];
       row.push(await check(`${what}, Node ${version}`, body));
       rows.set(what, row);
@@ -186,13 +186,13 @@ async function checkConsumers(
 function uses(
   whole: Consumer,
   bare: Consumer,
-  studio: Studio,
+  stub: DrawingStub,
 ): Record<string, () => Promise<void>> {
   /** Asserts that a call returns the image and leaves nothing. */
   const draws = async (program: string): Promise<void> => {
-    const printed = await whole.runs(program, studio.options);
-    deepEqual(printed, { png: studio.picture.toString('base64'), ids: IDS });
-    equal(studio.leftovers(), 0);
+    const printed = await whole.runs(program, stub.options);
+    deepEqual(printed, { png: stub.picture.toString('base64'), ids: IDS });
+    equal(stub.leftovers(), 0);
   };
   return {
     'installs one addon': async () => {
@@ -212,22 +212,22 @@ function uses(
     'command line': async () => {
       const manifest = await whole.read(`node_modules/${NAME}/package.json`);
       const { version } = JSON.parse(manifest.toString());
-      equal(await whole.command(studio.env, NAME, '--version'), `${version}\n`);
-      const readiness = await whole.command(studio.env, NAME, '--check', '--json');
+      equal(await whole.command(stub.env, NAME, '--version'), `${version}\n`);
+      const readiness = await whole.command(stub.env, NAME, '--check', '--json');
       equal(JSON.parse(readiness).ready, true, readiness);
-      await whole.command(studio.env, NAME, 'a red fox', '--output', 'fox.png');
-      deepEqual(await whole.read('fox.png'), studio.picture);
-      equal(studio.leftovers(), 0);
+      await whole.command(stub.env, NAME, 'a red fox', '--output', 'fox.png');
+      deepEqual(await whole.read('fox.png'), stub.picture);
+      equal(stub.leftovers(), 0);
     },
     'demo backend': async () => {
       const name = `${NAME}-demo-backend`;
-      match(await whole.command(studio.env, name, '--help'), /^Usage: codex-image-demo-backend$/m);
-      equal(await whole.exitCode(studio.env, name, 'a red fox'), 64);
-      const demo = await whole.startDemoBackend(studio.env);
+      match(await whole.command(stub.env, name, '--help'), /^Usage: codex-image-demo-backend$/m);
+      equal(await whole.exitCode(stub.env, name, 'a red fox'), 64);
+      const demo = await whole.startDemoBackend(stub.env);
       try {
         deepEqual(Object.keys(demo.env), ['CODEX_HOME', 'CODEX_CA_CERTIFICATE']);
         const { launcher } = await installCodex(NEWEST);
-        const env = { ...studio.env, ...demo.env, CODEX_BIN: launcher };
+        const env = { ...stub.env, ...demo.env, CODEX_BIN: launcher };
         await whole.command(env, NAME, 'an orange cat', '--output', 'cat.png');
         equal((await whole.read('cat.png')).subarray(1, 4).toString(), 'PNG');
         equal(demo.lines.at(-1), 'Codex asks for: an orange cat');
@@ -236,7 +236,7 @@ function uses(
       }
       equal(demo.child.exitCode, 0);
       equal(existsSync(demo.env['CODEX_HOME'] ?? ''), false);
-      equal(studio.leftovers(), 0);
+      equal(stub.leftovers(), 0);
     },
     'without the addon': async () => {
       await bare.install('--omit=optional');
@@ -251,14 +251,14 @@ function uses(
 
 async function checkRecipes(
   env: NodeJS.ProcessEnv,
-  studio: Studio,
+  stub: DrawingStub,
   directory: string,
 ): Promise<Row[]> {
   const version = NODES.at(-1) ?? '';
   const node = await fetchNode(version);
   const rows: Row[] = [['Recipes', `Node ${version}`]];
   const project = { directory: path.join(directory, 'recipes'), node, version };
-  const all = await recipes(project, env, studio);
+  const all = await recipes(project, env, stub);
   for (const [what, body] of Object.entries(all)) rows.push([what, await check(what, body)]);
   return rows;
 }
@@ -275,22 +275,22 @@ function print(table: readonly Row[]): void {
 
 await mkdir(work, { recursive: true });
 const registry = await Registry.start();
-const studio = await Studio.create();
+const stub = await DrawingStub.create();
 // Outside of this repository, whose own dependencies would replace missing ones.
 const elsewhere = await mkdtemp(path.join(tmpdir(), 'codex-image-pack-'));
 try {
   const env = await npmEnvironment(registry);
   await release(env);
   print(await checkPackages(registry.packages));
-  print(await checkConsumers(env, studio, elsewhere));
+  print(await checkConsumers(env, stub, elsewhere));
   const rows: Row[] = [['Installers']];
-  for (const [what, body] of Object.entries(installers(elsewhere, registry.origin, env, studio)))
+  for (const [what, body] of Object.entries(installers(elsewhere, registry.origin, env, stub)))
     rows.push([what, await check(what, body)]);
   print(rows);
-  print(await checkRecipes(env, studio, elsewhere));
+  print(await checkRecipes(env, stub, elsewhere));
 } finally {
   await rm(elsewhere, { recursive: true });
-  await Promise.all([registry.close(), studio.close()]);
+  await Promise.all([registry.close(), stub.close()]);
 }
 for (const failure of failures) console.log(`\n${failure}`);
 console.log(`\n${passed} passed, ${failures.length} failed`);

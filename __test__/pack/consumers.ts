@@ -111,22 +111,22 @@ export class Consumer {
   }
 }
 
-/** Has the compiled stub draw a known image. */
-export class Studio {
+/** The compiled stub, which draws a known image, and the environment of its calls. */
+export class DrawingStub {
   readonly picture = png({ width: 32, height: 32 });
 
   private constructor(
-    private readonly stub: string,
+    private readonly program: string,
     private readonly home: Home,
     private readonly callEnv: CallEnvironment,
   ) {}
 
-  static async create(): Promise<Studio> {
+  static async create(): Promise<DrawingStub> {
     // The addon only needs a login, and the stub connects to no server.
     const home = await makeHome({ origin: 'https://127.0.0.1:9', ca: '' });
-    const studio = new Studio(await buildCompiledStub(), home, await makeCallEnvironment(home));
-    await writeFile(path.join(home.path, 'picture.png'), studio.picture);
-    return studio;
+    const stub = new DrawingStub(await buildCompiledStub(), home, await makeCallEnvironment(home));
+    await writeFile(path.join(home.path, 'picture.png'), stub.picture);
+    return stub;
   }
 
   /** The environment of a call, with a new thread each time. */
@@ -135,7 +135,7 @@ export class Studio {
       ...this.callEnv.env,
       // npm of Node 22 and newer keeps compiled code in the directory for temporary files.
       NODE_DISABLE_COMPILE_CACHE: '1',
-      CODEX_BIN: this.stub,
+      CODEX_BIN: this.program,
       STUB_STEPS: 'thread message save tool hang',
       STUB_THREAD: randomUUID(),
       STUB_PICTURE: path.join(this.home.path, 'picture.png'),

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { npm, npmInstall } from '../support/npm/npm.js';
-import { fetchNode, type Studio } from './consumers.js';
+import { fetchNode, type DrawingStub } from './consumers.js';
 import { host, work } from './release.js';
 
 const run = promisify(execFile);
@@ -122,7 +122,7 @@ export function installers(
   directory: string,
   origin: string,
   npmEnv: NodeJS.ProcessEnv,
-  studio: Studio,
+  stub: DrawingStub,
 ): Record<string, () => Promise<void>> {
   const project = (name: string) =>
     Project.create(path.join(directory, `installer-${name}`), origin, npmEnv);
@@ -185,9 +185,9 @@ export function installers(
       const its = await project('yarn4');
       await its.run('yarn4', ['add', 'codex-image']);
       const drawing = ['codex-image', 'a red fox', '--output', 'fox.png'];
-      await its.run('yarn4', drawing, studio.env);
-      deepEqual(await its.read('fox.png'), studio.picture);
-      equal(studio.leftovers(), 0);
+      await its.run('yarn4', drawing, stub.env);
+      deepEqual(await its.read('fox.png'), stub.picture);
+      equal(stub.leftovers(), 0);
     },
     Deno: async () => {
       const its = await project('deno');
@@ -206,11 +206,11 @@ export function installers(
       const its = await project('jest');
       await cp(path.join(PROGRAMS, 'jest'), its.directory, { recursive: true });
       await its.npm('install', 'codex-image');
-      const png = studio.picture.toString('base64');
-      const CALL = JSON.stringify({ ...JSON.parse(studio.options), png });
+      const png = stub.picture.toString('base64');
+      const CALL = JSON.stringify({ ...JSON.parse(stub.options), png });
       const config = JSON.stringify({ testMatch: ['**/*.test.cjs'], cacheDirectory: '.caches' });
       await its.run('jest', ['--config', config], { CALL });
-      equal(studio.leftovers(), 0);
+      equal(stub.leftovers(), 0);
     },
   };
 }

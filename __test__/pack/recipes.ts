@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 
 import { npm } from '../support/npm/npm.js';
 import { TEMPORARY } from '../support/platform.js';
-import type { Studio } from './consumers.js';
+import type { DrawingStub } from './consumers.js';
 import { type Page, PAGE, readPage } from './page.js';
 import { host } from './release.js';
 
@@ -42,7 +42,7 @@ class Project {
     readonly directory: string,
     private readonly node: string,
     readonly page: Page,
-    readonly studio: Studio,
+    readonly stub: DrawingStub,
   ) {}
 
   /** Installs the tools from npm's registry, then the package from that of `env`. */
@@ -116,7 +116,7 @@ class Project {
 
   #env(env: Record<string, string>): NodeJS.ProcessEnv {
     // Each call has a thread of its own.
-    const { STUB_THREAD: _, ...calls } = this.studio.env;
+    const { STUB_THREAD: _, ...calls } = this.stub.env;
     const bins = [path.join(this.directory, 'node_modules', '.bin'), path.dirname(this.node)];
     const own = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
     return {
@@ -130,13 +130,13 @@ class Project {
 
   /** Waits until there are no more processes and files than `before`. */
   async leavesNothing(before: number): Promise<void> {
-    const temporary = this.studio.env[TEMPORARY] ?? '';
+    const temporary = this.stub.env[TEMPORARY] ?? '';
     await until(async () => {
       // tsx never removes the directory of its pipes.
       for (const name of await readdir(temporary)) {
         if (name.startsWith('tsx-')) await rm(path.join(temporary, name), { recursive: true });
       }
-      return this.studio.leftovers() <= before;
+      return this.stub.leftovers() <= before;
     }, 'nothing is left');
   }
 }
@@ -206,16 +206,16 @@ async function freePort(): Promise<number> {
 export async function recipes(
   { directory, node, version }: { directory: string; node: string; version: string },
   env: NodeJS.ProcessEnv,
-  studio: Studio,
+  stub: DrawingStub,
 ): Promise<Recipes> {
   const page = await readPage();
-  const project = new Project(directory, node, page, studio);
+  const project = new Project(directory, node, page, stub);
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
-  const isPicture = (bytes: Uint8Array) => equal(base64(bytes), base64(studio.picture));
+  const isPicture = (bytes: Uint8Array) => equal(base64(bytes), base64(stub.picture));
 
   /** Runs commands that draw to stdout. */
   const draws = async (commands: string): Promise<void> => {
-    const before = studio.leftovers();
+    const before = stub.leftovers();
     isPicture((await project.run(commands)).stdout);
     await project.leavesNothing(before);
   };
@@ -231,16 +231,16 @@ export async function recipes(
       const request = { method: 'POST', headers, body: '{ "prompt": "a red fox" }', signal };
       return fetch(url + route, request);
     };
-    const before = studio.leftovers();
+    const before = stub.leftovers();
     const drawing = await project.serve(command);
     isPicture(await body(await post(drawing.url)));
     await drawing.started.stop();
 
     const hanging = await project.serve(command, ENDLESS);
-    const idle = studio.leftovers();
+    const idle = stub.leftovers();
     const client = new AbortController();
     const response = post(hanging.url, client.signal).then((whole) => whole.text());
-    await until(async () => studio.leftovers() >= idle + 3, 'Codex and its tool run');
+    await until(async () => stub.leftovers() >= idle + 3, 'Codex and its tool run');
     client.abort();
     await rejects(response, { name: 'AbortError' });
     await project.leavesNothing(idle);
@@ -287,7 +287,7 @@ export async function recipes(
       await project.write('fox.cjs', 'sea-config.json');
       // macOS has another format of executables, and runs none without a signature.
       if (process.platform === 'darwin') return;
-      const before = studio.leftovers();
+      const before = stub.leftovers();
       await project.run(project.commands('Single executables'));
       isPicture(await project.read('fox.png'));
       await project.leavesNothing(before);
@@ -318,7 +318,7 @@ export async function recipes(
       await rejects(project.run(forbidden), /--allow-ffi/);
     },
     'Cluster and watchers': async () => {
-      const before = studio.leftovers();
+      const before = stub.leftovers();
       await project.write('cluster.mjs');
       const cluster = project.start('node cluster.mjs', ENDLESS);
       await cluster.prints('I am thinking.', 2);
@@ -337,7 +337,7 @@ export async function recipes(
       }
     },
     'Spawning the command line': async () => {
-      const before = studio.leftovers();
+      const before = stub.leftovers();
       await project.write('spawn.mjs');
       await rm(path.join(directory, 'fox.png'), { force: true });
       const spawned = project.start('node spawn.mjs', ENDLESS);

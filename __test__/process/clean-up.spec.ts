@@ -7,7 +7,7 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
-import { workIn } from '../support/process/bystander.js';
+import { workIn } from '../support/process/unrelated.js';
 import {
   BOUND_BY_MODES,
   generateInOwnProcess,

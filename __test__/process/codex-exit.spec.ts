@@ -1,5 +1,5 @@
 // Codex ends without having done its work, or does not end. `api/failures` has the exits without an
-// image and the ends by a signal, `tree` the ends that a stubborn tree delays.
+// image and the ends by a signal, `tree` the ends that other processes delay.
 
 import { describe, expect } from 'vitest';
 
@@ -8,7 +8,7 @@ import { PICTURE } from '../support/image/small-png.js';
 import { failure, listener } from '../support/call/outcome.js';
 import {
   HANG,
-  POLITE_SIGNALS,
+  TERMINATION_SIGNALS,
   RUNNING,
   save,
   THREAD,
@@ -126,12 +126,14 @@ describe('a timeout', () => {
   /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
 
-  test('waits no grace period for a Codex that obeys', async ({ codex }) => {
+  test('does not wait for the rest of the grace period when Codex exits on SIGTERM', async ({
+    codex,
+  }) => {
     const { events, onProgress } = listener();
-    const steps = turn({ do: 'tidyUpOn', signals: ['SIGTERM'] }, RUNNING, HANG);
+    const steps = turn({ do: 'exitOn', signals: ['SIGTERM'] }, RUNNING, HANG);
     const call = codex.generate(steps, { timeoutMs, killGraceMs: FOREVER_MS }, onProgress);
     expect(await failure(call)).toMatchObject({ code: 'TIMEOUT', status: 504 });
-    // Windows has no signal that asks.
+    // Windows has no signal that asks a process to end.
     expect(codex.hasReached('stopped by SIGTERM')).toBe(!WINDOWS);
     const stopping = events.find(({ phase }) => phase === 'stopping');
     expect(stopping?.elapsedMs).toBeGreaterThanOrEqual(timeoutMs);
@@ -141,11 +143,15 @@ describe('a timeout', () => {
 // Windows has no such signal.
 describe.skipIf(WINDOWS)('a child stopped by SIGSTOP', () => {
   test.for<[what: string, preparation: Step[], killGraceMs: number]>([
-    ['that obeys', [], FOREVER_MS],
-    ['that defies every polite signal', [{ do: 'defy', signals: POLITE_SIGNALS }], 100],
+    ['that handles no signal', [], FOREVER_MS],
+    [
+      'that ignores every termination signal',
+      [{ do: 'ignore', signals: TERMINATION_SIGNALS }],
+      100,
+    ],
   ])('is killed: one %s', async ([, preparation, killGraceMs], { codex }) => {
     const controller = new AbortController();
-    const steps = turn(...preparation, { do: 'freeze' }, HANG);
+    const steps = turn(...preparation, { do: 'suspend' }, HANG);
     const call = codex.generate(steps, { signal: controller.signal, killGraceMs });
     await expect.poll(() => states(codex), { timeout: 30_000 }).toEqual(['T']);
     controller.abort('enough');

@@ -15,7 +15,7 @@ import { generateInOwnProcess } from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { childrenOf } from '../support/process/processes.js';
 import { PICTURE } from '../support/image/small-png.js';
-import { HANG, POLITE_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
+import { HANG, TERMINATION_SIGNALS, RUNNING, save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test, RUN_DIR_PREFIX } from '../support/stub/stub.js';
 import type { StubScript, Step } from '../support/stub/stub-script.js';
 import { POLLING } from '../support/process/survivors.js';
@@ -23,11 +23,11 @@ import { POLLING } from '../support/process/survivors.js';
 /** The addon's limit for a removal. A large directory takes a minute on a busy machine. */
 const REMOVAL_MS = 300_000;
 
-/** A turn with tools in sessions of their own and tools that ignore every polite signal. */
+/** A turn with tools in sessions of their own and tools that ignore every termination signal. */
 const BUSY: Step[] = turn(
   { do: 'tool', ownSession: true },
-  { do: 'tool', ownSession: true, defies: POLITE_SIGNALS },
-  { do: 'tool', defies: ['SIGTERM'] },
+  { do: 'tool', ownSession: true, ignores: TERMINATION_SIGNALS },
+  { do: 'tool', ignores: ['SIGTERM'] },
   RUNNING,
   HANG,
 );
@@ -118,7 +118,10 @@ describe('the end of a host process that Node does not report', () => {
   test.for<[ending: string, end: End]>([
     ['SIGKILL', KILLED],
     ['process.abort', WINDOWS ? [134, null] : [null, 'SIGABRT']],
-    ...(WINDOWS ? [] : POLITE_SIGNALS).map((signal): [string, End] => [signal, [null, signal]]),
+    ...(WINDOWS ? [] : TERMINATION_SIGNALS).map((signal): [string, End] => [
+      signal,
+      [null, signal],
+    ]),
   ])(
     'leaves no process soon after, and no run directory after the next start: %s',
     async ([ending, end], { codex }) => {
@@ -145,7 +148,7 @@ test.skipIf(WINDOWS)('the killing of the watchdog does not affect the call', asy
 
 describe('the next host process', () => {
   /** Starts a process without the marker of the test, which lives until it is stopped. */
-  const orphan = (cwd: string, env: Record<string, string>): ChildProcess => {
+  const startUnmarked = (cwd: string, env: Record<string, string>): ChildProcess => {
     // Not `sleep`, whose environment macOS hides.
     const args = ['--eval', 'setTimeout(() => {}, 600_000)'];
     const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: 'ignore' });
@@ -161,7 +164,7 @@ describe('the next host process', () => {
     return { runDir: path.join(codex.temporary, name), run: name.replace(RUN_DIR_PREFIX, '') };
   };
 
-  test('removes the run directory of a dead one', async ({ codex }) => {
+  test('removes the run directory of a killed one', async ({ codex }) => {
     const { runDir } = await leave(codex);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(existsSync(runDir)).toBe(false);
@@ -191,9 +194,9 @@ describe('the next host process', () => {
   test.skipIf(WINDOWS)('removes the run directory with its processes', async ({ codex }) => {
     const { runDir, run } = await leave(codex);
     await mkdir(path.join(runDir, 'deeper'));
-    const marked = orphan('/', { OD_CODEX_IMAGE_RUN: run });
-    const inside = orphan(path.join(runDir, 'deeper'), {});
-    const stranger = orphan('/', { OD_CODEX_IMAGE_RUN: 'fedcba9876543210' });
+    const marked = startUnmarked('/', { OD_CODEX_IMAGE_RUN: run });
+    const inside = startUnmarked(path.join(runDir, 'deeper'), {});
+    const ofAnotherRun = startUnmarked('/', { OD_CODEX_IMAGE_RUN: 'fedcba9876543210' });
     const ends = Promise.all([once(marked, 'exit'), once(inside, 'exit')]);
     expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
     expect(await ends).toEqual([
@@ -201,25 +204,28 @@ describe('the next host process', () => {
       [null, 'SIGKILL'],
     ]);
     expect(existsSync(runDir)).toBe(false);
-    expect(stranger).toMatchObject({ exitCode: null, signalCode: null });
-    stranger.kill('SIGKILL');
-    await once(stranger, 'exit');
+    expect(ofAnotherRun).toMatchObject({ exitCode: null, signalCode: null });
+    ofAnotherRun.kill('SIGKILL');
+    await once(ofAnotherRun, 'exit');
   });
 
   describe('a directory that this package did not make', () => {
     test.for<[what: string, make: (codex: StubCodex) => Promise<string>]>([
-      ['of another name', async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}notes`)],
+      ['with another name', async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}notes`)],
       [
-        'of a longer name',
+        'with a longer name',
         async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}${'0'.repeat(17)}`),
       ],
       [
-        'of such a name',
+        'with the name of a run directory',
         async ({ temporary }) => made(temporary, `${RUN_DIR_PREFIX}0123456789abcdef`),
       ],
-      ['of the name it once began with', ({ temporary }) => made(temporary, `.${RUN_DIR_PREFIX}x`)],
       [
-        'that was one and has another name',
+        'with the prefix of earlier versions',
+        ({ temporary }) => made(temporary, `.${RUN_DIR_PREFIX}x`),
+      ],
+      [
+        'that is a run directory under another name',
         async (codex) => {
           const other = path.join(codex.temporary, `${RUN_DIR_PREFIX}0123456789abcdef`);
           await rename((await leave(codex)).runDir, other);
@@ -227,7 +233,7 @@ describe('the next host process', () => {
         },
       ],
       [
-        'that is a copy of one',
+        'that is a copy of a run directory',
         async (codex) => {
           const { runDir } = await leave(codex);
           const aside = path.join(codex.scratch, 'original');
@@ -237,7 +243,7 @@ describe('the next host process', () => {
         },
       ],
       [
-        'whose proof is gone',
+        'that is a run directory without its proof of origin',
         async (codex) => {
           const { runDir } = await leave(codex);
           await rm(path.join(runDir, 'run'));
@@ -248,12 +254,12 @@ describe('the next host process', () => {
       const directory = await make(codex);
       const file = path.join(directory, 'file');
       await writeFile(file, 'of value');
-      const bystander = orphan(directory, {});
+      const unrelated = startUnmarked(directory, {});
       expect(await codex.generate(turn(save('store', PICTURE)))).toEqual(PICTURE);
       expect(existsSync(file)).toBe(true);
-      expect(bystander).toMatchObject({ exitCode: null, signalCode: null });
-      bystander.kill('SIGKILL');
-      await once(bystander, 'exit');
+      expect(unrelated).toMatchObject({ exitCode: null, signalCode: null });
+      unrelated.kill('SIGKILL');
+      await once(unrelated, 'exit');
       await rm(directory, { recursive: true });
     });
 
@@ -263,7 +269,7 @@ describe('the next host process', () => {
     }
   });
 
-  test('leaves alone a run directory whose owner lives', async ({ codex }) => {
+  test('leaves alone a run directory whose host process is alive', async ({ codex }) => {
     const host = await busyHost(codex);
     const theirs = codex.runDirs();
     await codex.play(turn(save('store', PICTURE)));

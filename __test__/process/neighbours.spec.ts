@@ -30,8 +30,8 @@ const timeoutMs = 120_000;
 // Before the time limit of any test starts: cargo may have to build it. Windows has no FIFOs.
 const PROGRAM = WINDOWS ? '' : await buildCompiledStub();
 
-/** Many children that wait at one gate. */
-class Crowd {
+/** Children that wait until they are released together. */
+class WaitingChildren {
   /** The compiled stub. */
   readonly program = PROGRAM;
 
@@ -41,29 +41,29 @@ class Crowd {
     private held: number | null,
   ) {}
 
-  static async gather(codex: StubCodex): Promise<Crowd> {
+  static async create(codex: StubCodex): Promise<WaitingChildren> {
     const gate = path.join(codex.scratch, 'gate');
     await once(spawn('mkfifo', [gate]), 'exit');
     // For reading and writing, so that no `open` blocks, and every read does.
-    const crowd = new Crowd(codex, gate, openSync(gate, 'r+'));
-    onTestFinished(() => crowd.letGo());
-    return crowd;
+    const children = new WaitingChildren(codex, gate, openSync(gate, 'r+'));
+    onTestFinished(() => children.release());
+    return children;
   }
 
   /** Returns the environment of a child that will exit with `code`. */
-  member(code: number): Record<string, string> {
+  env(code: number): Record<string, string> {
     const { codex, gate } = this;
     const steps = `await exit:${code}`;
     return { ...codex.env, STUB_GATE: gate, STUB_CONTROL_DIR: codex.controlDir, STUB_STEPS: steps };
   }
 
-  async hasGathered(count: number): Promise<void> {
-    const present = async () =>
+  async areWaiting(count: number): Promise<void> {
+    const waiting = async () =>
       (await readdir(this.codex.controlDir)).filter((name) => name.endsWith('.up')).length;
-    await expect.poll(present, { timeout: timeoutMs, interval: 20 }).toBe(count);
+    await expect.poll(waiting, { timeout: timeoutMs, interval: 20 }).toBe(count);
   }
 
-  letGo(): void {
+  release(): void {
     if (this.held !== null) closeSync(this.held);
     this.held = null;
   }
@@ -78,19 +78,19 @@ const EACH = LINUX ? 500 : 100;
 const title = `${EACH} JS children and ${EACH} of ours at once keep their exit codes and leave no zombie`;
 test.skipIf(WINDOWS)(title, async ({ codex }) => {
   setMaxConcurrentRuns(2 * EACH);
-  const crowd = await Crowd.gather(codex);
+  const children = await WaitingChildren.create(codex);
   const before = footprint();
 
   const codes = Array.from({ length: EACH }, (_, n) => 1 + (n % 250));
   const ours = codes.map((code) => {
-    const options = { codexPath: crowd.program, env: crowd.member(code), timeoutMs };
+    const options = { codexPath: children.program, env: children.env(code), timeoutMs };
     return failure(generateCodexImage(codex.options(options)));
   });
   const theirs = codes.map((code) =>
-    once(spawn(crowd.program, ['exec'], { env: crowd.member(code), stdio: 'ignore' }), 'exit'),
+    once(spawn(children.program, ['exec'], { env: children.env(code), stdio: 'ignore' }), 'exit'),
   );
-  await crowd.hasGathered(2 * EACH);
-  crowd.letGo();
+  await children.areWaiting(2 * EACH);
+  children.release();
 
   const exits = (await Promise.all(ours)).map(({ code, exitCode }) => ({ code, exitCode }));
   expect(exits).toEqual(codes.map((exitCode) => ({ code: 'CODEX_FAILED', exitCode })));
@@ -102,11 +102,11 @@ test.skipIf(WINDOWS)(title, async ({ codex }) => {
 // Windows has no such signal.
 describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
   /** Starts a child, and asserts that the listener is called when it ends. */
-  async function heard(listener: NodeJS.SignalsListener): Promise<void> {
+  async function expectCalled(listener: NodeJS.SignalsListener): Promise<void> {
     process.on('SIGCHLD', listener);
-    const heardOf = once(process, 'SIGCHLD');
+    const signalled = once(process, 'SIGCHLD');
     const ended = once(spawn('true'), 'exit');
-    await heardOf;
+    await signalled;
     expect(await ended).toEqual([0, null]);
   }
 
@@ -115,7 +115,7 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
     onTestFinished(() => void process.off('SIGCHLD', listener));
     const call = codex.generate([RUNNING, GATE, { do: 'exit', code: 7 }]);
     await codex.reached('running');
-    await heard(listener);
+    await expectCalled(listener);
     process.off('SIGCHLD', listener);
     await codex.open('end');
     expect(await failure(call)).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
@@ -126,10 +126,10 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
   test('works before a call and after it', async ({ codex }) => {
     const listener = () => {};
     onTestFinished(() => void process.off('SIGCHLD', listener));
-    await heard(listener);
+    await expectCalled(listener);
     const error = await failure(codex.generate([{ do: 'exit', code: 7 }]));
     expect(error).toMatchObject({ code: 'CODEX_FAILED', exitCode: 7 });
-    await heard(listener);
+    await expectCalled(listener);
   });
 });
 
@@ -137,10 +137,10 @@ describe.skipIf(WINDOWS)("`process.on('SIGCHLD')`", () => {
 test.skipIf(WINDOWS)(
   '100 cancelled calls leave no descriptors, no threads and no memory',
   async ({ codex }) => {
-    const crowd = await Crowd.gather(codex);
-    const options = codex.options({ codexPath: crowd.program, env: crowd.member(0), timeoutMs });
+    const children = await WaitingChildren.create(codex);
+    const options = codex.options({ codexPath: children.program, env: children.env(0), timeoutMs });
     const { before, after } = await cancelInOwnProcess(options, 5, 20);
-    crowd.letGo();
+    children.release();
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(after.threads).toBeLessThanOrEqual(before.threads);
     expect(after.memory).toBeLessThanOrEqual(before.memory + 8 * 2 ** 20);

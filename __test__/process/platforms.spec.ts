@@ -7,7 +7,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { rejection } from '../support/call/abort.js';
-import { workIn } from '../support/process/bystander.js';
+import { workIn } from '../support/process/unrelated.js';
 import { MACOS, WINDOWS } from '../support/platform.js';
 import { PICTURE } from '../support/image/small-png.js';
 import { failure } from '../support/call/outcome.js';
@@ -22,11 +22,11 @@ describe.skipIf(!WINDOWS)('a call on Windows', () => {
     const call = codex.generate(steps, { signal: controller.signal });
     await codex.reached('running');
     const [workspace = ''] = codex.runDirs();
-    const bystander = await workIn(path.join(codex.temporary, workspace));
+    const unrelated = await workIn(path.join(codex.temporary, workspace));
     controller.abort('enough');
     const end = rejection(call);
     await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
-    bystander.kill('SIGKILL');
+    unrelated.kill('SIGKILL');
     expect(await end).toEqual({ reason: 'enough' });
     await codex.expectNothingLeft();
   });

@@ -81,7 +81,7 @@ describe('codexPath', () => {
     expect(await codex.recordings()).toEqual([]);
   });
 
-  test.skipIf(CODEX_IS_INSTALLED)('is needed where no search finds one', async ({ codex }) => {
+  test.skipIf(CODEX_IS_INSTALLED)('is required if the search finds no Codex', async ({ codex }) => {
     const env = { ...codex.env, PATH: codex.scratch };
     const error = await failure(codex.generate([], { codexPath: null, env }));
     expect(error).toMatchObject(NOT_FOUND);

@@ -1,4 +1,4 @@
-// Process trees that are hard to stop: each must be gone when the call settles.
+// Stopping process trees: each must be gone when the call settles, whatever it ignores or holds.
 
 import { describe, expect } from 'vitest';
 
@@ -11,7 +11,7 @@ import { processes } from '../support/process/processes.js';
 import { failure } from '../support/call/outcome.js';
 import {
   HANG,
-  POLITE_SIGNALS,
+  TERMINATION_SIGNALS,
   RUNNING,
   save,
   THREAD,
@@ -24,7 +24,7 @@ import type { StubScript, Step } from '../support/stub/stub-script.js';
 // The tests at the time limit run concurrently, and none should wait in the queue.
 setMaxConcurrentRuns(1000);
 
-const STUBBORN = { do: 'tool', ownSession: true, defies: POLITE_SIGNALS } as const;
+const IGNORING_TOOL = { do: 'tool', ownSession: true, ignores: TERMINATION_SIGNALS } as const;
 
 /** Zombies count as dead. Windows has none. */
 function isAlive(pid: number): boolean {
@@ -47,28 +47,28 @@ async function stop(codex: StubCodex, script: StubScript, live: number): Promise
   await codex.expectNothingLeft();
 }
 
-/** Process trees that are hard to stop. Each reaches the mark `running` and lives on. */
-const STUBBORN_TREES: [what: string, script: StubScript][] = [
-  ['a child that obeys', { exec: turn(RUNNING, HANG) }],
+/** Each reaches the mark `running` and lives on until it is stopped. */
+const TREES_TO_STOP: [what: string, script: StubScript][] = [
+  ['a child that handles no signal', { exec: turn(RUNNING, HANG) }],
   [
-    'a child that defies every polite signal',
-    { exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG) },
+    'a child that ignores every termination signal',
+    { exec: turn({ do: 'ignore', signals: TERMINATION_SIGNALS }, RUNNING, HANG) },
   ],
   ['a child that never reads its stdin', { stdin: 'ignore', exec: turn(RUNNING, HANG) }],
   [
-    'a grandchild that defies every polite signal',
-    { exec: turn({ do: 'tool', defies: POLITE_SIGNALS }, RUNNING, HANG) },
+    'a grandchild that ignores every termination signal',
+    { exec: turn({ do: 'tool', ignores: TERMINATION_SIGNALS }, RUNNING, HANG) },
   ],
   [
     'a grandchild in a session of its own',
     { exec: turn({ do: 'tool', ownSession: true }, RUNNING, HANG) },
   ],
   [
-    'a grandchild in a session of its own that defies every polite signal',
+    'a grandchild in a session of its own that ignores every termination signal',
     {
       exec: turn(
-        { do: 'tool', ownSession: true, defies: POLITE_SIGNALS },
-        { do: 'defy', signals: POLITE_SIGNALS },
+        { do: 'tool', ownSession: true, ignores: TERMINATION_SIGNALS },
+        { do: 'ignore', signals: TERMINATION_SIGNALS },
         RUNNING,
         HANG,
       ),
@@ -84,13 +84,13 @@ const STUBBORN_TREES: [what: string, script: StubScript][] = [
     'a launcher that passes no signal on',
     {
       behindLauncher: true,
-      exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, RUNNING, HANG),
+      exec: turn({ do: 'ignore', signals: TERMINATION_SIGNALS }, RUNNING, HANG),
     },
   ],
 ];
 
-describe('a stubborn tree', () => {
-  test.for(STUBBORN_TREES)('is stopped by an abort: %s', async ([, script], { codex }) => {
+describe('a process tree', () => {
+  test.for(TREES_TO_STOP)('is stopped by an abort: %s', async ([, script], { codex }) => {
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
     const call = codex.generate(script, { signal: controller.signal, killGraceMs: 100 });
@@ -101,19 +101,19 @@ describe('a stubborn tree', () => {
     expect(listenersOf(controller.signal)).toBe(0);
   });
 
-  const resisting: Step[] = [
-    { do: 'defy', signals: POLITE_SIGNALS },
-    { ...STUBBORN, holds: ['stdout', 'stderr'] },
+  const ignoring: Step[] = [
+    { do: 'ignore', signals: TERMINATION_SIGNALS },
+    { ...IGNORING_TOOL, holds: ['stdout', 'stderr'] },
   ];
 
-  test('is gone after an image that ends the turn', async ({ codex }) => {
-    const steps = [THREAD, TURN_STARTED, ...resisting, save('store', PICTURE), HANG];
+  test('that ignores signals is gone after an image that ends the turn', async ({ codex }) => {
+    const steps = [THREAD, TURN_STARTED, ...ignoring, save('store', PICTURE), HANG];
     expect(await codex.generate(steps, { killGraceMs: 100 })).toEqual(PICTURE);
     await codex.expectNothingLeft();
   });
 
-  test('is gone after a failure', async ({ codex }) => {
-    const steps = [...turn(...resisting), { do: 'exit', code: 1 } as const];
+  test('that ignores signals is gone after a failure', async ({ codex }) => {
+    const steps = [...turn(...ignoring), { do: 'exit', code: 1 } as const];
     const error = await failure(codex.generate(steps, { killGraceMs: 100 }));
     expect(error).toMatchObject({ code: 'CODEX_FAILED' });
     await codex.expectNothingLeft();
@@ -121,23 +121,28 @@ describe('a stubborn tree', () => {
 });
 
 // Concurrent, because they mostly wait. vitest then needs each test's own `expect`.
-describe.concurrent('a stubborn tree at the time limit', () => {
+describe.concurrent('a process tree at the time limit', () => {
   /** Long enough for the stub to reach its mark, which each test checks. */
   const timeoutMs = 10_000;
   /** How much later than on an idle machine something may happen. */
   const SLOWNESS_MS = 5000;
 
-  test.for(STUBBORN_TREES)('is stopped: %s', async ([, script], { codex, expect }) => {
+  test.for(TREES_TO_STOP)('is stopped: %s', async ([, script], { codex, expect }) => {
     const error = await failure(codex.generate(script, { timeoutMs, killGraceMs: 100 }));
     expect(error).toMatchObject({ code: 'TIMEOUT', status: 504, retryable: true });
     expect(codex.hasReached('running')).toBe(true);
     await codex.expectNothingLeft();
   });
 
-  test('is killed soon after the grace period', async ({ codex, expect }) => {
+  test('that ignores signals is killed soon after the grace period', async ({ codex, expect }) => {
     const killGraceMs = 700;
     const began = performance.now();
-    const steps = turn({ do: 'defy', signals: POLITE_SIGNALS }, STUBBORN, RUNNING, HANG);
+    const steps = turn(
+      { do: 'ignore', signals: TERMINATION_SIGNALS },
+      IGNORING_TOOL,
+      RUNNING,
+      HANG,
+    );
     const error = await failure(codex.generate(steps, { timeoutMs, killGraceMs }));
     const total = performance.now() - began;
     expect(error).toMatchObject({ code: 'TIMEOUT', status: 504 });
@@ -150,7 +155,7 @@ describe.concurrent('a stubborn tree at the time limit', () => {
 });
 
 test('an abort kills a two-level tree in its own session', async ({ codex }) => {
-  await stop(codex, { exec: turn({ ...STUBBORN, generations: 2 }, RUNNING, HANG) }, 3);
+  await stop(codex, { exec: turn({ ...IGNORING_TOOL, generations: 2 }, RUNNING, HANG) }, 3);
 });
 
 test.for(['environment', 'directory'] as const)(
@@ -214,7 +219,7 @@ describe.skipIf(!LINUX || !mayMount())('a system that does not show its processe
   });
 });
 
-// Windows has no grace.
+// Windows has no grace period.
 test.skipIf(WINDOWS)(
   'an abort kills children forked during the grace period',
   async ({ codex }) => {
@@ -232,7 +237,7 @@ test.skipIf(WINDOWS)(
 test('the death of a launcher ends the native binary', async ({ codex }) => {
   const script: StubScript = {
     behindLauncher: true,
-    exec: turn({ do: 'defy', signals: POLITE_SIGNALS }, { do: 'killLauncher' }, HANG),
+    exec: turn({ do: 'ignore', signals: TERMINATION_SIGNALS }, { do: 'killLauncher' }, HANG),
   };
   const error = await failure(codex.generate(script));
   // On Windows a killed process has the exit code that the killer chose.
@@ -250,7 +255,7 @@ describe('a child that holds the output of a dead Codex', () => {
     ['stderr', ['stderr']],
     ['stdout and stderr', ['stdout', 'stderr']],
   ])('does not delay the result: %s', async ([, holds], { codex }) => {
-    const steps = turn({ ...STUBBORN, holds }, save('workspace', PICTURE));
+    const steps = turn({ ...IGNORING_TOOL, holds }, save('workspace', PICTURE));
     const { png: image, timings } = await codex.generateDetailed(steps);
     expect(image).toEqual(PICTURE);
     expect(timings.stopMs).toBeLessThan(SETTLED_MS);
@@ -262,7 +267,7 @@ describe('a child that holds the output of a dead Codex', () => {
     const steps: Step[] = [
       THREAD,
       TURN_STARTED,
-      { ...STUBBORN, holds: ['stdout'] },
+      { ...IGNORING_TOOL, holds: ['stdout'] },
       { do: 'emit', event: last },
       { do: 'exit', code: 1 },
     ];

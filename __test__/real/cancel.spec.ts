@@ -257,7 +257,7 @@ describe.concurrent("a tool of the agent's that still runs", () => {
     );
   });
 
-  describe('in the background, in a session of its own, defying every polite signal', () => {
+  describe('in the background, in a session of its own, ignoring every termination signal', () => {
     // macOS has the system call, and no program for it.
     const setsid = MACOS ? "perl -MPOSIX=setsid -e 'setsid; exec @ARGV'" : 'setsid';
     const BACKGROUND = shell(

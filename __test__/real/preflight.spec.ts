@@ -125,7 +125,7 @@ describe('a Codex without its codex-code-mode-host', () => {
     expect(await real.generate(incomplete, DRAWS)).toEqual(PICTURE);
   });
 
-  test('is treated like one that may not start it', async ({ real }) => {
+  test('is refused as well where `features.code_mode_host` is off', async ({ real }) => {
     await real.moveTo({ config: 'features.code_mode_host = false' });
     const message = /feature code_mode_host is switched off/;
     await expectRefused(real, NEWEST, { code: 'IMAGE_GEN_UNAVAILABLE', message });

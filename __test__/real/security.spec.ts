@@ -190,7 +190,7 @@ describe.skipIf(WINDOWS)("the agent's workspace", () => {
       expect(image).toMatchObject({ source: 'store', warnings });
       // On a busy machine it may not have finished when the image is there, and is stopped.
       expect(real.toolOutputs()[0]).not.toMatch(/error|denied|not found/i);
-      expect(real.leftovers()).toEqual([]);
+      expect(real.leftFiles()).toEqual([]);
     },
   );
 

@@ -11,14 +11,14 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeHomeDirectory } from './homes.mjs';
 import { directories, WINDOWS } from './platform.js';
 
-interface World {
+interface Directories {
   checkout: string;
   user: string;
   temporary: string;
 }
 
 /** Makes directories outside of the temporary one, or below `elsewhere`. */
-async function world(elsewhere?: string): Promise<World> {
+async function makeDirectories(elsewhere?: string): Promise<Directories> {
   const root = await realpath(elsewhere ?? makeHomeDirectory());
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   const at = (name: string): string => path.join(root, name);
@@ -28,7 +28,7 @@ async function world(elsewhere?: string): Promise<World> {
 }
 
 /** Returns the directory that is made in a checkout that has only this module. */
-async function home({ checkout, user, temporary }: World): Promise<string> {
+async function homeMadeIn({ checkout, user, temporary }: Directories): Promise<string> {
   const module = path.join(checkout, '__test__', 'support', 'homes.mjs');
   await cp(new URL('homes.mjs', import.meta.url), module, { recursive: true });
   const url = JSON.stringify(pathToFileURL(module));
@@ -40,23 +40,23 @@ async function home({ checkout, user, temporary }: World): Promise<string> {
 }
 
 test("a home for tests lies in the checkout's cache", async () => {
-  const ours = await world();
-  expect(await home(ours)).toBe(path.join(ours.checkout, '.cache', 'homes'));
+  const ours = await makeDirectories();
+  expect(await homeMadeIn(ours)).toBe(path.join(ours.checkout, '.cache', 'homes'));
 });
 
 describe('a home for tests', () => {
   test("lies in the user's home if the checkout is below the temporary directory", async () => {
-    const ours = await world();
+    const ours = await makeDirectories();
     const checkout = path.join(ours.temporary, 'checkout');
-    expect(await home({ ...ours, checkout })).toBe(ours.user);
+    expect(await homeMadeIn({ ...ours, checkout })).toBe(ours.user);
   });
 
   test.skipIf(WINDOWS).for(['/tmp', '/var/tmp'])(
     "lies in the user's home if the checkout is below %s, whatever TMPDIR says",
     async (temporary) => {
-      const { user } = await world();
-      const below = await world(await mkdtemp(path.join(temporary, 'codex-image-test-')));
-      expect(await home({ ...below, user })).toBe(user);
+      const { user } = await makeDirectories();
+      const below = await makeDirectories(await mkdtemp(path.join(temporary, 'codex-image-test-')));
+      expect(await homeMadeIn({ ...below, user })).toBe(user);
     },
   );
 
@@ -64,15 +64,17 @@ describe('a home for tests', () => {
   test.skipIf(WINDOWS)(
     "lies in the user's home if other users can exchange what the checkout has",
     async () => {
-      const ours = await world();
+      const ours = await makeDirectories();
       await chmod(ours.checkout, 0o777);
-      expect(await home(ours)).toBe(ours.user);
+      expect(await homeMadeIn(ours)).toBe(ours.user);
     },
   );
 });
 
 test('a home for tests cannot be made if both are below the temporary directory', async () => {
-  const ours = await world();
+  const ours = await makeDirectories();
   const [checkout, user] = [path.join(ours.temporary, 'checkout'), ours.temporary];
-  await expect(home({ ...ours, checkout, user })).rejects.toThrow(/There is no place .* Set /);
+  await expect(homeMadeIn({ ...ours, checkout, user })).rejects.toThrow(
+    /There is no place .* Set /,
+  );
 });

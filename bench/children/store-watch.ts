@@ -1,20 +1,20 @@
-// Reads Codex's store every millisecond, and reports when the picture is complete. In a process of
+// Reads Codex's store every millisecond, and reports when the image is complete. In a process of
 // its own, so that it does not disturb the measured one.
 
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** The directory with the stores of all threads, and the size of the picture. */
+/** The directory with the stores of all threads, and the size of the image. */
 export interface Watch {
   store: string;
   bytes: number;
 }
 
-/** Reports the start of the watch, or when the picture was complete, in Unix time. */
-export type Sighting = 'watching' | { completeAt: number };
+/** Reports the start of the watch, or when the image was complete, in Unix time. */
+export type Report = 'watching' | { completeAt: number };
 
-const send = (sighting: Sighting): void => {
-  process.send?.(sighting);
+const send = (report: Report): void => {
+  process.send?.(report);
 };
 
 process.on('message', ({ store, bytes }: Watch) => {

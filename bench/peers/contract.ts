@@ -1,4 +1,4 @@
-// The task of a peer, and what the peers share: the prompt, a workspace, and finding the picture.
+// The task of a peer, and what the peers share: the prompt, a workspace, and finding the image.
 
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,7 +11,7 @@ export interface Order {
   onProgress?: (message: string) => void;
 }
 
-/** Draws one picture and resolves with the bytes of its file. */
+/** Draws one image and resolves with the bytes of its file. */
 export type Peer = (order: Order) => Promise<Buffer>;
 
 /** Runs `work` in a new directory, and removes it afterwards. */
@@ -27,29 +27,29 @@ export async function inWorkspace<T>(
   }
 }
 
-/** The file that the prompt asks for. */
-export function handedPath(workspace: string): string {
+/** Where the prompt asks for a copy of the image. */
+export function copyPath(workspace: string): string {
   return path.join(workspace, 'od-codex-image.png');
 }
 
-export function wordsFor({ prompt }: Order, workspace: string): string {
+export function promptFor({ prompt }: Order, workspace: string): string {
   return [
     'Draw one picture with your built-in image_gen tool, with an aspect ratio of 1:1.',
-    `Copy the PNG file that it saved, unchanged, to exactly this path:\n${handedPath(workspace)}`,
+    `Copy the PNG file that it saved, unchanged, to exactly this path:\n${copyPath(workspace)}`,
     'Reply with that path and nothing else.',
     `<brief>\n${prompt}\n</brief>`,
   ].join('\n\n');
 }
 
 /** Reads the file that the prompt asked for, else the newest one in Codex's store of the thread. */
-export async function pickUp(
+export async function readImage(
   { env }: Order,
   workspace: string,
   thread: string | null | undefined,
 ): Promise<Buffer> {
-  const handed = await readFile(handedPath(workspace)).catch(unlessMissing);
-  const png = handed ?? (thread ? await newest(storeOf(env, thread)) : undefined);
-  if (png === undefined) throw new Error('Codex left no picture');
+  const copy = await readFile(copyPath(workspace)).catch(unlessMissing);
+  const png = copy ?? (thread ? await newest(storeOf(env, thread)) : undefined);
+  if (png === undefined) throw new Error('Codex left no image');
   if (!png.subarray(0, SIGNATURE.length).equals(SIGNATURE)) throw new Error('this is no PNG file');
   return png;
 }

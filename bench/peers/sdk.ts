@@ -3,7 +3,7 @@
 
 import { Codex } from '@openai/codex-sdk';
 
-import { inWorkspace, type Peer, pickUp, wordsFor } from './contract.js';
+import { inWorkspace, type Peer, readImage, promptFor } from './contract.js';
 
 export const sdk: Peer = (order) =>
   inWorkspace(order, async (workspace) => {
@@ -15,12 +15,12 @@ export const sdk: Peer = (order) =>
       sandboxMode: 'workspace-write',
       networkAccessEnabled: true,
     });
-    const { events } = await thread.runStreamed(wordsFor(order, workspace));
+    const { events } = await thread.runStreamed(promptFor(order, workspace));
     for await (const event of events) {
       if (event.type === 'turn.failed') throw new Error(event.error.message);
       if (event.type === 'item.completed' && event.item.type === 'agent_message') {
         order.onProgress?.(event.item.text);
       }
     }
-    return pickUp(order, workspace, thread.id);
+    return readImage(order, workspace, thread.id);
   });

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 
-import { inWorkspace, type Order, type Peer, pickUp, wordsFor } from './contract.js';
+import { inWorkspace, type Order, type Peer, readImage, promptFor } from './contract.js';
 
 const TIMEOUT_MS = 600_000;
 const GRACE_MS = 2000;
@@ -29,7 +29,7 @@ export const typescript: Peer = (order) =>
   inWorkspace(order, async (workspace) => {
     const { thread, failure } = await run(order, workspace);
     try {
-      return await pickUp(order, workspace, thread);
+      return await readImage(order, workspace, thread);
     } catch (error) {
       // A failure of Codex after the picture does not matter.
       throw failure ?? error;
@@ -61,7 +61,7 @@ async function run(
 
   // EPIPE: Codex exited before it read everything. Its exit says why.
   child.stdin.on('error', () => {});
-  child.stdin.end(wordsFor(order, workspace));
+  child.stdin.end(promptFor(order, workspace));
   let thread: string | undefined;
   let failed: string | undefined;
   createInterface({ input: child.stdout }).on('line', (line) => {

@@ -24,7 +24,7 @@ import {
 } from '../../__test__/support/loopback/backend.js';
 import { makePng } from '../../__test__/support/image/picture.js';
 import { makeCallEnvironment } from '../../__test__/support/load/call-environment.js';
-import type { Sighting, Watch } from '../children/store-watch.js';
+import type { Report, Watch } from '../children/store-watch.js';
 import type { Peer } from '../peers/contract.js';
 import { sdk } from '../peers/sdk.js';
 import { typescript } from '../peers/typescript.js';
@@ -183,17 +183,17 @@ async function measure(cli: CodexCli): Promise<Measured> {
   const watcher = fork(fileURLToPath(new URL('../children/store-watch.ts', import.meta.url)));
   try {
     const home = await backend.home();
-    const sighting = async (): Promise<Sighting> => {
-      const [seen] = (await once(watcher, 'message')) as [Sighting];
+    const nextReport = async (): Promise<Report> => {
+      const [seen] = (await once(watcher, 'message')) as [Report];
       return seen;
     };
     /** Resolves when the store is watched, with the time at which the picture will be complete. */
     const watch = async (): Promise<{ completeAt: Promise<number> }> => {
-      const watching = sighting();
+      const watching = nextReport();
       const store = path.join(home.path, 'generated_images');
       watcher.send({ store, bytes: PICTURE.length } satisfies Watch);
       await watching;
-      const seen = sighting();
+      const seen = nextReport();
       return { completeAt: seen.then((it) => (it === 'watching' ? NaN : it.completeAt)) };
     };
     for (let run = 0; run < RUNS; run += 1) {

@@ -24,8 +24,8 @@ import type { Version } from './versions.js';
 
 export interface Case {
   name: string;
-  /** What happens, in sentences. */
-  story: string;
+  /** What happens in it, in sentences. */
+  description: string;
   /** One after another in the same home. */
   runs: readonly Run[];
 }
@@ -60,7 +60,7 @@ const FIRST = makePng({ width: 96, height: 64, seed: 1 });
 const HALF = FIRST.subarray(0, FIRST.length / 2);
 const SECOND = makePng({ width: 96, height: 64, seed: 2 });
 const CUT_OUT = makePng({ width: 96, height: 64, alpha: true });
-const STARTS = [3, 4].map((seed) => makePng({ width: 48, height: 32, seed }));
+const REFERENCES = [3, 4].map((seed) => makePng({ width: 48, height: 32, seed }));
 /** Longer than any test. */
 const ENDLESS_MS = 600_000;
 
@@ -72,7 +72,7 @@ const SORRY = say('I tried to draw it with the built-in tool, but the call faile
 const inStore = (png: Buffer): Delivered => ({ png, source: 'store', verified: true });
 const inRollout = (png: Buffer): Delivered => ({ png, source: 'rollout', verified: true });
 const copied = (png: Buffer): Delivered => ({ png, source: 'workspace', verified: true });
-const foisted = (png: Buffer): Delivered => ({ png, source: 'workspace', verified: false });
+const unverified = (png: Buffer): Delivered => ({ png, source: 'workspace', verified: false });
 const refused = (code: CodexImageErrorCode, because?: string): Refused => ({
   code,
   ...(because !== undefined && { because }),
@@ -81,9 +81,9 @@ const refused = (code: CodexImageErrorCode, because?: string): Refused => ({
 /**
  * An agent that leaves an image which is not from image_gen, with and without `requireVerified`.
  */
-function foisting(script: Run['script']): Run[] {
+function unverifiedThenRefused(script: Run['script']): Run[] {
   return [
-    { script, expected: () => foisted(FIRST) },
+    { script, expected: () => unverified(FIRST) },
     { script, options: { requireVerified: true }, expected: () => refused('NO_IMAGE') },
   ];
 }
@@ -124,23 +124,23 @@ async function grow(real: RealCodex, arriving: Promise<void>): Promise<void> {
 }
 
 /** The caller's reference images. */
-async function starts(real: RealCodex): Promise<Partial<GenerateOptions>> {
-  const referenceImages = STARTS.map((_, n) => path.join(real.scratch, `mine ${n}.png`));
-  await Promise.all(referenceImages.map((file, n) => writeFile(file, STARTS[n] ?? '')));
+async function withReferences(real: RealCodex): Promise<Partial<GenerateOptions>> {
+  const referenceImages = REFERENCES.map((_, n) => path.join(real.scratch, `mine ${n}.png`));
+  await Promise.all(referenceImages.map((file, n) => writeFile(file, REFERENCES[n] ?? '')));
   return { referenceImages };
 }
 
 /** Each of them once, in order. */
-function carriesStarts(body: unknown, expect: ExpectStatic): void {
+function carriesReferences(body: unknown, expect: ExpectStatic): void {
   const sent = [...JSON.stringify(body).matchAll(/"data:image\/png;base64,([^"]+)"/g)];
-  expect(sent.map(([, base64]) => base64)).toEqual(STARTS.map((png) => png.toString('base64')));
+  expect(sent.map(([, base64]) => base64)).toEqual(REFERENCES.map((png) => png.toString('base64')));
 }
 
 export const CASES: readonly Case[] = [
   {
     name: 'hosted tool',
-    story:
-      "OpenAI's side draws while the model answers. Versions that do not offer this tool record such a picture all the same, but save no file.",
+    description:
+      "OpenAI's backend draws while the model answers. Versions that do not offer this tool record such an image as well, but save no file.",
     runs: [
       {
         script: [draw({ route: 'hosted', image: FIRST }), copy(), DONE],
@@ -150,8 +150,8 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'direct tool',
-    story:
-      'The model, `gpt-5.5`, calls the tool of Codex, which asks for the picture itself. Older versions have no such tool, and say so.',
+    description:
+      "The model, `gpt-5.5`, calls Codex's own tool, and Codex requests the image. Older versions have no such tool, and report that.",
     runs: [
       {
         script: [draw({ route: 'direct', image: FIRST }), copy(), SORRY],
@@ -163,8 +163,8 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'code mode',
-    story:
-      'The model calls that tool from a JavaScript cell, as newer default models do. Older versions know no cells, and say so.',
+    description:
+      'The model calls that tool from a JavaScript cell, as newer default models do. Older versions have no cells, and report that.',
     runs: [
       {
         script: [draw({ route: 'code', image: FIRST }), copy(), SORRY],
@@ -175,8 +175,8 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'reported, not saved',
-    story:
-      'The hosted picture arrives with its status still `generating`: 0.140 saves no file then, nor do versions that do not offer the hosted tool.',
+    description:
+      "The hosted tool's image arrives with the status `generating`. 0.140 then saves no file, nor do versions that do not offer the hosted tool.",
     runs: [
       {
         script: [draw({ route: 'hosted', status: 'generating', image: FIRST }), copy(), DONE],
@@ -185,9 +185,9 @@ export const CASES: readonly Case[] = [
     ],
   },
   {
-    name: 'two pictures',
-    story:
-      "The model draws twice and copies the second. The first is returned, or with `completion: 'exit'` the copy.",
+    name: 'two images',
+    description:
+      "The model draws twice and copies the second image. The first is returned, or with `completion: 'exit'` the copy.",
     runs: [
       {
         script: [draw({ image: FIRST }), draw({ image: SECOND }), copy(), DONE],
@@ -202,8 +202,8 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'saved, then failed',
-    story:
-      "The picture is saved, and then the turn fails at the usage limit. The picture is returned, but not with `completion: 'exit'`.",
+    description:
+      "The image is saved, and then the turn fails at the usage limit. The image is returned, but not with `completion: 'exit'`.",
     runs: [
       {
         script: [draw({ image: FIRST }), fail(usageLimit())],
@@ -218,8 +218,8 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'partial file',
-    story:
-      'Codex saves half a picture, which is never returned. A file in the store that is still growing is returned once it is whole.',
+    description:
+      'Codex saves half of an image, which is never returned. A file in the store that still grows is returned when it is complete.',
     runs: [
       {
         script: [draw({ image: HALF }), copy(), DONE],
@@ -234,22 +234,23 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'faked by the shell',
-    story:
-      'The agent writes a picture with its shell instead of calling the tool. It is returned as unverified, and refused with `requireVerified: true`.',
-    runs: foisting([
+    description:
+      'The agent writes an image with its shell instead of calling the tool. The image is returned as unverified, and refused with `requireVerified: true`.',
+    runs: unverifiedThenRefused([
       shell(`echo ${FIRST.toString('base64')} | base64 -d > od-codex-image.png`),
       DONE,
     ]),
   },
   {
-    name: 'older picture',
-    story: "The agent copies an earlier thread's picture, date and all. The same.",
-    runs: foisting(reuse),
+    name: 'older image',
+    description:
+      "The agent copies an earlier thread's image, with its date. The outcomes are the same: unverified, and refused with `requireVerified: true`.",
+    runs: unverifiedThenRefused(reuse),
   },
   {
     name: 'asks to leave the sandbox',
-    story:
-      "The user's config.toml has approvals given by another model, or asked of a user who is not there. The agent asks to run a command outside of the sandbox, which would leave a file there. It is not run, and the picture that is drawn is returned.",
+    description:
+      "The user's config.toml has another model approve commands, or asks the user, who is absent. The agent asks to run a command outside of the sandbox, which would leave a file there. The command is not run, and the image is returned.",
     runs: ['approval_policy = "on-request"\napprovals_reviewer = "auto_review"', UNTRUSTED].map(
       (config) => ({
         config,
@@ -267,18 +268,18 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'reference images',
-    story:
-      'Two pictures to start from are attached to the first request. Where Codex itself asks for the picture, it asks for an edit of both.',
+    description:
+      'Two reference images are attached to the first request. Where Codex itself requests the image, it requests an edit of both.',
     runs: [
       {
         script: [draw({ image: FIRST }), copy(), DONE],
-        options: starts,
+        options: withReferences,
         asked: (real, { hosted }, expect) => {
-          carriesStarts(real.modelCalls()[0]?.body, expect);
+          carriesReferences(real.modelCalls()[0]?.body, expect);
           expect(real.imageCalls().map((request) => path.basename(request.path))).toEqual(
             hosted ? [] : ['edits'],
           );
-          for (const { body } of real.imageCalls()) carriesStarts(body, expect);
+          for (const { body } of real.imageCalls()) carriesReferences(body, expect);
         },
         expected: () => inStore(FIRST),
       },
@@ -286,8 +287,8 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'transparent',
-    story:
-      "A transparent background is asked for: in the prompt, and by the tool's argument where it has one, with which the request says `background: transparent`.",
+    description:
+      "A transparent background is requested in the prompt, and by the tool's argument where it has one: then the request to the backend has `background: transparent`.",
     runs: [
       {
         script: [draw({ image: CUT_OUT }), copy(), DONE],
@@ -307,7 +308,7 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'no tool call',
-    story: 'The model only talks; the error carries its words.',
+    description: "The model calls no tool. The error's `detail` has its answer.",
     runs: [
       {
         script: [say('Imagine a red fox.')],
@@ -317,7 +318,7 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'unavailable',
-    story: 'The tool is switched off: the call is refused before a turn is spent.',
+    description: 'The tool is switched off. The call is refused before a turn is spent.',
     runs: [
       {
         script: [],

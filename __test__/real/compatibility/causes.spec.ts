@@ -66,7 +66,7 @@ const SORRY = say('I tried to draw it with the built-in tool, but the call faile
 const SOON = usageLimit(90 * 60);
 const LATER = usageLimit(3 * 24 * 60 * 60);
 /** Codex takes long to give up. */
-const PATIENT = { timeoutMs: 120_000 };
+const TIMEOUT = { timeoutMs: 120_000 };
 const NOWHERE = 'https://127.0.0.1:1/backend-api';
 const INVALID_REQUEST = refusal(400, 'invalid_request_error', null, 'Unknown parameter: flux.');
 const FLAGGED =
@@ -391,12 +391,12 @@ const CAUSES: readonly Cause[] = [
     expected: { code: 'NOT_SIGNED_IN', retryable: false, told: /could not be refreshed/ },
   },
   {
-    what: 'nobody signed in',
+    what: 'a missing login',
     home: { login: 'none' },
     expected: { code: 'NOT_SIGNED_IN', retryable: false },
   },
   {
-    what: 'an API key signed in',
+    what: 'a login with an API key',
     home: { login: 'api-key' },
     expected: { code: 'API_KEY_LOGIN', retryable: false },
   },
@@ -442,12 +442,12 @@ const CAUSES: readonly Cause[] = [
     },
   },
   {
-    what: 'a feature that nobody knows',
+    what: 'an unknown feature',
     options: { disableFeatures: ['flux_capacitor'] },
     expected: { code: 'CODEX_FAILED', retryable: false, told: /flux_capacitor/ },
   },
   {
-    what: 'a model provider that nobody defined',
+    what: 'an undefined model provider',
     options: { config: { model_provider: '"nowhere"' } },
     expected: { code: 'IMAGE_GEN_UNAVAILABLE', retryable: false },
   },
@@ -497,7 +497,7 @@ describe.concurrent('a cause', () => {
     for (const version of versions.filter((one) => slow !== true || ENDS.has(one))) {
       test(`has its own code: ${what}, ${version.name}`, async ({ real, expect }) => {
         if (home !== undefined) await real.moveTo(home);
-        const error = await failure(real.generate(version, script, { ...PATIENT, ...options }));
+        const error = await failure(real.generate(version, script, { ...TIMEOUT, ...options }));
         await real.expectNothingLeft();
         const { told, says, ...rest } = { ...expected, ...(version.hosted && hosted) };
         const { code, retryable, resetsAt, detail = '', message } = error;
@@ -523,7 +523,7 @@ describe.concurrent('a login that cannot be renewed', () => {
         const { port } = server.address() as AddressInfo;
         const renewal = `http://127.0.0.1:${port}/`;
         const env = { ...real.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: renewal };
-        const call = real.generate(version, [fail(unauthorized)], { ...PATIENT, env });
+        const call = real.generate(version, [fail(unauthorized)], { ...TIMEOUT, env });
         const error = await failure(call);
         await real.expectNothingLeft();
         expect(error).toMatchObject(expected);

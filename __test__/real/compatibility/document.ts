@@ -12,15 +12,16 @@ export const FILE = fileURLToPath(new URL('../../../COMPATIBILITY.md', import.me
 /** The outcomes of a case with a version. */
 export type Cell = (version: string, name: string) => readonly Outcome[];
 
-/** The whole file, formatted like prettier. */
+/** The whole file, as `npm run check` wants it, with prose of at most 100 columns. */
 export async function compatibility(cell: Cell): Promise<string> {
   const text = [
     HEAD,
     table(SUPPORTED, (version, name) => inWords(cell(version, name))),
     LEGEND,
-    CASES.map(({ name, story }) => `- **${name}**: ${story}`).join('\n'),
+    CASES.map(({ name, description }) => `- **${name}**: ${description}`).join('\n'),
   ].join('\n\n');
-  return format(text, { ...(await resolveConfig(FILE)), parser: 'markdown' });
+  const options = { parser: 'markdown', proseWrap: 'always' } as const;
+  return format(text, { ...(await resolveConfig(FILE)), ...options });
 }
 
 /** A row for each version, a column for each case. */
@@ -41,24 +42,27 @@ const HEAD = `\
 
 # Compatibility
 
-What comes of a call with each version of the real Codex CLI, case by case. Every cell was run on Linux x64: the CLI, its
-sandbox and its store are real, only OpenAI's backend is a stand-in on 127.0.0.1. \`npm run test:codex\` runs all of them anew
-and writes this file; in CI it fails if the file would change. \`npm run test:codex -- VERSION\`
-prints the row of any other version, and writes nothing.`;
+The outcome of a call with each version of the real Codex CLI, case by case. Every cell was run on
+Linux x64: the CLI, its sandbox and its store are real, and only OpenAI's backend is a stub on
+127.0.0.1. \`npm run test:codex\` runs all cases again and writes this file; in CI it fails if the
+file would change. \`npm run test:codex -- VERSION\` prints the row of any other version, and
+writes nothing.`;
 
 const LEGEND = `\
 How to read a cell:
 
 - store: the file that Codex saved for this thread was returned.
-- rollout: Codex saved no file; the picture was returned out of the thread's record.
-- workspace: the file that the agent left at the handed path was returned.
-- unverified: \`verified\` is false; everywhere else it is true, but for root on Linux with a version older than 0.153.4.
-- a code: what the call was rejected with, after what the error's \`detail\` quotes of the reason.
+- rollout: Codex saved no file; the image was returned from the thread's record.
+- workspace: the file that the agent left in the workspace was returned.
+- unverified: \`verified\` is false. Of every other image it is true, except for root on Linux with
+  a version older than 0.153.4.
+- a code: the code of the error. Before it stands the reason, as the error's \`detail\` quotes it.
 
-Every picture that was returned equals the backend's, or what the agent put in its place, byte for byte; no call left a
-process or a file behind. Unless a case says otherwise, calls are made with the default options.
+Every image that was returned equals the backend's, or the file that the agent left instead, byte
+for byte. No call left a process or a file. Calls have the default options unless the description of
+the case says otherwise.
 
-The cases; where there is more than one outcome, they stand in this order:`;
+The cases. If a cell has several outcomes, they are in the order of the description:`;
 
 export function inWords(outcomes: readonly Outcome[]): string {
   return outcomes.map(sentence).join('; ');

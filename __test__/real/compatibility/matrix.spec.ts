@@ -73,7 +73,7 @@ async function perform(
   if (config !== undefined) await real.moveTo({ config });
   const steps = typeof script === 'function' ? await script(real) : script;
   const chosen = typeof options === 'function' ? await options(real) : options;
-  const { seen, onProgress } = firstSight();
+  const { seen, onProgress } = firstImage();
   const call = real.generateDetailed(version, steps, chosen, onProgress);
   const arrived = 'code' in outcome ? refused(outcome) : delivered(outcome);
   try {
@@ -121,7 +121,7 @@ async function outcomeOf(call: Promise<GeneratedImage>): Promise<Outcome> {
 }
 
 /** Resolves `seen` when an image begins to arrive. */
-function firstSight(): { seen: Promise<void>; onProgress: OnProgress } {
+function firstImage(): { seen: Promise<void>; onProgress: OnProgress } {
   let tell = (): void => {};
   const seen = new Promise<void>((resolve) => (tell = resolve));
   return { seen, onProgress: (_message, { phase }) => phase === 'image' && tell() };

@@ -16,16 +16,16 @@ import { SCRIPT_STUB } from '../stub/stub-program.js';
 
 export const CLI = fileURLToPath(new URL('../../../dist/cli.mjs', import.meta.url));
 
-/** Where a command runs. */
-export interface World {
+/** The environment and the working directory of a command. */
+export interface CommandEnvironment {
   env: Record<string, string>;
   /** The working directory, in which images are written. */
   scratch: string;
 }
 
 /** Uses the stub as the Codex CLI. */
-export const test = base.extend<{ world: World }>({
-  world: async ({ codex }, use) => {
+export const test = base.extend<{ commandEnv: CommandEnvironment }>({
+  commandEnv: async ({ codex }, use) => {
     await use({ env: { ...codex.env, CODEX_BIN: SCRIPT_STUB }, scratch: codex.scratch });
   },
 });
@@ -48,10 +48,10 @@ export class Piped {
   readonly child: ChildProcess;
   readonly ended: Promise<Outcome>;
 
-  constructor(world: World, args: string[], { env, cli = CLI }: Setting = {}) {
+  constructor(commandEnv: CommandEnvironment, args: string[], { env, cli = CLI }: Setting = {}) {
     const child = spawn(process.execPath, [cli, ...args], {
-      cwd: world.scratch,
-      env: { ...world.env, ...env },
+      cwd: commandEnv.scratch,
+      env: { ...commandEnv.env, ...env },
       stdio: 'pipe',
     });
     this.child = child;
@@ -65,11 +65,11 @@ export class Piped {
 
 /** Runs the command to its end, with that stdin. */
 export function run(
-  world: World,
+  commandEnv: CommandEnvironment,
   args: string[],
   { stdin = '', ...setting }: Setting & { stdin?: string | Uint8Array } = {},
 ): Promise<Outcome> {
-  const { child, ended } = new Piped(world, args, setting);
+  const { child, ended } = new Piped(commandEnv, args, setting);
   // A command that does not read stdin may have exited before it is written.
   child.stdin?.on('error', () => {}).end(stdin);
   return ended;
@@ -97,7 +97,7 @@ export class Terminal {
   #gone = false;
 
   constructor(
-    world: World,
+    commandEnv: CommandEnvironment,
     args: string[],
     { env = {}, columns = 80, rows = 24 }: Setting & { columns?: number; rows?: number } = {},
   ) {
@@ -108,8 +108,8 @@ export class Terminal {
       name: env['TERM'] ?? 'xterm-256color',
       cols: columns,
       rows,
-      cwd: world.scratch,
-      env: { ...NEEDED, ...world.env, ...env },
+      cwd: commandEnv.scratch,
+      env: { ...NEEDED, ...commandEnv.env, ...env },
     });
     this.#pty.onExit(() => {
       this.#gone = true;

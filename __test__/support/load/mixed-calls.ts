@@ -25,7 +25,7 @@ type Phase = ProgressEvent['phase'];
 
 /** A call and its outcome: the image, the reason of its abort, or the code of an error. */
 interface Call {
-  ends: 'picture' | 'abort' | CodexImageErrorCode;
+  ends: 'image' | 'abort' | CodexImageErrorCode;
   /** The steps of the compiled stub. */
   steps?: string;
   options?: Partial<GenerateOptions>;
@@ -37,11 +37,11 @@ interface Call {
 const TO_THE_END = { completion: 'exit' } as const;
 
 const SUCCESSES: Call[] = [
-  { ends: 'picture', steps: 'thread message save tool hang' },
-  { ends: 'picture', steps: 'thread message save', options: TO_THE_END },
-  { ends: 'picture', steps: 'thread message copy' },
-  { ends: 'picture', steps: 'defy thread message save tool hang' },
-  { ends: 'picture', steps: 'thread save exit:1' },
+  { ends: 'image', steps: 'thread message save tool hang' },
+  { ends: 'image', steps: 'thread message save', options: TO_THE_END },
+  { ends: 'image', steps: 'thread message copy' },
+  { ends: 'image', steps: 'ignore_signals thread message save tool hang' },
+  { ends: 'image', steps: 'thread save exit:1' },
 ];
 
 // The first calls find a free slot and are not queued.
@@ -49,13 +49,14 @@ const ABORTS: Call[] = (['starting', 'message', 'queued', 'image', 'preflight', 
   .map((abortedIn) => ({ ends: 'abort', abortedIn, options: TO_THE_END }) as const)
   .flatMap((call) => [
     { ...call, steps: 'thread message save tool hang' },
-    { ...call, steps: 'defy thread message save tool hang' },
+    { ...call, steps: 'ignore_signals thread message save tool hang' },
   ]);
 
 /** Half of them time out while they are queued. */
 const timeouts = (nth: number): Call => ({
   ends: 'TIMEOUT',
-  steps: nth % 4 === 0 ? 'defy thread message tool hang' : 'thread message save tool hang',
+  steps:
+    nth % 4 === 0 ? 'ignore_signals thread message tool hang' : 'thread message save tool hang',
   // Each a little later than the one before, so that not all stop at the same moment.
   options: { ...TO_THE_END, timeoutMs: nth % 2 === 0 ? 3000 + 20 * nth : 20 },
 });
@@ -64,9 +65,9 @@ const failures = (home: string): Call[] => [
   { ends: 'NO_IMAGE', steps: 'thread message' },
   { ends: 'CODEX_FAILED', steps: 'thread exit:1' },
   { ends: 'CODEX_FAILED', steps: 'thread message die' },
-  complaint('USAGE_LIMIT', "You've hit your usage limit."),
-  complaint('RATE_LIMITED', 'exceeded retry limit, last status: 429 Too Many Requests'),
-  complaint('BACKEND_ERROR', 'stream disconnected before completion'),
+  failedTurn('USAGE_LIMIT', "You've hit your usage limit."),
+  failedTurn('RATE_LIMITED', 'exceeded retry limit, last status: 429 Too Many Requests'),
+  failedTurn('BACKEND_ERROR', 'stream disconnected before completion'),
   { ends: 'INVALID_IMAGE', steps: 'thread save', env: { STUB_PICTURE: NO_PNG } },
   { ends: 'IMAGE_TOO_LARGE', steps: 'thread save', options: { maxImageBytes: 100 } },
   { ends: 'INVALID_OPTIONS', options: { timeoutMs: 0 } },
@@ -76,8 +77,8 @@ const failures = (home: string): Call[] => [
   { ends: 'WORKSPACE_FAILED', env: { TMPDIR: path.join(home, 'no-tmp') } },
 ];
 
-function complaint(ends: CodexImageErrorCode, words: string): Call {
-  return { ends, steps: 'thread turn_failed exit:1', env: { STUB_COMPLAINT: words } };
+function failedTurn(ends: CodexImageErrorCode, message: string): Call {
+  return { ends, steps: 'thread turn_failed exit:1', env: { STUB_FAILURE: message } };
 }
 
 /** This source file. */
@@ -181,7 +182,7 @@ export class Mixture {
           if (event.phase === abortedIn) abort();
         },
       ).then(
-        (png) => (png.equals(picture) ? 'picture' : 'a picture of somebody else'),
+        (png) => (png.equals(picture) ? 'image' : 'the image of another call'),
         (error: unknown) => (error === reason ? 'abort' : codeOf(error)),
       );
       const listeners = getEventListeners(signal, 'abort').length;

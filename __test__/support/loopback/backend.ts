@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { ModelAnswer, answerFailure, answerJson } from './answer.js';
 import { type Certificate, makeCertificate } from './certificate.js';
-import { type AnsweredImage, Conversation, type Drawing, develop } from './conversation.js';
+import { type AnsweredImage, Conversation, type Drawing, drawOrFail } from './conversation.js';
 import { ACCOUNT, type Home, type HomeOptions, makeHome } from './home.js';
 import { readModelRequest, textOf, turnMetadata } from './request.js';
 import type { Script } from './script.js';
@@ -212,7 +212,7 @@ export class Backend {
     const prompt = textOf(record.body, 'prompt') ?? '';
     const [conversation, drawing] = this.#drawingFor(prompt, turnMetadata(record.headers).turnId);
     const pause = (ms: number): Promise<void> => delay(Math.max(0, ms), undefined, { signal });
-    const outcome = await develop(drawing, prompt, pause);
+    const outcome = await drawOrFail(drawing, prompt, pause);
     if (!Buffer.isBuffer(outcome)) {
       drawing.failures += 1;
       await answerFailure(response, outcome);

@@ -103,7 +103,7 @@ export class Conversation {
       this.#at = this.#steps.length;
       return 'next';
     }
-    const prompt = wordsFor(options, asked);
+    const prompt = promptFor(options, asked);
     const { turnId, aspect } = asked;
     const drawing: Drawing = { turnId, route, prompt, aspect, options, failures: this.#failures };
     if (route === 'hosted') return this.#drawHosted(drawing, answer);
@@ -118,7 +118,7 @@ export class Conversation {
     const { prompt, options } = drawing;
     const item = hostedImage();
     const { finish } = await answer.begin(item);
-    const png = await develop(drawing, prompt, (ms) => answer.pause(ms));
+    const png = await drawOrFail(drawing, prompt, (ms) => answer.pause(ms));
     if (!Buffer.isBuffer(png)) {
       this.#failures += 1;
       await answer.fail(png);
@@ -162,7 +162,7 @@ export class Conversation {
 }
 
 /** Resolves with the script's image or failure for this prompt, after its delay. */
-export async function develop(
+export async function drawOrFail(
   { options, failures, aspect }: Drawing,
   prompt: string,
   pause: (ms: number) => Promise<void>,
@@ -175,7 +175,7 @@ export async function develop(
   return outcome;
 }
 
-function wordsFor({ prompt }: DrawOptions, { userPrompt, brief }: ModelRequest): string {
+function promptFor({ prompt }: DrawOptions, { userPrompt, brief }: ModelRequest): string {
   return typeof prompt === 'function' ? prompt(userPrompt) : (prompt ?? brief);
 }
 

@@ -34,9 +34,9 @@ export function footprint(): Footprint {
  * may be about to release something.
  */
 export async function heldSince(before: Footprint): Promise<Partial<Footprint>> {
-  const patience = performance.now() + 5000;
+  const deadline = performance.now() + 5000;
   let more = excess(footprint(), before);
-  while (Object.keys(more).length > 0 && performance.now() < patience) {
+  while (Object.keys(more).length > 0 && performance.now() < deadline) {
     await sleep(10);
     more = excess(footprint(), before);
   }

@@ -45,7 +45,7 @@ test('survivors lists a stub and its tools until they end', async ({ codex }) =>
 
 // Windows shows neither the environment nor the directory of a process.
 describe.skipIf(WINDOWS)('the table of processes', () => {
-  base('shows one by the environment it was started with', async () => {
+  base('shows a process by the environment it was started with', async () => {
     const marker = randomUUID();
     const { pid } = await start({ env: { ...process.env, MARK: marker } });
     const command = expect.stringMatching(
@@ -54,21 +54,21 @@ describe.skipIf(WINDOWS)('the table of processes', () => {
     expect(survivors(marker, NOWHERE)).toMatchObject([{ pid, command }]);
   });
 
-  base('shows one by the directory it works in', async () => {
+  base('shows a process by the directory it works in', async () => {
     const directory = await temporaryDirectory();
     const { pid } = await start({ cwd: directory });
     expect(survivors(randomUUID(), directory)).toMatchObject([{ pid }]);
   });
 
   // How macOS shows such a directory is not documented.
-  base.runIf(LINUX)('shows one by a directory that is gone', async () => {
+  base.runIf(LINUX)('shows a process by a directory that is gone', async () => {
     const directory = await temporaryDirectory();
     const { pid } = await start({ cwd: directory });
     await rm(directory, { recursive: true });
     expect(survivors(randomUUID(), directory)).toMatchObject([{ pid }]);
   });
 
-  base('does not show the dead', async () => {
+  base('does not show a process that has exited', async () => {
     const marker = randomUUID();
     const child = await start({ env: { ...process.env, MARK: marker } });
     child.stdin?.end();

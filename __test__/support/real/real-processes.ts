@@ -17,7 +17,7 @@ export interface RunningProcess {
 }
 
 /** Returns undefined if the process has ended meanwhile. */
-export function look({ pid, command }: Survivor): RunningProcess | undefined {
+export function details({ pid, command }: Survivor): RunningProcess | undefined {
   try {
     return { command, ...(LINUX ? fromFiles(pid) : fromPrograms(pid, command)) };
   } catch {
@@ -54,17 +54,17 @@ interface WindowsProcess extends Survivor, RunningProcess {
  * those with its directory in their arguments, as Codex has, and all descendants. A known process
  * stays known when its parents are gone. A scan takes about a second.
  */
-export class Family {
+export class WindowsProcesses {
   readonly #known = new Map<number, number>();
 
   constructor(private readonly directory: string) {}
 
   /** Blocks this thread, and with it the backend. */
-  members(): WindowsProcess[] {
+  scanSync(): WindowsProcess[] {
     return this.#among(execFileSync(...TABLE));
   }
 
-  async look(): Promise<WindowsProcess[]> {
+  async scan(): Promise<WindowsProcess[]> {
     return this.#among((await promisify(execFile)(...TABLE)).stdout);
   }
 

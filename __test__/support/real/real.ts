@@ -27,7 +27,7 @@ import {
 import { type ModelRequest, readModelRequest, turnMetadata } from '../loopback/request.js';
 import { makePng } from '../image/picture.js';
 import { directories, WINDOWS } from '../platform.js';
-import { Family, look, type RunningProcess } from './real-processes.js';
+import { details, type RunningProcess, WindowsProcesses } from './real-processes.js';
 import { isImageCall, isModelCall, toolOutputsIn } from './recorded-requests.js';
 import { POLLING, type Survivor, survivors } from '../process/survivors.js';
 import type { Variant } from './variants.js';
@@ -48,7 +48,7 @@ export class RealCodex {
   #over: Promise<never> = new Promise(() => {});
   #closed = false;
   /** Finds the processes on Windows. */
-  readonly #family: Family;
+  readonly #windows: WindowsProcesses;
 
   private constructor(
     private readonly root: string,
@@ -59,7 +59,7 @@ export class RealCodex {
     this.user = path.join(root, 'user');
     this.temporary = path.join(root, 'tmp');
     this.scratch = path.join(root, 'scratch');
-    this.#family = new Family(root);
+    this.#windows = new WindowsProcesses(root);
   }
 
   static async create(): Promise<RealCodex> {
@@ -179,8 +179,8 @@ export class RealCodex {
 
   /** The processes of this fixture that live now. */
   processes(): RunningProcess[] {
-    if (WINDOWS) return this.#family.members();
-    return this.survivors().flatMap((survivor) => look(survivor) ?? []);
+    if (WINDOWS) return this.#windows.scanSync();
+    return this.survivors().flatMap((survivor) => details(survivor) ?? []);
   }
 
   /** Resolves when a process of this fixture runs that command. */
@@ -200,22 +200,22 @@ export class RealCodex {
 
   /** The survivors, found without blocking the backend where a scan is slow. */
   async #scan(): Promise<Survivor[]> {
-    return WINDOWS ? this.#family.look() : this.survivors();
+    return WINDOWS ? this.#windows.scan() : this.survivors();
   }
 
   survivors(): Survivor[] {
-    return WINDOWS ? this.#family.members() : survivors(this.marker, this.root);
+    return WINDOWS ? this.#windows.scanSync() : survivors(this.marker, this.root);
   }
 
   /** Temporary files that are left, without those that Codex itself never removes. */
-  leftovers(): string[] {
+  leftFiles(): string[] {
     return leftIn(this.temporary);
   }
 
   /** Asserts that no process and no file is left. */
   async expectNothingLeft(processes?: Survivor[]): Promise<void> {
     expect(processes ?? (await this.#scan()), 'processes left').toEqual([]);
-    expect(this.leftovers(), 'files left').toEqual([]);
+    expect(this.leftFiles(), 'files left').toEqual([]);
   }
 
   async close(): Promise<void> {

@@ -46,8 +46,8 @@ export function reconnecting(n: number, why = 'stream disconnected before comple
 /** Lets the spec wait for `codex.reached('running')`. */
 export const RUNNING: Step = { do: 'reach', mark: 'running' };
 export const HANG: Step = { do: 'hang' };
-/** Signals that ask a process to end. */
-export const POLITE_SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+/** The signals that ask a process to end, and that it can ignore. */
+export const TERMINATION_SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 export const THREAD: Step = { do: 'thread' };
 export const TURN_STARTED: Step = { do: 'emit', event: { type: 'turn.started' } };

@@ -39,7 +39,7 @@ import { fileURLToPath } from 'node:url';
 /** Ends processes that a dead test left behind. Longer than any test runs. */
 const LIFETIME_MS = 90_000;
 /** @type {NodeJS.Signals[]} */
-const POLITE_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+const TERMINATION_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 const controlDir = process.env['STUB_CONTROL_DIR'] ?? '';
 const args = process.argv.slice(2);
@@ -197,13 +197,13 @@ async function perform(step) {
       return new Promise(() => {}); // The lifetime's timer keeps it alive.
     case 'sleep':
       return sleep(step.ms);
-    case 'freeze':
+    case 'suspend':
       process.kill(process.pid, 'SIGSTOP');
       return;
-    case 'defy':
+    case 'ignore':
       for (const signal of step.signals) process.on(signal, () => {});
       return;
-    case 'tidyUpOn':
+    case 'exitOn':
       for (const signal of step.signals) {
         process.on(signal, () => {
           reach(`stopped by ${signal}`);
@@ -216,7 +216,7 @@ async function perform(step) {
     case 'forkOn':
       for (const signal of step.signals) {
         process.on(signal, async () => {
-          await startTool({ do: 'tool', ownSession: true, defies: POLITE_SIGNALS });
+          await startTool({ do: 'tool', ownSession: true, ignores: TERMINATION_SIGNALS });
           reach(`forked on ${signal}`);
           process.exit(1);
         });
@@ -249,7 +249,7 @@ function flood({ to, line, bytes }) {
   const { status } = spawnSync('sh', ['-c', command, 'sh', line, String(bytes)], {
     stdio: ['ignore', output, 'ignore'],
   });
-  if (status !== 0) throw new Error('nobody has read all of it');
+  if (status !== 0) throw new Error('the output was not read to its end');
 }
 
 /**
@@ -263,7 +263,7 @@ function flood({ to, line, bytes }) {
  */
 function beTool({ generations = 1, ...plan }, lifetimeMs, holdFile, directory) {
   holdFile(require('node:fs'), directory);
-  for (const signal of plan.defies ?? []) process.on(signal, () => {});
+  for (const signal of plan.ignores ?? []) process.on(signal, () => {});
   setTimeout(() => {}, lifetimeMs);
   if (generations === 1) {
     require('node:fs').writeSync(3, String(process.pid));
@@ -302,7 +302,7 @@ async function startTool(step) {
 
 /** @param {Extract<Step, { do: 'doubleFork' }>['knownBy']} knownBy */
 async function doubleFork(knownBy) {
-  const program = tool({ defies: POLITE_SIGNALS });
+  const program = tool({ ignores: TERMINATION_SIGNALS });
   const options = `{ detached: true, stdio: ['ignore', 'ignore', 'ignore', 3] }`;
   const spawned = `spawn(process.execPath, ['--eval', ${JSON.stringify(program)}], ${options})`;
   const parent = `require('node:child_process').${spawned}.unref()`;

@@ -80,7 +80,7 @@ impl Exec {
             "relay" => relay(),
             "await" => self.wait_at_gate(),
             "turn_failed" => {
-                let message = env::var("STUB_COMPLAINT")?;
+                let message = env::var("STUB_FAILURE")?;
                 print_line(&format!(r#"{{"type":"turn.failed","error":{{"message":"{message}"}}}}"#))
             }
             "save" => self.save(),
@@ -89,7 +89,7 @@ impl Exec {
             "long_line" => print_long_line(),
             "flood" => flood(),
             "tool" => self.start_tool(),
-            "defy" => defy(),
+            "ignore_signals" => ignore_signals(),
             "die" => die(),
             "hang" => {
                 thread::sleep(LIFETIME);
@@ -206,9 +206,9 @@ fn flood() -> Fallible {
     print_line("")
 }
 
-/// Ignores the signals that ask a process to end. Its children inherit that.
+/// Ignores the termination signals. Its children inherit that.
 #[cfg(unix)]
-fn defy() -> Fallible {
+fn ignore_signals() -> Fallible {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
         // SAFETY: SIG_IGN runs no code in this process.
         let previous = unsafe { libc::signal(signal, libc::SIG_IGN) };
@@ -220,7 +220,7 @@ fn defy() -> Fallible {
 }
 
 #[cfg(windows)]
-fn defy() -> Fallible {
+fn ignore_signals() -> Fallible {
     Err("Windows has no signals to ignore".into())
 }
 

@@ -56,34 +56,37 @@ export type Step =
     } & Destination)
   /** Leaves entries that are hard to remove. */
   | { do: 'leave'; what: Leftover }
-  /** Tells the spec that the stub has reached this step. */
+  /** Resolves `codex.reached(mark)` in the spec. */
   | { do: 'reach'; mark: string }
-  /** Waits until the spec opens the gate. */
+  /** Waits until the spec calls `codex.open(gate)`. */
   | { do: 'await'; gate: string }
-  /** Closes its stdout, and goes on. */
+  /** Closes stdout, and goes on. */
   | { do: 'closeOutput' }
-  /** Lives on until it is stopped. */
+  /** Runs until it is stopped. */
   | { do: 'hang' }
+  /** Pauses, and goes on. */
   | { do: 'sleep'; ms: number }
-  /** Stops like after SIGSTOP, until it is continued. */
-  | { do: 'freeze' }
-  | { do: 'defy'; signals: NodeJS.Signals[] }
-  /** On one of these signals reaches the mark `stopped by SIGNAL`, and exits with 1. */
-  | { do: 'tidyUpOn'; signals: NodeJS.Signals[] }
+  /** Sends itself SIGSTOP, which suspends it until it is continued. */
+  | { do: 'suspend' }
+  /** Ignores these signals from now on. */
+  | { do: 'ignore'; signals: NodeJS.Signals[] }
+  /** On one of these signals, reaches the mark `stopped by SIGNAL` and exits with 1. */
+  | { do: 'exitOn'; signals: NodeJS.Signals[] }
   /** Starts a tool of the agent, which outlives its parent unless it is stopped. */
   | {
       do: 'tool';
       /** Leads its own session, as Codex's tools do, where no signal to the group reaches it. */
       ownSession?: boolean;
-      defies?: NodeJS.Signals[];
+      /** The signals that it ignores. */
+      ignores?: NodeJS.Signals[];
       /** Keeps the write ends of these. */
       holds?: ('stdout' | 'stderr')[];
       /** The number of generations: each starts the next in the same way. By default 1. */
       generations?: number;
     }
   /**
-   * On one of these signals starts a grandchild that ignores every signal, reaches `forked on
-   * SIGNAL`, and exits with 1.
+   * On one of these signals, starts a tool in its own session that ignores termination signals,
+   * reaches the mark `forked on SIGNAL` and exits with 1.
    */
   | { do: 'forkOn'; signals: NodeJS.Signals[] }
   /**
@@ -93,7 +96,9 @@ export type Step =
   | { do: 'doubleFork'; knownBy: 'environment' | 'directory' | 'nothing' }
   /** Kills the launcher that started it. */
   | { do: 'killLauncher' }
+  /** Exits without the remaining steps. */
   | { do: 'exit'; code: number }
+  /** Sends itself this signal, and does not go on. */
   | { do: 'die'; of: NodeJS.Signals };
 
 export type Leftover =

@@ -8,7 +8,7 @@ use super::reset_time::reset_time;
 use super::*;
 use crate::codex::events::ExecEvent;
 
-use Output::{FailedTurn, LastLine, Stderr};
+use KnownReport::{Code, FailedTurn, LastLine, Stderr};
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
@@ -130,683 +130,515 @@ fn a_reset_time_that_no_date_can_represent_is_left_out() {
     assert_eq!(both.resets_at, Some(NOW + Duration::from_secs(60)));
 }
 
-/// Output of Codex that reports a failure.
+/// A text that reports a failure, by the output that Codex prints it in.
 #[derive(Debug, Clone, Copy)]
-enum Output {
+enum KnownReport {
     /// Line of stderr, anywhere in it.
-    Stderr,
+    Stderr(&'static str),
     /// Message of the event `turn.failed`.
-    FailedTurn,
+    FailedTurn(&'static str),
     /// Last line of stderr before Codex exits with an error, without that event.
-    LastLine,
+    LastLine(&'static str),
+    /// Code in the backend's JSON, which is the message of `turn.failed`.
+    Code(&'static str),
 }
 
-/// Reports of the real CLI: where Codex prints it, its text, the error code, whether a retry may
-/// help, and a part of the error's message.
-const KNOWN_REPORTS: &[(Output, &str, &str, bool, &str)] = &[
-    (FailedTurn, "You've hit your usage limit. Try again later.", "USAGE_LIMIT", false, "resets on a rolling window"),
-    (
-        FailedTurn,
-        "You've hit your usage limit. Try again at 12:16 PM.",
-        "USAGE_LIMIT",
-        false,
-        "resets on a rolling window",
-    ),
-    (
-        FailedTurn,
-        "You've hit your usage limit. To get more access now, send a request to your admin or try again later.",
-        "USAGE_LIMIT",
-        false,
-        "resets on a rolling window",
-    ),
-    (
-        FailedTurn,
-        "You've hit your usage limit. Upgrade to Plus to continue using Codex (https://chatgpt.com/explore/plus), or try again at Nov 25th, 2026 12:16 PM.",
-        "USAGE_LIMIT",
-        false,
-        "resets on a rolling window",
-    ),
-    (
-        FailedTurn,
-        "You've hit your usage limit. Visit https://chatgpt.com/codex/settings/usage to purchase more credits or try again later.",
-        "USAGE_LIMIT",
-        false,
-        "resets on a rolling window",
-    ),
-    (
-        FailedTurn,
-        "You\u{2019}ve hit your usage limit for codex_other. Switch to another model now, or try again later.",
-        "USAGE_LIMIT",
-        false,
-        "resets on a rolling window",
-    ),
-    (
-        FailedTurn,
-        "Your workspace is out of credits. Add credits to continue.",
-        "USAGE_LIMIT",
-        false,
-        "out of credits. Add credits",
-    ),
-    (
-        FailedTurn,
-        "Your workspace is out of credits. Ask your workspace owner to refill in order to continue.",
-        "USAGE_LIMIT",
-        false,
-        "out of credits. Add credits",
-    ),
-    (
-        FailedTurn,
-        "You hit your spend cap set in your workspace. Increase your spend cap to continue.",
-        "USAGE_LIMIT",
-        false,
-        "spend cap of your ChatGPT workspace",
-    ),
-    (
-        FailedTurn,
-        "You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to continue.",
-        "USAGE_LIMIT",
-        false,
-        "spend cap of your ChatGPT workspace",
-    ),
-    (FailedTurn, "Quota exceeded. Check your plan and billing details.", "USAGE_LIMIT", false, "plan and billing"),
-    (
-        FailedTurn,
-        "To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus.",
-        "USAGE_LIMIT",
-        false,
-        "does not include Codex",
-    ),
-    (
-        FailedTurn,
-        "To use Codex with your ChatGPT plan, upgrade to Plus: https://openai.com/chatgpt/pricing.",
-        "USAGE_LIMIT",
-        false,
-        "does not include Codex",
-    ),
-    (
-        FailedTurn,
-        "unexpected status 402 Payment Required: Insufficient Balance, url: https://127.0.0.1:9/x",
-        "USAGE_LIMIT",
-        false,
-        "plan and billing",
-    ),
-    (Stderr, "image generation failed: http 402 Payment Required: None", "USAGE_LIMIT", false, "plan and billing"),
-    (
-        Stderr,
-        r#"image generation failed: http 403 Forbidden: Some("{\"code\":\"INSUFFICIENT_BALANCE\",\"message\":\"The balance is not sufficient.\"}")"#,
-        "USAGE_LIMIT",
-        false,
-        "plan and billing",
-    ),
-    (
-        Stderr,
-        r#"image generation failed: http 400 Bad Request: Some("{\"error\":{\"type\":\"billing_limit_user_error\",\"code\":\"billing_hard_limit_reached\",\"message\":\"Billing hard limit has been reached.\",\"param\":null}}")"#,
-        "USAGE_LIMIT",
-        false,
-        "plan and billing",
-    ),
-    (
-        Stderr,
-        r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\",\"message\":\"You exceeded your current quota.\"}}")"#,
-        "USAGE_LIMIT",
-        false,
-        "plan and billing",
-    ),
-    (
-        Stderr,
-        r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"usage_limit_reached\",\"rate_limit_reached_type\":\"workspace_member_credits_depleted\"}}")"#,
-        "USAGE_LIMIT",
-        false,
-        "out of credits",
-    ),
-    (
-        Stderr,
-        r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"type\":\"usage_not_included\",\"message\":\"x\"}}")"#,
-        "USAGE_LIMIT",
-        false,
-        "does not include Codex",
-    ),
-    (FailedTurn, "rate limit exceeded: Slow down", "RATE_LIMITED", true, "limiting the rate"),
-    (
-        FailedTurn,
-        "stream disconnected before completion: Encountered exception: <class 'oai_errors.errors.TooManyRequests'>: image generation request was rate limited",
-        "RATE_LIMITED",
-        true,
-        "limiting the rate",
-    ),
-    (
-        FailedTurn,
-        "exceeded retry limit, last status: 429 Too Many Requests, request id: req_1",
-        "RATE_LIMITED",
-        true,
-        "limiting the rate",
-    ),
-    (
-        FailedTurn,
-        "Selected model is at capacity. Please try a different model.",
-        "BACKEND_ERROR",
-        true,
-        "at capacity). Try again later",
-    ),
-    (
-        FailedTurn,
-        "Policy-restricted capacity is unavailable. Please try again later.",
-        "BACKEND_ERROR",
-        true,
-        "at capacity",
-    ),
-    (
-        FailedTurn,
-        "Your authentication session could not be refreshed automatically. Please log out and sign in again.",
-        "NOT_SIGNED_IN",
-        false,
-        "not signed in",
-    ),
-    (FailedTurn, "workspace routing discovery unauthorized (401)", "NOT_SIGNED_IN", false, "not signed in"),
-    (FailedTurn, "workspace routing discovery timed out", "BACKEND_ERROR", true, "no connection"),
-    (
-        FailedTurn,
-        "Failed to load cloud config bundle (workspace-managed policies).",
-        "BACKEND_ERROR",
-        true,
-        "its servers report an error",
-    ),
-    (FailedTurn, "Flex capacity unavailable.", "BACKEND_ERROR", true, "at capacity"),
-    (
-        FailedTurn,
-        "stream disconnected before completion: Our servers are currently overloaded. Please try again later.",
-        "BACKEND_ERROR",
-        true,
-        "high demand",
-    ),
-    (
-        FailedTurn,
-        "This content was flagged for possible cybersecurity risk. If this seems wrong, try rephrasing your request. To get authorized for security work, join the Trusted Access for Cyber program: https://chatgpt.com/cyber",
-        "SAFETY_REJECTED",
-        false,
-        "safety system",
-    ),
-    (
-        FailedTurn,
-        "This request has been flagged for possible cybersecurity risk.",
-        "SAFETY_REJECTED",
-        false,
-        "safety system",
-    ),
-    (FailedTurn, "This content was flagged for possible biological risk.", "SAFETY_REJECTED", false, "safety system"),
-    (
-        FailedTurn,
-        "This request was blocked due to a misalignment policy violation.",
-        "SAFETY_REJECTED",
-        false,
-        "safety system",
-    ),
-    (
-        FailedTurn,
-        "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt: https://platform.openai.com/docs/guides/reasoning#advice-on-prompting",
-        "SAFETY_REJECTED",
-        false,
-        "safety system",
-    ),
-    (
-        FailedTurn,
-        "Invalid prompt: we've limited access to this content for safety reasons.",
-        "SAFETY_REJECTED",
-        false,
-        "safety system",
-    ),
-    (
-        FailedTurn,
-        r#"{"error":{"message":"This content was flagged.","type":"invalid_request","param":null,"code":"cyber_policy"}}"#,
-        "SAFETY_REJECTED",
-        false,
-        "safety system",
-    ),
-    (
-        FailedTurn,
-        "stream disconnected before completion: Incomplete response returned, reason: content_filter",
-        "SAFETY_REJECTED",
-        false,
-        "safety system",
-    ),
-    (
-        FailedTurn,
-        "Failed to refresh token: 500 Internal Server Error: upstream error",
-        "BACKEND_ERROR",
-        true,
-        "HTTP 500",
-    ),
-    (FailedTurn, "Failed to refresh token: 502 Bad Gateway: upstream error", "BACKEND_ERROR", true, "HTTP 502"),
-    (FailedTurn, "Failed to refresh token: 503 Service Unavailable: upstream error", "BACKEND_ERROR", true, "HTTP 503"),
-    (
-        FailedTurn,
-        "Failed to refresh token: 429 Too Many Requests: slow down",
-        "RATE_LIMITED",
-        true,
-        "limiting the rate",
-    ),
-    (
-        FailedTurn,
-        "Failed to refresh token: 400 Bad Request: Invalid 'refresh_token': empty string. Expected a string with minimum length 1, but got an empty string instead.",
-        "NOT_SIGNED_IN",
-        false,
-        "not signed in. Run `codex login`",
-    ),
-    (
-        FailedTurn,
-        "Failed to refresh token: 401 Unauthorized: Your refresh token has already been used to generate a new access token. Please try signing in again.",
-        "NOT_SIGNED_IN",
-        false,
-        "not signed in",
-    ),
-    (
-        FailedTurn,
-        "Your access token could not be refreshed because your refresh token was already used. Please log out and sign in again.",
-        "NOT_SIGNED_IN",
-        false,
-        "not signed in",
-    ),
-    (
-        FailedTurn,
-        "Your access token could not be refreshed because your refresh token was revoked. Please log out and sign in again.",
-        "NOT_SIGNED_IN",
-        false,
-        "not signed in",
-    ),
-    (
-        FailedTurn,
-        "Your access token could not be refreshed because you have since logged out or signed in to another account. Please sign in again.",
-        "NOT_SIGNED_IN",
-        false,
-        "not signed in",
-    ),
-    (
-        FailedTurn,
-        "Your access token could not be refreshed. Please log out and sign in again.",
-        "NOT_SIGNED_IN",
-        false,
-        "not signed in",
-    ),
-    (
-        FailedTurn,
-        "unexpected status 401 Unauthorized: Your OpenAI account has been deactivated, please check your email for more information., url: https://127.0.0.1:9/x",
-        "NOT_SIGNED_IN",
-        false,
-        "deactivated",
-    ),
-    (
-        FailedTurn,
-        r#"unexpected status 402 Payment Required: {"detail":{"code":"deactivated_workspace"}}, url: https://127.0.0.1:9/x"#,
-        "NOT_SIGNED_IN",
-        false,
-        "deactivated",
-    ),
-    (
-        Stderr,
-        r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"code\":\"account_deactivated\",\"message\":\"x\"}}")"#,
-        "NOT_SIGNED_IN",
-        false,
-        "deactivated",
-    ),
-    (
-        FailedTurn,
-        "Access blocked by Cloudflare. This usually happens when connecting from a restricted region (status 403 Forbidden), url: https://127.0.0.1:9/x, cf-ray: 1",
-        "BACKEND_ERROR",
-        false,
-        "region is blocked",
-    ),
-    (
-        FailedTurn,
-        "Codex ran out of room in the model's context window. Start a new thread or clear earlier history before retrying.",
-        "BACKEND_ERROR",
-        false,
-        "too long",
-    ),
-    (
-        FailedTurn,
-        "Invalid image in your last message. Please remove it and try again.",
-        "BACKEND_ERROR",
-        false,
-        "reference images",
-    ),
-    (
-        FailedTurn,
-        r#"{"detail":"The 'gpt-5.3-codex' model is not supported when using Codex with a ChatGPT account."}"#,
-        "BACKEND_ERROR",
-        false,
-        "another model",
-    ),
-    (
-        FailedTurn,
-        r#"{"type":"error","status":400,"error":{"type":"invalid_request_error","message":"The 'gpt-5.6' model requires a newer version of Codex. Please upgrade to the latest app or CLI and try again."}}"#,
-        "BACKEND_ERROR",
-        false,
-        "Update Codex",
-    ),
-    (
-        FailedTurn,
-        r#"{"error":{"type":"invalid_request_error","message":"Unknown parameter: flux."}}"#,
-        "BACKEND_ERROR",
-        false,
-        "HTTP 400",
-    ),
-    (
-        FailedTurn,
-        r#"{"type":"error","status":503,"error":{"type":"server_error","message":"x"}}"#,
-        "BACKEND_ERROR",
-        true,
-        "HTTP 503",
-    ),
-    (
-        FailedTurn,
-        "unexpected status 400 Bad Request: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        false,
-        "The same request would fail again",
-    ),
-    (Stderr, "image generation failed: http 400 Bad Request: None", "BACKEND_ERROR", false, "HTTP 400: "),
-    (
-        FailedTurn,
-        "unexpected status 403 Forbidden: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        false,
-        "The same request would fail again",
-    ),
-    (Stderr, "image generation failed: http 403 Forbidden: None", "BACKEND_ERROR", false, "HTTP 403: "),
-    (
-        FailedTurn,
-        "unexpected status 404 Not Found: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        false,
-        "The same request would fail again",
-    ),
-    (Stderr, "image generation failed: http 404 Not Found: None", "BACKEND_ERROR", false, "HTTP 404: "),
-    (
-        FailedTurn,
-        "unexpected status 405 Method Not Allowed: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        false,
-        "The same request would fail again",
-    ),
-    (Stderr, "image generation failed: http 405 Method Not Allowed: None", "BACKEND_ERROR", false, "HTTP 405: "),
-    (
-        FailedTurn,
-        "unexpected status 408 Request Timeout: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        true,
-        "Try again later",
-    ),
-    (Stderr, "image generation failed: http 408 Request Timeout: None", "BACKEND_ERROR", true, "HTTP 408: "),
-    (
-        FailedTurn,
-        "unexpected status 409 Conflict: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        false,
-        "The same request would fail again",
-    ),
-    (Stderr, "image generation failed: http 409 Conflict: None", "BACKEND_ERROR", false, "HTTP 409: "),
-    (
-        FailedTurn,
-        "unexpected status 413 Payload Too Large: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        false,
-        "The same request would fail again",
-    ),
-    (Stderr, "image generation failed: http 413 Payload Too Large: None", "BACKEND_ERROR", false, "HTTP 413: "),
-    (
-        FailedTurn,
-        "unexpected status 422 Unprocessable Entity: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        false,
-        "The same request would fail again",
-    ),
-    (Stderr, "image generation failed: http 422 Unprocessable Entity: None", "BACKEND_ERROR", false, "HTTP 422: "),
-    (
-        FailedTurn,
-        "unexpected status 425 Too Early: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        true,
-        "Try again later",
-    ),
-    (Stderr, "image generation failed: http 425 Too Early: None", "BACKEND_ERROR", true, "HTTP 425: "),
-    (
-        FailedTurn,
-        "unexpected status 451 Unavailable For Legal Reasons: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        false,
-        "The same request would fail again",
-    ),
-    (
-        Stderr,
-        "image generation failed: http 451 Unavailable For Legal Reasons: None",
-        "BACKEND_ERROR",
-        false,
-        "HTTP 451: ",
-    ),
-    (
-        FailedTurn,
-        "unexpected status 500 Internal Server Error: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        true,
-        "Try again later",
-    ),
-    (Stderr, "image generation failed: http 500 Internal Server Error: None", "BACKEND_ERROR", true, "HTTP 500: "),
-    (
-        FailedTurn,
-        "unexpected status 502 Bad Gateway: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        true,
-        "Try again later",
-    ),
-    (Stderr, "image generation failed: http 502 Bad Gateway: None", "BACKEND_ERROR", true, "HTTP 502: "),
-    (
-        FailedTurn,
-        "unexpected status 503 Service Unavailable: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        true,
-        "Try again later",
-    ),
-    (Stderr, "image generation failed: http 503 Service Unavailable: None", "BACKEND_ERROR", true, "HTTP 503: "),
-    (
-        FailedTurn,
-        "unexpected status 504 Gateway Timeout: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        true,
-        "Try again later",
-    ),
-    (Stderr, "image generation failed: http 504 Gateway Timeout: None", "BACKEND_ERROR", true, "HTTP 504: "),
-    (
-        FailedTurn,
-        "unexpected status 529 <unknown status code>: Unknown error, url: https://127.0.0.1:9/x",
-        "BACKEND_ERROR",
-        true,
-        "Try again later",
-    ),
-    (Stderr, "image generation failed: http 529 <unknown status code>: None", "BACKEND_ERROR", true, "HTTP 529: "),
-    (FailedTurn, "exceeded retry limit, last status: 503 Service Unavailable", "BACKEND_ERROR", true, "HTTP 503"),
-    (FailedTurn, "request timed out", "BACKEND_ERROR", true, "no connection"),
-    (FailedTurn, "timeout waiting for child process to exit", "BACKEND_ERROR", true, "no connection"),
-    (FailedTurn, "Connection failed: error sending request", "BACKEND_ERROR", true, "no connection"),
-    (
-        FailedTurn,
-        "Error while reading the server response: error decoding response body, request id: req_1",
-        "BACKEND_ERROR",
-        true,
-        "no connection",
-    ),
-    (
-        FailedTurn,
-        "stream disconnected before completion: idle timeout waiting for SSE",
-        "BACKEND_ERROR",
-        true,
-        "no connection",
-    ),
-    (
-        FailedTurn,
-        "stream disconnected before completion: stream closed before response.completed",
-        "BACKEND_ERROR",
-        true,
-        "no connection",
-    ),
-    (Stderr, "image generation failed: timeout", "BACKEND_ERROR", true, "no connection"),
-    (Stderr, "image generation failed: network error: error sending request", "BACKEND_ERROR", true, "no connection"),
-    (FailedTurn, "Connection reset by peer (os error 104)", "BACKEND_ERROR", true, "no connection"),
-    (
-        FailedTurn,
-        "stream disconnected before completion: An error occurred while processing your request. You can retry your request, or contact us through our help center at help.openai.com if the error persists.",
-        "BACKEND_ERROR",
-        true,
-        "its servers report an error",
-    ),
-    (
-        FailedTurn,
-        "stream disconnected before completion: Incomplete response returned, reason: max_output_tokens",
-        "BACKEND_ERROR",
-        true,
-        "its servers report an error",
-    ),
-    (
-        Stderr,
-        "image generation failed: stream error: failed to decode image generation response: missing field `data`",
-        "BACKEND_ERROR",
-        true,
-        "its servers report an error",
-    ),
-    (Stderr, "image generation failed: retry limit reached", "BACKEND_ERROR", true, "its servers report an error"),
-    (Stderr, "unsupported call: image_genimagegen", "IMAGE_GEN_UNAVAILABLE", false, ""),
-    (Stderr, "failed to spawn code-mode host /x: host executable was not found", "IMAGE_GEN_UNAVAILABLE", false, ""),
-    (Stderr, "code-mode host is disabled", "IMAGE_GEN_UNAVAILABLE", false, ""),
-    (
-        LastLine,
-        "ERROR: You've hit your usage limit. Try again later.",
-        "USAGE_LIMIT",
-        false,
-        "resets on a rolling window",
-    ),
-    (
-        LastLine,
-        "Error: Your workspace is out of credits. Add credits to continue.",
-        "USAGE_LIMIT",
-        false,
-        "out of credits",
-    ),
-    (LastLine, "    2: Connection refused (os error 111)", "BACKEND_ERROR", true, "no connection"),
-    (LastLine, "\x1b[31mERROR: 429 Too Many Requests\x1b[0m", "RATE_LIMITED", true, "limiting the rate"),
-    (
-        FailedTurn,
-        "stream disconnected before completion: The usage limit has been reached",
-        "USAGE_LIMIT",
-        false,
-        "resets on a rolling window",
-    ),
-    (
-        FailedTurn,
-        "stream disconnected before completion: Billing hard limit has been reached.",
-        "USAGE_LIMIT",
-        false,
-        "plan and billing",
-    ),
-    (
-        FailedTurn,
-        "stream disconnected before completion: Your request was rejected by the safety system. safety_violations=[violence].",
-        "SAFETY_REJECTED",
-        false,
-        "safety system",
-    ),
-    (FailedTurn, "Your workspace has been deactivated.", "NOT_SIGNED_IN", false, "deactivated"),
-    (
-        FailedTurn,
-        "stream disconnected before completion: Provided authentication token is expired. Please try signing in again.",
-        "NOT_SIGNED_IN",
-        false,
-        "not signed in",
-    ),
-    (FailedTurn, "No more recovery steps available.", "NOT_SIGNED_IN", false, "not signed in"),
-    (LastLine, "Error: Token data is not available.", "NOT_SIGNED_IN", false, "not signed in"),
-    (
-        FailedTurn,
-        "stream disconnected before completion: Rate limit reached for gpt-image on images per min. Please try again in 1s.",
-        "RATE_LIMITED",
-        true,
-        "limiting the rate",
-    ),
-    (Stderr, "image generation failed: http 429 Too Many Requests: None", "RATE_LIMITED", true, "limiting the rate"),
-    (Stderr, "image generation failed: http 302 Found: None", "BACKEND_ERROR", false, "HTTP 302: "),
-    (FailedTurn, "Image poisoning", "BACKEND_ERROR", false, "reference images"),
-    (
-        FailedTurn,
-        "We're currently experiencing high demand, which may cause temporary errors.",
-        "BACKEND_ERROR",
-        true,
-        "high demand",
-    ),
-    (
-        FailedTurn,
-        "stream disconnected before completion: The server had an error while processing your request. Sorry about that!",
-        "BACKEND_ERROR",
-        true,
-        "its servers report an error",
-    ),
-    (FailedTurn, "workspace routing discovery failed", "BACKEND_ERROR", true, "no connection"),
-    (
-        LastLine,
-        "Error: error sending request for url (https://127.0.0.1:9/backend-api/codex/responses)",
-        "BACKEND_ERROR",
-        true,
-        "no connection",
-    ),
-    (LastLine, "    2: Network is unreachable (os error 101)", "BACKEND_ERROR", true, "no connection"),
-    (
-        LastLine,
-        "    2: failed to lookup address information: Name or service not known",
-        "BACKEND_ERROR",
-        true,
-        "no connection",
-    ),
+/// Reports of the real CLI and its backend that have one cause.
+struct KnownCause {
+    code: &'static str,
+    retryable: bool,
+    /// A part of the error's message.
+    message: &'static str,
+    reports: &'static [KnownReport],
+}
+
+const KNOWN_CAUSES: &[KnownCause] = &[
+    KnownCause {
+        code: "USAGE_LIMIT",
+        retryable: false,
+        message: "resets on a rolling window",
+        reports: &[
+            FailedTurn("You've hit your usage limit. Try again later."),
+            FailedTurn("You've hit your usage limit. Try again at 12:16 PM."),
+            FailedTurn(
+                "You've hit your usage limit. To get more access now, send a request to your admin or try again later.",
+            ),
+            FailedTurn(
+                "You've hit your usage limit. Upgrade to Plus to continue using Codex (https://chatgpt.com/explore/plus), or try again at Nov 25th, 2026 12:16 PM.",
+            ),
+            FailedTurn(
+                "You've hit your usage limit. Visit https://chatgpt.com/codex/settings/usage to purchase more credits or try again later.",
+            ),
+            FailedTurn(
+                "You\u{2019}ve hit your usage limit for codex_other. Switch to another model now, or try again later.",
+            ),
+            LastLine("ERROR: You've hit your usage limit. Try again later."),
+            FailedTurn("stream disconnected before completion: The usage limit has been reached"),
+            Code("usage_limit_reached"),
+        ],
+    },
+    KnownCause {
+        code: "USAGE_LIMIT",
+        retryable: false,
+        message: "out of credits. Add credits",
+        reports: &[
+            FailedTurn("Your workspace is out of credits. Add credits to continue."),
+            FailedTurn("Your workspace is out of credits. Ask your workspace owner to refill in order to continue."),
+            Stderr(
+                r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"usage_limit_reached\",\"rate_limit_reached_type\":\"workspace_member_credits_depleted\"}}")"#,
+            ),
+            LastLine("Error: Your workspace is out of credits. Add credits to continue."),
+            Code("workspace_owner_credits_depleted"),
+            Code("workspace_member_credits_depleted"),
+        ],
+    },
+    KnownCause {
+        code: "USAGE_LIMIT",
+        retryable: false,
+        message: "spend cap of your ChatGPT workspace",
+        reports: &[
+            FailedTurn("You hit your spend cap set in your workspace. Increase your spend cap to continue."),
+            FailedTurn(
+                "You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to continue.",
+            ),
+            Code("workspace_owner_usage_limit_reached"),
+            Code("workspace_member_usage_limit_reached"),
+        ],
+    },
+    KnownCause {
+        code: "USAGE_LIMIT",
+        retryable: false,
+        message: "plan and billing",
+        reports: &[
+            FailedTurn("Quota exceeded. Check your plan and billing details."),
+            FailedTurn("unexpected status 402 Payment Required: Insufficient Balance, url: https://127.0.0.1:9/x"),
+            Stderr("image generation failed: http 402 Payment Required: None"),
+            Stderr(
+                r#"image generation failed: http 403 Forbidden: Some("{\"code\":\"INSUFFICIENT_BALANCE\",\"message\":\"The balance is not sufficient.\"}")"#,
+            ),
+            Stderr(
+                r#"image generation failed: http 400 Bad Request: Some("{\"error\":{\"type\":\"billing_limit_user_error\",\"code\":\"billing_hard_limit_reached\",\"message\":\"Billing hard limit has been reached.\",\"param\":null}}")"#,
+            ),
+            Stderr(
+                r#"image generation failed: http 429 Too Many Requests: Some("{\"error\":{\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\",\"message\":\"You exceeded your current quota.\"}}")"#,
+            ),
+            FailedTurn("stream disconnected before completion: Billing hard limit has been reached."),
+            Code("insufficient_quota"),
+            Code("credit_balance_exhausted"),
+            Code("organization_spend_limit_exceeded"),
+            Code("project_spend_limit_exceeded"),
+            Code("organization_usage_limit_exceeded"),
+            Code("insufficient_balance"),
+            Code("billing_hard_limit_reached"),
+            Code("billing_not_active"),
+        ],
+    },
+    KnownCause {
+        code: "USAGE_LIMIT",
+        retryable: false,
+        message: "does not include Codex",
+        reports: &[
+            FailedTurn("To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus."),
+            FailedTurn("To use Codex with your ChatGPT plan, upgrade to Plus: https://openai.com/chatgpt/pricing."),
+            Stderr(
+                r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"type\":\"usage_not_included\",\"message\":\"x\"}}")"#,
+            ),
+            Code("usage_not_included"),
+        ],
+    },
+    KnownCause {
+        code: "RATE_LIMITED",
+        retryable: true,
+        message: "limiting the rate",
+        reports: &[
+            FailedTurn("rate limit exceeded: Slow down"),
+            FailedTurn(
+                "stream disconnected before completion: Encountered exception: <class 'oai_errors.errors.TooManyRequests'>: image generation request was rate limited",
+            ),
+            FailedTurn("exceeded retry limit, last status: 429 Too Many Requests, request id: req_1"),
+            FailedTurn("Failed to refresh token: 429 Too Many Requests: slow down"),
+            LastLine("\x1b[31mERROR: 429 Too Many Requests\x1b[0m"),
+            FailedTurn(
+                "stream disconnected before completion: Rate limit reached for gpt-image on images per min. Please try again in 1s.",
+            ),
+            Stderr("image generation failed: http 429 Too Many Requests: None"),
+            Code("rate_limit_exceeded"),
+            Code("slow_down"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "at capacity). Try again later",
+        reports: &[
+            FailedTurn("Selected model is at capacity. Please try a different model."),
+            FailedTurn("Policy-restricted capacity is unavailable. Please try again later."),
+            FailedTurn("Flex capacity unavailable."),
+            Code("server_is_overloaded"),
+            Code("flex_unavailable"),
+        ],
+    },
+    KnownCause {
+        code: "NOT_SIGNED_IN",
+        retryable: false,
+        message: "not signed in",
+        reports: &[
+            FailedTurn(
+                "Your authentication session could not be refreshed automatically. Please log out and sign in again.",
+            ),
+            FailedTurn("workspace routing discovery unauthorized (401)"),
+            FailedTurn(
+                "Failed to refresh token: 401 Unauthorized: Your refresh token has already been used to generate a new access token. Please try signing in again.",
+            ),
+            FailedTurn(
+                "Your access token could not be refreshed because your refresh token was already used. Please log out and sign in again.",
+            ),
+            FailedTurn(
+                "Your access token could not be refreshed because your refresh token was revoked. Please log out and sign in again.",
+            ),
+            FailedTurn(
+                "Your access token could not be refreshed because you have since logged out or signed in to another account. Please sign in again.",
+            ),
+            FailedTurn("Your access token could not be refreshed. Please log out and sign in again."),
+            FailedTurn(
+                "stream disconnected before completion: Provided authentication token is expired. Please try signing in again.",
+            ),
+            FailedTurn("No more recovery steps available."),
+            LastLine("Error: Token data is not available."),
+            Code("token_expired"),
+            Code("token_invalidated"),
+            Code("token_revoked"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "no connection",
+        reports: &[
+            FailedTurn("workspace routing discovery timed out"),
+            FailedTurn("request timed out"),
+            FailedTurn("timeout waiting for child process to exit"),
+            FailedTurn("Connection failed: error sending request"),
+            FailedTurn("Error while reading the server response: error decoding response body, request id: req_1"),
+            FailedTurn("stream disconnected before completion: idle timeout waiting for SSE"),
+            FailedTurn("stream disconnected before completion: stream closed before response.completed"),
+            Stderr("image generation failed: timeout"),
+            Stderr("image generation failed: network error: error sending request"),
+            FailedTurn("Connection reset by peer (os error 104)"),
+            LastLine("    2: Connection refused (os error 111)"),
+            FailedTurn("workspace routing discovery failed"),
+            LastLine("Error: error sending request for url (https://127.0.0.1:9/backend-api/codex/responses)"),
+            LastLine("    2: Network is unreachable (os error 101)"),
+            LastLine("    2: failed to lookup address information: Name or service not known"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "its servers report an error",
+        reports: &[
+            FailedTurn("Failed to load cloud config bundle (workspace-managed policies)."),
+            FailedTurn(
+                "stream disconnected before completion: An error occurred while processing your request. You can retry your request, or contact us through our help center at help.openai.com if the error persists.",
+            ),
+            FailedTurn(
+                "stream disconnected before completion: Incomplete response returned, reason: max_output_tokens",
+            ),
+            Stderr(
+                "image generation failed: stream error: failed to decode image generation response: missing field `data`",
+            ),
+            Stderr("image generation failed: retry limit reached"),
+            FailedTurn(
+                "stream disconnected before completion: The server had an error while processing your request. Sorry about that!",
+            ),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "high demand",
+        reports: &[
+            FailedTurn(
+                "stream disconnected before completion: Our servers are currently overloaded. Please try again later.",
+            ),
+            FailedTurn("We're currently experiencing high demand, which may cause temporary errors."),
+        ],
+    },
+    KnownCause {
+        code: "SAFETY_REJECTED",
+        retryable: false,
+        message: "safety system",
+        reports: &[
+            FailedTurn(
+                "This content was flagged for possible cybersecurity risk. If this seems wrong, try rephrasing your request. To get authorized for security work, join the Trusted Access for Cyber program: https://chatgpt.com/cyber",
+            ),
+            FailedTurn("This request has been flagged for possible cybersecurity risk."),
+            FailedTurn("This content was flagged for possible biological risk."),
+            FailedTurn("This request was blocked due to a misalignment policy violation."),
+            FailedTurn(
+                "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt: https://platform.openai.com/docs/guides/reasoning#advice-on-prompting",
+            ),
+            FailedTurn("Invalid prompt: we've limited access to this content for safety reasons."),
+            FailedTurn(
+                r#"{"error":{"message":"This content was flagged.","type":"invalid_request","param":null,"code":"cyber_policy"}}"#,
+            ),
+            FailedTurn("stream disconnected before completion: Incomplete response returned, reason: content_filter"),
+            FailedTurn(
+                "stream disconnected before completion: Your request was rejected by the safety system. safety_violations=[violence].",
+            ),
+            Code("moderation_blocked"),
+            Code("content_policy_violation"),
+            Code("cyber_policy"),
+            Code("bio_policy"),
+            Code("misalignment_policy_violation"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "HTTP 500: ",
+        reports: &[
+            FailedTurn("Failed to refresh token: 500 Internal Server Error: upstream error"),
+            Stderr("image generation failed: http 500 Internal Server Error: None"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "HTTP 502: ",
+        reports: &[
+            FailedTurn("Failed to refresh token: 502 Bad Gateway: upstream error"),
+            Stderr("image generation failed: http 502 Bad Gateway: None"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "HTTP 503: ",
+        reports: &[
+            FailedTurn("Failed to refresh token: 503 Service Unavailable: upstream error"),
+            FailedTurn(r#"{"type":"error","status":503,"error":{"type":"server_error","message":"x"}}"#),
+            Stderr("image generation failed: http 503 Service Unavailable: None"),
+            FailedTurn("exceeded retry limit, last status: 503 Service Unavailable"),
+        ],
+    },
+    KnownCause {
+        code: "NOT_SIGNED_IN",
+        retryable: false,
+        message: "not signed in. Run `codex login`",
+        reports: &[FailedTurn(
+            "Failed to refresh token: 400 Bad Request: Invalid 'refresh_token': empty string. Expected a string with minimum length 1, but got an empty string instead.",
+        )],
+    },
+    KnownCause {
+        code: "NOT_SIGNED_IN",
+        retryable: false,
+        message: "deactivated",
+        reports: &[
+            FailedTurn(
+                "unexpected status 401 Unauthorized: Your OpenAI account has been deactivated, please check your email for more information., url: https://127.0.0.1:9/x",
+            ),
+            FailedTurn(
+                r#"unexpected status 402 Payment Required: {"detail":{"code":"deactivated_workspace"}}, url: https://127.0.0.1:9/x"#,
+            ),
+            Stderr(
+                r#"image generation failed: http 403 Forbidden: Some("{\"error\":{\"code\":\"account_deactivated\",\"message\":\"x\"}}")"#,
+            ),
+            FailedTurn("Your workspace has been deactivated."),
+            Code("account_deactivated"),
+            Code("deactivated_workspace"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "region is blocked",
+        reports: &[FailedTurn(
+            "Access blocked by Cloudflare. This usually happens when connecting from a restricted region (status 403 Forbidden), url: https://127.0.0.1:9/x, cf-ray: 1",
+        )],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "too long",
+        reports: &[
+            FailedTurn(
+                "Codex ran out of room in the model's context window. Start a new thread or clear earlier history before retrying.",
+            ),
+            Code("context_length_exceeded"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "reference images",
+        reports: &[
+            FailedTurn("Invalid image in your last message. Please remove it and try again."),
+            FailedTurn("Image poisoning"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "another model",
+        reports: &[
+            FailedTurn(
+                r#"{"detail":"The 'gpt-5.3-codex' model is not supported when using Codex with a ChatGPT account."}"#,
+            ),
+            Code("model_not_found"),
+            Code("model_not_supported"),
+            Code("unsupported_model"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "Update Codex",
+        reports: &[FailedTurn(
+            r#"{"type":"error","status":400,"error":{"type":"invalid_request_error","message":"The 'gpt-5.6' model requires a newer version of Codex. Please upgrade to the latest app or CLI and try again."}}"#,
+        )],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 400: ",
+        reports: &[
+            FailedTurn(r#"{"error":{"type":"invalid_request_error","message":"Unknown parameter: flux."}}"#),
+            Stderr("image generation failed: http 400 Bad Request: None"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "The same request would fail again",
+        reports: &[
+            FailedTurn("unexpected status 400 Bad Request: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 403 Forbidden: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 404 Not Found: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 405 Method Not Allowed: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 409 Conflict: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 413 Payload Too Large: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 422 Unprocessable Entity: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn(
+                "unexpected status 451 Unavailable For Legal Reasons: Unknown error, url: https://127.0.0.1:9/x",
+            ),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 403: ",
+        reports: &[Stderr("image generation failed: http 403 Forbidden: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 404: ",
+        reports: &[Stderr("image generation failed: http 404 Not Found: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 405: ",
+        reports: &[Stderr("image generation failed: http 405 Method Not Allowed: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "Try again later",
+        reports: &[
+            FailedTurn("unexpected status 408 Request Timeout: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 425 Too Early: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 500 Internal Server Error: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 502 Bad Gateway: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 503 Service Unavailable: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 504 Gateway Timeout: Unknown error, url: https://127.0.0.1:9/x"),
+            FailedTurn("unexpected status 529 <unknown status code>: Unknown error, url: https://127.0.0.1:9/x"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "HTTP 408: ",
+        reports: &[Stderr("image generation failed: http 408 Request Timeout: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 409: ",
+        reports: &[Stderr("image generation failed: http 409 Conflict: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 413: ",
+        reports: &[Stderr("image generation failed: http 413 Payload Too Large: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 422: ",
+        reports: &[Stderr("image generation failed: http 422 Unprocessable Entity: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "HTTP 425: ",
+        reports: &[Stderr("image generation failed: http 425 Too Early: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 451: ",
+        reports: &[Stderr("image generation failed: http 451 Unavailable For Legal Reasons: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "HTTP 504: ",
+        reports: &[Stderr("image generation failed: http 504 Gateway Timeout: None")],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: true,
+        message: "HTTP 529: ",
+        reports: &[Stderr("image generation failed: http 529 <unknown status code>: None")],
+    },
+    KnownCause {
+        code: "IMAGE_GEN_UNAVAILABLE",
+        retryable: false,
+        message: "image_gen tool is unavailable",
+        reports: &[
+            Stderr("unsupported call: image_genimagegen"),
+            Stderr("failed to spawn code-mode host /x: host executable was not found"),
+            Stderr("code-mode host is disabled"),
+        ],
+    },
+    KnownCause {
+        code: "BACKEND_ERROR",
+        retryable: false,
+        message: "HTTP 302: ",
+        reports: &[Stderr("image generation failed: http 302 Found: None")],
+    },
 ];
 
-/// Codes in the backend's JSON, with the expectations of [`KNOWN_REPORTS`].
-const KNOWN_CODES: &[(&str, &str, bool, &str)] = &[
-    ("workspace_owner_credits_depleted", "USAGE_LIMIT", false, "out of credits"),
-    ("workspace_member_credits_depleted", "USAGE_LIMIT", false, "out of credits"),
-    ("workspace_owner_usage_limit_reached", "USAGE_LIMIT", false, "spend cap"),
-    ("workspace_member_usage_limit_reached", "USAGE_LIMIT", false, "spend cap"),
-    ("usage_not_included", "USAGE_LIMIT", false, "does not include Codex"),
-    ("insufficient_quota", "USAGE_LIMIT", false, "plan and billing"),
-    ("credit_balance_exhausted", "USAGE_LIMIT", false, "plan and billing"),
-    ("organization_spend_limit_exceeded", "USAGE_LIMIT", false, "plan and billing"),
-    ("project_spend_limit_exceeded", "USAGE_LIMIT", false, "plan and billing"),
-    ("organization_usage_limit_exceeded", "USAGE_LIMIT", false, "plan and billing"),
-    ("usage_limit_reached", "USAGE_LIMIT", false, "resets on a rolling window"),
-    ("insufficient_balance", "USAGE_LIMIT", false, "plan and billing"),
-    ("billing_hard_limit_reached", "USAGE_LIMIT", false, "plan and billing"),
-    ("billing_not_active", "USAGE_LIMIT", false, "plan and billing"),
-    ("moderation_blocked", "SAFETY_REJECTED", false, "safety system"),
-    ("content_policy_violation", "SAFETY_REJECTED", false, "safety system"),
-    ("cyber_policy", "SAFETY_REJECTED", false, "safety system"),
-    ("bio_policy", "SAFETY_REJECTED", false, "safety system"),
-    ("misalignment_policy_violation", "SAFETY_REJECTED", false, "safety system"),
-    ("account_deactivated", "NOT_SIGNED_IN", false, "deactivated"),
-    ("deactivated_workspace", "NOT_SIGNED_IN", false, "deactivated"),
-    ("token_expired", "NOT_SIGNED_IN", false, "not signed in"),
-    ("token_invalidated", "NOT_SIGNED_IN", false, "not signed in"),
-    ("token_revoked", "NOT_SIGNED_IN", false, "not signed in"),
-    ("server_is_overloaded", "BACKEND_ERROR", true, "at capacity"),
-    ("flex_unavailable", "BACKEND_ERROR", true, "at capacity"),
-    ("rate_limit_exceeded", "RATE_LIMITED", true, "limiting the rate"),
-    ("slow_down", "RATE_LIMITED", true, "limiting the rate"),
-    ("model_not_found", "BACKEND_ERROR", false, "another model"),
-    ("model_not_supported", "BACKEND_ERROR", false, "another model"),
-    ("unsupported_model", "BACKEND_ERROR", false, "another model"),
-    ("context_length_exceeded", "BACKEND_ERROR", false, "too long"),
-];
+impl KnownReport {
+    /// Finds its cause from Codex's whole output.
+    fn diagnosis(self) -> Option<Diagnosis> {
+        match self {
+            Stderr(line) => from_stderr(&format!("{ROUTER}{line}")),
+            FailedTurn(message) => from_turn(message),
+            LastLine(line) => from_exit(&format!("Reading prompt from stdin...\n{line}\n"), Exit::Code(1)),
+            Code(code) => from_turn(&body_with(code)),
+        }
+    }
 
-/// Finds the cause of `report`, printed in `output`.
-fn diagnosed(output: Output, report: &str) -> Option<Diagnosis> {
-    match output {
-        Stderr => from_stderr(&format!("{ROUTER}{report}")),
-        FailedTurn => from_turn(report),
-        LastLine => from_exit(&format!("Reading prompt from stdin...\n{report}\n"), Exit::Code(1)),
+    fn parsed(self) -> Report<'static> {
+        match self {
+            Stderr(line) => Report::of_image_call(line),
+            FailedTurn(text) | LastLine(text) => Report::new(text),
+            Code(code) => Report::new(body_with(code)),
+        }
     }
 }
 
@@ -816,30 +648,24 @@ fn body_with(code: &str) -> String {
 
 #[test]
 fn each_known_report_has_its_cause() {
-    let reports = KNOWN_REPORTS.iter().map(|&(output, text, ..)| (output, text.to_owned()));
-    let expected = KNOWN_REPORTS.iter().map(|&(_, _, code, retryable, sentence)| (code, retryable, sentence));
-    let codes = KNOWN_CODES.iter().map(|&(code, ..)| (FailedTurn, body_with(code)));
-    let of_codes = KNOWN_CODES.iter().map(|&(_, code, retryable, sentence)| (code, retryable, sentence));
-    for ((output, text), (code, retryable, sentence)) in reports.zip(expected).chain(codes.zip(of_codes)) {
-        let cause = diagnosed(output, &text).unwrap_or_else(|| panic!("no cause for {output:?}: {text}")).cause;
-        assert_eq!((cause.code(), cause.retryable()), (code, retryable), "{output:?}: {text}");
-        let message = cause.to_string();
-        assert!(message.contains(sentence), "{output:?}: {text}: {message}");
-        assert_eq!(message.contains("rolling window"), matches!(cause, Cause::UsageLimit { .. }), "{text}");
+    for known in KNOWN_CAUSES {
+        for report in known.reports {
+            let cause = report.diagnosis().unwrap_or_else(|| panic!("no cause for {report:?}")).cause;
+            assert_eq!((cause.code(), cause.retryable()), (known.code, known.retryable), "{report:?}");
+            let message = cause.to_string();
+            assert!(message.contains(known.message), "{report:?}: {message}");
+            assert_eq!(message.contains("rolling window"), matches!(cause, Cause::UsageLimit { .. }), "{report:?}");
+        }
     }
 }
 
 #[test]
 fn each_row_has_a_known_report() {
-    let of_reports = KNOWN_REPORTS.iter().map(|&(output, text, ..)| match output {
-        Stderr => Report::of_image_call(text),
-        FailedTurn | LastLine => Report::new(text),
-    });
-    let reports = of_reports.chain(KNOWN_CODES.iter().map(|&(code, ..)| Report::new(body_with(code))));
-    let tested: Vec<_> = reports.filter_map(|report| report.row()).collect();
+    let reports = KNOWN_CAUSES.iter().flat_map(|known| known.reports);
+    let tested: Vec<_> = reports.filter_map(|report| report.parsed().row()).collect();
     let untested: Vec<_> =
         CAUSES.iter().filter(|row| !tested.iter().any(|tested| std::ptr::eq(*tested, *row))).collect();
-    assert!(untested.is_empty(), "without a text in KNOWN_REPORTS or KNOWN_CODES: {untested:#?}");
+    assert!(untested.is_empty(), "without a report in KNOWN_CAUSES: {untested:#?}");
 }
 
 #[test]

@@ -22,8 +22,8 @@ await round();
 const before = holdings();
 for (let n = 0; n < Number(process.env['ROUNDS']); n += 1) await round();
 // The runtime keeps its threads for later calls, and ends idle ones after ten seconds.
-const patience = performance.now() + 60_000;
-while (threads() > before.threads && performance.now() < patience) await sleep(50);
+const deadline = performance.now() + 60_000;
+while (threads() > before.threads && performance.now() < deadline) await sleep(50);
 console.log(JSON.stringify({ before, after: holdings() }));
 
 async function round() {

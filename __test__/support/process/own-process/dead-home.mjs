@@ -17,9 +17,9 @@ const recoveries = await Promise.all(
   Array.from({ length: calls }, () => recoverCodexImage(recovery).catch(told)),
 );
 // A busy machine gets more threads than block. The runtime ends idle ones after ten seconds.
-const patience = performance.now() + 30_000;
+const deadline = performance.now() + 30_000;
 let more = threads() - before;
-while (more >= calls && performance.now() < patience) {
+while (more >= calls && performance.now() < deadline) {
   await sleep(50);
   more = threads() - before;
 }

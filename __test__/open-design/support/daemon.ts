@@ -26,9 +26,9 @@ interface Runtime {
 }
 
 /** The directory of a composed and built daemon. */
-export type Daemon = string;
+export type DaemonBuild = string;
 
-export class Studio {
+export class Daemon {
   client: Client;
   /** The daemon's log, by lines. */
   readonly log: string[] = [];
@@ -43,7 +43,7 @@ export class Studio {
 
   private constructor(
     scratch: string,
-    private daemon: Daemon,
+    private build: DaemonBuild,
   ) {
     this.#root = path.join(scratch, 'open-design');
     this.#files = path.join(this.#root, '.od', 'projects', Client.PROJECT);
@@ -51,16 +51,16 @@ export class Studio {
     this.client = new Client('');
   }
 
-  static async open(scratch: string, daemon: Daemon): Promise<Studio> {
-    const studio = new Studio(scratch, daemon);
-    await mkdir(studio.#files, { recursive: true });
-    await studio.start();
-    return studio;
+  static async open(scratch: string, build: DaemonBuild): Promise<Daemon> {
+    const daemon = new Daemon(scratch, build);
+    await mkdir(daemon.#files, { recursive: true });
+    await daemon.start();
+    return daemon;
   }
 
   /** Starts the daemon in the directory of the one before. */
   async start(): Promise<void> {
-    const built = path.join(this.daemon, 'apps/daemon/dist/daemon-startup.js');
+    const built = path.join(this.build, 'apps/daemon/dist/daemon-startup.js');
     const { startDaemonRuntime } = (await import(pathToFileURL(built).href)) as {
       startDaemonRuntime: (options: object) => Promise<Runtime>;
     };
@@ -79,10 +79,10 @@ export class Studio {
     this.#listening.mockRestore();
   }
 
-  /** Continues with another daemon. */
-  async restart(daemon: Daemon): Promise<void> {
+  /** Continues with another build. */
+  async restart(build: DaemonBuild): Promise<void> {
     await this.stop();
-    this.daemon = daemon;
+    this.build = build;
     await this.start();
   }
 
@@ -163,41 +163,42 @@ export function installedEnv(real: RealCodex, variant: Variant): Environment {
 }
 
 /** Composed and built once for all tests of a file. */
-async function useDaemon(use: (daemon: Daemon) => Promise<void>): Promise<void> {
-  const daemon = await compose(await readBlocks());
+async function useBuild(use: (build: DaemonBuild) => Promise<void>): Promise<void> {
+  const build = await compose(await readBlocks());
   try {
-    await buildDaemon(daemon);
-    await use(daemon);
+    await buildDaemon(build);
+    await use(build);
   } finally {
-    await discard(daemon);
+    await discard(build);
   }
 }
 
-async function useStudio(
+async function useDaemon(
   scratch: string,
-  daemon: Daemon,
+  build: DaemonBuild,
   environment: Environment,
-  use: (studio: Studio) => Promise<void>,
+  use: (daemon: Daemon) => Promise<void>,
 ): Promise<void> {
-  const studio = await Studio.open(scratch, daemon);
-  studio.resolve(environment);
+  const daemon = await Daemon.open(scratch, build);
+  daemon.resolve(environment);
   try {
-    await use(studio);
+    await use(daemon);
   } finally {
-    await studio.close();
+    await daemon.close();
     vi.unstubAllEnvs();
   }
 }
 
-export const test = stubTest.extend<{ studio: Studio; daemon: Daemon }>({
+export const test = stubTest.extend<{ daemon: Daemon; daemonBuild: DaemonBuild }>({
   // vitest reads a fixture's needs off its first parameter.
   // oxlint-disable-next-line no-empty-pattern
-  daemon: [({}, use) => useDaemon(use), { scope: 'file' }],
-  studio: ({ codex, daemon }, use) => useStudio(codex.scratch, daemon, stubbedEnv(codex), use),
+  daemonBuild: [({}, use) => useBuild(use), { scope: 'file' }],
+  daemon: ({ codex, daemonBuild }, use) =>
+    useDaemon(codex.scratch, daemonBuild, stubbedEnv(codex), use),
 });
 
-export const testReal = realTest.extend<{ studio: Studio; daemon: Daemon }>({
+export const testReal = realTest.extend<{ daemon: Daemon; daemonBuild: DaemonBuild }>({
   // oxlint-disable-next-line no-empty-pattern
-  daemon: [({}, use) => useDaemon(use), { scope: 'file' }],
-  studio: ({ real, daemon }, use) => useStudio(real.scratch, daemon, real.env, use),
+  daemonBuild: [({}, use) => useBuild(use), { scope: 'file' }],
+  daemon: ({ real, daemonBuild }, use) => useDaemon(real.scratch, daemonBuild, real.env, use),
 });

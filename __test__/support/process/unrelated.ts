@@ -1,13 +1,11 @@
-// A process that works in a directory and is none of the call.
+// A process that works in a directory and belongs to no call.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 import { onTestFinished } from 'vitest';
 
-/**
- * Starts a process outside of the call that works in `directory`, which Windows then cannot remove.
- */
+/** Starts a process that works in `directory`, which Windows then cannot remove. */
 export async function workIn(directory: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, ['-e', 'console.log(); setInterval(() => {}, 1000)'], {
     cwd: directory,

@@ -40,13 +40,13 @@ const LOGIN = {
 };
 
 /** Much longer than any call takes, because emulators are slow. */
-export const PATIENCE_MS = 60_000;
+export const TIMEOUT_MS = 60_000;
 
 /**
  * A stub with its own home, temporary directory and directory for recordings. Asserts after the
  * test that nothing is left.
  */
-export class World {
+export class EmulatedCodex {
   #root = makeHomeDirectory();
   home = path.join(this.#root, 'codex home');
   temporary = path.join(this.#root, 'tmp');
@@ -88,7 +88,7 @@ export class World {
       STUB_PROGRAM: STUB,
       STUB_THREAD: randomUUID(),
     };
-    return { prompt: 'a red fox', codexPath: STUB, env, timeoutMs: PATIENCE_MS, ...overrides };
+    return { prompt: 'a red fox', codexPath: STUB, env, timeoutMs: TIMEOUT_MS, ...overrides };
   }
 
   /**
