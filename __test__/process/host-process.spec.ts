@@ -182,8 +182,8 @@ describe('the next host process', () => {
       await host.die('SIGKILL');
       await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
       await codex.play(turn(save('store', PICTURE)));
-      // In its own process, because a stack overflow would end it. A call that ends before the removal
-      // does not wait for it.
+      // In its own process, because a stack overflow would end it. A call that ends before the
+      // removal does not wait for it.
       const { image } = await generateInOwnProcess(codex.options({ timeoutMs: REMOVAL_MS }));
       expect(image).toMatchObject({ source: 'store' });
       expect(codex.runDirs()).toEqual([]);
