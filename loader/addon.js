@@ -79,8 +79,8 @@ function load() {
  * @param {string} name
  */
 function ownFile(name) {
-  // napi-rs's own variable.
-  const given = process.env['NAPI_RS_NATIVE_LIBRARY_PATH'];
+  // Not napi-rs's NAPI_RS_NATIVE_LIBRARY_PATH, which may name the addon of another package.
+  const given = process.env['CODEX_IMAGE_ADDON_PATH'];
   if (given) return given;
   const built = path.join(__dirname, '..', name);
   return existsSync(built) ? built : undefined;

@@ -73,7 +73,7 @@ async function testOn(name, platform, host) {
     copyFileSync(library, addon);
     const env = {
       ...host.env,
-      NAPI_RS_NATIVE_LIBRARY_PATH: host.pathOf(addon),
+      CODEX_IMAGE_ADDON_PATH: host.pathOf(addon),
       EMULATED_NAME: name,
       EXPECTED_PLATFORM: platform.name,
       NODE_COMMAND: JSON.stringify(host.node),

@@ -1,4 +1,4 @@
-// The tests that need nothing but Node and an addon, on this machine. NAPI_RS_NATIVE_LIBRARY_PATH
+// The tests that need nothing but Node and an addon, on this machine. CODEX_IMAGE_ADDON_PATH
 // may name an addon other than that of `npm run build`, STUB_PROGRAM a built stub of Codex.
 
 import path from 'node:path';
@@ -9,7 +9,7 @@ const STUB = `stub-codex${process.platform === 'win32' ? '.exe' : ''}`;
 
 await main(async () => {
   // With a given addon nothing has to be installed or built.
-  if (process.env['NAPI_RS_NATIVE_LIBRARY_PATH'] === undefined) {
+  if (process.env['CODEX_IMAGE_ADDON_PATH'] === undefined) {
     await ensureDependencies();
     await ensureAddon();
   }

@@ -39,7 +39,7 @@ test("a call without the addon gives the system's own words with --verbose", asy
   commandEnv,
 }) => {
   const cli = await withoutAddon(commandEnv);
-  const env = { NAPI_RS_NATIVE_LIBRARY_PATH: cli };
+  const env = { CODEX_IMAGE_ADDON_PATH: cli };
   const { stderr } = await run(commandEnv, ['a fox'], { cli, env });
   expect(stderr).toMatch(/^codex-image: The addon cli\.mjs cannot be loaded: .*\n--verbose shows/);
   const { stderr: more } = await run(commandEnv, ['a fox', '--verbose'], { cli, env });
@@ -66,4 +66,11 @@ test('help, version and wrong arguments work without the addon', async ({ comman
   expect(await run(commandEnv, ['--help'], { cli })).toMatchObject({ code: 0, stderr: '' });
   expect(await run(commandEnv, ['--version'], { cli })).toMatchObject({ code: 0, stderr: '' });
   expect(await run(commandEnv, ['--frame'], { cli })).toMatchObject({ code: 64 });
+});
+
+// Every addon that napi-rs's own loader loads heeds it.
+test('a variable that names the addon of another package is ignored', async ({ commandEnv }) => {
+  const env = { NAPI_RS_NATIVE_LIBRARY_PATH: process.execPath };
+  const { stdout } = await run(commandEnv, ['--check'], { env });
+  expect(stdout.toString()).toMatch(/eady to draw/);
 });
