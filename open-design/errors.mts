@@ -39,9 +39,19 @@ export function renderError(
   const error = new (code === 'INVALID_OPTIONS' ? TypeError : Error)(message, options);
   const name = 'CodexImageError';
   // Not enumerable, as in built-in errors.
-  Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true });
+  const hidden = { writable: true, configurable: true };
+  Object.defineProperties(error, {
+    name: { ...hidden, value: name },
+    toJSON: { ...hidden, value: toJSON },
+  });
   // Captures the stack again, so that its first line has the name.
   Error.captureStackTrace(error, renderError);
   const members = { name, code, status, retryable: false } as const;
   return Object.assign(error, members, option === undefined ? {} : { option });
+}
+
+/** `toJSON` of an error, as in the addon: its members but the stack, as data. */
+function toJSON(this: Error): object {
+  const { name, message } = this;
+  return { name, message, ...(this as object) };
 }
