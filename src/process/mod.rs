@@ -1,7 +1,7 @@
 //! Starts, awaits and stops a child process together with all of its descendants.
 //!
-//! [`Child`] documents which processes belong to its tree and which are missed. ARCHITECTURE.md
-//! explains the design.
+//! [`Child`] documents which processes belong to its tree, and SECURITY.md which are missed.
+//! ARCHITECTURE.md explains the design.
 
 #[cfg(any(windows, test))]
 mod blocking_pump;

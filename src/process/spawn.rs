@@ -1,9 +1,8 @@
 //! Starts a child with three pipes, in its own process group, or on Windows in a job.
 //!
-//! On Linux std must take its fast path, `posix_spawn`: 0.4 ms for a host process of any size.
-//! `fork` copies the page tables, which takes 10 ms at 2 GB and stalls the JavaScript thread.
-//! `pre_exec`, a uid or gid change, or a bare program name with a changed PATH would lose the fast
-//! path. On macOS `posix_spawn` is called directly.
+//! On Linux std must take its fast path, `posix_spawn`, which is as fast in a large host process:
+//! `fork` copies the page tables and stalls the JavaScript thread. `pre_exec`, a uid or gid change,
+//! or a bare program name with a changed PATH would lose it. macOS' `posix_spawn` is called directly.
 
 use std::io;
 
@@ -36,23 +35,11 @@ pub struct Pipes {
 /// - It carries the [`RunTag`]: as an environment variable, or on Linux as a resource limit. The
 ///   limit is inherited and survives new sessions, empty environments and the death of all parents.
 /// - Its working directory is in the marked directory.
-/// - A scan found it by ancestry or group while the tree ran. Scans run at the start, after 20 ms,
-///   then with doubling pauses up to 1 s; the pauses are longer on a machine with thousands of
-///   processes or without a free CPU. On Linux each scan also marks what it finds.
+/// - A scan found it by ancestry or group while the tree ran. On Linux each scan also marks what it
+///   finds.
 ///
 /// # Limits
-/// These processes are missed:
-///
-/// - On Linux, one that loses its parents, group, environment, directory and the limit between two
-///   scans. It or an ancestor must lift the limit, unless the system refused to set it.
-/// - On Linux, one that descends from a process which the child started before its limit was set,
-///   and that loses the other signs before the first scan. The limit is set before [`spawn()`]
-///   returns, so the child has received no input by then.
-/// - On macOS, which has no such limit, one that loses its parents, group, environment and
-///   directory between two scans.
-/// - On Windows, a suspended child that has not run, if this process dies before it is in the job.
-///   That takes a system that refuses to create the child in the job.
-/// - One that a system service starts on the tree's behalf.
+/// SECURITY.md, "What stays running", lists the processes that are missed.
 ///
 /// If this process is killed, its scans are lost, and the watchdog goes by the tag, the group
 /// and, on macOS, ancestry. [`Stopped::may_have_survivors`] reports that the system does not show
