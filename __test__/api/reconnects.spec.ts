@@ -185,7 +185,7 @@ describe('the count of reconnects', () => {
     expect(error).toMatchObject(BACKEND_ERROR);
   });
 
-  test('ends the call after a message as well', async ({ codex }) => {
+  test('ends the call if it exceeds the limit again after a message', async ({ codex }) => {
     const steps = [THREAD, ...reconnects(2), say('Hello.'), ...reconnects(3), HANG];
     const error = await failure(codex.generate(steps, { maxReconnects: 2 }));
     expect(error).toMatchObject(BACKEND_ERROR);

@@ -132,7 +132,7 @@ describe('the prompt', () => {
     },
   );
 
-  test('does not mention transparency otherwise', async ({ codex }) => {
+  test('does not mention transparency unless it is requested', async ({ codex }) => {
     await codex.generate(turn(save('store', OPAQUE)), { transparent: false });
     expect((await codex.turn()).stdin).not.toMatch(/transparen|alpha/i);
   });

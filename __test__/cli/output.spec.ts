@@ -205,6 +205,7 @@ describe('an output that cannot be written', () => {
     },
   );
 
+  // By its mode, which Windows does not have and which does not bind root.
   test.skipIf(AS_ROOT || WINDOWS)(
     'is refused with exit code 73 before anything is started: a read-only directory',
     async ({ codex, commandEnv }) => {

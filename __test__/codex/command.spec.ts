@@ -201,6 +201,7 @@ describe('the environment of Codex', () => {
     },
   );
 
+  // Windows has USERPROFILE instead.
   test.skipIf(WINDOWS)('has a relative HOME resolved', async ({ codex }) => {
     const { CODEX_HOME: _, ...named } = codex.env;
     const env = { ...named, HOME: path.relative(process.cwd(), codex.user) };

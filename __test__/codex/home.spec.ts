@@ -35,6 +35,7 @@ async function makeFifo(codex: StubCodex, name: string): Promise<void> {
   expect(spawnSync('mkfifo', [file]).status).toBe(0);
 }
 
+// Windows has no FIFOs.
 describe.skipIf(WINDOWS).for(FILES)('a FIFO instead of %s', (name) => {
   test('does not hold up checkCodex, which asks the CLI', async ({ codex }) => {
     await codex.play([]);

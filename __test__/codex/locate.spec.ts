@@ -210,6 +210,7 @@ describe('a usual directory that is not on PATH', () => {
     expect(await chosen(codex, { PATH: codex.scratch, [variable]: moved })).toBe(there);
   });
 
+  // Names of variables have no case on Windows.
   test.skipIf(WINDOWS)(
     'is searched where npm_config_prefix names it, not NPM_CONFIG_PREFIX',
     async ({ codex }) => {

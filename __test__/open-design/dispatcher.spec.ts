@@ -409,7 +409,7 @@ const CASES: Record<
       environment: ({ user, scratch }) => directories(user, path.join(scratch, 'nowhere')),
       status: 507,
       retryable: false,
-      message: /private working directory/,
+      message: /private directory/,
     },
   },
 };

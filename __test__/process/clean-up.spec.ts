@@ -81,7 +81,7 @@ describe.skipIf(!mayMount())('a mount point (takes the right to mount)', () => {
     const options = codex.options({ completion: 'exit' });
     const { image } = await generateInOwnProcess(options, WITH_OWN_MOUNTS);
     expect(image?.warnings).toEqual([
-      expect.stringMatching(/^The workspace could not be removed: .*busy/),
+      expect.stringMatching(/^The private directory of the call could not be removed: .*busy/),
     ]);
     expect(await readdir(codex.controlDir)).toContain('script.json');
     // The mount is gone with its namespace, and the next host process may remove the rest.
@@ -115,7 +115,9 @@ describe.skipIf(WINDOWS)('a run directory that cannot be removed', () => {
     const { image } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(image?.source).toBe('workspace');
     expect(image?.warnings).toEqual([
-      expect.stringMatching(/^The workspace could not be removed: Permission denied/),
+      expect.stringMatching(
+        /^The private directory of the call could not be removed: Permission denied/,
+      ),
     ]);
     await release(codex);
   });
@@ -127,7 +129,7 @@ describe.skipIf(WINDOWS)('a run directory that cannot be removed', () => {
     ]);
     const { error } = await generateInOwnProcess(codex.options(), BOUND_BY_MODES);
     expect(error).toMatchObject({ code: 'CODEX_FAILED' });
-    expect(error?.detail).toContain('The workspace could not be removed');
+    expect(error?.detail).toContain('The private directory of the call could not be removed');
     await release(codex);
   });
 });
@@ -144,7 +146,9 @@ describe.skipIf(!WINDOWS)(
       await codex.open('end');
       const { png: image, warnings } = await call;
       expect(image).toEqual(PICTURE);
-      expect(warnings).toEqual([expect.stringMatching(/^The workspace could not be removed: /)]);
+      expect(warnings).toEqual([
+        expect.stringMatching(/^The private directory of the call could not be removed: /),
+      ]);
       worker.kill();
       await once(worker, 'exit');
       await rm(path.join(codex.temporary, runDir), { recursive: true });

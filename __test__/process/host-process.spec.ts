@@ -222,7 +222,7 @@ describe('the next host process', () => {
       ],
       [
         'with the prefix of earlier versions',
-        ({ temporary }) => made(temporary, `.${RUN_DIR_PREFIX}x`),
+        ({ temporary }) => made(temporary, '.od-codex-image-x'),
       ],
       [
         'that is a run directory under another name',

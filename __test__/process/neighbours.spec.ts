@@ -75,7 +75,7 @@ class WaitingChildren {
 const EACH = LINUX ? 500 : 100;
 
 // Not on Windows, which has no FIFOs and does not lose exit codes.
-const title = `${EACH} JS children and ${EACH} of ours at once keep their exit codes and leave no zombie`;
+const title = `${EACH} children of JavaScript and ${EACH} of the addon at once keep their exit codes and leave no zombie`;
 test.skipIf(WINDOWS)(title, async ({ codex }) => {
   setMaxConcurrentRuns(2 * EACH);
   const children = await WaitingChildren.create(codex);

@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_of_an_installer_is_searched() {
+    fn the_places_of_installers_are_searched_on_every_system() {
         const ON_UNIX: &[(&str, &str)] = &[
             ("CODEX_INSTALL_DIR", ""),
             ("npm_config_prefix", "bin"),

@@ -62,8 +62,7 @@ pub struct Draw<'a> {
 
 impl Draw<'_> {
     /// Runs the turn and returns its image. Its processes carry `tag` in their environment. All
-    /// of them are dead when this returns, but for those that
-    /// [`FinishedTurn::may_have_survivors`] tells of.
+    /// of them are dead when this returns, unless [`FinishedTurn::may_have_survivors`] is set.
     pub async fn run(&self, tag: RunTag) -> Result<Generated, Failure> {
         let starting = Instant::now();
         let references = self.stage_references().await?;

@@ -67,7 +67,8 @@ pub async fn generate(draft: Draft, ticket: Ticket, progress: Progress, cancel: 
 
     let closing = Instant::now();
     let left_behind = blocking::run(move || run_dir.close()).await?.err();
-    let warning = left_behind.map(|error| format!("The workspace could not be removed: {}.", os_error_text(&error)));
+    let warning = left_behind
+        .map(|error| format!("The private directory of the call could not be removed: {}.", os_error_text(&error)));
     match drawn {
         Ok(mut generated) => {
             generated.timings.queue = queued;

@@ -378,7 +378,8 @@ mod tests {
             assert!(doc_comment(option).contains(&format!("{default} by default")), "{option}");
         }
         let minutes = TIMEOUT_MS.default / 60_000;
-        assert!(HELP.contains(&format!("{minutes}m by default")));
+        let help: Vec<_> = HELP.split_whitespace().collect();
+        assert!(help.join(" ").contains(&format!("{minutes}m by default")));
         assert!(COMMAND_LINE.contains(&format!("`{minutes}m` by default")));
         assert!(doc_comment("referenceImages").contains(&format!("at most {MAX_COUNT} PNG")));
         for text in [HELP, COMMAND_LINE] {

@@ -1,9 +1,4 @@
 //! Starts a child with three pipes, in its own process group, or on Windows in a job.
-//!
-//! On Linux std must take its fast path, `posix_spawn`, which is as fast in a large host process:
-//! `fork` copies the page tables and stalls the JavaScript thread. `pre_exec`, a uid or gid change,
-//! or a bare program name with a changed PATH would lose it. On macOS `posix_spawn` is called
-//! directly.
 
 use std::io;
 

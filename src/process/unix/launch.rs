@@ -28,7 +28,9 @@ pub fn null() -> io::Result<OwnedFd> {
     Ok(File::options().read(true).write(true).open("/dev/null")?.into())
 }
 
-/// Program that is ready to be started, by std.
+/// Program that is ready to be started, by std. It must take its fast path, `posix_spawn`: `fork`
+/// copies the page tables of the host process and stalls the JavaScript thread. `pre_exec`, a uid
+/// or gid change, or a bare program name with a changed PATH would lose it.
 #[cfg(not(target_os = "macos"))]
 struct Spawn(std::process::Command);
 
