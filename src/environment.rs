@@ -167,12 +167,12 @@ mod tests {
 
     #[test]
     fn adds_only_the_variables_that_windows_needs() {
-        let own = env(&[("Path", "mine"), ("TEMP", ""), ("OTHER", "x")]);
+        let own = env(&[("OTHER", "x"), ("Path", "mine"), ("TEMP", "")]);
         let process = [("PATH", "theirs"), ("Temp", "t"), ("SystemRoot", "C:\\Windows"), ("SECRET", "s")];
         let completed = own.completed_for_windows(process.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter());
         assert_eq!(
             completed.iter().collect::<Vec<_>>(),
-            [("Path", "mine"), ("TEMP", ""), ("OTHER", "x"), ("SystemRoot", "C:\\Windows")]
+            [("OTHER", "x"), ("Path", "mine"), ("TEMP", ""), ("SystemRoot", "C:\\Windows")]
         );
     }
 
