@@ -30,7 +30,7 @@ const STAND_INS = path.join(root, 'scripts', 'rehearsal', 'bin');
 const PASSED = 'passed';
 const FAILED = 'failed';
 /** The exit codes of a step that SIGINT or SIGTERM ended: the rehearsal ends as well. */
-const STOPPED = [130, 143];
+const STOPPED = new Set([130, 143]);
 
 /** Ends a job that cannot run on this machine. The message says why. */
 class NotHere extends Error {}
@@ -87,7 +87,7 @@ async function rehearse(job, directory, passed) {
     return PASSED;
   } catch (error) {
     if (error instanceof NotHere) return `not here, ${error.message}`;
-    if (error instanceof StepFailed && !STOPPED.includes(error.exitCode)) return FAILED;
+    if (error instanceof StepFailed && !STOPPED.has(error.exitCode)) return FAILED;
     throw error;
   }
 }

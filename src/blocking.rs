@@ -25,7 +25,7 @@ pub enum DiskWork {
     ThreadFiles,
     /// A search of directories for the CLI.
     ProgramSearch,
-    /// A look at the directory for temporary files.
+    /// Opening the directory for temporary files.
     TempDir,
     /// A query of the user database, which may be on another machine. It has no path.
     UserDatabase,

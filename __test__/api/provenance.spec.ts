@@ -17,7 +17,7 @@ import {
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm/npm-layout.js';
 import { LINUX, TEMPORARY, WINDOWS } from '../support/platform.js';
 import { png } from '../support/image/small-png.js';
-import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { CHATGPT_LOGIN } from '../support/call/login.mjs';
 import { failure } from '../support/call/outcome.js';
 import { addToRollout, HANG, save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test } from '../support/stub/stub.js';

@@ -16,7 +16,7 @@ import {
 } from '../../index.js';
 import { installFromNpm, PLATFORM_PACKAGE, VENDOR } from '../support/npm/npm-layout.js';
 import { directories, NOWHERE, WINDOWS } from '../support/platform.js';
-import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { CHATGPT_LOGIN } from '../support/call/login.mjs';
 import { failure } from '../support/call/outcome.js';
 import { type StubCodex, test } from '../support/stub/stub.js';
 import type { StubScript } from '../support/stub/stub-script.js';

@@ -155,7 +155,12 @@ describe('an output that cannot be written', () => {
       },
     ],
     ['a device, with --force', ['-o', '/dev/null', '-f'], /no regular file/, async () => {}],
-    ['a directory nobody may write', ['-o', '/proc/fox.png'], /cannot be written/, async () => {}],
+    [
+      'a directory in which no file can be made',
+      ['-o', '/proc/fox.png'],
+      /cannot be written/,
+      async () => {},
+    ],
     ['a name that is too long', ['-o', 'x'.repeat(256)], /name too long/, async () => {}],
   ];
 

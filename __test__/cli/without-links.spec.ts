@@ -16,7 +16,7 @@ vi.mock('node:fs/promises', async (original) => ({
   link: () => Promise.reject(Object.assign(new Error('not supported'), refusal)),
 }));
 
-/** The error codes of Linux, of macOS, and of libuv on Windows, with one that nobody expects. */
+/** The error codes of Linux, of macOS, and of libuv on Windows; the last one is made up. */
 const REFUSALS = [
   'EPERM',
   'EACCES',

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 
 import { PICTURE } from '../support/image/small-png.js';
-import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { CHATGPT_LOGIN } from '../support/call/login.mjs';
 import { failure } from '../support/call/outcome.js';
 import { save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test } from '../support/stub/stub.js';

@@ -10,7 +10,7 @@ import { checkCodex, type CheckOptions, type ReadinessProblem } from '../../inde
 import { BOUND_BY_MODES, generateInOwnProcess } from '../support/process/own-process.js';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE } from '../support/image/small-png.js';
-import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { CHATGPT_LOGIN } from '../support/call/login.mjs';
 import { failure } from '../support/call/outcome.js';
 import { save, turn } from '../support/stub/steps.js';
 import { type StubCodex, test } from '../support/stub/stub.js';

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+import { CHATGPT_LOGIN } from '../support/call/login.mjs';
 import { leftIn, makeHomeDirectory } from '../support/homes.mjs';
 
 /** @import { ChildProcess } from 'node:child_process' */
@@ -26,18 +27,6 @@ const HOST_PROCESS = fileURLToPath(new URL('../support/process/host-process.mjs'
 const PICTURE_FILE = fileURLToPath(new URL('../fixtures/pngsuite/basn6a16.png', import.meta.url));
 
 export const PICTURE = readFileSync(PICTURE_FILE);
-
-/** A ChatGPT login as Codex writes it, with invented tokens. */
-const LOGIN = {
-  auth_mode: 'chatgpt',
-  OPENAI_API_KEY: null,
-  tokens: {
-    id_token: 'eyJhbGciOiJub25lIn0.eyJlbWFpbCI6ImFAYi5jIn0.c2ln',
-    access_token: 'eyJhbGciOiJub25lIn0.eyJleHAiOjk5OTk5OTk5OTl9.c2ln',
-    refresh_token: 'rt_made-up',
-    account_id: 'made-up',
-  },
-};
 
 /** Much longer than any call takes, because emulators are slow. */
 export const TIMEOUT_MS = 60_000;
@@ -58,7 +47,7 @@ export class EmulatedCodex {
     for (const directory of [this.home, this.temporary, this.controlDir]) {
       mkdirSync(directory, { recursive: true });
     }
-    writeFileSync(path.join(this.home, 'auth.json'), JSON.stringify(LOGIN));
+    writeFileSync(path.join(this.home, 'auth.json'), JSON.stringify(CHATGPT_LOGIN));
     test.after(() => {
       try {
         this.expectNothingLeft();

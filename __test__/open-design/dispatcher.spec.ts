@@ -290,7 +290,7 @@ const CASES: Record<
     },
   },
   NOT_SIGNED_IN: {
-    'nobody is': {
+    'without a login': {
       prepare: (codex) => codex.login(null),
       script: { login: { text: 'Not logged in', exitCode: 1 }, exec: [] },
       status: 401,

@@ -10,7 +10,7 @@ import { expect } from 'vitest';
 import { renderCodexCliImage } from '../../dist/open-design.mjs';
 import { WINDOWS } from '../support/platform.js';
 import { assemble, chunk, header, png } from '../support/image/small-png.js';
-import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { CHATGPT_LOGIN } from '../support/call/login.mjs';
 import type { StubCodex } from '../support/stub/stub.js';
 import { type Daemon, test as daemonTest } from './support/daemon.js';
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
 
 import { checkCodexCli } from '../../dist/open-design.mjs';
-import { CHATGPT_LOGIN } from '../support/call/login.js';
+import { CHATGPT_LOGIN } from '../support/call/login.mjs';
 import type { StubCodex } from '../support/stub/stub.js';
 import { stubbed, test } from './support/daemon.js';
 

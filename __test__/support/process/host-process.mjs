@@ -16,7 +16,7 @@ const ENDINGS = {
       throw new Error('the host process is broken');
     });
   },
-  'an unhandled rejection': () => void Promise.reject(new Error('nobody cares')),
+  'an unhandled rejection': () => void Promise.reject(new Error('without a handler')),
   'process.abort': () => process.abort(),
   'SIGTERM, handled': () => {
     process.once('SIGTERM', () => process.exit(0));

@@ -20,7 +20,7 @@ import {
 } from '../../../index.js';
 import { footprint, heldSince } from '../process/footprint.js';
 import { leftIn, makeHomeDirectory } from '../homes.mjs';
-import { CHATGPT_LOGIN } from '../call/login.js';
+import { CHATGPT_LOGIN } from '../call/login.mjs';
 import { directories, NOWHERE, WINDOWS } from '../platform.js';
 import type { StubScript, Recording, Step } from './stub-script.js';
 import { SCRIPT_STUB, SCRIPT_STUB_ENV } from './stub-program.js';
