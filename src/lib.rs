@@ -15,6 +15,7 @@
 
 pub mod blocking;
 pub mod codex;
+pub mod credentials;
 pub mod environment;
 pub mod error;
 pub mod files;

@@ -1,5 +1,7 @@
 //! Walks over the chunks: checks their order and checksums, and finds the end of the image.
 
+use std::ops::Range;
+
 use super::error::PngError;
 use super::sniff::name_of;
 
@@ -22,6 +24,8 @@ pub struct Walked<'a> {
     pub data: Vec<&'a [u8]>,
     /// Compressed profiles and texts: a zlib stream each.
     pub ancillary: Vec<&'a [u8]>,
+    /// The `caBX` chunks, from their length field to their checksum.
+    pub credentials: Vec<Range<usize>>,
     /// Offset of the first byte after IEND.
     pub end: usize,
 }
@@ -30,7 +34,7 @@ pub fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
     expect_signature(bytes)?;
     let mut rest = &bytes[SIGNATURE.len()..];
     let mut seen_header = None;
-    let (mut data, mut ancillary) = (Vec::new(), Vec::new());
+    let (mut data, mut ancillary, mut credentials) = (Vec::new(), Vec::new(), Vec::new());
     let mut chunks = 0;
     loop {
         chunks += 1;
@@ -38,6 +42,7 @@ pub fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
             return Err(PngError::Damaged("it is in too many pieces"));
         }
         let (Chunk { kind, content }, after) = split_chunk(rest)?;
+        let range = bytes.len() - rest.len()..bytes.len() - after.len();
         rest = after;
         match (kind, &seen_header) {
             (b"IHDR", None) => seen_header = Some(header(content)?),
@@ -51,11 +56,12 @@ pub fn walk(bytes: &[u8]) -> Result<Walked<'_>, PngError> {
             (b"IEND", Some(_)) if data.is_empty() => return Err(PngError::Damaged("it has no pixels")),
             (b"IEND", Some(_)) if !content.is_empty() => return Err(PngError::Damaged("its end mark is not empty")),
             (b"IEND", Some(_)) => break,
+            (b"caBX", Some(_)) => credentials.push(range),
             (kind, Some(_)) => ancillary.extend(compressed_part(kind, content)),
         }
     }
     let header = seen_header.ok_or(PngError::Damaged("it does not begin with a header"))?;
-    Ok(Walked { header, data, ancillary, end: bytes.len() - rest.len() })
+    Ok(Walked { header, data, ancillary, credentials, end: bytes.len() - rest.len() })
 }
 
 struct Chunk<'a> {

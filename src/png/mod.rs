@@ -12,6 +12,8 @@ mod pixels;
 mod samples;
 mod sniff;
 
+use std::ops::Range;
+
 use chunks::{Header, expect_signature, first_header, walk};
 use inflate::validate_ancillary;
 
@@ -59,6 +61,15 @@ pub fn check_signature(bytes: &[u8]) -> Result<ImageInfo, PngError> {
         let Header { width, height } = first_header(bytes).unwrap_or(Header { width: 0, height: 0 });
         ImageInfo { width, height, has_alpha: None }
     }))
+}
+
+/// Returns the range of every `caBX` chunk, which holds a C2PA manifest: from its length field to
+/// its checksum. Checks the structure and the checksums of the PNG, but decodes no pixel.
+///
+/// # Errors
+/// The [`PngError`] found.
+pub fn credential_chunks(bytes: &[u8]) -> Result<Vec<Range<usize>>, PngError> {
+    Ok(walk(bytes)?.credentials)
 }
 
 #[cfg(test)]
