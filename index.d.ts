@@ -221,6 +221,22 @@ export declare function checkCodex(options?: CheckOptions | null | undefined): P
  */
 export declare function codexNeedsDangerFullAccessSandbox(platform?: string | null | undefined, env?: Record<string, string | undefined> | null | undefined): boolean
 
+/** The C2PA manifest of a PNG file: who signed it, and whether that holds. */
+export interface ContentCredentials {
+  /** Whether the signature and all hashes hold for exactly these bytes. */
+  intact: boolean
+  /** Whether they do, and the signature is that of OpenAI's media service. */
+  trusted: boolean
+  /** The holder of the signing certificate. Proven only if `trusted` is true. */
+  signer?: string
+  /** The program that made the manifest. Proven only if `trusted` is true. */
+  generator?: string
+  /** The time of signing, if OpenAI's time stamp authority confirms it. */
+  signedAt?: Date
+  /** The first problem, as a sentence; absent if everything holds. */
+  problem?: string
+}
+
 /**
  * Draws one image with the user's own signed-in Codex CLI and resolves with the bytes of the PNG
  * file.
@@ -290,6 +306,15 @@ export interface ProgressEvent {
   /** The Codex thread, once it has started. */
   threadId?: string
 }
+
+/**
+ * Reads and verifies the content credentials of a PNG file: the C2PA manifest that OpenAI's media
+ * service signs into each image. Offline, and off the JavaScript thread. Resolves with null if the
+ * file has none.
+ *
+ * Rejects with `INVALID_OPTIONS` if the bytes are no PNG.
+ */
+export declare function readContentCredentials(png: Uint8Array): Promise<ContentCredentials | null>
 
 /** The result of a check whether this machine can draw. */
 export interface Readiness {

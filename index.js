@@ -10,5 +10,6 @@ exports.codexNeedsDangerFullAccessSandbox = addon.codexNeedsDangerFullAccessSand
 exports.generateCodexImage = addon.generateCodexImage;
 exports.generateCodexImageDetailed = addon.generateCodexImageDetailed;
 exports.isCodexImageError = addon.isCodexImageError;
+exports.readContentCredentials = addon.readContentCredentials;
 exports.recoverCodexImage = addon.recoverCodexImage;
 exports.setMaxConcurrentRuns = addon.setMaxConcurrentRuns;

@@ -18,6 +18,7 @@ const NAMES = [
   'generateCodexImage',
   'generateCodexImageDetailed',
   'isCodexImageError',
+  'readContentCredentials',
   'recoverCodexImage',
   'setMaxConcurrentRuns',
 ];

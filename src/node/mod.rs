@@ -6,6 +6,7 @@
 
 mod abort;
 mod call;
+mod credentials;
 mod errors;
 mod image;
 mod js;
@@ -29,6 +30,7 @@ use crate::readiness::check;
 use crate::sandbox::needs_danger_full_access;
 use abort::{Abort, SignalState};
 use call::{Resolved, StartError, StartResult, promise, start};
+use credentials::ContentCredentials;
 use image::GeneratedImage;
 use js::{IntoJs, Js};
 use options::{SIGNAL, unreadable};
@@ -96,6 +98,20 @@ pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<Promi
     promise(env, |js| {
         let draft = options::parse_check(js, options)?;
         start(js, None, check(draft, js.lifetime.ending()), Readiness::from)
+    })
+}
+
+/// Reads and verifies the content credentials of a PNG file: the C2PA manifest that OpenAI's media
+/// service signs into each image. Offline, and off the JavaScript thread. Resolves with null if the
+/// file has none.
+///
+/// Rejects with `INVALID_OPTIONS` if the bytes are no PNG.
+#[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
+#[napi(catch_unwind, ts_args_type = "png: Uint8Array", ts_return_type = "Promise<ContentCredentials | null>")]
+pub fn read_content_credentials<'env>(env: &'env Env, png: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
+    promise(env, |js| {
+        let png = credentials::parse(png)?;
+        start(js, None, credentials::read(png), |found| found.map(ContentCredentials::from))
     })
 }
 

@@ -94,7 +94,7 @@ fn validated(option: &str, text: String, check: fn(&str) -> Option<&'static str>
 }
 
 /// Returns the type of a value, for messages.
-fn type_name(value: Unknown<'_>) -> &'static str {
+pub fn type_name(value: Unknown<'_>) -> &'static str {
     let is_array = || Object::from_unknown(value).and_then(|object| object.is_array()).unwrap_or(false);
     match value.get_type() {
         Ok(ValueType::Undefined) => "undefined",
