@@ -1,0 +1,202 @@
+//! Signs a PNG file: makes the manifest and puts it into a chunk.
+
+use minicbor::Encoder;
+use minicbor::encode::Error;
+use sha2::{Digest as _, Sha256};
+
+use super::identity::Identity;
+use super::token::token;
+
+const MANIFEST: &str = "urn:c2pa:6b0f2a34-5d1e-4a6f-9c57-0f1e2d3c4b5a";
+/// Offset of the first chunk after IHDR.
+pub const AFTER_HEADER: usize = 33;
+
+/// How to sign a picture.
+#[derive(Clone)]
+pub struct Recipe<'a> {
+    pub signer: &'a Identity,
+    pub time_stamp: Option<&'a Identity>,
+    /// Seconds since 1970.
+    pub signed_at: u64,
+    pub picture: &'a [u8],
+    /// Offset of the chunk.
+    pub at: usize,
+    /// Number of bytes after the chunk that the data hash leaves out as well.
+    pub surplus: usize,
+}
+
+/// A signed picture in its parts, to be damaged.
+#[derive(Clone)]
+pub struct Signed {
+    pub picture: Vec<u8>,
+    pub at: usize,
+    /// Encoded superboxes.
+    pub assertions: Vec<Vec<u8>>,
+    pub claim: Vec<u8>,
+    pub protected: Vec<u8>,
+    pub signature: Vec<u8>,
+    pub token: Option<Vec<u8>>,
+    pub pad: Vec<u8>,
+}
+
+impl Recipe<'_> {
+    pub fn sign(&self) -> Signed {
+        let mut length = 4000;
+        loop {
+            let signed = self.sign_with(length);
+            let actual = signed.chunk().len();
+            if actual == length {
+                return signed;
+            }
+            length = actual;
+        }
+    }
+
+    pub fn png(&self) -> Vec<u8> {
+        self.sign().png()
+    }
+
+    /// Signs the picture for a chunk of this length.
+    fn sign_with(&self, length: usize) -> Signed {
+        let after = &self.picture[self.at + self.surplus..];
+        let hash = Sha256::new().chain_update(&self.picture[..self.at]).chain_update(after).finalize();
+        let exclusion = (self.at as u64, (length + self.surplus) as u64);
+        let assertions =
+            vec![assertion("c2pa.actions.v2", &actions()), assertion("c2pa.hash.data", &data_hash(exclusion, &hash))];
+        let labels = ["c2pa.actions.v2", "c2pa.hash.data"];
+        let claim = claim(&labels.map(str::to_owned).into_iter().zip(&assertions).collect::<Vec<_>>());
+        let protected = encoded(|encoder| {
+            encoder.map(2)?.i8(1)?.i8(self.signer.key.cose_algorithm())?.i8(33)?;
+            encoder.array(self.signer.chain.len() as u64)?;
+            for certificate in &self.signer.chain {
+                encoder.bytes(certificate)?;
+            }
+            Ok(())
+        });
+        let signature = self.signer.key.sign_claim(&structure("Signature1", &protected, &claim));
+        let token = self.time_stamp.map(|authority| token(authority, &stamped(&protected, &signature), self.signed_at));
+        let pad = vec![0; 1000];
+        Signed { picture: self.picture.to_vec(), at: self.at, assertions, claim, protected, signature, token, pad }
+    }
+}
+
+impl Signed {
+    pub fn png(&self) -> Vec<u8> {
+        let (before, after) = self.picture.split_at(self.at);
+        [before, &self.chunk(), after].concat()
+    }
+
+    pub fn chunk(&self) -> Vec<u8> {
+        chunk(*b"caBX", &superbox(*b"c2pa", "c2pa", &self.manifest()))
+    }
+
+    /// The chunk with the manifest twice in its store.
+    pub fn with_two_manifests(&self) -> Vec<u8> {
+        let (before, after) = self.picture.split_at(self.at);
+        let store = superbox(*b"c2pa", "c2pa", &[self.manifest(), self.manifest()].concat());
+        [before, &chunk(*b"caBX", &store), after].concat()
+    }
+
+    pub fn manifest(&self) -> Vec<u8> {
+        let cose = encoded(|encoder| {
+            encoder.tag(minicbor::data::Tag::new(18))?.array(4)?.bytes(&self.protected)?;
+            encoder.map(1 + u64::from(self.token.is_some()))?;
+            if let Some(token) = &self.token {
+                encoder.str("sigTst2")?.map(1)?.str("tstTokens")?.array(1)?.map(1)?.str("val")?.bytes(token)?;
+            }
+            encoder.str("pad")?.bytes(&self.pad)?.null()?.bytes(&self.signature)?;
+            Ok(())
+        });
+        let parts = [
+            superbox(*b"c2as", "c2pa.assertions", &self.assertions.concat()),
+            superbox(*b"c2cl", "c2pa.claim.v2", &boxed(*b"cbor", &self.claim)),
+            superbox(*b"c2cs", "c2pa.signature", &boxed(*b"cbor", &cose)),
+        ];
+        superbox(*b"c2ma", MANIFEST, &parts.concat())
+    }
+
+    /// Makes room for `surplus` bytes in a chunk whose length is signed.
+    pub fn shrink_pad(&mut self, surplus: usize) {
+        self.pad.truncate(self.pad.len() - surplus);
+    }
+}
+
+/// What a time stamp of a signature confirms.
+pub fn stamped(protected: &[u8], signature: &[u8]) -> Vec<u8> {
+    let item = encoded(|encoder| encoder.bytes(signature).map(drop));
+    structure("CounterSignature", protected, &item)
+}
+
+fn structure(context: &str, protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    encoded(|encoder| encoder.array(4)?.str(context)?.bytes(protected)?.bytes(&[])?.bytes(payload).map(drop))
+}
+
+fn actions() -> Vec<u8> {
+    encoded(|encoder| {
+        encoder.map(1)?.str("actions")?.array(1)?.map(2)?.str("action")?.str("c2pa.created")?;
+        let source = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
+        encoder.str("digitalSourceType")?.str(source).map(drop)
+    })
+}
+
+fn data_hash((start, length): (u64, u64), hash: &[u8]) -> Vec<u8> {
+    encoded(|encoder| {
+        encoder.map(5)?.str("exclusions")?.array(1)?.map(2)?.str("start")?.u64(start)?.str("length")?.u64(length)?;
+        encoder.str("name")?.str("jumbf manifest")?.str("alg")?.str("sha256")?.str("hash")?.bytes(hash)?;
+        encoder.str("pad")?.bytes(&[]).map(drop)
+    })
+}
+
+/// The claim that names these assertions.
+pub fn claim(assertions: &[(String, &Vec<u8>)]) -> Vec<u8> {
+    encoded(|encoder| {
+        encoder.map(5)?.str("instanceID")?.str("xmp:iid:2f1c9a52-6f0e-4a29-8d31-5f8a0c1f7b42")?;
+        encoder.str("claim_generator_info")?.map(1)?.str("name")?.str("Test Media Service")?;
+        encoder.str("signature")?.str(&format!("self#jumbf=/c2pa/{MANIFEST}/c2pa.signature"))?;
+        encoder.str("created_assertions")?.array(assertions.len() as u64)?;
+        for (label, superbox) in assertions {
+            encoder.map(2)?.str("url")?.str(&format!("self#jumbf=c2pa.assertions/{label}"))?;
+            // Without the header of the box.
+            encoder.str("hash")?.bytes(&Sha256::digest(&superbox[8..]))?;
+        }
+        encoder.str("alg")?.str("sha256").map(drop)
+    })
+}
+
+pub fn assertion(label: &str, cbor: &[u8]) -> Vec<u8> {
+    superbox(*b"cbor", label, &boxed(*b"cbor", cbor))
+}
+
+fn superbox(kind: [u8; 4], label: &str, content: &[u8]) -> Vec<u8> {
+    let [a, b, c, d] = kind;
+    let uuid = [a, b, c, d, 0x00, 0x11, 0x00, 0x10, 0x80, 0x00, 0x00, 0xaa, 0x00, 0x38, 0x9b, 0x71];
+    let description = boxed(*b"jumd", &[&uuid, [3].as_slice(), label.as_bytes(), &[0]].concat());
+    boxed(*b"jumb", &[&description, content].concat())
+}
+
+fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(8 + content.len()).unwrap();
+    [&length.to_be_bytes(), kind.as_slice(), content].concat()
+}
+
+pub fn chunk(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
+    let typed = [kind.as_slice(), content].concat();
+    let length = u32::try_from(content.len()).unwrap();
+    [&length.to_be_bytes(), typed.as_slice(), &crc32fast::hash(&typed).to_be_bytes()].concat()
+}
+
+fn encoded(write: impl FnOnce(&mut Encoder<&mut Vec<u8>>) -> Result<(), Error<std::convert::Infallible>>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&mut Encoder::new(&mut bytes)).unwrap();
+    bytes
+}
+
+/// A PNG of `side` × `side` pixels, derived from `seed`.
+pub fn unsigned(side: u32, seed: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side, side);
+    encoder.set_color(png::ColorType::Rgb);
+    let pixels: Vec<u8> = (0..side * side * 3).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8 ^ seed).collect();
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    bytes
+}
