@@ -1,0 +1,102 @@
+// `readContentCredentials`. What is found in which picture: tests/credentials.rs.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { isCodexImageError, readContentCredentials } from '../../index.js';
+import { makeSignedPictures, type SignedPictures } from '../support/credentials/signed-pictures.js';
+
+const NAMES = {
+  signer: 'OpenAI Media Service (OpenAI OpCo, LLC)',
+  generator: 'Test Media Service',
+};
+
+let signed: SignedPictures;
+beforeAll(async () => {
+  signed = await makeSignedPictures();
+});
+afterAll(() => signed[Symbol.asyncDispose]());
+
+describe('a picture with content credentials', () => {
+  test('is intact, but not trusted if only a test knows its root', async () => {
+    expect(await readContentCredentials(await signed.read('es256'))).toEqual({
+      intact: true,
+      trusted: false,
+      ...NAMES,
+      problem:
+        'The signer is not known to be OpenAI: its certificate comes from an unknown authority.',
+    });
+  });
+
+  test('is not intact once a pixel has changed', async () => {
+    expect(await readContentCredentials(await signed.read('a flipped pixel'))).toEqual({
+      intact: false,
+      trusted: false,
+      ...NAMES,
+      problem: 'The picture was changed after it was signed.',
+    });
+  });
+
+  test('is never trusted by the roots of OpenAI, whatever its fault', async () => {
+    const { pictures } = signed;
+    const all = await Promise.all(
+      pictures.map(async ({ name }) => readContentCredentials(await signed.read(name))),
+    );
+    expect(all.map((one) => one && one.intact)).toEqual(
+      pictures.map(({ found }) => found && found.intact),
+    );
+    expect(all.filter((one) => one?.trusted || one?.signedAt)).toEqual([]);
+  });
+
+  test('is verified as it was when the call was made', async () => {
+    const png = await signed.read('es256');
+    const pending = readContentCredentials(png);
+    png.fill(0);
+    expect(await pending).toMatchObject({ intact: true });
+  });
+
+  test('may be a part of a larger buffer', async () => {
+    const png = await signed.read('ps256');
+    const larger = Buffer.concat([Buffer.from('before'), png, Buffer.from('after')]);
+    const part = larger.subarray(6, 6 + png.length);
+    expect(await readContentCredentials(part)).toMatchObject({ intact: true, ...NAMES });
+  });
+});
+
+test('resolves with null if a picture has no content credentials', async () => {
+  expect(await readContentCredentials(await signed.read('unsigned'))).toBeNull();
+});
+
+test('finds a damaged picture not intact', async () => {
+  const png = await signed.read('es256');
+  const problem = (reason: string) => ({
+    intact: false,
+    trusted: false,
+    problem: `The content credentials cannot be checked: the PNG is not whole, ${reason}.`,
+  });
+  expect(await readContentCredentials(png.subarray(0, 500))).toEqual(problem('it ends too early'));
+  png[200]! ^= 1;
+  expect(await readContentCredentials(png)).toEqual(problem('it is damaged (a checksum is wrong)'));
+});
+
+describe('rejects', () => {
+  test.for<[string, unknown, string]>([
+    ['nothing', undefined, 'it must be a Uint8Array, not undefined'],
+    ['null', null, 'it must be a Uint8Array, not null'],
+    ['a path', 'picture.png', 'it must be a Uint8Array, not a string'],
+    ['an array', [137, 80], 'it must be a Uint8Array, not an array'],
+    ['an ArrayBuffer', new ArrayBuffer(8), 'it must be a Uint8Array, not an object'],
+    ['an array of other numbers', new Uint16Array(8), 'it must be a Uint8Array, not an object'],
+    ['no bytes', new Uint8Array(), 'the file is empty'],
+    ['another format', Buffer.from('GIF89a'), 'it is a GIF image'],
+  ])('%s', async ([, png, problem]) => {
+    const error: unknown = await readContentCredentials(png as Uint8Array).catch(
+      (reason: unknown) => reason,
+    );
+    expect(isCodexImageError(error)).toBe(true);
+    expect(error).toMatchObject({
+      code: 'INVALID_OPTIONS',
+      option: 'png',
+      message: `Invalid option \`png\`: ${problem}.`,
+    });
+  });
+});

@@ -1,0 +1,64 @@
+// The reference implementation of C2PA finds the same in every picture that the tests sign.
+//
+// Skipped where PyPI, from which it comes, is out of reach.
+
+import { describe, expect, test } from 'vitest';
+
+import { makeSignedPictures } from '../support/credentials/signed-pictures.js';
+import { findOracle, type OracleResult } from '../support/credentials/oracle.js';
+
+const oracle = await findOracle();
+if (oracle === undefined) console.warn('PyPI is out of reach: no other implementation is asked.');
+
+type Found = { intact: boolean; trusted: boolean; dated: boolean } | null;
+
+/** Where the two differ on purpose: what this package finds. */
+const DIFFERENCES: Record<string, Found> = {
+  // C2PA 2.2, 15.12.1.1 asks for zeros, which the other implementation does not check.
+  'data in the padding': { intact: false, trusted: false, dated: false },
+  // Only this package asks for a name.
+  'another organization': { intact: true, trusted: false, dated: true },
+  // A time stamp that does not count is ignored (C2PA 2.2, 15.8.2). The other implementation blames
+  // the signer for the certificate of the time stamp.
+  'a time stamp for another purpose': { intact: true, trusted: true, dated: false },
+  'a time stamp for two purposes': { intact: true, trusted: true, dated: false },
+};
+
+/** Returns what the status codes mean. */
+function foundBy(result: OracleResult): Found {
+  if ('error' in result) {
+    if (result.error.includes('ManifestNotFound')) return null;
+    return { intact: false, trusted: false, dated: false };
+  }
+  const { success, failure } = result;
+  const credential = failure.filter((code) => code.startsWith('signingCredential.'));
+  const intact =
+    failure.length === credential.length &&
+    success.includes('claimSignature.validated') &&
+    success.includes('assertion.dataHash.match');
+  return {
+    intact,
+    trusted: intact && credential.length === 0 && success.includes('signingCredential.trusted'),
+    dated: intact && success.includes('timeStamp.trusted'),
+  };
+}
+
+describe.skipIf(oracle === undefined)('the reference implementation', () => {
+  test('finds what this package finds, except for four differences', async () => {
+    await using signed = await makeSignedPictures();
+    const { pictures } = signed;
+    const results = await oracle!(
+      signed.roots,
+      pictures.map(({ file }) => file),
+    );
+    const theirs = new Map(pictures.map(({ name }, at) => [name, foundBy(results[at]!)]));
+    const ours = new Map(pictures.map(({ name, found }) => [name, found]));
+    expect(pictures.length).toBeGreaterThan(30);
+    for (const [name, found] of Object.entries(DIFFERENCES)) {
+      expect(ours.get(name), name).toEqual(found);
+      expect(theirs.get(name), name).not.toEqual(found);
+      theirs.set(name, found);
+    }
+    expect(theirs).toEqual(ours);
+  });
+});
