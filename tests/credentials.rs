@@ -24,7 +24,7 @@ fn signed() -> Signed {
 }
 
 /// The content of the chunk, and the picture with another content in its place.
-fn in_place_of_content(signed: Signed) -> (Vec<u8>, impl Fn(&[u8]) -> Vec<u8>) {
+fn in_place_of_content(signed: &Signed) -> (Vec<u8>, impl Fn(&[u8]) -> Vec<u8> + use<>) {
     let whole = signed.chunk();
     let (before, after) = (signed.picture[..signed.at].to_vec(), signed.picture[signed.at..].to_vec());
     let replace = move |content: &[u8]| [&before[..], &chunk(*b"caBX", content), &after].concat();
@@ -88,7 +88,7 @@ fn a_time_stamp_keeps_an_expired_certificate_valid() {
 #[test]
 fn a_changed_manifest_is_not_intact_wherever_the_bit_is() {
     let signed = signed();
-    let (content, replace) = in_place_of_content(signed.clone());
+    let (content, replace) = in_place_of_content(&signed);
     let token = signed.token.clone().unwrap();
     let start = content.windows(token.len()).position(|bytes| bytes == token).unwrap();
     let token = start..start + token.len();
@@ -105,7 +105,7 @@ fn a_changed_manifest_is_not_intact_wherever_the_bit_is() {
 
 #[test]
 fn a_cut_or_extended_manifest_is_not_intact() {
-    let (content, replace) = in_place_of_content(signed());
+    let (content, replace) = in_place_of_content(&signed());
     for length in (0..content.len()).step_by(11) {
         assert!(!found(&replace(&content[..length])).unwrap().intact, "{length} bytes");
     }

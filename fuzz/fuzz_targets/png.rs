@@ -4,32 +4,13 @@
 
 use codex_image::png::{ImageInfo, PngError, check_signature, validate};
 use codex_image_fuzz::memory::peak_of;
+use codex_image_fuzz::png::{SIGNATURE, number, repaired};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
-const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Size limit: larger images only take longer, see `npm run bench -- decompression-bombs`.
 const MAX_PIXELS: u64 = 1 << 18;
 /// Memory limit: that of the decoder, and a little for the rest.
 const MAX_BYTES: usize = 9 << 20;
-
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// Repairs the checksum of every chunk, because few inputs have a correct one.
-fn repaired(bytes: &[u8]) -> Vec<u8> {
-    let mut repaired = bytes.to_vec();
-    let mut at = SIGNATURE.len();
-    while let Some(length) = number(&repaired, at) {
-        let Some(end) = (at + 8).checked_add(length as usize) else { break };
-        let Some(typed) = repaired.get(at + 4..end) else { break };
-        let sum = crc32fast::hash(typed).to_be_bytes();
-        let Some(checksum) = repaired.get_mut(end..end + 4) else { break };
-        checksum.copy_from_slice(&sum);
-        at = end + 4;
-    }
-    repaired
-}
 
 fn check(bytes: &[u8]) {
     let (verdict, peak) = peak_of(|| validate(bytes));

@@ -1,3 +1,4 @@
 //! Helpers for the fuzz targets.
 
 pub mod memory;
+pub mod png;

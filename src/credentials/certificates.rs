@@ -79,8 +79,9 @@ impl<'a> Chain<'a> {
             return Err("its certificate comes from an unknown authority");
         }
         let path = EndEntityCert::try_from(&self.signer).map_err(reason)?;
-        let path =
-            path.verify_for_usage(&OF_CERTIFICATES, &anchors, &self.others, at, AnyUsage, None, None).map_err(reason)?;
+        let path = path
+            .verify_for_usage(&OF_CERTIFICATES, &anchors, &self.others, at, AnyUsage, None, None)
+            .map_err(reason)?;
         let may_issue = path.intermediate_certificates().all(|issuer| may_issue(&issuer.der()) == Some(true));
         may_issue.then_some(()).ok_or("its certificate comes from an authority that may not issue it")
     }

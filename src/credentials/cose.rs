@@ -88,8 +88,8 @@ fn tokens(container: &[u8]) -> cbor::Result<Option<&[u8]>> {
 
 /// Encodes a `Sig_structure` (RFC 9052, 4.4).
 fn structure(context: &str, protected: &[u8], payload: &[u8]) -> Option<Vec<u8>> {
-    let mut encoded = Vec::with_capacity(protected.len() + payload.len() + 64);
-    let mut encoder = Encoder::new(&mut encoded);
+    let mut bytes = Vec::with_capacity(protected.len() + payload.len() + 64);
+    let mut encoder = Encoder::new(&mut bytes);
     encoder.array(4).ok()?.str(context).ok()?.bytes(protected).ok()?.bytes(&[]).ok()?.bytes(payload).ok()?;
-    Some(encoded)
+    Some(bytes)
 }

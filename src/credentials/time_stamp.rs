@@ -33,9 +33,9 @@ pub fn verify(token: &[u8], message: &[u8], roots: &[Root]) -> Result<SystemTime
     if !chain.has_signed_with(token.algorithm, &token.signed_attributes(), token.signature) {
         return Err("its time stamp was changed");
     }
-    chain.verify(Purpose::TimeStamps, roots, UnixTime::since_unix_epoch(info.time)).map_err(|_| {
-        "its time stamp is not from OpenAI"
-    })?;
+    chain
+        .verify(Purpose::TimeStamps, roots, UnixTime::since_unix_epoch(info.time))
+        .map_err(|_| "its time stamp is not from OpenAI")?;
     Ok(UNIX_EPOCH + info.time)
 }
 
@@ -213,7 +213,7 @@ fn expect_oid<'a>(reader: &mut impl Reader<'a>, expected: ObjectIdentifier) -> d
 }
 
 /// Returns the content of an element with the tag `expected`.
-fn only<'a>(element: AnyRef<'a>, expected: Tag) -> der::Result<&'a [u8]> {
+fn only(element: AnyRef<'_>, expected: Tag) -> der::Result<&[u8]> {
     if element.tag() == expected { Ok(element.value()) } else { Err(malformed()) }
 }
 

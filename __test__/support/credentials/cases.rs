@@ -51,7 +51,7 @@ impl World {
         let root = Certificate::authority("RSA Root CA", 1, 1, now);
         let keys = [Key::rsa(1), Key::rsa(2), Key::rsa(2)];
         let rsa = Identity::new(keys, Certificate::signer(CLAIM_SIGNING, now), issuer, &root);
-        let time_stamps = time_stamps(now, "TSA Root CA", Key::rsa(2));
+        let time_stamps = time_stamps(now, Key::rsa(2), |_| ());
         let root = |name, identity: &Identity| Root { name, source: "this test", fingerprint: identity.fingerprint() };
         Self {
             now,
@@ -92,10 +92,11 @@ fn elliptic(now: u64, change: impl FnOnce(&mut Certificate, &mut Certificate)) -
     Identity::new([Key::p256(3), Key::p384(2), Key::p384(1)], signer, issuer, &root)
 }
 
-fn time_stamps(now: u64, name: &'static str, root_key: Key) -> Identity {
-    let signer = Certificate { common_name: "TSA", ..Certificate::signer(TIME_STAMPING, now) };
+fn time_stamps(now: u64, root_key: Key, change: impl FnOnce(&mut Certificate)) -> Identity {
+    let mut signer = Certificate { common_name: "TSA", ..Certificate::signer(TIME_STAMPING, now) };
+    change(&mut signer);
     let issuer = Certificate::authority("TSA Issuing CA", 2, 0, now);
-    let root = Certificate::authority(name, 1, 1, now);
+    let root = Certificate::authority("TSA Root CA", 1, 1, now);
     Identity::new([Key::rsa(1), Key::p384(4), root_key], signer, issuer, &root)
 }
 
@@ -143,11 +144,10 @@ pub fn cases(world: &World) -> Vec<Case> {
     add("a changed assertion", edited.png(), Verdict::NotIntact, "The manifest was changed after it was signed.");
 
     let mismatch = "The signature does not match the manifest.";
-    let mut claim = signed.clone();
+    let mut reworded = signed.clone();
     let at = signed.claim.windows(4).position(|text| text == b"Test").unwrap();
-    claim.claim = signed.claim.clone();
-    claim.claim[at] = b'B';
-    add("a changed claim", claim.png(), Verdict::NotIntact, mismatch);
+    reworded.claim[at] = b'B';
+    add("a changed claim", reworded.png(), Verdict::NotIntact, mismatch);
     let stranger = elliptic(world.now, |signer, _| signer.serial = 9);
     let stranger = Identity { key: Key::p256(7), ..stranger };
     add("the signature of another key", world.recipe(&stranger, &picture).png(), Verdict::NotIntact, mismatch);
@@ -193,9 +193,8 @@ fn untrusted(world: &World, picture: &[u8], add: Add<'_>) {
     add("a certificate of tomorrow", png, early);
 
     let purpose = "The signer is not known to be OpenAI: its certificate is for another purpose.";
-    let with_purposes = |purposes: &[&'static str]| {
-        world.signed_by(picture, |signer, _| signer.purposes = purposes.to_vec())
-    };
+    let with_purposes =
+        |purposes: &[&'static str]| world.signed_by(picture, |signer, _| signer.purposes = purposes.to_vec());
     add("a certificate for code", with_purposes(&[CODE_SIGNING]), purpose);
     add("a certificate for no purpose", with_purposes(&[]), purpose);
     add("a certificate for any purpose", with_purposes(&[CLAIM_SIGNING, "2.5.29.37.0"]), purpose);
@@ -209,7 +208,8 @@ fn untrusted(world: &World, picture: &[u8], add: Add<'_>) {
     add("the certificate of an authority", png, purpose);
 
     add("an issuer that is no authority", world.signed_by(picture, |_, issuer| issuer.is_authority = false), invalid);
-    let may_not = "The signer is not known to be OpenAI: its certificate comes from an authority that may not issue it.";
+    let may_not =
+        "The signer is not known to be OpenAI: its certificate comes from an authority that may not issue it.";
     add("an issuer that may not issue", world.signed_by(picture, |_, issuer| issuer.key_usage = 0x80), may_not);
 }
 
@@ -240,15 +240,9 @@ fn without_time(world: &World, signed: &Signed, sound: &Recipe<'_>, add: Add<'_>
     add("a time stamp by another key", of(&other_key, &message), changed);
 
     let unknown = "The time of signing is not proven: its time stamp is not from OpenAI.";
-    let stranger = time_stamps(world.now, "TSA Root CA", Key::rsa(1));
+    let stranger = time_stamps(world.now, Key::rsa(1), |_| ());
     add("a time stamp below an unknown root", of(&stranger, &message), unknown);
-    let wrong = |change: &dyn Fn(&mut Certificate)| {
-        let mut signer = Certificate { common_name: "TSA", ..Certificate::signer(TIME_STAMPING, world.now) };
-        change(&mut signer);
-        let issuer = Certificate::authority("TSA Issuing CA", 2, 0, world.now);
-        let root = Certificate::authority("TSA Root CA", 1, 1, world.now);
-        of(&Identity::new([Key::rsa(1), Key::p384(4), Key::rsa(2)], signer, issuer, &root), &message)
-    };
+    let wrong = |change: &dyn Fn(&mut Certificate)| of(&time_stamps(world.now, Key::rsa(2), change), &message);
     add("a time stamp of an expired authority", wrong(&|signer| signer.not_after = world.now - 3600), unknown);
     add("a time stamp for another purpose", wrong(&|signer| signer.purposes = vec![CODE_SIGNING]), unknown);
     add("a time stamp for two purposes", wrong(&|signer| signer.purposes.push(CODE_SIGNING)), unknown);

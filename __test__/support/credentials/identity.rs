@@ -44,12 +44,11 @@ impl Key {
 
     /// `SubjectPublicKeyInfo`.
     pub fn public(&self) -> Vec<u8> {
-        let elliptic = |curve: &str, point: &[u8]| {
-            sequence(&[&sequence(&[&oid("1.2.840.10045.2.1"), &oid(curve)]), &bits(point)])
-        };
+        let elliptic =
+            |curve: &str, point: &[u8]| sequence(&[&sequence(&[&oid("1.2.840.10045.2.1"), &oid(curve)]), &bits(point)]);
         match self {
-            Self::P256(key) => elliptic("1.2.840.10045.3.1.7", &key.verifying_key().to_sec1_point(false).as_bytes()),
-            Self::P384(key) => elliptic("1.3.132.0.34", &key.verifying_key().to_sec1_point(false).as_bytes()),
+            Self::P256(key) => elliptic("1.2.840.10045.3.1.7", key.verifying_key().to_sec1_point(false).as_bytes()),
+            Self::P384(key) => elliptic("1.3.132.0.34", key.verifying_key().to_sec1_point(false).as_bytes()),
             Self::Rsa(key) => {
                 let numbers = sequence(&[&integer(&key.n_bytes()), &integer(&key.e_bytes())]);
                 sequence(&[&sequence(&[&oid("1.2.840.113549.1.1.1"), &null()]), &bits(&numbers)])

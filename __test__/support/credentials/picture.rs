@@ -8,6 +8,7 @@ use super::identity::Identity;
 use super::token::token;
 
 const MANIFEST: &str = "urn:c2pa:6b0f2a34-5d1e-4a6f-9c57-0f1e2d3c4b5a";
+const LABELS: [&str; 2] = ["c2pa.actions.v2", "c2pa.hash.data"];
 /// Offset of the first chunk after IHDR.
 pub const AFTER_HEADER: usize = 33;
 
@@ -61,10 +62,8 @@ impl Recipe<'_> {
         let after = &self.picture[self.at + self.surplus..];
         let hash = Sha256::new().chain_update(&self.picture[..self.at]).chain_update(after).finalize();
         let exclusion = (self.at as u64, (length + self.surplus) as u64);
-        let assertions =
-            vec![assertion("c2pa.actions.v2", &actions()), assertion("c2pa.hash.data", &data_hash(exclusion, &hash))];
-        let labels = ["c2pa.actions.v2", "c2pa.hash.data"];
-        let claim = claim(&labels.map(str::to_owned).into_iter().zip(&assertions).collect::<Vec<_>>());
+        let assertions = vec![assertion(LABELS[0], &actions()), assertion(LABELS[1], &data_hash(exclusion, &hash))];
+        let claim = claim(&assertions);
         let protected = encoded(|encoder| {
             encoder.map(2)?.i8(1)?.i8(self.signer.key.cose_algorithm())?.i8(33)?;
             encoder.array(self.signer.chain.len() as u64)?;
@@ -73,7 +72,7 @@ impl Recipe<'_> {
             }
             Ok(())
         });
-        let signature = self.signer.key.sign_claim(&structure("Signature1", &protected, &claim));
+        let signature = signature(self.signer, &protected, &claim);
         let token = self.time_stamp.map(|authority| token(authority, &stamped(&protected, &signature), self.signed_at));
         let pad = vec![0; 1000];
         Signed { picture: self.picture.to_vec(), at: self.at, assertions, claim, protected, signature, token, pad }
@@ -115,10 +114,24 @@ impl Signed {
         superbox(*b"c2ma", MANIFEST, &parts.concat())
     }
 
+    /// Makes the claim name the assertions as they are now.
+    pub fn name_assertions(&mut self) {
+        self.claim = claim(&self.assertions);
+    }
+
+    /// Signs the claim as it is now.
+    pub fn sign(&mut self, signer: &Identity) {
+        self.signature = signature(signer, &self.protected, &self.claim);
+    }
+
     /// Makes room for `surplus` bytes in a chunk whose length is signed.
     pub fn shrink_pad(&mut self, surplus: usize) {
         self.pad.truncate(self.pad.len() - surplus);
     }
+}
+
+fn signature(signer: &Identity, protected: &[u8], claim: &[u8]) -> Vec<u8> {
+    signer.key.sign_claim(&structure("Signature1", protected, claim))
 }
 
 /// What a time stamp of a signature confirms.
@@ -147,14 +160,14 @@ fn data_hash((start, length): (u64, u64), hash: &[u8]) -> Vec<u8> {
     })
 }
 
-/// The claim that names these assertions.
-pub fn claim(assertions: &[(String, &Vec<u8>)]) -> Vec<u8> {
+/// The claim that names the two assertions.
+fn claim(assertions: &[Vec<u8>]) -> Vec<u8> {
     encoded(|encoder| {
         encoder.map(5)?.str("instanceID")?.str("xmp:iid:2f1c9a52-6f0e-4a29-8d31-5f8a0c1f7b42")?;
         encoder.str("claim_generator_info")?.map(1)?.str("name")?.str("Test Media Service")?;
         encoder.str("signature")?.str(&format!("self#jumbf=/c2pa/{MANIFEST}/c2pa.signature"))?;
         encoder.str("created_assertions")?.array(assertions.len() as u64)?;
-        for (label, superbox) in assertions {
+        for (label, superbox) in LABELS.iter().zip(assertions) {
             encoder.map(2)?.str("url")?.str(&format!("self#jumbf=c2pa.assertions/{label}"))?;
             // Without the header of the box.
             encoder.str("hash")?.bytes(&Sha256::digest(&superbox[8..]))?;
