@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -16,6 +17,7 @@ use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, RecordedImage};
 use crate::codex::store::{Baseline, ImageError, Scan, Store, ValidPng, read_image};
+use crate::credentials::{self, ContentCredentials, OPENAI, Trust};
 use crate::error::NoImageReason;
 use crate::files::{Dir, retry};
 use crate::png::{self, ImageInfo};
@@ -57,13 +59,16 @@ pub struct FoundImage {
     pub source: Source,
     /// Whether the image provably came from image_gen: the thread's store holds it, and Codex
     /// recorded a sandbox that kept the agent from writing there, or the thread's rollout holds the
-    /// same bytes.
+    /// same bytes, or OpenAI's service signed it during the call.
     ///
-    /// Always false if the call asked for a confinement that was not in force. If it asked for
-    /// none, the agent could forge the rollout, so true is only as trustworthy as the agent.
+    /// Without such a signature: always false if the call asked for a confinement that was not in
+    /// force. If it asked for none, the agent could forge the rollout, so true is only as
+    /// trustworthy as the agent.
     pub verified: bool,
     /// The prompt that the image model received, if the rollout was read and contains it.
     pub revised_prompt: Option<String>,
+    /// The image's content credentials, if it has any.
+    pub credentials: Option<ContentCredentials>,
 }
 
 /// Reason why no image is returned.
@@ -88,6 +93,11 @@ impl Rejection {
         if matches!(self, Self::NoImage(NoImageReason::NotDrawn | NoImageReason::NotKept)) { other } else { self }
     }
 }
+
+/// How much the clock of this machine and that of OpenAI's time stamp authority may differ.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+/// Warning about an image that OpenAI signed before or after the call.
+const OTHER_TIME: &str = "OpenAI signed the picture at another time than that of this call.";
 
 /// Protection of Codex's own files from being written by the agent.
 ///
@@ -118,6 +128,8 @@ pub struct ProvenanceCheck {
     workspace: PathBuf,
     /// Whether the sandbox that Codex recorded confirms the confinement. Unset until that is read.
     confirmed: Arc<OnceLock<Result<Confirmed, Breach>>>,
+    /// The time before the turn.
+    began: SystemTime,
     /// Contents of the store before the turn. They cannot have come from it.
     baseline: Arc<Baseline>,
     /// Cancels all scans and reads that are still running.
@@ -134,8 +146,8 @@ impl ProvenanceCheck {
         workspace: PathBuf,
         baseline: Baseline,
     ) -> Self {
-        let (confirmed, given_up) = (Arc::default(), CancellationToken::new());
-        Self { request, references, confinement, workspace, confirmed, baseline: Arc::new(baseline), given_up }
+        let (confirmed, given_up, began) = (Arc::default(), CancellationToken::new(), SystemTime::now());
+        Self { request, references, confinement, workspace, confirmed, began, baseline: Arc::new(baseline), given_up }
     }
 
     /// Returns a guard that cancels all scans and reads when it is dropped.
@@ -189,14 +201,34 @@ impl ProvenanceCheck {
         self.write_protection() == WriteProtection::Unknown
     }
 
-    /// Warnings about the confinement.
-    pub fn warnings(&self) -> impl Iterator<Item = String> {
+    /// Whether OpenAI's service signed an image during the call, which no agent can forge.
+    fn is_signed_now(&self, credentials: &ContentCredentials) -> bool {
+        let during = self.began - CLOCK_TOLERANCE..=SystemTime::now() + CLOCK_TOLERANCE;
+        credentials.trusted && credentials.signed_at.is_some_and(|at| during.contains(&at))
+    }
+
+    /// Returns a warning if the signature of an image does not hold, or is of another time.
+    fn signature_warning(&self, credentials: &ContentCredentials) -> Option<String> {
+        match &credentials.problem {
+            Some(problem) if !credentials.intact => {
+                Some(format!("The content credentials of the picture do not hold. {problem}"))
+            }
+            _ => {
+                let is_of_other_time = credentials.trusted && credentials.signed_at.is_some();
+                (is_of_other_time && !self.is_signed_now(credentials)).then(|| OTHER_TIME.to_owned())
+            }
+        }
+    }
+
+    /// Warnings about the confinement, and about the signature of the image.
+    pub fn warnings(&self, credentials: Option<&ContentCredentials>) -> impl Iterator<Item = String> {
         let breach = match self.write_protection() {
             WriteProtection::Missing(breach) => Some(breach.to_string()),
             WriteProtection::Confirmed | WriteProtection::Unknown => None,
         };
         let memories = matches!(self.confirmed.get(), Some(Ok(Confirmed { writes_memories: true })));
-        breach.into_iter().chain(memories.then(|| WRITES_MEMORIES.to_owned()))
+        let signature = credentials.and_then(|credentials| self.signature_warning(credentials));
+        breach.into_iter().chain(memories.then(|| WRITES_MEMORIES.to_owned())).chain(signature)
     }
 
     /// Returns the store of `thread`, not scanned yet.
@@ -283,6 +315,7 @@ impl ProvenanceCheck {
                 source: Source::Workspace,
                 verified: false,
                 revised_prompt: None,
+                credentials: None,
             }),
         }
     }
@@ -312,11 +345,15 @@ impl ProvenanceCheck {
         let entry = if by_store { None } else { find_in_rollout(&home, thread, &png, &self.given_up) };
         let verified = !matches!(protection, WriteProtection::Missing(_)) && (by_store || entry.is_some());
         let revised_prompt = entry.and_then(|entry| entry.revised_prompt);
-        self.accept(FoundImage { png, info, source, verified, revised_prompt })
+        self.accept(FoundImage { png, info, source, verified, revised_prompt, credentials: None })
     }
 
-    /// Refuses an image that the call does not accept.
+    /// Reads the image's content credentials, which may verify it. Refuses an image that the call
+    /// does not accept.
     fn accept(&self, image: FoundImage) -> Result<FoundImage, Rejection> {
+        let credentials = read_credentials(&image.png, &self.request.trust);
+        let is_signed_now = credentials.as_ref().is_some_and(|credentials| self.is_signed_now(credentials));
+        let image = FoundImage { verified: image.verified || is_signed_now, credentials, ..image };
         if self.references.contains(&Fingerprint::of(&image.png)) {
             Err(Rejection::NoImage(NoImageReason::Reference))
         } else if self.request.require_verified && !image.verified {
@@ -325,6 +362,11 @@ impl ProvenanceCheck {
             Ok(image)
         }
     }
+}
+
+fn read_credentials(png: &[u8], trust: &Trust<'_>) -> Option<ContentCredentials> {
+    // Fails only for bytes that are no PNG, which are no image that counts.
+    credentials::read(png, trust, SystemTime::now()).ok().flatten()
 }
 
 /// Finds the image of an earlier thread. Only the rollout can verify it, since the confinement of
@@ -341,6 +383,7 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
         Scan::Image(ValidPng { bytes, info }) => {
             let entry = find_in_rollout(codex_home, thread, &bytes, &never);
             return Ok(FoundImage {
+                credentials: read_credentials(&bytes, &OPENAI),
                 png: bytes,
                 info,
                 source: Source::Store,
@@ -351,7 +394,9 @@ pub fn recover(codex_home: &Path, thread: &ThreadId, limit: u64) -> Result<Found
         Scan::Nothing => Rejection::NoImage(NoImageReason::NotKept),
         Scan::Refused(error) => Rejection::Refused(error),
     };
-    first_in_rollout(codex_home, thread, limit, &never, NoImageReason::NotKept).map_err(|error| rejection.or(error))
+    let found = first_in_rollout(codex_home, thread, limit, &never, NoImageReason::NotKept);
+    let image = found.map_err(|error| rejection.or(error))?;
+    Ok(FoundImage { credentials: read_credentials(&image.png, &OPENAI), ..image })
 }
 
 /// Returns the entry of the thread's rollout that holds the same bytes.
@@ -382,7 +427,7 @@ fn first_in_rollout(
     let mut invalid = None;
     let valid = |RecordedImage { bytes: png, revised_prompt }| {
         let info = png::validate(&png).map_err(|error| invalid = Some(error)).ok()?;
-        Some(FoundImage { png, info, source: Source::Rollout, verified: true, revised_prompt })
+        Some(FoundImage { png, info, source: Source::Rollout, verified: true, revised_prompt, credentials: None })
     };
     match search_rollout(codex_home, thread, limit, given_up, valid) {
         Search::Found(image) => Ok(image),
@@ -619,7 +664,7 @@ mod tests {
             let turn = turn.writes_rollout(&[writable], &[]);
             let check = turn.check(confinement, &[], |_| {});
             check.read_recorded_sandbox(&thread());
-            check.warnings().collect::<Vec<_>>()
+            check.warnings(None).collect::<Vec<_>>()
         };
         assert_eq!(warnings(EXPECTED, Turn::workspace), [""; 0]);
         assert_eq!(warnings(EXPECTED, |turn| turn.home().join("memories")), [WRITES_MEMORIES]);

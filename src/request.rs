@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::credentials::{OPENAI, Trust};
 use crate::environment::Environment;
 use crate::sandbox::Sandbox;
 
@@ -103,6 +104,8 @@ pub struct Request {
     pub lean: bool,
     /// Maximum number of reconnects in a row.
     pub max_reconnects: u64,
+    /// Whose signature of an image verifies it. OpenAI's, except in tests: no option sets it.
+    pub trust: Trust<'static>,
 }
 
 /// An option that is a boolean.
@@ -236,6 +239,7 @@ impl Request {
             transparent: TRANSPARENT.default,
             lean: LEAN.default,
             max_reconnects: MAX_RECONNECTS.default,
+            trust: OPENAI,
         }
     }
 

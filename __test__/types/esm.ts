@@ -8,6 +8,7 @@ import {
   type CodexImageErrorData,
   type CodexImageLoadError,
   codexNeedsDangerFullAccessSandbox,
+  type ContentCredentials,
   generateCodexImage,
   generateCodexImageDetailed,
   type GeneratedImage,
@@ -17,6 +18,7 @@ import {
   type ProgressEvent,
   type Readiness,
   type ReadinessProblem,
+  readContentCredentials,
   recoverCodexImage,
   type RecoverOptions,
   setMaxConcurrentRuns,
@@ -47,6 +49,15 @@ export async function uses(signal: AbortSignal): Promise<void> {
   const plain: boolean = codexNeedsDangerFullAccessSandbox();
   const given: boolean = codexNeedsDangerFullAccessSandbox(process.platform, process.env);
   void [plain, given];
+}
+
+export async function reads(png: Buffer | Uint8Array): Promise<Date | undefined> {
+  const found: ContentCredentials | null = await readContentCredentials(png);
+  if (found === null) return undefined;
+  const holds: boolean[] = [found.intact, found.trusted];
+  const texts: (string | undefined)[] = [found.signer, found.generator, found.problem];
+  void [holds, texts];
+  return found.signedAt;
 }
 
 export async function looksAround(threadId: string): Promise<string[]> {

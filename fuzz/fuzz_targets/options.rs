@@ -10,6 +10,7 @@ use codex_image::codex::command::{self, exec_args, settings};
 use codex_image::codex::config::Config;
 use codex_image::codex::confinement::Confinement;
 use codex_image::codex::prompt::{Brief, prompt};
+use codex_image::credentials::OPENAI;
 use codex_image::environment::Environment;
 use codex_image::request::{
     CodexHome, Completion, Request, Validation, aspect_problem, config_key_problem, name_problem, text_problem,
@@ -54,6 +55,7 @@ fn request(texts: &[String; 6]) -> Request {
         transparent: false,
         lean: words.len() % 3 == 0,
         max_reconnects: 0,
+        trust: OPENAI,
     }
 }
 

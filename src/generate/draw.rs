@@ -247,7 +247,7 @@ impl Draw<'_> {
         let is_opaque = self.request.transparent && image.info.has_alpha == Some(false);
         let opaque = is_opaque.then(|| "The picture has no transparent pixels.".to_owned());
         let survivors = finished.may_have_survivors.then(|| SURVIVORS.to_owned());
-        opaque.into_iter().chain(provenance.warnings()).chain(survivors).collect()
+        opaque.into_iter().chain(provenance.warnings(image.credentials.as_ref())).chain(survivors).collect()
     }
 }
 

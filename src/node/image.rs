@@ -7,6 +7,7 @@ use napi::JsValue as _;
 use napi::bindgen_prelude::{Buffer, JsObjectValue as _, Object, Result, ToNapiValue as _, Unknown};
 use napi_derive::napi;
 
+use super::credentials::ContentCredentials;
 use super::js::{IntoJs, define, object_from};
 use crate::codex::events;
 use crate::generate::{self, Generated};
@@ -31,13 +32,15 @@ pub struct GeneratedImage {
     #[napi(ts_type = "'store' | 'workspace' | 'rollout'")]
     pub source: &'static str,
     /// Whether the image provably came from image_gen: it is in this thread's store, to which the
-    /// agent could not write, or this thread's record holds the same bytes. Always false if the
-    /// requested sandbox was not in force.
+    /// agent could not write, or this thread's record holds the same bytes, or OpenAI's service
+    /// signed it during the call. Only the last counts if the requested sandbox was not in force.
     pub verified: bool,
     /// The version of the CLI: that of its npm package, or the output of `--version`.
     pub codex_version: Option<String>,
     /// The prompt that the image model received, if this package read it in the thread's record.
     pub revised_prompt: Option<String>,
+    /// The content credentials of the image, as `readContentCredentials` finds them.
+    pub content_credentials: Option<ContentCredentials>,
     /// The tokens of the turn; absent if it was stopped before Codex reported them.
     pub usage: Option<Usage>,
     /// Duration of each step.
@@ -85,7 +88,7 @@ pub struct Timings {
 impl From<Generated> for GeneratedImage {
     fn from(generated: Generated) -> Self {
         let Generated { image, thread, codex_version, usage, timings, warnings } = generated;
-        let FoundImage { png, info, source, verified, revised_prompt } = image;
+        let FoundImage { png, info, source, verified, revised_prompt, credentials } = image;
         Self {
             png: Buffer::from(png),
             width: info.width,
@@ -96,6 +99,7 @@ impl From<Generated> for GeneratedImage {
             verified,
             codex_version,
             revised_prompt,
+            content_credentials: credentials.map(ContentCredentials::from),
             usage: usage.map(Usage::from),
             timings: Timings::from(timings),
             warnings,
@@ -107,11 +111,14 @@ impl IntoJs for GeneratedImage {
     fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
         let (thread_id, codex_version) = (self.thread_id.take(), self.codex_version.take());
         let (revised_prompt, usage) = (self.revised_prompt.take(), self.usage.take());
+        let content_credentials = self.content_credentials.take();
+        let content_credentials = content_credentials.map(|found| found.into_js(env)).transpose()?;
         let image_ms = self.timings.image_ms.take();
         let mut image = object_from(env, self)?;
         define(env, &mut image, "threadId", thread_id)?;
         define(env, &mut image, "codexVersion", codex_version)?;
         define(env, &mut image, "revisedPrompt", revised_prompt)?;
+        define(env, &mut image, "contentCredentials", content_credentials)?;
         define(env, &mut image, "usage", usage.map(|usage| usage.into_js(env)).transpose()?)?;
         let mut timings: Object<'_> = image.get_named_property("timings")?;
         define(env, &mut timings, "imageMs", image_ms)?;

@@ -10,6 +10,7 @@ use napi::bindgen_prelude::{FromNapiValue as _, Object, Unknown, ValueType};
 use super::js::{self, Js};
 use super::progress::Callback;
 use crate::codex::ThreadId;
+use crate::credentials::OPENAI;
 use crate::environment::Environment;
 use crate::error::Cause;
 use crate::queue::{DEFAULT_LIMIT, MAX_LIMIT};
@@ -166,6 +167,7 @@ impl<'js, 'env> Reader<'js, 'env> {
             transparent: self.switch(TRANSPARENT)?,
             lean: self.switch(LEAN)?,
             max_reconnects: self.whole(MAX_RECONNECTS)?,
+            trust: OPENAI,
             env,
             ..defaults
         };
