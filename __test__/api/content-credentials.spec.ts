@@ -1,9 +1,11 @@
 // `readContentCredentials`. What is found in which picture: tests/credentials.rs.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 
 import { isCodexImageError, readContentCredentials } from '../../index.js';
 import { makeSignedPictures, type SignedPictures } from '../support/credentials/signed-pictures.js';
+import { save, turn } from '../support/stub/steps.js';
+import { test } from '../support/stub/stub.js';
 
 const NAMES = {
   signer: 'OpenAI Media Service (OpenAI OpCo, LLC)',
@@ -74,8 +76,40 @@ test('finds a damaged picture not intact', async () => {
     problem: `The content credentials cannot be checked: the PNG is not whole, ${reason}.`,
   });
   expect(await readContentCredentials(png.subarray(0, 500))).toEqual(problem('it ends too early'));
-  png[200]! ^= 1;
+  png.set([0xff], 200);
   expect(await readContentCredentials(png)).toEqual(problem('it is damaged (a checksum is wrong)'));
+});
+
+// To verify a picture by its signature takes the test's own roots: tests/signed_generation.rs.
+describe('a generation without any sandbox', () => {
+  const sandbox = 'danger-full-access';
+
+  test('has the credentials of a picture by an unknown signer, and does not verify it', async ({
+    codex,
+  }) => {
+    const png = Buffer.from(await signed.read('es256'));
+    const image = await codex.generateDetailed(turn(save('workspace', png)), { sandbox });
+    expect(image).toMatchObject({ verified: false, source: 'workspace', warnings: [] });
+    expect(image.contentCredentials).toEqual(await readContentCredentials(png));
+  });
+
+  test('warns of credentials that do not hold', async ({ codex }) => {
+    const png = Buffer.from(await signed.read('a byte after the end'));
+    const image = await codex.generateDetailed(turn(save('workspace', png)), { sandbox });
+    expect(image).toMatchObject({
+      verified: false,
+      contentCredentials: { intact: false },
+      warnings: [
+        'The content credentials of the picture do not hold. The picture was changed after it was signed.',
+      ],
+    });
+  });
+
+  test('has none for a picture that is not signed', async ({ codex }) => {
+    const png = Buffer.from(await signed.read('unsigned'));
+    const image = await codex.generateDetailed(turn(save('workspace', png)), { sandbox });
+    expect(image).not.toHaveProperty('contentCredentials');
+  });
 });
 
 describe('rejects', () => {

@@ -164,6 +164,8 @@ describe('a damaged realm', () => {
     'png width height hasAlpha source verified codexVersion revisedPrompt usage timings warnings ' +
     'inputTokens cachedInputTokens outputTokens reasoningOutputTokens totalTokens ' +
     'queueMs preflightMs startMs imageMs stopMs totalMs ' +
+    // ContentCredentials
+    'contentCredentials intact trusted signer generator signedAt problem ' +
     // ProgressEvent, Readiness and its problems
     'phase elapsedMs ready codexPath version login imageTool problems fix blocking';
 

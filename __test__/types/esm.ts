@@ -36,8 +36,9 @@ export async function uses(signal: AbortSignal): Promise<void> {
   const total: number = timings.totalMs;
   const verified: boolean = image.verified;
   const revised: string | undefined = image.revisedPrompt;
+  const credentials: ContentCredentials | undefined = image.contentCredentials;
   const warned: string[] = image.warnings;
-  void [png.length, area, hasAlpha, thread, place, total, verified, revised, warned];
+  void [png.length, area, hasAlpha, thread, place, total, verified, revised, credentials, warned];
 
   await generateCodexImage({ prompt: 'a red fox' }, null);
   await generateCodexImage({ prompt: 'a red fox' }, undefined);

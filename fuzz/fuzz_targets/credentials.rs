@@ -17,8 +17,8 @@ use libfuzzer_sys::fuzz_target;
 use support::cases::World;
 use support::picture::{Signed, assertion, unsigned};
 
-/// Memory beyond three times the size of the file: certificates, and the expressions of the redactor
-/// of names, which are compiled once.
+/// Memory beyond three times the size of the file: certificates, and the redactor of names, whose
+/// expressions are compiled once.
 const MAX_BYTES: usize = 4 << 20;
 const NOW: Duration = Duration::from_secs(1_790_000_000);
 

@@ -52,7 +52,7 @@ impl<'a> Chain<'a> {
             .is_ok_and(|signer| signer.verify_signature(&algorithm, message, signature).is_ok())
     }
 
-    /// Like [`Self::has_signed`], for an algorithm given as the content of an `AlgorithmIdentifier`.
+    /// Like [`Self::has_signed`], for the content of an `AlgorithmIdentifier`.
     pub fn has_signed_with(&self, algorithm: &[u8], message: &[u8], signature: &[u8]) -> bool {
         let Ok(signer) = EndEntityCert::try_from(&self.signer) else { return false };
         let named = |known: &&&dyn SignatureVerificationAlgorithm| *known.signature_alg_id() == *algorithm;
@@ -142,8 +142,8 @@ fn may_issue(certificate: &[u8]) -> Option<bool> {
     Some(usage.key_cert_sign())
 }
 
-/// Accepts all purposes: C2PA ignores those of authorities, and [`check_signer`] checks those of the
-/// signer.
+/// Accepts all purposes: C2PA ignores those of authorities, and [`check_signer`] checks those of
+/// the signer.
 struct AnyUsage;
 
 impl ExtendedKeyUsageValidator for AnyUsage {

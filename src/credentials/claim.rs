@@ -56,7 +56,7 @@ fn read_list<'a>(item: &'a [u8], algorithm: Option<&[u8]>) -> Result<Vec<HashedU
     references.into_iter().map(|reference| read_reference(reference, algorithm)).collect()
 }
 
-/// Reads a `hashed-uri-map` (C2PA 2.2, 8.4.2.1). Its own algorithm takes precedence over the claim's.
+/// Reads a `hashed-uri-map` (C2PA 2.2, 8.4.2.1). Its own algorithm comes before the claim's.
 fn read_reference<'a>(item: &'a [u8], algorithm: Option<&[u8]>) -> Result<HashedUri<'a>> {
     let reference = Map::read(item).map_err(|_| MALFORMED)?;
     expect_sha_256(reference.text("alg").or(algorithm))?;

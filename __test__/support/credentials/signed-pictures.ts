@@ -29,10 +29,9 @@ export async function makeSignedPictures(): Promise<SignedPictures> {
   const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-signed-'));
   await promisify(execFile)(program, [directory]);
   const text = await readFile(path.join(directory, 'cases.json'), 'utf8');
-  const pictures = (JSON.parse(text) as SignedPicture[]).map((picture) => ({
-    ...picture,
-    file: path.join(directory, picture.file),
-  }));
+  const pictures = (JSON.parse(text) as SignedPicture[]).map(({ name, file, found }) => {
+    return { name, file: path.join(directory, file), found };
+  });
   return {
     pictures,
     roots: path.join(directory, 'roots.pem'),
