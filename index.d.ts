@@ -271,14 +271,16 @@ export interface GeneratedImage {
   source: 'store' | 'workspace' | 'rollout'
   /**
    * Whether the image provably came from image_gen: it is in this thread's store, to which the
-   * agent could not write, or this thread's record holds the same bytes. Always false if the
-   * requested sandbox was not in force.
+   * agent could not write, or this thread's record holds the same bytes, or OpenAI's service
+   * signed it during the call. Only the last counts if the requested sandbox was not in force.
    */
   verified: boolean
   /** The version of the CLI: that of its npm package, or the output of `--version`. */
   codexVersion?: string
   /** The prompt that the image model received, if this package read it in the thread's record. */
   revisedPrompt?: string
+  /** The content credentials of the image, as `readContentCredentials` finds them. */
+  contentCredentials?: ContentCredentials
   /** The tokens of the turn; absent if it was stopped before Codex reported them. */
   usage?: Usage
   /** Duration of each step. */

@@ -29,6 +29,7 @@ export type Command =
   | { do: 'help' }
   | { do: 'version' }
   | { do: 'check'; mode: OutputMode; options: CheckOptions }
+  | { do: 'verify'; mode: OutputMode; file: string }
   | { do: 'recover'; mode: OutputMode; target: Target; options: RecoverOptions }
   | {
       do: 'draw';
@@ -54,6 +55,7 @@ const OPTIONS = {
   'no-preview': { type: 'boolean' },
   check: { type: 'boolean' },
   recover: { type: 'string' },
+  verify: { type: 'string' },
   codex: { type: 'string' },
   'codex-home': { type: 'string' },
   model: { type: 'string' },
@@ -88,9 +90,12 @@ export function parse(args: string[], hasInput: boolean): Command {
     codexHome: absolute('--codex-home', values['codex-home']),
   };
   const [prompt, ...more] = positionals;
-  if (prompt !== undefined && (values.check === true || values.recover !== undefined)) {
-    const flag = values.check === true ? '--check' : '--recover';
-    throw usage(`${flag} takes no prompt: “${prompt}”`, flag);
+  const flag = (['check', 'recover', 'verify'] as const).find((name) => values[name] !== undefined);
+  if (prompt !== undefined && flag !== undefined) {
+    throw usage(`--${flag} takes no prompt: “${prompt}”`, `--${flag}`);
+  }
+  if (values.verify !== undefined) {
+    return { do: 'verify', mode, file: filled('--verify', values.verify) };
   }
   if (values.check === true) return { do: 'check', mode, options: where };
 

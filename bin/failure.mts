@@ -152,6 +152,7 @@ const FLAGS = new Map([
   ['codexHome', '--codex-home'],
   ['codexPath', '--codex'],
   ['model', '--model'],
+  ['png', '--verify'],
   ['prompt', 'PROMPT'],
   ['referenceImages', '--ref'],
   ['sandbox', '--sandbox'],

@@ -7,6 +7,7 @@ export const HELP = `Draws a picture with your own signed-in Codex CLI, and writ
 Usage: codex-image [options] PROMPT   PROMPT is one argument, or - to read stdin
        codex-image --check            whether this machine can draw; what to do
        codex-image --recover THREAD   the picture of an earlier run, once more
+       codex-image --verify FILE      whether OpenAI signed the file as it is
 
 You need the Codex CLI (\`npm install -g @openai/codex\`), signed in with ChatGPT
 (\`codex login\`). Pictures count against your ChatGPT plan.
@@ -46,7 +47,8 @@ with - needs -- before it.
 Exit codes
     0  the picture is written; or --check found nothing in the way
    64  the arguments are wrong
-   65  no usable picture came of this prompt: reword it, or try again
+   65  no usable picture came of this prompt: reword it, or try again; or
+       --verify found no trusted signature
    69  this machine is not ready: --check says what to do
    70  something failed: --verbose says more
    73  the output exists, or cannot be written

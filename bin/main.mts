@@ -16,6 +16,7 @@ import { printable } from './printable.mjs';
 import { forPeople, forPrograms, type Reporter } from './reporter.mjs';
 import { stopOnSignal } from './stop.mjs';
 import { discardsStdout, ignoreStreamErrors, printIfRead, print } from './streams.mjs';
+import { verify } from './verify.mjs';
 
 /** Resolves with the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -58,6 +59,8 @@ async function perform(command: Command, reporter: Reporter): Promise<number> {
       await reporter.readiness(readiness, command);
       return readiness.ready ? EXIT.ok : EXIT.notReady;
     }
+    case 'verify':
+      return verify(command.file, command.mode);
     case 'recover': {
       const destination = await destinationFor(command.target, 'picture');
       const { recoverCodexImage } = await loadAddon();

@@ -1,5 +1,7 @@
 //! The parts of a C2PA manifest store with one manifest (C2PA 2.2, 11.1).
 
+use std::collections::HashSet;
+
 use super::jumbf::{Kind, Superbox, kind};
 use super::problem::{Problem, Result};
 
@@ -17,8 +19,8 @@ const SIGNATURE_LABEL: &str = "c2pa.signature";
 const DATA_HASH: &str = "c2pa.hash.data";
 const HARD_BINDING: &str = "c2pa.hash.";
 
-/// Most assertions. OpenAI's manifests have four.
-const MAX_ASSERTIONS: usize = 64;
+/// Most parts of a box. OpenAI's manifests have four assertions.
+const MAX_PARTS: usize = 64;
 
 #[derive(Debug)]
 pub struct Manifest<'a> {
@@ -34,15 +36,14 @@ impl<'a> Manifest<'a> {
     /// Reads the only manifest of a store.
     pub fn read(store: &'a [u8]) -> Result<Self> {
         let store = Superbox::read_only(store)?.expect(STORE, "c2pa")?;
-        // One more than there may be: the second one is a reason of its own.
-        let mut manifests = store.children(2).map_err(|_| Problem::SeveralManifests)?;
+        let mut manifests = store.children(MAX_PARTS)?;
         let Some(manifest) = manifests.pop() else { return Err(Problem::Malformed("it is empty")) };
         if !manifests.is_empty() {
             return Err(Problem::SeveralManifests);
         }
         let manifest = manifest.expect_kind(MANIFEST)?;
         let (mut assertions, mut claim, mut signature) = (None, None, None);
-        for part in manifest.children(3)? {
+        for part in manifest.children(MAX_PARTS)? {
             let place = match part.kind {
                 ASSERTIONS => &mut assertions,
                 CLAIM => &mut claim,
@@ -59,8 +60,8 @@ impl<'a> Manifest<'a> {
         if claim.label != "c2pa.claim.v2" {
             return Err(Problem::Unsupported("its claim has an unknown version"));
         }
-        let assertions = assertions.expect(ASSERTIONS, ASSERTION_STORE)?.children(MAX_ASSERTIONS)?;
-        let labels = assertions.iter().map(|assertion| assertion.label).collect::<std::collections::HashSet<_>>();
+        let assertions = assertions.expect(ASSERTIONS, ASSERTION_STORE)?.children(MAX_PARTS)?;
+        let labels: HashSet<_> = assertions.iter().map(|assertion| assertion.label).collect();
         if labels.len() < assertions.len() {
             return Err(Problem::Malformed("two of its parts have the same name"));
         }

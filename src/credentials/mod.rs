@@ -16,6 +16,7 @@ mod problem;
 mod roots;
 mod time_stamp;
 
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls_pki_types::UnixTime;
@@ -75,13 +76,7 @@ pub fn read(png: &[u8], trust: &Trust<'_>, now: SystemTime) -> Result<Option<Con
 
 impl ContentCredentials {
     /// Verifies the manifest in `chunk`, and notes what holds until the first problem.
-    fn verify(
-        &mut self,
-        png: &[u8],
-        chunk: &std::ops::Range<usize>,
-        trust: &Trust<'_>,
-        now: SystemTime,
-    ) -> problem::Result<()> {
+    fn verify(&mut self, png: &[u8], chunk: &Range<usize>, trust: &Trust<'_>, now: SystemTime) -> problem::Result<()> {
         let store = png.get(chunk.start + CHUNK_HEAD..chunk.end - CHUNK_SUM).unwrap_or_default();
         let manifest = Manifest::read(store)?;
         let claim = Claim::read(manifest.claim)?;
