@@ -2,8 +2,9 @@
 // it is larger than the rest of the command line.
 
 import { PNG } from 'pngjs';
-import sixel from 'sixel';
+// Not the whole package, which has a decoder as well.
 import quantizer from 'sixel/lib/Quantizer.js';
+import sixel from 'sixel/lib/SixelEncoder.js';
 
 /** As many as terminals have colour registers, or more than the VT340's 16. */
 const MOST_COLOURS = 256;
