@@ -197,7 +197,7 @@ describe.skipIf(WINDOWS)('a terminal that says it has sixels', () => {
     const output = await sent(codex, commandEnv, { env: {}, answer: SIXELS, picture: QUARTERS });
     const [image = expect.unreachable('no image'), ...more] = sixels(output);
     expect(more).toEqual([]);
-    // 80 columns of the usual 10 pixels would have 400 rows of pixels. The next lower multiple of 6.
+    // 20 rows of the usual 20 pixels, rounded down to a multiple of 6.
     expect([image.width, image.height]).toEqual([792, 396]);
     expect(colourAt(image, 100, 100)).toEqual(near([200, 200, 100]));
     expect(colourAt(image, 600, 100)).toEqual(near([50, 200, 100]));

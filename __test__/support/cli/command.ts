@@ -118,7 +118,9 @@ export class Terminal {
       });
     }
     // The answers to other queries.
-    this.#screen.onData((data) => this.type(data));
+    this.#screen.onData((data) => {
+      if (!this.#gone) this.type(data);
+    });
     const [shell = '', ...session] = script === undefined ? SESSION : sessionOf(script);
     this.#pty = pty.spawn(shell, [...session, CLI, ...args], {
       // It sets TERM itself.
