@@ -19,7 +19,23 @@ export default defineConfig([
     // jest and `vm` have no `import()`.
     outputOptions: { dynamicImportInCjs: false },
   },
-  { ...common, entry: { cli: 'bin/codex-image.mts' }, format: 'esm', dts: false },
+  {
+    ...common,
+    entry: { cli: 'bin/codex-image.mts' },
+    format: 'esm',
+    dts: false,
+    deps: { neverBundle: ['codex-image', '#addon', './sixel.mjs'] },
+  },
+  // A file of its own, which the command line loads when a terminal needs it.
+  {
+    ...common,
+    entry: { sixel: 'bin/sixel.mts' },
+    format: 'esm',
+    dts: false,
+    minify: true,
+    // The package `sixel` sets this variable without declaring it, which a module must not do.
+    banner: 'var UPNG;',
+  },
   // Alone, so that the command line shares no file with it.
   {
     ...common,

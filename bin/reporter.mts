@@ -2,10 +2,10 @@
 
 import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
-import { terminalCellRatio } from './addon.mjs';
+import { terminalAttributes, terminalCell } from './addon.mjs';
 import type { Command, OutputMode } from './arguments.mjs';
-import { adviceOn, type Failure } from './failure.mjs';
-import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
+import { adviceOn, explain, type Failure } from './failure.mjs';
+import { preview, type Protocol, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
 import { printIfRead } from './streams.mjs';
@@ -42,16 +42,30 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
   if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
   const printLine = (line: string) => void stderr.write(`${printable(line)}\n`);
 
+  let protocol: Promise<Protocol | undefined> | undefined;
+  const findProtocol = () => {
+    if (wanted && !quiet && live) protocol ??= protocolOf(env, terminalAttributes);
+    return protocol;
+  };
+
   const show = async ({ png, width, height }: GeneratedImage) => {
-    const protocol = protocolOf(env);
-    if (!wanted || quiet || !live || protocol === undefined || png.length > MAX_BYTES) return;
-    const { columns = 80, rows = 24 } = stderr;
-    const screen = { columns, rows, cellRatio: await terminalCellRatio() };
-    stderr.write(preview(protocol, { png, width, height }, screen));
+    try {
+      const found = await findProtocol();
+      if (found === undefined) return;
+      const { columns = 80, rows = 24 } = stderr;
+      const screen = { columns, rows, cell: await terminalCell() };
+      stderr.write(await preview(found, { png, width, height }, screen));
+    } catch (error) {
+      printLine(`The picture cannot be shown here: ${explain(error).message}`);
+    }
   };
 
   return {
-    progress: ({ message }) => progress.show(printable(message)),
+    progress({ message }) {
+      progress.show(printable(message));
+      // While Codex draws there is time for a slow answer. `show` reports an error.
+      findProtocol()?.catch(() => {});
+    },
 
     async done(image, file) {
       progress.end();

@@ -40,6 +40,7 @@ const FILES = [
   'dist/open-design.d.ts',
   'dist/open-design.js',
   'dist/open-design.mjs',
+  'dist/sixel.mjs',
   'index.d.ts',
   'index.js',
   'loader/addon.js',
