@@ -151,7 +151,8 @@ export function parse(args: string[], hasInput: boolean): Command {
   const draw: DrawCommand = { do: 'draw', mode, target, prompt, ...pictureOptions };
   const count = values.count === undefined ? 1 : countOf(values.count);
   if (count === 1) return draw;
-  if (target.toStdout) throw usage('-n and “-o -” exclude each other: stdout takes one picture', '-n');
+  if (target.toStdout)
+    throw usage('-n and “-o -” exclude each other: stdout takes one picture', '-n');
   return { ...draw, do: 'repeat', count };
 }
 

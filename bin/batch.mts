@@ -55,7 +55,9 @@ export async function readBatch(command: BatchCommand): Promise<Series> {
   if (problems.length > 0) {
     const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
     const message = `${command.file} has ${count}, so no picture was drawn`;
-    throw new CommandError('USAGE', message, { problems: problems.toSorted((one, other) => one.picture - other.picture) });
+    throw new CommandError('USAGE', message, {
+      problems: problems.toSorted((one, other) => one.picture - other.picture),
+    });
   }
   if (pictures.length === 0) throw new CommandError('USAGE', `${command.file} has no lines`);
   return { pictures, directory, journal: `${file}.journal`, keepsJournal: true };
@@ -85,7 +87,11 @@ async function readLines(
 type Report = (problem: { key?: string; message: string }) => void;
 
 /** Reports each problem of a line. Returns nothing if there are any. */
-async function readLine(text: string, directory: string, report: Report): Promise<Line | undefined> {
+async function readLine(
+  text: string,
+  directory: string,
+  report: Report,
+): Promise<Line | undefined> {
   const members = parseObject(text);
   if (members === undefined) {
     report({ message: 'It is not a JSON object.' });
@@ -119,16 +125,13 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 function unknownKey(key: string): string {
   const keys = Object.keys(KEYS);
   const meant = nearest(key, keys);
-  const advice = meant === undefined ? `The keys are ${keys.join(', ')}.` : `Did you mean “${meant}”?`;
+  const advice =
+    meant === undefined ? `The keys are ${keys.join(', ')}.` : `Did you mean “${meant}”?`;
   return `There is no key “${key}”. ${advice}`;
 }
 
 /** Returns what is wrong with a value, if anything is. */
-async function problemOf(
-  key: Key,
-  value: unknown,
-  directory: string,
-): Promise<string | undefined> {
+async function problemOf(key: Key, value: unknown, directory: string): Promise<string | undefined> {
   if (key === 'output') return problemOfOutput(value);
   const option = KEYS[key];
   const isList = key === 'references' && Array.isArray(value);
@@ -145,7 +148,9 @@ function problemOfOutput(value: unknown): string | undefined {
   if (value == null) return undefined;
   if (typeof value !== 'string' || value === '') return '`output` must be the name of a file.';
   if (value === '-') return '`output` must be the name of a file: stdout takes one picture.';
-  return namesDirectory(value) ? `\`output\` names a directory, not a file: “${value}”.` : undefined;
+  return namesDirectory(value)
+    ? `\`output\` names a directory, not a file: “${value}”.`
+    : undefined;
 }
 
 function absolute<T>(file: T, directory: string): T | string {

@@ -51,12 +51,7 @@ export class Journal {
     this.#file = file;
     this.#descriptor = this.#writing(() => openSync(file, 'a+'));
     try {
-      const before = this.#read();
-      if (before !== '' && !before.startsWith('{"type":"')) {
-        throw new CommandError('OUTPUT_EXISTS', `${file} exists, and is no journal of codex-image`);
-      }
-      // The last line may be torn: by a crash of the system, for example.
-      if (!/(^|\n)$/.test(before)) this.#write('\n');
+      this.#prepareToAppend();
       this.#append({ type: 'run', run: this.#run, pid: process.pid });
       const { lines, unreadable } = parse(this.#read());
       this.#refuseSecondRun(lines);
@@ -113,6 +108,16 @@ export class Journal {
     }
   }
 
+  #prepareToAppend(): void {
+    const text = this.#read();
+    if (text !== '' && !text.startsWith('{"type":"')) {
+      const message = `${this.#file} exists, and is no journal of codex-image`;
+      throw new CommandError('OUTPUT_EXISTS', message);
+    }
+    // The last line may be torn: by a crash of the system, for example.
+    if (!/(^|\n)$/.test(text)) this.#write('\n');
+  }
+
   /**
    * Of several runs that begin at once, the one that appended its line first goes on: appending is
    * atomic.
@@ -123,6 +128,7 @@ export class Journal {
       if (line.type !== 'run') continue;
       if (line.run === this.#run) break;
       if (ended.has(line.run) || !isAlive(line.pid)) continue;
+      this.#append({ type: 'end', run: this.#run });
       const message = `Process ${line.pid} is drawing these pictures. If it is another program, remove the line with ${line.run} from ${this.#file}`;
       throw new CommandError('ALREADY_RUNNING', message);
     }
@@ -161,7 +167,7 @@ export class Journal {
 
   #read(): string {
     const bytes = Buffer.alloc(fstatSync(this.#descriptor).size);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const count = readSync(this.#descriptor, bytes, at, bytes.length - at, at);
       if (count === 0) return bytes.toString('utf8', 0, at);
       at += count;

@@ -38,5 +38,10 @@ function seriesOf({ count, ...command }: RepeatCommand, file: string): Series {
       command: { ...command, do: 'draw' as const, target: { ...command.target, file: ofThis } },
     };
   });
-  return { pictures, directory: path.dirname(file), journal: `${file}.journal`, keepsJournal: false };
+  return {
+    pictures,
+    directory: path.dirname(file),
+    journal: `${file}.journal`,
+    keepsJournal: false,
+  };
 }

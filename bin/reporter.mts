@@ -131,7 +131,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
 
     async summary(counts) {
       progress.end();
-      if (!quiet) printLine(describeSummary(counts));
+      if (!quiet || counts.continueWith !== undefined) printLine(describeSummary(counts));
     },
   });
   return reporterOf();

@@ -225,11 +225,7 @@ class Run {
     await this.#keep(picture, image, 'drawn');
   }
 
-  async #keep(
-    picture: Missing,
-    image: GeneratedImage,
-    how: 'drawn' | 'recovered',
-  ): Promise<void> {
+  async #keep(picture: Missing, image: GeneratedImage, how: 'drawn' | 'recovered'): Promise<void> {
     const { key, destination } = picture;
     this.journal.image(key, destination.file, sha256(image.png));
     const file = await write(image, destination);
