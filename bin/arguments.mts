@@ -109,9 +109,9 @@ export function parse(args: string[], hasInput: boolean): Command {
     const flag = values.check === true ? '--check' : '--recover';
     throw usage(`${flag} takes no prompt: “${prompt}”`, flag);
   }
-  const [kind, another] = KINDS.filter((flag) => values[flag] !== undefined);
+  const [one, another] = KINDS.filter((flag) => values[flag] !== undefined);
   if (another !== undefined) {
-    throw usage(`--${kind} and --${another} exclude each other`, `--${another}`);
+    throw usage(`--${one} and --${another} exclude each other`, `--${another}`);
   }
   if (values.check === true) return { do: 'check', mode, options: where };
 

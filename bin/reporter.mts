@@ -63,7 +63,7 @@ export function forPrograms(common: { picture?: number; recovered?: boolean } = 
       forPrograms({ picture, ...(isRecovered ? { recovered: true } : {}) }),
     present: (picture, path) => printIfRead(line('present', { picture, path })),
     counts() {},
-    summary: (summary) => printIfRead(line('summary', summary)),
+    summary: (total) => printIfRead(line('summary', total)),
   };
 }
 
@@ -131,7 +131,7 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
 
     async summary(counts) {
       progress.end();
-      if (!quiet || counts.continueWith !== undefined) printLine(describeSummary(counts));
+      if (!quiet || counts.continueWith !== undefined) printLine(describeTotal(counts));
     },
   });
   return reporterOf();
@@ -152,9 +152,9 @@ function describeCounts({ pictures, present, drawn, recovered, failed, running }
   return `${there}, ${running} running${failed === 0 ? '' : `, ${failed} failed`}`;
 }
 
-function describeSummary(summary: Summary): string {
-  const { pictures, present, drawn, recovered, failed, notStarted } = summary;
-  const { resetsAt, continueWith } = summary;
+function describeTotal(total: Summary): string {
+  const { pictures, present, drawn, recovered, failed, notStarted } = total;
+  const { resetsAt, continueWith } = total;
   const facts = [
     [drawn, 'drawn'],
     [recovered, 'recovered'],

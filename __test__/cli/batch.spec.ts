@@ -126,8 +126,8 @@ test('a line has its options, and else those of the command line', async ({
   const asked = (prompt: string) => turns.find(({ stdin }) => stdin?.includes(prompt));
   expect(asked('a red fox')?.stdin).toMatch(/aspect ratio of 16:9/);
   expect(asked('a red fox')?.stdin).toMatch(/transparent_background to true/);
-  expect(asked('a red fox')?.args).toContain('--image');
+  expect(asked('a red fox')?.stdin).toMatch(/reference-1\.png$/m);
   expect(asked('a blue fox')?.stdin).toMatch(/aspect ratio of 4:3/);
   expect(asked('a blue fox')?.stdin).not.toMatch(/transparent_background to true/);
-  expect(asked('a blue fox')?.args).not.toContain('--image');
+  expect(asked('a blue fox')?.stdin).not.toMatch(/reference-1/);
 });

@@ -433,10 +433,7 @@ describe('another run', () => {
   ])('draws a line with another %s again', async ([, change], { codex, commandEnv }) => {
     await drawn(codex, commandEnv, 1);
     await writeFile(at(commandEnv, 'ref.png'), pictureOf(3));
-    await writeBatch(
-      commandEnv,
-      linesOf(1, 1).map((line) => ({ ...line, ...change })),
-    );
+    await writeBatch(commandEnv, [{ prompt: promptOf(1), output: fileOf(1), ...change }]);
     await playFor(codex, draws);
     expect(await run(commandEnv, [...BATCH, '-f'])).toMatchObject({ code: 0 });
     expect(await turnsOf(codex)).toEqual({ 'fox 01': 2 });
