@@ -41,6 +41,8 @@ export interface Entry {
 export class Journal {
   /** The numbers of lines that cannot be read. */
   readonly unreadable: number[];
+  /** The first failure to write a line, after which no picture may be started. */
+  failure: unknown;
   readonly #file: string;
   readonly #descriptor: number;
   readonly #run = randomUUID();
@@ -142,8 +144,12 @@ export class Journal {
   }
 
   #record(line: EntryLine): void {
-    this.#append(line);
     addTo(this.#entries, line);
+    try {
+      this.#append(line);
+    } catch (error) {
+      this.failure ??= error;
+    }
   }
 
   #append(line: Line): void {

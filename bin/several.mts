@@ -82,6 +82,11 @@ class Run {
     return pictures - present - drawn - recovered;
   }
 
+  /** Whether no picture may be started. */
+  get #isOver(): boolean {
+    return this.signal.aborted || this.#final !== undefined || this.journal.failure !== undefined;
+  }
+
   async drawAll(series: Series, continueWith: string): Promise<number> {
     this.#counts.pictures = series.pictures.length;
     const missing = await this.#findMissing(series);
@@ -97,8 +102,10 @@ class Run {
       (picture) => this.#draw(picture),
     );
 
-    if (this.signal.aborted) {
-      this.#final = explain(this.signal.reason);
+    for (const error of [this.journal.failure, this.signal.reason]) {
+      if (error === undefined) continue;
+      this.#final = explain(error);
+      // oxlint-disable-next-line no-await-in-loop -- one after the other.
       await this.reporter.failed(this.#final);
     }
     const { running: _, ...counts } = this.#counts;
@@ -165,7 +172,7 @@ class Run {
     const rest = pictures.values();
     const worker = async () => {
       for (const picture of rest) {
-        if (this.signal.aborted || this.#final !== undefined) return;
+        if (this.#isOver) return;
         this.#counts.running += 1;
         this.reporter.counts(this.#counts);
         // oxlint-disable-next-line no-await-in-loop -- a worker does one after the other.
@@ -200,28 +207,15 @@ class Run {
     const { command, key } = picture;
     const reporter = this.reporter.of(picture);
     let known: string | undefined;
-    const note = (threadId: string | undefined) => {
-      if (threadId === undefined || threadId === known) return;
-      this.journal.thread(key, threadId);
-      known = threadId;
-    };
     const options = { ...command.options, prompt: command.prompt, signal: this.signal };
-    let image: GeneratedImage;
-    try {
-      image = await this.addon.generateCodexImageDetailed(options, (_, event) => {
-        try {
-          note(event.threadId);
-        } catch (error) {
-          // The API ignores errors of this function.
-          this.#final ??= explain(error);
-        }
-        reporter.progress(event);
-      });
-      note(image.threadId);
-    } catch (error) {
-      note(explain(error).members.threadId);
-      throw error;
-    }
+    const image = await this.addon.generateCodexImageDetailed(options, (_, event) => {
+      // Before there is a picture, so that a later run can recover it.
+      if (event.threadId !== undefined && known === undefined) {
+        known = event.threadId;
+        this.journal.thread(key, known);
+      }
+      reporter.progress(event);
+    });
     await this.#keep(picture, image, 'drawn');
   }
 

@@ -380,6 +380,34 @@ describe('no further picture is started', () => {
   });
 });
 
+test('no further picture is started where the journal cannot be written', async ({
+  codex,
+  commandEnv,
+}) => {
+  await playFor(codex, draws);
+  await writeBatch(commandEnv, linesOf(1, 5));
+  const preload = `
+    import fs from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const { writeSync } = fs;
+    fs.writeSync = (file, text) => {
+      if (!String(text).includes('"thread"')) return writeSync(file, text);
+      throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    };
+    syncBuiltinESMExports();`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` };
+  const outcome = await run(commandEnv, [...BATCH, '--json'], { env });
+  expect(outcome.code).toBe(73);
+  expect(events(outcome).slice(-2)).toMatchObject([
+    {
+      type: 'error',
+      code: 'OUTPUT_FAILED',
+      message: expect.stringMatching(/journal cannot be written: full/),
+    },
+    { type: 'summary', drawn: 2, notStarted: 3 },
+  ]);
+});
+
 describe('another run', () => {
   /** Draws the pictures 1 to `last`, except those without steps, and then forgets the turns. */
   async function drawn(codex: StubCodex, commandEnv: CommandEnvironment, last: number) {
