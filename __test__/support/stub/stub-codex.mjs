@@ -130,7 +130,9 @@ async function exec() {
     recording.stdin = await readStdin(script.stdin === 'read slowly');
     saveRecording();
   }
-  for (const step of script.exec) await perform(step);
+  const [, steps = script.exec] =
+    Object.entries(script.execFor ?? {}).find(([text]) => recording.stdin?.includes(text)) ?? [];
+  for (const step of steps) await perform(step);
   end(0);
 }
 

@@ -144,6 +144,8 @@ export interface StubScript {
   /** Runs behind another process, as behind npm's launcher, which passes no signal on. */
   behindLauncher?: boolean;
   exec: Step[];
+  /** The steps of turns whose prompt contains the key, instead of `exec`. */
+  execFor?: Record<string, Step[]>;
 }
 
 /** What the stub saw, one for each process. */
