@@ -153,6 +153,7 @@ const FLAGS = new Map([
   ['codexPath', '--codex'],
   ['model', '--model'],
   ['prompt', 'PROMPT'],
+  ['quota', '--quota'],
   ['referenceImages', '--ref'],
   ['sandbox', '--sandbox'],
   ['threadId', '--recover'],

@@ -69,7 +69,9 @@ test('an image without a size has no aspect ratio', async ({ codex }) => {
 });
 
 test('a recovery does not know what was asked for', async ({ codex }) => {
-  const drawn = await codex.generateDetailed(turn(save('store', LESS_WIDE), HANG), { aspect: '1:1' });
+  const drawn = await codex.generateDetailed(turn(save('store', LESS_WIDE), HANG), {
+    aspect: '1:1',
+  });
   const { threadId = '' } = drawn;
   const again = await recoverCodexImage({ threadId, env: codex.env });
   expect(again).toMatchObject({ png: LESS_WIDE, warnings: [] });

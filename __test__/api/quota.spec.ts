@@ -33,7 +33,12 @@ async function check(
   options: CheckOptions = {},
 ): Promise<Readiness> {
   await codex.play({ exec: [], ...script });
-  const found = await checkCodex({ codexPath: SCRIPT_STUB, env: codex.env, quota: true, ...options });
+  const found = await checkCodex({
+    codexPath: SCRIPT_STUB,
+    env: codex.env,
+    quota: true,
+    ...options,
+  });
   await codex.expectNothingLeft();
   return found;
 }
@@ -77,11 +82,14 @@ describe('the quota', () => {
     expect(quota).toEqual({ limits: [{ id: 'codex', window: 'primary', usedPercent: 3 }] });
   });
 
-  test.for([undefined, null, false])('is asked for only on request: %s', async (quota, { codex }) => {
-    const found = await check(codex, { appServer: ANSWER }, { quota });
-    expect(found).not.toHaveProperty('quota');
-    expect(await appServers(codex)).toEqual([]);
-  });
+  test.for([undefined, null, false])(
+    'is asked for only on request: %s',
+    async (quota, { codex }) => {
+      const found = await check(codex, { appServer: ANSWER }, { quota });
+      expect(found).not.toHaveProperty('quota');
+      expect(await appServers(codex)).toEqual([]);
+    },
+  );
 
   test('is asked for after a handshake, by an app-server that starts no servers', async ({
     codex,
@@ -95,7 +103,10 @@ describe('the quota', () => {
     expect(asked?.args).toContain('mcp_servers={ mine = { enabled = false } }');
     expect(asked?.args).toContain('chatgpt_base_url="x"');
     expect(JSON.stringify(asked)).not.toContain('sk-not-for-codex');
-    const methods = asked?.stdin?.trim().split('\n').map((line) => JSON.parse(line).method);
+    const methods = asked?.stdin
+      ?.trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).method);
     expect(methods).toEqual(['initialize', 'initialized', 'account/rateLimits/read']);
     // The end of stdin ended it: it was not killed.
     if (!WINDOWS) expect(asked?.endedAt).toBeDefined();
@@ -166,7 +177,9 @@ describe('the quota is unknown', () => {
 
 test('an answer before the exit counts', async ({ codex }) => {
   const line = `${JSON.stringify({ id: 1, ...ANSWER })}\n`;
-  const { quota } = await check(codex, { appServer: [print('stdout', line), { do: 'exit', code: 0 }] });
+  const { quota } = await check(codex, {
+    appServer: [print('stdout', line), { do: 'exit', code: 0 }],
+  });
   expect(quota?.plan).toBe('plus');
 });
 
@@ -187,7 +200,10 @@ test('an app-server that hangs is stopped in time, with its tools', async ({ cod
 });
 
 test('the thread of JavaScript is free meanwhile', async ({ codex }) => {
-  await codex.play({ exec: [], appServer: [RUNNING, { do: 'await', gate: 'end' }, { do: 'exit', code: 0 }] });
+  await codex.play({
+    exec: [],
+    appServer: [RUNNING, { do: 'await', gate: 'end' }, { do: 'exit', code: 0 }],
+  });
   const checking = checkCodex({ codexPath: SCRIPT_STUB, env: codex.env, quota: true });
   await vi.waitUntil(() => codex.hasReached('running'), { timeout: 20_000 });
   await codex.open('end');
@@ -196,5 +212,8 @@ test('the thread of JavaScript is free meanwhile', async ({ codex }) => {
 
 test.for([5, 'yes', {}])('a quota that is no boolean is refused: %s', async (quota) => {
   const options = { quota } as unknown as CheckOptions;
-  await expect(checkCodex(options)).rejects.toMatchObject({ code: 'INVALID_OPTIONS', option: 'quota' });
+  await expect(checkCodex(options)).rejects.toMatchObject({
+    code: 'INVALID_OPTIONS',
+    option: 'quota',
+  });
 });

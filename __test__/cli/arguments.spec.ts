@@ -93,6 +93,7 @@ describe('a wrong command line', () => {
       ['--check', 'A fox.'],
       /takes no prompt: “A fox.” `codex-image --help`/,
     ],
+    ['a quota without a check', ['a fox', '--quota'], /--quota belongs to --check/],
     ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
     ['both JSON and the image', ['a fox', '--json', '-o', '-'], /both want stdout/],
   ])(

@@ -282,7 +282,11 @@ function accountsOf(origin: string): object {
 
 /** The answer of `/wham/usage` for an account with two limits, one of which has two periods. */
 export function accountUsage(resetsAt: number): object {
-  const period = (used_percent: number, limit_window_seconds: number, reset_at: number): object => ({
+  const period = (
+    used_percent: number,
+    limit_window_seconds: number,
+    reset_at: number,
+  ): object => ({
     used_percent,
     limit_window_seconds,
     reset_after_seconds: 3600,
@@ -304,7 +308,11 @@ export function accountUsage(resetsAt: number): object {
       {
         limit_name: 'A model',
         metered_feature: 'a_model',
-        rate_limit: { ...allowed, primary_window: period(99, 24 * 3600, resetsAt), secondary_window: null },
+        rate_limit: {
+          ...allowed,
+          primary_window: period(99, 24 * 3600, resetsAt),
+          secondary_window: null,
+        },
       },
     ],
   };

@@ -70,7 +70,8 @@ if (script.behindLauncher && process.env['STUB_IS_INNER'] === undefined) {
   saveRecording();
   if (recording.command === 'login') answerLoginStatus();
   else if (recording.command === 'exec') await exec();
-  else if (args[0] === 'app-server' && script.appServer !== undefined) await serve(script.appServer);
+  else if (args[0] === 'app-server' && script.appServer !== undefined)
+    await serve(script.appServer);
   else answerVersion();
 }
 
