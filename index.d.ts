@@ -237,8 +237,8 @@ export interface Aspect {
  * Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
  * for settings pages.
  *
- * With `quota: true` it also asks OpenAI, through Codex, what is left of the account's limits. That
- * uses the network, costs nothing, and takes at most about 15 seconds.
+ * With `quota: true` it also asks OpenAI, through Codex, what is left of the account's limits.
+ * That uses the network, costs nothing, and takes about half a second, at most 15.
  *
  * If the disk of `CODEX_HOME`, or the user database that names the home, leaves a request
  * unanswered for two seconds, the login is `'unknown'`, and `LOGIN_UNKNOWN` is a blocking problem.
@@ -332,7 +332,7 @@ export interface ProgressEvent {
  */
 export interface Quota {
   /**
-   * The limits, those of Codex's own turns first. Empty if nothing is known, or if the account has
+   * The limits, those of Codex's own turns first. Empty if nothing is known, or if there are
    * none.
    */
   limits: Array<QuotaLimit>

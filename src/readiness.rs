@@ -151,13 +151,12 @@ pub async fn check(draft: Draft, asks_quota: bool, given_up: CancellationToken) 
         (Ok(_), None) => Some(Err(QuotaUnknown::Obstacle(Cause::HomeUnanswered))),
         (Ok(Installation { cli, .. }), Some(configuration)) => {
             let obstacle = temp_dir.as_ref().err().cloned().or_else(|| configuration.account_obstacle(login));
-            Some(match obstacle {
+            Some(if let Some(cause) = obstacle {
                 // Codex would sign out instead of answering if its configuration refuses the login.
-                Some(cause) => Err(QuotaUnknown::Obstacle(cause)),
-                None => {
-                    let version = version.as_deref().and_then(Version::parse);
-                    quota::quota(cli, &request, &configuration.config, version, new_tag()?, &given_up).await
-                }
+                Err(QuotaUnknown::Obstacle(cause))
+            } else {
+                let version = version.as_deref().and_then(Version::parse);
+                quota::quota(cli, &request, &configuration.config, version, new_tag()?, &given_up).await
             })
         }
     };

@@ -41,16 +41,16 @@ pub(super) async fn start(
     // is dropped, which kills it.
     let starting = spawn_blocking(move || {
         spawn(&program, tag).map_err(|error| {
-            if program.cwd.is_dir() { failed(error) } else { Cause::WorkspaceFailed(os_error_text(&error)) }
+            if program.cwd.is_dir() { failed(&error) } else { Cause::WorkspaceFailed(os_error_text(&error)) }
         })
     });
-    let started = tokio::time::timeout(TIMEOUT, starting).await.map_err(|elapsed| failed(elapsed.into()))?;
-    started.map_err(|error| failed(error.into())).flatten()
+    let started = tokio::time::timeout(TIMEOUT, starting).await.map_err(|elapsed| failed(&elapsed.into()))?;
+    started.map_err(|error| failed(&error.into())).flatten()
 }
 
 /// Returns the cause of an error of the operating system at the start of the CLI.
-pub(super) fn failed(error: io::Error) -> Cause {
-    Cause::SpawnFailed(os_error_text(&error))
+pub(super) fn failed(error: &io::Error) -> Cause {
+    Cause::SpawnFailed(os_error_text(error))
 }
 
 /// Runs the CLI until it exits, `given_up` resolves or the time limit expires. Returns the output
@@ -77,7 +77,10 @@ pub async fn ask(
             printed.push(b"\n");
         })
     };
-    let readers = [read(pipes.stdout, sink()).map_err(failed)?, read(pipes.stderr, sink()).map_err(failed)?];
+    let readers = [
+        read(pipes.stdout, sink()).map_err(|error| failed(&error))?,
+        read(pipes.stderr, sink()).map_err(|error| failed(&error))?,
+    ];
     tokio::select! {
         _ = child.exited() => {}
         () = tokio::time::sleep(TIMEOUT) => {}

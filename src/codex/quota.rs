@@ -177,9 +177,9 @@ pub async fn quota(
         }
     };
     let readers = [
-        read(pipes.stdout, LineSink::new(LINE_BYTES, on_line)).map_err(|error| obstacle(failed(error)))?,
+        read(pipes.stdout, LineSink::new(LINE_BYTES, on_line)).map_err(|error| obstacle(failed(&error)))?,
         // Unread, a full pipe would block Codex. Its log is not used.
-        read(pipes.stderr, LineSink::new(0, |_| {})).map_err(|error| obstacle(failed(error)))?,
+        read(pipes.stderr, LineSink::new(0, |_| {})).map_err(|error| obstacle(failed(&error)))?,
     ];
 
     let mut stdin = pipes.stdin;
@@ -195,7 +195,10 @@ pub async fn quota(
     let answer = tokio::select! {
         biased;
         answer = asking => answer,
-        exit = child.exited() => Err(if exit == Exit::Code(UNKNOWN_ARGUMENT) { QuotaUnknown::Unsupported } else { QuotaUnknown::Exited }),
+        exit = child.exited() => Err(match exit {
+            Exit::Code(UNKNOWN_ARGUMENT) => QuotaUnknown::Unsupported,
+            Exit::Code(_) | Exit::Signal(_) => QuotaUnknown::Exited,
+        }),
         () = tokio::time::sleep(TIMEOUT) => Err(QuotaUnknown::NoAnswer),
         () = given_up.cancelled() => Err(QuotaUnknown::NoAnswer),
     };

@@ -22,6 +22,7 @@ pub struct Aspect {
 
 impl Aspect {
     /// Compares a validated aspect with the size of an image. Returns None if the size is unknown.
+    #[must_use]
     pub fn of(requested: &str, image: &ImageInfo) -> Option<Self> {
         let sides = requested.split_once(':')?;
         let (asked_width, asked_height): (u64, u64) = (sides.0.parse().ok()?, sides.1.parse().ok()?);
@@ -38,6 +39,7 @@ impl Aspect {
     }
 
     /// Returns the warning if the ratios differ.
+    #[must_use]
     pub fn warning(&self, image: &ImageInfo) -> Option<String> {
         let (width, height, requested) = (image.width, image.height, &self.requested);
         let warning = format!(

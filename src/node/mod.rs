@@ -88,8 +88,8 @@ pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Resu
 /// Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
 /// for settings pages.
 ///
-/// With `quota: true` it also asks OpenAI, through Codex, what is left of the account's limits. That
-/// uses the network, costs nothing, and takes at most about 15 seconds.
+/// With `quota: true` it also asks OpenAI, through Codex, what is left of the account's limits.
+/// That uses the network, costs nothing, and takes about half a second, at most 15.
 ///
 /// If the disk of `CODEX_HOME`, or the user database that names the home, leaves a request
 /// unanswered for two seconds, the login is `'unknown'`, and `LOGIN_UNKNOWN` is a blocking problem.

@@ -51,7 +51,7 @@ pub struct ReadinessProblem {
 /// (`account/rateLimits/read`).
 #[napi(object, object_from_js = false)]
 pub struct Quota {
-    /// The limits, those of Codex's own turns first. Empty if nothing is known, or if the account has
+    /// The limits, those of Codex's own turns first. Empty if nothing is known, or if there are
     /// none.
     pub limits: Vec<QuotaLimit>,
     /// The account's plan, in OpenAI's words, such as `plus`.
