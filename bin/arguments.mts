@@ -70,6 +70,7 @@ const OPTIONS = {
   verbose: { type: 'boolean', short: 'v' },
   'no-preview': { type: 'boolean' },
   check: { type: 'boolean' },
+  quota: { type: 'boolean' },
   recover: { type: 'string' },
   codex: { type: 'string' },
   'codex-home': { type: 'string' },
@@ -113,7 +114,10 @@ export function parse(args: string[], hasInput: boolean): Command {
   if (another !== undefined) {
     throw usage(`--${one} and --${another} exclude each other`, `--${another}`);
   }
-  if (values.check === true) return { do: 'check', mode, options: where };
+  if (values.check === true) {
+    return { do: 'check', mode, options: { ...where, quota: values.quota } };
+  }
+  if (values.quota === true) throw usage('--quota belongs to --check', '--quota');
 
   const target: Target = {
     file: values.output === '-' ? undefined : fileName('--output', values.output),

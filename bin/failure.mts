@@ -185,6 +185,7 @@ const FLAGS = new Map([
   ['codexPath', '--codex'],
   ['model', '--model'],
   ['prompt', 'PROMPT'],
+  ['quota', '--quota'],
   ['referenceImages', '--ref'],
   ['sandbox', '--sandbox'],
   ['threadId', '--recover'],

@@ -7,6 +7,7 @@ export const HELP = `Draws a picture with your own signed-in Codex CLI, and writ
 Usage: codex-image [options] PROMPT   PROMPT is one argument, or - to read stdin
        codex-image [options] --batch FILE   the pictures of a file
        codex-image --check            whether this machine can draw; what to do
+       codex-image --check --quota    also what is left of your limits; online
        codex-image --recover THREAD   the picture of an earlier run, once more
 
 You need the Codex CLI (\`npm install -g @openai/codex\`), signed in with ChatGPT

@@ -8,6 +8,7 @@ import { adviceOn, explain, type Failure } from './failure.mjs';
 import { preview, type Protocol, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
+import { quotaLines } from './quota.mjs';
 import type { Picture } from './series.mjs';
 import { printIfRead } from './streams.mjs';
 
@@ -202,13 +203,14 @@ const LOGINS: Record<Readiness['login'], string> = {
 };
 
 function describe(readiness: Readiness, command: Command): string[] {
-  const { ready, codexPath, version, login, imageTool, problems } = readiness;
+  const { ready, codexPath, version, login, imageTool, problems, quota } = readiness;
   return [
     ready ? 'Ready to draw.' : 'Not ready to draw.',
     `  Codex CLI   ${codexPath ?? 'not found'}${version === undefined ? '' : `, ${version}`}`,
     `  Login       ${LOGINS[login]}`,
     // The tool is a part of Codex.
     ...(codexPath === undefined ? [] : [`  Image tool  ${imageTool}`]),
+    ...(quota === undefined ? [] : quotaLines(quota)),
     ...problems.flatMap(({ code, message, fix, blocking }) => [
       '',
       `${blocking ? 'Problem' : 'Hint'}: ${message} [${code}]`,

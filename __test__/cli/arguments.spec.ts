@@ -93,6 +93,7 @@ describe('a wrong command line', () => {
       ['--check', 'A fox.'],
       /takes no prompt: “A fox.” `codex-image --help`/,
     ],
+    ['a quota without a check', ['a fox', '--quota'], /--quota belongs to --check/],
     ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
     ['no number of pictures', ['a fox', '-n', 'many'], /-n must be .* from 1 to 100, not “many”/],
     ['no picture at all', ['a fox', '--count=0'], /-n must be a number from 1 to 100, not “0”/],

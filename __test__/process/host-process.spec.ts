@@ -79,6 +79,11 @@ describe('a readiness check that waits for the CLI', () => {
   const QUESTIONS: [question: string, mark: string, script: StubScript][] = [
     ['login status', 'asked', { login: 'silent', exec: [] }],
     ['--version', 'asked for its version', { version: 'silent', exec: [] }],
+    [
+      'account/rateLimits/read',
+      'running',
+      { appServer: [{ do: 'tool', ownSession: true }, RUNNING, HANG], exec: [] },
+    ],
   ];
 
   async function checkingHost(
@@ -89,7 +94,8 @@ describe('a readiness check that waits for the CLI', () => {
   ): Promise<HostProcess> {
     await codex.login(null);
     await codex.play(script);
-    const host = new HostProcess(codex.options(), { inWorker, call: 'checkCodex' });
+    const options = { ...codex.options(), quota: true };
+    const host = new HostProcess(options, { inWorker, call: 'checkCodex' });
     await codex.reached(mark);
     return host;
   }
