@@ -9,15 +9,14 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 
 import { tool } from '../../scripts/bootstrap.mjs';
-import { type End, type HostProcess, KILLED } from '../support/process/host-process.js';
 import { installCodex, NEWEST } from '../support/real/codex-cli.js';
 import { Consumer, DrawingStub } from './consumers.js';
+import { ends } from './ends.js';
 import { installers } from './installers.js';
 import { recipes } from './recipes.js';
 import { type Published, Registry } from './registry.js';
 import { host, npmEnvironment, PLATFORMS, release, root, work } from './release.js';
 import { fetchNode, fetchRuntimes, USUAL_NODE } from './tools.js';
-import { until } from './until.js';
 
 const run = promisify(execFile);
 const NAME = 'codex-image';
@@ -229,56 +228,6 @@ function uses(
     },
     ...ends(whole, stub, () => draws('esm/main.mjs')),
     ...(others === undefined ? usesOfNode(whole, bare, stub) : {}),
-  };
-}
-
-/** How a call ends before it has drawn: by itself, or with its worker or its host process. */
-function ends(
-  project: Consumer,
-  stub: DrawingStub,
-  draws: () => Promise<void>,
-): Record<string, () => Promise<void>> {
-  /** Makes a call, and ends the host process or the worker when Codex and its tools run. */
-  const starts = async (
-    inWorker: boolean,
-    end: (host: HostProcess) => Promise<void>,
-  ): Promise<void> => {
-    const host = project.host(stub.endless, { inWorker });
-    try {
-      await until(() => host.hasEnded || stub.leftovers() === 4, 'Codex and its tools run');
-      equal(host.hasEnded, false);
-      await end(host);
-    } finally {
-      host.kill();
-    }
-  };
-  const killed = (ending: string, expected: End) => () =>
-    starts(false, async (host) => {
-      deepEqual(await host.die(ending), expected);
-      await until(() => stub.processes() === 0, 'no process is left');
-      // Removes the run directory.
-      await draws();
-    });
-  return {
-    'ends: abort': async () => {
-      const printed = await project.runs('abort/main.mjs', JSON.stringify(stub.endless));
-      deepEqual(printed, { name: 'AbortError', isReason: true });
-      equal(stub.leftovers(), 0);
-    },
-    'ends: process.exit': () =>
-      starts(false, async (host) => {
-        deepEqual(await host.die('process.exit'), [3, null]);
-        equal(stub.leftovers(), 0);
-      }),
-    'ends: process.abort': killed('process.abort', [null, 'SIGABRT']),
-    'ends: SIGKILL': killed('SIGKILL', KILLED),
-    'ends: worker terminated': () =>
-      starts(true, async (host) => {
-        await host.endWorker('a worker is terminated');
-        // Deno's `terminate()` does not wait for the worker.
-        await until(() => stub.leftovers() === 0, 'nothing is left');
-        deepEqual(await host.leave(), [0, null]);
-      }),
   };
 }
 
