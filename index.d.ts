@@ -215,6 +215,8 @@ export interface CodexImageLoadError extends Error {
   fix: string
   /** The words of Node or of the system, if one of them refused to load the addon. For logs. */
   detail?: string
+  /** Returns the members above as a plain object, as that of a `CodexImageError` does. */
+  toJSON(): CodexImageLoadErrorData
 }
 
 /** The aspect ratio that Codex was asked for, and that of the image. Images are never resized. */
@@ -232,6 +234,9 @@ export interface Aspect {
    */
   matches: boolean
 }
+
+/** A `CodexImageLoadError` as data. */
+export type CodexImageLoadErrorData = Omit<CodexImageLoadError, 'stack' | 'cause' | 'toJSON'>
 
 /**
  * Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
@@ -307,12 +312,12 @@ export interface GeneratedImage {
 }
 
 /**
- * Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also
- * true for errors of another realm, where `instanceof Error` is false, and for what `toJSON`
- * returned, after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`,
- * its `resetsAt` is a string.
+ * Returns whether a value is a `CodexImageError` or a `CodexImageLoadError`, such as one of a
+ * worker. Goes by its `name` and `code`, so it is also true for errors of another realm, where
+ * `instanceof Error` is false, and for what `toJSON` returned, after `postMessage` or
+ * `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`, its `resetsAt` is a string.
  */
-export declare function isCodexImageError(value: unknown): value is CodexImageError
+export declare function isCodexImageError(value: unknown): value is CodexImageError | CodexImageLoadError
 
 /** A progress event, the second argument of `onProgress`. */
 export interface ProgressEvent {

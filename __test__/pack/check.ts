@@ -10,15 +10,16 @@ import { promisify } from 'node:util';
 
 import { tool } from '../../scripts/bootstrap.mjs';
 import { installCodex, NEWEST } from '../support/real/codex-cli.js';
-import { Consumer, fetchNode, DrawingStub } from './consumers.js';
+import { Consumer, DrawingStub } from './consumers.js';
+import { ends } from './ends.js';
 import { installers } from './installers.js';
 import { recipes } from './recipes.js';
 import { type Published, Registry } from './registry.js';
 import { host, npmEnvironment, PLATFORMS, release, root, work } from './release.js';
+import { fetchNode, fetchRuntimes, USUAL_NODE } from './tools.js';
 
 const run = promisify(execFile);
 const NAME = 'codex-image';
-const NODES = ['20.20.2', '22.23.3', '24.21.0'];
 /** Scripts that npm would run when the package is installed. */
 const INSTALL_SCRIPTS = new Set(['preinstall', 'install', 'postinstall', 'prepare']);
 const FILES = [
@@ -169,21 +170,24 @@ async function checkConsumers(
   stub: DrawingStub,
   directory: string,
 ): Promise<Row[]> {
+  const runtimes = await fetchRuntimes();
   const rows = new Map<string, Row>();
-  for (const version of NODES) {
-    const node = await fetchNode(version);
-    const whole = new Consumer(path.join(directory, version), node, env);
-    const bare = new Consumer(path.join(directory, `${version}-bare`), node, env);
-    for (const [what, body] of Object.entries(uses(whole, bare, stub))) {
-      const row: Row = rows.get(what) ?? [what];
-      row.push(await check(`${what}, Node ${version}`, body));
+  for (const [column, runtime] of runtimes.entries()) {
+    const { title } = runtime;
+    const project = (name: string) =>
+      new Consumer(path.join(directory, name), runtime, registry.origin, env);
+    for (const [what, body] of Object.entries(
+      uses(project(title), project(`${title}, bare`), stub),
+    )) {
+      const row: Row = rows.get(what) ?? [what, ...runtimes.map(() => '–')];
+      row[column + 1] = await check(`${what}, ${title}`, body);
       rows.set(what, row);
     }
   }
-  return [['Consumers', ...NODES.map((version) => `Node ${version}`)], ...rows.values()];
+  return [['Consumers', ...runtimes.map(({ title }) => title)], ...rows.values()];
 }
 
-/** Every way to use the package. The first ones prepare the others. */
+/** Every way to use the package under one runtime. The first one prepares the others. */
 function uses(
   whole: Consumer,
   bare: Consumer,
@@ -195,16 +199,19 @@ function uses(
     deepEqual(printed, { png: stub.picture.toString('base64'), ids: IDS });
     equal(stub.leftovers(), 0);
   };
+  const { others } = whole.runtime;
+  const needed = [NAME, `${NAME}-${host}`];
   return {
     'installs one addon': async () => {
       await whole.install();
-      deepEqual(await whole.installed(), [NAME, `${NAME}-${host}`]);
+      deepEqual(await whole.installed(), [...needed, ...(others?.superfluous ?? [])]);
     },
     ESM: () => draws('esm/main.mjs'),
     CommonJS: () => draws('commonjs/main.cjs'),
     TypeScript: async () => {
-      await whole.compile();
-      await draws('typescript/main.mjs');
+      // The others run TypeScript.
+      if (others === undefined) await whole.compile();
+      await draws(`typescript/main.${others === undefined ? 'mjs' : 'mts'}`);
     },
     'daemon, bundled': async () => {
       await whole.bundle();
@@ -220,6 +227,18 @@ function uses(
       deepEqual(await whole.read('fox.png'), stub.picture);
       equal(stub.leftovers(), 0);
     },
+    ...ends(whole, stub, () => draws('esm/main.mjs')),
+    ...(others === undefined ? usesOfNode(whole, bare, stub) : {}),
+  };
+}
+
+/** What is tried under Node alone. */
+function usesOfNode(
+  whole: Consumer,
+  bare: Consumer,
+  stub: DrawingStub,
+): Record<string, () => Promise<void>> {
+  return {
     'demo backend': async () => {
       const name = `${NAME}-demo-backend`;
       match(await whole.command(stub.env, name, '--help'), /^Usage: codex-image-demo-backend$/m);
@@ -255,10 +274,9 @@ async function checkRecipes(
   stub: DrawingStub,
   directory: string,
 ): Promise<Row[]> {
-  const version = NODES.at(-1) ?? '';
-  const node = await fetchNode(version);
-  const rows: Row[] = [['Recipes', `Node ${version}`]];
-  const project = { directory: path.join(directory, 'recipes'), node, version };
+  const node = await fetchNode(USUAL_NODE);
+  const rows: Row[] = [['Recipes', `Node ${USUAL_NODE}`]];
+  const project = { directory: path.join(directory, 'recipes'), node, version: USUAL_NODE };
   const all = await recipes(project, env, stub);
   for (const [what, body] of Object.entries(all)) rows.push([what, await check(what, body)]);
   return rows;

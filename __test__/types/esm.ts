@@ -7,6 +7,7 @@ import {
   type CodexImageErrorCode,
   type CodexImageErrorData,
   type CodexImageLoadError,
+  type CodexImageLoadErrorData,
   codexNeedsDangerFullAccessSandbox,
   generateCodexImage,
   generateCodexImageDetailed,
@@ -195,8 +196,14 @@ export function answer(error: CodexImageError): string {
   return [plain.message, error.status, error.retryable, retryAt, ended, ...known].join();
 }
 
-export function recognised(error: unknown): CodexImageErrorData | undefined {
+export function recognised(
+  error: unknown,
+): CodexImageErrorData | CodexImageLoadErrorData | undefined {
   if (!isCodexImageError(error)) return undefined;
+  if (error.code === 'CODEX_IMAGE_ADDON_UNAVAILABLE') {
+    const { problem, fix }: { problem: string; fix: string } = error.toJSON();
+    return { ...error, problem, fix };
+  }
   const { code, resetsAt }: { code: CodexImageErrorCode; resetsAt?: Date } = error.toJSON();
   void [code, resetsAt?.getTime()];
   // @ts-expect-error the data has no stack

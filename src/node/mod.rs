@@ -118,12 +118,16 @@ pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
     }
 }
 
-/// Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also
-/// true for errors of another realm, where `instanceof Error` is false, and for what `toJSON`
-/// returned, after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`,
-/// its `resetsAt` is a string.
+/// Returns whether a value is a `CodexImageError` or a `CodexImageLoadError`, such as one of a
+/// worker. Goes by its `name` and `code`, so it is also true for errors of another realm, where
+/// `instanceof Error` is false, and for what `toJSON` returned, after `postMessage` or
+/// `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`, its `resetsAt` is a string.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
-#[napi(catch_unwind, ts_args_type = "value: unknown", ts_return_type = "value is CodexImageError")]
+#[napi(
+    catch_unwind,
+    ts_args_type = "value: unknown",
+    ts_return_type = "value is CodexImageError | CodexImageLoadError"
+)]
 pub fn is_codex_image_error(env: &Env, value: Unknown<'_>) -> Result<bool> {
     Ok(errors::is_error(&Js::new(env)?, value))
 }

@@ -215,4 +215,9 @@ export interface CodexImageLoadError extends Error {
   fix: string
   /** The words of Node or of the system, if one of them refused to load the addon. For logs. */
   detail?: string
+  /** Returns the members above as a plain object, as that of a `CodexImageError` does. */
+  toJSON(): CodexImageLoadErrorData
 }
+
+/** A `CodexImageLoadError` as data. */
+export type CodexImageLoadErrorData = Omit<CodexImageLoadError, 'stack' | 'cause' | 'toJSON'>
