@@ -1,0 +1,110 @@
+// What is published besides this repository's own code: the crates that are linked into the addon,
+// and the npm modules that are bundled into `dist/`.
+
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+
+import { buildDist, root } from './bootstrap.mjs';
+
+/**
+ * A crate or an npm module.
+ *
+ * @typedef {object} Component
+ * @property {'cargo' | 'npm'} registry
+ * @property {string} name
+ * @property {string} version
+ * @property {string} licence as its manifest names it, by SPDX
+ * @property {string} repository
+ * @property {string} directory of its sources
+ */
+
+/** `tsdown.config.mts` writes one list for each of its bundles. */
+export const BUNDLED = path.join(root, '.cache', 'bundled');
+
+/** Every component of the nine packages, by registry and name. Builds `dist/`. */
+export async function components() {
+  // Of a bundle that is no more, too.
+  rmSync(BUNDLED, { recursive: true, force: true });
+  await buildDist();
+  return [...linkedCrates(), ...bundledModules()];
+}
+
+/**
+ * The crates of the addon for any published target, without the tests' and the build script's.
+ * Procedural macros count: what they write is compiled.
+ *
+ * @returns {Component[]}
+ */
+export function linkedCrates() {
+  const { napi, name: ours } = readJson(path.join(root, 'package.json'));
+  const ids = new Set(
+    napi.targets.flatMap((/** @type {string} */ target) => {
+      const tree = ['tree', '--locked', '--edges', 'normal', '--prefix', 'none', '--target'];
+      return cargoOutput(...tree, target, '--format', '{p}')
+        .split('\n')
+        .map((line) => line.split(' ').slice(0, 2).join(' '));
+    }),
+  );
+  const { packages } = JSON.parse(cargoOutput('metadata', '--locked', '--format-version', '1'));
+  return packages
+    .filter(
+      (/** @type {any} */ { name, version }) => name !== ours && ids.has(`${name} v${version}`),
+    )
+    .map((/** @type {any} */ { name, version, license, repository, manifest_path }) => ({
+      registry: 'cargo',
+      name,
+      version,
+      licence: license ?? '',
+      repository: repository ?? '',
+      directory: path.dirname(manifest_path),
+    }))
+    .toSorted(byName);
+}
+
+/**
+ * The npm modules of which the bundler kept some code.
+ *
+ * @returns {Component[]}
+ */
+function bundledModules() {
+  const files = readdirSync(BUNDLED).flatMap((name) => readJson(path.join(BUNDLED, name)));
+  const inner = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/;
+  const directories = new Set(
+    files.flatMap((/** @type {string} */ file) => inner.exec(file.replaceAll('\\', '/')) ?? []),
+  );
+  return [...directories]
+    .map((directory) => {
+      const { name, version, license, repository } = readJson(path.join(directory, 'package.json'));
+      /** @type {Component} */
+      const component = {
+        registry: 'npm',
+        name,
+        version,
+        licence: license ?? '',
+        repository: repository?.url ?? repository ?? '',
+        directory,
+      };
+      return component;
+    })
+    .toSorted(byName);
+}
+
+/**
+ * @param {Component} a
+ * @param {Component} b
+ */
+function byName(a, b) {
+  const order = (/** @type {Component} */ { name, version }) => `${name} ${version}`;
+  return order(a) < order(b) ? -1 : 1;
+}
+
+/** @param {...string} args */
+function cargoOutput(...args) {
+  return execFileSync('cargo', args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
+}
+
+/** @param {string} file */
+function readJson(file) {
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
