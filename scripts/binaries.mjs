@@ -188,7 +188,8 @@ function machOSections(bytes) {
   let at = MACHO_HEADER;
   for (let left = bytes.readUInt32LE(16); left > 0; left -= 1) {
     const isSegment = bytes.readUInt32LE(at) === LC_SEGMENT_64;
-    for (let n = 0; isSegment && n < bytes.readUInt32LE(at + 64); n += 1) {
+    const count = isSegment ? bytes.readUInt32LE(at + 64) : 0;
+    for (let n = 0; n < count; n += 1) {
       const section = bytes.subarray(at + 72 + 80 * n);
       sections.push({
         name: fixedText(section, 16),

@@ -2,10 +2,10 @@
 // and the npm modules that are bundled into `dist/`.
 
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
-import { buildDist, root } from './bootstrap.mjs';
+import { buildDist, root, UserError } from './bootstrap.mjs';
 
 /**
  * A crate or an npm module.
@@ -63,31 +63,42 @@ export function linkedCrates() {
 }
 
 /**
- * The npm modules of which the bundler kept some code.
+ * The npm modules of which the bundler kept some code, and those that are bundled into such a
+ * module's own files. Its bundler marks them with comments.
  *
  * @returns {Component[]}
  */
 function bundledModules() {
   const files = readdirSync(BUNDLED).flatMap((name) => readJson(path.join(BUNDLED, name)));
-  const inner = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/;
-  const directories = new Set(
-    files.flatMap((/** @type {string} */ file) => inner.exec(file.replaceAll('\\', '/')) ?? []),
-  );
-  return [...directories]
-    .map((directory) => {
-      const { name, version, license, repository } = readJson(path.join(directory, 'package.json'));
-      /** @type {Component} */
-      const component = {
-        registry: 'npm',
-        name,
-        version,
-        licence: license ?? '',
-        repository: repository?.url ?? repository ?? '',
-        directory,
-      };
-      return component;
-    })
-    .toSorted(byName);
+  /** @type {Map<string, Component>} */
+  const found = new Map();
+  for (const file of files.map((/** @type {string} */ id) => id.replaceAll('\\', '/'))) {
+    const directory = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0] ?? file;
+    const module = componentIn(directory);
+    found.set(directory, module);
+    const inner = /#region .*@([\w.-]+)\/node_modules\/((?:@[^/\s]+\/)?[^/\s]+)\//g;
+    for (const [, version = '', name = ''] of readFileSync(file, 'utf8').matchAll(inner)) {
+      const installed = path.join(root, 'node_modules', name);
+      if (!existsSync(installed)) {
+        throw new UserError(
+          `${module.name} contains ${name} ${version}: its licence is needed. Run: ` +
+            `npm install --save-dev ${name}@${version}`,
+        );
+      }
+      found.set(`${name}@${version}`, { ...componentIn(installed), version });
+    }
+  }
+  return [...found.values()].toSorted(byName);
+}
+
+/**
+ * @param {string} directory
+ * @returns {Component}
+ */
+function componentIn(directory) {
+  const { name, version, license, repository } = readJson(path.join(directory, 'package.json'));
+  const url = repository?.url ?? repository ?? '';
+  return { registry: 'npm', name, version, licence: license ?? '', repository: url, directory };
 }
 
 /**

@@ -142,7 +142,7 @@ async function checkPackages(packages: ReadonlyMap<string, Published>): Promise<
       const file = path.join(work, `codex-image.${host}.node`);
       const tarball = packages.get(`${NAME}-${host}`)?.tarball ?? Buffer.alloc(0);
       await writeFile(file, await fileIn(tarball, path.basename(file)));
-      const listed = cratesIn(file).map(({ name, version }) => `crate ${name} ${version}`);
+      const listed = cratesIn(file).map((crate) => `crate ${crate.name} ${crate.version}`);
       notEqual(listed.length, 0);
       deepEqual(
         listed.filter((crate) => !notices.includes(`\n  ${crate} (`)),
