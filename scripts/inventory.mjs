@@ -19,6 +19,24 @@ import { buildDist, root, UserError } from './bootstrap.mjs';
  * @property {string} directory of its sources
  */
 
+/**
+ * The output of `cargo metadata`, as far as it is used.
+ *
+ * @typedef {object} Metadata
+ * @property {{
+ *   id: string,
+ *   name: string,
+ *   version: string,
+ *   license: string | null,
+ *   repository: string | null,
+ *   manifest_path: string,
+ * }[]} packages
+ * @property {{
+ *   root: string,
+ *   nodes: { id: string, deps: { pkg: string, dep_kinds: { kind: string | null }[] }[] }[],
+ * }} resolve
+ */
+
 /** `tsdown.config.mts` writes one list for each of its bundles. */
 export const BUNDLED = path.join(root, '.cache', 'bundled');
 
@@ -31,35 +49,46 @@ export async function components() {
 }
 
 /**
- * The crates of the addon for any published target, without the tests' and the build script's.
- * Procedural macros count: what they write is compiled.
+ * The crates of the addon for any published target, without those of tests and build scripts, as
+ * `cargo auditable` counts them: procedural macros, whose output is compiled, and a few crates that
+ * only a feature of a test's dependency asks for.
  *
  * @returns {Component[]}
  */
 export function linkedCrates() {
-  const { napi, name: ours } = readJson(path.join(root, 'package.json'));
-  const ids = new Set(
-    napi.targets.flatMap((/** @type {string} */ target) => {
-      const tree = ['tree', '--locked', '--edges', 'normal', '--prefix', 'none', '--target'];
-      return cargoOutput(...tree, target, '--format', '{p}')
-        .split('\n')
-        .map((line) => line.split(' ').slice(0, 2).join(' '));
-    }),
-  );
-  const { packages } = JSON.parse(cargoOutput('metadata', '--locked', '--format-version', '1'));
-  return packages
-    .filter(
-      (/** @type {any} */ { name, version }) => name !== ours && ids.has(`${name} v${version}`),
-    )
-    .map((/** @type {any} */ { name, version, license, repository, manifest_path }) => ({
-      registry: 'cargo',
-      name,
-      version,
-      licence: license ?? '',
-      repository: repository ?? '',
-      directory: path.dirname(manifest_path),
-    }))
-    .toSorted(byName);
+  const { napi } = readJson(path.join(root, 'package.json'));
+  /** @type {Map<string, Component>} */
+  const found = new Map();
+  for (const target of napi.targets) {
+    const options = ['--locked', '--format-version', '1', '--filter-platform', target];
+    const output = execFileSync('cargo', ['metadata', ...options], {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+    });
+    const { packages, resolve } = /** @type {Metadata} */ (JSON.parse(output));
+    const nodes = new Map(resolve.nodes.map((node) => [node.id, node]));
+    const linked = new Set([resolve.root]);
+    // A set also visits what is added on the way.
+    for (const id of linked) {
+      for (const { pkg, dep_kinds } of nodes.get(id)?.deps ?? []) {
+        if (dep_kinds.some(({ kind }) => kind === null)) linked.add(pkg);
+      }
+    }
+    linked.delete(resolve.root);
+    for (const { id, name, version, license, repository, manifest_path } of packages) {
+      if (!linked.has(id)) continue;
+      found.set(id, {
+        registry: 'cargo',
+        name,
+        version,
+        licence: license ?? '',
+        repository: repository ?? '',
+        directory: path.dirname(manifest_path),
+      });
+    }
+  }
+  return [...found.values()].toSorted(byName);
 }
 
 /**
@@ -108,11 +137,6 @@ function componentIn(directory) {
 function byName(a, b) {
   const order = (/** @type {Component} */ { name, version }) => `${name} ${version}`;
   return order(a) < order(b) ? -1 : 1;
-}
-
-/** @param {...string} args */
-function cargoOutput(...args) {
-  return execFileSync('cargo', args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
 }
 
 /** @param {string} file */
