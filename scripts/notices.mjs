@@ -13,7 +13,7 @@ import { components } from './inventory.mjs';
 
 export const NOTICES = 'THIRD-PARTY-NOTICES.txt';
 
-/** The crates of napi-rs ship no licence. Its npm package, from the same repository, does. */
+/** The crates of napi-rs ship no licence. Its npm package of the same repository does. */
 const ELSEWHERE = new Map([['https://github.com/napi-rs/napi-rs', 'node_modules/@napi-rs/cli']]);
 
 const LICENCE_FILE = /^(?:un)?licen[cs]e|^copying|^copyright|^notice/i;

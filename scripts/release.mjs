@@ -153,6 +153,10 @@ async function pack(where = root) {
     for (const name of ['LICENSE', NOTICES]) {
       copyFileSync(path.join(root, name), path.join(platform, name));
     }
+    // npm packs the licence by itself.
+    const { files, ...rest } = manifestIn(platform);
+    const whole = { ...rest, files: [...files, NOTICES] };
+    writeFileSync(path.join(platform, 'package.json'), `${JSON.stringify(whole, undefined, 2)}\n`);
   }
   // Writes the exact versions of the platform packages into package.json.
   await napi('pre-publish', '--tag-style', 'npm', '--no-gh-release', '--skip-optional-publish');
