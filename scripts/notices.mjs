@@ -19,7 +19,7 @@ const ELSEWHERE = new Map([['https://github.com/napi-rs/napi-rs', 'node_modules/
 const LICENCE_FILE = /^(?:un)?licen[cs]e|^copying|^copyright|^notice/i;
 const RULE = '─'.repeat(80);
 
-/** Everything that the packages contain, with its licences. A text that many share is there once. */
+/** What the packages contain, with its licences. A text that many share is there once. */
 export async function notices() {
   const all = await components();
   /** @type {Map<string, { text: string, users: string[] }>} */
