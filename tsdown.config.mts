@@ -1,10 +1,29 @@
 // The TypeScript that is published: `open-design/` for ESM and CommonJS, the command line as ESM.
 
-import { defineConfig, type UserConfig } from 'tsdown';
+import { mkdirSync, writeFileSync } from 'node:fs';
+
+import { defineConfig, type Rolldown, type UserConfig } from 'tsdown';
+
+/** Lists the npm modules of which a bundle has code, for THIRD-PARTY-NOTICES.txt. */
+const listBundled: Rolldown.Plugin = {
+  name: 'list-bundled',
+  generateBundle({ format }, files) {
+    const chunks = Object.values(files).filter((file) => file.type === 'chunk');
+    const modules = chunks.flatMap((chunk) =>
+      Object.entries(chunk.modules).flatMap(([id, { renderedLength }]) =>
+        id.includes('node_modules') && renderedLength > 0 ? [id] : [],
+      ),
+    );
+    const name = `${chunks.map((chunk) => chunk.name).join('-')}.${format}.json`;
+    mkdirSync('.cache/bundled', { recursive: true });
+    writeFileSync(`.cache/bundled/${name}`, JSON.stringify(modules));
+  },
+};
 
 const common: UserConfig = {
   outDir: 'dist',
   target: 'node20',
+  plugins: [listBundled],
   // The addon is always reached by the package's own name, so that bundlers can leave it out.
   deps: { neverBundle: ['codex-image', '#addon'] },
 };

@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
+import { cratesIn } from '../../scripts/binaries.mjs';
 import { tool } from '../../scripts/bootstrap.mjs';
+import { NOTICES } from '../../scripts/notices.mjs';
 import { installCodex, NEWEST } from '../support/real/codex-cli.js';
 import { Consumer, DrawingStub } from './consumers.js';
 import { ends } from './ends.js';
@@ -31,6 +33,7 @@ const FILES = [
   'README.md',
   'SECURITY.md',
   'SOAK.md',
+  NOTICES,
   'dist/cli.mjs',
   'dist/demo-backend.mjs',
   'dist/models.d.mts',
@@ -119,10 +122,34 @@ async function checkPackages(packages: ReadonlyMap<string, Published>): Promise<
     'they hold these files and no others': async () => {
       for (const [name, { tarball }] of packages) {
         const platform = name.slice(`${NAME}-`.length);
-        const addon = [`codex-image.${platform}.node`, 'LICENSE', 'README.md', 'package.json'];
+        const addon = [
+          `codex-image.${platform}.node`,
+          'LICENSE',
+          'README.md',
+          NOTICES,
+          'package.json',
+        ];
         const files = (await filesOf(tarball)).filter((file) => !DOCUMENT.test(file));
         deepEqual(files, name === NAME ? FILES : addon.toSorted(), name);
       }
+    },
+    'each holds the notices of third parties': async () => {
+      const notices = await readFile(path.join(root, NOTICES), 'utf8');
+      for (const [name, { tarball }] of packages) {
+        equal((await fileIn(tarball, NOTICES)).toString(), notices, name);
+      }
+    },
+    'the notices name each crate that the addon lists': async () => {
+      const notices = await readFile(path.join(root, NOTICES), 'utf8');
+      const file = path.join(work, `codex-image.${host}.node`);
+      const tarball = packages.get(`${NAME}-${host}`)?.tarball ?? Buffer.alloc(0);
+      await writeFile(file, await fileIn(tarball, path.basename(file)));
+      const listed = cratesIn(file).map((crate) => `crate ${crate.name} ${crate.version}`);
+      notEqual(listed.length, 0);
+      deepEqual(
+        listed.filter((crate) => !notices.includes(`\n  ${crate} (`)),
+        [],
+      );
     },
     'the links of README.md lead to files in it': async () => {
       const files = await filesOf(Buffer.from(packages.get(NAME)?.tarball ?? ''));
@@ -154,6 +181,14 @@ async function filesOf(tarball: Buffer): Promise<string[]> {
   listing.child.stdin?.end(tarball);
   const names = (await listing).stdout.trim().split('\n');
   return names.map((name) => name.replace(/^package\//, '')).toSorted();
+}
+
+async function fileIn(tarball: Buffer, name: string): Promise<Buffer> {
+  const options = { encoding: 'buffer' as const, maxBuffer: 2 ** 26 };
+  const args = ['--extract', '--to-stdout', '--gzip', '--file', '-', `package/${name}`];
+  const extraction = run('tar', args, options);
+  extraction.child.stdin?.end(tarball);
+  return (await extraction).stdout;
 }
 
 async function keep(published: Published | undefined): Promise<string> {
