@@ -1,12 +1,16 @@
 // The TypeScript that is published: `open-design/` for ESM and CommonJS, the command line as ESM.
 
+import { fileURLToPath } from 'node:url';
+
 import { defineConfig, type UserConfig } from 'tsdown';
+
+// The addon is always reached by the package's own name, so that bundlers can leave it out.
+const EXTERNAL = ['codex-image', '#addon'];
 
 const common: UserConfig = {
   outDir: 'dist',
   target: 'node20',
-  // The addon is always reached by the package's own name, so that bundlers can leave it out.
-  deps: { neverBundle: ['codex-image', '#addon'] },
+  deps: { neverBundle: EXTERNAL },
 };
 
 export default defineConfig([
@@ -19,7 +23,26 @@ export default defineConfig([
     // jest and `vm` have no `import()`.
     outputOptions: { dynamicImportInCjs: false },
   },
-  { ...common, entry: { cli: 'bin/codex-image.mts' }, format: 'esm', dts: false },
+  {
+    ...common,
+    // A file of its own, which `codex-image mcp` imports.
+    deps: { neverBundle: [...EXTERNAL, './mcp.mjs'] },
+    entry: { cli: 'bin/codex-image.mts' },
+    format: 'esm',
+    dts: false,
+  },
+  {
+    ...common,
+    alias: {
+      '@modelcontextprotocol/server/_shims': fileURLToPath(
+        new URL('bin/mcp/sdk-shims.mts', import.meta.url),
+      ),
+    },
+    entry: { mcp: 'bin/mcp.mts' },
+    format: 'esm',
+    dts: false,
+    minify: true,
+  },
   // Alone, so that the command line shares no file with it.
   {
     ...common,
