@@ -94,10 +94,6 @@ export async function recoverImage(
   const [destination] = await destinationsFor(roots, output, name, 1);
   const { recoverCodexImage } = await loadAddon();
   const image = await recoverCodexImage({ threadId, codexHome: settings.codexHome });
-  if (!image.verified) {
-    const advice = 'The user can have it by `codex-image --recover`';
-    throw new ToolError('NO_IMAGE', `The picture of this thread is not verified. ${advice}`);
-  }
   if (destination === undefined) throw new Error('there is no destination');
   return { images: [await write(image, destination, request)], failures: [] };
 }
