@@ -27,9 +27,11 @@ export async function serveMcp(settings: Settings, signal: AbortSignal): Promise
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
   await connection.ended;
+  // Clients that close the connection send signals soon afterwards.
+  const wasStopped = signal.aborted;
   // Closing has aborted the calls. Each still stops its processes and removes its files.
   await calls.settled();
-  signal.throwIfAborted();
+  if (wasStopped) throw signal.reason;
 }
 
 /** Time limit for an answer of an older client to `roots/list`. Nobody has to be asked for it. */

@@ -29,8 +29,10 @@ describe.for(ERAS)('a client of $version', (era) => {
       check_codex: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
     });
     for (const { name, inputSchema, outputSchema } of tools) {
-      expect(inputSchema, name).toMatchObject({ type: 'object', additionalProperties: false });
-      expect(outputSchema, name).toMatchObject({ type: 'object' });
+      expect({ name, inputSchema, outputSchema }).toMatchObject({
+        inputSchema: { type: 'object', additionalProperties: false },
+        outputSchema: { type: 'object' },
+      });
     }
   });
 
