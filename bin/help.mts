@@ -7,6 +7,7 @@ export const HELP = `Draws a picture with your own signed-in Codex CLI, and writ
 Usage: codex-image [options] PROMPT   PROMPT is one argument, or - to read stdin
        codex-image --check            whether this machine can draw; what to do
        codex-image --recover THREAD   the picture of an earlier run, once more
+       codex-image mcp                a server for agents (MCP) on stdin, stdout
 
 You need the Codex CLI (\`npm install -g @openai/codex\`), signed in with ChatGPT
 (\`codex login\`). Pictures count against your ChatGPT plan.
@@ -31,6 +32,9 @@ Codex
       --model NAME      the model, if not Codex's own choice
       --sandbox MODE    auto, read-only, workspace-write or danger-full-access
 
+Of these, mcp takes --codex, --codex-home, --model and --timeout, and
+      --root DIR        the only directory that its tools use
+
 Output
       --json            one JSON object a line on stdout: progress, then one
                         result or error
@@ -41,7 +45,7 @@ Output
   -V, --version         the version
 
 stdout has the path of the written file, and nothing else. A prompt that begins
-with - needs -- before it.
+with - needs -- before it, and so does the word mcp.
 
 Exit codes
     0  the picture is written; or --check found nothing in the way

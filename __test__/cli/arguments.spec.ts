@@ -94,6 +94,10 @@ describe('a wrong command line', () => {
       /takes no prompt: “A fox.” `codex-image --help`/,
     ],
     ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
+    ['a prompt after mcp', ['mcp', 'a fox'], /mcp takes no prompt: “a fox”/],
+    ['a sandbox for mcp', ['mcp', '--sandbox', 'auto'], /mcp does not take --sandbox/],
+    ['JSON for mcp', ['mcp', '--json'], /mcp does not take --json/],
+    ['a root for a prompt', ['a fox', '--root', '.'], /--root is an option of mcp/],
     ['both JSON and the image', ['a fox', '--json', '-o', '-'], /both want stdout/],
   ])(
     'exits with 64 and the reason, and starts no turn: %s',
@@ -164,7 +168,7 @@ describe('the prompt', () => {
     );
   });
 
-  test.for(['help', 'check', 'login'])(
+  test.for(['help', 'check', 'login', 'mcp'])(
     'may be the word %s after --',
     async (word, { codex, commandEnv }) => {
       expect((await recorded(codex, commandEnv, ['-q', '--', word])).stdin).toContain(

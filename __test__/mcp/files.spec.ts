@@ -9,7 +9,7 @@ import { describe, expect } from 'vitest';
 import { type CommandEnvironment, test } from '../support/cli/command.js';
 import { png } from '../support/image/small-png.js';
 import { type Connecting, dataOf, ERAS, OLD, textOf, withClient } from '../support/mcp/client.js';
-import { WINDOWS } from '../support/platform.js';
+import { LINUX, WINDOWS } from '../support/platform.js';
 import { RUNNING, save, turn } from '../support/stub/steps.js';
 import type { StubCodex } from '../support/stub/stub.js';
 
@@ -64,7 +64,11 @@ type Args = Record<string, unknown>;
 type Case = [what: string, code: string, args: (places: { elsewhere: string }) => Args];
 
 const OUTPUTS: Case[] = [
-  ['an absolute path', 'OUTSIDE_ROOTS', () => ({ output_path: path.resolve('/fox.png') })],
+  [
+    'an absolute path',
+    'OUTSIDE_ROOTS',
+    ({ elsewhere }) => ({ output_path: path.join(elsewhere, 'fox.png') }),
+  ],
   ['a path with ..', 'OUTSIDE_ROOTS', () => ({ output_path: '../elsewhere/fox.png' })],
   [
     'a path through .. below the root',
@@ -193,6 +197,15 @@ describe('a client without roots', () => {
     });
   });
 });
+
+// Elsewhere root may write in every directory.
+test.skipIf(!LINUX)(
+  'a directory in which no file can be made is refused',
+  async ({ codex, commandEnv }) => {
+    const failure = await refusal(codex, commandEnv, { args: ['--root', '/proc'] }, {});
+    expect(failure).toMatchObject({ code: 'OUTPUT_FAILED' });
+  },
+);
 
 test('a client that does not name its roots is refused', async ({ codex, commandEnv }) => {
   await codex.play(DRAWN);

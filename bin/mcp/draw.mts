@@ -1,11 +1,10 @@
 // The tools that write images. Everything that can be refused is refused before Codex starts.
 
-import path from 'node:path';
-
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { GeneratedImage, GenerateOptions } from 'codex-image';
 
 import { loadAddon } from '../addon.mjs';
+import { numbered } from '../numbered.mjs';
 import { checkWritable, type Destination, nameFrom, save } from '../output.mjs';
 import { failureOf, ToolError } from './failures.mjs';
 import { ProgressNotifications } from './progress.mjs';
@@ -43,9 +42,14 @@ const CAREFUL = { sandbox: 'read-only', requireVerified: true } as const;
 export async function generateImages(brief: Brief, request: Request): Promise<Outcome> {
   const { roots, settings, context } = request;
   const { count = 1, output_path: output, reference_images: paths = [] } = brief;
-  const destinations = await destinationsFor(roots, output, nameFrom(brief.prompt), count);
+  const file = output ?? `${nameFrom(brief.prompt)}.png`;
+  const destinations: Destination[] = [];
+  for (let number = 1; number <= count; number += 1) {
+    const one = numbered(file, number, count);
+    destinations.push(await destinationFor(roots, one, output === undefined));
+  }
   const referenceImages = await Promise.all(
-    paths.map((file, index) => referenceWithin(roots, file, index)),
+    paths.map((reference, index) => referenceWithin(roots, reference, index)),
   );
   const { generateCodexImageDetailed } = await loadAddon();
   const { codexPath, codexHome, model, timeoutMs } = settings;
@@ -90,38 +94,24 @@ export async function recoverImage(
   request: Request,
 ): Promise<Outcome> {
   const { roots, settings } = request;
-  const name = nameFrom(`codex-image ${threadId}`);
-  const [destination] = await destinationsFor(roots, output, name, 1);
+  const file = output ?? `${nameFrom(`codex-image ${threadId}`)}.png`;
+  const destination = await destinationFor(roots, file, output === undefined);
   const { recoverCodexImage } = await loadAddon();
   const image = await recoverCodexImage({ threadId, codexHome: settings.codexHome });
-  if (destination === undefined) throw new Error('there is no destination');
   return { images: [await write(image, destination, request)], failures: [] };
 }
 
-/** Checks that the images can be written, and returns where to. `name` is that of the default. */
-async function destinationsFor(
+/** Checks that an image can be written. With `anyName` it gets another name if this one is taken. */
+async function destinationFor(
   roots: readonly Root[],
-  output: string | undefined,
-  name: string,
-  count: number,
-): Promise<Destination[]> {
-  const anyName = output === undefined;
-  const requested = numbered(output ?? `${name}.png`, count);
-  const destinations: Destination[] = [];
-  for (const file of requested) {
-    const place = await placeWithin(roots, file);
-    if (!anyName) await refuseExisting(place, file);
-    const destination = { file: place, force: false, anyName };
-    await checkWritable(destination);
-    destinations.push(destination);
-  }
-  return destinations;
-}
-
-function numbered(file: string, count: number): string[] {
-  if (count === 1) return [file];
-  const { dir, name, ext } = path.parse(file);
-  return Array.from({ length: count }, (_, n) => path.join(dir, `${name}-${n + 1}${ext}`));
+  requested: string,
+  anyName: boolean,
+): Promise<Destination> {
+  const file = await placeWithin(roots, requested);
+  if (!anyName) await refuseExisting(file, requested);
+  const destination = { file, force: false, anyName };
+  await checkWritable(destination);
+  return destination;
 }
 
 async function write(
