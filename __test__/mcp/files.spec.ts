@@ -6,6 +6,8 @@ import path from 'node:path';
 
 import { describe, expect } from 'vitest';
 
+import { isWithin } from '../../bin/mcp/roots.mjs';
+import { isReserved } from '../../bin/output.mjs';
 import { type CommandEnvironment, test } from '../support/cli/command.js';
 import { png } from '../support/image/small-png.js';
 import { type Connecting, dataOf, ERAS, OLD, textOf, withClient } from '../support/mcp/client.js';
@@ -215,6 +217,34 @@ test('a client that does not name its roots is refused', async ({ codex, command
   });
   expect(result.isError).toBe(true);
   expect(await codex.recordings()).toEqual([]);
+});
+
+describe('on Windows', () => {
+  test.for([
+    [String.raw`C:\site`, String.raw`c:\SITE\deep\fox.png`, true],
+    [String.raw`C:\site`, String.raw`C:\site\..fox.png`, true],
+    [String.raw`C:\site`, String.raw`C:\site`, false],
+    [String.raw`C:\site`, String.raw`C:\sites\fox.png`, false],
+    [String.raw`C:\site`, String.raw`D:\site\fox.png`, false],
+    [String.raw`C:\site`, String.raw`\\server\share\fox.png`, false],
+    [String.raw`C:\site`, String.raw`\\?\C:\site\fox.png`, false],
+    [String.raw`\\server\share`, String.raw`\\server\share\fox.png`, true],
+    [String.raw`\\server\share`, String.raw`\\server\other\fox.png`, false],
+  ] as const)('%s allows %s: %s', ([root, file, allowed]) => {
+    expect(isWithin(root, file, path.win32)).toBe(allowed);
+  });
+
+  test.for(['con.png', 'LPT1.v2.png', 'mine.txt:fox.png', 'a|b.png', 'nul .png'])(
+    'the name %s is refused, which other systems allow',
+    (name) => {
+      expect(isReserved(name, 'win32')).toBe(true);
+      expect(isReserved(name, 'linux')).toBe(false);
+    },
+  );
+
+  test.for(['fox.png', 'console.png', 'a.con.png', '狐.png'])('the name %s is allowed', (name) => {
+    expect(isReserved(name, 'win32')).toBe(false);
+  });
 });
 
 describe('while Codex draws', () => {

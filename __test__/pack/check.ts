@@ -32,6 +32,7 @@ const FILES = [
   'SOAK.md',
   'dist/cli.mjs',
   'dist/demo-backend.mjs',
+  'dist/mcp.mjs',
   'dist/models.d.mts',
   'dist/models.d.ts',
   'dist/models.js',

@@ -120,9 +120,10 @@ function outside(requested: string, argument: string): ToolError {
   return new ToolError('OUTSIDE_ROOTS', `\`${argument}\`: “${requested}” is outside of the roots`);
 }
 
-function isWithin(root: string, file: string): boolean {
-  const way = path.relative(root, file);
-  return way !== '' && way !== '..' && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
+/** Whether `file` is below `root`, both absolute and normalized, by the rules of a platform. */
+export function isWithin(root: string, file: string, rules: path.PlatformPath = path): boolean {
+  const way = rules.relative(root, file);
+  return way !== '' && way !== '..' && !way.startsWith(`..${rules.sep}`) && !rules.isAbsolute(way);
 }
 
 function reason(error: unknown): string {

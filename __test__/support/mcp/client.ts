@@ -32,6 +32,8 @@ export interface Connecting {
   /** Directories. By default the client has no roots. */
   roots?: string[];
   cwd?: string;
+  /** Another copy of the command. */
+  cli?: string;
 }
 
 export class McpClient {
@@ -42,7 +44,7 @@ export class McpClient {
 
   static async connect(
     { env, scratch }: CommandEnvironment,
-    { era = NEW, args = [], roots, cwd = scratch }: Connecting = {},
+    { era = NEW, args = [], roots, cwd = scratch, cli = CLI }: Connecting = {},
   ): Promise<McpClient> {
     const capabilities = roots === undefined ? {} : { roots: {} };
     const client = new Client(
@@ -53,7 +55,7 @@ export class McpClient {
       const uris = roots.map((at) => pathToFileURL(at).href);
       client.setRequestHandler('roots/list', () => ({ roots: uris.map((uri) => ({ uri })) }));
     }
-    const command = { command: process.execPath, args: [CLI, 'mcp', ...args], env, cwd };
+    const command = { command: process.execPath, args: [cli, 'mcp', ...args], env, cwd };
     const transport = new StdioClientTransport(command);
     await client.connect(transport);
     return new McpClient(client, transport);
