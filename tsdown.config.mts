@@ -1,6 +1,7 @@
 // The TypeScript that is published: `open-design/` for ESM and CommonJS, the command line as ESM.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 import { defineConfig, type Rolldown, type UserConfig } from 'tsdown';
 
@@ -20,12 +21,14 @@ const listBundled: Rolldown.Plugin = {
   },
 };
 
+// The addon is always reached by the package's own name, so that bundlers can leave it out.
+const EXTERNAL = ['codex-image', '#addon'];
+
 const common: UserConfig = {
   outDir: 'dist',
   target: 'node20',
   plugins: [listBundled],
-  // The addon is always reached by the package's own name, so that bundlers can leave it out.
-  deps: { neverBundle: ['codex-image', '#addon'] },
+  deps: { neverBundle: EXTERNAL },
 };
 
 export default defineConfig([
@@ -40,12 +43,12 @@ export default defineConfig([
   },
   {
     ...common,
+    // Files of their own, which the command line loads when it needs them.
+    deps: { neverBundle: [...EXTERNAL, './mcp.mjs', './sixel.mjs'] },
     entry: { cli: 'bin/codex-image.mts' },
     format: 'esm',
     dts: false,
-    deps: { neverBundle: ['codex-image', '#addon', './sixel.mjs'] },
   },
-  // A file of its own, which the command line loads when a terminal needs it.
   {
     ...common,
     entry: { sixel: 'bin/sixel.mts' },
@@ -54,6 +57,18 @@ export default defineConfig([
     minify: true,
     // The package `sixel` sets this variable without declaring it, which a module must not do.
     banner: 'var UPNG;',
+  },
+  {
+    ...common,
+    alias: {
+      '@modelcontextprotocol/server/_shims': fileURLToPath(
+        new URL('bin/mcp/sdk-shims.mts', import.meta.url),
+      ),
+    },
+    entry: { mcp: 'bin/mcp.mts' },
+    format: 'esm',
+    dts: false,
+    minify: true,
   },
   // Alone, so that the command line shares no file with it.
   {

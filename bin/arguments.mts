@@ -6,6 +6,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { CheckOptions, GenerateOptions, RecoverOptions } from 'codex-image';
 
 import { CommandError, sentence } from './failure.mjs';
+import type { Settings } from './mcp/draw.mjs';
 import { nearest } from './nearest.mjs';
 
 /** Selects what is printed, and in which form. */
@@ -29,6 +30,7 @@ export type Command =
   | { do: 'help' }
   | { do: 'version' }
   | { do: 'check'; mode: OutputMode; options: CheckOptions }
+  | { do: 'mcp'; mode: OutputMode; settings: Settings }
   | { do: 'recover'; mode: OutputMode; target: Target; options: RecoverOptions }
   | DrawCommand
   | RepeatCommand
@@ -76,6 +78,7 @@ const OPTIONS = {
   'codex-home': { type: 'string' },
   model: { type: 'string' },
   sandbox: { type: 'string' },
+  root: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
 } as const satisfies ParseArgsConfig['options'];
@@ -106,6 +109,17 @@ export function parse(args: string[], hasInput: boolean): Command {
     codexHome: absolute('--codex-home', values['codex-home']),
   };
   const [prompt, ...more] = positionals;
+  const isWord = !tokens.some(({ kind }) => kind === 'option-terminator');
+  if (prompt === 'mcp' && isWord) {
+    if (more.length > 0) throw usage(`mcp takes no prompt: “${more[0]}”`);
+    const other = tokens.find((token) => token.kind === 'option' && !FOR_MCP.has(token.name));
+    if (other?.kind === 'option') throw usage(`mcp does not take ${other.rawName}`, other.rawName);
+    const root = absolute('--root', values.root);
+    const timeoutMs = milliseconds(values.timeout);
+    const settings = { ...where, model: values.model, timeoutMs, root };
+    return { do: 'mcp', mode, settings };
+  }
+  if (values.root !== undefined) throw usage('--root is an option of mcp', '--root');
   if (prompt !== undefined && (values.check === true || values.recover !== undefined)) {
     const flag = values.check === true ? '--check' : '--recover';
     throw usage(`${flag} takes no prompt: “${prompt}”`, flag);
@@ -147,7 +161,7 @@ export function parse(args: string[], hasInput: boolean): Command {
   if (more.length > 0) throw usage('The prompt is one argument: put it in quotes');
   if (prompt.trim() === '') throw usage('The prompt is blank');
   const meant = COMMANDS.get(prompt);
-  if (meant !== undefined && !tokens.some(({ kind }) => kind === 'option-terminator')) {
+  if (meant !== undefined && isWord) {
     const advice = `Did you mean \`${meant}\`? To draw the word, put -- before it`;
     throw usage(`“${prompt}” is not taken for a prompt. ${advice}`);
   }
@@ -195,6 +209,9 @@ const COMMANDS = new Map([
   ['help', 'codex-image --help'],
   ['login', 'codex login'],
 ]);
+
+/** The options of `mcp`. What a tool may do is not among them: its caller may be steered. */
+const FOR_MCP = new Set(['codex', 'codex-home', 'model', 'root', 'timeout']);
 
 const AFTER_DASHES = 'If the prompt begins with “-”, put -- before it';
 

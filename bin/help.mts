@@ -9,6 +9,7 @@ Usage: codex-image [options] PROMPT   PROMPT is one argument, or - to read stdin
        codex-image --check            whether this machine can draw; what to do
        codex-image --check --quota    also what is left of your limits; online
        codex-image --recover THREAD   the picture of an earlier run, once more
+       codex-image mcp                a server for agents (MCP) on stdin, stdout
 
 You need the Codex CLI (\`npm install -g @openai/codex\`), signed in with ChatGPT
 (\`codex login\`). Pictures count against your ChatGPT plan.
@@ -42,6 +43,9 @@ Codex
       --model NAME      the model, if not Codex's own choice
       --sandbox MODE    auto, read-only, workspace-write or danger-full-access
 
+Of these, mcp takes --codex, --codex-home, --model and --timeout, and
+      --root DIR        the only directory that its tools use
+
 Output
       --json            one JSON object a line on stdout: progress, and a
                         result or error for each picture
@@ -52,7 +56,7 @@ Output
   -V, --version         the version
 
 stdout has the path of the written file, and nothing else. A prompt that begins
-with - needs -- before it.
+with - needs -- before it, and so does the word mcp.
 
 Exit codes
     0  the picture is written; or --check found nothing in the way

@@ -58,6 +58,12 @@ async function perform(command: Command, reporter: Reporter, args: string[]): Pr
       await reporter.readiness(readiness, command);
       return readiness.ready ? EXIT.ok : EXIT.notReady;
     }
+    case 'mcp': {
+      // Outside of the bundle of the command line: no other command needs it.
+      const { serveMcp } = await import('./mcp.mjs');
+      await serveMcp(command.settings, stopOnSignal());
+      return EXIT.ok;
+    }
     case 'recover': {
       const destination = await destinationFor(command.target, 'picture');
       const { recoverCodexImage } = await loadAddon();

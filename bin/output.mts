@@ -32,14 +32,19 @@ export async function prepare(
   const named = file ?? path.join(directory, `${nameFrom(title)}.png`);
   const destination = { file: path.resolve(named), force, anyName };
   if (!anyName) await refuseToReplace(destination);
-  const probe = temporaryBeside(destination.file);
+  await checkWritable(destination);
+  return destination;
+}
+
+/** Throws if the directory of the image takes no file. */
+export async function checkWritable({ file }: Destination): Promise<void> {
+  const probe = temporaryBeside(file);
   try {
     await (await open(probe, 'wx')).close();
     await unlessHeld(() => rm(probe));
   } catch (error) {
-    throw unwritable(destination.file, error);
+    throw unwritable(file, error);
   }
-  return destination;
 }
 
 /**
@@ -184,6 +189,14 @@ export function nameFrom(title: string): string {
 
 /** Names of devices on Windows, reserved with any extension. */
 const DEVICE = /^(?:con|prn|aux|nul|(?:com|lpt)[\d¹²³])$/;
+
+/** Whether the system may take the name for something else than a file in its directory. */
+export function isReserved(name: string, platform: NodeJS.Platform): boolean {
+  if (platform !== 'win32') return false;
+  const [stem = ''] = name.toLowerCase().split('.');
+  // A colon begins the name of a stream of the file before it.
+  return /[<>:"|?*]/.test(name) || DEVICE.test(stem.trimEnd());
+}
 
 /** In characters, each of which may take 4 of the 255 bytes that file systems allow. */
 const MAX_NAME = 48;

@@ -108,6 +108,10 @@ describe('a wrong command line', () => {
     ['a batch and a file', ['--batch', 'x.jsonl', '-o', 'x'], /each line may name its own/],
     ['no such batch', ['--batch', 'x.jsonl'], /x\.jsonl cannot be read: no such file/],
     ['a batch from stdin', ['--batch', '-'], /- cannot be read: no such file/],
+    ['a prompt after mcp', ['mcp', 'a fox'], /mcp takes no prompt: “a fox”/],
+    ['a sandbox for mcp', ['mcp', '--sandbox', 'auto'], /mcp does not take --sandbox/],
+    ['JSON for mcp', ['mcp', '--json'], /mcp does not take --json/],
+    ['a root for a prompt', ['a fox', '--root', '.'], /--root is an option of mcp/],
     ['both JSON and the image', ['a fox', '--json', '-o', '-'], /both want stdout/],
   ])(
     'exits with 64 and the reason, and starts no turn: %s',
@@ -178,7 +182,7 @@ describe('the prompt', () => {
     );
   });
 
-  test.for(['help', 'check', 'login'])(
+  test.for(['help', 'check', 'login', 'mcp'])(
     'may be the word %s after --',
     async (word, { codex, commandEnv }) => {
       expect((await recorded(codex, commandEnv, ['-q', '--', word])).stdin).toContain(

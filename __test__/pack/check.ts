@@ -36,6 +36,7 @@ const FILES = [
   NOTICES,
   'dist/cli.mjs',
   'dist/demo-backend.mjs',
+  'dist/mcp.mjs',
   'dist/models.d.mts',
   'dist/models.d.ts',
   'dist/models.js',
