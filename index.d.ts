@@ -219,6 +219,9 @@ export interface CodexImageLoadError extends Error {
   toJSON(): CodexImageLoadErrorData
 }
 
+/** A `CodexImageLoadError` as data. */
+export type CodexImageLoadErrorData = Omit<CodexImageLoadError, 'stack' | 'cause' | 'toJSON'>
+
 /** The aspect ratio that Codex was asked for, and that of the image. Images are never resized. */
 export interface Aspect {
   /** Width to height, as in the option `aspect`, `'1:1'` by default. */
@@ -234,9 +237,6 @@ export interface Aspect {
    */
   matches: boolean
 }
-
-/** A `CodexImageLoadError` as data. */
-export type CodexImageLoadErrorData = Omit<CodexImageLoadError, 'stack' | 'cause' | 'toJSON'>
 
 /**
  * Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
