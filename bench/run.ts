@@ -10,6 +10,7 @@ import { decompressionBombs } from './sections/decompression-bombs.js';
 import { eventLoop } from './sections/event-loop.js';
 import { largeDaemon } from './sections/large-daemon.js';
 import { lean } from './sections/lean.js';
+import { mcp } from './sections/mcp.js';
 import { memory } from './sections/memory.js';
 import { overhead } from './sections/overhead.js';
 import { pngCheck } from './sections/png-check.js';
@@ -32,6 +33,7 @@ const SECTIONS: Record<string, () => Promise<Section>> = {
   'png-check': pngCheck,
   'decompression-bombs': decompressionBombs,
   readiness,
+  mcp,
   spawn,
 };
 

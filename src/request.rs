@@ -66,8 +66,8 @@ impl Draft {
 pub struct Request {
     /// Description of the image; not blank.
     pub prompt: String,
-    /// Width to height, e.g. `16:9`.
-    pub aspect: String,
+    /// Width to height, e.g. `16:9`; [`DEFAULT_ASPECT`] if absent.
+    pub aspect: Option<String>,
     /// Absolute path of the CLI; searched for if absent.
     pub codex_path: Option<PathBuf>,
     /// The home of Codex.
@@ -108,6 +108,9 @@ pub struct Request {
     pub trust: Trust<'static>,
 }
 
+/// Aspect ratio that Codex is asked for if the caller names none.
+pub const DEFAULT_ASPECT: &str = "1:1";
+
 /// An option that is a boolean.
 #[derive(Debug, Clone, Copy)]
 pub struct Switch {
@@ -125,6 +128,9 @@ pub const REQUIRE_VERIFIED: Switch = Switch { option: "requireVerified", default
 pub const TRANSPARENT: Switch = Switch { option: "transparent", default: false };
 /// Whether to switch off features of Codex that drawing does not need.
 pub const LEAN: Switch = Switch { option: "lean", default: true };
+
+/// Whether a readiness check asks for the quota.
+pub const QUOTA: Switch = Switch { option: "quota", default: false };
 
 /// An option that is a whole number.
 #[derive(Debug, Clone, Copy)]
@@ -220,7 +226,7 @@ impl Request {
     pub fn new(prompt: String) -> Self {
         Self {
             prompt,
-            aspect: "1:1".to_owned(),
+            aspect: None,
             codex_path: None,
             codex_home: CodexHome::named(PathBuf::new()),
             env: Environment::new(Vec::new()),
@@ -241,6 +247,12 @@ impl Request {
             max_reconnects: MAX_RECONNECTS.default,
             trust: OPENAI,
         }
+    }
+
+    /// The aspect ratio that Codex is asked for.
+    #[must_use]
+    pub fn aspect(&self) -> &str {
+        self.aspect.as_deref().unwrap_or(DEFAULT_ASPECT)
     }
 
     /// Returns a copy of the path of Codex's home.

@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 
 import { events, run, test, type CommandEnvironment } from '../support/cli/command.js';
+import { withClient } from '../support/mcp/client.js';
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Makes a copy of the package without an addon. `loading.spec.ts` has the other reasons. */
 async function withoutAddon({ scratch }: CommandEnvironment): Promise<string> {
   const home = path.join(scratch, 'package');
-  for (const name of ['package.json', 'index.js', 'loader', 'dist/cli.mjs']) {
+  for (const name of ['package.json', 'index.js', 'loader', 'dist/cli.mjs', 'dist/mcp.mjs']) {
     await cp(path.join(PACKAGE, name), path.join(home, name), { recursive: true });
   }
   return path.join(home, 'dist', 'cli.mjs');
@@ -73,4 +74,21 @@ test('a variable that names the addon of another package is ignored', async ({ c
   const env = { NAPI_RS_NATIVE_LIBRARY_PATH: process.execPath };
   const { stdout } = await run(commandEnv, ['--check'], { env });
   expect(stdout.toString()).toMatch(/eady to draw/);
+});
+
+test('the MCP server works without the addon, and its tools name what is missing', async ({
+  commandEnv,
+}) => {
+  const cli = await withoutAddon(commandEnv);
+  const [checked, drawn] = await withClient(commandEnv, { cli }, async (client) => [
+    await client.call('check_codex'),
+    await client.call('generate_image', { prompt: 'a fox' }),
+  ]);
+  const problem = {
+    code: 'CODEX_IMAGE_ADDON_UNAVAILABLE',
+    message: expect.stringMatching(/^The package codex-image-[\w-]+, .* is not installed: .*\.$/),
+  };
+  expect(checked?.structuredContent).toMatchObject({ ready: false, problems: [problem] });
+  expect(drawn?.isError).toBe(true);
+  expect(drawn?.structuredContent).toMatchObject({ images: [], failures: [problem] });
 });

@@ -93,7 +93,25 @@ describe('a wrong command line', () => {
       ['--check', 'A fox.'],
       /takes no prompt: “A fox.” `codex-image --help`/,
     ],
+    ['a quota without a check', ['a fox', '--quota'], /--quota belongs to --check/],
     ['a recovery of a prompt', ['--recover', 'x', 'a fox'], /--recover takes no prompt/],
+    ['no number of pictures', ['a fox', '-n', 'many'], /-n must be .* from 1 to 100, not “many”/],
+    ['no picture at all', ['a fox', '--count=0'], /-n must be a number from 1 to 100, not “0”/],
+    ['too many pictures', ['a fox', '-n101'], /-n must be .* not “101”/],
+    ['several pictures on stdout', ['a fox', '-n2', '-o', '-'], /-n .* stdout takes one picture/],
+    ['several of a bad aspect', ['a fox', '-n2', '-a', 'wide'], /`--aspect`: .*like '16:9'/],
+    ['several of no reference', ['a fox', '-n2', '-r', 'b.png'], /“b.png” cannot be read: no such/],
+    ['two kinds of several', ['-n2', '--batch', 'x.jsonl'], /--batch and --count exclude/],
+    ['several recoveries', ['--recover', 'x', '-n', '2'], /--recover and --count exclude/],
+    ['a check of a batch', ['--check', '--batch', 'x.jsonl'], /--check and --batch exclude/],
+    ['a batch and a prompt', ['--batch', 'x.jsonl', 'a fox'], /--batch takes no prompt: “a fox”/],
+    ['a batch and a file', ['--batch', 'x.jsonl', '-o', 'x'], /each line may name its own/],
+    ['no such batch', ['--batch', 'x.jsonl'], /x\.jsonl cannot be read: no such file/],
+    ['a batch from stdin', ['--batch', '-'], /- cannot be read: no such file/],
+    ['a prompt after mcp', ['mcp', 'a fox'], /mcp takes no prompt: “a fox”/],
+    ['a sandbox for mcp', ['mcp', '--sandbox', 'auto'], /mcp does not take --sandbox/],
+    ['JSON for mcp', ['mcp', '--json'], /mcp does not take --json/],
+    ['a root for a prompt', ['a fox', '--root', '.'], /--root is an option of mcp/],
     ['both JSON and the image', ['a fox', '--json', '-o', '-'], /both want stdout/],
   ])(
     'exits with 64 and the reason, and starts no turn: %s',
@@ -164,7 +182,7 @@ describe('the prompt', () => {
     );
   });
 
-  test.for(['help', 'check', 'login'])(
+  test.for(['help', 'check', 'login', 'mcp'])(
     'may be the word %s after --',
     async (word, { codex, commandEnv }) => {
       expect((await recorded(codex, commandEnv, ['-q', '--', word])).stdin).toContain(
