@@ -256,6 +256,22 @@ export declare function checkCodex(options?: CheckOptions | null | undefined): P
  */
 export declare function codexNeedsDangerFullAccessSandbox(platform?: string | null | undefined, env?: Record<string, string | undefined> | null | undefined): boolean
 
+/** The C2PA manifest of a PNG file: who signed it, and whether that holds. */
+export interface ContentCredentials {
+  /** Whether the signature and all hashes hold for exactly these bytes. */
+  intact: boolean
+  /** Whether they do, and the signature is that of OpenAI's media service. */
+  trusted: boolean
+  /** The holder of the signing certificate. Proven only if `trusted` is true. */
+  signer?: string
+  /** The program that made the manifest. Proven only if `trusted` is true. */
+  generator?: string
+  /** The time of signing, if OpenAI's time stamp authority confirms it. */
+  signedAt?: Date
+  /** The first problem, as a sentence; absent if everything holds. */
+  problem?: string
+}
+
 /**
  * Draws one image with the user's own signed-in Codex CLI and resolves with the bytes of the PNG
  * file.
@@ -295,14 +311,16 @@ export interface GeneratedImage {
   source: 'store' | 'workspace' | 'rollout'
   /**
    * Whether the image provably came from image_gen: it is in this thread's store, to which the
-   * agent could not write, or this thread's record holds the same bytes. Always false if the
-   * requested sandbox was not in force.
+   * agent could not write, or this thread's record holds the same bytes, or OpenAI's service
+   * signed it during the call. Only the last counts if the requested sandbox was not in force.
    */
   verified: boolean
   /** The version of the CLI: that of its npm package, or the output of `--version`. */
   codexVersion?: string
   /** The prompt that the image model received, if this package read it in the thread's record. */
   revisedPrompt?: string
+  /** The content credentials of the image, as `readContentCredentials` finds them. */
+  contentCredentials?: ContentCredentials
   /** The tokens of the turn; absent if it was stopped before Codex reported them. */
   usage?: Usage
   /** Duration of each step. */
@@ -393,6 +411,15 @@ export interface QuotaUnknown {
   /** The fix, in one line for end users. */
   fix: string
 }
+
+/**
+ * Reads and verifies the content credentials of a PNG file: the C2PA manifest that OpenAI's media
+ * service signs into each image. Offline, and off the JavaScript thread. Resolves with null if the
+ * file has none.
+ *
+ * Rejects with `INVALID_OPTIONS` if the bytes are no PNG.
+ */
+export declare function readContentCredentials(png: Uint8Array): Promise<ContentCredentials | null>
 
 /** The result of a check whether this machine can draw. */
 export interface Readiness {
