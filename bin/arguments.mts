@@ -126,7 +126,7 @@ export function parse(args: string[], hasInput: boolean): Command {
   if (prompt !== undefined && flag !== undefined) {
     throw usage(`--${flag} takes no prompt: “${prompt}”`, `--${flag}`);
   }
-  const [one, another] = KINDS.filter((flag) => values[flag] !== undefined);
+  const [one, another] = KINDS.filter((name) => values[name] !== undefined);
   if (another !== undefined) {
     throw usage(`--${one} and --${another} exclude each other`, `--${another}`);
   }
