@@ -1,5 +1,5 @@
-// The MCP server of `codex-image mcp`. Built to a file of its own, `dist/mcp.mjs`, because only this
-// command needs the SDK.
+// The MCP server of `codex-image mcp`. Built to a file of its own, `dist/mcp.mjs`, because only
+// this command needs the SDK.
 
 import { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
