@@ -1,5 +1,5 @@
-// The directories that a call may use, and the check that a path lies within them. Paths come from a
-// model, which a web page may steer.
+// The directories that a call may use, and the check that a path lies within them. Paths come from
+// a model, which a web page may steer.
 
 import { lstat, realpath } from 'node:fs/promises';
 import path from 'node:path';
