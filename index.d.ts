@@ -18,7 +18,8 @@ export interface GenerateOptions {
   prompt: string
   /**
    * Aspect ratio, width to height, as two whole numbers; `'1:1'` by default. Codex is asked for it,
-   * but the image may have another one.
+   * but the image may have another one: see `GeneratedImage.aspect`. Images are not resized. If you
+   * give this option, an image that differs by more than 3 per cent has a warning.
    */
   aspect?: string | null | undefined
   /**
@@ -123,10 +124,20 @@ export interface RecoverOptions {
 }
 
 /**
- * Options of a readiness check. Every option may be absent, undefined or null, and means the same
- * as in `GenerateOptions`.
+ * Options of a readiness check. Every option may be absent, undefined or null. All but `quota` mean
+ * the same as in `GenerateOptions`.
  */
-export type CheckOptions = Pick<GenerateOptions, 'codexPath' | 'codexHome' | 'env' | 'config'>
+export interface CheckOptions extends Pick<
+  GenerateOptions,
+  'codexPath' | 'codexHome' | 'env' | 'config'
+> {
+  /**
+   * Whether to ask what is left of the account's limits; false by default, because it uses the
+   * network. The check starts `codex app-server` for it, and stops it. As at every start, Codex
+   * renews an expired login in `auth.json`, and creates its own databases in its home.
+   */
+  quota?: boolean | null | undefined
+}
 
 /** The code of a failed call. Stable: programs may switch on it. */
 export type CodexImageErrorCode =
@@ -204,11 +215,35 @@ export interface CodexImageLoadError extends Error {
   fix: string
   /** The words of Node or of the system, if one of them refused to load the addon. For logs. */
   detail?: string
+  /** Returns the members above as a plain object, as that of a `CodexImageError` does. */
+  toJSON(): CodexImageLoadErrorData
+}
+
+/** A `CodexImageLoadError` as data. */
+export type CodexImageLoadErrorData = Omit<CodexImageLoadError, 'stack' | 'cause' | 'toJSON'>
+
+/** The aspect ratio that Codex was asked for, and that of the image. Images are never resized. */
+export interface Aspect {
+  /** Width to height, as in the option `aspect`, `'1:1'` by default. */
+  requested: string
+  /**
+   * Width to height of the image, as its size reduced to the smallest whole numbers: `'3:2'` for
+   * 1536 by 1024 pixels, `'1672:941'` for 1672 by 941.
+   */
+  received: string
+  /**
+   * Whether the two differ by at most 3 per cent, which is about what rounding the sides makes.
+   * If not, and the option `aspect` was given, the result has a warning.
+   */
+  matches: boolean
 }
 
 /**
  * Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
  * for settings pages.
+ *
+ * With `quota: true` it also asks OpenAI, through Codex, what is left of the account's limits.
+ * That uses the network, costs nothing, and takes about half a second, at most 15.
  *
  * If the disk of `CODEX_HOME`, or the user database that names the home, leaves a request
  * unanswered for two seconds, the login is `'unknown'`, and `LOGIN_UNKNOWN` is a blocking problem.
@@ -242,6 +277,11 @@ export interface GeneratedImage {
   /** In pixels. 0 as for the width. */
   height: number
   /**
+   * The aspect ratio that Codex was asked for, and that of the image; absent after a recovery,
+   * which does not know what was asked for, and if the size is unknown.
+   */
+  aspect?: Aspect
+  /**
    * Whether at least one pixel is not fully opaque. False if the pixels cannot be decoded, which
    * only `validation: 'signature'` accepts.
    */
@@ -272,12 +312,12 @@ export interface GeneratedImage {
 }
 
 /**
- * Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also
- * true for errors of another realm, where `instanceof Error` is false, and for what `toJSON`
- * returned, after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`,
- * its `resetsAt` is a string.
+ * Returns whether a value is a `CodexImageError` or a `CodexImageLoadError`, such as one of a
+ * worker. Goes by its `name` and `code`, so it is also true for errors of another realm, where
+ * `instanceof Error` is false, and for what `toJSON` returned, after `postMessage` or
+ * `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`, its `resetsAt` is a string.
  */
-export declare function isCodexImageError(value: unknown): value is CodexImageError
+export declare function isCodexImageError(value: unknown): value is CodexImageError | CodexImageLoadError
 
 /** A progress event, the second argument of `onProgress`. */
 export interface ProgressEvent {
@@ -289,6 +329,69 @@ export interface ProgressEvent {
   elapsedMs: number
   /** The Codex thread, once it has started. */
   threadId?: string
+}
+
+/**
+ * What is left of an account's limits, as Codex's app-server reports it
+ * (`account/rateLimits/read`).
+ */
+export interface Quota {
+  /**
+   * The limits, those of Codex's own turns first. Empty if nothing is known, or if there are
+   * none.
+   */
+  limits: Array<QuotaLimit>
+  /** The account's plan, in OpenAI's words, such as `plus`. */
+  plan?: string
+  /** The account's credits, which OpenAI uses beyond the limits. */
+  credits?: QuotaCredits
+  /**
+   * The reason for which OpenAI refuses turns now, in its own words, such as
+   * `rate_limit_reached`; absent if it names none.
+   */
+  reached?: string
+  /** The reason why nothing is known; absent if Codex has answered. */
+  unknown?: QuotaUnknown
+}
+
+/** Credits of an account. */
+export interface QuotaCredits {
+  /** Whether the account has credits. */
+  available: boolean
+  /** Whether they are unlimited. */
+  unlimited: boolean
+  /** The balance, in OpenAI's words. */
+  balance?: string
+}
+
+/** One limit of an account: what may be used within one period. */
+export interface QuotaLimit {
+  /** OpenAI's id of what is limited. `codex` stands for Codex's own turns. */
+  id: string
+  /** OpenAI's name for it, for end users. */
+  name?: string
+  /** Which of its two periods this is. `primary` is the shorter one. */
+  window: 'primary' | 'secondary'
+  /** The used part, in per cent. 100 or more if nothing is left. */
+  usedPercent: number
+  /** The length of the period, in minutes, such as 300 or 10080. */
+  windowMinutes?: number
+  /** The time at which the period ends and the limit is whole again. */
+  resetsAt?: Date
+}
+
+/** Reason why the quota is unknown. */
+export interface QuotaUnknown {
+  /**
+   * The code. `UNSUPPORTED`: this version of Codex does not tell. `TIMEOUT`: no answer in time.
+   * `BACKEND_ERROR`: Codex could not get it from OpenAI. `CODEX_FAILED`: Codex ended without an
+   * answer. The others are those of a failed call.
+   */
+  code: 'UNSUPPORTED' | 'TIMEOUT' | 'BACKEND_ERROR' | 'CODEX_FAILED' | 'CODEX_NOT_FOUND' | 'SPAWN_FAILED' | 'NOT_SIGNED_IN' | 'API_KEY_LOGIN' | 'WORKSPACE_FAILED'
+  /** The reason, in one line for end users. */
+  message: string
+  /** The fix, in one line for end users. */
+  fix: string
 }
 
 /** The result of a check whether this machine can draw. */
@@ -305,6 +408,11 @@ export interface Readiness {
   imageTool: 'likely' | 'unlikely'
   /** Problems that keep this machine from drawing, and hints. */
   problems: Array<ReadinessProblem>
+  /**
+   * What is left of the account's limits; present only with the option `quota`. A limit that is
+   * used up is not a problem: whether Codex still draws, only a call can show.
+   */
+  quota?: Quota
 }
 
 /** A problem that keeps this machine from drawing, or a hint. */

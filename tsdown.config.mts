@@ -1,8 +1,25 @@
 // The TypeScript that is published: `open-design/` for ESM and CommonJS, the command line as ESM.
 
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { defineConfig, type UserConfig } from 'tsdown';
+import { defineConfig, type Rolldown, type UserConfig } from 'tsdown';
+
+/** Lists the npm modules of which a bundle has code, for THIRD-PARTY-NOTICES.txt. */
+const listBundled: Rolldown.Plugin = {
+  name: 'list-bundled',
+  generateBundle({ format }, files) {
+    const chunks = Object.values(files).filter((file) => file.type === 'chunk');
+    const modules = chunks.flatMap((chunk) =>
+      Object.entries(chunk.modules).flatMap(([id, { renderedLength }]) =>
+        id.includes('node_modules') && renderedLength > 0 ? [id] : [],
+      ),
+    );
+    const name = `${chunks.map((chunk) => chunk.name).join('-')}.${format}.json`;
+    mkdirSync('.cache/bundled', { recursive: true });
+    writeFileSync(`.cache/bundled/${name}`, JSON.stringify(modules));
+  },
+};
 
 // The addon is always reached by the package's own name, so that bundlers can leave it out.
 const EXTERNAL = ['codex-image', '#addon'];
@@ -10,6 +27,7 @@ const EXTERNAL = ['codex-image', '#addon'];
 const common: UserConfig = {
   outDir: 'dist',
   target: 'node20',
+  plugins: [listBundled],
   deps: { neverBundle: EXTERNAL },
 };
 
@@ -25,11 +43,20 @@ export default defineConfig([
   },
   {
     ...common,
-    // A file of its own, which `codex-image mcp` imports.
-    deps: { neverBundle: [...EXTERNAL, './mcp.mjs'] },
+    // Files of their own, which the command line loads when it needs them.
+    deps: { neverBundle: [...EXTERNAL, './mcp.mjs', './sixel.mjs'] },
     entry: { cli: 'bin/codex-image.mts' },
     format: 'esm',
     dts: false,
+  },
+  {
+    ...common,
+    entry: { sixel: 'bin/sixel.mts' },
+    format: 'esm',
+    dts: false,
+    minify: true,
+    // The package `sixel` sets this variable without declaring it, which a module must not do.
+    banner: 'var UPNG;',
   },
   {
     ...common,

@@ -6,10 +6,20 @@ export async function loadAddon(): Promise<typeof import('codex-image')> {
 }
 
 /**
- * Height of a character cell of the terminal behind stderr divided by its width. Undefined if the
- * terminal does not report it.
+ * Size in pixels of a character cell of the terminal behind stderr. Undefined if the terminal does
+ * not report it.
  */
-export async function terminalCellRatio(): Promise<number | undefined> {
+export async function terminalCell(): Promise<{ width: number; height: number } | undefined> {
   const { default: addon } = await import('#addon');
-  return addon.terminalCellRatio() ?? undefined;
+  const [width, height] = addon.terminalCell() ?? [];
+  return width === undefined || height === undefined ? undefined : { width, height };
+}
+
+/**
+ * The features that the terminal behind stdin and stderr says it has, as the numbers of its primary
+ * device attributes. Empty if it does not answer, or cannot be asked now.
+ */
+export async function terminalAttributes(): Promise<number[]> {
+  const { default: addon } = await import('#addon');
+  return addon.terminalAttributes();
 }

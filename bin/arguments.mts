@@ -32,22 +32,39 @@ export type Command =
   | { do: 'check'; mode: OutputMode; options: CheckOptions }
   | { do: 'mcp'; mode: OutputMode; settings: Settings }
   | { do: 'recover'; mode: OutputMode; target: Target; options: RecoverOptions }
-  | {
-      do: 'draw';
-      mode: OutputMode;
-      target: Target;
-      /** `-` stands for stdin. */
-      prompt: string;
-      /** As the user wrote them. */
-      references: string[];
-      options: Omit<GenerateOptions, 'prompt'>;
-    };
+  | DrawCommand
+  | RepeatCommand
+  | BatchCommand;
+
+export interface DrawCommand {
+  do: 'draw';
+  mode: OutputMode;
+  target: Target;
+  /** `-` stands for stdin. */
+  prompt: string;
+  /** As the user wrote them. */
+  references: string[];
+  options: Omit<GenerateOptions, 'prompt'>;
+}
+
+/** Draws one prompt several times. */
+export type RepeatCommand = Omit<DrawCommand, 'do'> & { do: 'repeat'; count: number };
+
+/** Draws the lines of a file. Its options are the defaults of all lines. */
+export type BatchCommand = Omit<DrawCommand, 'do' | 'target' | 'prompt'> & {
+  do: 'batch';
+  /** As the user wrote it. */
+  file: string;
+  force: boolean;
+};
 
 const OPTIONS = {
   output: { type: 'string', short: 'o' },
   aspect: { type: 'string', short: 'a' },
   ref: { type: 'string', short: 'r', multiple: true },
   transparent: { type: 'boolean', short: 't' },
+  count: { type: 'string', short: 'n' },
+  batch: { type: 'string' },
   timeout: { type: 'string' },
   force: { type: 'boolean', short: 'f' },
   json: { type: 'boolean' },
@@ -55,6 +72,7 @@ const OPTIONS = {
   verbose: { type: 'boolean', short: 'v' },
   'no-preview': { type: 'boolean' },
   check: { type: 'boolean' },
+  quota: { type: 'boolean' },
   recover: { type: 'string' },
   codex: { type: 'string' },
   'codex-home': { type: 'string' },
@@ -106,7 +124,14 @@ export function parse(args: string[], hasInput: boolean): Command {
     const flag = values.check === true ? '--check' : '--recover';
     throw usage(`${flag} takes no prompt: “${prompt}”`, flag);
   }
-  if (values.check === true) return { do: 'check', mode, options: where };
+  const [one, another] = KINDS.filter((flag) => values[flag] !== undefined);
+  if (another !== undefined) {
+    throw usage(`--${one} and --${another} exclude each other`, `--${another}`);
+  }
+  if (values.check === true) {
+    return { do: 'check', mode, options: { ...where, quota: values.quota } };
+  }
+  if (values.quota === true) throw usage('--quota belongs to --check', '--quota');
 
   const target: Target = {
     file: values.output === '-' ? undefined : fileName('--output', values.output),
@@ -117,6 +142,15 @@ export function parse(args: string[], hasInput: boolean): Command {
   if (values.recover !== undefined) {
     const options = { threadId: values.recover, codexHome: where.codexHome };
     return { do: 'recover', mode, target, options };
+  }
+
+  if (values.batch !== undefined) {
+    if (prompt !== undefined) throw usage(`--batch takes no prompt: “${prompt}”`, '--batch');
+    if (values.output !== undefined) {
+      throw usage('--batch takes no --output: each line may name its own', '--output');
+    }
+    const file = fileName('--batch', values.batch);
+    return { do: 'batch', mode, file, force: target.force, ...readPictureOptions(values, where) };
   }
 
   if (prompt === undefined) {
@@ -131,6 +165,22 @@ export function parse(args: string[], hasInput: boolean): Command {
     const advice = `Did you mean \`${meant}\`? To draw the word, put -- before it`;
     throw usage(`“${prompt}” is not taken for a prompt. ${advice}`);
   }
+  const pictureOptions = readPictureOptions(values, where);
+  const draw: DrawCommand = { do: 'draw', mode, target, prompt, ...pictureOptions };
+  const count = values.count === undefined ? 1 : countOf(values.count);
+  if (count === 1) return draw;
+  if (target.toStdout)
+    throw usage('-n and “-o -” exclude each other: stdout takes one picture', '-n');
+  return { ...draw, do: 'repeat', count };
+}
+
+/** Options of which a command takes only one. */
+const KINDS = ['check', 'recover', 'batch', 'count'] as const;
+
+function readPictureOptions(
+  values: ReturnType<typeof read>['values'],
+  where: Pick<GenerateOptions, 'codexPath' | 'codexHome'>,
+): Pick<DrawCommand, 'references' | 'options'> {
   const references = values.ref ?? [];
   const options = {
     ...where,
@@ -141,7 +191,16 @@ export function parse(args: string[], hasInput: boolean): Command {
     model: values.model,
     sandbox: values.sandbox as GenerateOptions['sandbox'],
   };
-  return { do: 'draw', mode, target, prompt, references, options };
+  return { references, options };
+}
+
+/** Higher numbers are more likely mistyped than meant. */
+const MAX_COUNT = 100;
+
+function countOf(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= MAX_COUNT) return count;
+  throw usage(`-n must be a number from 1 to ${MAX_COUNT}, not “${text}”`, '-n');
 }
 
 /** Words that other tools have as commands. A picture of one would count against the plan. */
@@ -205,11 +264,16 @@ function absolute(flag: string, file: string | undefined): string | undefined {
 /** Refuses names that can only be those of directories. */
 function fileName<T extends string | undefined>(flag: string, name: T): T {
   filled(flag, name);
-  const last = name?.split(path.sep === '/' ? '/' : /[\\/]/).at(-1);
-  if (last === '' || last === '.' || last === '..') {
+  if (name !== undefined && namesDirectory(name)) {
     throw usage(`${flag} names a directory, not a file: “${name}”`, flag);
   }
   return name;
+}
+
+/** Whether a name can only be that of a directory. */
+export function namesDirectory(name: string): boolean {
+  const last = name.split(path.sep === '/' ? '/' : /[\\/]/).at(-1);
+  return last === '' || last === '.' || last === '..';
 }
 
 function filled<T extends string | undefined>(flag: string, text: T): T {

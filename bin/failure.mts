@@ -26,6 +26,7 @@ export type StopSignal = keyof typeof SIGNAL_EXITS;
 
 type Code =
   | CodexImageErrorCode
+  | 'ALREADY_RUNNING'
   | 'CODEX_IMAGE_ADDON_UNAVAILABLE'
   | 'OUTPUT_EXISTS'
   | 'OUTPUT_FAILED'
@@ -50,6 +51,7 @@ const EXIT_CODES: Record<Exclude<Code, 'STOPPED'>, number> = {
   OUTPUT_EXISTS: EXIT.output,
   OUTPUT_FAILED: EXIT.output,
   WORKSPACE_FAILED: EXIT.output,
+  ALREADY_RUNNING: EXIT.later,
   USAGE_LIMIT: EXIT.later,
   RATE_LIMITED: EXIT.later,
   BACKEND_ERROR: EXIT.later,
@@ -66,7 +68,26 @@ export interface Failure {
   /** Printed with `--verbose`, such as the end of Codex's output. */
   detail?: string | undefined;
   /** Further members for `--json`. */
-  members: object;
+  members: Members;
+}
+
+interface Members {
+  path?: string;
+  threadId?: string;
+  resetsAt?: Date;
+  problems?: Problem[];
+  [member: string]: unknown;
+}
+
+/** What is wrong with one of several pictures. */
+export interface Problem {
+  /** The number of the line in the batch, or of the file. */
+  picture: number;
+  /** For people: `line 7`, or `fox-2.png`. */
+  name: string;
+  /** Of the line. */
+  key?: string;
+  message: string;
 }
 
 /** A failure of this command itself. */
@@ -76,7 +97,12 @@ export class CommandError extends Error {
     /** Without its full stop. */
     message: string,
     /** Further members for `--json`. */
-    readonly members: { option?: string; path?: string; threadId?: string } = {},
+    readonly members: {
+      option?: string;
+      path?: string;
+      threadId?: string;
+      problems?: Problem[];
+    } = {},
     /** Printed with `--verbose`. */
     readonly detail?: string,
   ) {
@@ -86,14 +112,20 @@ export class CommandError extends Error {
 
 /** The error for an output that the system refuses to write. */
 export function unwritable(file: string, error: unknown): CommandError {
-  const { code, errno, message } = error as NodeJS.ErrnoException;
+  const { code } = error as NodeJS.ErrnoException;
   const directory = path.dirname(file);
   // Some directories refuse every file with ENOENT, such as /proc.
   if (code === 'ENOENT' && !existsSync(directory)) {
     return new CommandError('OUTPUT_FAILED', `The directory ${directory} does not exist`);
   }
+  return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${reasonOf(error)}`);
+}
+
+/** The system's reason why a file cannot be read or written. */
+export function reasonOf(error: unknown): string {
+  const { errno, message } = error as NodeJS.ErrnoException;
   const [, reason = message] = getSystemErrorMap().get(errno ?? NaN) ?? [];
-  return new CommandError('OUTPUT_FAILED', `${file} cannot be written: ${reason}`);
+  return reason;
 }
 
 /** The error for a run that a signal has stopped. */
@@ -129,7 +161,7 @@ export function explain(error: unknown, command?: Command): Failure {
       return { code, message: text, exit: EXIT_CODES[code], detail, members };
     }
     const flag = FLAGS.get(option.replace(/\[.*/, '')) ?? option;
-    const references = command?.do === 'draw' ? command.references : [];
+    const references = command !== undefined && 'references' in command ? command.references : [];
     const reference = references.find((_, index) => option === `referenceImages[${index}]`);
     const written = reference === undefined ? flag : `${flag} ${reference}`;
     const text = error.message.replace(`\`${option}\``, () => `\`${written}\``);
@@ -153,6 +185,7 @@ const FLAGS = new Map([
   ['codexPath', '--codex'],
   ['model', '--model'],
   ['prompt', 'PROMPT'],
+  ['quota', '--quota'],
   ['referenceImages', '--ref'],
   ['sandbox', '--sandbox'],
   ['threadId', '--recover'],

@@ -5,7 +5,9 @@ import { readFileSync } from 'node:fs';
 export const HELP = `Draws a picture with your own signed-in Codex CLI, and writes it as a PNG file.
 
 Usage: codex-image [options] PROMPT   PROMPT is one argument, or - to read stdin
+       codex-image [options] --batch FILE   the pictures of a file
        codex-image --check            whether this machine can draw; what to do
+       codex-image --check --quota    also what is left of your limits; online
        codex-image --recover THREAD   the picture of an earlier run, once more
        codex-image mcp                a server for agents (MCP) on stdin, stdout
 
@@ -15,6 +17,7 @@ You need the Codex CLI (\`npm install -g @openai/codex\`), signed in with ChatGP
 Examples
   codex-image "a red fox, flat design" -o fox.png --aspect 16:9
   codex-image "the same fox in the snow" --ref fox.png
+  codex-image "a fox" -n 4 -o fox.png             fox-1.png to fox-4.png
 
 Picture
   -o, --output FILE     the file to write, or - for stdout; by default named
@@ -24,7 +27,15 @@ Picture
   -r, --ref FILE        a picture to start from; up to 5 times
   -t, --transparent     ask for a transparent background
       --timeout TIME    such as 90s, 5m or 1h; a plain number is seconds; 10m by
-                        default
+                        default; for each picture
+
+Several pictures
+  -n, --count N         draw the prompt N times, up to 100
+      --batch FILE      draw each line of FILE, which is a JSON object with the
+                        keys prompt, output, aspect, references, transparent
+
+  The same command again draws only what is missing: after a limit, Ctrl-C or a
+  crash. What was paid for is in a journal beside the files.
 
 Codex
       --codex FILE      the Codex CLI, if not the one of CODEX_BIN or PATH
@@ -36,8 +47,8 @@ Of these, mcp takes --codex, --codex-home, --model and --timeout, and
       --root DIR        the only directory that its tools use
 
 Output
-      --json            one JSON object a line on stdout: progress, then one
-                        result or error
+      --json            one JSON object a line on stdout: progress, and a
+                        result or error for each picture
   -q, --quiet           nothing on stderr but warnings and errors
   -v, --verbose         more about the result, or about what went wrong
       --no-preview      do not show the picture in terminals that could
@@ -54,8 +65,9 @@ Exit codes
    69  this machine is not ready: --check says what to do
    70  something failed: --verbose says more
    73  the output exists, or cannot be written
-   75  not now: a limit, a timeout, trouble on OpenAI's side
+   75  not now: a limit, a timeout, trouble on OpenAI's side, another run
   129, 130, 143, 149  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM, SIGBREAK
+Of several pictures, the first that failed decides.
 `;
 
 /** The version in package.json, which is one level above both `bin/` and `dist/`. */

@@ -1,21 +1,21 @@
 // Runs a command, from its arguments to its exit code.
 
 import { isUtf8 } from 'node:buffer';
-import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { isatty } from 'node:tty';
 
-import type { GeneratedImage } from 'codex-image';
-
 import { loadAddon } from './addon.mjs';
-import { type Command, type OutputMode, parse, type Target, wantsJson } from './arguments.mjs';
-import { CommandError, EXIT, explain, sentence } from './failure.mjs';
+import { type Command, type OutputMode, parse, wantsJson } from './arguments.mjs';
+import { readBatch } from './batch.mjs';
+import { deliver, destinationFor } from './deliver.mjs';
+import { CommandError, EXIT, explain } from './failure.mjs';
 import { HELP, version } from './help.mjs';
-import { type Destination, prepare, save } from './output.mjs';
 import { printable } from './printable.mjs';
 import { forPeople, forPrograms, type Reporter } from './reporter.mjs';
+import { repeat } from './repeat.mjs';
+import { drawSeveral } from './several.mjs';
 import { stopOnSignal } from './stop.mjs';
-import { discardsStdout, ignoreStreamErrors, printIfRead, print } from './streams.mjs';
+import { ignoreStreamErrors, printIfRead } from './streams.mjs';
 
 /** Resolves with the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -30,7 +30,7 @@ export async function main(args: string[]): Promise<number> {
   try {
     command = parse(args, !isatty(0));
     if (command.do !== 'help' && command.do !== 'version') reporter = reporterFor(command.mode);
-    return await perform(command, reporter);
+    return await perform(command, reporter, args);
   } catch (error) {
     const failure = explain(error, command);
     await reporter.failed(failure).catch((another: unknown) => {
@@ -44,7 +44,7 @@ function reporterFor(mode: OutputMode): Reporter {
   return mode.json ? forPrograms() : forPeople(mode);
 }
 
-async function perform(command: Command, reporter: Reporter): Promise<number> {
+async function perform(command: Command, reporter: Reporter, args: string[]): Promise<number> {
   switch (command.do) {
     case 'help':
       await printIfRead(HELP);
@@ -82,7 +82,25 @@ async function perform(command: Command, reporter: Reporter): Promise<number> {
       await deliver(image, destination, reporter);
       return EXIT.ok;
     }
+    case 'repeat': {
+      const prompt = command.prompt === '-' ? await readPrompt() : command.prompt;
+      return drawSeveral(await repeat({ ...command, prompt }), reporter, commandOf(args));
+    }
+    case 'batch':
+      return drawSeveral(await readBatch(command), reporter, commandOf(args));
   }
+}
+
+/** The command line, to be pasted into a shell. */
+function commandOf(args: readonly string[]): string {
+  return ['codex-image', ...args.map(shellWord)].join(' ');
+}
+
+function shellWord(word: string): string {
+  const isWindows = process.platform === 'win32';
+  if ((isWindows ? /^[\w@%+=:,./\\-]+$/ : /^[\w@%+=:,./-]+$/).test(word)) return word;
+  // cmd.exe knows only double quotes.
+  return isWindows ? `"${word}"` : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 async function readPrompt(): Promise<string> {
@@ -91,62 +109,4 @@ async function readPrompt(): Promise<string> {
   const prompt = bytes.toString().replace(/\r?\n$/, '');
   if (prompt.trim() === '') throw new CommandError('USAGE', 'The prompt on stdin is blank');
   return prompt;
-}
-
-/** Checks that the image can be written. Undefined stands for stdout. */
-async function destinationFor(target: Target, title: string): Promise<Destination | undefined> {
-  if (!target.toStdout) return prepare(target, title);
-  if (process.stdout.isTTY) {
-    throw new CommandError('USAGE', 'stdout is a terminal, on which a PNG file is of no use');
-  }
-  if (discardsStdout()) {
-    throw new CommandError('OUTPUT_FAILED', 'stdout is closed, so the picture would be lost');
-  }
-  return undefined;
-}
-
-async function deliver(
-  image: GeneratedImage,
-  destination: Destination | undefined,
-  reporter: Reporter,
-): Promise<void> {
-  const file = await write(image, destination);
-  if (
-    destination !== undefined &&
-    file !== undefined &&
-    !destination.anyName &&
-    file !== destination.file
-  ) {
-    const report = `${destination.file} appeared meanwhile, and was left alone. The picture is in ${file}`;
-    throw new CommandError('OUTPUT_EXISTS', report, { path: file });
-  }
-  image.warnings.push(...warningsOn(file));
-  await reporter.done(image, file);
-}
-
-function warningsOn(file: string | undefined): string[] {
-  const extension = path.extname(file ?? '');
-  if (!OTHER_FORMATS.test(extension)) return [];
-  return [`The picture is a PNG file, although its name ends with ${extension}.`];
-}
-
-const OTHER_FORMATS = /^\.(?:avif|bmp|gif|heic|ico|jfif|jpe?g|pdf|svg|tiff?|webp)$/i;
-
-/** Writes the image, and returns its file. Undefined stands for stdout. */
-async function write(
-  image: GeneratedImage,
-  destination: Destination | undefined,
-): Promise<string | undefined> {
-  const { png, threadId, warnings } = image;
-  try {
-    if (destination !== undefined)
-      return await save(png, destination, (warning) => warnings.push(warning));
-    await print(png);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof CommandError) || threadId === undefined) throw error;
-    const advice = `codex-image --recover ${threadId} -o FILE`;
-    const report = `${sentence(error.message)} Codex has kept the picture: \`${advice}\``;
-    throw new CommandError(error.code, report, { threadId });
-  }
 }

@@ -19,10 +19,18 @@ export interface Destination {
   anyName: boolean;
 }
 
-/** Checks that the image can be written. `title` names the file if the user gave no name. */
-export async function prepare({ file, force }: Target, title: string): Promise<Destination> {
+/**
+ * Checks that the image can be written. If the user gave no name, `title` names the file, in
+ * `directory`.
+ */
+export async function prepare(
+  { file, force }: Target,
+  title: string,
+  directory = '',
+): Promise<Destination> {
   const anyName = file === undefined;
-  const destination = { file: path.resolve(file ?? `${nameFrom(title)}.png`), force, anyName };
+  const named = file ?? path.join(directory, `${nameFrom(title)}.png`);
+  const destination = { file: path.resolve(named), force, anyName };
   if (!anyName) await refuseToReplace(destination);
   await checkWritable(destination);
   return destination;
@@ -83,11 +91,18 @@ async function statusOf(file: string): Promise<Stats | undefined> {
   }
 }
 
-/** Moves to the first free name of `fox.png`, `fox-2.png`, `fox-3.png`, … */
-async function moveToFree(from: string, file: string): Promise<string> {
+/** `fox.png`, `fox-2.png`, `fox-3.png`, … */
+export function* namesLike(file: string): Generator<string, never> {
   const { dir, name, ext } = path.parse(file);
-  for (let number = 1; ; number += 1) {
-    const to = number === 1 ? file : path.join(dir, `${name}-${number}${ext}`);
+  yield file;
+  for (let number = 2; ; number += 1) yield path.join(dir, `${name}-${number}${ext}`);
+}
+
+/** Moves to the first free name of {@link namesLike}. */
+async function moveToFree(from: string, file: string): Promise<string> {
+  const names = namesLike(file);
+  for (;;) {
+    const to = names.next().value;
     if (await moveIfFree(from, to)) return to;
   }
 }

@@ -1,13 +1,27 @@
-// Shows the image in terminals that support it. Recognises them by environment variables, because
-// most terminals never answer a query.
+// Shows the image in terminals that support it. Recognises those with a better protocol than sixel
+// by environment variables, and asks any other whether it has sixels.
 
-export type Protocol = 'kitty' | 'iterm2' | 'iterm2 in parts';
+export type Protocol = 'kitty' | 'iterm2' | 'iterm2 in parts' | 'sixel';
 
-/** The image protocol of this terminal, if it is known to have one. */
-export function protocolOf(env: NodeJS.ProcessEnv): Protocol | undefined {
-  const { TERM = '', TERM_PROGRAM: program } = env;
-  // A multiplexer passes on the variables of the outer terminal, but not the image.
-  if (env['TMUX'] || env['STY'] || /^(tmux|screen|dumb)/.test(TERM)) return undefined;
+/** The image protocol of this terminal, if it has one. `ask` returns the terminal's attributes. */
+export async function protocolOf(
+  env: NodeJS.ProcessEnv,
+  ask: () => Promise<number[]>,
+): Promise<Protocol | undefined> {
+  // A multiplexer passes on the variables of the outer terminal, but not the image. tmux may say
+  // that it has sixels, even if the outer terminal has none.
+  if (env['TMUX'] || env['STY'] || /^(tmux|screen|dumb)/.test(env['TERM'] ?? '')) return undefined;
+  const known = knownProtocol(env);
+  if (known !== undefined || env['NO_COLOR']) return known;
+  const attributes = await ask();
+  return attributes.includes(SIXEL_GRAPHICS) ? 'sixel' : undefined;
+}
+
+/** As one of a terminal's primary device attributes. */
+const SIXEL_GRAPHICS = 4;
+
+function knownProtocol(env: NodeJS.ProcessEnv): Protocol | undefined {
+  const { TERM, TERM_PROGRAM: program } = env;
   // TERM first: unlike the others, it is never inherited from another terminal.
   if (TERM === 'xterm-kitty' || TERM === 'xterm-ghostty') return 'kitty';
   // ssh passes on LC_*, but not TERM_PROGRAM.
@@ -35,27 +49,57 @@ function iterm2(version = ''): Protocol {
 }
 
 /** Size limit of a file that is shown: larger ones take too long, above all through ssh. */
-export const MAX_BYTES = 12 << 20;
+const MAX_BYTES = 12 << 20;
 const MAX_ROWS = 20;
 
-/** Default ratio of a character cell, height to width. Fonts have 1.8 to 2.4. */
-const USUAL_CELL_RATIO = 2;
+/** Most pixels of an image that is decoded: 32 bits each. */
+const MAX_PIXELS = 1 << 25;
+/** xterm cuts off what is larger. */
+const MAX_SIXEL_WIDTH = 1000;
+/** The height of a line of sixels, in pixels. */
+const SIXEL = 6;
 
-export interface PreviewImage {
-  png: Buffer;
+/** That of the VT340, and of Windows Terminal for sixels in any font. Fonts have 1:1.8 to 1:2.4. */
+const USUAL_CELL: Size = { width: 10, height: 20 };
+
+export interface Size {
   width: number;
   height: number;
+}
+
+export interface PreviewImage extends Size {
+  png: Buffer;
 }
 
 export interface Screen {
   columns: number;
   rows: number;
-  /** Height of a character cell divided by its width. */
-  cellRatio?: number | undefined;
+  /** Of a character, in pixels. */
+  cell?: Size | undefined;
 }
 
-/** Returns the terminal sequences that show the image and end the line below it. */
-export function preview(protocol: Protocol, image: PreviewImage, screen: Screen): string {
+/**
+ * Returns the terminal sequences that show the image and end the line below it. Nothing if the
+ * image is too large to be shown.
+ */
+export async function preview(
+  protocol: Protocol,
+  image: PreviewImage,
+  screen: Screen,
+): Promise<string> {
+  if (image.png.length > MAX_BYTES) return '';
+  if (protocol !== 'sixel') return encoded(protocol, image, screen);
+  if (image.width * image.height > MAX_PIXELS) return '';
+  const { sixels } = await import('./sixel.mjs');
+  return `${await sixels(image.png, sixelSize(image, screen))}\n`;
+}
+
+/** Sends the file as it is. */
+function encoded(
+  protocol: Exclude<Protocol, 'sixel'>,
+  image: PreviewImage,
+  screen: Screen,
+): string {
   const { columns, rows, isWide } = fit(image, screen);
   const base64 = image.png.toString('base64');
   if (protocol === 'kitty') {
@@ -78,13 +122,31 @@ export function preview(protocol: Protocol, image: PreviewImage, screen: Screen)
  * Returns the largest size in whole cells that leaves rows for text. Computes the columns, the
  * finer unit, from the rows, so that rounding distorts the image the least.
  */
-function fit({ width, height }: PreviewImage, screen: Screen) {
-  const columnsPerRow = ((screen.cellRatio ?? USUAL_CELL_RATIO) * width) / height;
+function fit({ width, height }: Size, { cell = USUAL_CELL, ...screen }: Screen) {
+  const columnsPerRow = ((cell.height / cell.width) * width) / height;
   const mostRows = Math.max(1, Math.min(MAX_ROWS, screen.rows - 4));
   const isWide = mostRows * columnsPerRow > screen.columns;
   const rows = isWide ? Math.max(1, Math.floor(screen.columns / columnsPerRow)) : mostRows;
   const columns = Math.min(screen.columns, Math.max(1, Math.round(rows * columnsPerRow)));
   return { columns, rows, isWide };
+}
+
+/** Returns the size in pixels of an image in sixels. */
+function sixelSize(image: Size, { columns, rows, cell = USUAL_CELL }: Screen): Size {
+  // xterm counts its border as a part of the cells.
+  const whole = {
+    width: Math.max(1, Math.floor(cell.width)),
+    height: Math.max(1, Math.floor(cell.height)),
+  };
+  const width = Math.min(columns * whole.width, MAX_SIXEL_WIDTH);
+  const used = fit(image, { columns: Math.ceil(width / whole.width), rows, cell: whole });
+  // Whole lines of sixels: afterwards the cursor is where the last one began.
+  const lines = Math.max(1, Math.floor((used.rows * whole.height) / SIXEL));
+  const height = lines * SIXEL;
+  return {
+    width: Math.min(width, Math.max(1, Math.round((height * image.width) / image.height))),
+    height,
+  };
 }
 
 function apc(control: string, payload: string): string {

@@ -2,12 +2,14 @@
 
 import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
-import { terminalCellRatio } from './addon.mjs';
+import { terminalAttributes, terminalCell } from './addon.mjs';
 import type { Command, OutputMode } from './arguments.mjs';
-import { adviceOn, type Failure } from './failure.mjs';
-import { MAX_BYTES, preview, protocolOf } from './preview.mjs';
+import { adviceOn, explain, type Failure } from './failure.mjs';
+import { preview, type Protocol, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
+import { quotaLines } from './quota.mjs';
+import type { Picture } from './series.mjs';
 import { printIfRead } from './streams.mjs';
 
 export interface Reporter {
@@ -16,11 +18,39 @@ export interface Reporter {
   done(image: GeneratedImage, file: string | undefined): Promise<void>;
   readiness(readiness: Readiness, command: Command): Promise<void>;
   failed(failure: Failure): Promise<void>;
+  warn(warning: string): void;
+
+  /** Returns the reporter of one of several pictures. */
+  of(picture: Pick<Picture, 'number' | 'name'>, isRecovered?: boolean): Reporter;
+  /** Reports a picture that was there before. */
+  present(number: number, file: string): Promise<void>;
+  counts(counts: Counts): void;
+  /** Ends the report of several pictures. */
+  summary(summary: Summary): Promise<void>;
+}
+
+/** Numbers of pictures. */
+export interface Counts {
+  pictures: number;
+  /** There before. */
+  present: number;
+  drawn: number;
+  recovered: number;
+  failed: number;
+  running: number;
+}
+
+export interface Summary extends Omit<Counts, 'running'> {
+  notStarted: number;
+  resetsAt?: Date;
+  /** The command for the pictures that are missing, if there are any. */
+  continueWith: string | undefined;
 }
 
 /** Prints one JSON object per line. docs/command-line.md lists the members. */
-export function forPrograms(): Reporter {
-  const line = (type: string, members: object) => `${printableJson({ type, ...members })}\n`;
+export function forPrograms(common: { picture?: number; recovered?: boolean } = {}): Reporter {
+  const line = (type: string, members: object) =>
+    `${printableJson({ type, ...common, ...members })}\n`;
   return {
     // Ignores errors of stdout: writing the last line reports them.
     progress: (event) => void process.stdout.write(line('progress', event)),
@@ -29,6 +59,12 @@ export function forPrograms(): Reporter {
     readiness: (readiness) => printIfRead(line('readiness', readiness)),
     failed: ({ code, message, detail, members }) =>
       printIfRead(line('error', { code, message, ...members, detail })),
+    warn: (message) => void process.stdout.write(line('warning', { message })),
+    of: ({ number: picture }, isRecovered = false) =>
+      forPrograms({ picture, ...(isRecovered ? { recovered: true } : {}) }),
+    present: (picture, path) => printIfRead(line('present', { picture, path })),
+    counts() {},
+    summary: (total) => printIfRead(line('summary', total)),
   };
 }
 
@@ -42,23 +78,39 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
   if (!quiet) progress = live ? liveLine(stderr) : plainLines(stderr);
   const printLine = (line: string) => void stderr.write(`${printable(line)}\n`);
 
-  const show = async ({ png, width, height }: GeneratedImage) => {
-    const protocol = protocolOf(env);
-    if (!wanted || quiet || !live || protocol === undefined || png.length > MAX_BYTES) return;
-    const { columns = 80, rows = 24 } = stderr;
-    const screen = { columns, rows, cellRatio: await terminalCellRatio() };
-    stderr.write(preview(protocol, { png, width, height }, screen));
+  let protocol: Promise<Protocol | undefined> | undefined;
+  const findProtocol = () => {
+    if (wanted && !quiet && live) protocol ??= protocolOf(env, terminalAttributes);
+    return protocol;
   };
 
-  return {
-    progress: ({ message }) => progress.show(printable(message)),
+  const show = async ({ png, width, height }: GeneratedImage) => {
+    try {
+      const found = await findProtocol();
+      if (found === undefined) return;
+      const { columns = 80, rows = 24 } = stderr;
+      const screen = { columns, rows, cell: await terminalCell() };
+      stderr.write(await preview(found, { png, width, height }, screen));
+    } catch (error) {
+      printLine(`The picture cannot be shown here: ${explain(error).message}`);
+    }
+  };
+
+  const reporterOf = (name?: string, isRecovered = false): Reporter => ({
+    progress({ message }) {
+      if (name === undefined) progress.show(printable(message));
+      // While Codex draws there is time for a slow answer. `show` reports an error.
+      findProtocol()?.catch(() => {});
+    },
 
     async done(image, file) {
       progress.end();
-      await show(image);
-      if (!quiet) printLine(summary(image));
-      if (verbose) printLine(provenance(image));
-      for (const warning of image.warnings) printLine(`Warning: ${warning}`);
+      if (name === undefined) await show(image);
+      const subject = name === undefined ? '' : `${name}: `;
+      const text = isRecovered ? `recovered, ${dimensions(image)}` : summary(image);
+      if (!quiet) printLine(`${subject}${text}`);
+      if (verbose) printLine(`${subject}${provenance(image)}`);
+      for (const warning of image.warnings) printLine(`Warning: ${subject}${warning}`);
       if (file !== undefined) await printIfRead(`${file}\n`);
     },
 
@@ -68,20 +120,70 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
 
     async failed({ code, message, detail, members }) {
       progress.end();
-      printLine(`codex-image: ${message} [${code}]`);
+      const subject = name === undefined ? '' : `${name}: `;
+      printLine(`codex-image: ${subject}${message} [${code}]`);
+      const problems = Object.hasOwn(members, 'problems') ? members.problems : undefined;
+      for (const problem of problems ?? []) printLine(`  ${problem.name}: ${problem.message}`);
       if (detail !== undefined && verbose) printLine(detail.replaceAll(/^/gm, '  '));
       else if (detail !== undefined) printLine('--verbose shows more.');
-      if (Object.hasOwn(members, 'path') && 'path' in members)
-        await printIfRead(`${String(members.path)}\n`);
+      if (Object.hasOwn(members, 'path')) await printIfRead(`${members.path}\n`);
     },
-  };
+
+    warn(warning) {
+      progress.end();
+      printLine(`Warning: ${warning}`);
+    },
+
+    of: ({ name: another }, recovered) => reporterOf(another, recovered),
+    present: async () => {},
+
+    counts(counts) {
+      // In a pipe each picture has its own line.
+      if (live) progress.show(describeCounts(counts));
+    },
+
+    async summary(counts) {
+      progress.end();
+      if (!quiet || counts.continueWith !== undefined) printLine(describeTotal(counts));
+    },
+  });
+  return reporterOf();
 }
 
-function summary({ width, height, png, timings }: GeneratedImage): string {
+function summary(image: GeneratedImage): string {
+  return `${dimensions(image)}, in ${minutes(image.timings.totalMs)}`;
+}
+
+function dimensions({ width, height, png }: GeneratedImage): string {
   const kB = png.length / 1000;
   const size = kB < 1000 ? `${Math.ceil(kB)} kB` : `${(kB / 1000).toFixed(1)} MB`;
-  return `${width} × ${height} pixels, ${size}, in ${minutes(timings.totalMs)}`;
+  return `${width} × ${height} pixels, ${size}`;
 }
+
+function describeCounts({ pictures, present, drawn, recovered, failed, running }: Counts): string {
+  const there = `${present + drawn + recovered} of ${pictures} pictures are there`;
+  return `${there}, ${running} running${failed === 0 ? '' : `, ${failed} failed`}`;
+}
+
+function describeTotal(total: Summary): string {
+  const { pictures, present, drawn, recovered, failed, notStarted } = total;
+  const { resetsAt, continueWith } = total;
+  const facts = [
+    [drawn, 'drawn'],
+    [recovered, 'recovered'],
+    [present, 'there before'],
+    [failed, 'failed'],
+    [notStarted, 'not drawn yet'],
+  ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]));
+  const there = present + drawn + recovered;
+  const sentences = [`${there} of ${pictures} pictures are there: ${facts.join(', ')}.`];
+  if (resetsAt !== undefined) sentences.push(`The limit resets at ${TIME.format(resetsAt)}.`);
+  if (continueWith !== undefined) sentences.push(`To draw the rest: ${continueWith}`);
+  return sentences.join(' ');
+}
+
+/** `2026-11-27 14:05`, in the local time zone. */
+const TIME = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 
 function provenance({ source, verified, codexVersion, threadId, revisedPrompt }: GeneratedImage) {
   const facts = [
@@ -101,13 +203,14 @@ const LOGINS: Record<Readiness['login'], string> = {
 };
 
 function describe(readiness: Readiness, command: Command): string[] {
-  const { ready, codexPath, version, login, imageTool, problems } = readiness;
+  const { ready, codexPath, version, login, imageTool, problems, quota } = readiness;
   return [
     ready ? 'Ready to draw.' : 'Not ready to draw.',
     `  Codex CLI   ${codexPath ?? 'not found'}${version === undefined ? '' : `, ${version}`}`,
     `  Login       ${LOGINS[login]}`,
     // The tool is a part of Codex.
     ...(codexPath === undefined ? [] : [`  Image tool  ${imageTool}`]),
+    ...(quota === undefined ? [] : quotaLines(quota)),
     ...problems.flatMap(({ code, message, fix, blocking }) => [
       '',
       `${blocking ? 'Problem' : 'Hint'}: ${message} [${code}]`,

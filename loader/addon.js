@@ -14,7 +14,15 @@ const { platformOf } = require('./platform.js');
 
 const platform = platformOf(process);
 
-/** @type {typeof import('../index.js') & { terminalCellRatio(): number | null }} */
+/**
+ * What only the command line uses.
+ *
+ * @typedef {object} TerminalFunctions
+ * @property {() => [width: number, height: number] | null} terminalCell
+ * @property {() => Promise<number[]>} terminalAttributes
+ */
+
+/** @type {typeof import('../index.js') & TerminalFunctions} */
 module.exports = load();
 
 function load() {

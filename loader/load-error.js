@@ -16,15 +16,29 @@
  */
 exports.loadError = ({ problem, fix }, refusal) => {
   const error = new Error(`${problem} ${fix}`, refusal === undefined ? {} : { cause: refusal });
-  const name = 'CodexImageError';
-  // Not enumerable, as in built-in errors.
-  Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true });
+  // Not enumerable, as in built-in errors and as methods of a class.
+  const hidden = { writable: true, configurable: true };
+  Object.defineProperties(error, {
+    name: { value: 'CodexImageError', ...hidden },
+    toJSON: { value: toJSON, ...hidden },
+  });
   // Captures the stack again, so that its first line has the name.
   Error.captureStackTrace(error, exports.loadError);
   const code = 'CODEX_IMAGE_ADDON_UNAVAILABLE';
   const detail = refusal === undefined ? {} : { detail: messageOf(refusal) };
-  return Object.assign(error, { code, status: 424, retryable: false, problem, fix, ...detail });
+  const members = { code, status: 424, retryable: false, problem, fix, ...detail };
+  return /** @type {import('../index.js').CodexImageLoadError} */ (Object.assign(error, members));
 };
+
+/**
+ * Returns the members of an error but the stack, as data.
+ *
+ * @this {Error}
+ */
+function toJSON() {
+  const { name, message } = this;
+  return Object.assign({ name, message }, this);
+}
 
 /**
  * @param {string} platform

@@ -46,6 +46,8 @@ export function renderError(
   });
   // Captures the stack again, so that its first line has the name.
   Error.captureStackTrace(error, renderError);
+  // Newer versions of V8 capture it as an accessor.
+  Object.defineProperty(error, 'stack', { ...hidden, value: error.stack });
   const members = { name, code, status, retryable: false } as const;
   return Object.assign(error, members, option === undefined ? {} : { option });
 }

@@ -1,7 +1,7 @@
 // Renders an image for Open Design's dispatcher: converts its context and settings to the addon's
 // options. Defaults, bounds and the choice of the sandbox are the addon's.
 
-import type { GenerateOptions } from 'codex-image';
+import type { GeneratedImage, GenerateOptions } from 'codex-image';
 
 import { loadAddon } from './addon.mjs';
 import { type CodexOverrides, type Environment, environmentOf } from './environment.mjs';
@@ -71,11 +71,12 @@ export async function renderCodexCliImage(
     throw renderError(members, 'The Codex CLI draws images only.');
   }
   const options = optionsFrom(context, overrides);
-  const { generateCodexImage } = await loadAddon();
+  const { generateCodexImageDetailed } = await loadAddon();
   const throttle = new Throttle((line) => onProgress?.(line));
   try {
-    const bytes = await generateCodexImage(options, (line) => throttle.add(line));
-    return { bytes, providerNote: noteOn(bytes, options.aspect), suggestedExt: '.png' };
+    const image = await generateCodexImageDetailed(options, (line) => throttle.add(line));
+    const providerNote = noteOn(image, options.aspect);
+    return { bytes: image.png, providerNote, suggestedExt: '.png' };
   } catch (error) {
     throw read(overrides, 'timeoutMs') == null ? namingVariable(error) : error;
   } finally {
@@ -123,11 +124,12 @@ function namingVariable(error: unknown): unknown {
   return renderError(members, message.replace(option, TIMEOUT_VARIABLE), error);
 }
 
-function noteOn(bytes: Buffer, aspect: string | null | undefined): string {
+function noteOn({ png, aspect }: GeneratedImage, requested: string | null | undefined): string {
+  const differs = requested != null && aspect?.matches === false;
   const facts = [
     `${CODEX_CLI_PROVIDER.id}/image_gen`,
-    aspect,
-    `${bytes.length} bytes`,
+    differs ? `${aspect.received} instead of ${requested}` : requested,
+    `${png.length} bytes`,
     'ChatGPT subscription (no API key)',
   ];
   return facts.filter(Boolean).join(' · ');

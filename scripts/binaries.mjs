@@ -1,9 +1,10 @@
-// Reads from a built addon what the loader of its system will demand: the libraries, the version of
-// glibc, and on macOS an aligned string table.
+// Reads from a built addon what the loader of its system will demand (the libraries, the version of
+// glibc, and on macOS an aligned string table), and the list of its crates.
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { inflateSync } from 'node:zlib';
 
 import { UserError } from './bootstrap.mjs';
 
@@ -35,13 +36,22 @@ const WINDOWS_LIBRARY = new RegExp(
  * @property {string | undefined} fault why the loader refuses the file
  */
 
-/** @type {{ magic: Buffer, read: (file: string, bytes: Buffer) => Demands }[]} */
+/**
+ * @typedef {object} Format
+ * @property {Buffer} magic
+ * @property {(file: string, bytes: Buffer) => Demands} read
+ * @property {(bytes: Buffer) => { name: string, at: number, size: number }[]} sections
+ */
+
+/** @type {Format[]} */
 const FORMATS = [
-  { magic: Buffer.from('\x7fELF'), read: readElf },
+  { magic: Buffer.from('\x7fELF'), read: readElf, sections: elfSections },
   // 64 bits, in the processor's byte order.
-  { magic: Buffer.from([0xcf, 0xfa, 0xed, 0xfe]), read: readMachO },
-  { magic: Buffer.from('MZ'), read: readPe },
+  { magic: Buffer.from([0xcf, 0xfa, 0xed, 0xfe]), read: readMachO, sections: machOSections },
+  { magic: Buffer.from('MZ'), read: readPe, sections: peSections },
 ];
+/** The section of `cargo auditable`: JSON, compressed by zlib. */
+const CRATES = '.dep-v0';
 
 /**
  * Fails if a clean installation of the addon's system could not load it.
@@ -51,9 +61,7 @@ const FORMATS = [
 export function assertLoadable(file) {
   const bytes = readFileSync(file);
   const name = path.basename(file);
-  const format = FORMATS.find(({ magic }) => bytes.subarray(0, magic.length).equals(magic));
-  if (format === undefined) throw new UserError(`${name} is no ELF, Mach-O or PE file.`);
-  const { libraries, system, fault } = format.read(file, bytes);
+  const { libraries, system, fault } = formatOf(name, bytes).read(file, bytes);
   if (libraries.length === 0) throw new UserError(`${name} needs no library at all.`);
   const foreign = libraries.filter((library) => !system.test(library));
   if (foreign.length > 0) {
@@ -61,6 +69,36 @@ export function assertLoadable(file) {
   }
   if (fault !== undefined) throw new UserError(`${name} ${fault}.`);
   console.log(`${name} needs only ${[...new Set(libraries)].join(', ')}`);
+}
+
+/**
+ * The crates that are linked into an addon, by the list inside it. Procedural macros and what only
+ * the build needs are left out.
+ *
+ * @param {string} file
+ * @returns {{ name: string, version: string }[]}
+ */
+export function cratesIn(file) {
+  const bytes = readFileSync(file);
+  const name = path.basename(file);
+  const section = formatOf(name, bytes)
+    .sections(bytes)
+    .find((each) => each.name === CRATES);
+  if (section === undefined) throw new UserError(`${name} has no list of its crates.`);
+  const list = inflateSync(bytes.subarray(section.at, section.at + section.size));
+  /** @type {{ packages: { name: string, version: string, kind?: string, root?: boolean }[] }} */
+  const { packages } = JSON.parse(list.toString());
+  return packages.filter(({ kind, root: isOurs }) => kind !== 'build' && !isOurs);
+}
+
+/**
+ * @param {string} name
+ * @param {Buffer} bytes
+ */
+function formatOf(name, bytes) {
+  const format = FORMATS.find(({ magic }) => bytes.subarray(0, magic.length).equals(magic));
+  if (format === undefined) throw new UserError(`${name} is no ELF, Mach-O or PE file.`);
+  return format;
 }
 
 // ── ELF ─────────────────────────────────────────────────────────────────────────────────────────
@@ -95,10 +133,26 @@ function byVersion(a, b) {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
+/** @param {Buffer} bytes of a 64-bit file */
+function elfSections(bytes) {
+  const table = Number(bytes.readBigUInt64LE(0x28));
+  const headers = Array.from({ length: bytes.readUInt16LE(0x3c) }, (_, n) => {
+    const header = bytes.subarray(table + n * bytes.readUInt16LE(0x3a));
+    return {
+      nameAt: header.readUInt32LE(0),
+      at: Number(header.readBigUInt64LE(0x18)),
+      size: Number(header.readBigUInt64LE(0x20)),
+    };
+  });
+  const names = headers[bytes.readUInt16LE(0x3e)]?.at ?? 0;
+  return headers.map(({ nameAt, at, size }) => ({ name: textAt(bytes, names + nameAt), at, size }));
+}
+
 // ── Mach-O ──────────────────────────────────────────────────────────────────────────────────────
 
 const MACHO_HEADER = 32;
 const LC_SYMTAB = 0x2;
+const LC_SEGMENT_64 = 0x19;
 /** `LC_LOAD_DYLIB` and its weak, reexporting and upward forms. */
 const LC_LOAD = new Set([0xc, 0x80000018, 0x8000001f, 0x80000023]);
 
@@ -126,6 +180,26 @@ function readMachO(_file, bytes) {
   if (strings === undefined) fault = 'has no LC_SYMTAB';
   else if (strings % 8 !== 0) fault = `has a string table that is not aligned (at ${strings})`;
   return { libraries, system: MACOS_LIBRARY, fault };
+}
+
+/** @param {Buffer} bytes */
+function machOSections(bytes) {
+  const sections = [];
+  let at = MACHO_HEADER;
+  for (let left = bytes.readUInt32LE(16); left > 0; left -= 1) {
+    const isSegment = bytes.readUInt32LE(at) === LC_SEGMENT_64;
+    const count = isSegment ? bytes.readUInt32LE(at + 64) : 0;
+    for (let n = 0; n < count; n += 1) {
+      const section = bytes.subarray(at + 72 + 80 * n);
+      sections.push({
+        name: fixedText(section, 16),
+        at: section.readUInt32LE(48),
+        size: Number(section.readBigUInt64LE(40)),
+      });
+    }
+    at += bytes.readUInt32LE(at + 4);
+  }
+  return sections;
 }
 
 // ── PE ──────────────────────────────────────────────────────────────────────────────────────────
@@ -167,6 +241,29 @@ function readPe(_file, bytes) {
     }
   });
   return { libraries, system: WINDOWS_LIBRARY, fault: undefined };
+}
+
+/** @param {Buffer} bytes */
+function peSections(bytes) {
+  const header = bytes.readUInt32LE(0x3c);
+  const table = header + PE_OPTIONAL_HEADER + bytes.readUInt16LE(header + 20);
+  return Array.from({ length: bytes.readUInt16LE(header + 6) }, (_, n) => {
+    const section = bytes.subarray(table + 40 * n);
+    return {
+      name: fixedText(section, 8),
+      at: section.readUInt32LE(20),
+      // Its data alone, without the padding.
+      size: section.readUInt32LE(8),
+    };
+  });
+}
+
+/**
+ * @param {Buffer} bytes
+ * @param {number} width of a field that is filled up with zeros
+ */
+function fixedText(bytes, width) {
+  return bytes.toString('latin1', 0, width).replace(/\0.*$/s, '');
 }
 
 /**

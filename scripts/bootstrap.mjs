@@ -2,7 +2,7 @@
 // clone. Imports only Node's own modules, because `node_modules` may not exist yet.
 
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -110,6 +110,21 @@ export async function tool(name, ...args) {
 /** @param {...string} args */
 export async function cargo(...args) {
   await run('cargo', args);
+}
+
+/**
+ * Builds a program of crates.io below `.cache/` if it is missing, and returns its path.
+ *
+ * @param {string} name
+ * @param {string} version exact
+ */
+export async function ensureCargoTool(name, version) {
+  const home = path.join(root, '.cache', `${name}-${version}`);
+  const program = path.join(home, 'bin', process.platform === 'win32' ? `${name}.exe` : name);
+  if (!existsSync(program)) {
+    await cargo('install', name, '--locked', '--version', version, '--root', home);
+  }
+  return program;
 }
 
 /** Installs the development dependencies when they are missing or older than the lock file. */

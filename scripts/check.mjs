@@ -16,6 +16,8 @@ import {
   tool,
   UserError,
 } from './bootstrap.mjs';
+import { auditDependencies } from './audit.mjs';
+import { assertNotices } from './notices.mjs';
 import { ensurePython } from './python.mjs';
 
 /** Columns of code, as rustfmt and Prettier are configured for TypeScript. */
@@ -40,6 +42,8 @@ const CHECKS = {
     await assertCommitted('index.d.ts');
   },
   dist: () => buildDist(),
+  notices: assertNotices,
+  audit: auditDependencies,
   async docs() {
     await tool('typedoc');
     await assertCommitted('docs/api');

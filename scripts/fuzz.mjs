@@ -2,15 +2,12 @@
 // `npm run fuzz -- --seconds 1800 png` names targets.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { cargo, main, root, run, UserError } from './bootstrap.mjs';
+import { ensureCargoTool, main, root, run, UserError } from './bootstrap.mjs';
 
-/** Pinned, and installed below `.cache/`. */
-const CARGO_FUZZ = '0.13.2';
-const INSTALLED = path.join(root, '.cache', `cargo-fuzz-${CARGO_FUZZ}`);
 /** Inputs that were found in addition to `fuzz/corpus`, kept for the next run. */
 const FOUND = path.join(root, '.cache', 'fuzz');
 
@@ -32,10 +29,7 @@ await main(async () => {
   if (!hasNightly()) {
     throw new UserError('Fuzzing needs a nightly Rust toolchain: rustup toolchain install nightly');
   }
-  const cargoFuzz = path.join(INSTALLED, 'bin', 'cargo-fuzz');
-  if (!existsSync(cargoFuzz)) {
-    await cargo('install', 'cargo-fuzz', '--locked', '--version', CARGO_FUZZ, '--root', INSTALLED);
-  }
+  const cargoFuzz = await ensureCargoTool('cargo-fuzz', '0.13.2');
   for (const target of positionals.length > 0 ? positionals : targets) {
     console.log(`\n── ${target}`);
     const found = path.join(FOUND, target);

@@ -1,9 +1,10 @@
-// What a release builds and publishes. The workflow runs the first three, `npm run pack:check` the
+// What a release builds and publishes. The workflow runs the first four, `npm run pack:check` the
 // last.
 //
 //   node scripts/release.mjs tag NAME          compares package.json with the tag of the release
 //   node scripts/release.mjs addon [TARGET]    builds the addon for a target, into `artifacts/`
 //   node scripts/release.mjs pack [DIRECTORY]  packs the package and one for each platform
+//   node scripts/release.mjs sbom              writes what the packages contain, as CycloneDX
 //   node scripts/release.mjs check             installs and tries this machine's packages
 
 import { execFileSync } from 'node:child_process';
@@ -18,8 +19,19 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 
-import { ensureDependencies, ensureDist, main, npm, root, tool, UserError } from './bootstrap.mjs';
-import { assertLoadable, PLACEHOLDER, PROMISED_GLIBC } from './binaries.mjs';
+import {
+  ensureCargoTool,
+  ensureDependencies,
+  ensureDist,
+  main,
+  npm,
+  root,
+  tool,
+  UserError,
+} from './bootstrap.mjs';
+import { assertLoadable, cratesIn, PLACEHOLDER, PROMISED_GLIBC } from './binaries.mjs';
+import { components } from './inventory.mjs';
+import { NOTICES } from './notices.mjs';
 import { ensurePython, ZIG } from './python.mjs';
 import { assertReleasable, missingRepository, repositoryMembers } from './repository.mjs';
 
@@ -32,6 +44,7 @@ const COMMANDS = {
   },
   addon: buildForTarget,
   pack,
+  sbom: writeSbom,
   async check() {
     await ensureDist();
     await buildForTarget();
@@ -67,6 +80,7 @@ async function buildForTarget(target = hostTarget()) {
   if (!napi.targets.includes(target)) {
     throw new UserError(`${target} is not published. What is: ${napi.targets.join(', ')}`);
   }
+  await embedCrates();
   // `--no-js`: `loader/` serves every target.
   const build = ['build', '--platform', '--release', '--no-js', '--output-dir', ARTIFACTS];
   if (target.includes('linux')) {
@@ -85,6 +99,22 @@ async function buildForTarget(target = hostTarget()) {
   const { parseTriple } = await import('@napi-rs/cli');
   const { platformArchABI } = parseTriple(target);
   assertLoadable(path.join(root, ARTIFACTS, `${napi.binaryName}.${platformArchABI}.node`));
+}
+
+/**
+ * Lets rustc put the list of its crates into the addon, for `cargo audit bin` and other scanners.
+ * napi's command line calls cargo itself, so this sets what `cargo auditable build` would set.
+ */
+async function embedCrates() {
+  Object.assign(process.env, {
+    RUSTC_WORKSPACE_WRAPPER: await ensureCargoTool('cargo-auditable', '0.7.7'),
+    CARGO_AUDITABLE_ORIG_ARGS: JSON.stringify({
+      offline: false,
+      locked: true,
+      frozen: false,
+      config: [],
+    }),
+  });
 }
 
 /** The target that this machine's Rust builds for by default. */
@@ -120,7 +150,13 @@ async function pack(where = root) {
   await napi('artifacts');
   const platforms = names.map((name) => path.join(npmDirectory, name));
   for (const platform of platforms) {
-    copyFileSync(path.join(root, 'LICENSE'), path.join(platform, 'LICENSE'));
+    for (const name of ['LICENSE', NOTICES]) {
+      copyFileSync(path.join(root, name), path.join(platform, name));
+    }
+    // npm packs the licence by itself.
+    const { files, ...rest } = manifestIn(platform);
+    const whole = { ...rest, files: [...files, NOTICES] };
+    writeFileSync(path.join(platform, 'package.json'), `${JSON.stringify(whole, undefined, 2)}\n`);
   }
   // Writes the exact versions of the platform packages into package.json.
   await napi('pre-publish', '--tag-style', 'npm', '--no-gh-release', '--skip-optional-publish');
@@ -150,6 +186,65 @@ function assertAddons(directory, platforms) {
   for (const addon of addons) {
     const file = path.join(directory, ARTIFACTS, addon);
     const isPlaceholder = readFileSync(file).equals(Buffer.from(PLACEHOLDER));
-    if (directory === path.resolve(root) || !isPlaceholder) assertLoadable(file);
+    if (directory !== path.resolve(root) && isPlaceholder) continue;
+    assertLoadable(file);
+    assertNamed(file);
   }
+}
+
+/**
+ * Fails if the addon has a crate that the notices do not name.
+ *
+ * @param {string} file
+ */
+function assertNamed(file) {
+  const notices = readFileSync(path.join(root, NOTICES), 'utf8');
+  const unnamed = cratesIn(file).filter(
+    ({ name, version }) => !notices.includes(`\n  crate ${name} ${version} (`),
+  );
+  if (unnamed.length > 0) {
+    const names = unnamed.map(({ name, version }) => `${name} ${version}`);
+    throw new UserError(`${NOTICES} lacks ${names.join(', ')}. Run: npm run notices`);
+  }
+}
+
+/**
+ * Writes `packages/codex-image.cdx.json`: what the nine packages contain, as CycloneDX.
+ */
+async function writeSbom() {
+  const { name, version, license } = manifestIn(root);
+  const sbom = {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    version: 1,
+    metadata: {
+      component: {
+        type: 'library',
+        name,
+        version,
+        purl: `pkg:npm/${name}@${version}`,
+        licenses: [{ expression: license }],
+      },
+    },
+    components: (await components()).map(({ registry, ...component }) => ({
+      type: 'library',
+      'bom-ref': purl(registry, component),
+      name: component.name,
+      version: component.version,
+      purl: purl(registry, component),
+      // Older crates write a choice with a slash.
+      licenses: [{ expression: component.licence.replaceAll('/', ' OR ') }],
+    })),
+  };
+  mkdirSync(path.join(root, 'packages'), { recursive: true });
+  const file = path.join(root, 'packages', `${name}.cdx.json`);
+  writeFileSync(file, `${JSON.stringify(sbom, undefined, 2)}\n`);
+}
+
+/**
+ * @param {string} registry
+ * @param {{ name: string, version: string }} component
+ */
+function purl(registry, { name, version }) {
+  return `pkg:${registry}/${name.replace('@', '%40')}@${encodeURIComponent(version)}`;
 }

@@ -34,6 +34,7 @@ pub mod run_dir;
 pub mod run_id;
 pub mod sandbox;
 pub mod sweep;
+pub mod terminal;
 pub mod text;
 #[cfg(windows)]
 mod win32;

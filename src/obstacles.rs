@@ -106,8 +106,9 @@ impl Configuration {
     /// Returns everything that keeps Codex from drawing, given its login and its version, if known.
     #[must_use]
     pub fn obstacles(&self, login: Login, version: Option<Version>) -> Vec<Cause> {
+        let account = self.account_obstacle(login);
         if self.has_no_home {
-            return vec![Cause::HomeUnusable];
+            return account.into_iter().collect();
         }
         let provider = match self.provider() {
             Provider::WithoutImageTool(name) => Some(ToolUnavailable::Provider(name)),
@@ -116,10 +117,15 @@ impl Configuration {
         };
         let feature = image_tool::switched_off(&self.config, &self.settings, version).map(ToolUnavailable::SwitchedOff);
         let unavailable = provider.into_iter().chain(feature).map(Cause::ImageGenUnavailable);
-        self.login_obstacle(login).into_iter().chain(unavailable).collect()
+        account.into_iter().chain(unavailable).collect()
     }
 
-    fn login_obstacle(&self, login: Login) -> Option<Cause> {
+    /// Returns what keeps Codex from using an account, given its login.
+    #[must_use]
+    pub fn account_obstacle(&self, login: Login) -> Option<Cause> {
+        if self.has_no_home {
+            return Some(Cause::HomeUnusable);
+        }
         let LoginRules { methods, workspaces, .. } = &self.rules;
         let allows = |method: &str| methods.as_ref().is_none_or(|methods| methods.iter().any(|one| one == method));
         if !allows("chatgpt") || workspaces.as_ref().is_some_and(Vec::is_empty) {

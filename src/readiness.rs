@@ -13,6 +13,7 @@ use crate::codex::config::Provider;
 use crate::codex::home;
 use crate::codex::locate::{Cli, searched};
 use crate::codex::login::{self, Login};
+use crate::codex::quota::{self, Quota, QuotaUnknown};
 use crate::codex::version::Version;
 use crate::error::{Cause, Failure, Message};
 use crate::files::fs_request;
@@ -35,6 +36,8 @@ pub struct Readiness {
     pub image_tool: bool,
     /// Problems that keep this machine from drawing, and hints.
     pub problems: Vec<Problem>,
+    /// What is left of the account's limits, if it was to be asked for.
+    pub quota: Option<Result<Quota, QuotaUnknown>>,
 }
 
 /// A problem that keeps this machine from drawing, or a hint.
@@ -94,12 +97,13 @@ impl Readiness {
 
 /// Checks the CLI and the configuration that a generation with the options of `draft` would use.
 ///
-/// Sends nothing to OpenAI, and starts no program but the CLI. Facts that are unknown when
-/// `given_up` is cancelled, or because a disk does not answer, are left out.
+/// Sends nothing to OpenAI, and starts no program but the CLI. With `asks_quota`, Codex asks OpenAI
+/// for the quota. Facts that are unknown when `given_up` is cancelled, or because a disk does not
+/// answer, are left out.
 ///
 /// # Errors
 /// Only defects of this package.
-pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readiness, Failure> {
+pub async fn check(draft: Draft, asks_quota: bool, given_up: CancellationToken) -> Result<Readiness, Failure> {
     let home = blocking::on_disk_unless_stalled(DiskWork::UserDatabase, OsString::new(), move || home::complete(draft));
     let request = tokio::select! {
         found = home => found?,
@@ -108,8 +112,14 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
     let request = match request {
         Some(Ok(request)) => Arc::new(request),
         // Without a home there is no login, whatever CLI there is.
-        Some(Err(cause)) => return Ok(without_home(Login::None, Problem::blocking(&cause))),
-        None => return Ok(without_home(Login::Unknown, Problem::home_unanswered())),
+        Some(Err(cause)) => {
+            let problem = Problem::blocking(&cause);
+            return Ok(without_home(Login::None, problem, asks_quota.then_some(cause)));
+        }
+        None => {
+            let cause = asks_quota.then_some(Cause::HomeUnanswered);
+            return Ok(without_home(Login::Unknown, Problem::home_unanswered(), cause));
+        }
     };
     let reading = async { tokio::try_join!(find(&request), read_configuration(&request), open_temp_dir(&request)) };
     let (installation, configuration, temp_dir) = tokio::select! {
@@ -135,6 +145,21 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
         (Ok(installation), _) => version.clone_from(&installation.cli.version),
         (Err(cause), _) => problems.push(Problem::blocking(cause)),
     }
+    let quota = match (&installation, &configuration) {
+        _ if !asks_quota => None,
+        (Err(cause), _) => Some(Err(QuotaUnknown::Obstacle(cause.clone()))),
+        (Ok(_), None) => Some(Err(QuotaUnknown::Obstacle(Cause::HomeUnanswered))),
+        (Ok(Installation { cli, .. }), Some(configuration)) => {
+            let obstacle = temp_dir.as_ref().err().cloned().or_else(|| configuration.account_obstacle(login));
+            Some(if let Some(cause) = obstacle {
+                // Codex would sign out instead of answering if its configuration refuses the login.
+                Err(QuotaUnknown::Obstacle(cause))
+            } else {
+                let version = version.as_deref().and_then(Version::parse);
+                quota::quota(cli, &request, &configuration.config, version, new_tag()?, &given_up).await
+            })
+        }
+    };
     let mut image_tool = false;
     if let Some(configuration) = configuration {
         let parsed_version = version.as_deref().and_then(Version::parse);
@@ -159,12 +184,13 @@ pub async fn check(draft: Draft, given_up: CancellationToken) -> Result<Readines
     }
     problems.extend(temp_dir.err().as_ref().map(Problem::blocking));
     let codex_path = installation.ok().map(|found| found.cli.program);
-    Ok(Readiness { codex_path, version, login, image_tool, problems })
+    Ok(Readiness { codex_path, version, login, image_tool, problems, quota })
 }
 
 /// The result if Codex's home is unknown.
-fn without_home(login: Login, problem: Problem) -> Readiness {
-    Readiness { codex_path: None, version: None, login, image_tool: false, problems: vec![problem] }
+fn without_home(login: Login, problem: Problem, quota_obstacle: Option<Cause>) -> Readiness {
+    let quota = quota_obstacle.map(|cause| Err(QuotaUnknown::Obstacle(cause)));
+    Readiness { codex_path: None, version: None, login, image_tool: false, problems: vec![problem], quota }
 }
 
 /// Finds the CLI. If the disk does not answer, the CLI counts as not found.
@@ -222,7 +248,9 @@ mod tests {
             Problem::login_unknown(),
             Problem::custom_provider(&evil),
         ];
-        for Problem { message: Message { problem, fix }, .. } in problems {
+        let unknown = [QuotaUnknown::Unsupported, QuotaUnknown::NoAnswer, QuotaUnknown::Backend, QuotaUnknown::Exited];
+        let messages = problems.into_iter().map(|problem| problem.message);
+        for Message { problem, fix } in messages.chain(unknown.iter().map(QuotaUnknown::message)) {
             for text in [problem, fix] {
                 assert_sentence(&text);
                 assert_names_no_option(&text);

@@ -65,8 +65,8 @@ impl Draft {
 pub struct Request {
     /// Description of the image; not blank.
     pub prompt: String,
-    /// Width to height, e.g. `16:9`.
-    pub aspect: String,
+    /// Width to height, e.g. `16:9`; [`DEFAULT_ASPECT`] if absent.
+    pub aspect: Option<String>,
     /// Absolute path of the CLI; searched for if absent.
     pub codex_path: Option<PathBuf>,
     /// The home of Codex.
@@ -105,6 +105,9 @@ pub struct Request {
     pub max_reconnects: u64,
 }
 
+/// Aspect ratio that Codex is asked for if the caller names none.
+pub const DEFAULT_ASPECT: &str = "1:1";
+
 /// An option that is a boolean.
 #[derive(Debug, Clone, Copy)]
 pub struct Switch {
@@ -122,6 +125,9 @@ pub const REQUIRE_VERIFIED: Switch = Switch { option: "requireVerified", default
 pub const TRANSPARENT: Switch = Switch { option: "transparent", default: false };
 /// Whether to switch off features of Codex that drawing does not need.
 pub const LEAN: Switch = Switch { option: "lean", default: true };
+
+/// Whether a readiness check asks for the quota.
+pub const QUOTA: Switch = Switch { option: "quota", default: false };
 
 /// An option that is a whole number.
 #[derive(Debug, Clone, Copy)]
@@ -217,7 +223,7 @@ impl Request {
     pub fn new(prompt: String) -> Self {
         Self {
             prompt,
-            aspect: "1:1".to_owned(),
+            aspect: None,
             codex_path: None,
             codex_home: CodexHome::named(PathBuf::new()),
             env: Environment::new(Vec::new()),
@@ -237,6 +243,12 @@ impl Request {
             lean: LEAN.default,
             max_reconnects: MAX_RECONNECTS.default,
         }
+    }
+
+    /// The aspect ratio that Codex is asked for.
+    #[must_use]
+    pub fn aspect(&self) -> &str {
+        self.aspect.as_deref().unwrap_or(DEFAULT_ASPECT)
     }
 
     /// Returns a copy of the path of Codex's home.

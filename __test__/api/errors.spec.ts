@@ -11,6 +11,7 @@ import {
   isCodexImageError,
   recoverCodexImage,
 } from '../../index.js';
+import { loadError } from '../../loader/load-error.js';
 import { NOWHERE } from '../support/platform.js';
 import { failure } from '../support/call/outcome.js';
 
@@ -69,6 +70,22 @@ describe('toJSON', () => {
     expect(Object.keys(clone as Error)).toEqual([]);
   });
 
+  test('of an error that loading the package throws has its reason as well', () => {
+    const refusal = new Error('ENOENT');
+    const error = loadError({ problem: 'It is not installed.', fix: 'Install it.' }, refusal);
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      name: 'CodexImageError',
+      message: 'It is not installed. Install it.',
+      code: 'CODEX_IMAGE_ADDON_UNAVAILABLE',
+      status: 424,
+      retryable: false,
+      problem: 'It is not installed.',
+      fix: 'Install it.',
+      detail: 'ENOENT',
+    });
+    expect(Object.keys(error)).not.toContain('toJSON');
+  });
+
   test('is not listed among the members', async () => {
     const error = await noImage();
     expect(Object.keys(error)).not.toContain('toJSON');
@@ -92,6 +109,12 @@ describe('isCodexImageError', () => {
     const error = await noImage();
     expect(isCodexImageError(posted(error.toJSON()))).toBe(true);
     expect(isCodexImageError(JSON.parse(JSON.stringify(error)))).toBe(true);
+  });
+
+  test('recognises the error of another thread that could not load the addon, and its data', () => {
+    const error = loadError({ problem: 'It is not installed.', fix: 'Install it.' });
+    expect(isCodexImageError(error)).toBe(true);
+    expect(isCodexImageError(posted(error.toJSON()))).toBe(true);
   });
 
   test('is false for the reason of an abort', async () => {

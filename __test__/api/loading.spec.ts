@@ -54,9 +54,8 @@ class Project {
     const step = how === 'import' ? "await import('codex-image')" : "require('codex-image')";
     const program = `(async () => {
       try { console.log(JSON.stringify({ loaded: Object.keys(${step}) })); } catch (error) {
-        const { name, message, stack, cause } = error;
-        const head = stack.split('\\n', 1)[0];
-        console.log(JSON.stringify({ name, message, head, cause: cause?.code, ...error }));
+        const head = error.stack.split('\\n', 1)[0];
+        console.log(JSON.stringify({ ...error.toJSON(), head, cause: error.cause?.code }));
       }
     })()`;
     const { stdout } = await promisify(execFile)(process.execPath, ['--eval', program], {

@@ -42,6 +42,7 @@ const OPTIONS = [
   'maxReconnects',
   'signal',
   'threadId',
+  'quota',
 ];
 
 /** Not assigned: an enumerable property would reach the programs themselves. */
@@ -160,12 +161,16 @@ describe('a damaged realm', () => {
   const MEMBERS =
     // CodexImageError
     'name message stack code status retryable option exitCode signal detail threadId resetsAt toJSON ' +
-    // GeneratedImage, its Usage and Timings
-    'png width height hasAlpha source verified codexVersion revisedPrompt usage timings warnings ' +
+    // GeneratedImage, its Aspect, Usage and Timings
+    'png width height aspect requested received matches hasAlpha source verified codexVersion revisedPrompt usage timings warnings ' +
     'inputTokens cachedInputTokens outputTokens reasoningOutputTokens totalTokens ' +
     'queueMs preflightMs startMs imageMs stopMs totalMs ' +
     // ProgressEvent, Readiness and its problems
-    'phase elapsedMs ready codexPath version login imageTool problems fix blocking';
+    'phase elapsedMs ready codexPath version login imageTool problems fix blocking ' +
+    // Quota, its limits, its credits and the reason why it is unknown
+    'quota limits plan credits reached unknown id window usedPercent windowMinutes available unlimited balance';
+
+  const CREDITS = { hasCredits: true, unlimited: false, balance: '1' };
 
   test.for<[what: string, spoil: string]>([
     ['Error.prepareStackTrace returns frames', 'Error.prepareStackTrace = (_, frames) => frames;'],
@@ -204,7 +209,13 @@ describe('a damaged realm', () => {
        }`,
     ],
   ])('leaves every call its result: %s', async ([, spoil], { codex }) => {
-    await codex.play(turn(save('workspace', PICTURE)));
+    const rateLimits = {
+      limitName: 'A',
+      primary: { usedPercent: 1, resetsAt: 5 },
+      planType: 'plus',
+    };
+    const appServer = { result: { rateLimits: { ...rateLimits, credits: CREDITS } } };
+    await codex.play({ exec: turn(save('workspace', PICTURE)), appServer });
     // This failure is found on another thread.
     const missing = path.join(NOWHERE, 'codex');
     const program = `
@@ -213,6 +224,7 @@ describe('a damaged realm', () => {
       cyclic.cause = cyclic;
       const Reflect_deleteProperty = Reflect.deleteProperty;
       const codexHome = ${JSON.stringify(NOWHERE)};
+      const where = { codexPath: options.codexPath, env: options.env };
       const calls = [
         () => generateCodexImage(options, () => {}),
         async () => (await generateCodexImageDetailed(options)).png,
@@ -220,6 +232,8 @@ describe('a damaged realm', () => {
         () => generateCodexImage({ ...options, timeoutMs: -1 }),
         () => generateCodexImage(options, 5),
         () => checkCodex({ env: { PATH: '' }, codexHome }),
+        async () => (await checkCodex({ ...where, codexHome, quota: true })).quota.unknown.code,
+        async () => (await checkCodex({ ...where, quota: true })).quota.limits[0].resetsAt.getTime(),
         () => recoverCodexImage({ threadId: '${THREAD}', codexHome }),
         () => recoverCodexImage({}),
       ];
@@ -235,6 +249,8 @@ describe('a damaged realm', () => {
       'INVALID_OPTIONS',
       'INVALID_OPTIONS',
       'an answer',
+      'NOT_SIGNED_IN',
+      5000,
       'NO_IMAGE',
       'INVALID_OPTIONS',
     ]);
@@ -244,7 +260,8 @@ describe('a damaged realm', () => {
   function short(end: CallEnd): unknown {
     if (typeof end === 'string' || 'threw' in end) return end;
     if ('rejected' in end) return end.rejected.code ?? end;
-    return end.resolved === DRAWN.resolved ? 'a picture' : 'an answer';
+    if (end.resolved === DRAWN.resolved) return 'a picture';
+    return typeof end.resolved === 'object' ? 'an answer' : end.resolved;
   }
 
   test('leaves INVALID_OPTIONS for a getter whose error has an endless cause', async ({

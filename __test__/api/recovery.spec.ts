@@ -3,7 +3,7 @@
 import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { describe, expect } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 
 import { type GenerateOptions, recoverCodexImage, type RecoverOptions } from '../../index.js';
 import { HostProcess } from '../support/process/host-process.js';
@@ -474,6 +474,7 @@ describe('the image of a call that was stopped', () => {
   test('is recovered after the host process was killed', async ({ codex }) => {
     await codex.play(turn(addToRollout('end', DRAWN), RUNNING, HANG));
     const host = new HostProcess(codex.options());
+    onTestFinished(() => host.kill());
     await codex.reached('running');
     await host.die('SIGKILL');
     await expect.poll(() => codex.survivors(), POLLING).toEqual([]);

@@ -166,6 +166,7 @@ describe('the detailed result', () => {
       png: bytes,
       width: 7,
       height: 5,
+      aspect: { requested: '1:1', received: '7:5', matches: false },
       hasAlpha: true,
       threadId,
       source: 'store',

@@ -112,3 +112,65 @@ describe('the name of a provider', () => {
     expect(stdout.toString()).toContain(`the model provider \`${name}\``);
   });
 });
+
+describe('--check --quota', () => {
+  const RESETS_AT = Date.UTC(2031, 4, 6, 7, 8) / 1000;
+  const WEEK = { usedPercent: 100, windowDurationMins: 10_080, resetsAt: null };
+  const RATE_LIMITS = {
+    limitId: 'codex',
+    primary: { usedPercent: 42.4, windowDurationMins: 300, resetsAt: RESETS_AT },
+    secondary: WEEK,
+    credits: { hasCredits: false, unlimited: false, balance: '0' },
+    planType: 'plus',
+    rateLimitReachedType: 'rate_limit_reached',
+  };
+  const OTHER = { limitId: 'x', limitName: 'A model', primary: { usedPercent: 7 } };
+  const appServer = {
+    result: { rateLimits: RATE_LIMITS, rateLimitsByLimitId: { codex: RATE_LIMITS, x: OTHER } },
+  };
+
+  test('prints a line for each limit, with its local reset time', async ({ codex, commandEnv }) => {
+    await codex.play({ exec: [], appServer });
+    const env = { TZ: 'Asia/Tokyo' };
+    const { code, stdout } = await run(commandEnv, ['--check', '--quota'], { env });
+    // A limit that is used up does not keep the machine from being ready.
+    expect(code).toBe(0);
+    expect(stdout.toString().split('\n').slice(4)).toEqual([
+      '  Plan        plus',
+      '  Quota       58 % left of 5 hours, resets on 6 May 2031, 16:08',
+      '  Quota       0 % left of 7 days',
+      '  Quota       93 % left for A model',
+      '  Credits     none',
+      '  Reached     rate_limit_reached',
+      '',
+    ]);
+  });
+
+  test('prints the object with --json', async ({ codex, commandEnv }) => {
+    await codex.play({ exec: [], appServer });
+    const [readiness] = events(await run(commandEnv, ['--check', '--quota', '--json']));
+    expect(readiness).toMatchObject({
+      type: 'readiness',
+      ready: true,
+      quota: {
+        plan: 'plus',
+        limits: [{ resetsAt: '2031-05-06T07:08:00.000Z' }, { usedPercent: 100 }, { id: 'x' }],
+      },
+    });
+  });
+
+  test('prints why the quota is unknown', async ({ codex, commandEnv }) => {
+    await codex.play({ exec: [] });
+    const { code, stdout } = await run(commandEnv, ['--check', '--quota']);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toMatch(/^ {2}Quota {7}unknown: This version .* Update Codex\.$/m);
+  });
+
+  test('is not asked for by --check alone', async ({ codex, commandEnv }) => {
+    await codex.play({ exec: [], appServer });
+    const { stdout } = await run(commandEnv, ['--check']);
+    expect(stdout.toString()).not.toContain('Quota');
+    const commands = (await codex.recordings()).map(({ args }) => args[0]);
+    expect(commands).not.toContain('app-server');
+  });
+});

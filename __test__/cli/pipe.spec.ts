@@ -78,6 +78,7 @@ describe('--json', () => {
       bytes: PICTURE.length,
       width: 8,
       height: 4,
+      aspect: { requested: '1:1', received: '2:1', matches: false },
       hasAlpha: false,
       threadId,
       // On Windows the stub is Node, which prints no version of Codex.
@@ -102,6 +103,16 @@ describe('--json', () => {
       threadId,
     });
     expect(new Set(progress.map(({ type }) => type))).toEqual(new Set(['progress']));
+  });
+
+  test('prints the warning about another aspect ratio', async ({ codex, commandEnv }) => {
+    await codex.play([...DRAWN.slice(0, -1), HANG]);
+    const args = ['a fox', '--aspect', '16:9'];
+    const result = events(await run(commandEnv, [...args, '--json'])).at(-1);
+    const warning = expect.stringMatching(/ 8 × 4 pixels, .* 16:9 /);
+    expect(result).toMatchObject({ type: 'result', warnings: [warning] });
+    const { stderr } = await run(commandEnv, args);
+    expect(stderr).toMatch(/^Warning: .* 8 × 4 pixels, .* 16:9 /m);
   });
 
   test('prints the error last, with all its members', async ({ codex, commandEnv }) => {

@@ -27,7 +27,7 @@ import type { MediaRequest } from './support/client.js';
 import { type Environment, type Daemon, stubbedEnv, test } from './support/daemon.js';
 import type { MediaExecutionPolicy } from './upstream/apps/daemon/src/media/policy.js';
 
-const NOTE = `codex-cli/image_gen · 16:9 · ${PICTURE.length} bytes · ChatGPT subscription (no API key)`;
+const NOTE = `codex-cli/image_gen · 3:2 instead of 16:9 · ${PICTURE.length} bytes · ChatGPT subscription (no API key)`;
 const GATE: Step = { do: 'await', gate: 'end' };
 
 describe('an image', () => {

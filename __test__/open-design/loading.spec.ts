@@ -148,7 +148,7 @@ daemonTest('a defect of the addon is reported with its own message', async ({ da
   const told = { code: 'INTERNAL', status: 500, retryable: false };
   const message = 'codex-image failed internally';
   const members = JSON.stringify({ name: 'CodexImageError', ...told });
-  const addon = `exports.generateCodexImage = async () => {
+  const addon = `exports.generateCodexImageDetailed = async () => {
     throw Object.assign(new Error('${message}'), ${members});
   };`;
   const installed = await installWith((directory) =>

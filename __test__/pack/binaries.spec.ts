@@ -6,10 +6,11 @@ import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { deflateSync } from 'node:zlib';
 
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
-import { assertLoadable, PLACEHOLDER } from '../../scripts/binaries.mjs';
+import { assertLoadable, cratesIn, PLACEHOLDER } from '../../scripts/binaries.mjs';
 import { makeHomeDirectory } from '../support/homes.mjs';
 import { WINDOWS } from '../support/platform.js';
 import { PLATFORMS, root } from './release.js';
@@ -164,4 +165,71 @@ test.for([
   const stderr: unknown = expect.stringMatching(line);
   await expect(packing).rejects.toMatchObject({ code: 1, stderr });
   expect(existsSync(path.join(copy, 'packages'))).toBe(false);
+});
+
+describe('the list of crates', () => {
+  const LIST = deflateSync(
+    JSON.stringify({
+      packages: [
+        { name: 'codex-image', version: '0.1.0', root: true },
+        { name: 'napi', version: '3.16.1' },
+        { name: 'napi-build', version: '2.3.1', kind: 'build' },
+      ],
+    }),
+  );
+
+  /** A copy of a binary whose first section is renamed to that of the list. */
+  async function listed(name: string, bytes: Buffer, set: (at: number) => void): Promise<string> {
+    set(bytes.length);
+    const file = path.join(makeDirectory(), name);
+    await writeFile(file, Buffer.concat([bytes, LIST, Buffer.alloc(100)]));
+    return file;
+  }
+
+  test('is read back from an addon for macOS', async () => {
+    const bytes = readFileSync(fixture(UNALIGNED));
+    expect(() => cratesIn(fixture(UNALIGNED))).toThrow(/has no list of its crates/);
+    const section = bytes.indexOf('__text\0');
+    const file = await listed(UNALIGNED, bytes, (at) => {
+      bytes.write('.dep-v0\0', section);
+      bytes.writeBigUInt64LE(BigInt(LIST.length), section + 40);
+      bytes.writeUInt32LE(at, section + 48);
+    });
+    expect(cratesIn(file)).toEqual([{ name: 'napi', version: '3.16.1' }]);
+  });
+
+  test('is read back from an addon for Windows', async () => {
+    const bytes = readFileSync(fixture(VCRUNTIME));
+    expect(() => cratesIn(fixture(VCRUNTIME))).toThrow(/has no list of its crates/);
+    const header = bytes.readUInt32LE(0x3c);
+    const section = header + 24 + bytes.readUInt16LE(header + 20);
+    const file = await listed(VCRUNTIME, bytes, (at) => {
+      bytes.write('.dep-v0\0', section);
+      bytes.writeUInt32LE(LIST.length, section + 8);
+      bytes.writeUInt32LE(at, section + 20);
+    });
+    expect(cratesIn(file)).toEqual([{ name: 'napi', version: '3.16.1' }]);
+  });
+
+  test('is read back from an addon for Linux', async () => {
+    const names = Buffer.from('\0.dep-v0\0.text\0');
+    const table = 64;
+    // The header, two sections, and the names of the sections, which are the second.
+    const bytes = Buffer.concat([Buffer.alloc(table + 2 * 64), names]);
+    bytes.write('\x7fELF');
+    bytes.writeBigUInt64LE(BigInt(table), 0x28);
+    bytes.writeUInt16LE(64, 0x3a);
+    bytes.writeUInt16LE(2, 0x3c);
+    bytes.writeUInt16LE(1, 0x3e);
+    bytes.writeUInt32LE(9, table);
+    bytes.writeBigUInt64LE(BigInt(table + 2 * 64), table + 64 + 0x18);
+    const without = await listed('without.node', bytes, () => {});
+    expect(() => cratesIn(without)).toThrow(/has no list of its crates/);
+    const file = await listed('addon.node', bytes, (at) => {
+      bytes.writeUInt32LE(1, table);
+      bytes.writeBigUInt64LE(BigInt(at), table + 0x18);
+      bytes.writeBigUInt64LE(BigInt(LIST.length), table + 0x20);
+    });
+    expect(cratesIn(file)).toEqual([{ name: 'napi', version: '3.16.1' }]);
+  });
 });

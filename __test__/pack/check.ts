@@ -8,17 +8,20 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
+import { cratesIn } from '../../scripts/binaries.mjs';
 import { tool } from '../../scripts/bootstrap.mjs';
+import { NOTICES } from '../../scripts/notices.mjs';
 import { installCodex, NEWEST } from '../support/real/codex-cli.js';
-import { Consumer, fetchNode, DrawingStub } from './consumers.js';
+import { Consumer, DrawingStub } from './consumers.js';
+import { ends } from './ends.js';
 import { installers } from './installers.js';
 import { recipes } from './recipes.js';
 import { type Published, Registry } from './registry.js';
 import { host, npmEnvironment, PLATFORMS, release, root, work } from './release.js';
+import { fetchNode, fetchRuntimes, USUAL_NODE } from './tools.js';
 
 const run = promisify(execFile);
 const NAME = 'codex-image';
-const NODES = ['20.20.2', '22.23.3', '24.21.0'];
 /** Scripts that npm would run when the package is installed. */
 const INSTALL_SCRIPTS = new Set(['preinstall', 'install', 'postinstall', 'prepare']);
 const FILES = [
@@ -30,6 +33,7 @@ const FILES = [
   'README.md',
   'SECURITY.md',
   'SOAK.md',
+  NOTICES,
   'dist/cli.mjs',
   'dist/demo-backend.mjs',
   'dist/mcp.mjs',
@@ -41,6 +45,7 @@ const FILES = [
   'dist/open-design.d.ts',
   'dist/open-design.js',
   'dist/open-design.mjs',
+  'dist/sixel.mjs',
   'index.d.ts',
   'index.js',
   'loader/addon.js',
@@ -118,10 +123,34 @@ async function checkPackages(packages: ReadonlyMap<string, Published>): Promise<
     'they hold these files and no others': async () => {
       for (const [name, { tarball }] of packages) {
         const platform = name.slice(`${NAME}-`.length);
-        const addon = [`codex-image.${platform}.node`, 'LICENSE', 'README.md', 'package.json'];
+        const addon = [
+          `codex-image.${platform}.node`,
+          'LICENSE',
+          'README.md',
+          NOTICES,
+          'package.json',
+        ];
         const files = (await filesOf(tarball)).filter((file) => !DOCUMENT.test(file));
         deepEqual(files, name === NAME ? FILES : addon.toSorted(), name);
       }
+    },
+    'each holds the notices of third parties': async () => {
+      const notices = await readFile(path.join(root, NOTICES), 'utf8');
+      for (const [name, { tarball }] of packages) {
+        equal((await fileIn(tarball, NOTICES)).toString(), notices, name);
+      }
+    },
+    'the notices name each crate that the addon lists': async () => {
+      const notices = await readFile(path.join(root, NOTICES), 'utf8');
+      const file = path.join(work, `codex-image.${host}.node`);
+      const tarball = packages.get(`${NAME}-${host}`)?.tarball ?? Buffer.alloc(0);
+      await writeFile(file, await fileIn(tarball, path.basename(file)));
+      const listed = cratesIn(file).map((crate) => `crate ${crate.name} ${crate.version}`);
+      notEqual(listed.length, 0);
+      deepEqual(
+        listed.filter((crate) => !notices.includes(`\n  ${crate} (`)),
+        [],
+      );
     },
     'the links of README.md lead to files in it': async () => {
       const files = await filesOf(Buffer.from(packages.get(NAME)?.tarball ?? ''));
@@ -155,6 +184,14 @@ async function filesOf(tarball: Buffer): Promise<string[]> {
   return names.map((name) => name.replace(/^package\//, '')).toSorted();
 }
 
+async function fileIn(tarball: Buffer, name: string): Promise<Buffer> {
+  const options = { encoding: 'buffer' as const, maxBuffer: 2 ** 26 };
+  const args = ['--extract', '--to-stdout', '--gzip', '--file', '-', `package/${name}`];
+  const extraction = run('tar', args, options);
+  extraction.child.stdin?.end(tarball);
+  return (await extraction).stdout;
+}
+
 async function keep(published: Published | undefined): Promise<string> {
   if (published === undefined) throw new Error(`${NAME} was not published`);
   const file = path.join(work, 'codex-image.tgz');
@@ -169,21 +206,24 @@ async function checkConsumers(
   stub: DrawingStub,
   directory: string,
 ): Promise<Row[]> {
+  const runtimes = await fetchRuntimes();
   const rows = new Map<string, Row>();
-  for (const version of NODES) {
-    const node = await fetchNode(version);
-    const whole = new Consumer(path.join(directory, version), node, env);
-    const bare = new Consumer(path.join(directory, `${version}-bare`), node, env);
-    for (const [what, body] of Object.entries(uses(whole, bare, stub))) {
-      const row: Row = rows.get(what) ?? [what];
-      row.push(await check(`${what}, Node ${version}`, body));
+  for (const [column, runtime] of runtimes.entries()) {
+    const { title } = runtime;
+    const project = (name: string) =>
+      new Consumer(path.join(directory, name), runtime, registry.origin, env);
+    for (const [what, body] of Object.entries(
+      uses(project(title), project(`${title}, bare`), stub),
+    )) {
+      const row: Row = rows.get(what) ?? [what, ...runtimes.map(() => '–')];
+      row[column + 1] = await check(`${what}, ${title}`, body);
       rows.set(what, row);
     }
   }
-  return [['Consumers', ...NODES.map((version) => `Node ${version}`)], ...rows.values()];
+  return [['Consumers', ...runtimes.map(({ title }) => title)], ...rows.values()];
 }
 
-/** Every way to use the package. The first ones prepare the others. */
+/** Every way to use the package under one runtime. The first one prepares the others. */
 function uses(
   whole: Consumer,
   bare: Consumer,
@@ -195,16 +235,19 @@ function uses(
     deepEqual(printed, { png: stub.picture.toString('base64'), ids: IDS });
     equal(stub.leftovers(), 0);
   };
+  const { others } = whole.runtime;
+  const needed = [NAME, `${NAME}-${host}`];
   return {
     'installs one addon': async () => {
       await whole.install();
-      deepEqual(await whole.installed(), [NAME, `${NAME}-${host}`]);
+      deepEqual(await whole.installed(), [...needed, ...(others?.superfluous ?? [])]);
     },
     ESM: () => draws('esm/main.mjs'),
     CommonJS: () => draws('commonjs/main.cjs'),
     TypeScript: async () => {
-      await whole.compile();
-      await draws('typescript/main.mjs');
+      // The others run TypeScript.
+      if (others === undefined) await whole.compile();
+      await draws(`typescript/main.${others === undefined ? 'mjs' : 'mts'}`);
     },
     'daemon, bundled': async () => {
       await whole.bundle();
@@ -220,6 +263,18 @@ function uses(
       deepEqual(await whole.read('fox.png'), stub.picture);
       equal(stub.leftovers(), 0);
     },
+    ...ends(whole, stub, () => draws('esm/main.mjs')),
+    ...(others === undefined ? usesOfNode(whole, bare, stub) : {}),
+  };
+}
+
+/** What is tried under Node alone. */
+function usesOfNode(
+  whole: Consumer,
+  bare: Consumer,
+  stub: DrawingStub,
+): Record<string, () => Promise<void>> {
+  return {
     'demo backend': async () => {
       const name = `${NAME}-demo-backend`;
       match(await whole.command(stub.env, name, '--help'), /^Usage: codex-image-demo-backend$/m);
@@ -255,10 +310,9 @@ async function checkRecipes(
   stub: DrawingStub,
   directory: string,
 ): Promise<Row[]> {
-  const version = NODES.at(-1) ?? '';
-  const node = await fetchNode(version);
-  const rows: Row[] = [['Recipes', `Node ${version}`]];
-  const project = { directory: path.join(directory, 'recipes'), node, version };
+  const node = await fetchNode(USUAL_NODE);
+  const rows: Row[] = [['Recipes', `Node ${USUAL_NODE}`]];
+  const project = { directory: path.join(directory, 'recipes'), node, version: USUAL_NODE };
   const all = await recipes(project, env, stub);
   for (const [what, body] of Object.entries(all)) rows.push([what, await check(what, body)]);
   return rows;

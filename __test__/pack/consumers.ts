@@ -1,60 +1,60 @@
-// Projects that install the package: an empty one for each Node, with a program for each way to use
-// it.
+// Projects that install the package: an empty one for each runtime, with a program for each way to
+// use it.
 
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { build } from 'esbuild';
 
+import type { GenerateOptions } from '../../index.js';
 import { tool } from '../../scripts/bootstrap.mjs';
 import { buildCompiledStub } from '../support/stub/cargo-example.js';
 import { DemoBackend } from '../support/cli/demo-backend.js';
 import { type Home, makeHome } from '../support/loopback/home.js';
-import { npm, npmInstall } from '../support/npm/npm.js';
+import { npm } from '../support/npm/npm.js';
 import { makeCallEnvironment, type CallEnvironment } from '../support/load/call-environment.js';
 import { png } from '../support/image/small-png.js';
-import { root, work } from './release.js';
+import { HostProcess, SCRIPT as HOST_PROCESS } from '../support/process/host-process.js';
+import { root } from './release.js';
+import { type Command, makeProject, type Runtime } from './tools.js';
 
 const run = promisify(execFile);
 const PROGRAMS = fileURLToPath(new URL('consumers/', import.meta.url));
 
-/** Returns that version of Node, from npm's package for this platform. */
-export async function fetchNode(version: string): Promise<string> {
-  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
-  const home = path.join(work, `node-${version}`);
-  const node = path.join(home, 'node_modules', name, 'bin', 'node');
-  const is = await run(node, ['--version']).catch(() => undefined);
-  if (is?.stdout.trim() !== `v${version}`) {
-    await mkdir(home, { recursive: true });
-    await npmInstall(home, `${name}@${version}`);
-  }
-  return node;
-}
-
 export class Consumer {
+  #caches: NodeJS.ProcessEnv = {};
+
   constructor(
     readonly directory: string,
-    private readonly node: string,
+    readonly runtime: Runtime,
+    private readonly registry: string,
     private readonly env: NodeJS.ProcessEnv,
   ) {}
 
   /** An empty project with the package from the registry, and the programs that use it. */
   async install(...options: string[]): Promise<void> {
+    const { others } = this.runtime;
     await rm(this.directory, { recursive: true, force: true });
+    this.#caches = await makeProject(this.directory, this.registry);
     await cp(PROGRAMS, this.directory, { recursive: true });
-    await writeFile(path.join(this.directory, 'package.json'), '{ "private": true }');
+    await cp(HOST_PROCESS, path.join(this.directory, 'host-process.mjs'));
     const quiet = ['--no-audit', '--no-fund', '--no-package-lock'];
-    await this.#npm(['install', 'codex-image', ...quiet, ...options]);
+    if (others === undefined) await this.#npm(['install', 'codex-image', ...quiet, ...options]);
+    else await this.#run([...others.add, ...options]);
   }
 
   /** The installed packages, by name. */
   async installed(): Promise<string[]> {
-    const names = await readdir(path.join(this.directory, 'node_modules'));
-    return names.filter((name) => !name.startsWith('.'));
+    const modules = path.join(this.directory, 'node_modules');
+    // Deno keeps the dependencies of dependencies in the second one.
+    const directories = [modules, path.join(modules, '.deno', 'node_modules')].filter(existsSync);
+    const names = await Promise.all(directories.map((directory) => readdir(directory)));
+    return [...new Set(names.flat())].filter((name) => !name.startsWith('.')).toSorted();
   }
 
   /** Reads a file of the project. */
@@ -64,13 +64,24 @@ export class Consumer {
 
   /** Returns what a program prints. */
   async runs(program: string, ...args: string[]): Promise<unknown> {
-    const file = path.join(this.directory, program);
-    const { stdout } = await run(this.node, [file, ...args], { cwd: this.directory });
-    return JSON.parse(stdout);
+    return JSON.parse(await this.#run([...this.runtime.run, program, ...args]));
+  }
+
+  /** Starts a host process with a call that runs until the host process or its worker ends. */
+  host(options: GenerateOptions, how: { inWorker: boolean }): HostProcess {
+    const program = path.join(this.directory, 'host-process.mjs');
+    const [file, ...args] = this.runtime.run;
+    return new HostProcess(options, {
+      ...how,
+      program: [file, ...args, program],
+      from: 'codex-image',
+    });
   }
 
   /** Returns what a command of the package prints. */
   async command(env: NodeJS.ProcessEnv, name: string, ...args: string[]): Promise<string> {
+    const { others } = this.runtime;
+    if (others !== undefined) return this.#run([...others.command(name), ...args], env);
     return this.#npm(['exec', '--no', '--package=codex-image', '--', name, ...args], env);
   }
 
@@ -83,7 +94,7 @@ export class Consumer {
   /** Starts the demo backend by npm's link. */
   async startDemoBackend(env: NodeJS.ProcessEnv): Promise<DemoBackend> {
     const link = path.join(this.directory, 'node_modules', '.bin', 'codex-image-demo-backend');
-    return DemoBackend.start(link, env, this.node);
+    return DemoBackend.start(link, env, this.runtime.run[0]);
   }
 
   /** Compiles the TypeScript beside its source, with the types of this repository's Node. */
@@ -107,7 +118,13 @@ export class Consumer {
   }
 
   async #npm(args: string[], env?: NodeJS.ProcessEnv): Promise<string> {
-    return npm(args, { cwd: this.directory, node: this.node, env: { ...this.env, ...env } });
+    const [node] = this.runtime.run;
+    return npm(args, { cwd: this.directory, node, env: { ...this.env, ...env } });
+  }
+
+  async #run([file, ...args]: Command, env?: NodeJS.ProcessEnv): Promise<string> {
+    const options = { cwd: this.directory, env: { ...this.env, ...this.#caches, ...env } };
+    return (await run(file, args, options)).stdout;
   }
 }
 
@@ -147,9 +164,20 @@ export class DrawingStub {
     return JSON.stringify({ prompt: 'a red fox', env: this.env });
   }
 
+  /** The options of a call that does not end by itself. Codex and its two tools ignore signals. */
+  get endless(): GenerateOptions {
+    const STUB_STEPS = 'ignore_signals thread tool tool message hang';
+    return { prompt: 'a red fox', env: { ...this.env, STUB_STEPS }, killGraceMs: 300 };
+  }
+
   /** Returns how many processes and run directories the calls have left. */
   leftovers(): number {
     return this.callEnv.leftovers();
+  }
+
+  /** Returns how many processes the calls have left. */
+  processes(): number {
+    return this.callEnv.processes().length;
   }
 
   async close(): Promise<void> {

@@ -3,30 +3,20 @@
 
 import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { npm, npmInstall } from '../support/npm/npm.js';
-import { fetchNode, type DrawingStub } from './consumers.js';
-import { host, work } from './release.js';
+import { npm } from '../support/npm/npm.js';
+import type { DrawingStub } from './consumers.js';
+import { host } from './release.js';
+import { fetchNode, fetchTool, makeProject, type Tool } from './tools.js';
 
 const run = promisify(execFile);
 const PROGRAMS = fileURLToPath(new URL('consumers/', import.meta.url));
 const NEEDED = `codex-image-${host}`;
 const FOREIGN = 'codex-image-win32-x64-msvc';
-const BUN = `bun-${process.platform}-${process.arch === 'arm64' ? 'aarch64' : process.arch}`;
-
-/** The npm package of each tool, and its program. */
-const TOOLS = {
-  pnpm: ['pnpm@10.34.9', 'bin/pnpm.cjs'],
-  yarn1: ['yarn@1.22.22', 'bin/yarn.js'],
-  yarn4: ['@yarnpkg/cli-dist@4.18.1', 'bin/yarn.js'],
-  bun: [`@oven/${BUN}@1.4.5`, 'bin/bun'],
-  deno: ['deno@2.9.6', 'bin.cjs'],
-  jest: ['jest@30.4.2', 'bin/jest.js'],
-} as const;
 
 /** What `consumers/loading/main.cjs` prints. */
 interface Loading {
@@ -34,20 +24,6 @@ interface Loading {
   code?: string;
   problem?: string;
   fix?: string;
-}
-
-/** Returns the program of a tool, which is kept for the next time. */
-async function fetchTool(tool: keyof typeof TOOLS): Promise<string> {
-  const [spec, program] = TOOLS[tool];
-  const name = spec.slice(0, spec.lastIndexOf('@'));
-  const home = path.join(work, spec.replaceAll('/', '+'));
-  const installed = path.join(home, 'node_modules', name);
-  const manifest = await readFile(path.join(installed, 'package.json'), 'utf8').catch(() => '{}');
-  if (JSON.parse(manifest).version === undefined) {
-    await mkdir(home, { recursive: true });
-    await npmInstall(home, spec);
-  }
-  return path.join(installed, program);
 }
 
 /** An empty project, whose registry is the one with the release. */
@@ -58,31 +34,13 @@ class Project {
   ) {}
 
   static async create(directory: string, origin: string, npmEnv: NodeJS.ProcessEnv) {
-    await mkdir(directory);
+    const caches = await makeProject(directory, origin);
     await cp(path.join(PROGRAMS, 'loading'), directory, { recursive: true });
-    const files = {
-      'package.json': '{ "private": true }',
-      '.npmrc': `registry=${origin}\n`,
-      'yarn.lock': '',
-      '.yarnrc.yml': `npmRegistryServer: "${origin}"\nunsafeHttpWhitelist: ["127.0.0.1"]\nenableTelemetry: false\nnpmMinimalAgeGate: 0\n`,
-      'deno.json': '{ "nodeModulesDir": "auto" }',
-    };
-    for (const [name, text] of Object.entries(files))
-      await writeFile(path.join(directory, name), text);
-    // A package of the same version that was published earlier must not be found in a cache.
-    const caches = path.join(directory, '.caches');
-    return new Project(directory, {
-      ...npmEnv,
-      npm_config_store_dir: path.join(caches, 'pnpm'),
-      YARN_CACHE_FOLDER: path.join(caches, 'yarn'),
-      YARN_GLOBAL_FOLDER: path.join(caches, 'berry'),
-      BUN_INSTALL_CACHE_DIR: path.join(caches, 'bun'),
-      DENO_DIR: path.join(caches, 'deno'),
-    });
+    return new Project(directory, { ...npmEnv, ...caches });
   }
 
   /** Runs a tool, and returns what it prints. */
-  async run(tool: keyof typeof TOOLS, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  async run(tool: Tool, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     const program = await fetchTool(tool);
     const [file, ...rest] = program.endsWith('js') ? [process.execPath, program] : [program];
     const options = { cwd: this.directory, env: { ...this.env, ...env } };

@@ -7,7 +7,6 @@ import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -16,11 +15,11 @@ import { TEMPORARY } from '../support/platform.js';
 import type { DrawingStub } from './consumers.js';
 import { type Page, PAGE, readPage } from './page.js';
 import { host } from './release.js';
+import { DENO_VERSION } from './tools.js';
+import { LIMIT_MS, until } from './until.js';
 
 const PROGRAMS = fileURLToPath(new URL('consumers/recipes/', import.meta.url));
 const QUIET = ['--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts'];
-/** A ceiling for what hangs. */
-const LIMIT_MS = 120_000;
 /** Steps of the stub that draw until the call is aborted. */
 const ENDLESS = { STUB_STEPS: 'thread message tool hang' };
 
@@ -181,18 +180,6 @@ class Started {
   }
 }
 
-async function until(
-  holds: () => Promise<boolean>,
-  what: string,
-  details: () => string = () => '',
-): Promise<void> {
-  const limit = Date.now() + LIMIT_MS;
-  while (!(await holds())) {
-    if (Date.now() > limit) throw new Error(`Not within the limit: ${what}\n${details()}`);
-    await setTimeout(50);
-  }
-}
-
 async function freePort(): Promise<number> {
   const server = createServer().listen(0);
   await once(server, 'listening');
@@ -259,6 +246,7 @@ export async function recipes(
   const all: Recipes = {
     'installs every tool': async () => {
       ok(page.text.includes(`on Linux with Node ${version} `), 'the page names this Node');
+      ok(page.packages.includes(`deno@${DENO_VERSION}`), 'the page names this Deno');
       await project.install(env);
       await project.write('main.mjs');
     },

@@ -32,6 +32,12 @@ const BUSY: Step[] = turn(
   HANG,
 );
 
+function start(...args: ConstructorParameters<typeof HostProcess>): HostProcess {
+  const host = new HostProcess(...args);
+  onTestFinished(() => host.kill());
+  return host;
+}
+
 /** Starts a host process and resolves when its call is running. */
 async function busyHost(
   codex: StubCodex,
@@ -39,7 +45,7 @@ async function busyHost(
   options?: Partial<GenerateOptions>,
 ): Promise<HostProcess> {
   await codex.play(BUSY);
-  const host = new HostProcess(codex.options({ timeoutMs: 60_000, ...options }), where);
+  const host = start(codex.options({ timeoutMs: 60_000, ...options }), where);
   await codex.reached('running');
   expect(codex.survivors()).toHaveLength(4);
   expect(codex.runDirs()).toHaveLength(1);
@@ -79,6 +85,11 @@ describe('a readiness check that waits for the CLI', () => {
   const QUESTIONS: [question: string, mark: string, script: StubScript][] = [
     ['login status', 'asked', { login: 'silent', exec: [] }],
     ['--version', 'asked for its version', { version: 'silent', exec: [] }],
+    [
+      'account/rateLimits/read',
+      'running',
+      { appServer: [{ do: 'tool', ownSession: true }, RUNNING, HANG], exec: [] },
+    ],
   ];
 
   async function checkingHost(
@@ -89,7 +100,8 @@ describe('a readiness check that waits for the CLI', () => {
   ): Promise<HostProcess> {
     await codex.login(null);
     await codex.play(script);
-    const host = new HostProcess(codex.options(), { inWorker, call: 'checkCodex' });
+    const options = { ...codex.options(), quota: true };
+    const host = start(options, { inWorker, call: 'checkCodex' });
     await codex.reached(mark);
     return host;
   }
@@ -177,7 +189,7 @@ describe('the next host process', () => {
     async ({ codex }) => {
       const left = { do: 'leave', what: 'deep directories' } as const;
       await codex.play(turn(left, RUNNING, HANG));
-      const host = new HostProcess(codex.options());
+      const host = start(codex.options());
       await codex.reached('running');
       await host.die('SIGKILL');
       await expect.poll(() => codex.survivors(), POLLING).toEqual([]);

@@ -143,7 +143,8 @@ test.skipIf(WINDOWS)(
     children.release();
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(after.threads).toBeLessThanOrEqual(before.threads);
-    expect(after.memory).toBeLessThanOrEqual(before.memory + 8 * 2 ** 20);
+    // The allocator and V8 grow: by 18 MB after 800 calls in Node 22, and no more after 1,600.
+    expect(after.memory).toBeLessThanOrEqual(before.memory + 24 * 2 ** 20);
   },
 );
 

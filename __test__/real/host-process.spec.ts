@@ -1,7 +1,7 @@
 // The host process is killed while the real Codex CLI runs a tool of the agent, in its sandbox and
 // without one.
 
-import { describe, expect } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 
 import { HostProcess, KILLED } from '../support/process/host-process.js';
 import { draw, say, shell } from '../support/loopback/backend.js';
@@ -16,6 +16,7 @@ describe.for(SANDBOXES_WITH_SHELL)('a host process that is killed in the sandbox
     async (variant, { real }) => {
       real.backend.play([shell(TOOL), say('Done.')]);
       const host = new HostProcess(real.options(variant, { sandbox }));
+      onTestFinished(() => host.kill());
       await real.runs(TOOL);
       expect(await host.die('SIGKILL')).toEqual(KILLED);
       await expect.poll(() => real.survivors(), POLLING).toEqual([]);

@@ -7,6 +7,7 @@ import {
   type CodexImageErrorCode,
   type CodexImageErrorData,
   type CodexImageLoadError,
+  type CodexImageLoadErrorData,
   codexNeedsDangerFullAccessSandbox,
   generateCodexImage,
   generateCodexImageDetailed,
@@ -15,6 +16,7 @@ import {
   isCodexImageError,
   type OnProgress,
   type ProgressEvent,
+  type QuotaUnknown,
   type Readiness,
   type ReadinessProblem,
   recoverCodexImage,
@@ -35,7 +37,8 @@ export async function uses(signal: AbortSignal): Promise<void> {
   const verified: boolean = image.verified;
   const revised: string | undefined = image.revisedPrompt;
   const warned: string[] = image.warnings;
-  void [png.length, area, hasAlpha, thread, place, total, verified, revised, warned];
+  const shape: { requested: string; received: string; matches: boolean } | undefined = image.aspect;
+  void [png.length, area, hasAlpha, thread, place, total, verified, revised, warned, shape];
 
   await generateCodexImage({ prompt: 'a red fox' }, null);
   await generateCodexImage({ prompt: 'a red fox' }, undefined);
@@ -60,6 +63,16 @@ export async function looksAround(threadId: string): Promise<string[]> {
     const plain: 'chatgpt' | 'api-key' | 'none' | 'unknown' = login;
     void [known, plain, imageTool === 'likely'];
   }
+  const { quota } = await checkCodex({ quota: true });
+  const known: string | undefined = quota?.plan;
+  const periods: ('primary' | 'secondary')[] = [];
+  for (const { window, resetsAt, usedPercent } of quota?.limits ?? []) {
+    const when: number | undefined = resetsAt?.getTime();
+    periods.push(window);
+    void [when, usedPercent.toFixed()];
+  }
+  const unknown: QuotaUnknown | undefined = quota?.unknown;
+  void [known, periods, unknown?.code === 'UNSUPPORTED', quota?.credits?.balance?.trim()];
   return problems.map(({ code, message, fix, blocking }) =>
     blocking ? `${code}: ${fix}` : message,
   );
@@ -88,6 +101,7 @@ export const checks: CheckOptions[] = [undefined, null].map((nothing) => ({
   codexHome: nothing,
   env: nothing,
   config: nothing,
+  quota: nothing,
 }));
 
 /** Optional parts may be passed on as undefined or null. */
@@ -182,8 +196,14 @@ export function answer(error: CodexImageError): string {
   return [plain.message, error.status, error.retryable, retryAt, ended, ...known].join();
 }
 
-export function recognised(error: unknown): CodexImageErrorData | undefined {
+export function recognised(
+  error: unknown,
+): CodexImageErrorData | CodexImageLoadErrorData | undefined {
   if (!isCodexImageError(error)) return undefined;
+  if (error.code === 'CODEX_IMAGE_ADDON_UNAVAILABLE') {
+    const { problem, fix }: { problem: string; fix: string } = error.toJSON();
+    return { ...error, problem, fix };
+  }
   const { code, resetsAt }: { code: CodexImageErrorCode; resetsAt?: Date } = error.toJSON();
   void [code, resetsAt?.getTime()];
   // @ts-expect-error the data has no stack

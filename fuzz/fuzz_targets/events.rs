@@ -1,8 +1,9 @@
-//! Fuzzes the parsing of Codex's stdout: lines, events, transcript.
+//! Fuzzes the parsing of Codex's stdout: lines, events, transcript, the app-server's answer.
 
 #![no_main]
 
 use codex_image::codex::events::{ExecEvent, Transcript};
+use codex_image::codex::quota;
 use codex_image::text::lines::Lines;
 use codex_image_fuzz::memory::peak_of;
 use libfuzzer_sys::fuzz_target;
@@ -40,6 +41,11 @@ fuzz_target!(|bytes: &[u8]| {
         lines.finish(|_| {});
     });
     assert!(peak <= MAX_BYTES, "{peak} bytes were allocated");
+
+    for quota in whole.0.iter().filter_map(|line| quota::parse(line)?.ok()) {
+        let texts = quota.limits.iter().map(|limit| limit.id.as_str()).chain(quota.plan.as_deref());
+        texts.for_each(|text| assert!(!text.contains(char::is_control), "{text:?}"));
+    }
 
     let mut transcript = Transcript::default();
     for event in whole.0.iter().filter_map(|line| ExecEvent::parse(line)) {

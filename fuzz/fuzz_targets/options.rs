@@ -30,7 +30,7 @@ fn request(texts: &[String; 6]) -> Request {
     let variables = variables.into_iter().filter(|(name, _)| value_fits && fits(variable_name_problem(name)));
     Request {
         prompt: words.to_owned(),
-        aspect: if fits(aspect_problem(aspect)) { aspect } else { "1:1" }.to_owned(),
+        aspect: fits(aspect_problem(aspect)).then(|| aspect.to_owned()),
         codex_path: None,
         // Has no config.toml and no other file.
         codex_home: CodexHome::named("/dev/null".into()),
@@ -110,7 +110,7 @@ fuzz_target!(|bytes: &[u8]| {
     let words = &request.prompt;
     let brief = Brief {
         user_prompt: words,
-        aspect: &request.aspect,
+        aspect: request.aspect(),
         transparent: false,
         references: &[],
         ignore_instructions: request.lean,

@@ -55,7 +55,7 @@ export function workflowJobs() {
           name: fill(job.name),
           runner: fill(job['runs-on']),
           container: job.container,
-          publishes: job.permissions?.['id-token'] === 'write',
+          publishes: Object.values(job.permissions ?? {}).includes('write'),
           needs: [job.needs ?? []].flat().map(id),
           matrix,
           env: { ...workflow.env, ...job.env },
@@ -105,6 +105,7 @@ export function filled(text, contexts) {
  */
 export function holds(condition, contexts) {
   const expression = /^\$\{\{(.*)\}\}$/.exec(condition.trim())?.[1] ?? condition;
+  if (expression.trim() === 'failure()') return false;
   return truthy(evaluate(expression, contexts));
 }
 

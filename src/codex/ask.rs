@@ -17,7 +17,7 @@ use super::locate::Cli;
 use crate::blocking::{self, DiskWork};
 use crate::error::{Cause, os_error_text};
 use crate::files;
-use crate::process::{RunTag, StopMode, read, spawn};
+use crate::process::{Child, Pipes, RunTag, StopMode, read, spawn};
 use crate::request::Request;
 use crate::text::tail::Tail;
 
@@ -25,6 +25,33 @@ use crate::text::tail::Tail;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest tail of the output that is returned, in bytes. Longer than any known answer.
 const ANSWER_BYTES: usize = 4 << 10;
+
+/// Starts the CLI in the directory for temporary files.
+///
+/// # Errors
+/// Those of [`ask`].
+pub(super) async fn start(
+    cli: &Cli,
+    request: &Request,
+    args: Vec<OsString>,
+    tag: RunTag,
+) -> Result<(Child, Pipes), Cause> {
+    let program = command::program(cli, request, args, request.env.temp_dir());
+    // If the disk stalls, the program starts late or never. A child that starts after the timeout
+    // is dropped, which kills it.
+    let starting = spawn_blocking(move || {
+        spawn(&program, tag).map_err(|error| {
+            if program.cwd.is_dir() { failed(&error) } else { Cause::WorkspaceFailed(os_error_text(&error)) }
+        })
+    });
+    let started = tokio::time::timeout(TIMEOUT, starting).await.map_err(|elapsed| failed(&elapsed.into()))?;
+    started.map_err(|error| failed(&error.into())).flatten()
+}
+
+/// Returns the cause of an error of the operating system at the start of the CLI.
+pub(super) fn failed(error: &io::Error) -> Cause {
+    Cause::SpawnFailed(os_error_text(error))
+}
 
 /// Runs the CLI until it exits, `given_up` resolves or the time limit expires. Returns the output
 /// on both its streams.
@@ -39,17 +66,7 @@ pub async fn ask(
     tag: RunTag,
     given_up: impl Future,
 ) -> Result<String, Cause> {
-    let failed = |error: io::Error| Cause::SpawnFailed(os_error_text(&error));
-    let program = command::program(cli, request, args, request.env.temp_dir());
-    // If the disk stalls, the program starts late or never. A child that starts after the timeout
-    // is dropped, which kills it.
-    let starting = spawn_blocking(move || {
-        spawn(&program, tag).map_err(|error| {
-            if program.cwd.is_dir() { failed(error) } else { Cause::WorkspaceFailed(os_error_text(&error)) }
-        })
-    });
-    let started = tokio::time::timeout(TIMEOUT, starting).await.map_err(|elapsed| failed(elapsed.into()))?;
-    let (mut child, pipes) = started.map_err(|error| failed(error.into())).flatten()?;
+    let (mut child, pipes) = start(cli, request, args, tag).await?;
     drop(pipes.stdin);
     let printed = Arc::new(Mutex::new(Tail::new(ANSWER_BYTES)));
     let sink = || {
@@ -60,7 +77,10 @@ pub async fn ask(
             printed.push(b"\n");
         })
     };
-    let readers = [read(pipes.stdout, sink()).map_err(failed)?, read(pipes.stderr, sink()).map_err(failed)?];
+    let readers = [
+        read(pipes.stdout, sink()).map_err(|error| failed(&error))?,
+        read(pipes.stderr, sink()).map_err(|error| failed(&error))?,
+    ];
     tokio::select! {
         _ = child.exited() => {}
         () = tokio::time::sleep(TIMEOUT) => {}

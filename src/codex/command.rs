@@ -79,6 +79,17 @@ pub fn settings(
     settings
 }
 
+/// Returns the `-c` settings of an app-server that runs in `cwd`: those of a lean turn keep it from
+/// asking the backend about plugins and from starting programs.
+#[must_use]
+pub fn app_server_settings(request: &Request, config: &Config, version: Option<Version>, cwd: &Path) -> Vec<Setting> {
+    let mut settings = lean::settings(config, false, version);
+    settings.extend(without_project(cwd));
+    settings.extend(request.config.iter().cloned());
+    settings.extend(config.profile_override(&settings));
+    settings
+}
+
 /// Returns the caller's settings. They suffice to determine login, provider, model and image tool,
 /// since this package's own settings change none of these.
 #[must_use]
@@ -129,16 +140,8 @@ pub fn exec_args(request: &Request, settings: &[Setting], references: &[PathBuf]
 
 /// Returns the `-c` settings that every turn needs.
 fn needed(sandbox: Sandbox, workspace: &Path, tag: (&str, &str)) -> Vec<Setting> {
-    let mut settings = Vec::new();
+    let mut settings = Vec::from(without_project(workspace));
     let mut set = |key: &str, value: &str| settings.push((key.to_owned(), value.to_owned()));
-    // Without this, 0.132.0 writes to the user's config.toml that the workspace is trusted.
-    let untrusted = Table::from_iter([("trust_level".to_owned(), Value::from("untrusted"))]);
-    let projects = Table::from_iter([(workspace.to_string_lossy().into_owned(), Value::from(untrusted))]);
-    // One inline table: `-c` splits a dotted key at every dot, quoted or not.
-    set("projects", &Value::from(projects).to_string());
-    // A `.git` in the temporary directory would make it a project. Up to 0.150.1 a project's
-    // configuration may start programs, and every version reads its AGENTS.md.
-    set("project_root_markers", "[]");
     // With the user's `on-request` or `untrusted`, an approved command runs outside the sandbox
     // (`approvals_reviewer = "auto_review"`, 0.142.5 to 0.171.0), and `untrusted` makes 0.169.0 and
     // 0.171.0 exit with 1.
@@ -161,6 +164,20 @@ fn needed(sandbox: Sandbox, workspace: &Path, tag: (&str, &str)) -> Vec<Setting>
     // number here.
     set(&format!("shell_environment_policy.set.{}", tag.0), &format!("\"{}\"", tag.1));
     settings
+}
+
+/// Returns the settings without which Codex would read the configuration of a project in `cwd`.
+fn without_project(cwd: &Path) -> [Setting; 2] {
+    // Without this, 0.132.0 writes to the user's config.toml that the workspace is trusted.
+    let untrusted = Table::from_iter([("trust_level".to_owned(), Value::from("untrusted"))]);
+    let projects = Table::from_iter([(cwd.to_string_lossy().into_owned(), Value::from(untrusted))]);
+    [
+        // One inline table: `-c` splits a dotted key at every dot, quoted or not.
+        ("projects".to_owned(), Value::from(projects).to_string()),
+        // A `.git` in the temporary directory would make it a project. Up to 0.150.1 a project's
+        // configuration may start programs, and every version reads its AGENTS.md.
+        ("project_root_markers".to_owned(), "[]".to_owned()),
+    ]
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod line_sink;
 pub mod locate;
 pub mod login;
 pub mod prompt;
+pub mod quota;
 pub mod rollout;
 pub mod store;
 pub mod turn;

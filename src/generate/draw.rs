@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::aspect::Aspect;
 use super::explain::{SURVIVORS, failure, local_now, without_image};
 use super::generated::{Generated, Timings};
 use super::preflight::Preflight;
@@ -80,9 +81,14 @@ impl Draw<'_> {
         let stop = stopping.elapsed();
         let image = self.result_of(wait_end, &finished, &provenance).await?;
         let timings = Timings { start: started - starting, image: image_time, stop, ..Timings::default() };
+        let aspect = Aspect::of(self.request.aspect(), &image.info);
+        // A caller that names no aspect ratio expects none.
+        let is_named = self.request.aspect.is_some();
+        let shape = aspect.as_ref().filter(|_| is_named).and_then(|aspect| aspect.warning(&image.info));
         Ok(Generated {
-            warnings: self.warnings(&image, &finished, &provenance),
+            warnings: shape.into_iter().chain(self.warnings(&image, &finished, &provenance)).collect(),
             image,
+            aspect,
             thread: finished.output.transcript.thread,
             codex_version: self.preflight.codex_version.clone(),
             usage: finished.output.transcript.usage,
@@ -143,7 +149,7 @@ impl Draw<'_> {
         let references: Vec<_> = references.iter().map(|reference| reference.path.clone()).collect();
         let brief = Brief {
             user_prompt: &self.request.prompt,
-            aspect: &self.request.aspect,
+            aspect: self.request.aspect(),
             transparent: self.request.transparent,
             references: &references,
             ignore_instructions: self.request.lean,
@@ -243,11 +249,16 @@ impl Draw<'_> {
         found.map_err(|rejection| without_image(rejection, self.request, finished, exit))
     }
 
-    fn warnings(&self, image: &FoundImage, finished: &FinishedTurn, provenance: &ProvenanceCheck) -> Vec<String> {
+    fn warnings(
+        &self,
+        image: &FoundImage,
+        finished: &FinishedTurn,
+        provenance: &ProvenanceCheck,
+    ) -> impl Iterator<Item = String> {
         let is_opaque = self.request.transparent && image.info.has_alpha == Some(false);
         let opaque = is_opaque.then(|| "The picture has no transparent pixels.".to_owned());
         let survivors = finished.may_have_survivors.then(|| SURVIVORS.to_owned());
-        opaque.into_iter().chain(provenance.warnings()).chain(survivors).collect()
+        opaque.into_iter().chain(provenance.warnings()).chain(survivors)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::aspect::Aspect;
 use crate::codex::ThreadId;
 use crate::codex::events::Usage;
 use crate::provenance::FoundImage;
@@ -11,6 +12,8 @@ use crate::provenance::FoundImage;
 pub struct Generated {
     /// The image.
     pub image: FoundImage,
+    /// The aspect ratio that was asked for, and that of the image; None if either is unknown.
+    pub aspect: Option<Aspect>,
     /// The thread that drew it.
     pub thread: Option<ThreadId>,
     /// The CLI's version: that of its npm package, or the output of `--version`.

@@ -4,6 +4,7 @@
 //! rules. On every path, the call returns only when the process tree is dead and the run
 //! directory removed.
 
+mod aspect;
 mod create_run_dir;
 mod draw;
 mod explain;
@@ -12,6 +13,7 @@ mod preflight;
 mod recover;
 mod watch;
 
+pub use aspect::Aspect;
 pub use generated::{Generated, Timings};
 pub use recover::recover;
 

@@ -25,6 +25,8 @@ pub async fn recover(draft: Draft, thread: ThreadId) -> Result<Generated, Failur
     })?;
     Ok(Generated {
         image,
+        // The thread does not state what this package asked for.
+        aspect: None,
         thread: Some(thread),
         codex_version: None,
         usage: None,

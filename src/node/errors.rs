@@ -76,11 +76,16 @@ pub fn to_throw(js: &Js<'_>, cause: Cause) -> Result<Error> {
     Ok(Error::from_unknown_without_coercion(error))
 }
 
-/// Returns whether a value is an error that [`Trace::into_error`] created, or the data of one.
-/// Reads only strings: prototypes differ between realms, and `toJSON` returns a plain object.
+/// The code of the error that `loader/load-error.js` creates.
+const LOAD_ERROR_CODE: &str = "CODEX_IMAGE_ADDON_UNAVAILABLE";
+
+/// Returns whether a value is an error that [`Trace::into_error`] or the loader created, or the
+/// data of one. Reads only strings: prototypes differ between realms, and `toJSON` returns a plain
+/// object.
 pub fn is_error<'env>(js: &Js<'env>, value: Unknown<'env>) -> bool {
     let member = |name| js.read(value, name).and_then(js::text).ok().flatten();
-    member("name").as_deref() == Some(NAME) && member("code").is_some_and(|code| CODES.contains(&code.as_str()))
+    let is_ours = |code: String| code == LOAD_ERROR_CODE || CODES.contains(&code.as_str());
+    member("name").as_deref() == Some(NAME) && member("code").is_some_and(is_ours)
 }
 
 fn milliseconds_since_1970(at: SystemTime) -> f64 {

@@ -21,6 +21,9 @@ pub struct GeneratedImage {
     pub width: u32,
     /// In pixels. 0 as for the width.
     pub height: u32,
+    /// The aspect ratio that Codex was asked for, and that of the image; absent after a recovery,
+    /// which does not know what was asked for, and if the size is unknown.
+    pub aspect: Option<Aspect>,
     /// Whether at least one pixel is not fully opaque. False if the pixels cannot be decoded, which
     /// only `validation: 'signature'` accepts.
     pub has_alpha: bool,
@@ -44,6 +47,19 @@ pub struct GeneratedImage {
     pub timings: Timings,
     /// Problems that did not affect the image, as sentences.
     pub warnings: Vec<String>,
+}
+
+/// The aspect ratio that Codex was asked for, and that of the image. Images are never resized.
+#[napi(object, object_from_js = false)]
+pub struct Aspect {
+    /// Width to height, as in the option `aspect`, `'1:1'` by default.
+    pub requested: String,
+    /// Width to height of the image, as its size reduced to the smallest whole numbers: `'3:2'` for
+    /// 1536 by 1024 pixels, `'1672:941'` for 1672 by 941.
+    pub received: String,
+    /// Whether the two differ by at most 3 per cent, which is about what rounding the sides makes.
+    /// If not, and the option `aspect` was given, the result has a warning.
+    pub matches: bool,
 }
 
 /// The tokens of one turn.
@@ -84,12 +100,17 @@ pub struct Timings {
 
 impl From<Generated> for GeneratedImage {
     fn from(generated: Generated) -> Self {
-        let Generated { image, thread, codex_version, usage, timings, warnings } = generated;
+        let Generated { image, aspect, thread, codex_version, usage, timings, warnings } = generated;
         let FoundImage { png, info, source, verified, revised_prompt } = image;
         Self {
             png: Buffer::from(png),
             width: info.width,
             height: info.height,
+            aspect: aspect.map(|generate::Aspect { requested, received, matches }| Aspect {
+                requested,
+                received,
+                matches,
+            }),
             has_alpha: info.has_alpha == Some(true),
             thread_id: thread.map(|thread| thread.to_string()),
             source: source.as_str(),
@@ -107,8 +128,9 @@ impl IntoJs for GeneratedImage {
     fn into_js(mut self, env: &Env) -> Result<Unknown<'_>> {
         let (thread_id, codex_version) = (self.thread_id.take(), self.codex_version.take());
         let (revised_prompt, usage) = (self.revised_prompt.take(), self.usage.take());
-        let image_ms = self.timings.image_ms.take();
+        let (aspect, image_ms) = (self.aspect.take(), self.timings.image_ms.take());
         let mut image = object_from(env, self)?;
+        define(env, &mut image, "aspect", aspect)?;
         define(env, &mut image, "threadId", thread_id)?;
         define(env, &mut image, "codexVersion", codex_version)?;
         define(env, &mut image, "revisedPrompt", revised_prompt)?;

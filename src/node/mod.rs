@@ -88,14 +88,17 @@ pub fn recover_codex_image<'env>(env: &'env Env, options: Unknown<'env>) -> Resu
 /// Checks whether this machine can draw, and how to fix what prevents it. Quick, offline and free,
 /// for settings pages.
 ///
+/// With `quota: true` it also asks OpenAI, through Codex, what is left of the account's limits.
+/// That uses the network, costs nothing, and takes about half a second, at most 15.
+///
 /// If the disk of `CODEX_HOME`, or the user database that names the home, leaves a request
 /// unanswered for two seconds, the login is `'unknown'`, and `LOGIN_UNKNOWN` is a blocking problem.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's, which sees a rejected promise")]
 #[napi(catch_unwind, ts_args_type = "options?: CheckOptions | null | undefined", ts_return_type = "Promise<Readiness>")]
 pub fn check_codex<'env>(env: &'env Env, options: Unknown<'env>) -> Result<PromiseRaw<'env, Resolved>> {
     promise(env, |js| {
-        let draft = options::parse_check(js, options)?;
-        start(js, None, check(draft, js.lifetime.ending()), Readiness::from)
+        let (draft, asks_quota) = options::parse_check(js, options)?;
+        start(js, None, check(draft, asks_quota, js.lifetime.ending()), Readiness::from)
     })
 }
 
@@ -115,12 +118,16 @@ pub fn set_max_concurrent_runs(env: &Env, limit: Unknown<'_>) -> Result<()> {
     }
 }
 
-/// Returns whether a value is a `CodexImageError`. Goes by its `name` and `code`, so it is also
-/// true for errors of another realm, where `instanceof Error` is false, and for what `toJSON`
-/// returned, after `postMessage` or `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`,
-/// its `resetsAt` is a string.
+/// Returns whether a value is a `CodexImageError` or a `CodexImageLoadError`, such as one of a
+/// worker. Goes by its `name` and `code`, so it is also true for errors of another realm, where
+/// `instanceof Error` is false, and for what `toJSON` returned, after `postMessage` or
+/// `JSON.parse`. Such data has no `toJSON`; after `JSON.parse`, its `resetsAt` is a string.
 #[allow(clippy::missing_errors_doc, reason = "the documentation is JavaScript's")]
-#[napi(catch_unwind, ts_args_type = "value: unknown", ts_return_type = "value is CodexImageError")]
+#[napi(
+    catch_unwind,
+    ts_args_type = "value: unknown",
+    ts_return_type = "value is CodexImageError | CodexImageLoadError"
+)]
 pub fn is_codex_image_error(env: &Env, value: Unknown<'_>) -> Result<bool> {
     Ok(errors::is_error(&Js::new(env)?, value))
 }

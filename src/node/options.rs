@@ -15,7 +15,7 @@ use crate::error::Cause;
 use crate::queue::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::reference::MAX_COUNT;
 use crate::request::{
-    CodexHome, Completion, Draft, KILL_GRACE_MS, LEAN, MAX_IMAGE_BYTES, MAX_RECONNECTS, NETWORK_ACCESS,
+    CodexHome, Completion, Draft, KILL_GRACE_MS, LEAN, MAX_IMAGE_BYTES, MAX_RECONNECTS, NETWORK_ACCESS, QUOTA,
     REQUIRE_VERIFIED, Request, Switch, TIMEOUT_MS, TRANSPARENT, Validation, WholeNumber, aspect_problem,
     config_key_problem, name_problem, text_problem, variable_name_problem,
 };
@@ -32,13 +32,15 @@ pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Draft, Opti
     Ok((reader.request(prompt)?, reader.signal()?))
 }
 
-/// Reads the options of a readiness check.
-pub fn parse_check<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<Draft> {
-    if matches!(options.get_type(), Ok(ValueType::Undefined | ValueType::Null)) {
+/// Reads the options of a readiness check, and whether it asks for the quota.
+pub fn parse_check<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Draft, bool)> {
+    let reader = if matches!(options.get_type(), Ok(ValueType::Undefined | ValueType::Null)) {
         let nothing = Object::new(js.env).map_err(|_| Cause::Internal)?;
-        return Reader::new(js, nothing.to_unknown())?.request(String::new());
-    }
-    Reader::new(js, options)?.request(String::new())
+        Reader::new(js, nothing.to_unknown())?
+    } else {
+        Reader::new(js, options)?
+    };
+    Ok((reader.request(String::new())?, reader.switch(QUOTA)?))
 }
 
 /// Reads the options of a recovery.
@@ -128,7 +130,6 @@ impl<'js, 'env> Reader<'js, 'env> {
     /// Reads every option but the signal. The prompt is given.
     fn request(&self, prompt: String) -> Parsed<Draft> {
         let defaults = Request::new(prompt);
-        let aspect = self.checked_text("aspect", aspect_problem)?;
         let env = self.environment()?;
         let named_home = self.absolute_path("codexHome")?.map(CodexHome::named);
         let network = self.switch(NETWORK_ACCESS)?;
@@ -143,7 +144,7 @@ impl<'js, 'env> Reader<'js, 'env> {
         let validations = [("full", Validation::Full), ("signature", Validation::Signature)];
         let exec_path = self.js.exec_path().ok().flatten();
         let request = Request {
-            aspect: aspect.unwrap_or(defaults.aspect),
+            aspect: self.checked_text("aspect", aspect_problem)?,
             codex_path: self.absolute_path("codexPath")?,
             node_dir: exec_path.and_then(|path| Path::new(&path).parent().map(Path::to_path_buf)),
             model: self.checked_text("model", name_problem)?,
@@ -324,6 +325,7 @@ impl<'js, 'env> Reader<'js, 'env> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::DEFAULT_ASPECT;
 
     const TYPES: &str = include_str!("types.d.ts");
     const GUIDE: &str = include_str!("../../docs/options.md");
@@ -367,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_documentation_has_the_other_defaults() {
-        let Request { aspect, .. } = Request::new(String::new());
+        let aspect = DEFAULT_ASPECT;
         assert!(doc_comment("aspect").contains(&format!("`'{aspect}'` by default")));
         assert!(
             HELP.contains(&format!("{aspect} by default")) && COMMAND_LINE.contains(&format!("`{aspect}` by default"))

@@ -18,7 +18,8 @@ export interface GenerateOptions {
   prompt: string
   /**
    * Aspect ratio, width to height, as two whole numbers; `'1:1'` by default. Codex is asked for it,
-   * but the image may have another one.
+   * but the image may have another one: see `GeneratedImage.aspect`. Images are not resized. If you
+   * give this option, an image that differs by more than 3 per cent has a warning.
    */
   aspect?: string | null | undefined
   /**
@@ -123,10 +124,20 @@ export interface RecoverOptions {
 }
 
 /**
- * Options of a readiness check. Every option may be absent, undefined or null, and means the same
- * as in `GenerateOptions`.
+ * Options of a readiness check. Every option may be absent, undefined or null. All but `quota` mean
+ * the same as in `GenerateOptions`.
  */
-export type CheckOptions = Pick<GenerateOptions, 'codexPath' | 'codexHome' | 'env' | 'config'>
+export interface CheckOptions extends Pick<
+  GenerateOptions,
+  'codexPath' | 'codexHome' | 'env' | 'config'
+> {
+  /**
+   * Whether to ask what is left of the account's limits; false by default, because it uses the
+   * network. The check starts `codex app-server` for it, and stops it. As at every start, Codex
+   * renews an expired login in `auth.json`, and creates its own databases in its home.
+   */
+  quota?: boolean | null | undefined
+}
 
 /** The code of a failed call. Stable: programs may switch on it. */
 export type CodexImageErrorCode =
@@ -204,4 +215,9 @@ export interface CodexImageLoadError extends Error {
   fix: string
   /** The words of Node or of the system, if one of them refused to load the addon. For logs. */
   detail?: string
+  /** Returns the members above as a plain object, as that of a `CodexImageError` does. */
+  toJSON(): CodexImageLoadErrorData
 }
+
+/** A `CodexImageLoadError` as data. */
+export type CodexImageLoadErrorData = Omit<CodexImageLoadError, 'stack' | 'cause' | 'toJSON'>

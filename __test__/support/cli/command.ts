@@ -85,6 +85,15 @@ export function events({ stdout }: Outcome): { type: string; [member: string]: u
     .map((line) => JSON.parse(line));
 }
 
+export interface TerminalSetting extends Setting {
+  columns?: number;
+  rows?: number;
+  /** What the terminal answers if it is asked for its attributes. By default, it has no sixels. */
+  answer?: string;
+  /** What the shell runs, with the command as `"$0" "$@"`. Not on Windows. */
+  script?: string;
+}
+
 /**
  * Runs the command in its own terminal, behind a shell that prints its exit code and then waits:
  * output that a terminal has not read when its last process ends is lost.
@@ -99,10 +108,20 @@ export class Terminal {
   constructor(
     commandEnv: CommandEnvironment,
     args: string[],
-    { env = {}, columns = 80, rows = 24 }: Setting & { columns?: number; rows?: number } = {},
+    { env = {}, columns = 80, rows = 24, answer, script }: TerminalSetting = {},
   ) {
     this.#screen = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
-    const [shell = '', ...session] = SESSION;
+    if (answer !== undefined) {
+      this.#screen.parser.registerCsiHandler({ final: 'c' }, () => {
+        this.type(answer);
+        return true;
+      });
+    }
+    // The answers to other queries.
+    this.#screen.onData((data) => {
+      if (!this.#gone) this.type(data);
+    });
+    const [shell = '', ...session] = script === undefined ? SESSION : sessionOf(script);
     this.#pty = pty.spawn(shell, [...session, CLI, ...args], {
       // It sets TERM itself.
       name: env['TERM'] ?? 'xterm-256color',
@@ -171,7 +190,12 @@ export class Terminal {
 const SCRIPT = `trap : INT; "$0" "$@"; echo "[exit $?]"; read -r _`;
 const SESSION = WINDOWS
   ? [process.execPath, fileURLToPath(new URL('session.mjs', import.meta.url))]
-  : ['/bin/sh', '-c', SCRIPT, process.execPath];
+  : sessionOf(SCRIPT);
+
+function sessionOf(script: string): string[] {
+  return ['/bin/sh', '-c', script, process.execPath];
+}
+
 /** Variables that `child_process` would add. */
 const NEEDED = WINDOWS ? { SystemRoot: process.env['SystemRoot'] ?? '' } : {};
 const EXITED = /\[exit (\d+)\]/;

@@ -60,6 +60,8 @@ export class Backend {
   #images: AnsweredImage[] = [];
   #conversations = new Map<string, Conversation>();
   #mishap: unknown;
+  /** The answer about the account's limits, such as {@link accountUsage}. By default 404. */
+  accountUsage: object | undefined;
 
   constructor(server: Server, certificate: Certificate, script: Script) {
     this.#server = server;
@@ -185,6 +187,8 @@ export class Backend {
       await this.#answerImage(record, response, signal);
     } else if (path.endsWith('/wham/accounts/check')) {
       await answerJson(response, 200, accountsOf(this.origin));
+    } else if (path.endsWith('/wham/usage') && this.accountUsage !== undefined) {
+      await answerJson(response, 200, this.accountUsage);
     } else if (path.endsWith('/oauth/token')) {
       await answerJson(response, 401, TOKENS_NOT_RENEWED);
     } else {
@@ -273,6 +277,44 @@ function accountsOf(origin: string): object {
     ],
     account_ordering: [ACCOUNT],
     default_account_id: ACCOUNT,
+  };
+}
+
+/** The answer of `/wham/usage` for an account with two limits, one of which has two periods. */
+export function accountUsage(resetsAt: number): object {
+  const period = (
+    used_percent: number,
+    limit_window_seconds: number,
+    reset_at: number,
+  ): object => ({
+    used_percent,
+    limit_window_seconds,
+    reset_after_seconds: 3600,
+    reset_at,
+  });
+  const allowed = { allowed: true, limit_reached: false };
+  return {
+    plan_type: 'plus',
+    user_id: 'loopback-user',
+    account_id: ACCOUNT,
+    email: 'loopback@example.com',
+    rate_limit: {
+      ...allowed,
+      primary_window: period(42, 5 * 3600, resetsAt),
+      secondary_window: period(5, 7 * 24 * 3600, resetsAt + 3600),
+    },
+    credits: { has_credits: true, unlimited: false, balance: '12.5' },
+    additional_rate_limits: [
+      {
+        limit_name: 'A model',
+        metered_feature: 'a_model',
+        rate_limit: {
+          ...allowed,
+          primary_window: period(99, 24 * 3600, resetsAt),
+          secondary_window: null,
+        },
+      },
+    ],
   };
 }
 

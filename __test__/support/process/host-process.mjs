@@ -1,12 +1,9 @@
-// A host process with a running call. Its argument has the function, its options and whether a
-// worker calls it. A line on stdin names how the process or its worker ends.
+// A host process with a running call. Its argument has the package, the function, its options and
+// whether a worker calls it. A line on stdin names how the process or its worker ends.
 
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-
-/** @type {import('../../../index.js')} */
-const addon = createRequire(import.meta.url)('../../../index.js');
 
 /** @type {Record<string, () => void>} */
 const ENDINGS = {
@@ -35,21 +32,24 @@ const ENDINGS = {
 const noLongerWanted = new AbortController();
 let onStopping = () => {};
 
-if (isMainThread) await live(JSON.parse(process.argv[2] ?? '{}'));
-else work(workerData);
+/** @type {Order} */
+const order = isMainThread ? JSON.parse(process.argv[2] ?? '{}') : workerData;
+const { call, options, inWorker, from = '../../../index.js' } = order;
+/** @type {import('../../../index.js')} */
+const addon = createRequire(import.meta.url)(from);
+if (isMainThread) await live();
+else work();
 
 /**
  * @typedef {object} Order
  * @property {'generateCodexImage' | 'checkCodex'} call
  * @property {import('../../../index.js').GenerateOptions} options
  * @property {boolean} inWorker
+ * @property {string} [from] the package's name; without it, this checkout
  */
 
-/** @param {Order} order */
-async function live({ call, options, inWorker }) {
-  const worker = inWorker
-    ? new Worker(new URL(import.meta.url), { workerData: { call, options } })
-    : undefined;
+async function live() {
+  const worker = inWorker ? new Worker(new URL(import.meta.url), { workerData: order }) : undefined;
   // The result does not matter: only the end of the process is tested.
   const { signal } = noLongerWanted;
   if (!inWorker) {
@@ -71,8 +71,7 @@ async function live({ call, options, inWorker }) {
   await once(process.stdin, 'end');
 }
 
-/** @param {Pick<Order, 'call' | 'options'>} order */
-function work({ call, options }) {
+function work() {
   void addon[call](options);
   parentPort?.on('message', () => process.exit());
 }

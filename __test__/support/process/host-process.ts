@@ -4,23 +4,43 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-import { onTestFinished } from 'vitest';
-
 import type { GenerateOptions } from '../../../index.js';
 import { WINDOWS } from '../platform.js';
 
-const SCRIPT = fileURLToPath(new URL('host-process.mjs', import.meta.url));
+export const SCRIPT = fileURLToPath(new URL('host-process.mjs', import.meta.url));
+const THIS_NODE: Program = [process.execPath, SCRIPT];
+
+/** A command that runs a copy of {@link SCRIPT}. */
+type Program = readonly [file: string, ...args: string[]];
+
+interface HowToCall {
+  inWorker?: boolean;
+  call?: string;
+  program?: Program;
+  /** The package's name. By default the call is made with this checkout. */
+  from?: string;
+}
 
 export class HostProcess {
   readonly #process: ChildProcess;
   readonly #ended: Promise<End>;
 
-  /** Makes the call, in a worker if wanted. */
-  constructor(options: GenerateOptions, { inWorker = false, call = 'generateCodexImage' } = {}) {
-    const order = JSON.stringify({ call, options, inWorker });
-    this.#process = spawn(process.execPath, [SCRIPT, order], { stdio: ['pipe', 'pipe', 'ignore'] });
+  /** Makes the call. */
+  constructor(options: GenerateOptions, how: HowToCall = {}) {
+    const { inWorker = false, call = 'generateCodexImage', program = THIS_NODE, from } = how;
+    const order = JSON.stringify({ call, options, inWorker, from });
+    const [file, ...args] = program;
+    this.#process = spawn(file, [...args, order], { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#ended = once(this.#process, 'exit') as Promise<End>;
-    onTestFinished(() => void this.#process.kill('SIGKILL'));
+  }
+
+  get hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Does nothing if the host process has ended. */
+  kill(): void {
+    this.#process.kill('SIGKILL');
   }
 
   /** Resolves when the host process has ended. */

@@ -28,6 +28,7 @@ import {
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -69,6 +70,8 @@ if (script.behindLauncher && process.env['STUB_IS_INNER'] === undefined) {
   saveRecording();
   if (recording.command === 'login') answerLoginStatus();
   else if (recording.command === 'exec') await exec();
+  else if (args[0] === 'app-server' && script.appServer !== undefined)
+    await serve(script.appServer);
   else answerVersion();
 }
 
@@ -124,13 +127,42 @@ function answerVersion() {
   process.exit(2);
 }
 
+/**
+ * Serves the app-server's protocol until stdin ends.
+ *
+ * @param {NonNullable<StubScript['appServer']>} answer
+ */
+async function serve(answer) {
+  if (Array.isArray(answer)) {
+    for (const step of answer) await perform(step);
+    end(0);
+  }
+  recording.stdin = '';
+  let isInitialized = false;
+  for await (const line of createInterface({ input: process.stdin })) {
+    recording.stdin += `${line}\n`;
+    saveRecording();
+    const { id, method } = JSON.parse(line);
+    if (method === 'initialize') {
+      emit({ method: 'configWarning', params: { summary: 'bubblewrap is not on PATH' } });
+      emit({ id, result: { userAgent: 'codex-image/0.169.0', platformOs: 'linux' } });
+    } else if (method === 'initialized') isInitialized = true;
+    else if (!isInitialized) emit({ id, error: { code: -32600, message: 'Not initialized' } });
+    else if (method === 'account/rateLimits/read') emit({ id, ...answer });
+    else emit({ id, error: { code: -32601, message: 'Method not found' } });
+  }
+  end(0);
+}
+
 async function exec() {
   if (script.stdin === 'close') closeSync(0);
   else if (script.stdin !== 'ignore') {
     recording.stdin = await readStdin(script.stdin === 'read slowly');
     saveRecording();
   }
-  for (const step of script.exec) await perform(step);
+  const [, steps = script.exec] =
+    Object.entries(script.execFor ?? {}).find(([text]) => recording.stdin?.includes(text)) ?? [];
+  for (const step of steps) await perform(step);
   end(0);
 }
 

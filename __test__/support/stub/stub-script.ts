@@ -139,11 +139,18 @@ export interface StubScript {
   login?: { text: string; exitCode: number } | 'silent';
   /** `silent` reaches the mark `asked for its version` and never answers `--version`. */
   version?: 'silent';
+  /**
+   * The answer of `codex app-server` to `account/rateLimits/read`, or the steps that it performs
+   * instead. By default the stub does not know the subcommand.
+   */
+  appServer?: { result: unknown } | { error: { code: number; message: string } } | Step[];
   /** What happens to stdin. By default the stub reads all of it first, as the real CLI does. */
   stdin?: 'read' | 'read slowly' | 'ignore' | 'close';
   /** Runs behind another process, as behind npm's launcher, which passes no signal on. */
   behindLauncher?: boolean;
   exec: Step[];
+  /** The steps of turns whose prompt contains the key, instead of `exec`. */
+  execFor?: Record<string, Step[]>;
 }
 
 /** What the stub saw, one for each process. */

@@ -203,11 +203,13 @@ mod tests {
     /// This process ignores SIGPIPE, as Node does.
     #[test]
     fn the_child_leads_a_group_and_dies_of_sigpipe() {
-        let (_open, theirs) = io::pipe().unwrap();
+        let (mut open, theirs) = io::pipe().unwrap();
         let (theirs_in, ours) = io::pipe().unwrap();
-        let program = shell("read line; kill -s PIPE $$; exit 7", &[], &[]);
+        let program = shell("echo; read line; kill -s PIPE $$; exit 7", &[], &[]);
         let mut spawn = Spawn::new(&program, None, [theirs_in.into(), theirs.into(), null().unwrap()]).unwrap();
         let child = spawn.start().unwrap();
+        // qemu may return before the child has its group.
+        open.read_exact(&mut [0]).unwrap();
         assert_eq!(getpgid(Some(child)).unwrap(), child);
         drop((spawn, ours));
         let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();

@@ -1,5 +1,5 @@
-// kitty on a display without a screen, and what it shows. Both programs come from the system. The
-// display keeps its pixels in a file (XWD), so that no third one has to read them.
+// A terminal on a display without a screen, and what it shows. Both programs come from the system.
+// The display keeps its pixels in a file (XWD), so that no third one has to read them.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,14 +10,16 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Names the programs that are not installed, if any. */
-export function missingForKitty(): string {
-  const harmless = { kitty: '--version', Xvfb: '-help' };
-  return Object.entries(harmless)
+export function missingFor(terminal: Emulator): string {
+  const harmless = { kitty: '--version', xterm: '-version', Xvfb: '-help' };
+  return ([terminal, 'Xvfb'] as const)
+    .map((program) => [program, harmless[program]] as const)
     .filter(([program, option]) => spawnSync(program, [option]).error !== undefined)
     .map(([program]) => program)
     .join(' and ');
 }
 
+export type Emulator = 'kitty' | 'xterm';
 export type Pixel = readonly [red: number, green: number, blue: number];
 
 export interface Box {
@@ -53,29 +55,30 @@ export class Screenshot {
 }
 
 export interface Session {
+  terminal: Emulator;
   command: readonly string[];
   env: Record<string, string>;
   cwd: string;
   /** Of the window, which fills its display. */
   width: number;
   height: number;
-  /** Lines of kitty.conf. */
+  /** Lines of kitty.conf, or resources of xterm. */
   settings?: Record<string, string>;
 }
 
 /** Runs a command in a window of its own until `use` has settled. */
-export async function inKitty<Result>(
+export async function inTerminal<Result>(
   session: Session,
-  use: (kitty: Kitty) => Promise<Result>,
+  use: (window: Window) => Promise<Result>,
 ): Promise<Result> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-kitty-'));
+  const directory = await mkdtemp(path.join(tmpdir(), 'codex-image-window-'));
   const children: Child[] = [];
   try {
     const display = startDisplay(session, directory);
     children.push(display);
-    const kitty = startKitty(session, directory, await numberOf(display));
-    children.unshift(kitty);
-    return await use(new Kitty(path.join(directory, 'Xvfb_screen0'), kitty));
+    const terminal = startTerminal(session, directory, await numberOf(display));
+    children.unshift(terminal);
+    return await use(new Window(path.join(directory, 'Xvfb_screen0'), terminal));
   } finally {
     for (const { process: child, ended } of children) {
       child.kill();
@@ -85,21 +88,21 @@ export async function inKitty<Result>(
   }
 }
 
-export class Kitty {
+export class Window {
   constructor(
     private readonly file: string,
-    private readonly kitty: Child,
+    private readonly terminal: Child,
   ) {}
 
   /** Resolves with the first screenshot that is as wanted. */
   async shows(isWanted: (screenshot: Screenshot) => boolean): Promise<Screenshot> {
-    const { process: child, ended } = this.kitty;
+    const { process: child, ended } = this.terminal;
     while (child.exitCode === null && child.signalCode === null) {
       const screenshot = readXwd(await readFile(this.file));
       if (isWanted(screenshot)) return screenshot;
       await sleep(50);
     }
-    throw new Error(`kitty has ended: ${(await ended).join()}`);
+    throw new Error(`The terminal has ended: ${(await ended).join()}`);
   }
 }
 
@@ -126,16 +129,9 @@ async function numberOf({ process: child, ended }: Child): Promise<string> {
   return number.toString().trim();
 }
 
-function startKitty(session: Session, directory: string, display: string): Child {
-  const settings = {
-    remember_window_size: 'no',
-    initial_window_width: session.width,
-    initial_window_height: session.height,
-    update_check_interval: '0',
-    ...session.settings,
-  };
-  const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  const child = spawn('kitty', ['--config', 'NONE', ...options, ...session.command], {
+function startTerminal(session: Session, directory: string, display: string): Child {
+  const [program, args] = COMMANDS[session.terminal](session);
+  const child = spawn(program, args, {
     cwd: session.cwd,
     env: {
       ...session.env,
@@ -144,11 +140,40 @@ function startKitty(session: Session, directory: string, display: string): Child
       LIBGL_ALWAYS_SOFTWARE: '1',
       KITTY_CACHE_DIRECTORY: directory,
       XDG_RUNTIME_DIR: directory,
+      // No resources of the user.
+      XENVIRONMENT: '/dev/null',
+      XAPPLRESDIR: directory,
     },
     stdio: 'ignore',
   });
   return { process: child, ended: once(child, 'exit') };
 }
+
+const COMMANDS: Record<Emulator, (session: Session) => [program: string, args: string[]]> = {
+  kitty({ width, height, settings, command }) {
+    const all = {
+      remember_window_size: 'no',
+      initial_window_width: width,
+      initial_window_height: height,
+      update_check_interval: '0',
+      ...settings,
+    };
+    const options = Object.entries(all).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+    return ['kitty', ['--config', 'NONE', ...options, ...command]];
+  },
+
+  // Its usual type, a VT420, has no sixels.
+  xterm({ width, height, settings = {}, command }) {
+    // In cells of the display's own font, beside a border of two pixels.
+    const [columns, rows] = [Math.floor((width - 4) / 6), Math.floor((height - 4) / 13)];
+    const size = ['-geometry', `${columns}x${rows}+0+0`, '-fn', '6x13', '-ti', 'vt340'];
+    const options = Object.entries(settings).flatMap(([name, value]) => [
+      '-xrm',
+      `*${name}: ${value}`,
+    ]);
+    return ['xterm', [...size, ...options, '-e', ...command]];
+  },
+};
 
 /** A header of 32-bit words, the colour map, and four bytes a pixel: blue, green, red, nothing. */
 function readXwd(file: Buffer): Screenshot {

@@ -1,4 +1,5 @@
-// The picture in a real terminal, by screenshot. Debian's packages `kitty` and `xvfb` are enough.
+// The picture in real terminals, by screenshot. Debian's packages `kitty`, `xterm` and `xvfb` are
+// enough.
 
 import { spawnSync } from 'node:child_process';
 import { mkdir, rm, symlink } from 'node:fs/promises';
@@ -8,16 +9,21 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect } from 'vitest';
 
-import { CLI, test } from '../support/cli/command.js';
-import { inKitty, missingForKitty, type Pixel, type Screenshot } from '../support/cli/kitty.js';
+import { CLI, test, type CommandEnvironment } from '../support/cli/command.js';
+import {
+  inTerminal,
+  missingFor,
+  type Emulator,
+  type Pixel,
+  type Screenshot,
+  type Session,
+} from '../support/cli/window.js';
 import { copy, draw, talk, think } from '../support/loopback/backend.js';
 import { makePng } from '../support/image/picture.js';
 import { test as realTest } from '../support/real/real.js';
 import { HANG, save, turn } from '../support/stub/steps.js';
+import type { StubCodex } from '../support/stub/stub.js';
 import { CODE } from '../support/real/variants.js';
-
-const missing = missingForKitty();
-const reason = missing === '' ? '' : ` (skipped: no ${missing})`;
 
 /** As large as a real one, with a frame whose edges tell whether any was cut off. */
 const SIDE = 1254;
@@ -34,51 +40,75 @@ function isLike(wanted: Pixel): (pixel: Pixel) => boolean {
   return (pixel) => pixel.every((value, channel) => value === wanted[channel]);
 }
 
-describe.skipIf(missing !== '')(`a square image in kitty${reason}`, () => {
-  test.for<[where: string, window: Window]>([
+/** Draws PICTURE in a terminal, and returns a screenshot that shows it down to its last row. */
+async function drawn(
+  session: Omit<Session, 'command' | 'env' | 'cwd'>,
+  codex: StubCodex,
+  { env, scratch }: CommandEnvironment,
+): Promise<Screenshot> {
+  await codex.play(turn(save('store', PICTURE), HANG));
+  const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
+  return inTerminal({ ...session, command, env, cwd: scratch }, (window) =>
+    // A terminal may show a part of the picture first.
+    window.shows((shown) => {
+      const inside = shown.boxAround(isLike(INSIDE));
+      const frame = shown.boxAround(isLike(FRAME));
+      return inside !== undefined && frame !== undefined && frame.bottom > inside.bottom;
+    }),
+  );
+}
+
+function expectSquare(screenshot: Screenshot): void {
+  const frame = screenshot.boxAround(isLike(FRAME)) ?? expect.unreachable('it has no frame');
+  const inside = screenshot.boxAround(isLike(INSIDE)) ?? expect.unreachable('it is empty');
+  const width = frame.right - frame.left + 1;
+  const height = frame.bottom - frame.top + 1;
+  // Cells are whole: half a column may be missing, of 22 or more.
+  expect(Math.abs(width / height - 1)).toBeLessThan(0.025);
+  const edges = {
+    left: inside.left - frame.left,
+    right: frame.right - inside.right,
+    top: inside.top - frame.top,
+    bottom: frame.bottom - inside.bottom,
+  };
+  const thickness = (FRAME_WIDTH / SIDE) * height;
+  for (const [edge, pixels] of Object.entries(edges)) {
+    expect(Math.abs(pixels - thickness), `${edge} edge`).toBeLessThan(2);
+  }
+}
+
+type Look = Pick<Session, 'width' | 'height' | 'settings'>;
+
+function skipped(terminal: Emulator): { skip: boolean; reason: string } {
+  const missing = missingFor(terminal);
+  return { skip: missing !== '', reason: missing === '' ? '' : ` (skipped: no ${missing})` };
+}
+
+const kitty = skipped('kitty');
+describe.skipIf(kitty.skip)(`a square image in kitty${kitty.reason}`, () => {
+  test.for<[where: string, look: Look]>([
     ['in cells of the usual shape', { width: 1280, height: 720 }],
     ['in high cells', { width: 1280, height: 900, settings: { adjust_line_height: '140%' } }],
     ['in a narrow window', { width: 300, height: 720 }],
     ['in a low window', { width: 1280, height: 200 }],
-  ])('is shown as a whole square %s', async ([, window], { codex, commandEnv }) => {
-    await codex.play(turn(save('store', PICTURE), HANG));
-    const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
-    const session = { command, env: commandEnv.env, cwd: commandEnv.scratch, ...window };
-    const screenshot = await inKitty(session, (kitty) =>
-      // Until the last row is there: kitty may show a part of the picture first.
-      kitty.shows((shown) => {
-        const inside = shown.boxAround(isLike(INSIDE));
-        const frame = shown.boxAround(isLike(FRAME));
-        return inside !== undefined && frame !== undefined && frame.bottom > inside.bottom;
-      }),
-    );
-    const frame = screenshot.boxAround(isLike(FRAME)) ?? expect.unreachable('it has no frame');
-    const inside = screenshot.boxAround(isLike(INSIDE)) ?? expect.unreachable('it is empty');
-    const width = frame.right - frame.left + 1;
-    const height = frame.bottom - frame.top + 1;
-    // Cells are whole: half a column may be missing, of 22 or more.
-    expect(Math.abs(width / height - 1)).toBeLessThan(0.025);
-    const edges = {
-      left: inside.left - frame.left,
-      right: frame.right - inside.right,
-      top: inside.top - frame.top,
-      bottom: frame.bottom - inside.bottom,
-    };
-    const thickness = (FRAME_WIDTH / SIDE) * height;
-    for (const [edge, pixels] of Object.entries(edges)) {
-      expect(Math.abs(pixels - thickness), `${edge} edge`).toBeLessThan(2);
-    }
+  ])('is shown as a whole square %s', async ([, look], { codex, commandEnv }) => {
+    expectSquare(await drawn({ terminal: 'kitty', ...look }, codex, commandEnv));
   });
 });
 
-interface Window {
-  width: number;
-  height: number;
-  settings?: Record<string, string>;
-}
+const xterm = skipped('xterm');
+describe.skipIf(xterm.skip)(`a square image in sixels in xterm${xterm.reason}`, () => {
+  test.for<[where: string, look: Look]>([
+    ['in a large window', { width: 1280, height: 720 }],
+    ['in a narrow window', { width: 160, height: 720 }],
+    ['in a low window', { width: 1280, height: 160 }],
+  ])('is shown as a whole square %s', async ([, look], { codex, commandEnv }) => {
+    expectSquare(await drawn({ terminal: 'xterm', ...look }, codex, commandEnv));
+  });
+});
 
 /**
- * `CODEX_IMAGE_SCREENSHOT=1 npx vitest run __test__/cli/kitty.spec.ts` makes README's picture
+ * `CODEX_IMAGE_SCREENSHOT=1 npx vitest run __test__/cli/screenshot.spec.ts` makes README's picture
  * again, docs/terminal.png: the command line while the real Codex draws, and below that what it
  * ends with. It takes ImageMagick as well, which reduces the colours.
  */
@@ -94,12 +124,12 @@ realTest.runIf(isAskedFor)('the command draws the image of README.md', async ({ 
     await symlink(CLI, path.join(cwd, 'node_modules', '.bin', 'codex-image'));
     const env = { ...real.env, CODEX_BIN: CODE.cli.launcher, npm_config_update_notifier: 'false' };
     const command = ['bash', '-c', SCRIPT];
-    const session = { command, env, cwd, width: 820, height: 660, settings: LOOK };
-    const [before, after] = await inKitty(session, async (kitty) => {
+    const session = { command, env, cwd, ...LOOK };
+    const [before, after] = await inTerminal(session, async (window) => {
       await real.imageCalled();
       return [
-        await kitty.shows((shown) => lastLine(shown) > 0),
-        await kitty.shows((shown) => shown.boxAround(isLike(END)) !== undefined),
+        await window.shows((shown) => lastLine(shown) > 0),
+        await window.shows((shown) => shown.boxAround(isLike(END)) !== undefined),
       ] as const;
     });
     saveForReadme(before, after);
@@ -112,11 +142,16 @@ const BACKGROUND: Pixel = [22, 24, 33];
 /** Of a cell behind everything else, whose colour only the test can tell from the background. */
 const END: Pixel = [22, 24, 34];
 const LOOK = {
-  background: '#161821',
-  foreground: '#d8dae4',
-  font_family: 'DejaVu Sans Mono',
-  font_size: '13',
-  window_padding_width: '10',
+  terminal: 'kitty' as const,
+  width: 820,
+  height: 660,
+  settings: {
+    background: '#161821',
+    foreground: '#d8dae4',
+    font_family: 'DejaVu Sans Mono',
+    font_size: '13',
+    window_padding_width: '10',
+  },
 };
 const SCRIPT = `
   PS4='$ '
