@@ -34,7 +34,7 @@ export async function serveMcp(settings: Settings, signal: AbortSignal): Promise
   if (wasStopped) throw signal.reason;
 }
 
-/** Time limit for an answer of an older client to `roots/list`. Nobody has to be asked for it. */
+/** Time limit for the answer of an older client to `roots/list`, which takes no user. */
 const ROOTS_MS = 10_000;
 
 const INSTRUCTIONS =

@@ -101,9 +101,7 @@ export async function recoverImage(
   return { images: [await write(image, destination, request)], failures: [] };
 }
 
-/**
- * Checks that an image can be written. With `anyName` it gets another name if this one is taken.
- */
+/** Checks that an image can be written. With `anyName` it gets another name if one is taken. */
 async function destinationFor(
   roots: readonly Root[],
   requested: string,
