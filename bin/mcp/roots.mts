@@ -71,6 +71,14 @@ export async function placeWithin(roots: readonly Root[], requested: string): Pr
   return real;
 }
 
+/** Throws if the directory of `place`, from {@link placeWithin}, has become another one. */
+export async function requireSamePlace(place: string): Promise<void> {
+  const directory = path.dirname(place);
+  const real = await realpath(directory).catch(() => undefined);
+  if (real === directory) return;
+  throw new ToolError('OUTPUT_FAILED', `The directory of “${place}” has been moved or replaced`);
+}
+
 /** Throws if there is a file, a link or anything else at `place`, which was `requested`. */
 export async function refuseExisting(place: string, requested: string): Promise<void> {
   try {
