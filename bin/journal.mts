@@ -203,9 +203,20 @@ function parse(text: string): { lines: Line[]; unreadable: number[] } {
 }
 
 function asLine(value: unknown): Line {
-  if (typeof value === 'object' && value !== null && 'type' in value) return value as Line;
+  const line = value as Partial<Record<string, unknown>> | null;
+  const members = MEMBERS.get(line?.['type']) ?? ['type'];
+  if (members.every((member) => typeof line?.[member] === 'string')) return value as Line;
   throw new TypeError('it is no line of a journal');
 }
+
+/** The members of a line that are strings. Lines of a later version may have other types. */
+const MEMBERS = new Map<unknown, readonly string[]>([
+  ['run', ['run']],
+  ['end', ['run']],
+  ['thread', ['key', 'threadId']],
+  ['image', ['key', 'file', 'sha256']],
+  ['done', ['key', 'file']],
+]);
 
 function entriesOf(lines: readonly Line[]): Map<string, Entry> {
   const entries = new Map<string, Entry>();

@@ -1,5 +1,5 @@
-// The MCP server of `codex-image mcp`. Built to a file of its own, `dist/mcp.mjs`, because only this
-// command needs the SDK.
+// The MCP server of `codex-image mcp`. Built to a file of its own, `dist/mcp.mjs`, because only
+// this command needs the SDK.
 
 import { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
@@ -34,7 +34,7 @@ export async function serveMcp(settings: Settings, signal: AbortSignal): Promise
   if (wasStopped) throw signal.reason;
 }
 
-/** Time limit for an answer of an older client to `roots/list`. Nobody has to be asked for it. */
+/** Time limit for the answer of an older client to `roots/list`, which takes no user. */
 const ROOTS_MS = 10_000;
 
 const INSTRUCTIONS =

@@ -149,7 +149,7 @@ describe('the quota is unknown', () => {
     expect(JSON.stringify(found)).not.toContain('example.com');
   });
 
-  test('if nobody is signed in, and Codex is not asked', async ({ codex }) => {
+  test('without a login, and Codex is not asked', async ({ codex }) => {
     await codex.login(null);
     const login = { text: 'Not logged in', exitCode: 1 };
     const found = await check(codex, { appServer: ANSWER, login });

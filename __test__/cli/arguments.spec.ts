@@ -255,7 +255,7 @@ test.for(['--help', '-h'])('%s prints the usage', async (flag, { codex, commandE
   const text = stdout.toString();
   expect(text).toContain('Usage: codex-image [options] PROMPT');
   for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
-  expect(text.match(/^ {2}codex-image "/gm)).toHaveLength(2);
+  expect(text.match(/^ {2}codex-image "/gm)).toHaveLength(3);
   expect(text).toContain('npm install -g @openai/codex');
   expect(text).toContain('codex login');
   expect(await codex.recordings()).toEqual([]);

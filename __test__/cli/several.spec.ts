@@ -551,6 +551,27 @@ describe('another run', () => {
     ]);
   });
 
+  test('ignores lines of the journal whose members have other types', async ({
+    codex,
+    commandEnv,
+  }) => {
+    await writeBatch(commandEnv, linesOf(1, 1));
+    await playFor(codex, draws);
+    expect((await run(commandEnv, BATCH)).code).toBe(0);
+    const { key } = (await journalOf(commandEnv)).find(({ type }) => type === 'done');
+    const lines = [
+      { type: 'done', key, file: 5 },
+      { type: 'thread', key },
+      { type: 'image', key, file: [], sha256: 7 },
+    ];
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    await writeFile(at(commandEnv, 'prompts.jsonl.journal'), text, { flag: 'a' });
+    const again = await run(commandEnv, BATCH);
+    expect(again.stderr.match(/^Warning: Line \d+ of .* cannot be read/gm)).toHaveLength(3);
+    expect(again.code).toBe(0);
+    expect(await turnsOf(codex)).toEqual({ [promptOf(1)]: 1 });
+  });
+
   test('takes no other file for its journal', async ({ codex, commandEnv }) => {
     await playFor(codex, draws);
     await writeBatch(commandEnv, linesOf(1, 1));

@@ -156,6 +156,20 @@ describe.for(ERAS)('the roots of a client of $version', (era) => {
     expect(dataOf(result).images).toMatchObject([{ path: path.join(elsewhere, 'fox.png') }]);
   });
 
+  test.skipIf(WINDOWS)(
+    'may have control characters in their names',
+    async ({ codex, commandEnv }) => {
+      const root = path.join(commandEnv.scratch, 'two\nlines');
+      await mkdir(root);
+      await codex.play(DRAWN);
+      const result = await withClient(commandEnv, { era, roots: [root] }, (client) =>
+        client.call('generate_image', { prompt: 'a fox', output_path: 'fox.png' }),
+      );
+      expect(dataOf(result)).toMatchObject({ failures: [] });
+      expect(await readFile(path.join(root, 'fox.png'))).toEqual(PICTURE);
+    },
+  );
+
   test('refuse everything if none is a directory here', async ({ codex, commandEnv }) => {
     const roots = [path.join(commandEnv.scratch, 'nowhere')];
     const failure = await refusal(codex, commandEnv, { era, roots }, {});

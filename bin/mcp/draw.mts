@@ -9,7 +9,13 @@ import { checkWritable, type Destination, nameFrom, save } from '../output.mjs';
 import { failureOf, ToolError } from './failures.mjs';
 import { ProgressNotifications } from './progress.mjs';
 import type { Outcome, WrittenImage } from './results.mjs';
-import { placeWithin, referenceWithin, refuseExisting, type Root } from './roots.mjs';
+import {
+  placeWithin,
+  referenceWithin,
+  refuseExisting,
+  requireSamePlace,
+  type Root,
+} from './roots.mjs';
 
 /** What the user has set on the command line. */
 export interface Settings extends Pick<
@@ -101,7 +107,7 @@ export async function recoverImage(
   return { images: [await write(image, destination, request)], failures: [] };
 }
 
-/** Checks that an image can be written. With `anyName` it gets another name if this one is taken. */
+/** Checks that an image can be written. With `anyName` it gets another name if one is taken. */
 async function destinationFor(
   roots: readonly Root[],
   requested: string,
@@ -117,14 +123,14 @@ async function destinationFor(
 async function write(
   image: GeneratedImage,
   destination: Destination,
-  { roots, context }: Request,
+  { context }: Request,
 ): Promise<WrittenImage> {
   const { png, width, height, verified, threadId, timings } = image;
   const warnings = [...image.warnings];
   context.mcpReq.signal.throwIfAborted();
   try {
     // Drawing takes minutes, in which the directory may have become another one.
-    await placeWithin(roots, destination.file);
+    await requireSamePlace(destination.file);
     const file = await save(png, destination, (warning) => warnings.push(warning));
     if (!destination.anyName && file !== destination.file) {
       warnings.push(`${destination.file} appeared meanwhile, and was left alone.`);

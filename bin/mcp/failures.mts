@@ -5,9 +5,8 @@ import type { CodexImageError, CodexImageErrorCode } from 'codex-image';
 import { CommandError, sentence } from '../failure.mjs';
 
 type Code =
-  | Exclude<CodexImageErrorCode, 'INTERNAL'>
+  | CodexImageErrorCode
   | 'CODEX_IMAGE_ADDON_UNAVAILABLE'
-  | 'INTERNAL'
   | 'OUTPUT_EXISTS'
   | 'OUTPUT_FAILED'
   | 'OUTSIDE_ROOTS';

@@ -1,5 +1,5 @@
-// Sends progress notifications, if the client asks for them. Clients that have a time limit start it
-// anew with each.
+// Sends progress notifications, if the client asks for them. Clients that have a time limit start
+// it anew with each.
 
 import type { ServerContext } from '@modelcontextprotocol/server';
 

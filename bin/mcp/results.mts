@@ -1,5 +1,5 @@
-// What a tool returns: the same facts as text for models, and as data for programs. Never the image:
-// docs/mcp.md has the reason, with figures.
+// What a tool returns: the same facts as text for models, and as data for programs. Never the
+// image: docs/mcp.md has the reason, with figures.
 
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';

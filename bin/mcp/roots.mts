@@ -1,5 +1,5 @@
-// The directories that a call may use, and the check that a path lies within them. Paths come from a
-// model, which a web page may steer.
+// The directories that a call may use, and the check that a path lies within them. Paths come from
+// a model, which a web page may steer.
 
 import { lstat, realpath } from 'node:fs/promises';
 import path from 'node:path';
@@ -69,6 +69,14 @@ export async function placeWithin(roots: readonly Root[], requested: string): Pr
   const real = path.join(directory, name);
   requireWithin(roots, real, requested, 'output_path');
   return real;
+}
+
+/** Throws if the directory of `place`, from {@link placeWithin}, has become another one. */
+export async function requireSamePlace(place: string): Promise<void> {
+  const directory = path.dirname(place);
+  const real = await realpath(directory).catch(() => undefined);
+  if (real === directory) return;
+  throw new ToolError('OUTPUT_FAILED', `The directory of “${place}” has been moved or replaced`);
 }
 
 /** Throws if there is a file, a link or anything else at `place`, which was `requested`. */
