@@ -86,6 +86,7 @@ const OUTPUTS: Case[] = [
   ['a missing directory', 'OUTPUT_FAILED', () => ({ output_path: 'nowhere/fox.png' })],
   ['another extension', 'INVALID_OPTIONS', () => ({ output_path: 'fox.sh' })],
   ['no name before the extension', 'INVALID_OPTIONS', () => ({ output_path: 'deep/.png' })],
+  ['the name of a directory', 'INVALID_OPTIONS', () => ({ output_path: 'fox.png/' })],
   ['a control character', 'INVALID_OPTIONS', () => ({ output_path: 'fox\n.png' })],
 ];
 

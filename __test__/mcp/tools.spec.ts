@@ -176,6 +176,15 @@ test.for([
   await codex.turn();
 });
 
+test('a thread without an image leaves only another drawing', async ({ commandEnv }) => {
+  const thread_id = '0199d2c4-aaaa-7000-8000-0123456789ab';
+  const result = await withClient(commandEnv, {}, (client) =>
+    client.call('recover_image', { thread_id }),
+  );
+  const fix = 'Draw again, with a prompt that describes one picture.';
+  expect(dataOf(result).failures).toMatchObject([{ code: 'NO_IMAGE', fix }]);
+});
+
 test('a client from before 2025-06-18 gets no link', async ({ codex, commandEnv }) => {
   await codex.play(DRAWN);
   const { child, ended } = new Piped(commandEnv, ['mcp']);

@@ -59,7 +59,7 @@ async function rootAt(given: string | undefined): Promise<Root | undefined> {
 export async function placeWithin(roots: readonly Root[], requested: string): Promise<string> {
   const file = lexicallyWithin(roots, requested, 'output_path');
   const name = path.basename(file);
-  if (!/.\.png$/i.test(name) || isReserved(name, process.platform)) {
+  if (!/[^\\/]\.png$/i.test(requested) || isReserved(name, process.platform)) {
     const problem = 'it must be the name of a file, and end with .png';
     throw new ToolError('INVALID_OPTIONS', `\`output_path\`: ${problem}`);
   }
