@@ -172,8 +172,8 @@ impl WholeNumber {
     }
 }
 
-/// Longest prompt in characters. Codex refuses a message of more than 1,048,576 before the turn, and
-/// the message has this package's own instructions and the paths of the reference images as well.
+/// Longest prompt in characters. Codex refuses a message of more than 1,048,576, and the message
+/// also has this package's own instructions and the paths of the reference images.
 const MAX_PROMPT_CHARS: usize = 1_000_000;
 
 /// Returns the problem if `text` is too long for a prompt, as a clause that completes "Invalid
