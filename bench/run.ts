@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { writePlots } from './plots.js';
 import { circumstances, formatted, isBroken, type Section, summary, toMarkdown } from './report.js';
+import { contentCredentials } from './sections/content-credentials.js';
 import { decompressionBombs } from './sections/decompression-bombs.js';
 import { eventLoop } from './sections/event-loop.js';
 import { largeDaemon } from './sections/large-daemon.js';
@@ -32,6 +33,7 @@ const SECTIONS: Record<string, () => Promise<Section>> = {
   rollout,
   'png-check': pngCheck,
   'decompression-bombs': decompressionBombs,
+  'content-credentials': contentCredentials,
   readiness,
   mcp,
   spawn,
