@@ -6,7 +6,7 @@ import type { ContentCredentials } from 'codex-image';
 
 import { loadAddon } from './addon.mjs';
 import type { OutputMode } from './arguments.mjs';
-import { CommandError, EXIT } from './failure.mjs';
+import { CommandError, EXIT, reasonOf } from './failure.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { printIfRead } from './streams.mjs';
 
@@ -26,8 +26,8 @@ async function read(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    throw new CommandError('USAGE', `${file} cannot be read: ${code}`, { path: file });
+    const option = '--verify';
+    throw new CommandError('USAGE', `${file} cannot be read: ${reasonOf(error)}`, { option });
   }
 }
 
@@ -36,7 +36,7 @@ function describe(credentials: ContentCredentials | null): string[] {
   const { intact, trusted, signer, generator, signedAt, problem } = credentials;
   const unproven = trusted ? '' : ', not proven';
   let verdict = 'The content credentials do not hold.';
-  if (intact) verdict = 'The file is as it was signed, but not by OpenAI.';
+  if (intact) verdict = 'The file is unchanged, but it is not proven that OpenAI signed it.';
   if (trusted) verdict = 'OpenAI signed this file, and it is unchanged.';
   return [
     verdict,

@@ -31,7 +31,12 @@ describe('--verify', () => {
   test.for<[name: string, text: string[]]>([
     [
       'es256',
-      ['The file is as it was signed, but not by OpenAI.', ...NAMES, `  Problem    ${UNKNOWN}`, ''],
+      [
+        'The file is unchanged, but it is not proven that OpenAI signed it.',
+        ...NAMES,
+        `  Problem    ${UNKNOWN}`,
+        '',
+      ],
     ],
     [
       'a byte after the end',
@@ -92,7 +97,7 @@ describe('--verify', () => {
     ];
     expect(outcomes.map(({ code }) => code)).toEqual([64, 64, 64]);
     expect(outcomes.map(({ stderr }) => stderr)).toEqual([
-      `codex-image: ${missing} cannot be read: ENOENT. [USAGE]\n`,
+      `codex-image: ${missing} cannot be read: no such file or directory. [USAGE]\n`,
       'codex-image: Invalid option `--verify`: it is plain text. [INVALID_OPTIONS]\n',
       expect.stringContaining('--verify takes no prompt: “a red fox”'),
     ]);
