@@ -172,18 +172,6 @@ impl WholeNumber {
     }
 }
 
-/// Longest prompt in characters. Codex refuses a message of more than 1,048,576, and the message
-/// also has this package's own instructions and the paths of the reference images.
-const MAX_PROMPT_CHARS: usize = 1_000_000;
-
-/// Returns the problem if `text` is too long for a prompt, as a clause that completes "Invalid
-/// option X: …".
-#[must_use]
-pub fn prompt_problem(text: &str) -> Option<&'static str> {
-    let is_too_long = text.chars().count() > MAX_PROMPT_CHARS;
-    is_too_long.then_some("it must not have more than 1,000,000 characters")
-}
-
 /// Returns the problem if `text` is no aspect, as a clause that completes "Invalid option X: …".
 #[must_use]
 pub fn aspect_problem(text: &str) -> Option<&'static str> {

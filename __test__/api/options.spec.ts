@@ -160,11 +160,6 @@ describe.each([
   });
 });
 
-test('a prompt has at most 1,000,000 characters', async () => {
-  await accepts({ ...UNFOUND, prompt: '🦊'.repeat(1_000_000) });
-  await refuses([{ ...UNFOUND, prompt: 'x'.repeat(1_000_001) }], 'prompt');
-});
-
 describe('the option of an error', () => {
   test.for<[option: string, options: object]>([
     ['timeoutMs', { timeoutMs: 0 }],

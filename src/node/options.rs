@@ -18,7 +18,7 @@ use crate::reference::MAX_COUNT;
 use crate::request::{
     CodexHome, Completion, Draft, KILL_GRACE_MS, LEAN, MAX_IMAGE_BYTES, MAX_RECONNECTS, NETWORK_ACCESS, QUOTA,
     REQUIRE_VERIFIED, Request, Switch, TIMEOUT_MS, TRANSPARENT, Validation, WholeNumber, aspect_problem,
-    config_key_problem, name_problem, prompt_problem, text_problem, variable_name_problem,
+    config_key_problem, name_problem, text_problem, variable_name_problem,
 };
 use crate::sandbox::{Sandbox, needs_danger_full_access};
 
@@ -29,7 +29,7 @@ pub type Parsed<T> = std::result::Result<T, Cause>;
 /// Reads the options of a generation and its signal, if there is one.
 pub fn parse<'env>(js: &Js<'env>, options: Unknown<'env>) -> Parsed<(Draft, Option<Unknown<'env>>)> {
     let reader = Reader::new(js, options)?;
-    let prompt = validated("prompt", reader.required_text("prompt")?, prompt_problem)?;
+    let prompt = reader.required_text("prompt")?;
     Ok((reader.request(prompt)?, reader.signal()?))
 }
 
