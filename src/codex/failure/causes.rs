@@ -132,6 +132,7 @@ pub(super) static CAUSES: &[(Pattern, Finding)] = &[
     (Text("requires a newer version of Codex"), NO_SUCH_MODEL),
     (Code("context_length_exceeded"), TOO_LONG),
     (Text("ran out of room in the model"), TOO_LONG),
+    (Text("Input exceeds the maximum length"), TOO_LONG), // 0.171.0: 1,048,576 characters
     (Text("Image poisoning"), UNREADABLE),
     (Text("Invalid image in your last message"), UNREADABLE), // codex-rs/core/src/session/turn.rs
     (Text("Access blocked by Cloudflare"), BLOCKED),

@@ -466,6 +466,9 @@ const KNOWN_CAUSES: &[KnownCause] = &[
                 "Codex ran out of room in the model's context window. Start a new thread or clear earlier history before retrying.",
             ),
             Code("context_length_exceeded"),
+            LastLine(
+                "Error: turn/start: turn/start failed: Input exceeds the maximum length of 1048576 characters. (code -32602), data: {\"input_error_code\":\"input_too_large\",\"max_chars\":1048576,\"actual_chars\":1101128}",
+            ),
         ],
     },
     KnownCause {
