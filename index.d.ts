@@ -258,15 +258,18 @@ export declare function codexNeedsDangerFullAccessSandbox(platform?: string | nu
 
 /** The C2PA manifest of a PNG file: who signed it, and whether that holds. */
 export interface ContentCredentials {
-  /** Whether the signature and all hashes hold for exactly these bytes. */
+  /**
+   * Whether the signature and all hashes hold, so that every byte of the file but the manifest
+   * is as it was signed.
+   */
   intact: boolean
-  /** Whether they do, and the signature is that of OpenAI's media service. */
+  /** Whether they do, and the signing certificate is OpenAI's. */
   trusted: boolean
   /** The holder of the signing certificate. Proven only if `trusted` is true. */
   signer?: string
   /** The program that made the manifest. Proven only if `trusted` is true. */
   generator?: string
-  /** The time of signing, if OpenAI's time stamp authority confirms it. */
+  /** When OpenAI's time stamp authority confirmed the signature, if it did. */
   signedAt?: Date
   /** The first problem, as a sentence; absent if everything holds. */
   problem?: string

@@ -17,7 +17,7 @@ use crate::codex::ThreadId;
 use crate::codex::confinement::{Breach, Confinement, Confirmed, WRITES_MEMORIES, confirm};
 use crate::codex::rollout::{self, RecordedImage};
 use crate::codex::store::{Baseline, ImageError, Scan, Store, ValidPng, read_image};
-use crate::credentials::{self, ContentCredentials, OPENAI, Problem, Trust};
+use crate::credentials::{self, ContentCredentials, OPENAI, Trust};
 use crate::error::NoImageReason;
 use crate::files::{Dir, retry};
 use crate::png::{self, ImageInfo};
@@ -210,8 +210,6 @@ impl ProvenanceCheck {
     /// Returns a warning if the signature of an image does not hold, or is of another time.
     fn signature_warning(&self, credentials: &ContentCredentials) -> Option<String> {
         match &credentials.problem {
-            // An option of the call accepts damaged files.
-            Some(Problem::Png(_)) => None,
             Some(problem) if !credentials.intact => {
                 Some(format!("The content credentials of the picture do not hold. {problem}"))
             }

@@ -16,8 +16,14 @@ type Found = { intact: boolean; trusted: boolean; dated: boolean } | null;
 const DIFFERENCES: Record<string, Found> = {
   // C2PA 2.2, 15.12.1.1 asks for zeros, which the other implementation does not check.
   'data in the padding': { intact: false, trusted: false, dated: false },
+  // RFC 9052, 3.1: a critical parameter that the reader does not know makes the signature invalid.
+  'a critical extension': { intact: false, trusted: false, dated: false },
+  // OpenAI's service does neither.
+  'an assertion named twice': { intact: false, trusted: false, dated: false },
+  'a redacted assertion': { intact: false, trusted: false, dated: false },
   // Only this package asks for a name.
   'another organization': { intact: true, trusted: false, dated: true },
+  'two organizations': { intact: true, trusted: false, dated: true },
   // A time stamp that does not count is ignored (C2PA 2.2, 15.8.2). The other implementation blames
   // the signer for the certificate of the time stamp.
   'a time stamp for another purpose': { intact: true, trusted: true, dated: false },
@@ -44,7 +50,7 @@ function foundBy(result: OracleResult): Found {
 }
 
 describe.skipIf(oracle === undefined)('the reference implementation', () => {
-  test('finds what this package finds, except for four differences', async () => {
+  test('finds what this package finds, but for the differences above', async () => {
     await using signed = await makeSignedPictures();
     const { pictures, roots } = signed;
     const files = pictures.map(({ file }) => file);

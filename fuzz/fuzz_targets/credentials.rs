@@ -15,11 +15,11 @@ use codex_image_fuzz::memory::peak_of;
 use codex_image_fuzz::png::repaired;
 use libfuzzer_sys::fuzz_target;
 use support::cases::World;
-use support::picture::{Signed, assertion, unsigned};
+use support::picture::{References, Signed, assertion, unsigned};
 
-/// Memory beyond three times the size of the file: certificates, and the redactor of names, whose
-/// expressions are compiled once.
-const MAX_BYTES: usize = 4 << 20;
+/// Memory beyond three times the size of the file: 50 times the largest manifest, and the redactor
+/// of names, whose expressions are compiled once.
+const MAX_BYTES: usize = 16 << 20;
 const NOW: Duration = Duration::from_secs(1_790_000_000);
 
 struct Maker {
@@ -56,7 +56,7 @@ fuzz_target!(|bytes: &[u8]| {
         b'c' => signed.claim = bytes.to_vec(),
         b'd' => {
             signed.assertions[1] = assertion("c2pa.hash.data", bytes);
-            signed.name_assertions();
+            signed.name_assertions(&References::default());
         }
         b'h' => signed.protected = bytes.to_vec(),
         b'i' => {
@@ -67,7 +67,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(found.is_none_or(|found| !found.trusted || bytes == world.elliptic.chain[1]));
             return;
         }
-        _ => signed.token = Some(bytes.to_vec()),
+        _ => signed.tokens = vec![bytes.to_vec()],
     }
     signed.sign(&world.elliptic);
     check(&signed.png());

@@ -3,8 +3,8 @@
 //! webpki checks paths: signatures, names, validity, constraints, unknown critical extensions. It
 //! ignores key usage, so this module checks that as well.
 
-use der::asn1::ObjectIdentifier;
-use der::{Decode as _, Encode as _};
+use der::asn1::{AnyRef, ObjectIdentifier};
+use der::{Decode as _, Encode as _, Tag};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
 use x509_cert::Certificate;
@@ -41,9 +41,12 @@ pub struct Chain<'a> {
 impl<'a> Chain<'a> {
     /// Returns None if there is no certificate, or there are too many.
     pub fn new(certificates: &[&'a [u8]]) -> Option<Self> {
-        let (signer, others) = certificates.split_first()?;
-        let others: Vec<_> = others.iter().map(|der| CertificateDer::from(*der)).collect();
-        (others.len() < MAX_CERTIFICATES).then_some(Self { signer: CertificateDer::from(*signer), others })
+        let certificates = certificates.iter().map(|der| CertificateDer::from(*der));
+        let mut certificates: Vec<_> = certificates.take(MAX_CERTIFICATES + 1).collect();
+        if certificates.is_empty() || certificates.len() > MAX_CERTIFICATES {
+            return None;
+        }
+        Some(Self { signer: certificates.remove(0), others: certificates })
     }
 
     /// Returns whether `signature` is that of the signer for `message`.
@@ -72,8 +75,8 @@ impl<'a> Chain<'a> {
         let anchors: Vec<TrustAnchor<'_>> = self
             .others
             .iter()
-            .filter(|other| public_key(other).is_some_and(|key| roots.iter().any(|root| root.has(&key))))
-            .filter_map(|root| anchor_from_trusted_cert(root).ok())
+            .filter_map(|other| anchor_from_trusted_cert(other).ok())
+            .filter(|anchor| public_key(anchor).is_ok_and(|key| roots.iter().any(|root| root.has(&key))))
             .collect();
         if anchors.is_empty() {
             return Err("its certificate comes from an unknown authority");
@@ -107,15 +110,18 @@ impl Holder {
             (Some(common), Some(organization)) => format!("{common} ({organization})"),
             (common, organization) => common.or(organization)?,
         };
+        if name.is_empty() {
+            return None;
+        }
         Some(Self { name, organization })
     }
 }
 
 const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
-/// Returns the `SubjectPublicKeyInfo` of a certificate.
-fn public_key(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
-    Certificate::from_der(certificate).ok()?.tbs_certificate().subject_public_key_info().to_der().ok()
+/// Returns the `SubjectPublicKeyInfo`, of which the anchor has the content.
+fn public_key(anchor: &TrustAnchor<'_>) -> der::Result<Vec<u8>> {
+    AnyRef::new(Tag::Sequence, &anchor.subject_public_key_info)?.to_der()
 }
 
 /// Returns Some if the certificate of a signer is for `purpose`, and for no other one that excludes

@@ -16,14 +16,16 @@ const ALGORITHM: Label<'_> = Label::Number(1);
 const CRITICAL: Label<'_> = Label::Number(2);
 const CERTIFICATES: Label<'_> = Label::Number(33);
 
+/// An RFC 3161 token, or why there is none that counts.
+pub type Token<'a> = std::result::Result<&'a [u8], &'static str>;
+
 #[derive(Debug)]
 pub struct Signature<'a> {
     protected: &'a [u8],
     algorithm: Algorithm,
     pub chain: Chain<'a>,
     value: &'a [u8],
-    /// The RFC 3161 token, if there is exactly one.
-    pub time_stamp: Option<&'a [u8]>,
+    pub time_stamp: Token<'a>,
 }
 
 impl<'a> Signature<'a> {
@@ -63,10 +65,10 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// Returns the time stamp token. Nothing signs this header, so it may hold nothing else but stapled
-/// revocation data and zeros (C2PA 2.2, 15.12.1.1).
-fn read_unprotected(header: &[u8]) -> Result<Option<&[u8]>> {
-    let mut token = None;
+/// Returns the time stamp token. Nothing signs this header, so it may have nothing else but stapled
+/// revocation data, which is ignored, and zeros (C2PA 2.2, 15.12.1.1).
+fn read_unprotected(header: &[u8]) -> Result<Token<'_>> {
+    let mut token = Err("it has no time stamp");
     for (label, value) in Map::read(header).map_err(|_| MALFORMED)?.iter() {
         match label {
             Label::Text("sigTst2") => token = tokens(value).map_err(|_| MALFORMED)?,
@@ -78,12 +80,11 @@ fn read_unprotected(header: &[u8]) -> Result<Option<&[u8]>> {
     Ok(token)
 }
 
-/// Reads a `tstContainer` (C2PA 2.2, 10.3.2.5.4). A claim has one time stamp; if there are several,
-/// none counts.
-fn tokens(container: &[u8]) -> cbor::Result<Option<&[u8]>> {
+/// Reads a `tstContainer` (C2PA 2.2, 10.3.2.5.4). A claim has one time stamp.
+fn tokens(container: &[u8]) -> cbor::Result<Token<'_>> {
     let tokens = cbor::array(Map::read(container)?.text("tstTokens").ok_or(cbor::Malformed)?)?;
-    let [token] = tokens.as_slice() else { return Ok(None) };
-    cbor::bytes(Map::read(token)?.text("val").ok_or(cbor::Malformed)?).map(Some)
+    let [token] = tokens.as_slice() else { return Ok(Err("it does not have exactly one time stamp")) };
+    cbor::bytes(Map::read(token)?.text("val").ok_or(cbor::Malformed)?).map(Ok)
 }
 
 /// Encodes a `Sig_structure` (RFC 9052, 4.4).

@@ -13,6 +13,8 @@ const SIGNATURE: Kind = kind(*b"c2cs");
 
 /// Label of the box with the assertions.
 const ASSERTION_STORE: &str = "c2pa.assertions";
+/// Label of the box with the claim: its only version that counts.
+const CLAIM_LABEL: &str = "c2pa.claim.v2";
 /// Label of the box with the signature.
 const SIGNATURE_LABEL: &str = "c2pa.signature";
 /// Label of the assertion with the data hash, and the beginning of those of all hard bindings.
@@ -57,7 +59,7 @@ impl<'a> Manifest<'a> {
         let (Some(assertions), Some(claim), Some(signature)) = (assertions, claim, signature) else {
             return Err(Problem::Malformed("it is incomplete"));
         };
-        if claim.label != "c2pa.claim.v2" {
+        if claim.label != CLAIM_LABEL {
             return Err(Problem::Unsupported("its claim has an unknown version"));
         }
         let assertions = assertions.expect(ASSERTIONS, ASSERTION_STORE)?.children(MAX_PARTS)?;
@@ -67,7 +69,7 @@ impl<'a> Manifest<'a> {
         }
         Ok(Self {
             label: manifest.label,
-            claim: claim.expect(CLAIM, "c2pa.claim.v2")?.cbor()?,
+            claim: claim.expect(CLAIM, CLAIM_LABEL)?.cbor()?,
             signature: signature.expect(SIGNATURE, SIGNATURE_LABEL)?.cbor()?,
             assertions,
         })

@@ -19,6 +19,7 @@ mod time_stamp;
 use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use memchr::memmem;
 use rustls_pki_types::UnixTime;
 
 use crate::png::{PngError, credential_chunks};
@@ -34,6 +35,10 @@ pub use roots::{OPENAI, Root, Trust};
 /// Bytes of a chunk's length and type, and of its checksum.
 const CHUNK_HEAD: usize = 8;
 const CHUNK_SUM: usize = 4;
+const CHUNK_NAME: &[u8] = b"caBX";
+
+/// Largest manifest. OpenAI's have 26 KB. Reading a hostile one takes up to 50 times its size.
+const MAX_MANIFEST_BYTES: usize = 256 << 10;
 
 /// What the content credentials of a picture say, and whether they hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,7 +49,8 @@ pub struct ContentCredentials {
     pub generator: Option<String>,
     /// The time of signing, confirmed by a trusted time stamp authority.
     pub signed_at: Option<SystemTime>,
-    /// Whether the signature and all hashes hold for exactly these bytes.
+    /// Whether the signature and all hashes hold, so that every byte of the file but the manifest
+    /// is as it was signed.
     pub intact: bool,
     /// Whether they are intact, and the signature is OpenAI's.
     pub trusted: bool,
@@ -52,7 +58,8 @@ pub struct ContentCredentials {
     pub problem: Option<Problem>,
 }
 
-/// Reads and verifies the content credentials of a PNG file. None if it has no manifest.
+/// Reads and verifies the content credentials of a PNG file. None if it has no manifest, or if it
+/// is damaged and has no trace of one.
 ///
 /// `now` is the time at which certificates have to be valid if no time stamp confirms the time of
 /// signing.
@@ -68,7 +75,8 @@ pub fn read(png: &[u8], trust: &Trust<'_>, now: SystemTime) -> Result<Option<Con
             _ => Err(Problem::SeveralManifests),
         },
         Err(error @ (PngError::Empty | PngError::Other(_))) => return Err(error),
-        Err(error) => Err(Problem::Png(error)),
+        Err(error) if memmem::find(png, CHUNK_NAME).is_some() => Err(Problem::Png(error)),
+        Err(_) => return Ok(None),
     };
     found.problem = verified.err();
     Ok(Some(found))
@@ -78,6 +86,9 @@ impl ContentCredentials {
     /// Verifies the manifest in `chunk`, and notes what holds until the first problem.
     fn verify(&mut self, png: &[u8], chunk: &Range<usize>, trust: &Trust<'_>, now: SystemTime) -> problem::Result<()> {
         let store = png.get(chunk.start + CHUNK_HEAD..chunk.end - CHUNK_SUM).unwrap_or_default();
+        if store.len() > MAX_MANIFEST_BYTES {
+            return Err(Problem::Unsupported("it is too large"));
+        }
         let manifest = Manifest::read(store)?;
         let claim = Claim::read(manifest.claim)?;
         self.generator = claim.generator.map(text::name);
@@ -87,8 +98,9 @@ impl ContentCredentials {
         if !manifest.is_signature(claim.signature) || !signature.holds_for(manifest.claim) {
             return Err(Problem::ClaimSignature);
         }
-        check_assertions(&manifest, &claim)?;
-        hard_binding::verify(manifest.data_hash()?.cbor()?, png, chunk)?;
+        let data_hash = manifest.data_hash()?;
+        check_assertions(&manifest, &claim, data_hash.label)?;
+        hard_binding::verify(data_hash.cbor()?, png, chunk)?;
         self.intact = true;
 
         let time = signed_at(&signature, trust);
@@ -105,14 +117,14 @@ impl ContentCredentials {
 }
 
 fn signed_at(signature: &Signature<'_>, trust: &Trust<'_>) -> Result<SystemTime, &'static str> {
-    let token = signature.time_stamp.ok_or("it has no time stamp")?;
+    let token = signature.time_stamp?;
     let stamped = signature.time_stamped().ok_or("its time stamp is malformed")?;
     time_stamp::verify(token, &stamped, trust.time_stamps)
 }
 
 /// Fails unless the claim names every assertion of the manifest once, with its hash, and no other
-/// one. The data hash has to be one of those that the program made itself.
-fn check_assertions(manifest: &Manifest<'_>, claim: &Claim<'_>) -> problem::Result<()> {
+/// one. The one labelled `data_hash` has to be among those that the program made itself.
+fn check_assertions(manifest: &Manifest<'_>, claim: &Claim<'_>, data_hash: &str) -> problem::Result<()> {
     let named = claim.created.iter().chain(&claim.gathered);
     let labels: Vec<_> = named.clone().map(|reference| manifest.assertion_label(reference.uri)).collect();
     for assertion in &manifest.assertions {
@@ -130,7 +142,6 @@ fn check_assertions(manifest: &Manifest<'_>, claim: &Claim<'_>) -> problem::Resu
             return Err(Problem::AssertionChanged);
         }
     }
-    let data_hash = manifest.data_hash()?.label;
     let created = labels.iter().take(claim.created.len()).any(|label| *label == Some(data_hash));
     if created { Ok(()) } else { Err(Problem::Malformed("its hash of the picture is not its own")) }
 }

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
-use der::{Decode as _, Error, ErrorKind, Header, Reader, SliceReader, Tag, TagNumber, Tagged as _};
+use der::{Decode as _, Encode as _, Error, ErrorKind, Header, Reader, SliceReader, Tag, TagNumber, Tagged as _};
 use rustls_pki_types::UnixTime;
 use sha2::{Digest as _, Sha256};
 
@@ -30,12 +30,13 @@ pub fn verify(token: &[u8], message: &[u8], roots: &[Root]) -> Result<SystemTime
         return Err("its time stamp was changed");
     }
     let chain = token.chain().ok_or("its time stamp lacks the certificate of its signer")?;
-    if !chain.has_signed_with(token.algorithm, &token.signed_attributes(), token.signature) {
+    let signed = token.signed_attributes().map_err(|_| "its time stamp is malformed")?;
+    if !chain.has_signed_with(token.algorithm, &signed, token.signature) {
         return Err("its time stamp was changed");
     }
     chain
         .verify(Purpose::TimeStamps, roots, UnixTime::since_unix_epoch(info.time))
-        .map_err(|_| "its time stamp is not from OpenAI")?;
+        .map_err(|_| "the certificate of its time stamp does not count")?;
     Ok(UNIX_EPOCH + info.time)
 }
 
@@ -83,7 +84,7 @@ impl<'a> Token<'a> {
         let mut id = SliceReader::new(field(&mut signer, Tag::Sequence)?)?;
         let (issuer, serial) = (field(&mut id, Tag::Sequence)?, field(&mut id, Tag::Integer)?);
         id.finish()?;
-        expect_sha_256(field(&mut signer, Tag::Sequence)?)?;
+        expect_sha_256_oid(field(&mut signer, Tag::Sequence)?)?;
         let attributes = context(&mut signer, 0)?;
         let algorithm = field(&mut signer, Tag::Sequence)?;
         let signature = field(&mut signer, Tag::OctetString)?;
@@ -100,20 +101,8 @@ impl<'a> Token<'a> {
     }
 
     /// Returns the bytes that the signer has signed: the attributes with the tag of a set.
-    fn signed_attributes(&self) -> Vec<u8> {
-        let mut signed = vec![0x31];
-        let length = self.attributes.len();
-        match u8::try_from(length) {
-            Ok(short) if short < 0x80 => signed.push(short),
-            _ => {
-                let length = length.to_be_bytes();
-                let digits = &length[length.iter().take_while(|byte| **byte == 0).count()..];
-                signed.push(0x80 | u8::try_from(digits.len()).unwrap_or_default());
-                signed.extend(digits);
-            }
-        }
-        signed.extend(self.attributes);
-        signed
+    fn signed_attributes(&self) -> der::Result<Vec<u8>> {
+        AnyRef::new(Tag::Set, self.attributes)?.to_der()
     }
 
     /// Returns the certificates, that of the signer first.
@@ -158,7 +147,7 @@ impl<'a> TstInfo<'a> {
         let _version = UintRef::decode(&mut info)?;
         let _policy: ObjectIdentifier = ObjectIdentifier::decode(&mut info)?;
         let mut imprint = SliceReader::new(field(&mut info, Tag::Sequence)?)?;
-        expect_sha_256(field(&mut imprint, Tag::Sequence)?)?;
+        expect_sha_256_oid(field(&mut imprint, Tag::Sequence)?)?;
         let hash = field(&mut imprint, Tag::OctetString)?;
         imprint.finish()?;
         let _serial = field(&mut info, Tag::Integer)?;
@@ -204,7 +193,7 @@ fn attribute(attributes: &[u8], kind: ObjectIdentifier) -> der::Result<AnyRef<'_
 }
 
 /// Fails unless the content of an `AlgorithmIdentifier` names SHA-256.
-fn expect_sha_256(identifier: &[u8]) -> der::Result<()> {
+fn expect_sha_256_oid(identifier: &[u8]) -> der::Result<()> {
     expect_oid(&mut SliceReader::new(identifier)?, SHA_256)
 }
 

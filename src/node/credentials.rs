@@ -18,15 +18,16 @@ const PNG: &str = "png";
 /// The C2PA manifest of a PNG file: who signed it, and whether that holds.
 #[napi(object, object_from_js = false)]
 pub struct ContentCredentials {
-    /// Whether the signature and all hashes hold for exactly these bytes.
+    /// Whether the signature and all hashes hold, so that every byte of the file but the manifest
+    /// is as it was signed.
     pub intact: bool,
-    /// Whether they do, and the signature is that of OpenAI's media service.
+    /// Whether they do, and the signing certificate is OpenAI's.
     pub trusted: bool,
     /// The holder of the signing certificate. Proven only if `trusted` is true.
     pub signer: Option<String>,
     /// The program that made the manifest. Proven only if `trusted` is true.
     pub generator: Option<String>,
-    /// The time of signing, if OpenAI's time stamp authority confirms it.
+    /// When OpenAI's time stamp authority confirmed the signature, if it did.
     #[napi(ts_type = "Date")]
     pub signed_at: Option<f64>,
     /// The first problem, as a sentence; absent if everything holds.

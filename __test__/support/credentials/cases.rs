@@ -7,7 +7,9 @@ use codex_image::credentials::{Root, Trust};
 use super::identity::{
     CLAIM_SIGNING, CODE_SIGNING, Certificate, EMAIL_PROTECTION, Identity, KEY_USAGE_OF_AUTHORITIES, Key, TIME_STAMPING,
 };
-use super::picture::{AFTER_HEADER, Recipe, Signed, assertion, chunk, stamped, unsigned};
+use super::picture::{
+    AFTER_HEADER, Recipe, References, Signed, assertion, chunk, data_hash, header, stamped, unsigned,
+};
 use super::token;
 
 /// The result that a picture has to have.
@@ -105,6 +107,7 @@ pub fn cases(world: &World) -> Vec<Case> {
     let picture = unsigned(32, 0);
     let sound = world.recipe(&world.elliptic, &picture);
     let signed = sound.sign();
+    let length = signed.chunk().len();
     let mut cases = Vec::new();
     let mut add = |name, png: Vec<u8>, verdict, problem| cases.push(Case { name, png, verdict, problem });
 
@@ -131,14 +134,21 @@ pub fn cases(world: &World) -> Vec<Case> {
     add("two manifests in a chunk", signed.with_two_manifests(), Verdict::NotIntact, several);
 
     let mut added = signed.clone();
-    let surplus = assertion("org.example.added", &[0xa0]);
-    added.shrink_pad(surplus.len());
-    added.assertions.push(surplus);
-    add("an added assertion", added.png(), Verdict::NotIntact, "The manifest has a part that is not signed.");
+    added.assertions.push(assertion("org.example.added", &[0xa0]));
+    add(
+        "an added assertion",
+        added.fit(length).png(),
+        Verdict::NotIntact,
+        "The manifest has a part that is not signed.",
+    );
     let mut removed = signed.clone();
-    let lost = removed.assertions.remove(0);
-    removed.pad.resize(removed.pad.len() + lost.len(), 0);
-    add("a removed assertion", removed.png(), Verdict::NotIntact, "The manifest lacks a part that was signed.");
+    removed.assertions.remove(0);
+    add(
+        "a removed assertion",
+        removed.fit(length).png(),
+        Verdict::NotIntact,
+        "The manifest lacks a part that was signed.",
+    );
     let mut edited = signed.clone();
     *edited.assertions[0].last_mut().unwrap() ^= 1;
     add("a changed assertion", edited.png(), Verdict::NotIntact, "The manifest was changed after it was signed.");
@@ -148,20 +158,81 @@ pub fn cases(world: &World) -> Vec<Case> {
     let at = signed.claim.windows(4).position(|text| text == b"Test").unwrap();
     reworded.claim[at] = b'B';
     add("a changed claim", reworded.png(), Verdict::NotIntact, mismatch);
-    let stranger = elliptic(world.now, |signer, _| signer.serial = 9);
-    let stranger = Identity { key: Key::p256(7), ..stranger };
+    let stranger = Identity { key: Key::p256(7), ..world.elliptic.clone() };
     add("the signature of another key", world.recipe(&stranger, &picture).png(), Verdict::NotIntact, mismatch);
     let mut padded = signed.clone();
     padded.pad[500] = 1;
     let room = "The manifest cannot be checked: its signature has room for other data.";
     add("data in the padding", padded.png(), Verdict::NotIntact, room);
 
+    malformed(world, &signed, &mut add);
     untrusted(world, &picture, &mut add);
     without_time(world, &signed, &sound, &mut add);
     cases
 }
 
 type Add<'a> = &'a mut dyn FnMut(&'static str, Vec<u8>, Verdict, &'static str);
+
+/// Manifests whose own signer has broken a rule.
+fn malformed(world: &World, signed: &Signed, add: Add<'_>) {
+    let mut add = |name, change: &dyn Fn(&mut Signed), problem| {
+        let mut changed = signed.clone();
+        change(&mut changed);
+        changed.sign(&world.elliptic);
+        add(name, changed.fit(signed.chunk().len()).png(), Verdict::NotIntact, problem);
+    };
+    let mismatch = "The signature does not match the manifest.";
+    let chain = &world.elliptic.chain;
+    let mut other = chain.clone();
+    other[0].clone_from(&world.rsa.chain[0]);
+    add("another leaf", &|signed| signed.protected = header(-7, &other, false), mismatch);
+    add("the algorithm of another key", &|signed| signed.protected = header(-37, chain, false), mismatch);
+    let extension = "The manifest cannot be checked: its signature has an unknown extension.";
+    add("a critical extension", &|signed| signed.protected = header(-7, chain, true), extension);
+    let another = |signed: &mut Signed| {
+        let at = signed.claim.windows(9).position(|text| text == b"urn:c2pa:").unwrap();
+        signed.claim[at + 9] ^= 1;
+    };
+    add("the signature of another manifest", &another, mismatch);
+
+    let exclusions = "The signature does not cover exactly the picture.";
+    let (start, length) = (signed.at as u64, signed.chunk().len() as u64);
+    let with_data_hash = |exclusions: &[(u64, u64)], algorithm: &str, signed: &mut Signed| {
+        signed.assertions[1] = assertion("c2pa.hash.data", &data_hash(exclusions, algorithm, &signed.hash));
+        signed.name_assertions(&References::default());
+    };
+    add("no exclusion", &|signed| with_data_hash(&[], "sha256", signed), exclusions);
+    add(
+        "an exclusion that is too narrow",
+        &|signed| with_data_hash(&[(start, length - 1)], "sha256", signed),
+        exclusions,
+    );
+    let halves = [(start, 100), (start + 100, length - 100)];
+    add("two exclusions", &|signed| with_data_hash(&halves, "sha256", signed), exclusions);
+    let unknown = "The manifest cannot be checked: its hashes have an unknown algorithm.";
+    add("another hash", &|signed| with_data_hash(&[(start, length)], "sha1", signed), unknown);
+
+    let several = "The manifest cannot be checked: it has an unknown hash of the picture.";
+    let binding = assertion("c2pa.hash.boxes", &[0xa0]);
+    add("another hard binding as well", &|signed| signed.assertions.push(binding.clone()), several);
+    let same = "The manifest is malformed: two of its parts have the same name.";
+    add("an assertion twice", &|signed| signed.assertions.push(signed.assertions[0].clone()), same);
+    let named = |created: &'static [usize], gathered: &'static [usize], is_redacted| {
+        move |signed: &mut Signed| signed.name_assertions(&References { created, gathered, is_redacted })
+    };
+    add(
+        "an assertion named twice",
+        &named(&[0, 1], &[0], false),
+        "The manifest is malformed: its claim names a part twice.",
+    );
+    let foreign = "The manifest is malformed: its hash of the picture is not its own.";
+    add("a hash of the picture from elsewhere", &named(&[0], &[1], false), foreign);
+    add(
+        "a redacted assertion",
+        &named(&[0, 1], &[], true),
+        "The manifest cannot be checked: parts of it were redacted.",
+    );
+}
 
 /// Signatures that hold, but are not OpenAI's.
 fn untrusted(world: &World, picture: &[u8], add: Add<'_>) {
@@ -183,6 +254,8 @@ fn untrusted(world: &World, picture: &[u8], add: Add<'_>) {
     let organization = "The signer is not known to be OpenAI: its certificate names another organization.";
     let png = world.signed_by(picture, |signer, _| signer.organization = "OpenAI OpCo, LLC.");
     add("another organization", png, organization);
+    let png = world.signed_by(picture, |signer, _| signer.second_organization = Some("Test"));
+    add("two organizations", png, organization);
 
     let expired = "The signer is not known to be OpenAI: its certificate had expired.";
     let earlier = world.now - 3600;
@@ -221,25 +294,26 @@ fn without_time(world: &World, signed: &Signed, sound: &Recipe<'_>, add: Add<'_>
 
     let message = stamped(&signed.protected, &signed.signature);
     let with_token = |token: Vec<u8>| {
-        let mut changed = Signed { token: Some(token), ..signed.clone() };
-        // Keeps the length of the chunk, which is signed.
-        let length = changed.pad.len() + signed.chunk().len() - changed.chunk().len();
-        changed.pad.resize(length, 0);
-        changed.png()
+        let changed = Signed { tokens: vec![token], ..signed.clone() };
+        changed.fit(signed.chunk().len()).png()
     };
     let of = |authority: &Identity, message: &[u8]| with_token(token::token(authority, message, world.now - 60));
     let another = "The time of signing is not proven: its time stamp is that of another signature.";
     add("a time stamp of other bytes", of(&world.time_stamps, &[&message[..], b"!"].concat()), another);
 
     let changed = "The time of signing is not proven: its time stamp was changed.";
-    let mut token = signed.token.clone().unwrap();
+    let mut token = signed.tokens[0].clone();
     let fraction = token.windows(4).position(|text| text == b".25Z").unwrap();
     token[fraction + 1] = b'3';
     add("a changed time stamp", with_token(token), changed);
     let other_key = Identity { key: Key::rsa(2), ..world.time_stamps.clone() };
     add("a time stamp by another key", of(&other_key, &message), changed);
 
-    let unknown = "The time of signing is not proven: its time stamp is not from OpenAI.";
+    let several = "The time of signing is not proven: it does not have exactly one time stamp.";
+    let twice = Signed { tokens: [&signed.tokens[..], &signed.tokens].concat(), ..signed.clone() };
+    add("two time stamps", twice.fit(signed.chunk().len()).png(), several);
+
+    let unknown = "The time of signing is not proven: the certificate of its time stamp does not count.";
     let stranger = time_stamps(world.now, Key::rsa(1), |_| ());
     add("a time stamp below an unknown root", of(&stranger, &message), unknown);
     let wrong = |change: &dyn Fn(&mut Certificate)| of(&time_stamps(world.now, Key::rsa(2), change), &message);

@@ -141,6 +141,7 @@ impl TryCryptoRng for Numbers {}
 pub struct Certificate {
     pub common_name: &'static str,
     pub organization: &'static str,
+    pub second_organization: Option<&'static str>,
     pub serial: u8,
     /// Seconds since 1970.
     pub not_before: u64,
@@ -157,6 +158,7 @@ impl Certificate {
         Self {
             common_name: "OpenAI Media Service",
             organization: "OpenAI OpCo, LLC",
+            second_organization: None,
             serial: 3,
             not_before: now - 30 * DAY,
             not_after: now + 30 * DAY,
@@ -171,6 +173,7 @@ impl Certificate {
         Self {
             common_name,
             organization: "Test",
+            second_organization: None,
             serial,
             not_before: now - 90 * DAY,
             not_after: now + 90 * DAY,
@@ -183,7 +186,9 @@ impl Certificate {
 
     pub fn name(&self) -> Vec<u8> {
         let part = |kind: &str, text: &str| set(&[&sequence(&[&oid(kind), &element(0x0c, text.as_bytes())])]);
-        sequence(&[&part("2.5.4.10", self.organization), &part("2.5.4.3", self.common_name)])
+        let organizations = [Some(self.organization), self.second_organization];
+        let organizations: Vec<_> = organizations.iter().flatten().map(|name| part("2.5.4.10", name)).collect();
+        sequence(&[&organizations.concat(), &part("2.5.4.3", self.common_name)])
     }
 
     pub fn serial(&self) -> Vec<u8> {

@@ -31,18 +31,20 @@ pub struct Recipe<'a> {
 pub struct Signed {
     pub picture: Vec<u8>,
     pub at: usize,
+    /// SHA-256 of the picture without the chunk.
+    pub hash: Vec<u8>,
     /// Encoded superboxes.
     pub assertions: Vec<Vec<u8>>,
     pub claim: Vec<u8>,
     pub protected: Vec<u8>,
     pub signature: Vec<u8>,
-    pub token: Option<Vec<u8>>,
+    pub tokens: Vec<Vec<u8>>,
     pub pad: Vec<u8>,
 }
 
 impl Recipe<'_> {
     pub fn sign(&self) -> Signed {
-        let mut length = 4000;
+        let mut length = 8000;
         loop {
             let signed = self.sign_with(length);
             let actual = signed.chunk().len();
@@ -62,20 +64,26 @@ impl Recipe<'_> {
         let after = &self.picture[self.at + self.surplus..];
         let hash = Sha256::new().chain_update(&self.picture[..self.at]).chain_update(after).finalize();
         let exclusion = (self.at as u64, (length + self.surplus) as u64);
-        let assertions = vec![assertion(LABELS[0], &actions()), assertion(LABELS[1], &data_hash(exclusion, &hash))];
-        let claim = claim(&assertions);
-        let protected = encoded(|encoder| {
-            encoder.map(2)?.i8(1)?.i8(self.signer.key.cose_algorithm())?.i8(33)?;
-            encoder.array(self.signer.chain.len() as u64)?;
-            for certificate in &self.signer.chain {
-                encoder.bytes(certificate)?;
-            }
-            Ok(())
-        });
+        let data_hash = data_hash(&[exclusion], "sha256", &hash);
+        let assertions = vec![assertion(LABELS[0], &actions()), assertion(LABELS[1], &data_hash)];
+        let claim = claim(&assertions, &References::default());
+        let protected = header(self.signer.key.cose_algorithm(), &self.signer.chain, false);
         let signature = signature(self.signer, &protected, &claim);
-        let token = self.time_stamp.map(|authority| token(authority, &stamped(&protected, &signature), self.signed_at));
-        let pad = vec![0; 1000];
-        Signed { picture: self.picture.to_vec(), at: self.at, assertions, claim, protected, signature, token, pad }
+        let token = |authority| token(authority, &stamped(&protected, &signature), self.signed_at);
+        let tokens = self.time_stamp.map(token).into_iter().collect();
+        let pad = vec![0; 4000];
+        let hash = hash.to_vec();
+        Signed {
+            picture: self.picture.to_vec(),
+            at: self.at,
+            hash,
+            assertions,
+            claim,
+            protected,
+            signature,
+            tokens,
+            pad,
+        }
     }
 }
 
@@ -99,9 +107,12 @@ impl Signed {
     pub fn manifest(&self) -> Vec<u8> {
         let cose = encoded(|encoder| {
             encoder.tag(minicbor::data::Tag::new(18))?.array(4)?.bytes(&self.protected)?;
-            encoder.map(1 + u64::from(self.token.is_some()))?;
-            if let Some(token) = &self.token {
-                encoder.str("sigTst2")?.map(1)?.str("tstTokens")?.array(1)?.map(1)?.str("val")?.bytes(token)?;
+            encoder.map(1 + u64::from(!self.tokens.is_empty()))?;
+            if !self.tokens.is_empty() {
+                encoder.str("sigTst2")?.map(1)?.str("tstTokens")?.array(self.tokens.len() as u64)?;
+            }
+            for token in &self.tokens {
+                encoder.map(1)?.str("val")?.bytes(token)?;
             }
             encoder.str("pad")?.bytes(&self.pad)?.null()?.bytes(&self.signature)?;
             Ok(())
@@ -115,8 +126,8 @@ impl Signed {
     }
 
     /// Makes the claim name the assertions as they are now.
-    pub fn name_assertions(&mut self) {
-        self.claim = claim(&self.assertions);
+    pub fn name_assertions(&mut self, references: &References<'_>) {
+        self.claim = claim(&self.assertions, references);
     }
 
     /// Signs the claim as it is now.
@@ -124,9 +135,11 @@ impl Signed {
         self.signature = signature(signer, &self.protected, &self.claim);
     }
 
-    /// Makes room for `surplus` bytes in a chunk whose length is signed.
-    pub fn shrink_pad(&mut self, surplus: usize) {
-        self.pad.truncate(self.pad.len() - surplus);
+    /// Gives the chunk this length, which is signed, by its padding.
+    pub fn fit(mut self, length: usize) -> Self {
+        let unpadded = self.chunk().len() - self.pad.len();
+        self.pad.resize(length - unpadded, 0);
+        self
     }
 }
 
@@ -152,25 +165,64 @@ fn actions() -> Vec<u8> {
     })
 }
 
-fn data_hash((start, length): (u64, u64), hash: &[u8]) -> Vec<u8> {
+/// The protected header of the signature.
+pub fn header(algorithm: i8, chain: &[Vec<u8>], is_critical: bool) -> Vec<u8> {
     encoded(|encoder| {
-        encoder.map(5)?.str("exclusions")?.array(1)?.map(2)?.str("start")?.u64(start)?.str("length")?.u64(length)?;
-        encoder.str("name")?.str("jumbf manifest")?.str("alg")?.str("sha256")?.str("hash")?.bytes(hash)?;
+        encoder.map(2 + u64::from(is_critical))?.i8(1)?.i8(algorithm)?;
+        if is_critical {
+            encoder.i8(2)?.array(1)?.str("extension")?;
+        }
+        encoder.i8(33)?.array(chain.len() as u64)?;
+        for certificate in chain {
+            encoder.bytes(certificate)?;
+        }
+        Ok(())
+    })
+}
+
+/// The data hash, with the start and the length of each exclusion.
+pub fn data_hash(exclusions: &[(u64, u64)], algorithm: &str, hash: &[u8]) -> Vec<u8> {
+    encoded(|encoder| {
+        encoder.map(5)?.str("exclusions")?.array(exclusions.len() as u64)?;
+        for (start, length) in exclusions {
+            encoder.map(2)?.str("start")?.u64(*start)?.str("length")?.u64(*length)?;
+        }
+        encoder.str("name")?.str("jumbf manifest")?.str("alg")?.str(algorithm)?.str("hash")?.bytes(hash)?;
         encoder.str("pad")?.bytes(&[]).map(drop)
     })
 }
 
-/// The claim that names the two assertions.
-fn claim(assertions: &[Vec<u8>]) -> Vec<u8> {
+/// How a claim names the assertions, by their positions.
+pub struct References<'a> {
+    pub created: &'a [usize],
+    pub gathered: &'a [usize],
+    pub is_redacted: bool,
+}
+
+impl Default for References<'_> {
+    fn default() -> Self {
+        Self { created: &[0, 1], gathered: &[], is_redacted: false }
+    }
+}
+
+fn claim(assertions: &[Vec<u8>], references: &References<'_>) -> Vec<u8> {
     encoded(|encoder| {
-        encoder.map(5)?.str("instanceID")?.str("xmp:iid:2f1c9a52-6f0e-4a29-8d31-5f8a0c1f7b42")?;
+        encoder
+            .map(6 + u64::from(references.is_redacted))?
+            .str("instanceID")?
+            .str("xmp:iid:2f1c9a52-6f0e-4a29-8d31-5f8a0c1f7b42")?;
         encoder.str("claim_generator_info")?.map(1)?.str("name")?.str("Test Media Service")?;
         encoder.str("signature")?.str(&format!("self#jumbf=/c2pa/{MANIFEST}/c2pa.signature"))?;
-        encoder.str("created_assertions")?.array(assertions.len() as u64)?;
-        for (label, superbox) in LABELS.iter().zip(assertions) {
-            encoder.map(2)?.str("url")?.str(&format!("self#jumbf=c2pa.assertions/{label}"))?;
-            // Without the header of the box.
-            encoder.str("hash")?.bytes(&Sha256::digest(&superbox[8..]))?;
+        for (name, list) in [("created_assertions", references.created), ("gathered_assertions", references.gathered)] {
+            encoder.str(name)?.array(list.len() as u64)?;
+            for at in list {
+                encoder.map(2)?.str("url")?.str(&format!("self#jumbf=c2pa.assertions/{}", LABELS[*at]))?;
+                // Without the header of the box.
+                encoder.str("hash")?.bytes(&Sha256::digest(&assertions[*at][8..]))?;
+            }
+        }
+        if references.is_redacted {
+            encoder.str("redacted_assertions")?.array(1)?.str("self#jumbf=c2pa.assertions/c2pa.metadata")?;
         }
         encoder.str("alg")?.str("sha256").map(drop)
     })
