@@ -56,11 +56,12 @@ Output
   -h, --help            this text
   -V, --version         the version
 
-stdout has the path of the written file, and nothing else. A prompt that begins
-with - needs -- before it, and so does the word mcp.
+When it draws, stdout has only the path of the written file, or with -o - the
+picture. A prompt that begins with - needs -- before it; so does the word mcp.
 
 Exit codes
-    0  the picture is written; or --check found nothing in the way
+    0  the picture is written; --check found nothing in the way; or --verify
+       found a trusted signature
    64  the arguments are wrong
    65  no usable picture came of this prompt: reword it, or try again; or
        --verify found no trusted signature
@@ -69,7 +70,8 @@ Exit codes
    73  the output exists, or cannot be written
    75  not now: a limit, a timeout, trouble on OpenAI's side, another run
   129, 130, 143, 149  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM, SIGBREAK
-Of several pictures, the first that failed decides.
+Of several pictures, the first that failed decides, unless a limit, this machine
+or a signal ended the run.
 `;
 
 /** The version in package.json, which is one level above both `bin/` and `dist/`. */

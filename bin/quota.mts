@@ -18,12 +18,16 @@ function rest({ id, name, usedPercent, windowMinutes, resetsAt }: QuotaLimit): s
   const left = Math.max(0, Math.round(100 - usedPercent));
   const period = windowMinutes === undefined ? '' : ` of ${duration(windowMinutes)}`;
   const subject = id === 'codex' ? '' : ` for ${name ?? id}`;
-  const until = resetsAt === undefined ? '' : `, resets on ${LOCAL_TIME.format(resetsAt)}`;
+  const until = resetsAt === undefined ? '' : `, resets at ${localTime(resetsAt)}`;
   return `${left} % left${period}${subject}${until}`;
 }
 
-/** In the time zone of this machine. */
-const LOCAL_TIME = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+/** Formats a time as `2026-11-27 14:05`, in the time zone of this machine. */
+export function localTime(time: Date): string {
+  return LOCAL_TIME.format(time);
+}
+
+const LOCAL_TIME = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 
 /** Returns the largest unit of which the period is a whole number. */
 function duration(minutes: number): string {

@@ -8,7 +8,7 @@ import { adviceOn, explain, type Failure } from './failure.mjs';
 import { preview, type Protocol, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
-import { quotaLines } from './quota.mjs';
+import { localTime, quotaLines } from './quota.mjs';
 import type { Picture } from './series.mjs';
 import { printIfRead } from './streams.mjs';
 
@@ -98,7 +98,9 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
 
   const reporterOf = (name?: string, isRecovered = false): Reporter => ({
     progress({ message }) {
-      if (name === undefined) progress.show(printable(message));
+      // Of several, no picture is shown.
+      if (name !== undefined) return;
+      progress.show(printable(message));
       // While Codex draws there is time for a slow answer. `show` reports an error.
       findProtocol()?.catch(() => {});
     },
@@ -177,13 +179,10 @@ function describeTotal(total: Summary): string {
   ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]));
   const there = present + drawn + recovered;
   const sentences = [`${there} of ${pictures} pictures are there: ${facts.join(', ')}.`];
-  if (resetsAt !== undefined) sentences.push(`The limit resets at ${TIME.format(resetsAt)}.`);
+  if (resetsAt !== undefined) sentences.push(`The limit resets at ${localTime(resetsAt)}.`);
   if (continueWith !== undefined) sentences.push(`To draw the rest: ${continueWith}`);
   return sentences.join(' ');
 }
-
-/** `2026-11-27 14:05`, in the local time zone. */
-const TIME = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 
 function provenance({ source, verified, codexVersion, threadId, revisedPrompt }: GeneratedImage) {
   const facts = [

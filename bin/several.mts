@@ -16,9 +16,8 @@ import { keysOf, type Picture, type Series } from './series.mjs';
 import { stopOnSignal } from './stop.mjs';
 
 /**
- * The limit of the queue. A call beyond it would start from the queue before this process has heard
- * that another one has reached the usage limit, and would wait there at the expense of its time
- * limit.
+ * The limit of the queue. Further calls would wait in the queue, which counts against their time
+ * limit, and would start before a usage limit that another call has reached is handled.
  */
 const AT_ONCE = 2;
 

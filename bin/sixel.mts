@@ -6,7 +6,7 @@ import { PNG } from 'pngjs';
 import quantizer from 'sixel/lib/Quantizer.js';
 import sixel from 'sixel/lib/SixelEncoder.js';
 
-/** As many as terminals have colour registers, or more than the VT340's 16. */
+/** Size of the palette: most terminals have 256 colour registers, the VT340 has 16. */
 const MOST_COLOURS = 256;
 
 export interface Size {

@@ -137,7 +137,7 @@ describe('--check --quota', () => {
     expect(code).toBe(0);
     expect(stdout.toString().split('\n').slice(4)).toEqual([
       '  Plan        plus',
-      '  Quota       58 % left of 5 hours, resets on 6 May 2031, 16:08',
+      '  Quota       58 % left of 5 hours, resets at 2031-05-06 16:08',
       '  Quota       0 % left of 7 days',
       '  Quota       93 % left for A model',
       '  Credits     none',

@@ -23,6 +23,7 @@ import { makePng } from '../support/image/picture.js';
 import { test as realTest } from '../support/real/real.js';
 import { HANG, save, turn } from '../support/stub/steps.js';
 import type { StubCodex } from '../support/stub/stub.js';
+import { POLLING } from '../support/process/survivors.js';
 import { CODE } from '../support/real/variants.js';
 
 /** As large as a real one, with a frame whose edges tell whether any was cut off. */
@@ -48,7 +49,7 @@ async function drawn(
 ): Promise<Screenshot> {
   await codex.play(turn(save('store', PICTURE), HANG));
   const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
-  return inTerminal({ ...session, command, env, cwd: scratch }, (window) =>
+  const screenshot = await inTerminal({ ...session, command, env, cwd: scratch }, (window) =>
     // A terminal may show a part of the picture first.
     window.shows((shown) => {
       const inside = shown.boxAround(isLike(INSIDE));
@@ -56,6 +57,9 @@ async function drawn(
       return inside !== undefined && frame !== undefined && frame.bottom > inside.bottom;
     }),
   );
+  // The command had more to print, and ends because its terminal is gone.
+  await expect.poll(() => codex.survivors(), POLLING).toEqual([]);
+  return screenshot;
 }
 
 function expectSquare(screenshot: Screenshot): void {

@@ -79,6 +79,11 @@ const OUTPUTS: Case[] = [
   ],
   ['the root itself', 'OUTSIDE_ROOTS', () => ({ output_path: '.' })],
   ['a link to a directory', 'OUTSIDE_ROOTS', () => ({ output_path: 'way-out/fox.png' })],
+  [
+    'what is missing behind a link to a directory',
+    'OUTSIDE_ROOTS',
+    () => ({ output_path: 'way-out/nowhere/fox.png' }),
+  ],
   ['an existing file', 'OUTPUT_EXISTS', () => ({ output_path: 'mine.png' })],
   ['an existing file by way of a link', 'OUTPUT_EXISTS', () => ({ output_path: 'way-in/own.png' })],
   ['a directory', 'OUTPUT_EXISTS', () => ({ output_path: 'folder.png' })],
@@ -108,6 +113,11 @@ const REFERENCES: Case[] = [
     () => ({ reference_images: ['cat.png', '../elsewhere/secret.png'] }),
   ],
   ['a link to a directory', 'OUTSIDE_ROOTS', () => ({ reference_images: ['way-out/secret.png'] })],
+  [
+    'what is missing behind a link to a directory',
+    'OUTSIDE_ROOTS',
+    () => ({ reference_images: ['way-out/nowhere.png'] }),
+  ],
   ['a missing file', 'INVALID_OPTIONS', () => ({ reference_images: ['nowhere.png'] })],
 ];
 
@@ -174,7 +184,7 @@ describe.for(ERAS)('the roots of a client of $version', (era) => {
   test('refuse everything if none is a directory here', async ({ codex, commandEnv }) => {
     const roots = [path.join(commandEnv.scratch, 'nowhere')];
     const failure = await refusal(codex, commandEnv, { era, roots }, {});
-    expect(failure).toMatchObject({ code: 'OUTSIDE_ROOTS' });
+    expect(failure).toMatchObject({ code: 'NO_ROOTS' });
   });
 
   test('may be none, which allows the working directory', async ({ codex, commandEnv }) => {
@@ -209,7 +219,7 @@ describe('a client without roots', () => {
     const { root: everything } = path.parse(commandEnv.scratch);
     const failure = await refusal(codex, commandEnv, { cwd: everything }, {});
     expect(failure).toMatchObject({
-      code: 'OUTSIDE_ROOTS',
+      code: 'NO_ROOTS',
       message: expect.stringContaining('--root'),
     });
   });

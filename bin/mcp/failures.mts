@@ -7,6 +7,7 @@ import { CommandError, sentence } from '../failure.mjs';
 type Code =
   | CodexImageErrorCode
   | 'CODEX_IMAGE_ADDON_UNAVAILABLE'
+  | 'NO_ROOTS'
   | 'OUTPUT_EXISTS'
   | 'OUTPUT_FAILED'
   | 'OUTSIDE_ROOTS';
@@ -38,6 +39,7 @@ const TELL_THE_USER = 'Only the user can change this: pass on the message. check
 /** What the calling agent should do. The message says what the user can do. */
 const FIXES: Record<Code, string> = {
   INVALID_OPTIONS: 'Correct the argument that the message names, and call again.',
+  NO_ROOTS: 'Only the user can change this: pass on the message.',
   OUTSIDE_ROOTS: 'Use a path relative to the first root, which lies within it.',
   OUTPUT_EXISTS: 'Choose another output_path, or leave it out: no file is ever replaced.',
   OUTPUT_FAILED: 'Choose another output_path, in a directory that exists and can be written to.',

@@ -20,7 +20,7 @@ export async function rootsFrom(answer: readonly unknown[]): Promise<Root[]> {
   const found = await Promise.all(answer.map((root) => rootAt(directoryOf(root))));
   const roots = found.filter((root) => root !== undefined);
   if (roots.length > 0) return roots;
-  throw new ToolError('OUTSIDE_ROOTS', 'None of the roots of this client is a directory here');
+  throw new ToolError('NO_ROOTS', 'None of the roots of this client is a directory here');
 }
 
 /** Returns the working directory, for a client without roots. */
@@ -28,7 +28,7 @@ export async function workingDirectory(): Promise<Root[]> {
   const directory = process.cwd();
   if (directory === path.parse(directory).root) {
     const problem = 'The client names no roots, and has started this server in the root directory';
-    throw new ToolError('OUTSIDE_ROOTS', `${problem}. Start it with --root DIRECTORY`);
+    throw new ToolError('NO_ROOTS', `${problem}. Start it with --root DIR`);
   }
   return namedRoot(directory);
 }
@@ -37,7 +37,7 @@ export async function workingDirectory(): Promise<Root[]> {
 export async function namedRoot(directory: string): Promise<Root[]> {
   const root = await rootAt(directory);
   if (root !== undefined) return [root];
-  throw new ToolError('OUTSIDE_ROOTS', 'The root directory of this server does not exist');
+  throw new ToolError('NO_ROOTS', 'The directory that --root names does not exist');
 }
 
 function directoryOf(root: unknown): string | undefined {
@@ -63,7 +63,8 @@ export async function placeWithin(roots: readonly Root[], requested: string): Pr
     const problem = 'it must be the name of a file, and end with .png';
     throw new ToolError('INVALID_OPTIONS', `\`output_path\`: ${problem}`);
   }
-  const directory = await realpath(path.dirname(file)).catch((error: unknown) => {
+  const directory = await realpath(path.dirname(file)).catch(async (error: unknown) => {
+    await requireAncestorWithin(roots, path.dirname(file), requested, 'output_path');
     throw new ToolError('OUTPUT_FAILED', `The directory of “${requested}” ${reason(error)}`);
   });
   const real = path.join(directory, name);
@@ -98,7 +99,8 @@ export async function referenceWithin(
 ): Promise<string> {
   const argument = `reference_images[${index}]`;
   const file = lexicallyWithin(roots, requested, argument);
-  const real = await realpath(file).catch((error: unknown) => {
+  const real = await realpath(file).catch(async (error: unknown) => {
+    await requireAncestorWithin(roots, file, requested, argument);
     throw new ToolError('INVALID_OPTIONS', `\`${argument}\`: “${requested}” ${reason(error)}`);
   });
   requireWithin(roots, real, requested, argument);
@@ -122,6 +124,28 @@ function requireWithin(
   argument: string,
 ): void {
   if (!roots.some((root) => isWithin(root.real, real))) throw outside(requested, argument);
+}
+
+/**
+ * Throws if the nearest directory above `file` that exists is not within a root. So nothing tells
+ * what exists behind a link that leads out.
+ */
+async function requireAncestorWithin(
+  roots: readonly Root[],
+  file: string,
+  requested: string,
+  argument: string,
+): Promise<void> {
+  let directory = file;
+  let real: string | undefined;
+  while (real === undefined && directory !== path.dirname(directory)) {
+    directory = path.dirname(directory);
+    // oxlint-disable-next-line no-await-in-loop -- the nearest one counts.
+    real = await realpath(directory).catch(() => undefined);
+  }
+  if (roots.some((root) => root.real === real)) return;
+  if (real === undefined) throw outside(requested, argument);
+  requireWithin(roots, real, requested, argument);
 }
 
 function outside(requested: string, argument: string): ToolError {

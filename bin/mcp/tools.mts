@@ -22,8 +22,8 @@ import { namedRoot, type Root, rootsFrom, workingDirectory } from './roots.mjs';
 export type { Settings } from './draw.mjs';
 
 const PLACE =
-  'Relative paths start at the first root of the client, or if it names none, at the working ' +
-  'directory of this server; absolute ones must lie within a root.';
+  'Relative paths start at the first root: that of --root, else of the client, else the working ' +
+  'directory of this server. Absolute paths must lie within a root.';
 const OUTPUT = `a new PNG file. ${PLACE} Its directory must exist. An existing file or link is refused, never replaced.`;
 
 const outputPath = (byDefault: string) =>
@@ -194,7 +194,7 @@ async function rootsOf(
   if (mcpReq.inputResponses === undefined) return undefined;
   const answer = inputResponse(mcpReq.inputResponses, 'roots');
   if (answer.kind !== 'roots') {
-    throw new ToolError('OUTSIDE_ROOTS', 'The client has not named its roots');
+    throw new ToolError('NO_ROOTS', 'The client has not named its roots');
   }
   return answer.roots.length === 0 ? workingDirectory() : rootsFrom(answer.roots);
 }

@@ -14,11 +14,11 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 pub enum Algorithm {
     /// In certificates and time stamps: the signature is DER.
     EcdsaP256Sha256,
-    /// As before.
+    /// In certificates and time stamps: the signature is DER.
     EcdsaP384Sha384,
     /// In certificates and time stamps: PKCS #1 v1.5.
     RsaSha256,
-    /// As before.
+    /// In certificates and time stamps: PKCS #1 v1.5.
     RsaSha384,
     /// In COSE: the signature is two numbers of 32 bytes.
     Es256,

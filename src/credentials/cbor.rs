@@ -6,7 +6,7 @@
 use minicbor::Decoder;
 use minicbor::data::Type;
 
-/// Most items of an array, and pairs of a map. The manifests of OpenAI have up to six.
+/// Largest number of items of an array, and of pairs of a map. OpenAI's manifests have up to six.
 const MAX_ITEMS: u64 = 256;
 
 /// An item breaks the rules of CBOR, or is of another type than expected.

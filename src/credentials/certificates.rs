@@ -15,7 +15,7 @@ use super::algorithms::{Algorithm, OF_CERTIFICATES};
 use super::roots::Root;
 use crate::text;
 
-/// Most certificates of a chain or a time stamp, root included. OpenAI's have three.
+/// Largest number of certificates of a chain or a time stamp, root included. OpenAI's have three.
 const MAX_CERTIFICATES: usize = 5;
 
 /// What a certificate signs.

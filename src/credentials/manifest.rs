@@ -21,7 +21,7 @@ const SIGNATURE_LABEL: &str = "c2pa.signature";
 const DATA_HASH: &str = "c2pa.hash.data";
 const HARD_BINDING: &str = "c2pa.hash.";
 
-/// Most parts of a box. OpenAI's manifests have four assertions.
+/// Largest number of parts of a box. OpenAI's manifests have four assertions.
 const MAX_PARTS: usize = 64;
 
 #[derive(Debug)]

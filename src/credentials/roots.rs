@@ -23,7 +23,7 @@ impl Root {
     }
 }
 
-/// Whose signatures and time stamps count.
+/// The signers and the time stamp authorities that count.
 #[derive(Debug, Clone, Copy)]
 pub struct Trust<'a> {
     /// The organization that the signer's certificate has to name.

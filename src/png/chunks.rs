@@ -7,7 +7,8 @@ use super::sniff::name_of;
 
 /// First eight bytes of every PNG.
 pub const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
-/// Most chunks of a PNG: enough for 1 GiB in pieces of 8 KiB, as libpng writes pixel data.
+/// Largest number of chunks of a PNG: enough for 1 GiB in pieces of 8 KiB, as libpng writes pixel
+/// data.
 ///
 /// Bounds the time of the walk. An empty piece of pixel data costs 400 ns, a text 2 µs, and a file
 /// of 32 MiB has room for 2.8 million chunks.

@@ -1,5 +1,5 @@
-//! What the command line asks about the terminal that it runs in, and Node has no API for: the size
-//! of a character cell, and the features that the terminal says it has.
+//! Asks the terminal of the command line for what Node has no API: the size of a character cell,
+//! and the features that it says it has.
 
 /// Size of a character cell in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +22,7 @@ pub fn cell() -> Option<Cell> {
     None
 }
 
-/// Returns nothing: not yet written for consoles of Windows.
+/// Returns nothing: not implemented for consoles of Windows.
 #[cfg(not(unix))]
 #[must_use]
 pub fn attributes() -> Vec<u16> {
