@@ -13,7 +13,7 @@ import { median } from '../statistics.js';
 
 const RUNS = 51;
 const MOST_MS = 5;
-/** That of OpenAI's pictures in 2026. */
+/** The size for which the limit holds. */
 const BYTES = 2_500_000;
 
 interface Measured {

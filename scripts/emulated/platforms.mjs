@@ -31,6 +31,7 @@ import { stop, WINE, WINE_PIPED, windows, windowsPath } from './wine.mjs';
  */
 
 const NODE = '20.20.2';
+
 /** qemu 7.2 lacks TCGETS2, with which `rustix` reads the mode of a terminal. */
 const WITHOUT_TERMINALS = ['terminal::unix::'];
 

@@ -47,7 +47,7 @@ pub struct ContentCredentials {
     pub signer: Option<String>,
     /// The program that made the manifest. Proven only if the credentials are trusted.
     pub generator: Option<String>,
-    /// The time of signing, confirmed by a trusted time stamp authority.
+    /// When a trusted time stamp authority confirmed the signature.
     pub signed_at: Option<SystemTime>,
     /// Whether the signature and all hashes hold, so that every byte of the file but the manifest
     /// is as it was signed.
