@@ -24,10 +24,8 @@ function rest({ id, name, usedPercent, windowMinutes, resetsAt }: QuotaLimit): s
 
 /** Formats a time as `2026-11-27 14:05`, in the time zone of this machine. */
 export function localTime(time: Date): string {
-  return LOCAL_TIME.format(time);
+  return time.toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 }
-
-const LOCAL_TIME = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 
 /** Returns the largest unit of which the period is a whole number. */
 function duration(minutes: number): string {
