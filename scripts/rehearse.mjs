@@ -27,6 +27,9 @@ const LINUX_X64 = 'ubuntu-24.04';
  */
 const STAND_INS = path.join(root, 'scripts', 'rehearsal', 'bin');
 
+/** Variables of the workflows that a rehearsal sets lower: its subject is that the steps run. */
+const SHORTENED = { FUZZ_SECONDS: '30' };
+
 const PASSED = 'passed';
 const FAILED = 'failed';
 /** The exit codes of a step that SIGINT or SIGTERM ended: the rehearsal ends as well. */
@@ -126,7 +129,7 @@ async function runSteps(job, directory, passed) {
       Object.fromEntries(
         Object.entries(values).map(([key, text]) => [key, filled(text, contexts)]),
       );
-    contexts.env = fill(job.env);
+    contexts.env = { ...fill(job.env), ...SHORTENED };
     if (step.if !== undefined && !holds(step.if, contexts)) continue;
     console.log(`\n── ${titleOf(job)}: ${step.name ?? step.uses ?? step.run}`);
     if (step.uses !== undefined) {
