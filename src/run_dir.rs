@@ -235,22 +235,24 @@ mod tests {
 
     use super::*;
 
-    const RUN: &str = "0123456789abcdef";
-    const OTHER: &str = "fedcba9876543210";
-
     fn count(dir: &Path) -> usize {
         fs::read_dir(dir).unwrap().count()
     }
 
-    fn create(parent: &Path, run: &str) -> RunDir {
-        RunDir::create(Parent::open(parent).unwrap(), run).unwrap()
+    /// Returns a new id: on Windows, tests that run at the same time share the names of the locks.
+    fn new_run() -> String {
+        crate::run_id::random_hex().unwrap()
     }
 
-    /// Leaves a run directory behind, as a killed host process does.
-    fn abandon(parent: &Path, run: &str) -> PathBuf {
-        let mut run_dir = create(parent, run);
+    fn create(parent: &Path) -> RunDir {
+        RunDir::create(Parent::open(parent).unwrap(), &new_run()).unwrap()
+    }
+
+    /// Leaves a run directory behind, as a killed host process does. Returns it and the run.
+    fn abandon(parent: &Path) -> (PathBuf, String) {
+        let mut run_dir = create(parent);
         run_dir.open = None;
-        run_dir.path()
+        (run_dir.path(), run_dir.run.clone())
     }
 
     fn found(parent: &Path) -> Vec<String> {
@@ -260,7 +262,7 @@ mod tests {
     #[test]
     fn creates_a_private_empty_directory_and_removes_it_on_close() {
         let parent = tempfile::tempdir().unwrap();
-        let run_dir = create(parent.path(), RUN);
+        let run_dir = create(parent.path());
         assert_eq!((count(parent.path()), count(&run_dir.workspace_path())), (1, 0));
         fs::create_dir_all(run_dir.workspace_path().join("a/b")).unwrap();
         fs::write(run_dir.workspace_path().join("a/b/c"), b"x").unwrap();
@@ -281,15 +283,16 @@ mod tests {
     #[test]
     fn dropping_removes_the_directory() {
         let parent = tempfile::tempdir().unwrap();
-        drop(create(parent.path(), RUN));
+        drop(create(parent.path()));
         assert_eq!(count(parent.path()), 0);
     }
 
     #[test]
     fn fails_on_a_taken_name_and_leaves_it_alone() {
         let parent = tempfile::tempdir().unwrap();
-        fs::create_dir(parent.path().join(name_of(RUN))).unwrap();
-        let taken = RunDir::create(Parent::open(parent.path()).unwrap(), RUN);
+        let run = new_run();
+        fs::create_dir(parent.path().join(name_of(&run))).unwrap();
+        let taken = RunDir::create(Parent::open(parent.path()).unwrap(), &run);
         assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(count(parent.path()), 1);
     }
@@ -326,7 +329,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let parent = tempfile::tempdir().unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o300)).unwrap();
-        create(parent.path(), RUN).close().unwrap();
+        create(parent.path()).close().unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(count(parent.path()), 0);
     }
@@ -336,7 +339,7 @@ mod tests {
     #[test]
     fn a_child_starts_in_the_open_directory_even_if_another_took_its_place() {
         let parent = tempfile::tempdir().unwrap();
-        let run_dir = create(parent.path(), RUN);
+        let run_dir = create(parent.path());
         let aside = parent.path().join("aside");
         fs::rename(run_dir.path(), &aside).unwrap();
         fs::create_dir_all(run_dir.workspace_path()).unwrap();
@@ -353,11 +356,11 @@ mod tests {
     #[test]
     fn finds_only_directories_without_an_owner() {
         let parent = tempfile::tempdir().unwrap();
-        let live = create(parent.path(), RUN);
-        let dead = abandon(parent.path(), OTHER);
+        let live = create(parent.path());
+        let (dead, run) = abandon(parent.path());
         let opened = Parent::open(parent.path()).unwrap();
         let abandoned: Vec<_> = Abandoned::find(&opened).collect();
-        assert_eq!(abandoned.iter().map(Abandoned::run).collect::<Vec<_>>(), [OTHER]);
+        assert_eq!(abandoned.iter().map(Abandoned::run).collect::<Vec<_>>(), [run]);
         assert_eq!(found(parent.path()), [""; 0], "another process holds its lock");
         for abandoned in abandoned {
             abandoned.remove(&opened).unwrap();
@@ -370,15 +373,15 @@ mod tests {
     fn finds_only_directories_with_a_valid_proof() {
         let parent = tempfile::tempdir().unwrap();
         let path = |name: &str| parent.path().join(name);
-        for name in ["notes", RUN, "0123456789ABCDEF", "0123456789abcde", "", "..x"] {
+        for name in ["notes", "0123456789abcdef", "0123456789ABCDEF", "0123456789abcde", "", "..x"] {
             fs::create_dir_all(path(&format!("{PREFIX}{name}"))).unwrap();
         }
         fs::write(path(&format!("{PREFIX}1111111111111111")), b"").unwrap();
-        let dead = abandon(parent.path(), OTHER);
-        assert_eq!(found(parent.path()), [OTHER]);
+        let (dead, run) = abandon(parent.path());
+        assert_eq!(found(parent.path()), [run.as_str()]);
         #[cfg(unix)]
         std::os::unix::fs::symlink(&dead, path(&format!("{PREFIX}2222222222222222"))).unwrap();
-        assert_eq!(found(parent.path()), [OTHER], "a symbolic link is no run directory");
+        assert_eq!(found(parent.path()), [run.as_str()], "a symbolic link is no run directory");
 
         // Renamed, copied, with a wrong proof, and without a proof.
         let other = path(&format!("{PREFIX}3333333333333333"));
@@ -389,7 +392,7 @@ mod tests {
         assert_eq!(found(parent.path()), [""; 0]);
         fs::remove_dir_all(&dead).unwrap();
         fs::rename(&other, &dead).unwrap();
-        assert_eq!(found(parent.path()), [OTHER]);
+        assert_eq!(found(parent.path()), [run.as_str()]);
         fs::write(dead.join(PROOF), b"codex-image run").unwrap();
         assert_eq!(found(parent.path()), [""; 0]);
         fs::remove_file(dead.join(PROOF)).unwrap();
