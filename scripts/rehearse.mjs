@@ -84,14 +84,19 @@ function titleOf({ id, name }) {
  * @param {(id: string) => boolean} passed whether all rows of a job have passed
  */
 async function rehearse(job, directory, passed) {
+  // A workflow may change the owner of the two directories above the checkout.
+  const parent = mkdtempSync(path.join(directory, 'job-'));
   try {
     requireSystemOf(job);
-    await runSteps(job, directory, passed);
+    await runSteps(job, { parent, directory, passed });
     return PASSED;
   } catch (error) {
     if (error instanceof NotHere) return `not here, ${error.message}`;
     if (error instanceof StepFailed && !STOPPED.has(error.exitCode)) return FAILED;
     throw error;
+  } finally {
+    // A checkout with all that is built in it takes gigabytes.
+    rmSync(parent, { recursive: true, force: true });
   }
 }
 
@@ -109,13 +114,13 @@ function requireSystemOf({ runner, container, publishes }) {
 
 /**
  * @param {Job} job
- * @param {string} directory
- * @param {(id: string) => boolean} passed
+ * @param {object} where
+ * @param {string} where.parent directory of this job
+ * @param {string} where.directory of this rehearsal
+ * @param {(id: string) => boolean} where.passed whether all rows of a job have passed
  */
-async function runSteps(job, directory, passed) {
+async function runSteps(job, { parent, directory, passed }) {
   const { filled, holds } = await import('./rehearsal/workflows.mjs');
-  // A workflow may change the owner of the two directories above the checkout.
-  const parent = mkdtempSync(path.join(directory, 'job-'));
   const workspace = path.join(parent, 'work', 'package');
   mkdirSync(workspace, { recursive: true });
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
