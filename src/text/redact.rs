@@ -109,7 +109,7 @@ pub static RULES: [Rule; 22] = [
         pattern: concat!(
             r"(?i)(?:{any}){is}(?:([|>][+-]?[ \t]*(?:(?:\n|\\+n)[ \t]+[^\n\\]+)+)|(?:\n|\\+n)[ \t]+([A-Za-z0-9+/=_.-]{16,})|",
             // Another name, and the value of that one.
-            r"((?:(?:\\*[\x22'][a-z0-9_.-]*(?:{any})\\*[\x22']|[^\s\x22'`,;&]*?(?:{any})){is})+",
+            r"((?:{break}\\*[\x22'][a-z0-9_.-]*(?:{any})\\*[\x22']{is}|{other})+",
             r"(?:\\*\x22[^\x22\n]+|\\*'[^'\n]+|(?:{schemes}[ \t]+)?(?:{parameter}|{word}){more}))",
             r"|{break}{quoted})",
             r"|authorization{is}((?:{schemes}[ \t]+)?(?:{parameter}{more}|{word}))",
@@ -148,7 +148,7 @@ pub static RULES: [Rule; 22] = [
     Rule {
         pattern: concat!(
             r"(?i){start}digest[ \t]+((?:username|realm|nonce|uri|response|qop|algorithm|opaque|cnonce|nc)=",
-            r"{value}(?:[ \t]*,[ \t]*{parameter})*)",
+            r"{value}(?:[ \t]*,[ \t]*(?:{other})*{parameter})*)",
         ),
         hides: "digests without the name of their header",
         source: "RFC 7616",
@@ -166,7 +166,11 @@ pub static RULES: [Rule; 22] = [
 ];
 
 /// Parts that patterns share.
-const PARTS: [(&str, &str); 13] = [
+const PARTS: [(&str, &str); 14] = [
+    // Of an authorization, or of a cookie.
+    ("{more}", r"(?:[ \t]*,[ \t]*(?:{other})*{parameter}|;[ \t]*(?:{other})*{cookie})*"),
+    // Another name, whose value follows.
+    ("{other}", r"[^\s\x22'`,;&]*?(?:{any}){is}(?:{schemes}[ \t]+)?"),
     ("{any}", "authorization|cookies?|{names}"),
     (
         "{names}",
@@ -199,8 +203,6 @@ const PARTS: [(&str, &str); 13] = [
     ),
     ("{word}", r#"[^\s"'`\\,;&)}<\x00-\x1f\x7f-\u{9f}]+"#),
     ("{schemes}", "(?:bearer|basic|digest|negotiate|ntlm|hawk|dpop|oauth|token|api-?key|aws4-hmac-sha256)"),
-    // Of an authorization, or of a cookie.
-    ("{more}", r"(?:[ \t]*,[ \t]*{parameter}|;[ \t]*{cookie})*"),
     ("{parameter}", r"[A-Za-z0-9_-]+[ \t]*=[ \t]*{value}"),
     ("{value}", r#"(?:\\*"[^"\n]*"|[^\s,;"'\\\x00-\x1f]+)"#),
     ("{cookie}", r#"[^\s;,"'`=)}\\\x00-\x1f]+(?:[ \t]*=[ \t]*(?:\\*"[^"\n]*"|[^\s;,"'\\\x00-\x1f]*))?"#),
@@ -290,14 +292,29 @@ fn may_hold_secrets(text: &str) -> bool {
     text.bytes().any(|byte| b"-_:=@\"<".contains(&byte)) || text.split_whitespace().any(|word| word.len() >= 11)
 }
 
-fn hide(text: Cow<'_, str>) -> Cow<'_, str> {
+/// What is behind a secret may be seen to belong to it once the secret is hidden, so this goes on
+/// until nothing changes.
+fn hide(mut text: Cow<'_, str>) -> Cow<'_, str> {
     if !may_hold_secrets(&text) {
         return text;
     }
-    PATTERNS.iter().fold(text, |text, pattern| match pattern.replace_all(&text, hidden) {
+    for _ in 0..MAX_PASSES {
+        let Some(hidden) = hide_once(&text) else { break };
+        text = hidden.into();
+    }
+    text
+}
+
+/// Keeps the time linear. The second pass rarely changes anything.
+const MAX_PASSES: usize = 4;
+
+/// Returns the text without its secrets, or `None` if that is the same text.
+fn hide_once(text: &str) -> Option<String> {
+    let hidden = PATTERNS.iter().fold(Cow::Borrowed(text), |text, pattern| match pattern.replace_all(&text, hidden) {
         Cow::Borrowed(_) => text,
         Cow::Owned(hidden) => hidden.into(),
-    })
+    });
+    (hidden != text).then(|| hidden.into_owned())
 }
 
 /// Values that are no secrets: programs print them for an absent or faulty one.
@@ -489,6 +506,10 @@ mod tests {
         "Cookie: a=1; b={}",
         "cookie: a=1; __Secure-b={}; c=3",
         "Cookie: a=\"x y\"; b={}",
+        "\"access_token\":\n\\\"refresh_token\\\":\\\"{}\\\"",
+        "Cookie: a=1; b(Cookie: a=1; b={}",
+        "Cookie: a=1; b(Authorization: Bearer {}",
+        "Authorization: Digest a=1, b=1(Cookie: a=1; b={}",
         "\"cookie\": \"a=1; b={}\"",
         "\"set-cookie\": [\"a=1\", \"b={}\"]",
         "cookie: a = 1; b = {}",
