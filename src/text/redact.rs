@@ -1,13 +1,13 @@
 //! Redacts text before it is shown: secrets, personal identifiers, paths of the user's directories.
 //!
-//! [`RULES`] lists every kind of secret with its source. To add one, add a rule and a sample to the
-//! tests below.
+//! [`FORMATS`], [`NAMED`] and [`SURROUNDINGS`] list every kind of secret with its source. To add
+//! one, add it there and a sample to the tests below.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use regex::{Captures, Regex};
+use regex::{Captures, Match, Regex};
 
 use super::pattern::regex;
 use super::printable::{SEQUENCES, printable};
@@ -15,7 +15,8 @@ use super::printable::{SEQUENCES, printable};
 /// Replacement for a secret.
 const HIDDEN: &str = "[redacted]";
 
-/// Pattern of one kind of secret.
+/// Pattern of one kind of secret. No pattern goes by length or randomness alone, so digests,
+/// identifiers and addresses stay readable.
 #[derive(Debug)]
 pub struct Rule {
     /// Regular expression whose groups are hidden. Names in braces stand for [`PARTS`]. Word
@@ -28,10 +29,21 @@ pub struct Rule {
     pub source: &'static str,
 }
 
-/// All rules, in the order in which they apply: first secrets with a recognisable format, then
-/// values beside a telling name. No rule goes by length or randomness alone, so digests,
-/// identifiers and addresses stay readable.
-pub static RULES: [Rule; 22] = [
+/// Names that stand before a value, as in `token: …`.
+#[derive(Debug)]
+pub struct Named {
+    /// Regular expression of the names.
+    pub name: &'static str,
+    /// Regular expression of the value, where it is not [`QUOTED_VALUE`]. Its groups are hidden.
+    pub value: &'static str,
+    /// Values that are hidden.
+    pub hides: &'static str,
+    /// Specification of the value.
+    pub source: &'static str,
+}
+
+/// Secrets with a recognisable format.
+pub static FORMATS: [Rule; 14] = [
     Rule {
         pattern: concat!(
             r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
@@ -105,21 +117,33 @@ pub static RULES: [Rule; 22] = [
         hides: "the user of a URL, whose password may hold an @ of its own",
         source: "RFC 3986, 3.2.1",
     },
-    Rule {
-        pattern: concat!(
-            r"(?i)(?:{any}){is}(?:([|>][+-]?[ \t]*(?:(?:\n|\\+n)[ \t]+[^\n\\]+)+)|(?:\n|\\+n)[ \t]+([A-Za-z0-9+/=_.-]{16,})|",
-            // Another name, and the value of that one.
-            r"((?:{break}\\*[\x22'][a-z0-9_.-]*(?:{any})\\*[\x22']{is}|{other})+",
-            r"(?:\\*\x22[^\x22\n]+|\\*'[^'\n]+|(?:{schemes}[ \t]+)?(?:{parameter}|{word}){more}))",
-            r"|{break}{quoted})",
-            r"|authorization{is}((?:{schemes}[ \t]+)?(?:{parameter}{more}|{word}))",
-            r"|cookies?{is}({cookie}{more})",
-            r"|(?:{names}){is}({word})",
-        ),
-        hides: "what follows the name of a secret, of a person or of an account: one word, or all that is quoted; \
-                all parameters of an authorization, all cookies",
-        source: "RFC 9110, 11.4; RFC 6265, 4; RFC 6749; JSON, Rust's Debug, TOML and YAML",
+];
+
+/// Names of secrets, of persons and of accounts, with their values.
+pub static NAMED: [Named; 3] = [
+    Named {
+        name: "authorization",
+        value: "((?:{schemes}[ \\t]+)?(?:{parameter}{more}|{word}))",
+        hides: "all parameters of an authorization",
+        source: "RFC 9110, 11.4",
     },
+    Named { name: "cookies?", value: "({cookie}{more})", hides: "all cookies", source: "RFC 6265, 4" },
+    Named {
+        name: "{names}",
+        value: "({word})",
+        hides: "one word after the name of a secret, of a person or of an account",
+        source: "RFC 6749; environment variables, RFC 9110",
+    },
+];
+
+/// Values that any name may have: all that is quoted, also in a list, and YAML's lines below.
+const QUOTED_VALUE: &str = concat!(
+    r"([|>][+-]?[ \t]*(?:(?:\n|\\+n)[ \t]+[^\n\\]+)+)|(?:\n|\\+n)[ \t]+([A-Za-z0-9+/=_.-]{16,})",
+    "|{break}{quoted}",
+);
+
+/// Secrets that other text around them tells.
+pub static SURROUNDINGS: [Rule; 7] = [
     Rule {
         pattern: concat!(
             r"(?i)(?:(?:\(|\[{break}\[|\],{break}\[){break}\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']{break},{break}b?{quoted}\\*[\x22']{break}[)\]]",
@@ -148,7 +172,7 @@ pub static RULES: [Rule; 22] = [
     Rule {
         pattern: concat!(
             r"(?i){start}digest[ \t]+((?:username|realm|nonce|uri|response|qop|algorithm|opaque|cnonce|nc)=",
-            r"{value}(?:[ \t]*,[ \t]*(?:{other})*{parameter})*)",
+            r"{value}(?:[ \t]*,[ \t]*{parameter})*)",
         ),
         hides: "digests without the name of their header",
         source: "RFC 7616",
@@ -166,11 +190,9 @@ pub static RULES: [Rule; 22] = [
 ];
 
 /// Parts that patterns share.
-const PARTS: [(&str, &str); 14] = [
+const PARTS: [(&str, &str); 13] = [
     // Of an authorization, or of a cookie.
-    ("{more}", r"(?:[ \t]*,[ \t]*(?:{other})*{parameter}|;[ \t]*(?:{other})*{cookie})*"),
-    // Another name in the place of a value, up to the value of that name.
-    ("{other}", r"[^\s\x22'`,;&]*?(?:{any}){is}(?:{schemes}[ \t]+)?"),
+    ("{more}", r"(?:[ \t]*,[ \t]*{parameter}|;[ \t]*{cookie})*"),
     ("{any}", "authorization|cookies?|{names}"),
     (
         "{names}",
@@ -212,11 +234,25 @@ const PARTS: [(&str, &str); 14] = [
     ("{start}", r"(?:(?-u:\b)|\\[nrt]|%[0-9A-Fa-f]{2})"),
 ];
 
-static PATTERNS: LazyLock<[Regex; RULES.len()]> = LazyLock::new(|| {
-    RULES.each_ref().map(|rule| {
-        let pattern = PARTS.iter().fold(rule.pattern.to_owned(), |text, (name, part)| text.replace(name, part));
-        regex(&pattern)
-    })
+/// The rules, compiled.
+struct Patterns {
+    formats: [Regex; FORMATS.len()],
+    /// Any name, up to its value. Group `n + 1` is that of `NAMED[n]`.
+    name: Regex,
+    /// What follows each of [`NAMED`].
+    values: [Regex; NAMED.len()],
+    surroundings: [Regex; SURROUNDINGS.len()],
+}
+
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
+    let compiled =
+        |pattern: &str| regex(&PARTS.iter().fold(pattern.to_owned(), |text, (name, part)| text.replace(name, part)));
+    Patterns {
+        formats: FORMATS.each_ref().map(|rule| compiled(rule.pattern)),
+        name: compiled(&format!("(?i)(?:{}){{is}}", NAMED.each_ref().map(|name| format!("({})", name.name)).join("|"))),
+        values: NAMED.each_ref().map(|name| compiled(&format!("^(?i:{QUOTED_VALUE}|{})", name.value))),
+        surroundings: SURROUNDINGS.each_ref().map(|rule| compiled(rule.pattern)),
+    }
 });
 
 /// Returns the text printable and without secrets.
@@ -287,7 +323,7 @@ fn without_sequences<'t>(text: Cow<'t, str>, sequences: &Regex) -> Cow<'t, str> 
 }
 
 /// Whether any rule could apply: every match holds one of these characters, or a word of at least
-/// 11 bytes. Most progress messages have neither, which saves compiling the rules (13 ms).
+/// 11 bytes. Most progress messages have neither, which saves compiling the rules (about 15 ms).
 fn may_hold_secrets(text: &str) -> bool {
     text.bytes().any(|byte| b"-_:=@\"<".contains(&byte)) || text.split_whitespace().any(|word| word.len() >= 11)
 }
@@ -310,11 +346,38 @@ const MAX_PASSES: usize = 4;
 
 /// Returns the text without its secrets, or `None` if that is the same text.
 fn hide_once(text: &str) -> Option<String> {
-    let hidden = PATTERNS.iter().fold(Cow::Borrowed(text), |text, pattern| match pattern.replace_all(&text, hidden) {
+    let hidden = hide_matches(text.into(), &PATTERNS.formats);
+    let hidden = hide_named(hidden);
+    let hidden = hide_matches(hidden, &PATTERNS.surroundings);
+    (hidden != text).then(|| hidden.into_owned())
+}
+
+/// Hides the first group of every match that has one.
+fn hide_matches<'t>(text: Cow<'t, str>, patterns: &[Regex]) -> Cow<'t, str> {
+    patterns.iter().fold(text, |text, pattern| match pattern.replace_all(&text, hidden) {
         Cow::Borrowed(_) => text,
         Cow::Owned(hidden) => hidden.into(),
-    });
-    (hidden != text).then(|| hidden.into_owned())
+    })
+}
+
+/// Hides the value behind every name, beginning with the last name: where a value contains another
+/// name, as in `cookie: a=1; token="…"`, the value of the inner name is hidden while that name is
+/// still there to tell it.
+fn hide_named(text: Cow<'_, str>) -> Cow<'_, str> {
+    let names: Vec<_> = PATTERNS
+        .name
+        .captures_iter(&text)
+        .filter_map(|found| Some((found.iter().skip(1).position(|group| group.is_some())?, found.get_match().end())))
+        .collect();
+    let mut text = text;
+    for (kind, start) in names.into_iter().rev() {
+        let value = PATTERNS.values[kind].captures(&text[start..]);
+        if let Some(secret) = value.as_ref().and_then(secret_of) {
+            let secret = start + secret.start()..start + secret.end();
+            text.to_mut().replace_range(secret, HIDDEN);
+        }
+    }
+    text
 }
 
 /// Values that are no secrets: programs print them for an absent or faulty one.
@@ -346,12 +409,14 @@ fn is_no_secret(text: &str) -> bool {
 /// Returns the match with its group hidden.
 fn hidden(found: &Captures<'_>) -> String {
     let whole = found.get_match();
-    let Some(secret) = found.iter().skip(1).flatten().next() else { return HIDDEN.to_owned() };
-    if is_no_secret(secret.as_str()) {
-        return whole.as_str().to_owned();
-    }
+    let Some(secret) = secret_of(found) else { return whole.as_str().to_owned() };
     let (start, end) = (secret.start() - whole.start(), secret.end() - whole.start());
     format!("{}{HIDDEN}{}", &whole.as_str()[..start], &whole.as_str()[end..])
+}
+
+/// Returns the group of a match, unless it [`is_no_secret`].
+fn secret_of<'t>(found: &Captures<'t>) -> Option<Match<'t>> {
+    found.iter().skip(1).flatten().next().filter(|group| !is_no_secret(group.as_str()))
 }
 
 /// Spellings of a directory in text: as given and without links, each plain, escaped and as part
@@ -545,6 +610,8 @@ mod tests {
         "authorization: password: {}",
         "cookie: password = {}",
         "cookie: \\\"refresh_token\\\":\\\"{}\\\"",
+        "cookie: a=b; client-secret= \\\"refresh_token\\\":\\\"{}\\\" \"x\"",
+        "Authorization: Digest nc=1, qop=\"x\" , realm=\"cookie\": \"{}\"",
         // Lists, on one line and on several.
         "\"set-cookie\" : [ \"a=1\", \"b={}\" ]",
         "\"set-cookie\": [\n  \"a=1\",\n  \"b={}\"\n]",
@@ -695,10 +762,18 @@ mod tests {
     #[test]
     fn every_rule_matches_a_sample() {
         let secrets = secrets();
-        for (rule, pattern) in RULES.iter().zip(PATTERNS.iter()) {
+        let is_found = |pattern: &Regex| secrets.iter().any(|(text, _)| pattern.is_match(text));
+        let patterns = PATTERNS.formats.iter().chain(&PATTERNS.surroundings);
+        for (rule, pattern) in FORMATS.iter().chain(&SURROUNDINGS).zip(patterns) {
             assert!(!rule.hides.is_empty() && !rule.source.is_empty());
-            let found = secrets.iter().any(|(text, _)| pattern.is_match(text)) || rule.pattern.contains("redacted");
-            assert!(found, "no text here has {}", rule.hides);
+            assert!(is_found(pattern) || rule.pattern.contains("redacted"), "no text here has {}", rule.hides);
+        }
+        for (group, name) in (1..).zip(&NAMED) {
+            assert!(!name.hides.is_empty() && !name.source.is_empty());
+            let is_found = secrets
+                .iter()
+                .any(|(text, _)| PATTERNS.name.captures(text).is_some_and(|found| found.get(group).is_some()));
+            assert!(is_found, "no text here has {}", name.hides);
         }
     }
 
