@@ -130,8 +130,8 @@ pub static NAMED: [Named; 3] = [
     Named { name: "cookies?", value: "({cookie}{more})", hides: "all cookies", source: "RFC 6265, 4" },
     Named {
         name: "{names}",
-        value: "({word})",
-        hides: "one word after the name of a secret, of a person or of an account",
+        value: "((?:{schemes}[ \\t]+(?:{parameter}{more}|{word})|{word}))",
+        hides: "one word after the name of a secret, of a person or of an account, and with a scheme what belongs to it",
         source: "RFC 6749; environment variables, RFC 9110",
     },
 ];
@@ -155,7 +155,7 @@ pub static SURROUNDINGS: [Rule; 7] = [
         source: "headers in Rust's Debug, variables in the JSON of containers, answers of AWS",
     },
     Rule {
-        pattern: r"(?i)--[a-z0-9-]*(?:token|secret|password|passphrase|api-?key|access-?key|cookie)[ \t]+(?:{quoted}|({word}))",
+        pattern: r"(?i)--[a-z0-9-]*(?:token|secret|password|passphrase|api-?key|access-?key|cookie)[ \t]+(?:{quoted}|((?:{schemes}[ \t]+)?{word}))",
         hides: "secrets on a command line",
         source: "the options of npm, docker, vault and others",
     },
@@ -583,6 +583,8 @@ mod tests {
         "authorization: bearer {}",
         "Authorization: Basic {}==",
         "\"authorization\": \"Bearer {}\"",
+        "access_token: Bearer {}",
+        "api-key: Digest username=\"u\", response=\"{}\"",
         "Authorization: Digest username=\"u\", realm=\"r r\", response=\"{}\"",
         "Authorization: Digest username=\"{}\", uri=\"/\", qop=auth, response=\"0\"",
         "\\\"authorization\\\": Digest username=\\\"u\\\", response=\\\"{}\\\"",
@@ -601,6 +603,7 @@ mod tests {
         "https://user:a@{}@proxy.example:8080/",
         "postgres://{}@db.example/x",
         "--token {}",
+        "--token Bearer {}",
         "--api-key \"a b {}\"",
         "--registry-password={}",
         "-----BEGIN RSA PRIVATE KEY-----\n{}\n{}\n-----END RSA PRIVATE KEY-----",
