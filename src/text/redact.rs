@@ -1,13 +1,14 @@
 //! Redacts text before it is shown: secrets, personal identifiers, paths of the user's directories.
 //!
-//! [`FORMATS`], [`NAMED`] and [`SURROUNDINGS`] list every kind of secret with its source. To add
-//! one, add it there and a sample to the tests below.
+//! [`RULES`], [`NAMED`] and [`LAST_RULES`] list every kind of secret with its source. To add one,
+//! add it there, and a sample to the tests below.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use regex::{Captures, Match, Regex};
+use regex::{Captures, Regex};
 
 use super::pattern::regex;
 use super::printable::{SEQUENCES, printable};
@@ -19,9 +20,9 @@ const HIDDEN: &str = "[redacted]";
 /// identifiers and addresses stay readable.
 #[derive(Debug)]
 pub struct Rule {
-    /// Regular expression whose groups are hidden. Names in braces stand for [`PARTS`]. Word
-    /// boundaries are ASCII: with Unicode boundaries the fast regex engines give up at the first
-    /// non-ASCII character.
+    /// Regular expression whose group is hidden, or of several groups the one that takes part.
+    /// Names in braces stand for [`PARTS`]. Word boundaries are ASCII: with Unicode boundaries the
+    /// fast regex engines give up at the first non-ASCII character.
     pub pattern: &'static str,
     /// Secrets that the rule hides.
     pub hides: &'static str,
@@ -29,12 +30,12 @@ pub struct Rule {
     pub source: &'static str,
 }
 
-/// Names that stand before a value, as in `token: …`.
+/// Pattern of values that are secrets because of the name before them, as in `token: …`.
 #[derive(Debug)]
 pub struct Named {
-    /// Regular expression of the names.
+    /// Regular expression of the name.
     pub name: &'static str,
-    /// Regular expression of the value, where it is not [`QUOTED_VALUE`]. Its groups are hidden.
+    /// Regular expression of a value that is not in quotes, like [`Rule::pattern`].
     pub value: &'static str,
     /// Values that are hidden.
     pub hides: &'static str,
@@ -42,15 +43,15 @@ pub struct Named {
     pub source: &'static str,
 }
 
-/// Secrets with a recognisable format.
-pub static FORMATS: [Rule; 14] = [
+/// Secrets that their own format tells, or the text around them.
+pub static RULES: [Rule; 19] = [
     Rule {
         pattern: concat!(
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-            r"((?:{break}[A-Za-z0-9+/=]{16,})+(?:{break}[A-Za-z0-9+/=]{1,15}{break}-----END)?)",
+            r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----",
+            r"((?:{break}(?:Proc-Type|DEK-Info|Version|Comment): [^\n\\]+)*(?:{break}[A-Za-z0-9+/=]{16,})+(?:{break}[A-Za-z0-9+/=]{1,15}{break}-----END)?)",
         ),
         hides: "private keys",
-        source: "RFC 7468, also with its line breaks escaped",
+        source: "RFC 7468, RFC 1421 and RFC 9580, also with the line breaks escaped",
     },
     Rule {
         pattern: r"{start}(eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_-]*){0,3})",
@@ -117,50 +118,25 @@ pub static FORMATS: [Rule; 14] = [
         hides: "the user of a URL, whose password may hold an @ of its own",
         source: "RFC 3986, 3.2.1",
     },
-];
-
-/// Names of secrets, of persons and of accounts, with their values.
-pub static NAMED: [Named; 3] = [
-    Named {
-        name: "authorization",
-        value: "((?:{schemes}[ \\t]+)?(?:{parameter}{more}|{word}))",
-        hides: "all parameters of an authorization",
-        source: "RFC 9110, 11.4",
-    },
-    Named { name: "cookies?", value: "({cookie}{more})", hides: "all cookies", source: "RFC 6265, 4" },
-    Named {
-        name: "{names}",
-        value: "((?:{schemes}[ \\t]+(?:{parameter}{more}|{word})|{word}))",
-        hides: "one word after the name of a secret, of a person or of an account, and with a scheme what belongs to it",
-        source: "RFC 6749; environment variables, RFC 9110",
-    },
-];
-
-/// Values that any name may have: all that is quoted, also in a list, and YAML's lines below.
-const QUOTED_VALUE: &str = concat!(
-    r"([|>][+-]?[ \t]*(?:(?:\n|\\+n)[ \t]+[^\n\\]+)+)|(?:\n|\\+n)[ \t]+([A-Za-z0-9+/=_.-]{16,})",
-    "|{break}{quoted}",
-);
-
-/// Secrets that other text around them tells.
-pub static SURROUNDINGS: [Rule; 7] = [
     Rule {
         pattern: concat!(
-            r"(?i)(?:(?:\(|\[{break}\[|\],{break}\[){break}\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']{break},{break}b?{quoted}\\*[\x22']{break}[)\]]",
+            r"(?i)(?:(?:\(|\[{break}\[|\],{break}\[){break}b?\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']{break},{break}",
+            r"{quoted}\\*[\x22']{break},?{break}[)\]]",
             r"|(?:name|key|header)\\*[\x22']?{break}[:=]{break}\\*[\x22'][^\x22'\s]*(?:{any})\\*[\x22']{break},?{break}",
-            r"\\*[\x22']?value\\*[\x22']?{break}[:=]{break}b?{quoted}",
-            r"|<[a-z0-9:._-]*(?:{any})>([^<>]+)</)",
+            r"\\*[\x22']?value\\*[\x22']?{break}[:=]{break}{quoted}",
+            r"|name[ \t]*:[ \t]*[^\x22'\s]*(?:{any})(?:\n|\\+n)[ \t]*value[ \t]*:[ \t]*(?:{quoted}|({word}))",
+            r"|<[a-z0-9:._-]*(?:{any})(?:\s[^<>]*)?>([^<>]+)</)",
         ),
         hides: "values beside such a name: in pairs, in members called name and value, in XML",
-        source: "headers in Rust's Debug, variables in the JSON of containers, answers of AWS",
+        source: "headers in Python and Rust's Debug, variables of containers in JSON and YAML, answers of AWS",
     },
     Rule {
-        pattern: r"(?i)--[a-z0-9-]*(?:token|secret|password|passphrase|api-?key|access-?key|cookie)[ \t]+(?:{quoted}|((?:{schemes}[ \t]+)?{word}))",
+        pattern: r"(?i)--[a-z0-9-]*(?:token|secret|password|passphrase|api-?key|access-?key|cookie)[ \t]+(?:{quoted}|({word}))",
         hides: "secrets on a command line",
         source: "the options of npm, docker, vault and others",
     },
     Rule {
-        pattern: r#"[?&](?:code|key|sig|auth)=([^\s"'&#\\<>)]+)"#,
+        pattern: r#"(?:[?&]|&amp;|\\+u0026)(?:code|key|sig|[Ss]ignature|auth)=([^\s"'&#\\<>)]+)"#,
         hides: "codes, keys and signatures in the query of a URL",
         source: "RFC 6749, 4.1.2; cloud.google.com; learn.microsoft.com: shared access signatures",
     },
@@ -177,6 +153,39 @@ pub static SURROUNDINGS: [Rule; 7] = [
         hides: "digests without the name of their header",
         source: "RFC 7616",
     },
+];
+
+/// Secrets, persons and accounts that a name tells.
+pub static NAMED: [Named; 3] = [
+    Named {
+        name: "authorization",
+        value: concat!(
+            r"((?:{schemes}[ \t]+)?{parameter}{more}",
+            // An unknown scheme.
+            r"|(?-i:[A-Z])[a-z0-9_-]*[ \t]+(?:[a-z0-9._~+/-]+:)?[a-z0-9._~+-][a-z0-9._~+/-]{15,}=*",
+            r"|(?:{schemes}[ \t]+)?{word})",
+        ),
+        hides: "the credentials of any scheme, with all parameters",
+        source: "RFC 9110, 11.4",
+    },
+    Named { name: "cookies?", value: "({cookie}{more})", hides: "all cookies", source: "RFC 6265, 4" },
+    Named {
+        name: "{names}",
+        value: r"((?:bearer[ \t]+)?{word})",
+        hides: "one word behind any other name",
+        source: "RFC 6749, 5.1; environment variables",
+    },
+];
+
+/// Values that every name may have, and Rust's constructors around them: a block of YAML, a word on
+/// the next line, all that is quoted, and lists of that.
+const ANY_VALUE: &str = concat!(
+    r"([|>][+-]?[ \t]*(?:(?:\n|\\+n)[ \t]+[^\n\\]+)+)|(?:\n|\\+n)[ \t]+([A-Za-z0-9+/=_.-]{16,})",
+    "|{break}{quoted}",
+);
+
+/// Rules for a text in which [`RULES`] and [`NAMED`] are already applied.
+pub static LAST_RULES: [Rule; 2] = [
     Rule {
         pattern: r"([\w.%+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})",
         hides: "e-mail addresses: Codex logs that of the account with RUST_LOG=trace",
@@ -190,44 +199,48 @@ pub static SURROUNDINGS: [Rule; 7] = [
 ];
 
 /// Parts that patterns share.
-const PARTS: [(&str, &str); 13] = [
-    // Of an authorization, or of a cookie.
+const PARTS: [(&str, &str); 16] = [
+    // Further parameters of an authorization, further cookies.
     ("{more}", r"(?:[ \t]*,[ \t]*{parameter}|;[ \t]*{cookie})*"),
     ("{any}", "authorization|cookies?|{names}"),
     (
         "{names}",
         concat!(
-            r"token|secret|passw(?:or)?d|_pwd|passphrase|passcode|credentials?|{start}_auth|code[_-]?verifier",
+            r"token|secret|passw(?:or)?d|_pwd|passphrase|passcode|credentials?|(?:{start}|_)_auth|code[_-]?verifier",
             "|(?:access|account|api|auth|encryption|master|private|secret|session|shared|signing|subscription)[ _-]?key",
-            "(?:[ _-]?id)?",
+            r#"(?:[ _-]?id|s\\*")?"#,
             "|(?:auth|authorization|device|user)[_-]?code",
             "|x-(?:amz|goog)-(?:signature|credential)",
             "|e[_-]?mail(?:[ _-]?address)?|openai-(?:organization|project)",
             "|(?:account|device|installation|org|organi[sz]ation|user|workspace)[ _-]?id",
         ),
     ),
-    // Quotes and signs, also percent-encoded and as HTML entities, and opening brackets of Rust's
-    // Debug output, as in Some(Token("…")).
+    // Quotes and signs, also percent-encoded, as HTML entities, and as JSON escapes them.
     (
         "{is}",
         concat!(
-            r#"(?:[\\"']|{quote})*[ \t\u{a0}]*(?:=>|:=|[:=\u{ff1a}\u{ff1d}]|%3[ad])[ \t\u{a0}]*"#,
-            r"(?:%20|{quote})*(?:[a-z_]+\()*",
+            r#"(?:[\\"']|{quote})*[ \t\u{a0}]*(?:=>|:=|[:=\u{ff1a}\u{ff1d}]|%3[ad]|\\+u003[ad])[ \t\u{a0}]*"#,
+            r"(?:%20|{quote})*",
         ),
     ),
-    ("{quote}", "%22|%27|%5c|&quot;|&#3[49];"),
+    ("{quote}", r"%22|%27|%5c|&quot;|&#3[49];|&#x2[27];|\\+u002[27]"),
     (
         "{quoted}",
         concat!(
-            r#"(?:b?"((?:[^"\\\n]|\\[^\n])+)|\\+["']([^"'\\\n]+)|['`]([^'`\n]+)"#,
-            r#"|(\[{break}(?:\\*"[^"\n]*"|\\*'[^'\n]*')(?:{break},{break}(?:\\*"[^"\n]*"|\\*'[^'\n]*'))*{break}\]?))"#,
+            r#"(?:b?"""([^"]+)|b?"((?:[^"\\\n]|\\[^\n])+)|b?['`]([^'`\n]+)"#,
+            r#"|b?\\+"((?:[^"\\\n]|\\+[^"'\\\n])+)|b?\\+'((?:[^'\\\n]|\\+[^"'\\\n])+)"#,
+            r"|(\[{break}{element}(?:{break},{break}{element})*{break}\]?))",
         ),
     ),
+    ("{element}", r#"b?(?:"(?:[^"\\\n]|\\[^\n])*"|\\+"[^"\n]*"|\\*'[^'\n]*')"#),
     ("{word}", r#"[^\s"'`\\,;&)}<\x00-\x1f\x7f-\u{9f}]+"#),
     ("{schemes}", "(?:bearer|basic|digest|negotiate|ntlm|hawk|dpop|oauth|token|api-?key|aws4-hmac-sha256)"),
     ("{parameter}", r"[A-Za-z0-9_-]+[ \t]*=[ \t]*{value}"),
-    ("{value}", r#"(?:\\*"[^"\n]*"|[^\s,;"'\\\x00-\x1f]+)"#),
-    ("{cookie}", r#"[^\s;,"'`=)}\\\x00-\x1f]+(?:[ \t]*=[ \t]*(?:\\*"[^"\n]*"|[^\s;,"'\\\x00-\x1f]*))?"#),
+    ("{cookie}", r#"[^\s;,"'`=)}\\\x00-\x1f]+(?:[ \t]*=[ \t]*(?:\\*"[^"\n]*"|{bare}*(?:,{bare}+)*))?"#),
+    ("{value}", r#"(?:\\*"[^"\n]*"|{bare}+)"#),
+    ("{bare}", r#"[^\s;,"'\\\x00-\x1f]"#),
+    // A call or constructor around the value, as in str("…") and Some(…).
+    ("{call}", r"(?:[a-z_]\w*\()"),
     // White space, also with its line breaks escaped.
     ("{break}", r"(?:\s|\\+[nrt])*"),
     // The start of a word, also after an escaped character.
@@ -236,22 +249,24 @@ const PARTS: [(&str, &str); 13] = [
 
 /// The rules, compiled.
 struct Patterns {
-    formats: [Regex; FORMATS.len()],
-    /// Any name, up to its value. Group `n + 1` is that of `NAMED[n]`.
-    name: Regex,
-    /// What follows each of [`NAMED`].
-    values: [Regex; NAMED.len()],
-    surroundings: [Regex; SURROUNDINGS.len()],
+    rules: [Regex; RULES.len()],
+    /// Each name, up to its value, and the value.
+    named: [(Regex, Regex); NAMED.len()],
+    last_rules: [Regex; LAST_RULES.len()],
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let compiled =
         |pattern: &str| regex(&PARTS.iter().fold(pattern.to_owned(), |text, (name, part)| text.replace(name, part)));
+    let value = |value| {
+        format!(r#"^(?i:(?-i:[A-Z]\w*\()*(?:{ANY_VALUE})|{{call}}+{{quoted}}\\*["']{{break}}\)|{{call}}*{value})"#)
+    };
     Patterns {
-        formats: FORMATS.each_ref().map(|rule| compiled(rule.pattern)),
-        name: compiled(&format!("(?i)(?:{}){{is}}", NAMED.each_ref().map(|name| format!("({})", name.name)).join("|"))),
-        values: NAMED.each_ref().map(|name| compiled(&format!("^(?i:{QUOTED_VALUE}|{})", name.value))),
-        surroundings: SURROUNDINGS.each_ref().map(|rule| compiled(rule.pattern)),
+        rules: RULES.each_ref().map(|rule| compiled(rule.pattern)),
+        named: NAMED
+            .each_ref()
+            .map(|named| (compiled(&format!("(?i)(?:{}){{is}}", named.name)), compiled(&value(named.value)))),
+        last_rules: LAST_RULES.each_ref().map(|rule| compiled(rule.pattern)),
     }
 });
 
@@ -323,13 +338,15 @@ fn without_sequences<'t>(text: Cow<'t, str>, sequences: &Regex) -> Cow<'t, str> 
 }
 
 /// Whether any rule could apply: every match holds one of these characters, or a word of at least
-/// 11 bytes. Most progress messages have neither, which saves compiling the rules (about 15 ms).
+/// 11 bytes. Most progress messages have neither, which saves compiling the rules (about 10 ms).
 fn may_hold_secrets(text: &str) -> bool {
-    text.bytes().any(|byte| b"-_:=@\"<".contains(&byte)) || text.split_whitespace().any(|word| word.len() >= 11)
+    !text.is_ascii()
+        || text.bytes().any(|byte| b"-_:=@\"'<".contains(&byte))
+        || text.split_whitespace().any(|word| word.len() >= 11)
 }
 
-/// Applies the rules until nothing changes: once a secret is hidden, a rule may match what follows
-/// it.
+/// Applies the rules until nothing changes: once a secret is hidden, a rule may match the text
+/// around it.
 fn hide(mut text: Cow<'_, str>) -> Cow<'_, str> {
     if !may_hold_secrets(&text) {
         return text;
@@ -341,43 +358,74 @@ fn hide(mut text: Cow<'_, str>) -> Cow<'_, str> {
     text
 }
 
-/// Keeps the time linear.
+/// A limit, which no known text reaches.
 const MAX_PASSES: usize = 4;
 
 /// Returns the text without its secrets, or `None` if that is the same text.
 fn hide_once(text: &str) -> Option<String> {
-    let hidden = hide_matches(text.into(), &PATTERNS.formats);
-    let hidden = hide_named(hidden);
-    let hidden = hide_matches(hidden, &PATTERNS.surroundings);
+    let hidden = without(text, secrets_of(&PATTERNS.rules, text).chain(named_secrets(text)).collect());
+    let last = secrets_of(&PATTERNS.last_rules, &hidden).collect();
+    let hidden = without(&hidden, last);
     (hidden != text).then(|| hidden.into_owned())
 }
 
-/// Hides the first group of every match that has one.
-fn hide_matches<'t>(text: Cow<'t, str>, patterns: &[Regex]) -> Cow<'t, str> {
-    patterns.iter().fold(text, |text, pattern| match pattern.replace_all(&text, hidden) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(hidden) => hidden.into(),
-    })
+/// Finds what the rules hide.
+fn secrets_of<'t>(rules: &'t [Regex], text: &'t str) -> impl Iterator<Item = Range<usize>> {
+    rules.iter().flat_map(|rule| rule.captures_iter(text).filter_map(|found| secret_in(&found, 0)))
 }
 
-/// Hides the value behind every name, beginning with the last name: where a value contains another
-/// name, as in `cookie: a=1; token="…"`, the value of the inner name is hidden while that name is
-/// still there to tell it.
-fn hide_named(text: Cow<'_, str>) -> Cow<'_, str> {
-    let names: Vec<_> = PATTERNS
-        .name
-        .captures_iter(&text)
-        .filter_map(|found| Some((found.iter().skip(1).position(|group| group.is_some())?, found.get_match().end())))
+/// Finds the values behind names.
+fn named_secrets(text: &str) -> Vec<Range<usize>> {
+    let mut names: Vec<_> = PATTERNS
+        .named
+        .iter()
+        .flat_map(|(name, value)| name.find_iter(text).map(move |name| (name.end(), value)))
         .collect();
-    let mut text = text;
-    for (kind, start) in names.into_iter().rev() {
-        let value = PATTERNS.values[kind].captures(&text[start..]);
-        if let Some(secret) = value.as_ref().and_then(secret_of) {
-            let secret = start + secret.start()..start + secret.end();
-            text.to_mut().replace_range(secret, HIDDEN);
-        }
+    names.sort_by_key(|(end, _)| *end);
+    let mut covered = 0;
+    let mut secrets = Vec::new();
+    for (start, value) in names {
+        // The value of another name contains this one, and is hidden.
+        let limit = if start < covered { MAX_NESTED_BYTES } else { usize::MAX };
+        let searched = &text[start..text.floor_char_boundary(start.saturating_add(limit))];
+        let Some(found) = value.captures(searched) else { continue };
+        let Some(secret) = secret_in(&found, start) else { continue };
+        covered = covered.max(secret.end);
+        secrets.push(secret);
     }
-    text
+    secrets
+}
+
+/// How much of the text is searched for the value of a name that is itself hidden. The limit keeps
+/// the time linear: with it, 32 KiB of `token=` take less than a second.
+const MAX_NESTED_BYTES: usize = 4 << 10;
+
+/// Returns the place of the first group that takes part, unless it is a placeholder. `start` is the
+/// place of the text that was searched.
+fn secret_in(found: &Captures<'_>, start: usize) -> Option<Range<usize>> {
+    let secret = found.iter().skip(1).flatten().next()?;
+    (!is_no_secret(secret.as_str())).then(|| start + secret.start()..start + secret.end())
+}
+
+/// Replaces the secrets by [`HIDDEN`], and by only one where they overlap or have only spaces
+/// between them. All are found first, so that none hides the name or the quotes of another one.
+fn without(text: &str, mut secrets: Vec<Range<usize>>) -> Cow<'_, str> {
+    if secrets.is_empty() {
+        return text.into();
+    }
+    secrets.sort_by_key(|secret| secret.start);
+    let mut shown = String::with_capacity(text.len());
+    let mut end = 0;
+    for secret in secrets {
+        let between = text.get(end..secret.start);
+        if end == 0 || between.is_some_and(|between| !between.bytes().all(|byte| byte == b' ')) {
+            shown.push_str(between.unwrap_or_default());
+            shown.push_str(HIDDEN);
+        }
+        end = end.max(secret.end);
+    }
+    shown.push_str(&text[end..]);
+    shown.into()
 }
 
 /// Values that are no secrets: programs print them for an absent or faulty one.
@@ -404,19 +452,6 @@ fn is_no_secret(text: &str) -> bool {
     PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
         || ["{", "}", "[", "]", "(", ")", "<", ">"].contains(&text)
         || text.parse().is_ok_and(|status: u16| matches!(status, 400..=599))
-}
-
-/// Returns the match with its group hidden.
-fn hidden(found: &Captures<'_>) -> String {
-    let whole = found.get_match();
-    let Some(secret) = secret_of(found) else { return whole.as_str().to_owned() };
-    let (start, end) = (secret.start() - whole.start(), secret.end() - whole.start());
-    format!("{}{HIDDEN}{}", &whole.as_str()[..start], &whole.as_str()[end..])
-}
-
-/// Returns the group of a match, unless it [`is_no_secret`].
-fn secret_of<'t>(found: &Captures<'t>) -> Option<Match<'t>> {
-    found.iter().skip(1).flatten().next().filter(|group| !is_no_secret(group.as_str()))
 }
 
 /// Spellings of a directory in text: as given and without links, each plain, escaped and as part
@@ -613,6 +648,42 @@ mod tests {
         "authorization: password: {}",
         "cookie: password = {}",
         "cookie: \\\"refresh_token\\\":\\\"{}\\\"",
+        "\"set-cookie\": [\"a=1; csrf_token=\", \"session={}\"]",
+        "\"set-cookie\": [\"a=\\\"x y\\\"; b={}\"]",
+        "Cookie: a=1,2; b={}",
+        "Authorization: Digest username=\"u\", realm=\"Your password:\", response=\"{}\"",
+        "Authorization: Key {}",
+        "Authorization:[Bearer {}]",
+        "DB_PASSWORD={}( \"x\"",
+        "DB_PASSWORD=a(\ntoken={}",
+        "[(b'Set-Cookie', b'a={}; path=/')]",
+        "{'X-Api-Key': b'{}'}",
+        "(\n    \"cookie\",\n    \"a={}\",\n)",
+        "token: V1(\"{}\")",
+        "token: str('{}')",
+        "Proxy-Authorization: Some(Basic {})",
+        "{proxy-authorization: Sensitive(Bearer {})}",
+        "\"Env\":[\"DB_PASSWORD={}(\",\"PATH=/bin\"]",
+        "[(\\\"authorization\\\", b\\\"Basic {}\\\")]",
+        "{ name: \\\"authorization\\\", value: b\\\"Basic {}\\\" }",
+        "Authorization: Key id:{}",
+        "token: Some(\n    \"{}\",\n)",
+        "- name: API_TOKEN\n  value: {}",
+        "- name: API_TOKEN\n  value: \"{}\"",
+        "\\u0022token\\u0022:\\u0022{}\\u0022",
+        "token\\u003d{}",
+        "https://example.org/?se=1\\u0026sig={}",
+        "https://example.org/?se=1&amp;sig={}",
+        "https://example.org/?Expires=1&Signature={}",
+        "{&#x27;token&#x27;: &#x27;{}&#x27;}",
+        "<wsse:Password Type=\"x\">{}</wsse:Password>",
+        "npm_config__auth={}",
+        "\"api_keys\": [\"{}\"]",
+        "api_key = \"\"\"{}\"\"\"",
+        "{\\\"password\\\":\\\"it's-{}\\\"}",
+        "{\\\"password\\\":\\\"a\\\\n{}\\\"}",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{}\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n{}\n-----END RSA PRIVATE KEY-----",
         "cookie: a=b; client-secret= \\\"refresh_token\\\":\\\"{}\\\" \"x\"",
         "Authorization: Digest nc=1, qop=\"x\" , realm=\"cookie\": \"{}\"",
         // Lists, on one line and on several.
@@ -682,6 +753,10 @@ mod tests {
             (format!("ASIA{}", "Z9Q7".repeat(4)), "Z9Q7"),
             ("API key configured - sk-abc***xyz".to_owned(), "abc"),
             ("password = hunter2".to_owned(), "hunter2"),
+            ("access_token: Bearer hunter2".to_owned(), "hunter2"),
+            ("Authorization: Some(Basic hunter2)".to_owned(), "hunter2"),
+            ("[(\\\"authorization\\\", b\\\"Basic hunter2\\\")]".to_owned(), "hunter2"),
+            ("DB_PASSWORD=hunter2(\", \"x\"".to_owned(), "hunter2"),
             ("token=hunter2".to_owned(), "hunter2"),
             ("my secret: hunter2".to_owned(), "hunter2"),
             ("Basic authorization: hunter2".to_owned(), "hunter2"),
@@ -765,18 +840,17 @@ mod tests {
     #[test]
     fn every_rule_matches_a_sample() {
         let secrets = secrets();
-        let is_found = |pattern: &Regex| secrets.iter().any(|(text, _)| pattern.is_match(text));
-        let patterns = PATTERNS.formats.iter().chain(&PATTERNS.surroundings);
-        for (rule, pattern) in FORMATS.iter().chain(&SURROUNDINGS).zip(patterns) {
+        let rules = RULES.iter().zip(&PATTERNS.rules).chain(LAST_RULES.iter().zip(&PATTERNS.last_rules));
+        for (rule, pattern) in rules {
             assert!(!rule.hides.is_empty() && !rule.source.is_empty());
-            assert!(is_found(pattern) || rule.pattern.contains("redacted"), "no text here has {}", rule.hides);
+            let is_found = secrets.iter().any(|(text, _)| pattern.is_match(text)) || rule.pattern.contains("redacted");
+            assert!(is_found, "no text here has {}", rule.hides);
         }
-        for (group, name) in (1..).zip(&NAMED) {
-            assert!(!name.hides.is_empty() && !name.source.is_empty());
-            let is_found = secrets
-                .iter()
-                .any(|(text, _)| PATTERNS.name.captures(text).is_some_and(|found| found.get(group).is_some()));
-            assert!(is_found, "no text here has {}", name.hides);
+        for (named, (name, value)) in NAMED.iter().zip(&PATTERNS.named) {
+            assert!(!named.hides.is_empty() && !named.source.is_empty());
+            let is_found =
+                secrets.iter().any(|(text, _)| name.find_iter(text).any(|name| value.is_match(&text[name.end()..])));
+            assert!(is_found, "no text here has {}", named.name);
         }
     }
 
@@ -802,6 +876,10 @@ mod tests {
             "Failed to refresh token: 503 Service Unavailable: upstream, tokens used: 1234",
             "secret: none, authorization: None, password: required, token: expired, api key: missing",
             "expected a token: `}`, unexpected token: '<', unexpected token: EOF, Invalid 'refresh_token': empty string",
+            "Failed to refresh token: 401 Unauthorized: refresh token invalid or expired. Invalid refresh token: expired",
+            "token: Some(None), api key: Err(Expired), secret: Err(503), password: Ok(None)",
+            "POST https://api.openai.com/v1/api-keys: connection refused, access keys: quota exceeded",
+            "key: api_key, value: must be text, header: authorization, value: not a string, name: TOKEN value: unset",
             "start rt-kernel, a secret garden: a painting, token limit, token_type: Bearer, [\"token\", \"secret\"]",
             "[\"token\", \"secret\", \"password\"], name: \"x\", value: \"y\", <token> is missing, <b>bold</b>",
             &format!("sha256 {hex}, sha1 {}, md5 {}", &hex[..40], &hex[..32]),
@@ -820,6 +898,7 @@ mod tests {
             ("token=abc, thread=7", "token=[redacted], thread=7"),
             ("grant=x&client_secret=abc&scope=y", "grant=x&client_secret=[redacted]&scope=y"),
             ("Cookie: a=1; b=2 then more", "Cookie: [redacted] then more"),
+            ("Cookie: a=1, then more", "Cookie: [redacted], then more"),
             ("Authorization: Bearer abc then more", "Authorization: [redacted] then more"),
             ("http://me:abc@proxy.example:80/ failed", "http://[redacted]@proxy.example:80/ failed"),
             ("email: Some(\"me@example.org\"), plan: Plus", "email: Some(\"[redacted]\"), plan: Plus"),
@@ -828,6 +907,18 @@ mod tests {
                 "account_id: None, \"token\":\"\", \"secret\":null, token=true",
             ),
             ("token=<your token>", "token=<your token>"),
+            (
+                "authorization: failed https://platform.openai.com/account/api-keys",
+                "authorization: [redacted] https://platform.openai.com/account/api-keys",
+            ),
+            (
+                "Authorization: See https://platform.openai.com/account/api-keys",
+                "Authorization: [redacted] https://platform.openai.com/account/api-keys",
+            ),
+            ("token: Token data is not available.", "token: [redacted] data is not available."),
+            ("token: Some(abc), Some(None)", "token: Some([redacted]), Some(None)"),
+            ("- name: TOKEN\n  value: abc\n", "- name: TOKEN\n  value: [redacted]\n"),
+            ("secret: authorization: Bearer abc end", "secret: [redacted] end"),
         ] {
             assert_eq!(redact(text), shown);
         }
