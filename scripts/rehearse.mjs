@@ -1,7 +1,8 @@
 // `npm run rehearse`: runs the workflows' jobs for Linux x64 on this machine, each in a clean clone
-// of HEAD. `npm run rehearse -- ci/check release` names jobs and whole workflows. The last lines
-// list every job with its result; what cannot run here has the reason.
+// of HEAD. `npm run rehearse -- ci/check release` names jobs and whole workflows. At the end every
+// job is listed with its result: passed, failed, or why it cannot run here.
 
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -53,6 +54,10 @@ await main(async () => {
     throw new UserError(`no job is named ${unknown.join(', ')}: ${known}`);
   }
 
+  if (execFileSync('git', ['status', '--porcelain'], { cwd: root }).length > 0) {
+    console.warn('The changes that are not committed are not rehearsed.');
+  }
+
   const directory = mkdtempSync(path.join(tmpdir(), 'rehearsal-'));
   /** @type {Map<Job, string>} */
   const results = new Map();
@@ -68,7 +73,12 @@ await main(async () => {
   }
   console.log();
   for (const [job, result] of results) console.log(`${titleOf(job)}: ${result}`);
-  if ([...results.values()].includes(FAILED)) throw new UserError('Not every job passed.');
+  const count = (/** @type {string} */ result) =>
+    [...results.values()].filter((one) => one === result).length;
+  const [ran, failed] = [count(PASSED), count(FAILED)];
+  console.log(`${ran} passed, ${failed} failed, ${results.size - ran - failed} not here`);
+  if (failed > 0) throw new UserError('Not every job passed.');
+  if (ran === 0) throw new UserError('No job can run here.');
 });
 
 /** @param {Job} job */
@@ -91,7 +101,7 @@ async function rehearse(job, directory, passed) {
     await runSteps(job, { parent, directory, passed });
     return PASSED;
   } catch (error) {
-    if (error instanceof NotHere) return `not here, ${error.message}`;
+    if (error instanceof NotHere) return `not here: ${error.message}`;
     if (error instanceof StepFailed && !STOPPED.has(error.exitCode)) return FAILED;
     throw error;
   } finally {
@@ -126,7 +136,7 @@ async function runSteps(job, { parent, directory, passed }) {
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
   const github = { workspace, ref_name: `v${version}` };
   const cannotRun = path.join(parent, 'cannot-run');
-  let realPath = process.env['PATH'] ?? '';
+  let realPath = ownPath();
 
   for (const step of job.steps) {
     const contexts = { matrix: job.matrix, github, env: {}, runner: { os: 'Linux' } };
@@ -152,11 +162,13 @@ async function runSteps(job, { parent, directory, passed }) {
       continue;
     }
     const script = step.run ?? '';
+    // An earlier step may have passed without what it lacks.
+    rmSync(cannotRun, { force: true });
     try {
       await run('bash', [...shellOptions(step.shell ?? job.shell), script], {
         cwd: workspace,
         env: {
-          ...process.env,
+          ...ownEnvironment(),
           CI: 'true',
           GITHUB_ACTIONS: 'true',
           GITHUB_REF_NAME: github.ref_name,
@@ -168,10 +180,28 @@ async function runSteps(job, { parent, directory, passed }) {
         },
       });
     } catch (error) {
-      if (!existsSync(cannotRun)) throw error;
+      const isStopped = error instanceof StepFailed && STOPPED.has(error.exitCode);
+      if (isStopped || !existsSync(cannotRun)) throw error;
       throw new NotHere(`it lacks ${readFileSync(cannotRun, 'utf8').trim()}`);
     }
   }
+}
+
+/**
+ * The variables of this process that a runner has as well: without those of `npm run`, except npm's
+ * settings, of Codex, and of builds.
+ */
+function ownEnvironment() {
+  const isForeign =
+    /^(npm_(?!config_)|INIT_CWD$|NODE$|NODE_OPTIONS$|CODEX_|RUST(DOC)?FLAGS$|RUSTC_|CARGO_(BUILD|TARGET)_)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign.test(name)));
+}
+
+/** The PATH without the programs of packages, which `npm run` adds. */
+function ownPath() {
+  const isOfNpm = (/** @type {string} */ directory) => /[/\\]node_modules[/\\]/.test(directory);
+  const directories = (process.env['PATH'] ?? '').split(path.delimiter);
+  return directories.filter((directory) => !isOfNpm(directory)).join(path.delimiter);
 }
 
 /**

@@ -42,13 +42,30 @@ import { root } from '../bootstrap.mjs';
 
 const DIRECTORY = path.join(root, '.github', 'workflows');
 
+/** The known keys. A rehearsal that ignored another one would run something else. */
+const KEYS = {
+  workflow: words('name on permissions concurrency env jobs'),
+  job: words(
+    'name needs runs-on container timeout-minutes environment permissions strategy env defaults steps',
+  ),
+  step: words('name if uses with run shell env'),
+};
+
+/** @param {string} text */
+function words(text) {
+  return text.split(' ');
+}
+
 /** All jobs, those that others need first. @returns {Job[]} */
 export function workflowJobs() {
   return readdirSync(DIRECTORY).flatMap((file) => {
     const workflow = parse(readFileSync(path.join(DIRECTORY, file), 'utf8'));
+    requireKnown('workflow', workflow, file);
     const id = (/** @type {string} */ job) => `${path.basename(file, '.yml')}/${job}`;
-    return Object.entries(workflow.jobs).flatMap(([key, job]) =>
-      rows(job.strategy?.matrix).map((matrix) => {
+    return Object.entries(workflow.jobs).flatMap(([key, job]) => {
+      requireKnown('job', job, id(key));
+      for (const step of job.steps) requireKnown('step', step, id(key));
+      return rows(job.strategy?.matrix).map((matrix) => {
         const fill = (/** @type {string} */ text) => filled(text, { matrix });
         return {
           id: id(key),
@@ -62,9 +79,22 @@ export function workflowJobs() {
           shell: job.defaults?.run?.shell,
           steps: job.steps,
         };
-      }),
-    );
+      });
+    });
   });
+}
+
+/**
+ * Fails for a key that would be ignored.
+ *
+ * @param {keyof KEYS} kind
+ * @param {object} values
+ * @param {string} where
+ */
+function requireKnown(kind, values, where) {
+  const unknown = Object.keys(values).find((key) => !KEYS[kind].includes(key));
+  if (unknown !== undefined)
+    throw new Error(`${where} has an unknown key of a ${kind}: ${unknown}`);
 }
 
 /**
