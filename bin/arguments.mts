@@ -160,7 +160,8 @@ export function parse(args: string[], hasInput: boolean): Command {
 
   if (prompt === undefined) {
     const from = hasInput ? '. `-` reads it from stdin' : '';
-    const dash = args.some((arg) => /^-.*\s/.test(arg)) ? `. ${AFTER_DASHES}` : '';
+    // Read as options: `-fox` as `-f -o x`.
+    const dash = args.some((arg) => /^-([a-z]{3}|.*\s)/i.test(arg)) ? `. ${AFTER_DASHES}` : '';
     throw usage(`There is no prompt${from}${dash}`);
   }
   if (more.length > 0) throw usage('The prompt is one argument: put it in quotes');

@@ -11,12 +11,12 @@ import {
   readFileSync,
   readSync,
   statSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
 
 import { CommandError, unwritable } from './failure.mjs';
+import { remove } from './output.mjs';
 
 type Line =
   /** A run has begun. Until its `end` no other may draw. */
@@ -41,7 +41,7 @@ export interface Entry {
 export class Journal {
   /** The numbers of lines that cannot be read. */
   readonly unreadable: number[];
-  /** The first failure to write a line, after which no picture may be started. */
+  /** The first failure to write a line. No picture may be started after it. */
   failure: unknown;
   readonly #file: string;
   readonly #descriptor: number;
@@ -95,19 +95,20 @@ export class Journal {
   close(): void {
     try {
       this.#append({ type: 'end', run: this.#run });
+    } catch (error) {
+      this.failure ??= error;
     } finally {
       closeSync(this.#descriptor);
     }
   }
 
-  /** Ends the run and removes the file. */
-  remove(): void {
-    // Without an `end`, so that no other run begins in the file that is removed.
-    try {
-      this.#writing(() => unlinkSync(this.#file));
-    } finally {
-      closeSync(this.#descriptor);
-    }
+  /** Ends the run and removes the file. Resolves with false if the file cannot be removed. */
+  async remove(): Promise<boolean> {
+    // Without an `end` before, so that no other run begins in the file that is removed.
+    const isRemoved = await remove(this.#file);
+    if (isRemoved) closeSync(this.#descriptor);
+    else this.close();
+    return isRemoved;
   }
 
   #prepareToAppend(): void {

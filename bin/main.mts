@@ -8,7 +8,7 @@ import { loadAddon } from './addon.mjs';
 import { type Command, type OutputMode, parse, wantsJson } from './arguments.mjs';
 import { readBatch } from './batch.mjs';
 import { deliver, destinationFor } from './deliver.mjs';
-import { CommandError, EXIT, explain } from './failure.mjs';
+import { adviceOn, CommandError, EXIT, explain } from './failure.mjs';
 import { HELP, version } from './help.mjs';
 import { printable } from './printable.mjs';
 import { forPeople, forPrograms, type Reporter } from './reporter.mjs';
@@ -56,7 +56,8 @@ async function perform(command: Command, reporter: Reporter, args: string[]): Pr
     case 'check': {
       const { checkCodex } = await loadAddon();
       const readiness = await checkCodex(command.options);
-      await reporter.readiness(readiness, command);
+      for (const problem of readiness.problems) problem.fix += adviceOn(problem.code, command);
+      await reporter.readiness(readiness);
       return readiness.ready ? EXIT.ok : EXIT.notReady;
     }
     case 'verify':

@@ -133,7 +133,7 @@ async function moveIfFree(from: string, to: string): Promise<boolean> {
 }
 
 /** Removes a file, if it exists. Resolves with false if that fails. */
-async function remove(file: string): Promise<boolean> {
+export async function remove(file: string): Promise<boolean> {
   try {
     await unlessHeld(() => rm(file, { force: true }));
     return true;

@@ -3,8 +3,8 @@
 import type { GeneratedImage, ProgressEvent, Readiness } from 'codex-image';
 
 import { terminalAttributes, terminalCell } from './addon.mjs';
-import type { Command, OutputMode } from './arguments.mjs';
-import { adviceOn, explain, type Failure } from './failure.mjs';
+import type { OutputMode } from './arguments.mjs';
+import { explain, type Failure } from './failure.mjs';
 import { preview, type Protocol, protocolOf } from './preview.mjs';
 import { printable, printableJson } from './printable.mjs';
 import { isLive, liveLine, minutes, plainLines, type Progress } from './progress.mjs';
@@ -16,7 +16,7 @@ export interface Reporter {
   progress(event: ProgressEvent): void;
   /** Reports an image that was written to `file`, or to stdout if that is undefined. */
   done(image: GeneratedImage, file: string | undefined): Promise<void>;
-  readiness(readiness: Readiness, command: Command): Promise<void>;
+  readiness(readiness: Readiness): Promise<void>;
   failed(failure: Failure): Promise<void>;
   warn(warning: string): void;
 
@@ -116,8 +116,8 @@ export function forPeople({ quiet, verbose, preview: wanted }: OutputMode): Repo
       if (file !== undefined) await printIfRead(`${file}\n`);
     },
 
-    async readiness(readiness, command) {
-      await printIfRead(printable(`${describe(readiness, command).join('\n')}\n`));
+    async readiness(readiness) {
+      await printIfRead(printable(`${describe(readiness).join('\n')}\n`));
     },
 
     async failed({ code, message, detail, members }) {
@@ -201,7 +201,7 @@ const LOGINS: Record<Readiness['login'], string> = {
   unknown: 'unknown',
 };
 
-function describe(readiness: Readiness, command: Command): string[] {
+function describe(readiness: Readiness): string[] {
   const { ready, codexPath, version, login, imageTool, problems, quota } = readiness;
   return [
     ready ? 'Ready to draw.' : 'Not ready to draw.',
@@ -213,7 +213,7 @@ function describe(readiness: Readiness, command: Command): string[] {
     ...problems.flatMap(({ code, message, fix, blocking }) => [
       '',
       `${blocking ? 'Problem' : 'Hint'}: ${message} [${code}]`,
-      `  To do: ${fix}${adviceOn(code, command)}`,
+      `  To do: ${fix}`,
     ]),
   ];
 }

@@ -44,11 +44,13 @@ export async function drawSeveral(
     for (const line of journal.unreadable) {
       reporter.warn(`Line ${line} of ${series.journal} cannot be read, and is ignored.`);
     }
-    return await run.drawAll(series, continueWith);
+    await run.drawAll(series);
   } finally {
-    if (journal.isEmpty || (run.isComplete && !series.keepsJournal)) journal.remove();
-    else journal.close();
+    const isNeeded = !journal.isEmpty && (!run.isComplete || series.keepsJournal);
+    if (isNeeded) journal.close();
+    else if (!(await journal.remove())) reporter.warn(`${series.journal} could not be removed.`);
   }
+  return run.summarize(continueWith);
 }
 
 class Run {
@@ -86,7 +88,7 @@ class Run {
     return this.signal.aborted || this.#final !== undefined || this.journal.failure !== undefined;
   }
 
-  async drawAll(series: Series, continueWith: string): Promise<number> {
+  async drawAll(series: Series): Promise<void> {
     this.#counts.pictures = series.pictures.length;
     const missing = await this.#findMissing(series);
     const notRecovered = new Set(missing.filter(({ threads }) => threads.length === 0));
@@ -100,8 +102,13 @@ class Run {
       missing.filter((picture) => notRecovered.has(picture)),
       (picture) => this.#draw(picture),
     );
+  }
 
-    for (const error of [this.journal.failure, this.signal.reason]) {
+  /** Prints the last lines, once the journal is closed. Resolves with the exit code. */
+  async summarize(continueWith: string): Promise<number> {
+    // A signal after the last picture has stopped nothing.
+    const stopped = this.isComplete ? undefined : this.signal.reason;
+    for (const error of [this.journal.failure, stopped]) {
       if (error === undefined) continue;
       this.#final = explain(error);
       // oxlint-disable-next-line no-await-in-loop -- one after the other.

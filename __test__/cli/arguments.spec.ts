@@ -57,6 +57,7 @@ describe('a wrong command line', () => {
     ],
     ['a prompt like a bullet', ['- a fox'], /If the prompt begins with “-”, put -- before it/],
     ['a prompt like short options', ['-red fox'], /no prompt\. .* “-”, put -- before it/],
+    ['a prompt like short options in one word', ['-fox'], /no prompt\. .* “-”, put -- before it/],
     ['a prompt like two words', ['-model railway'], /“-model railway”\. If the prompt begins/],
     ['a prompt like one option', ['--frame'], /If the prompt begins with “-”, put -- before it/],
     ['the word help', ['help'], /Did you mean `codex-image --help`\? .* put -- before it/],

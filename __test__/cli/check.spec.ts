@@ -79,6 +79,8 @@ describe('--check on a machine that is not ready', () => {
       expect(stdout.toString()).toMatch(/^Not ready to draw\.\n/);
       expect(stdout.toString()).toContain(told);
       expect(stdout.toString()).not.toContain('Or say where it is');
+      const [readiness] = events(await run(commandEnv, ['--check', '--json', ...args], { env }));
+      expect(readiness).toMatchObject({ problems: [{ fix: expect.stringContaining(told) }] });
       const drawn = await run(commandEnv, ['a fox', '-q', ...args], { env });
       expect(drawn.code).toBe(69);
       expect(drawn.stderr).toContain(told);

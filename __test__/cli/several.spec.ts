@@ -408,6 +408,30 @@ test('no further picture is started where the journal cannot be written', async 
   ]);
 });
 
+test('a journal that cannot be removed is a warning', async ({ codex, commandEnv }) => {
+  await codex.play(draws(1));
+  const preload = `
+    import fs from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const { rm } = fs.promises;
+    fs.promises.rm = async (file, options) => {
+      if (!file.endsWith('.journal')) return rm(file, options);
+      throw Object.assign(new Error('held'), { code: 'EBUSY' });
+    };
+    syncBuiltinESMExports();`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` };
+  const outcome = await run(commandEnv, ['a fox', '-n', '2', '--json'], { env });
+  expect(outcome.code).toBe(0);
+  const journal = at(commandEnv, 'a-fox.png.journal');
+  expect(events(outcome).slice(-2)).toMatchObject([
+    { type: 'warning', message: `${journal} could not be removed.` },
+    { type: 'summary', drawn: 2 },
+  ]);
+  expect(await journalOf(commandEnv, 'a-fox.png.journal')).toContainEqual(
+    expect.objectContaining({ type: 'end' }),
+  );
+});
+
 describe('another run', () => {
   /** Draws the pictures 1 to `last`, except those without steps, and then forgets the turns. */
   async function drawn(codex: StubCodex, commandEnv: CommandEnvironment, last: number) {
@@ -642,7 +666,7 @@ describe('another run', () => {
   }) => {
     const file = at(commandEnv, journal);
     await writeFile(file, `{"type":"run","run":"x","pid":${process.pid}}\n`);
-    new Journal(file).remove();
+    expect(await new Journal(file).remove()).toBe(true);
     expect(await names(commandEnv)).toEqual([]);
   });
 });
