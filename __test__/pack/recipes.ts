@@ -333,10 +333,12 @@ export async function recipes(
       await spawned.stop();
       await project.leavesNothing(before);
     },
-    'every file of the page was run': async () => {
+    'everything on the page was run': async () => {
       deepEqual([...project.used].toSorted(), [...page.files.keys()].toSorted());
       const headings = ['Single executables', 'Deno', 'Cluster and watchers'];
       deepEqual([...page.commands.keys()], headings);
+      const bundlers = ['esbuild', 'rollup', 'webpack', '@rspack/core', 'vite'];
+      deepEqual([...page.options.keys()], bundlers);
     },
   };
   const stopping = (body: () => Promise<void>) => () => body().finally(() => project.stop());

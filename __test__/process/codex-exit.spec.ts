@@ -6,6 +6,7 @@ import { describe, expect } from 'vitest';
 import { WINDOWS } from '../support/platform.js';
 import { PICTURE } from '../support/image/small-png.js';
 import { failure, listener } from '../support/call/outcome.js';
+import { POLLING } from '../support/process/survivors.js';
 import {
   HANG,
   TERMINATION_SIGNALS,
@@ -153,7 +154,7 @@ describe.skipIf(WINDOWS)('a child stopped by SIGSTOP', () => {
     const controller = new AbortController();
     const steps = turn(...preparation, { do: 'suspend' }, HANG);
     const call = codex.generate(steps, { signal: controller.signal, killGraceMs });
-    await expect.poll(() => states(codex), { timeout: 30_000 }).toEqual(['T']);
+    await expect.poll(() => states(codex), POLLING).toEqual(['T']);
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
     await codex.expectNothingLeft();

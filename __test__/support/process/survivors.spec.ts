@@ -13,7 +13,7 @@ import { rejection } from '../call/abort.js';
 import { LINUX, NOWHERE, WINDOWS } from '../platform.js';
 import { HANG, RUNNING, turn } from '../stub/steps.js';
 import { test } from '../stub/stub.js';
-import { survivors } from './survivors.js';
+import { POLLING, survivors } from './survivors.js';
 
 /**
  * Starts a process that lives until its stdin ends. Node, because macOS hides the environment of
@@ -85,7 +85,9 @@ describe.skipIf(WINDOWS)('the table of processes', () => {
       `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`,
     ].join('; ');
     const parent = await start({ env: { ...process.env, MARK: marker } }, script);
-    await expect.poll(() => survivors(marker, NOWHERE).map(({ pid }) => pid)).toEqual([parent.pid]);
+    await expect
+      .poll(() => survivors(marker, NOWHERE).map(({ pid }) => pid), POLLING)
+      .toEqual([parent.pid]);
     // The system still has an entry for it.
     expect(() => process.kill(Number(parent.output), 0)).not.toThrow();
   });
