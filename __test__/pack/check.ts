@@ -140,15 +140,23 @@ async function checkPackages(packages: ReadonlyMap<string, Published>): Promise<
         equal((await fileIn(tarball, NOTICES)).toString(), notices, name);
       }
     },
-    'the notices name each crate that the addon lists': async () => {
-      const notices = await readFile(path.join(root, NOTICES), 'utf8');
+    'the notices and the SBOM name each crate that the addon lists': async () => {
       const file = path.join(work, `codex-image.${host}.node`);
       const tarball = packages.get(`${NAME}-${host}`)?.tarball ?? Buffer.alloc(0);
       await writeFile(file, await fileIn(tarball, path.basename(file)));
-      const listed = cratesIn(file).map((crate) => `crate ${crate.name} ${crate.version}`);
+      const listed = cratesIn(file);
       notEqual(listed.length, 0);
+      const notices = await readFile(path.join(root, NOTICES), 'utf8');
+      await run(process.execPath, ['scripts/release.mjs', 'sbom'], { cwd: root });
+      const sbom = await readFile(path.join(root, 'packages', `${NAME}.cdx.json`), 'utf8');
+      const { components } = JSON.parse(sbom) as { components: { purl: string }[] };
+      const purls = new Set(components.map(({ purl }) => purl));
       deepEqual(
-        listed.filter((crate) => !notices.includes(`\n  ${crate} (`)),
+        listed.filter(
+          (crate) =>
+            !notices.includes(`\n  crate ${crate.name} ${crate.version} (`) ||
+            !purls.has(`pkg:cargo/${crate.name}@${encodeURIComponent(crate.version)}`),
+        ),
         [],
       );
     },

@@ -142,9 +142,11 @@ export function installers(
     "Yarn, Plug'n'Play": async () => {
       const its = await project('yarn4');
       await its.run('yarn4', ['add', 'codex-image']);
-      const drawing = ['codex-image', 'a red fox', '--output', 'fox.png'];
-      await its.run('yarn4', drawing, stub.env);
-      deepEqual(await its.read('fox.png'), stub.picture);
+      for (const command of [['codex-image'], ['dlx', 'codex-image']]) {
+        const file = `${command[0]}.png`;
+        await its.run('yarn4', [...command, 'a red fox', '--output', file], stub.env);
+        deepEqual(await its.read(file), stub.picture);
+      }
       equal(stub.leftovers(), 0);
     },
     Deno: async () => {
