@@ -41,7 +41,7 @@ function isLike(wanted: Pixel): (pixel: Pixel) => boolean {
   return (pixel) => pixel.every((value, channel) => value === wanted[channel]);
 }
 
-/** Draws PICTURE in a terminal, and returns a screenshot that shows it down to its last row. */
+/** Draws PICTURE in a terminal, and returns a screenshot from its first to its last row. */
 async function drawn(
   session: Omit<Session, 'command' | 'env' | 'cwd'>,
   codex: StubCodex,
@@ -50,11 +50,13 @@ async function drawn(
   await codex.play(turn(save('store', PICTURE), HANG));
   const command = ['sh', '-c', '"$0" "$@"; read -r _', process.execPath, CLI, 'a fox'];
   const screenshot = await inTerminal({ ...session, command, env, cwd: scratch }, (window) =>
-    // A terminal may show a part of the picture first.
+    // A terminal may show a part of the picture first, and the file of the display may have only
+    // some rows of it.
     window.shows((shown) => {
       const inside = shown.boxAround(isLike(INSIDE));
       const frame = shown.boxAround(isLike(FRAME));
-      return inside !== undefined && frame !== undefined && frame.bottom > inside.bottom;
+      if (inside === undefined || frame === undefined) return false;
+      return frame.top < inside.top && inside.bottom < frame.bottom;
     }),
   );
   // The command had more to print, and ends because its terminal is gone.
