@@ -172,7 +172,7 @@ pub static NAMED: [Named; 3] = [
     Named {
         name: "{names}",
         value: r"((?:bearer[ \t]+)?{word})",
-        hides: "one word behind any other name",
+        hides: "one word behind any other name, also after `Bearer`",
         source: "RFC 6749, 5.1; environment variables",
     },
 ];
@@ -258,6 +258,8 @@ struct Patterns {
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let compiled =
         |pattern: &str| regex(&PARTS.iter().fold(pattern.to_owned(), |text, (name, part)| text.replace(name, part)));
+    // A call around quotes needs its closing bracket: without it, `pa55(` in `"A=pa55(","B=c"`
+    // would be taken for a call, and the quotes behind it for its argument.
     let value = |value| {
         format!(r#"^(?i:(?-i:[A-Z]\w*\()*(?:{ANY_VALUE})|{{call}}+{{quoted}}\\*["']{{break}}\)|{{call}}*{value})"#)
     };
